@@ -1,0 +1,23 @@
+"""Frozen encoders: a recording or a sentence in, an embedding on disk out. Knows nothing of heads.
+
+What a notebook needs is one import deep; each name is loaded when it is first asked for, so that
+``import encoders`` imports neither torch nor transformers.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "Corpus": "encoders.utterance",
+    "EmbeddingStore": "encoders.store",
+    "Utterance": "encoders.utterance",
+    "read_manifest": "encoders.manifest",
+}
+
+__all__ = ["Corpus", "EmbeddingStore", "Utterance", "read_manifest"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'encoders' has no attribute {name!r}; it has {', '.join(__all__)}")

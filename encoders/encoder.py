@@ -1,0 +1,58 @@
+"""The Encoder protocol, and the one place where a model becomes frozen."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from encoders.audio import Audio
+from encoders.pooling import Hidden
+from encoders.specs import FAMILIES, Spec, fingerprint, model_part
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Anything that turns inputs into ``[layers, frames, dim]``, each independent of the others.
+
+    ``frame_s`` is the distance of two frames in seconds, None where frames are tokens.
+    """
+
+    frame_s: float | None
+
+    def encode(self, inputs: Sequence[Audio] | Sequence[str]) -> list[Hidden]:
+        """One array per input, in their order."""
+        ...
+
+
+class FrozenEncoder:
+    """A family's module in evaluation mode, without gradients: same input, same embedding."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.module = module.eval().requires_grad_(False)
+        self.frame_s: float | None = getattr(module, "frame_s", None)
+
+    @torch.inference_mode()
+    def encode(self, inputs: Sequence[Audio] | Sequence[str]) -> list[Hidden]:
+        """Hidden layers of every input, ``[layers, frames, dim]`` on the CPU, in float32."""
+        return [hidden.float().cpu() for hidden in self.module(inputs)]
+
+
+def load_encoder(spec: Spec, device: str = "cpu") -> Encoder:
+    """Load the model that a spec names; what the spec says of storage is not its business.
+
+    Raises:
+        MissingWeightsError: the checkpoint is neither on this machine nor to be had from a hub.
+    """
+    from transformers.utils import logging
+
+    # Extraction shows one bar of its own.
+    logging.disable_progress_bar()
+    family = import_module(FAMILIES[spec.family])
+    return FrozenEncoder(family.load(model_part(spec), torch.device(device)))
+
+
+def fingerprint_of(spec: Spec) -> str:
+    """Cache fingerprint of a spec with the weights that lie on this machine now."""
+    family = import_module(FAMILIES[spec.family])
+    return fingerprint(spec, family.weights_sha256(spec), family.NUMERICS_VERSION)

@@ -1,0 +1,319 @@
+"""The generic manifest: a CSV or JSONL table of utterances in and out.
+
+Columns: ``id,audio,start_s,end_s,transcript,speaker,label`` and any of ``dialogue, session,
+script, split, fold, language, sex, age, valence, arousal, dominance``. ``label`` is ``happy``, or
+``happy|sad`` (several at once), or ``happy:0.7|sad:0.3`` (shares), or ``none`` (no class present);
+an empty cell is unlabelled. Every fault of a manifest is collected before anything is raised.
+"""
+
+import csv
+import difflib
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
+
+DIMENSIONS = ("valence", "arousal", "dominance")
+TEXT_COLUMNS = ("speaker", "dialogue", "session", "script", "split", "fold", "language", "sex")
+COLUMNS = (
+    *("id", "audio", "start_s", "end_s", "transcript", "speaker", "label"),
+    *("dialogue", "session", "script", "split", "fold", "language", "sex", "age"),
+    *DIMENSIONS,
+)
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a manifest: where it stands and its cells, empty ones left out."""
+
+    line: int
+    cells: Mapping[str, str]
+
+    @property
+    def where(self) -> str:
+        """Line and id, as they appear in messages."""
+        return f"line {self.line} (id {self.cells.get('id', '?')})"
+
+
+def read_manifest(
+    path: Path | str, *, root: Path | str | None = None, labels: Sequence[str] | None = None
+) -> Corpus:
+    """Read a manifest; audio paths are relative to ``root`` (default: the manifest's folder).
+
+    ``labels`` fixes the classes and their order; without it they are the labels found, sorted.
+
+    Raises:
+        CorpusError: with every fault found: unknown columns, duplicate ids, missing files,
+            segments that end before they start, unknown labels, ``split`` and ``fold`` together.
+    """
+    path = Path(path)
+    root = Path(root) if root is not None else path.parent
+    faults: list[Fault] = []
+    rows = [row for row in _rows(path, faults) if row.cells]
+    faults += _column_faults(rows) + _identity_faults(rows)
+    task, targets = _task(rows, labels)
+    utterances = [_utterance(row, root, task, targets, faults) for row in rows]
+    if not rows and not faults:
+        faults.append(Fault(str(path), "no rows: expected a header and one line per utterance"))
+    if faults:
+        raise CorpusError(str(path), faults)
+    return Corpus(
+        name=path.stem,
+        root=root,
+        task=task,
+        targets=targets,
+        utterances=tuple(utterances),
+        folds=_protocol(utterances),
+    )
+
+
+def write_manifest(corpus: Corpus, path: Path | str) -> None:
+    """Write a corpus as CSV or JSONL, so that :func:`read_manifest` returns the same utterances."""
+    path = Path(path)
+    records = [_record(corpus, utterance) for utterance in corpus.utterances]
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        if path.suffix == ".jsonl":
+            handle.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            return
+        used = [column for column in COLUMNS if any(column in record for record in records)]
+        writer = csv.DictWriter(handle, fieldnames=used)
+        writer.writeheader()
+        writer.writerows(records)
+
+
+def _record(corpus: Corpus, utterance: Utterance) -> dict[str, str]:
+    values: dict[str, Any] = {
+        name: getattr(utterance, name) for name in ("id", "end_s", "transcript", "age")
+    } | {name: getattr(utterance, name) for name in TEXT_COLUMNS}
+    values["start_s"] = utterance.start_s or None
+    if utterance.audio is not None:
+        values["audio"] = _relative(utterance.audio, corpus.root).as_posix()
+    if utterance.target is not None and corpus.task == "regression":
+        values |= dict(zip(corpus.targets, utterance.target, strict=True))
+    elif utterance.target is not None:
+        values["label"] = _label_cell(corpus, utterance.target)
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def _relative(audio: Path, root: Path) -> Path:
+    """Path as a manifest gives it; a link inside the root keeps its own name."""
+    if audio.is_relative_to(root):
+        return audio.relative_to(root)
+    return audio.resolve().relative_to(root.resolve())
+
+
+def _label_cell(corpus: Corpus, target: tuple[float, ...]) -> str:
+    pairs = [(name, share) for name, share in zip(corpus.targets, target, strict=True) if share]
+    if corpus.task == "distribution":
+        return "|".join(f"{name}:{share}" for name, share in pairs)
+    return "|".join(name for name, _ in pairs) or "none"
+
+
+# ---------------------------------------------------------------- lines
+
+
+def _rows(path: Path, faults: list[Fault]) -> Iterator[Row]:
+    if not path.is_file():
+        raise CorpusError(str(path), [Fault(str(path), "no such file: expected a .csv or .jsonl")])
+    try:
+        # Bytes, because reading as text would turn "\r\n" inside a cell into "\n".
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"not UTF-8 (byte {error.start}): save the file as UTF-8"
+        raise CorpusError(str(path), [Fault(str(path), what)]) from error
+    yield from (_json_rows if path.suffix == ".jsonl" else _csv_rows)(text, faults)
+
+
+def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        names = Counter(name.strip() for name in reader.fieldnames or ())
+        doubled = [name for name, count in names.items() if name and count > 1]
+        if doubled:
+            faults.append(Fault("header", f"column given twice: {', '.join(map(repr, doubled))}"))
+        for record in reader:
+            if None in record:
+                what = "more cells than the header has columns"
+                faults.append(Fault(f"line {reader.line_num}", what))
+            cells = {str(k).strip(): v.strip() for k, v in record.items() if k and v and v.strip()}
+            yield Row(reader.line_num, cells)
+    except csv.Error as error:
+        what = f"not CSV ({error}): is a quotation mark left open?"
+        faults.append(Fault(f"line {reader.line_num}", what))
+
+
+def _json_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
+    # Not splitlines(): it also cuts at characters that JSON leaves as they are inside a text.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            faults.append(Fault(f"line {number}", f"not JSON ({error})"))
+            continue
+        if not isinstance(record, dict):
+            what = "expected a JSON object with the columns as keys"
+            faults.append(Fault(f"line {number}", what))
+            continue
+        nested = [name for name, value in record.items() if isinstance(value, (list, dict, bool))]
+        for name in nested:
+            what = f"{name} {record[name]!r}: expected a text or a number (labels as in happy|sad)"
+            faults.append(Fault(f"line {number}", what))
+        cells = {name: str(value).strip() for name, value in record.items() if value is not None}
+        yield Row(number, {name: cell for name, cell in cells.items() if cell})
+
+
+# ---------------------------------------------------------------- faults of the whole table
+
+
+def _column_faults(rows: Sequence[Row]) -> list[Fault]:
+    found = {column for row in rows for column in row.cells}
+    faults = [Fault("columns", _unknown_column(name)) for name in sorted(found - set(COLUMNS))]
+    if rows and "id" not in found:
+        faults.append(Fault("columns", "'id' is missing: every utterance needs one of its own"))
+    if {"split", "fold"} <= found:
+        what = "'split' and 'fold' are both given: keep the one whose folds you mean"
+        faults.append(Fault("columns", what))
+    if rows and not found & {"audio", "transcript", "id"}:
+        faults.append(Fault("columns", f"expected some of {', '.join(COLUMNS)}"))
+    return faults
+
+
+def _unknown_column(name: str) -> str:
+    near = difflib.get_close_matches(name, COLUMNS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(COLUMNS)}"
+    return f"unknown column {name!r}: {hint}"
+
+
+def _identity_faults(rows: Sequence[Row]) -> list[Fault]:
+    faults, first = [], dict[str, Row]()
+    for row in rows:
+        name = row.cells.get("id")
+        if name is None:
+            faults.append(Fault(f"line {row.line}", "the id is empty"))
+        elif name in first:
+            faults.append(Fault(row.where, f"duplicate id, first on line {first[name].line}"))
+        else:
+            first[name] = row
+    return faults
+
+
+def _task(rows: Sequence[Row], labels: Sequence[str] | None) -> tuple[Task, tuple[str, ...]]:
+    """Task and targets that the cells imply; the most general form of label found decides."""
+    cells = [row.cells["label"] for row in rows if "label" in row.cells]
+    dimensions = tuple(name for name in DIMENSIONS if any(name in row.cells for row in rows))
+    if not cells and dimensions:
+        return "regression", dimensions
+    names = {part.split(":")[0].strip() for cell in cells for part in cell.split("|")}
+    names -= {"none", ""}
+    targets = tuple(labels) if labels is not None else tuple(sorted(names))
+    if any(":" in cell for cell in cells):
+        return "distribution", targets
+    several = any("|" in cell or cell == "none" for cell in cells)
+    return ("multi-label" if several else "single-label"), targets
+
+
+# ---------------------------------------------------------------- one row
+
+
+def _utterance(
+    row: Row, root: Path, task: Task, targets: tuple[str, ...], faults: list[Fault]
+) -> Utterance:
+    start_s = _number(row, "start_s", faults) or 0.0
+    end_s = _number(row, "end_s", faults)
+    if start_s < 0:
+        faults.append(Fault(row.where, f"start_s {start_s:g} is negative"))
+    if end_s is not None and end_s <= start_s:
+        what = "is empty (end_s equals start_s)" if end_s == start_s else "ends before it starts"
+        faults.append(Fault(row.where, f"the segment {start_s:g}-{end_s:g} s {what}"))
+    split = row.cells.get("split")
+    if split is not None and split not in SPLITS:
+        faults.append(Fault(row.where, f"split {split!r}: expected {', '.join(SPLITS)}"))
+    return Utterance(
+        id=row.cells.get("id", ""),
+        audio=_audio(row, root, faults),
+        start_s=start_s,
+        end_s=end_s,
+        transcript=row.cells.get("transcript"),
+        age=_number(row, "age", faults),
+        target=_target(row, task, targets, faults),
+        **{name: row.cells.get(name) for name in TEXT_COLUMNS},
+    )
+
+
+def _number(row: Row, column: str, faults: list[Fault]) -> float | None:
+    cell = row.cells.get(column)
+    if cell is None:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        faults.append(Fault(row.where, f"{column} {cell!r} is not a number"))
+        return None
+    return value
+
+
+def _audio(row: Row, root: Path, faults: list[Fault]) -> Path | None:
+    cell = row.cells.get("audio")
+    if cell is None:
+        return None
+    path = root / cell
+    try:
+        inside, found = path.resolve().is_relative_to(root.resolve()), path.is_file()
+    # A name with a zero byte, one too long for the file system, a link to itself.
+    except (ValueError, OSError, RuntimeError) as error:
+        faults.append(Fault(row.where, f"audio {cell[:80]!r} is no file name ({error})"))
+        return None
+    if not inside:
+        what = f"audio {cell!r} lies outside {root}: give the folder that holds all audio as --root"
+        faults.append(Fault(row.where, what))
+    elif not found:
+        faults.append(Fault(row.where, f"missing file {path}"))
+    return path
+
+
+def _target(
+    row: Row, task: Task, targets: tuple[str, ...], faults: list[Fault]
+) -> tuple[float, ...] | None:
+    if task == "regression":
+        values = [_number(row, name, faults) for name in targets]
+        return None if None in values else tuple(v for v in values if v is not None)
+    cell = row.cells.get("label")
+    if cell is None:
+        return None
+    shares = dict.fromkeys(targets, 0.0)
+    for part in cell.split("|") if cell != "none" else ():
+        name, _, share = (piece.strip() for piece in part.partition(":"))
+        if name not in shares:
+            what = f"unknown label {name!r}: expected one of {', '.join(targets)}"
+            faults.append(Fault(row.where, what))
+            continue
+        shares[name] = _share(row, part, share, faults)
+    return tuple(shares.values())
+
+
+def _share(row: Row, part: str, share: str, faults: list[Fault]) -> float:
+    try:
+        value = float(share) if share else 1.0
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value < math.inf:
+        faults.append(Fault(row.where, f"label {part!r}: expected NAME:SHARE, as in happy:0.7"))
+        return 0.0
+    return value
+
+
+def _protocol(utterances: Sequence[Utterance]) -> str:
+    if any(utterance.split for utterance in utterances):
+        return "split"
+    return "fold" if any(utterance.fold for utterance in utterances) else "groups"

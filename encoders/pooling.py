@@ -1,0 +1,63 @@
+"""The only place that reduces time."""
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from encoders.specs import TIME_STATISTICS, Modality, Spec
+
+Hidden = Float32[Tensor, "layers frames dim"]
+Stored = Float32[Tensor, "kept_layers kept_frames kept_dim"]
+
+
+def for_storage(hidden: Hidden, spec: Spec) -> Stored:
+    """What the store keeps of all hidden layers: the layers named, and time as the spec says."""
+    if spec.layers is not None:
+        hidden = torch.stack([_layer(hidden, layer, spec.family) for layer in spec.layers])
+    if spec.storage == "pooled":
+        return torch.cat([_statistic(hidden, name) for name in spec.statistics], dim=2)
+    return mean_by(hidden, spec.time_pool)
+
+
+def mean_by(hidden: Hidden, factor: int) -> Float32[Tensor, "layers groups dim"]:
+    """Mean over consecutive groups of ``factor`` frames; the last group may be shorter."""
+    if factor == 1:
+        return hidden
+    return torch.stack([group.mean(dim=1) for group in hidden.split(factor, dim=1)], dim=1)
+
+
+def _layer(hidden: Hidden, layer: int, name: str) -> Float32[Tensor, "frames dim"]:
+    layers = hidden.shape[0]
+    if not -layers <= layer < layers:
+        raise ValueError(f"layer {layer} of {name}: there are {layers} layers, 0 to {layers - 1}")
+    return hidden[layer]
+
+
+def _statistic(hidden: Hidden, name: str) -> Float32[Tensor, "layers 1 dim"]:
+    if name == "mean":
+        return hidden.mean(dim=1, keepdim=True)
+    if name == "std":
+        # A single frame has no spread; the population formula says 0 where the sample one says NaN.
+        return hidden.std(dim=1, keepdim=True, correction=0)
+    if name == "max":
+        return hidden.amax(dim=1, keepdim=True)
+    if name == "cls":
+        return hidden[:, :1]
+    assert name == "sentence", f"unknown statistic {name}"
+    assert hidden.shape[1] == 1, f"a sentence embedding has {hidden.shape[1]} frames"
+    return hidden
+
+
+def for_head(stored: Stored, modality: Modality) -> Float32[Tensor, "kept_frames wide"]:
+    """One layer of what is stored, and of pooled storage the statistics that the modality names."""
+    frames = _layer(stored, modality.layer, modality.name)
+    if modality.encoder.storage == "frames":
+        return frames
+    blocks = frames.chunk(len(modality.encoder.statistics), dim=1)
+    kept = dict(zip(modality.encoder.statistics, blocks, strict=True))
+    return torch.cat([kept[name] for name in modality.pooling.split("+")], dim=1)
+
+
+def statistics_of(frames: Float32[Tensor, "frames dim"]) -> Float32[Tensor, "1 wide"]:
+    """Mean, deviation and maximum over time side by side, for precomputed sequences."""
+    return torch.cat([_statistic(frames[None], name)[0] for name in TIME_STATISTICS], dim=1)

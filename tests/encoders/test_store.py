@@ -1,0 +1,470 @@
+"""The store: complete shards or none, checked bytes, keys that tell everything and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from safetensors.numpy import save_file
+
+from encoders.audio import Audio, read_segment
+from encoders.encoder import fingerprint_of
+from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, SpeechSpec, fingerprint
+from encoders.store import (
+    Embedding,
+    EmbeddingStore,
+    Space,
+    StoreError,
+    audio_key,
+    damaged_keys,
+    shard_keys,
+    text_key,
+    write_atomically,
+)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SPEC = LogMelSpec()
+HALF = LogMelSpec(storage_dtype="float16")
+
+
+def embedding(value: float = 1.0, frames: int = 3) -> Embedding:
+    values = np.full((2, frames, 4), value, np.float32)
+    return Embedding(values, frames, np.arange(frames, dtype=np.float32))
+
+
+def space_of(root: Path, spec=SPEC) -> Space:
+    return EmbeddingStore(root).space(spec, "f" * 64)
+
+
+def key(name: str) -> str:
+    return text_key(name)
+
+
+# ---------------------------------------------------------------- there and back
+
+SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 5))
+VALUES = arrays.arrays(np.float32, SHAPES, elements=st.floats(-6e4, 6e4, width=32))
+
+
+@given(
+    drawn=st.lists(
+        st.tuples(VALUES, st.integers(0, 10**6), st.integers(0, 4)), min_size=1, max_size=4
+    ),
+    dtype=st.sampled_from(["float32", "float16"]),
+)
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_what_is_written_is_read_again(tmp_path_factory, drawn, dtype):
+    folder = tmp_path_factory.mktemp("round")
+    entries = {
+        key(str(number)): Embedding(values, count, np.linspace(0, 1, starts, dtype=np.float32))
+        for number, (values, count, starts) in enumerate(drawn)
+    }
+    space_of(folder, LogMelSpec(storage_dtype=dtype)).write(entries, {})
+    found = space_of(folder).read(list(entries))
+    for written, read in zip(entries.values(), found, strict=True):
+        assert read.values.dtype == np.float32
+        assert np.array_equal(read.values, written.values.astype(dtype).astype(np.float32))
+        assert read.frame_count == written.frame_count
+        assert np.array_equal(read.start_s, written.start_s)
+
+
+def test_keys_are_read_in_the_order_asked(tmp_path):
+    space = space_of(tmp_path)
+    for value in (1.0, 2.0, 3.0):
+        space.write({key(str(value)): embedding(value)}, {})
+    found = space.read([key("3.0"), key("1.0"), key("3.0"), key("2.0")])
+    assert [entry.values[0, 0, 0] for entry in found] == [3.0, 1.0, 3.0, 2.0]
+
+
+def test_what_was_written_is_no_longer_missing(tmp_path):
+    space = space_of(tmp_path)
+    space.write({key("a"): embedding()}, {})
+    assert space.missing([key("b"), key("a"), key("c"), key("b")]) == [key("b"), key("c")]
+
+
+def test_another_process_sees_what_was_written(tmp_path):
+    space_of(tmp_path).write({key("a"): embedding(), key("b"): embedding()}, {})
+    assert len(space_of(tmp_path)) == 2
+
+
+def test_a_reader_sees_no_keys_beside_those_written(tmp_path):
+    path = space_of(tmp_path).write({key("a"): embedding(), key("b"): embedding()}, {})
+    assert sorted(shard_keys(path)) == sorted([key("a"), key("b")])
+
+
+def test_reading_a_store_creates_nothing(tmp_path):
+    assert len(space_of(tmp_path / "new")) == 0
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_to_write_writes_nothing(tmp_path):
+    assert space_of(tmp_path / "new").write({}, {}) is None
+    assert not (tmp_path / "new").exists()
+
+
+def test_equal_content_gives_an_equal_shard(tmp_path):
+    one = space_of(tmp_path / "one").write({key("a"): embedding(), key("b"): embedding(2.0)}, {})
+    two = space_of(tmp_path / "two").write({key("b"): embedding(2.0), key("a"): embedding()}, {})
+    assert one.name == two.name
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_spec_stands_beside_the_shards(tmp_path):
+    import json
+
+    space_of(tmp_path).write({key("a"): embedding()}, {"device": "cpu"})
+    (space,) = EmbeddingStore(tmp_path).spaces()
+    content = json.loads((space.folder / "spec.json").read_text())
+    assert content["spec"]["family"] == "logmel"
+    assert content["provenance"] == {"device": "cpu"}
+
+
+def test_a_family_can_be_told_from_the_name_of_its_folder(tmp_path):
+    assert space_of(tmp_path).folder.name == "logmel-" + "f" * 32
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert EmbeddingStore("~/cache").root == tmp_path / "cache"
+
+
+# ---------------------------------------------------------------- what cannot be stored
+
+
+@pytest.mark.parametrize("value", [65520.0, -1e6])
+def test_what_float16_cannot_hold_is_refused(tmp_path, value):
+    with pytest.raises(StoreError, match="not finite as float16; store float32"):
+        space_of(tmp_path, HALF).write({key("a"): embedding(), key("b"): embedding(value)}, {})
+
+
+@pytest.mark.parametrize(
+    ("spec", "value"), [(HALF, 1e6), (SPEC, float("nan")), (SPEC, float("inf"))]
+)
+def test_what_is_refused_leaves_nothing_behind(tmp_path, spec, value):
+    space = space_of(tmp_path, spec)
+    with pytest.raises(StoreError):
+        space.write({key("a"): embedding(), key("b"): embedding(value)}, {})
+    assert list(tmp_path.rglob("*")) == []
+    assert space.missing([key("a")]) == [key("a")]
+
+
+def test_the_largest_float16_is_stored(tmp_path):
+    space = space_of(tmp_path, HALF)
+    space.write({key("a"): embedding(65504.0)}, {})
+    assert space.read([key("a")])[0].values.max() == 65504.0
+
+
+def test_float16_halves_the_shard(tmp_path):
+    entries = {key("a"): embedding(frames=5000)}
+    whole = space_of(tmp_path / "32").write(entries, {}).stat().st_size
+    half = space_of(tmp_path / "16", HALF).write(entries, {}).stat().st_size
+    starts = 5000 * 4
+    assert half - starts < 0.51 * (whole - starts)
+
+
+def test_a_key_that_is_not_there_is_named(tmp_path):
+    space = space_of(tmp_path)
+    space.write({key("a"): embedding()}, {})
+    with pytest.raises(StoreError, match=rf"2 keys are missing, first {key('b')}"):
+        space.read([key("a"), key("b"), key("c")])
+
+
+# ---------------------------------------------------------------- damage
+
+
+def flip_a_byte(path: Path, at: int = -1) -> None:
+    """In the last tensor or another place; the header stays whole."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def value_offset(path: Path, name: str) -> int:
+    import json
+
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    return 8 + size + json.loads(content[8 : 8 + size])[name]["data_offsets"][0]
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["", ".sha256", ".frames", ".start_s"],
+    ids=["value", "checksum", "frame count", "starts"],
+)
+def test_a_flipped_bit_is_detected(tmp_path, part):
+    path = space_of(tmp_path).write({key("a"): embedding()}, {})
+    flip_a_byte(path, value_offset(path, key("a") + part))
+    with pytest.raises(StoreError, match="have changed since they were written"):
+        space_of(tmp_path).read([key("a")])
+
+
+def test_a_flipped_bit_spares_its_neighbours(tmp_path):
+    path = space_of(tmp_path).write({key("a"): embedding(), key("b"): embedding(2.0)}, {})
+    flip_a_byte(path, value_offset(path, key("a")))
+    assert space_of(tmp_path).read([key("b")])[0].values.max() == 2.0
+    assert damaged_keys(path) == [key("a")]
+
+
+@pytest.mark.parametrize("part", [".sha256", ".frames", ".start_s"])
+def test_a_shard_of_another_make_is_an_error_of_the_store(tmp_path, part):
+    """An imported file with a value alone must not end in an error of a library."""
+    folder = space_of(tmp_path).folder
+    good = space_of(tmp_path).write({key("a"): embedding()}, {})
+    from safetensors.numpy import load_file
+
+    tensors = load_file(good)
+    good.unlink()
+    save_file(
+        {name: t for name, t in tensors.items() if name != key("a") + part},
+        folder / "x.safetensors",
+    )
+    with pytest.raises(StoreError):
+        space_of(tmp_path).read([key("a")])
+    assert damaged_keys(folder / "x.safetensors") == [key("a")]
+
+
+@pytest.mark.parametrize("kept", [0, 7, 40, 300, -1])
+def test_a_truncated_shard_is_as_if_it_were_not_there(tmp_path, kept):
+    path = space_of(tmp_path).write({key("a"): embedding()}, {})
+    path.write_bytes(path.read_bytes()[:kept])
+    space = space_of(tmp_path)
+    assert space.missing([key("a")]) == [key("a")]
+
+
+def test_a_truncated_shard_is_written_again(tmp_path):
+    path = space_of(tmp_path).write({key("a"): embedding()}, {})
+    path.write_bytes(path.read_bytes()[:-1])
+    space_of(tmp_path).write({key("a"): embedding()}, {})
+    assert space_of(tmp_path).read([key("a")])[0].values.max() == 1.0
+
+
+@pytest.mark.parametrize(
+    "name", [".x.safetensors.abc.tmp", "x.safetensors.tmp", "notes.txt", "x.safetensors/inside"]
+)
+def test_files_of_other_kinds_are_ignored(tmp_path, name):
+    path = space_of(tmp_path).write({key("a"): embedding()}, {})
+    other = path.parent / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_bytes(path.read_bytes()[:100])
+    assert len(space_of(tmp_path)) == 1
+
+
+def test_a_write_that_fails_leaves_no_temporary_file(tmp_path, monkeypatch):
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(tmp_path / "a.json", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_visible_before_the_last_step(tmp_path, monkeypatch):
+    """All bytes are synced under another name; then one rename, which is never half done."""
+    monkeypatch.setattr(Path, "replace", lambda _self, _target: 1 / 0)
+    space = space_of(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        space.write({key("a"): embedding()}, {})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_an_old_file_survives_a_write_that_fails(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_atomically(tmp_path / "a.json", b"new")
+    assert (tmp_path / "a.json").read_bytes() == b"old"
+
+
+# ---------------------------------------------------------------- many writers
+
+
+def test_of_two_writers_the_first_by_name_wins(tmp_path):
+    one, two = space_of(tmp_path), space_of(tmp_path)
+    assert one.missing([key("a")]) == two.missing([key("a")]) == [key("a")]
+    paths = {
+        one.write({key("a"): embedding(1.0)}, {}): 1.0,
+        two.write({key("a"): embedding(1.0 + 1e-6)}, {}): np.float32(1.0 + 1e-6),
+    }
+    first = paths[min(paths)]
+    assert space_of(tmp_path).read([key("a")])[0].values[0, 0, 0] == first
+
+
+@pytest.mark.parametrize("values", [(1.0, 2.0), (2.0, 1.0), (3.0, 4.0), (4.0, 3.0)])
+def test_a_writer_reads_what_every_other_process_reads(tmp_path, values):
+    space = space_of(tmp_path)
+    for value in values:
+        space.write({key("a"): embedding(value)}, {})
+    ours, others = space.read([key("a")])[0], space_of(tmp_path).read([key("a")])[0]
+    assert np.array_equal(ours.values, others.values)
+
+
+def test_the_same_shard_written_twice_is_one_file(tmp_path):
+    for _ in range(2):
+        space_of(tmp_path).write({key("a"): embedding()}, {})
+    assert len(space_of(tmp_path).shards()) == 1
+
+
+WRITER = """
+import sys
+import numpy as np
+from encoders.specs import LogMelSpec
+from encoders.store import Embedding, EmbeddingStore, text_key
+space = EmbeddingStore(sys.argv[1]).space(LogMelSpec(), "f" * 64)
+number = 0
+while True:
+    entries = {
+        text_key(f"{sys.argv[2]}-{number}-{part}"): Embedding(
+            np.full((4, 300, 64), float(number), np.float32), 300, np.zeros(0, np.float32)
+        )
+        for part in range(4)
+    }
+    space.write(entries, {})
+    if number == 0:
+        print("writing", flush=True)
+    number += 1
+"""
+
+
+def test_a_killed_writer_leaves_no_damage(tmp_path):
+    found = 0
+    for kill in range(5):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), str(kill)],
+            stdout=subprocess.PIPE,
+            cwd=REPOSITORY,
+        )
+        with writer:
+            writer.stdout.readline()
+            time.sleep(0.05 + 0.013 * kill)
+            writer.send_signal(signal.SIGKILL)
+        space = space_of(tmp_path)
+        shards = list(space.folder.glob("*.safetensors"))
+        assert sorted(shards) == space.shards()
+        assert [damaged_keys(path) for path in shards] == [[]] * len(shards)
+        assert len(space) == 4 * len(shards)
+        assert len(shards) > found
+        found = len(shards)
+
+
+# ---------------------------------------------------------------- keys
+
+
+def test_the_key_of_audio_does_not_depend_on_the_file(tmp_path, make_tone):
+    samples = (make_tone(0.5) * 32767).astype(np.int16)
+    for name in ("a.wav", "deep name with spaces.flac", "b.aiff"):
+        soundfile.write(tmp_path / name, samples, 16000)
+    keys = {audio_key(read_segment(path)) for path in tmp_path.iterdir()}
+    assert len(keys) == 1
+
+
+def test_the_key_of_audio_depends_on_the_rate(make_tone):
+    samples = make_tone(0.1)
+    assert audio_key(Audio(samples, 16000)) != audio_key(Audio(samples, 22050))
+
+
+def test_the_key_of_audio_depends_on_every_sample(make_tone):
+    samples = make_tone(0.1)
+    changed = samples.copy()
+    changed[-1] = np.nextafter(changed[-1], np.float32(1))
+    assert audio_key(Audio(samples, 16000)) != audio_key(Audio(changed, 16000))
+
+
+def test_the_key_of_a_segment_is_that_of_the_same_samples_alone(tmp_path, make_tone):
+    samples = (make_tone(1.0) * 32767).astype(np.int16)
+    soundfile.write(tmp_path / "whole.wav", samples, 16000)
+    soundfile.write(tmp_path / "part.wav", samples[4000:8000], 16000)
+    part = read_segment(tmp_path / "whole.wav", 0.25, 0.5)
+    assert audio_key(part) == audio_key(read_segment(tmp_path / "part.wav"))
+
+
+def test_the_key_of_audio_is_pinned():
+    """Another value would orphan every cache in the world: raise FORMAT_VERSION then."""
+    samples = np.array([0.0, 0.5, -0.25], np.float32)
+    found = audio_key(Audio(samples, 16000))
+    assert found == "0a5c1bc953acad9dc78e886da75a357a5ea4c29e3155a4d7a3060b73680f82e0"
+
+
+def test_the_key_of_big_endian_samples_is_the_same(make_tone):
+    samples = make_tone(0.1)
+    assert audio_key(Audio(samples.astype(">f4"), 16000)) == audio_key(Audio(samples, 16000))
+
+
+def test_the_key_of_a_slice_does_not_depend_on_its_memory(make_tone):
+    samples = make_tone(0.1)
+    assert audio_key(Audio(samples[::2], 16000)) == audio_key(Audio(samples[::2].copy(), 16000))
+
+
+SPECS = [LogMelSpec(), SpeechSpec(), BertSpec(), SentenceSpec()]
+OTHER = {
+    "storage": "frames",
+    "storage_dtype": "float16",
+    "sample_rate_hz": 8000,
+    "window_ms": 32.0,
+    "hop_ms": 12.5,
+    "n_mels": 40,
+    "deltas": 2,
+    "time_pool": 4,
+    "checkpoint": "./other",
+    "revision": "0123abc",
+    "untrained": True,
+    "layers": (3,),
+    "max_length": 64,
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [(spec, f.name) for spec in SPECS for f in fields(spec) if f.name != "family"],
+    ids=lambda value: value if isinstance(value, str) else value.family,
+)
+def test_every_field_of_a_spec_changes_its_fingerprint(spec, name):
+    other = replace(spec, **{name: OTHER[name]})
+    assert other != spec
+    assert fingerprint(other, "w", 1) != fingerprint(spec, "w", 1)
+
+
+def test_the_families_have_fingerprints_of_their_own():
+    assert len({fingerprint(spec, "w", 1) for spec in SPECS}) == len(SPECS)
+
+
+def test_the_weights_change_a_fingerprint():
+    assert fingerprint(SPEC, "w", 1) != fingerprint(SPEC, "v", 1)
+
+
+def test_the_version_of_the_numerics_changes_a_fingerprint(monkeypatch):
+    import encoders.acoustic as acoustic
+
+    before = fingerprint_of(SPEC)
+    monkeypatch.setattr(acoustic, "NUMERICS_VERSION", acoustic.NUMERICS_VERSION + 1)
+    assert fingerprint_of(SPEC) != before
+
+
+def test_the_fingerprint_does_not_depend_on_the_process():
+    program = (
+        "from encoders.encoder import fingerprint_of; from encoders.specs import LogMelSpec; "
+        "print(fingerprint_of(LogMelSpec()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONHASHSEED": "99"},
+    )
+    assert done.stdout.strip() == fingerprint_of(LogMelSpec())
