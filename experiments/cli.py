@@ -1,0 +1,237 @@
+"""The command line: parse, then one call. Nothing heavy is imported before it is needed."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from experiments import cli_cache, cli_models
+from experiments.config import OptionError
+
+if TYPE_CHECKING:
+    from encoders.extraction import Failure, Progress
+    from experiments.config import Study
+
+app = typer.Typer(
+    name="serfusion",
+    help="Does text help? Compare audio, text and fused speech emotion classifiers honestly.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(cli_cache.app, name="cache")
+app.add_typer(cli_models.app, name="models")
+console = Console()
+errors = Console(stderr=True, highlight=False)
+
+Corpus = Annotated[str | None, typer.Option(help="Name of a known corpus (serfusion corpora).")]
+Manifest = Annotated[Path | None, typer.Option(help="CSV or JSONL with one utterance per row.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of the corpus or of the audio files.")]
+Labels = Annotated[str | None, typer.Option(help="Classes in their order, as in angry,happy,sad.")]
+Audio = Annotated[str | None, typer.Option(help="Audio encoder, as in logmel or wav2vec2-base.")]
+Text = Annotated[str | None, typer.Option(help="Text encoder, as in minilm or bert-base.")]
+Asr = Annotated[str, typer.Option(help="Recogniser of missing transcripts.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
+Trials = Annotated[int, typer.Option(help="Optuna trials per arm and fold; 0: documented defaults.")]
+Seeds = Annotated[int, typer.Option(help="Heads trained with different seeds, per arm and fold.")]
+Jobs = Annotated[int | None, typer.Option(help="Processes that train heads [number of cores].")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+    trials: Trials = 5,
+    seeds: Seeds = 3,
+    jobs: Jobs = None,
+) -> None:
+    """Compare audio, text and fused arms on the built-in corpus (synthetic speech), offline."""
+    from experiments.config import Study
+    from experiments.demo import check_offline
+
+    check_offline()
+    study = Study(
+        corpus="demo",
+        audio="logmel",
+        text="minilm",
+        asr="pocketsphinx",
+        trials=trials,
+        seeds=seeds,
+    )
+    _compare(study, out, jobs)
+
+
+@app.command()
+def compare(
+    corpus: Corpus = None,
+    manifest: Manifest = None,
+    config: Annotated[Path | None, typer.Option(help="Experiment file (TOML).")] = None,
+    root: Root = None,
+    labels: Labels = None,
+    audio: Audio = None,
+    text: Text = None,
+    asr: Asr = "whisper-base",
+    transcript: Annotated[str, typer.Option(help="gold, asr or gold_else_asr.")] = "gold_else_asr",
+    arms: Annotated[
+        str | None, typer.Option(help="Some of audio,text,audio_frames,concat,late,attention.")
+    ] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="groups, speaker, session, fold or split.")
+    ] = None,
+    rows: Annotated[str, typer.Option(help="complete, or all: keep rows that lack a modality.")] = (
+        "complete"
+    ),
+    trials: Trials = 20,
+    seeds: Seeds = 5,
+    jobs: Jobs = None,
+    out: Out = None,
+) -> None:
+    """Compare audio-only, text-only and fused classifiers on a corpus."""
+    from experiments.config import read_study, study_from_options
+
+    if config is not None:
+        study = read_study(config)
+    else:
+        study = study_from_options(
+            corpus=corpus,
+            manifest=_text(manifest),
+            root=_text(root),
+            labels=_list(labels),
+            audio=audio,
+            text=text,
+            asr=asr,
+            transcript=transcript,
+            arms=_list(arms),
+            folds=folds,
+            rows=rows,
+            trials=trials,
+            seeds=seeds,
+        )
+    _compare(study, out, jobs)
+
+
+@app.command()
+def check(
+    corpus: Corpus = None, manifest: Manifest = None, root: Root = None, labels: Labels = None
+) -> None:
+    """Validate a corpus: files, labels, speakers, duplicates, missing transcripts, folds."""
+    from experiments.check import check_corpus, print_check
+    from experiments.corpora import load_source
+
+    found = load_source(corpus, _text(manifest), _text(root), _list(labels))
+    with bars() as progress:
+        result = check_corpus(found, progress)
+    print_check(result, console)
+    _leave(result.failures)
+
+
+@app.command()
+def embed(
+    corpus: Corpus = None,
+    manifest: Manifest = None,
+    root: Root = None,
+    audio: Audio = None,
+    text: Text = None,
+    asr: Asr = "whisper-base",
+    shard: Annotated[str, typer.Option(help="i/N: the i-th of N parts, for many machines.")] = "1/1",
+) -> None:
+    """Fill the cache: transcribe what is missing and embed, without training anything."""
+    from experiments.corpora import load_source
+    from experiments.embed import embed_corpus
+
+    found = load_source(corpus, _text(manifest), _text(root), None)
+    with bars() as progress:
+        done = embed_corpus(found, audio=audio, text=text, asr=asr, shard=shard, progress=progress)
+    console.print(f"{done.encoded} encoded, {done.cached} from the cache")
+    _leave(done.failures)
+
+
+@app.command()
+def report(runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")]) -> None:
+    """Make the report of a run again from its predictions."""
+    from experiments.report import print_report, rebuild
+
+    for run in runs:
+        print_report(rebuild(run), console)
+        console.print(f"report: {run / 'report.html'}")
+
+
+@app.command()
+def corpora() -> None:
+    """List the corpora that can be read, with licence, layout and where to get them."""
+    from rich.table import Table
+
+    from experiments.corpora import CORPORA
+
+    table = Table("name", "language", "size", "licence", "where", "layout")
+    for name, entry in CORPORA.items():
+        table.add_row(name, entry.language, entry.size, entry.licence, entry.where, entry.layout)
+    console.print(table)
+    console.print("Any other corpus: write a manifest (columns id, audio, transcript, speaker, label).")
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 the user can mend it (one message), 2 usage."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        errors.print("stopped; the same command goes on where this one was", markup=False)
+        sys.exit(130)
+    except OptionError as error:
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except (ValueError, OSError) as error:
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@contextmanager
+def bars() -> "Iterator[Progress]":
+    """Progress bars on standard error, one per kind of work."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as shown:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=total)
+            shown.update(tasks[what], completed=done, total=total)
+
+        yield progress
+
+
+def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
+    from experiments.compare import compare as run_comparison
+    from experiments.report import print_report
+
+    with bars() as progress:
+        outcome = run_comparison(
+            study, out=out, jobs=jobs, progress=progress, notify=lambda line: errors.print(line)
+        )
+    print_report(outcome.results, console)
+    console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True)
+    _leave(outcome.failures)
+
+
+def _leave(failures: "Sequence[Failure]") -> None:
+    """List the media files that could not be used; exit code 1 if there are any."""
+    if not failures:
+        return
+    errors.print(f"{len(failures)} could not be used:", markup=False)
+    for failure in failures[:20]:
+        errors.print(f"  {failure.utterance}: {failure.why}", markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _list(typed: str | None) -> tuple[str, ...] | None:
+    return None if typed is None else tuple(part.strip() for part in typed.split(",") if part.strip())

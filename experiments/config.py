@@ -1,0 +1,121 @@
+"""The experiment file (TOML) and the dataclass that it becomes; strict about every key."""
+
+import difflib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
+
+
+class ConfigError(ValueError):
+    """A command or an experiment file asks for something that cannot be done."""
+
+
+class OptionError(ConfigError):
+    """The options of a command do not make one; the exit code is 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """One comparison: the corpus, the encoders, the protocol and the budget.
+
+    Exactly one of ``corpus`` and ``manifest`` is given. ``arms`` None means the default arms, of
+    which those that the inputs cannot serve are left out with a warning.
+    """
+
+    audio: str
+    text: str
+    corpus: str | None = None
+    manifest: str | None = None
+    root: str | None = None
+    labels: tuple[str, ...] | None = None
+    asr: str = "whisper-base"
+    transcript: Literal["gold", "asr", "gold_else_asr"] = "gold_else_asr"
+    arms: tuple[str, ...] | None = None
+    folds: str | None = None
+    rows: Literal["complete", "all"] = "complete"
+    trials: int = 20
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        faults = []
+        if (self.corpus is None) == (self.manifest is None):
+            faults.append("expected exactly one of --corpus NAME and --manifest FILE")
+        if self.trials < 0:
+            faults.append(f"--trials {self.trials}: expected 0 (documented defaults) or more")
+        if self.seeds < 1:
+            faults.append(f"--seeds {self.seeds}: expected 1 or more")
+        if faults:
+            raise ConfigError("; ".join(faults))
+
+
+def read_study(path: Path) -> Study:
+    """Read an experiment file; unknown keys are refused, with the nearest known one.
+
+    Raises:
+        ConfigError: with every fault of the file.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML ({error})") from error
+    try:
+        return TypeAdapter(Study).validate_json(json.dumps(content), strict=True, extra="forbid")
+    except ValidationError as error:
+        faults = [_fault(fault["loc"], fault["msg"], fault["type"]) for fault in error.errors()]
+        raise ConfigError("\n  ".join([f"{path}: {len(faults)} faults", *faults])) from error
+
+
+def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
+    """A study from command line options, those that are None left out.
+
+    Raises:
+        OptionError: with every option that is missing or cannot be.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    given = {name: value for name, value in options.items() if value is not None}
+    missing = [
+        f"--{name} is required, for example --{name} {example}"
+        for name, example in (("audio", "logmel"), ("text", "minilm"))
+        if name not in given
+    ]
+    if missing:
+        raise OptionError("; ".join(missing))
+    try:
+        return TypeAdapter(Study).validate_json(json.dumps(given), strict=True, extra="forbid")
+    except ValidationError as error:
+        faults = [f"--{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()]
+        raise OptionError("; ".join(faults)) from error
+    except ConfigError as error:
+        raise OptionError(str(error)) from error
+
+
+def write_study(study: Study, path: Path) -> None:
+    """Write a study as TOML, so that :func:`read_study` returns an equal one."""
+    lines = [f"{name} = {_toml(value)}" for name, value in asdict(study).items() if value is not None]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml(value: Any) -> str:  # noqa: ANN401 - what a field of Study may hold
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    # A JSON string is a TOML string but for the escape of slashes, which json does not make.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _fault(location: tuple[int | str, ...], message: str, kind: str) -> str:
+    name = ".".join(map(str, location))
+    if kind != "extra_forbidden" and kind != "unexpected_keyword_argument":
+        return f"{name or 'file'}: {message}"
+    known = [field.name for field in fields(Study)]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    return f"unknown key {name!r}: {hint}"

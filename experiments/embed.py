@@ -1,0 +1,71 @@
+"""Fill the cache without training anything."""
+
+from dataclasses import dataclass
+
+from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
+from encoders.recognisers import normalise, parse_recogniser
+from encoders.specs import parse_modality
+from encoders.transcription import transcribe
+from encoders.utterance import Corpus, Utterance
+from experiments.config import OptionError
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What was done: embeddings made, found, and utterances that could not be used."""
+
+    encoded: int
+    cached: int
+    failures: tuple[Failure, ...]
+
+
+def embed_corpus(
+    corpus: Corpus,
+    *,
+    audio: str | None,
+    text: str | None,
+    asr: str,
+    shard: str = "1/1",
+    progress: Progress | None = None,
+) -> Embedded:
+    """Embed every utterance (pooled and as sequences), transcribing those without words.
+
+    ``shard`` "2/4" takes the second of four parts: any scheduler can run the four.
+    """
+    if audio is None and text is None:
+        raise OptionError("expected --audio NAME, --text NAME or both")
+    store = default_store()
+    rows = part(corpus.utterances, shard)
+    encoded, cached = 0, 0
+    failures: dict[str, Failure] = {}
+    if audio is not None:
+        modality = parse_modality(audio, "audio")
+        specs = [modality.encoder, modality.as_sequence().encoder]
+        voiced = [u for u in rows if u.audio is not None]
+        done = embed_audio(voiced, specs, store, progress=progress)
+        encoded, cached = encoded + done.encoded, cached + done.cached
+        failures |= {f.utterance: f for f in done.failures}
+    if text is not None:
+        modality = parse_modality(text, "text")
+        specs = [modality.encoder, modality.as_sequence().encoder]
+        texts = {u.id: words for u in rows if (words := normalise(u.transcript)) is not None}
+        wordless = [u for u in rows if u.id not in texts and u.audio is not None]
+        if wordless:
+            heard = transcribe(wordless, parse_recogniser(asr), store.root, progress=progress)
+            texts |= {n: words for n, t in heard.transcripts.items() if (words := t.text)}
+            failures |= {f.utterance: f for f in heard.failures}
+        done = embed_text(texts, specs, store, progress=progress)
+        encoded, cached = encoded + done.encoded, cached + done.cached
+    return Embedded(encoded, cached, tuple(failures.values()))
+
+
+def part(utterances: tuple[Utterance, ...], shard: str) -> tuple[Utterance, ...]:
+    """The i-th of N parts, as ``i/N`` names it, counted from 1.
+
+    Raises:
+        OptionError: not of the form, or i is not among 1 to N.
+    """
+    number, _, total = shard.partition("/")
+    if not (number.isdigit() and total.isdigit() and 1 <= int(number) <= int(total)):
+        raise OptionError(f"--shard {shard}: expected i/N with i from 1 to N, as in 2/4")
+    return utterances[int(number) - 1 :: int(total)]

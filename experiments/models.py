@@ -1,0 +1,62 @@
+"""Encoders and recognisers by short name, and their weights on this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.checkpoints import CARDS, find_local, locate
+from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
+from encoders.specs import SHORT_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One line of ``models ls``; numbers are None where they mean nothing."""
+
+    name: str
+    kind: str
+    checkpoint: str
+    dim: int | None
+    layers: int | None
+    size_mb: int | None
+    licence: str
+    language: str
+    here: bool
+
+    def cells(self) -> list[str]:
+        """Cells of the table."""
+        numbers = ["" if n is None else str(n) for n in (self.dim, self.layers, self.size_mb)]
+        here = "yes" if self.here else "no"
+        return [self.name, self.kind, self.checkpoint, *numbers, self.licence, self.language, here]
+
+
+def known_models() -> list[ModelRow]:
+    """Encoders first, recognisers after them."""
+    rows = []
+    for name, spec in SHORT_NAMES.items():
+        checkpoint = getattr(spec, "checkpoint", None)
+        if checkpoint is None:
+            rows.append(ModelRow(name, spec.kind, "none", None, 1, 0, "Apache-2.0", "any", True))
+            continue
+        card, here = CARDS[checkpoint], find_local(checkpoint) is not None
+        facts = (card.dim, card.layers, card.size_mb, card.licence, card.language, here)
+        rows.append(ModelRow(name, spec.kind, checkpoint, *facts))
+    for name, size_mb in WHISPER_MODELS.items():
+        language = "en" if name.endswith(".en") else "99 languages"
+        facts = (None, None, size_mb, "MIT", language, whisper_path(name).is_file())
+        rows.append(ModelRow(f"whisper-{name}", "asr", f"openai/{name}", *facts))
+    return rows
+
+
+def fetch_model(name: str) -> Path:
+    """Download a model by its short or hub name; returns the folder or file.
+
+    Raises:
+        MissingWeightsError: no hub can be reached.
+    """
+    if name.startswith("whisper-"):
+        return fetch_whisper(name.removeprefix("whisper-"))
+    spec = SHORT_NAMES.get(name)
+    checkpoint = getattr(spec, "checkpoint", None) if spec is not None else name
+    if checkpoint is None:
+        raise ValueError(f"{name} has no weights to fetch")
+    return locate(checkpoint)

@@ -1,0 +1,171 @@
+"""``results.json``: every number of a report, computed from stored predictions alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fusion import metrics
+from fusion.predictions import Prediction, best_per_fold, counts_by_speaker
+from fusion.statistics import holm, interval, paired_difference
+
+UNIMODAL = ("audio", "text", "audio_frames")
+FUSED = ("concat", "late", "attention")
+COMPARED = ("uar", "accuracy")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run knows besides its predictions; stored in ``results.json`` as it is."""
+
+    run: str
+    corpus: str
+    task: str
+    targets: tuple[str, ...]
+    dropped: tuple[Mapping[str, str], ...]
+    warnings: tuple[str, ...]
+    fits: Mapping[str, tuple[Mapping[str, Any], ...]]
+    facts: Mapping[str, Any]
+
+
+def with_best(rows: Sequence[Prediction]) -> list[Prediction]:
+    """Predictions with the arms ``best_unimodal`` and ``best_fused`` added.
+
+    Both are chosen per outer fold on development rows; their test rows are copies.
+    """
+    present = {row.arm for row in rows}
+    added = list(rows)
+    for name, group in (("best_unimodal", UNIMODAL), ("best_fused", FUSED)):
+        arms = [arm for arm in group if arm in present]
+        if not arms:
+            continue
+        chosen = best_per_fold(rows, arms)
+        added += [
+            Prediction(**{**asdict(row), "arm": name})
+            for row in rows
+            if row.split == "test" and row.arm == chosen[row.outer_fold]
+        ]
+    return added
+
+
+def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
+    """The content of ``results.json``."""
+    test = [row for row in rows if row.split == "test"]
+    speakers = sorted({row.speaker for row in test})
+    seeds = sorted({row.seed for row in test})
+    arms = {
+        arm: [row for row in test if row.arm == arm] for arm in dict.fromkeys(r.arm for r in test)
+    }
+    counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
+    return {
+        "run": facts.run,
+        "corpus": facts.corpus,
+        "task": facts.task,
+        "targets": list(facts.targets),
+        "rows": {
+            "used": len({row.utterance for row in test}),
+            "speakers": len(speakers),
+            "dropped": [dict(row) for row in facts.dropped],
+        },
+        "seeds": seeds,
+        "arms": {arm: _arm(arm, arms[arm], counts[arm], facts) for arm in arms},
+        "differences": _differences(counts),
+        "warnings": list(facts.warnings),
+        "facts": dict(facts.facts),
+    }
+
+
+def _arm(
+    arm: str, rows: Sequence[Prediction], counts: np.ndarray, facts: RunFacts
+) -> dict[str, Any]:
+    total = counts.sum(axis=0)  # [seeds, K, K]
+    summary: dict[str, Any] = {
+        name: asdict(interval(counts, metric)) for name, metric in metrics.METRICS.items()
+    }
+    by_seed = metrics.uar(total)
+    summary["uar"]["sd_over_seeds"] = _number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
+    fits = facts.fits.get(arm, ())
+    return {
+        **summary,
+        "per_class": _per_class(total, facts.targets),
+        "folds": _folds(rows, fits),
+        "trials": max((len(fit["trials"]) for fit in fits), default=0),
+        "confusion": total.mean(axis=0).tolist(),
+    }
+
+
+def _per_class(total: np.ndarray, targets: Sequence[str]) -> dict[str, Any]:
+    recall, precision = metrics.recalls(total).mean(axis=0), metrics.precisions(total).mean(axis=0)
+    f1, support = metrics.f1_scores(total).mean(axis=0), total[0].sum(axis=1)
+    return {
+        target: {
+            "recall": _number(recall[k]),
+            "precision": _number(precision[k]),
+            "f1": _number(f1[k]),
+            "support": int(support[k]),
+        }
+        for k, target in enumerate(targets)
+    }
+
+
+def _folds(rows: Sequence[Prediction], fits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Per outer fold; UAR is null with its reason where the fold lacks a class."""
+    seeds = sorted({row.seed for row in rows})
+    about = {fit["fold"]: fit for fit in fits}
+    folds = []
+    for name in dict.fromkeys(row.outer_fold for row in rows):
+        own = [row for row in rows if row.outer_fold == name]
+        counts = counts_by_speaker(own, sorted({row.speaker for row in own}), seeds).sum(axis=0)
+        lacking = int((counts[0].sum(axis=1) == 0).sum())
+        entry: dict[str, Any] = {
+            "fold": name,
+            "rows": len({row.utterance for row in own}),
+            "uar": _number(metrics.uar(counts).mean()),
+            "accuracy": _number(metrics.accuracy(counts).mean()),
+        }
+        if lacking:
+            entry["uar_reason"] = f"{lacking} of {counts.shape[-1]} classes have no test utterance"
+        folds.append({**entry, **{k: v for k, v in about.get(name, {}).items() if k != "fold"}})
+    return folds
+
+
+def _differences(counts: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """The primary comparison, then the exploratory ones with Holm's correction per metric."""
+    rows: list[dict[str, Any]] = []
+    for metric in COMPARED:
+        exploratory = [
+            _difference(counts, arm, other, metric, primary=False)
+            for arm in FUSED
+            for other in ("audio", "text")
+            if arm in counts and other in counts
+        ]
+        for row, corrected in zip(exploratory, holm([r["p"] for r in exploratory]), strict=True):
+            row["p_holm"] = corrected
+        if "best_fused" in counts and "best_unimodal" in counts:
+            rows.append(_difference(counts, "best_fused", "best_unimodal", metric, primary=True))
+        rows += exploratory
+    return sorted(rows, key=lambda row: (row["metric"] != "uar", not row["primary"]))
+
+
+def _difference(
+    counts: Mapping[str, np.ndarray], arm: str, against: str, metric: str, *, primary: bool
+) -> dict[str, Any]:
+    found = paired_difference(counts[arm], counts[against], metric)
+    return {
+        "arm": arm,
+        "against": against,
+        "metric": metric,
+        "value": found.interval.value,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "method": found.interval.method,
+        "p": found.p,
+        "p_holm": None,
+        "detectable": found.detectable,
+        "primary": primary,
+    }
+
+
+def _number(value: Any) -> float | None:  # noqa: ANN401 - a NumPy scalar
+    return None if np.isnan(value) else float(value)

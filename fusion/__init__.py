@@ -1,0 +1,14 @@
+"""Heads, training and evaluation on cached embeddings. Runs no encoder, ``model.predict`` apart."""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {"FusionModel": "fusion.model"}
+
+__all__ = ["FusionModel"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'fusion' has no attribute {name!r}; it has {', '.join(__all__)}")

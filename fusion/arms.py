@@ -1,0 +1,206 @@
+"""The arms of a comparison: what each reads, how it is fitted in one outer fold, what it predicts.
+
+An outer fold is worth one head per inner fold and seed. Development scores are those of the head
+that did not see the row; test scores are the mean over the inner folds' heads, so that no head is
+ever refitted on rows it was selected on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from fusion import metrics
+from fusion.batch import Dataset
+from fusion.heads import DEFAULTS, HeadKind, Hyperparameters
+from fusion.splits import Fold, InnerFolds
+from fusion.train import FittedHead, Member, fit
+from fusion.tune import SPACES, Study, tune
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One row of the table: a head and the inputs it reads."""
+
+    name: str
+    head: HeadKind | Literal["late"]
+    inputs: tuple[str, ...]
+
+    @property
+    def fused(self) -> bool:
+        """Whether it reads more than one modality."""
+        return len(self.inputs) > 1
+
+
+ARMS: Mapping[str, Arm] = MappingProxyType(
+    {
+        arm.name: arm
+        for arm in (
+            Arm("audio", "mlp", ("audio",)),
+            Arm("text", "mlp", ("text",)),
+            Arm("audio_frames", "attention", ("audio_frames",)),
+            Arm("concat", "mlp", ("audio", "text")),
+            Arm("late", "late", ("audio", "text")),
+            Arm("attention", "attention", ("audio_frames", "text_tokens")),
+        )
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What every arm may spend; ``study_seed`` seeds trials and tuned heads."""
+
+    trials: int = 20
+    seeds: int = 5
+    study_seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FoldScores:
+    """Class probabilities of one arm in one outer fold, ``[seeds, rows, targets]``."""
+
+    arm: str
+    fold: str
+    hyperparameters: Mapping[str, Any]
+    trials: tuple[float, ...]
+    epochs: tuple[int, ...]
+    dev: Int64[np.ndarray, "dev"]
+    dev_scores: Float[np.ndarray, "seeds dev targets"]
+    test: Int64[np.ndarray, "test"]
+    test_scores: Float[np.ndarray, "seeds test targets"]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedArm:
+    """Heads of one arm by seed and inner fold, with the study that chose their hyperparameters."""
+
+    arm: Arm
+    hyperparameters: Hyperparameters
+    study: Study
+    members: tuple[Member, ...]
+    heads: tuple[FittedHead, ...]
+
+
+def fit_arm(
+    arm: Arm, data: Dataset, inner: InnerFolds, budget: Budget, journal: Path | None
+) -> FittedArm:
+    """Tune on the inner folds, then train one head per seed and inner fold.
+
+    The objective reads development rows of the inner folds only.
+    """
+    assert arm.head != "late", "late fusion reuses the fold's unimodal heads"
+    kind: HeadKind = arm.head
+    defaults = DEFAULTS[kind]
+
+    def objective(values: Mapping[str, Any]) -> float:
+        members = _members(data, inner, [budget.study_seed])
+        heads = fit(kind, data, arm.inputs, members, replace(defaults, **values))
+        index, scores = _dev_scores(arm, data, members, heads, seeds=1)
+        return uar_of(data, index, scores)
+
+    space = SPACES[kind]
+    first = {name: value for name, value in asdict(defaults).items() if name in space}
+    study = tune(objective, space, first, budget.trials, budget.study_seed, journal)
+    hyper = replace(defaults, **study.best)
+    members = _members(data, inner, range(budget.seeds))
+    heads = fit(kind, data, arm.inputs, members, hyper)
+    return FittedArm(arm, hyper, study, tuple(members), tuple(heads))
+
+
+def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScores:
+    """Scores of a fitted arm on its development rows and on the fold's test rows."""
+    dev, dev_scores = _dev_scores(fitted.arm, data, fitted.members, fitted.heads, seeds)
+    test = data.index(fold.test)
+    every = np.stack([_scores(fitted.arm, data, head, test) for head in fitted.heads])
+    return FoldScores(
+        arm=fitted.arm.name,
+        fold=fold.name,
+        hyperparameters=asdict(fitted.hyperparameters),
+        trials=fitted.study.values,
+        epochs=tuple(head.epoch for head in fitted.heads),
+        dev=dev,
+        dev_scores=dev_scores,
+        test=test,
+        test_scores=every.reshape(seeds, -1, *every.shape[1:]).mean(axis=1),
+    )
+
+
+def fuse_late(
+    audio: FoldScores, text: FoldScores, data: Dataset, budget: Budget, journal: Path | None
+) -> FoldScores:
+    """Decision-level fusion: weighted sum of log-probabilities, the weight tuned on development.
+
+    The trials of this arm go to the weight; the heads are those of the unimodal arms.
+    """
+
+    def objective(values: Mapping[str, Any]) -> float:
+        first = slice(0, 1)
+        scores = _combined(audio.dev_scores[first], text.dev_scores[first], values["audio_weight"])
+        return uar_of(data, audio.dev, scores)
+
+    default = {"audio_weight": 0.5}
+    study = tune(objective, SPACES["late"], default, budget.trials, budget.study_seed, journal)
+    weight = study.best["audio_weight"]
+    return replace(
+        audio,
+        arm="late",
+        hyperparameters=dict(study.best),
+        trials=study.values,
+        epochs=(),
+        dev_scores=_combined(audio.dev_scores, text.dev_scores, weight),
+        test_scores=_combined(audio.test_scores, text.test_scores, weight),
+    )
+
+
+def uar_of(
+    data: Dataset,
+    index: Int64[np.ndarray, "rows"],
+    scores: Float[np.ndarray, "seeds rows targets"],
+) -> float:
+    """Mean over seeds of UAR on some rows."""
+    truth, classes = data.truth[index], len(data.targets)
+    counts = [metrics.confusion(truth, one.argmax(axis=1), classes) for one in scores]
+    return float(metrics.uar(np.stack(counts)).mean())
+
+
+def _combined(
+    audio: Float[np.ndarray, "seeds rows targets"],
+    text: Float[np.ndarray, "seeds rows targets"],
+    audio_weight: float,
+) -> Float[np.ndarray, "seeds rows targets"]:
+    tiny = np.finfo(np.float64).tiny
+    logits = audio_weight * np.log(audio + tiny) + (1 - audio_weight) * np.log(text + tiny)
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:
+    return [
+        Member(data.index(fold.train), data.index(fold.dev), seed * len(inner.folds) + number)
+        for seed in seeds
+        for number, fold in enumerate(inner.folds)
+    ]
+
+
+def _scores(
+    arm: Arm, data: Dataset, head: FittedHead, index: Int64[np.ndarray, "rows"]
+) -> Float[np.ndarray, "rows targets"]:
+    rows = torch.from_numpy(index)
+    return head.scores([batch.rows(rows) for batch in data.of(arm.inputs)]).double().numpy()
+
+
+def _dev_scores(
+    arm: Arm, data: Dataset, members: Sequence[Member], heads: Sequence[FittedHead], seeds: int
+) -> tuple[Int64[np.ndarray, "dev"], Float[np.ndarray, "seeds dev targets"]]:
+    """Rows that were development rows once, and their scores by the head that did not see them."""
+    per_seed = len(members) // seeds
+    index = np.concatenate([member.dev for member in members[:per_seed]])
+    every = [_scores(arm, data, head, m.dev) for m, head in zip(members, heads, strict=True)]
+    grouped = [np.concatenate(every[s * per_seed : (s + 1) * per_seed]) for s in range(seeds)]
+    return index, np.stack(grouped)

@@ -1,0 +1,88 @@
+"""What a head sees: embeddings of several modalities side by side, missing ones marked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class ModalityBatch:
+    """One modality of some rows.
+
+    ``mask`` is True at a row's own frames. Where ``present`` is False the modality is missing: its
+    values are zeros with one frame, for which a head puts its learned token.
+    """
+
+    values: Float[Tensor, "batch frames dim"]
+    mask: Bool[Tensor, "batch frames"]
+    present: Bool[Tensor, "batch"]
+
+    @property
+    def dim(self) -> int:
+        """Width of one frame."""
+        return self.values.shape[-1]
+
+    def rows(self, index: Tensor) -> "ModalityBatch":
+        """Some of the rows."""
+        return ModalityBatch(self.values[index], self.mask[index], self.present[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """All rows of a comparison in memory: ids, targets, and each input that some arm reads."""
+
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    truth: Int64[np.ndarray, "rows"]
+    inputs: Mapping[str, ModalityBatch]
+
+    def index(self, ids: Sequence[str]) -> Int64[np.ndarray, "some"]:
+        """Positions of ids."""
+        position = {name: number for number, name in enumerate(self.ids)}
+        return np.array([position[name] for name in ids], np.int64)
+
+    def of(self, names: Sequence[str]) -> tuple[ModalityBatch, ...]:
+        """Inputs by name, in the order asked for."""
+        return tuple(self.inputs[name] for name in names)
+
+
+def collate(sequences: Sequence[Float32[Tensor, "frames dim"] | None]) -> ModalityBatch:
+    """Pad sequences to the longest; None is a missing modality.
+
+    Raises:
+        ValueError: nothing is present, or the widths differ.
+    """
+    widths = {sequence.shape[1] for sequence in sequences if sequence is not None}
+    if len(widths) != 1:
+        found = ", ".join(map(str, sorted(widths))) or "no embedding at all"
+        raise ValueError(f"embeddings of one modality need one width, found {found}")
+    lengths = [1 if sequence is None else len(sequence) for sequence in sequences]
+    values = torch.zeros(len(sequences), max(lengths), widths.pop())
+    for row, sequence in zip(values, sequences, strict=True):
+        if sequence is not None:
+            row[: len(sequence)] = sequence
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    return ModalityBatch(values, mask, torch.tensor([s is not None for s in sequences]))
+
+
+@dataclass(frozen=True, slots=True)
+class Standardizer:
+    """Mean and deviation of each dimension over the frames of training rows."""
+
+    mean: Float[Tensor, "dim"]
+    scale: Float[Tensor, "dim"]
+
+    @classmethod
+    def fitted(cls, batch: ModalityBatch) -> "Standardizer":
+        """Fit on training rows; a dimension that never varies keeps its scale."""
+        own = batch.mask & batch.present[:, None]
+        frames = batch.values[own].double()
+        if len(frames) == 0:
+            return cls(torch.zeros(batch.dim), torch.ones(batch.dim))
+        scale = frames.std(dim=0, correction=0)
+        scale = torch.where(scale > 1e-6 * frames.abs().mean(dim=0).clamp_min(1e-6), scale, 1.0)
+        return cls(frames.mean(dim=0).float(), scale.float())

@@ -1,0 +1,215 @@
+"""Heads: embeddings in, logits out. Each is an ordinary module of one model.
+
+Standardisation and the token of a missing modality are part of the head, so that a saved head is
+complete. Dropout acts once, on the representation before the classifier, through ``keep``: the
+training loop draws it, because several heads are trained as one stack.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fusion.batch import ModalityBatch, Standardizer
+
+HeadKind = Literal["mlp", "attention"]
+Logits = Float[Tensor, "batch targets"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyperparameters:
+    """What Optuna tunes; the defaults are what ``--trials 0`` uses."""
+
+    hidden: int = 64
+    dropout: float = 0.5
+    learning_rate: float = 1e-3
+    weight_decay: float = 1.0
+    batch_size: int = 64
+
+
+#: Hyperparameters of ``--trials 0``, and the first trial of every study.
+DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
+    "mlp": Hyperparameters(),
+    "attention": Hyperparameters(hidden=32),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """Width of an input's frames, and how many of them attention embeds as one patch."""
+
+    dim: int
+    patch: int = 1
+
+
+class Head(nn.Module):
+    """What all heads share: standardisation, dropout before the classifier, the classifier."""
+
+    def __init__(self, dims: Sequence[int], width: int, classes: int) -> None:
+        super().__init__()
+        self.width = width
+        for number, dim in enumerate(dims):
+            self.register_buffer(f"mean_{number}", torch.zeros(dim))
+            self.register_buffer(f"scale_{number}", torch.ones(dim))
+        self.classify = nn.Linear(width, classes)
+
+    def standardize_with(self, standardizers: Sequence[Standardizer]) -> None:
+        """Take over what was fitted on training rows."""
+        for number, fitted in enumerate(standardizers):
+            self.register_buffer(f"mean_{number}", fitted.mean)
+            self.register_buffer(f"scale_{number}", fitted.scale)
+
+    def standardizer(self, number: int) -> Standardizer:
+        """What was fitted for one input."""
+        return Standardizer(getattr(self, f"mean_{number}"), getattr(self, f"scale_{number}"))
+
+    def forward(
+        self, batches: Sequence[ModalityBatch], keep: Float[Tensor, "batch width"] | None = None
+    ) -> Logits:
+        """Logits; ``keep`` scales the representation (dropout), None leaves it as it is."""
+        hidden = self.represent(batches)
+        return self.classify(hidden if keep is None else hidden * keep)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """Representation before the classifier; each head has its own."""
+        raise NotImplementedError
+
+
+class MlpHead(Head):
+    """Unimodal with one input, feature-level concatenation with several: one hidden layer."""
+
+    def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+        dims = [shape.dim for shape in shapes]
+        super().__init__(dims, hyper.hidden, classes)
+        self.tokens = nn.ParameterList(torch.zeros(dim) for dim in dims)
+        self.hidden = nn.Linear(sum(dims), hyper.hidden)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """Hidden layer over the concatenated utterance-level embeddings."""
+        pooled = []
+        for number, batch in enumerate(batches):
+            fitted = self.standardizer(number)
+            values = (batch.values[:, 0] - fitted.mean) / fitted.scale
+            pooled.append(torch.where(batch.present[:, None], values, self.tokens[number]))
+        return functional.relu(self.hidden(torch.cat(pooled, dim=1)))
+
+
+class AttentionHead(Head):
+    """Cross-modal attention over frames and tokens, attentive statistics pooling, one classifier.
+
+    Patches of frames are embedded (Gong et al. 2021, arXiv 2104.01778); each modality queries the
+    other (Tsai et al. 2019, arXiv 1906.00295), a single one itself; what comes out is pooled over
+    time to weighted mean and deviation (Okabe et al. 2018, arXiv 1803.10963).
+    """
+
+    def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+        width = hyper.hidden
+        super().__init__([shape.dim for shape in shapes], width, classes)
+        self.embed = nn.ModuleList(PatchEmbedding(shape, width) for shape in shapes)
+        self.attend = nn.ModuleList(CrossAttention(width) for _ in shapes)
+        self.pool = nn.ModuleList(AttentivePooling(width) for _ in shapes)
+        self.join = nn.Linear(2 * width * len(shapes), width)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """Joined statistics of every modality after it has attended to the next one."""
+        embedded = [
+            embed(batch, self.standardizer(number))
+            for number, (embed, batch) in enumerate(zip(self.embed, batches, strict=True))
+        ]
+        pooled = []
+        for number, (attend, pool) in enumerate(zip(self.attend, self.pool, strict=True)):
+            own, other = embedded[number], embedded[(number + 1) % len(embedded)]
+            mixed = attend(own.values, other.values, other.mask)
+            pooled.append(pool(mixed, own.mask))
+        return functional.relu(self.join(torch.cat(pooled, dim=1)))
+
+
+class PatchEmbedding(nn.Module):
+    """Consecutive frames embedded together, with their position; a token where all is missing.
+
+    Standardisation is folded into the weights, because frames are many.
+    """
+
+    def __init__(self, shape: InputShape, width: int) -> None:
+        super().__init__()
+        self.patch = shape.patch
+        self.weight = nn.Linear(shape.patch * shape.dim, width)
+        self.token = nn.Parameter(torch.zeros(width))
+
+    def forward(self, batch: ModalityBatch, fitted: Standardizer) -> ModalityBatch:
+        """Embedded patches, ``[batch, patches, width]``, with their mask."""
+        missing = -batch.values.shape[1] % self.patch
+        values = functional.pad(batch.values, (0, 0, 0, missing))
+        mask = functional.pad(batch.mask, (0, missing))
+        own = mask.unflatten(1, (-1, self.patch))
+        weight = self.weight.weight.unflatten(1, (self.patch, -1)) / fitted.scale
+        # Frames beyond the end are zeros and must weigh nothing, not minus the mean.
+        shift = (weight @ fitted.mean).T  # [patch, width]
+        patches = values.unflatten(1, (-1, self.patch)).flatten(2)
+        embedded = functional.linear(patches, weight.flatten(1)) - own.to(values.dtype) @ shift
+        embedded = functional.relu(embedded + self.weight.bias)
+        embedded = torch.where(batch.present[:, None, None], embedded, self.token)
+        embedded = embedded + positions(embedded.shape[1], embedded.shape[2])
+        return ModalityBatch(embedded, own.any(dim=2), batch.present)
+
+
+class CrossAttention(nn.Module):
+    """One block of multi-head attention with a residual and a norm; queries need no mask."""
+
+    HEADS = 4
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self,
+        queried_by: Float[Tensor, "batch queries width"],
+        context: Float[Tensor, "batch keys width"],
+        mask: Tensor,
+    ) -> Float[Tensor, "batch queries width"]:
+        """Queries enriched by the context's own frames."""
+        query = self._split(self.query(queried_by))
+        key, value = map(self._split, self.key_value(context).chunk(2, dim=-1))
+        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5  # [B, heads, Q, K]
+        weights = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1)
+        mixed = (weights @ value).transpose(1, 2).flatten(2)
+        return self.norm(queried_by + self.out(mixed))
+
+    def _split(self, values: Tensor) -> Tensor:
+        return values.unflatten(-1, (self.HEADS, -1)).transpose(1, 2)  # [B, heads, T, width/heads]
+
+
+class AttentivePooling(nn.Module):
+    """Weighted mean and deviation over a row's own frames."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+
+    def forward(
+        self, frames: Float[Tensor, "batch frames width"], mask: Tensor
+    ) -> Float[Tensor, "batch wide"]:
+        """Mean and deviation side by side, ``[batch, 2 * width]``."""
+        scores = self.score(frames)[..., 0].masked_fill(~mask, -torch.inf)
+        weights = scores.softmax(dim=1)[..., None]
+        mean = (weights * frames).sum(dim=1)
+        variance = (weights * (frames - mean[:, None]).square()).sum(dim=1)
+        return torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)
+
+
+HEADS: dict[HeadKind, type[MlpHead | AttentionHead]] = {"mlp": MlpHead, "attention": AttentionHead}
+
+
+def positions(frames: int, width: int) -> Float[Tensor, "frames width"]:
+    """Sinusoidal positions (Vaswani et al. 2017)."""
+    steps = torch.arange(frames)[:, None]
+    rates = torch.exp(torch.arange(0, width, 2) * (-9.21034 / width))  # 1 to 1/10000
+    return torch.stack([(steps * rates).sin(), (steps * rates).cos()], dim=-1).flatten(1)[:, :width]

@@ -1,0 +1,99 @@
+"""What fixed sentences tell about the labels, before any text arm is believed.
+
+In a prompted corpus the same sentences are spoken under every label. If the crossing is even, the
+words cannot tell the label; if it is uneven, a text arm scores above chance for that reason alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from fusion import metrics
+from fusion.batch import Dataset
+from fusion.splits import Fold
+
+PERMUTATIONS = 500
+#: From this share of test rows on whose very sentence is also in training, identity is probed.
+SHARED_FROM = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TextProbe:
+    """How well the identity of a sentence alone tells the label, with its permutation null.
+
+    ``uar`` looks up training frequencies of the labels of each sentence, classes weighted equally;
+    ``null_high`` is the 95 % point of the same with labels shuffled within speakers, ``p`` its
+    one-sided p; all None where fewer than half of the test rows share their sentence.
+    """
+
+    sentences: int
+    shared: float
+    uar: float | None = None
+    null_high: float | None = None
+    p: float | None = None
+
+
+def probe_text(
+    data: Dataset, texts: Mapping[str, str], speakers: Mapping[str, str], folds: Sequence[Fold]
+) -> TextProbe | None:
+    """Probe gold transcripts; None where no row has one."""
+    ids = [name for name in data.ids if name in texts]
+    if not ids:
+        return None
+    names = sorted({texts[name].casefold() for name in ids})
+    number = {name: k for k, name in enumerate(names)}
+    text = np.array([number[texts[name].casefold()] for name in ids])
+    truth = data.truth[data.index(ids)]
+    splits = [(_where(ids, fold.train), _where(ids, fold.test)) for fold in folds]
+    shared = np.concatenate([np.isin(text[test], text[train]) for train, test in splits])
+    if shared.mean() < SHARED_FROM:
+        return TextProbe(len(names), float(shared.mean()))
+    classes = len(data.targets)
+    found = _lookup_uar(text, truth, splits, len(names), classes)
+    speaker = np.unique([speakers[name] for name in ids], return_inverse=True)[1]
+    null = _null(text, truth, speaker, splits, len(names), classes)
+    p = (1 + (null >= found - 1e-12).sum()) / (1 + len(null))
+    return TextProbe(
+        len(names), float(shared.mean()), found, float(np.quantile(null, 0.95)), float(p)
+    )
+
+
+def _where(ids: Sequence[str], wanted: Sequence[str]) -> Int64[np.ndarray, "some"]:
+    return np.flatnonzero(np.isin(np.array(ids), np.array(wanted)))
+
+
+def _null(
+    text: np.ndarray,
+    truth: np.ndarray,
+    speaker: np.ndarray,
+    splits: Sequence[tuple[np.ndarray, np.ndarray]],
+    sentences: int,
+    classes: int,
+) -> Float[np.ndarray, "draws"]:
+    rng = np.random.default_rng(0)
+    order = np.argsort(speaker, kind="stable")
+    values = []
+    for _ in range(PERMUTATIONS):
+        # Sorting by speaker and then by chance shuffles the labels within each speaker.
+        shuffled = truth.copy()
+        shuffled[order] = truth[np.lexsort((rng.random(len(truth)), speaker))]
+        values.append(_lookup_uar(text, shuffled, splits, sentences, classes))
+    return np.array(values)
+
+
+def _lookup_uar(
+    text: np.ndarray,
+    truth: np.ndarray,
+    splits: Sequence[tuple[np.ndarray, np.ndarray]],
+    sentences: int,
+    classes: int,
+) -> float:
+    total = np.zeros((classes, classes))
+    for train, test in splits:
+        table = np.zeros((sentences, classes))
+        np.add.at(table, (text[train], truth[train]), 1)
+        shares = table / np.maximum(table.sum(axis=0), 1)
+        total += metrics.confusion(truth[test], shares[text[test]].argmax(axis=1), classes)
+    return float(metrics.uar(total))

@@ -1,0 +1,212 @@
+"""Fit heads: several at once as one stack, stopped on development loss, deterministic per seed.
+
+Heads of the inner folds and seeds of an arm have the same shapes, so they are trained as one
+stacked model (``torch.func``): each has its own rows, its own order of batches, its own dropout and
+its own end, and the optimiser is element-wise, so they do not touch one another.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn import functional
+
+from fusion.batch import Dataset, ModalityBatch, Standardizer
+from fusion.heads import HEADS, Head, HeadKind, Hyperparameters, InputShape
+
+MAX_EPOCHS = 100
+PATIENCE = 8
+#: Values that one stacked batch may hold; more members are trained in several stacks.
+STACK_VALUES = 1 << 24
+
+#: Attention embeds frames of audio four at a time: one by one they would cost sixteen times as much.
+PATCHES: Mapping[str, int] = {"audio_frames": 4}
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One head of a stack: the rows it trains on, the rows it is stopped on, its seed."""
+
+    train: Int64[np.ndarray, "train"]
+    dev: Int64[np.ndarray, "dev"]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FittedHead:
+    """A trained head and the epoch whose state was kept."""
+
+    head: Head
+    epoch: int
+    dev_loss: float
+
+    def scores(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch targets"]:
+        """Probabilities of the classes."""
+        with torch.inference_mode():
+            return self.head(batches).softmax(dim=1)
+
+
+def fit(
+    kind: HeadKind,
+    data: Dataset,
+    inputs: Sequence[str],
+    members: Sequence[Member],
+    hyper: Hyperparameters,
+) -> list[FittedHead]:
+    """Train one head per member on the same inputs with the same hyperparameters."""
+    batches = data.of(inputs)
+    shapes = [InputShape(b.dim, PATCHES.get(name, 1)) for name, b in zip(inputs, batches, strict=True)]
+    values = hyper.batch_size * sum(b.values.shape[1] * b.values.shape[2] for b in batches)
+    size = max(1, STACK_VALUES // values)
+    fitted: list[FittedHead] = []
+    for start in range(0, len(members), size):
+        stack = Stack(kind, shapes, data, batches, members[start : start + size], hyper)
+        fitted += stack.fit()
+    return fitted
+
+
+class Stack:
+    """Heads that are trained together; the leading axis of every tensor is the member."""
+
+    def __init__(
+        self,
+        kind: HeadKind,
+        shapes: Sequence[InputShape],
+        data: Dataset,
+        batches: Sequence[ModalityBatch],
+        members: Sequence[Member],
+        hyper: Hyperparameters,
+    ) -> None:
+        self.batches, self.members, self.hyper = batches, members, hyper
+        self.truth = torch.from_numpy(data.truth)
+        self.heads = [
+            _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), batches, member)
+            for member in members
+        ]
+        self.parameters, self.buffers = stack_module_state(self.heads)  # type: ignore[arg-type]
+        self.weights = torch.stack([_class_weights(self.truth[m.train], data) for m in members])
+        self.dev, self.dev_counts = _padded([m.dev for m in members])
+
+    def fit(self) -> list[FittedHead]:
+        """Train until no member improves on its development loss."""
+        optimizer = torch.optim.AdamW(
+            list(self.parameters.values()),
+            lr=self.hyper.learning_rate,
+            weight_decay=self.hyper.weight_decay,
+            foreach=True,
+        )
+        shuffles = [np.random.default_rng([m.seed, 0]) for m in self.members]
+        drops = [torch.Generator().manual_seed(m.seed) for m in self.members]
+        best = Best(self.parameters, len(self.members))
+        for epoch in range(1, MAX_EPOCHS + 1):
+            self._epoch(optimizer, shuffles, drops)
+            if not best.update(epoch, self._dev_loss(), self.parameters):
+                break
+        return [self._fitted(number, best) for number in range(len(self.members))]
+
+    def _epoch(
+        self,
+        optimizer: torch.optim.Optimizer,
+        shuffles: Sequence[np.random.Generator],
+        drops: Sequence[torch.Generator],
+    ) -> None:
+        longest = max(len(member.train) for member in self.members)
+        steps = -(-longest // self.hyper.batch_size)
+        # Every member takes the same number of steps; their batches differ by a row at most.
+        orders = [
+            np.array_split(shuffle.permutation(member.train), steps)
+            for member, shuffle in zip(self.members, shuffles, strict=True)
+        ]
+        for rows in zip(*orders, strict=True):
+            index, counts = _padded(rows)
+            loss = self._losses(index, counts, self._keep(index.shape[1], drops)).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    def _keep(self, rows: int, drops: Sequence[torch.Generator]) -> Tensor:
+        share, width = 1 - self.hyper.dropout, self.heads[0].width
+        drawn = [torch.rand(rows, width, generator=drop) for drop in drops]
+        return (torch.stack(drawn) < share).float() / share
+
+    def _losses(self, index: Tensor, counts: Tensor, keep: Tensor | None) -> Tensor:
+        """Class-weighted cross-entropy of each member over its own rows, ``[members]``."""
+        logits = self._logits(index, keep)
+        rows = functional.cross_entropy(
+            logits.flatten(0, 1), self.truth[index].flatten(), reduction="none"
+        ).view_as(index)
+        own = torch.arange(index.shape[1]) < counts[:, None]
+        weights = self.weights.gather(1, self.truth[index]) * own
+        return (rows * weights).sum(dim=1) / weights.sum(dim=1)
+
+    def _logits(self, index: Tensor, keep: Tensor | None) -> Tensor:
+        """Logits of each member for its own rows, ``[members, rows, targets]``."""
+
+        def one(parameters: State, buffers: State, own: list[Tensor], kept: Tensor | None) -> Tensor:
+            triples = zip(own[::3], own[1::3], own[2::3], strict=True)
+            inputs = [ModalityBatch(*triple) for triple in triples]
+            return functional_call(self.heads[0], (parameters, buffers), (inputs, kept))
+
+        tensors = [t[index] for b in self.batches for t in (b.values, b.mask, b.present)]
+        axes = (0, 0, 0, None if keep is None else 0)
+        return vmap(one, in_dims=axes)(self.parameters, self.buffers, tensors, keep)
+
+    @torch.no_grad()
+    def _dev_loss(self) -> Tensor:
+        return self._losses(self.dev, self.dev_counts, None)
+
+    def _fitted(self, number: int, best: "Best") -> FittedHead:
+        head = self.heads[number]
+        state = {name: values[number].clone() for name, values in best.parameters.items()}
+        head.load_state_dict(state, strict=False)
+        return FittedHead(head.eval(), int(best.epochs[number]), float(best.losses[number]))
+
+
+class Best:
+    """The best state of each member so far, and which members still hope to improve."""
+
+    def __init__(self, parameters: State, members: int) -> None:
+        self.parameters = {name: values.detach().clone() for name, values in parameters.items()}
+        self.losses = torch.full((members,), torch.inf)
+        self.epochs = torch.zeros(members, dtype=torch.long)
+
+    def update(self, epoch: int, losses: Tensor, parameters: State) -> bool:
+        """Keep the states that improved; False once every member has run out of patience."""
+        hopeful = epoch - self.epochs <= PATIENCE
+        improved = (losses < self.losses) & hopeful
+        self.losses = torch.where(improved, losses, self.losses)
+        self.epochs = torch.where(improved, epoch, self.epochs)
+        for name, values in self.parameters.items():
+            chosen = improved.view(-1, *[1] * (values.dim() - 1))
+            values.copy_(torch.where(chosen, parameters[name].detach(), values))
+        return bool((epoch - self.epochs < PATIENCE).any())
+
+
+def _new_head(
+    build: Callable[[], Head], batches: Sequence[ModalityBatch], member: Member
+) -> Head:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(member.seed)
+        head = build()
+    rows = torch.from_numpy(member.train)
+    head.standardize_with([Standardizer.fitted(batch.rows(rows)) for batch in batches])
+    return head
+
+
+def _class_weights(truth: Tensor, data: Dataset) -> Tensor:
+    """Inverse frequency of each class in the training rows, because UAR weighs classes equally."""
+    counts = torch.bincount(truth, minlength=len(data.targets)).float()
+    return torch.where(counts > 0, len(truth) / (len(data.targets) * counts.clamp_min(1)), 0.0)
+
+
+def _padded(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Row numbers of every member, padded with its first one, and how many are its own."""
+    longest = max(map(len, rows))
+    index = np.stack([np.r_[own, np.full(longest - len(own), own[0])] for own in rows])
+    return torch.from_numpy(index), torch.tensor([len(own) for own in rows])
