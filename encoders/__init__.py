@@ -20,4 +20,6 @@ __all__ = ["Corpus", "EmbeddingStore", "Utterance", "read_manifest"]
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'encoders' has no attribute {name!r}; it has {', '.join(__all__)}")
+    raise AttributeError(
+        f"module 'encoders' has no attribute {name!r}; it has {', '.join(__all__)}"
+    )

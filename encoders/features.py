@@ -25,7 +25,7 @@ class Features:
 
 
 def read_features(path: Path) -> Features:
-    """Read an .npz with ``id`` [N] and ``values`` [N, D], or [sum of frames, D] with ``lengths`` [N].
+    """Read an .npz: ``id`` [N], ``values`` [N, D], or [sum of frames, D] with ``lengths`` [N].
 
     Raises:
         ValueError: the file is missing, is no .npz, or its arrays do not fit together.
@@ -56,7 +56,9 @@ def _checked(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[list[str], n
     ids = [str(name) for name in arrays["id"]]
     values = arrays["values"]
     if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
-        raise ValueError(f"features:{path}: values is {values.dtype} {values.shape}, expected [N, D]")
+        raise ValueError(
+            f"features:{path}: values is {values.dtype} {values.shape}, expected [N, D]"
+        )
     if len(set(ids)) != len(ids):
         raise ValueError(f"features:{path}: {len(ids) - len(set(ids))} ids are there twice")
     values = values.astype(np.float32)

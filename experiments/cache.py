@@ -71,7 +71,9 @@ def copy_shards(source: Path, target: Path) -> int:
         ValueError: the source is no store, or one of its shards is damaged.
     """
     if not any(source.glob("*/spec.json")):
-        raise ValueError(f"{source}: no embedding store (expected <family>-<fingerprint>/spec.json)")
+        raise ValueError(
+            f"{source}: no embedding store (expected <family>-<fingerprint>/spec.json)"
+        )
     copied = 0
     for path in sorted([*source.glob("*/spec.json"), *source.glob("*/*.safetensors")]):
         place = target / path.parent.name / path.name

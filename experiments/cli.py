@@ -37,7 +37,9 @@ Audio = Annotated[str | None, typer.Option(help="Audio encoder, as in logmel or 
 Text = Annotated[str | None, typer.Option(help="Text encoder, as in minilm or bert-base.")]
 Asr = Annotated[str, typer.Option(help="Recogniser of missing transcripts.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
-Trials = Annotated[int, typer.Option(help="Optuna trials per arm and fold; 0: documented defaults.")]
+Trials = Annotated[
+    int, typer.Option(help="Optuna trials per arm and fold; 0: documented defaults.")
+]
 Seeds = Annotated[int, typer.Option(help="Heads trained with different seeds, per arm and fold.")]
 Jobs = Annotated[int | None, typer.Option(help="Processes that train heads [number of cores].")]
 
@@ -45,7 +47,7 @@ Jobs = Annotated[int | None, typer.Option(help="Processes that train heads [numb
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
-    trials: Trials = 5,
+    trials: Trials = 3,
     seeds: Seeds = 3,
     jobs: Jobs = None,
 ) -> None:
@@ -137,7 +139,9 @@ def embed(
     audio: Audio = None,
     text: Text = None,
     asr: Asr = "whisper-base",
-    shard: Annotated[str, typer.Option(help="i/N: the i-th of N parts, for many machines.")] = "1/1",
+    shard: Annotated[
+        str, typer.Option(help="i/N: the i-th of N parts, for many machines.")
+    ] = "1/1",
 ) -> None:
     """Fill the cache: transcribe what is missing and embed, without training anything."""
     from experiments.corpora import load_source
@@ -171,7 +175,9 @@ def corpora() -> None:
     for name, entry in CORPORA.items():
         table.add_row(name, entry.language, entry.size, entry.licence, entry.where, entry.layout)
     console.print(table)
-    console.print("Any other corpus: write a manifest (columns id, audio, transcript, speaker, label).")
+    console.print(
+        "Any other corpus: write a manifest (columns id, audio, transcript, speaker, label)."
+    )
 
 
 def main() -> None:
@@ -192,7 +198,13 @@ def main() -> None:
 @contextmanager
 def bars() -> "Iterator[Progress]":
     """Progress bars on standard error, one per kind of work."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as shown:
@@ -234,4 +246,6 @@ def _text(path: Path | None) -> str | None:
 
 
 def _list(typed: str | None) -> tuple[str, ...] | None:
-    return None if typed is None else tuple(part.strip() for part in typed.split(",") if part.strip())
+    return (
+        None if typed is None else tuple(part.strip() for part in typed.split(",") if part.strip())
+    )

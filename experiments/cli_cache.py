@@ -49,7 +49,7 @@ def gc() -> None:
 
 @app.command()
 def export(folder: Annotated[Path, typer.Argument(help="Folder to copy the cache to.")]) -> None:
-    """Copy what another place does not have yet; shards are immutable, so nothing is overwritten."""
+    """Copy what another place does not have yet; nothing is overwritten."""
     from encoders.extraction import default_store
     from experiments.cache import copy_shards
 

@@ -16,14 +16,18 @@ def ls() -> None:
 
     from experiments.models import known_models
 
-    table = Table("name", "kind", "checkpoint", "dim", "layers", "MB", "licence", "language", "here")
+    table = Table(
+        "name", "kind", "checkpoint", "dim", "layers", "MB", "licence", "language", "here"
+    )
     for row in known_models():
         table.add_row(*row.cells())
     console.print(table)
 
 
 @app.command()
-def fetch(name: Annotated[str, typer.Argument(help="Short name, hub name, or whisper-NAME.")]) -> None:
+def fetch(
+    name: Annotated[str, typer.Argument(help="Short name, hub name, or whisper-NAME.")],
+) -> None:
     """Download weights now, for machines that will be offline later."""
     from experiments.models import fetch_model
 

@@ -2,40 +2,27 @@
 
 import hashlib
 import json
-import os
 import platform
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-from joblib import Parallel, delayed
-
 from encoders.extraction import Failure, Progress, default_store
 from encoders.store import write_atomically
-from encoders.utterance import Corpus, Utterance
+from encoders.utterance import Corpus
 from experiments.config import DEFAULT_ARMS, ConfigError, Study, write_study
 from experiments.corpora import load_source
-from experiments.inputs import Inputs, check_sequences, find_words, gather, labelled
+from experiments.fitting import code_hash, final_model, fit_all
+from experiments.inputs import Inputs, check_sequences, find_words, gather, labelled, preflight
+from experiments.plan import Plan, make_folds, make_plan, warnings_of
 from experiments.report import write_report
-from experiments.results import RunFacts, summarise, with_best
+from experiments.results import FUSED, RunFacts, summarise, with_best
 from fusion import predictions
-from fusion.arms import ARMS, Budget, FoldScores, fit_arm, fuse_late, score
-from fusion.batch import Dataset
-from fusion.leaks import TextProbe, probe_text
-from fusion.predictions import Prediction
-from fusion.splits import (
-    Fold,
-    InnerFolds,
-    assert_speakers_apart,
-    inner_folds,
-    outer_folds,
-    speaker_of,
-)
+from fusion.arms import ARMS, FoldScores
+from fusion.predictions import Prediction, best_per_fold
+from fusion.splits import speaker_of
 
 Notify = Callable[[str], None]
 
@@ -94,65 +81,34 @@ def compare(
     corpus = load_corpus(study)
     rows = labelled(corpus)
     arms, notes = check_sequences(study, chosen_arms(study))
-    outer_folds(rows, study.folds or corpus.folds)
+    make_folds(corpus, rows, study.folds or corpus.folds)
+    preflight(study, rows)
     store = default_store()
     words = find_words(rows, study, store, progress)
     inputs = gather(corpus, rows, words, study, arms, store, progress)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
-    plan = _plan(corpus, inputs, study, arms)
-    folder = out or Path("runs") / _config_hash(study)
-    _begin(folder, study)
-    scores = _fit_all(plan, folder / "work", jobs, progress)
+    plan = make_plan(corpus, inputs, study, arms)
     run = _run_id(study, inputs)
+    fits = fit_all(plan, store.root / "fits" / run, jobs, progress)
+    tell(f"{fits.trained} fits trained, {fits.cached} from the cache")
+    scores = fits.scores
     rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, scores)))
     facts = _facts(run, corpus, study, plan, scores, (*corpus.notes, *notes, *inputs.warnings))
     results = summarise(rows_out, facts)
+    model = final_model(plan, corpus, _favourite(rows_out, arms), store.root / "fits" / run)
+    folder = out or Path("runs") / _config_hash(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_study(study, folder / "config.toml")
+    model.save(folder / "model")
     _finish(folder, rows_out, results, plan)
     return Outcome(folder, results, inputs.failures)
 
 
-# ---------------------------------------------------------------- plan
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that is decided before the first head is trained."""
-
-    arms: tuple[str, ...]
-    inputs: Inputs
-    folds: tuple[Fold, ...]
-    inner: tuple[InnerFolds, ...]
-    budget: Budget
-    probe: TextProbe | None
-    protocol: str
-
-
-def _plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...]) -> Plan:
-    protocol = study.folds or corpus.folds
-    folds = outer_folds(inputs.utterances, protocol)
-    by_id = {utterance.id: utterance for utterance in inputs.utterances}
-    inner = tuple(_inner(corpus, fold, by_id) for fold in folds)
-    gold = {
-        name: text
-        for name, text in inputs.words.texts.items()
-        if name not in inputs.words.recognised
-    }
-    speakers = {name: speaker_of(utterance) for name, utterance in by_id.items()}
-    probe = probe_text(inputs.data, gold, speakers, folds)
-    budget = Budget(trials=study.trials, seeds=study.seeds)
-    return Plan(arms, inputs, folds, inner, budget, probe, protocol)
-
-
-def _inner(corpus: Corpus, fold: Fold, by_id: Mapping[str, Utterance]) -> InnerFolds:
-    from fusion.splits import InnerFold
-
-    if fold.dev:
-        found = InnerFolds((InnerFold(fold.train, fold.dev),))
-    else:
-        found = inner_folds([by_id[name] for name in fold.train], corpus.label)
-    for inner in found.folds:
-        assert_speakers_apart(inner, [by_id[name] for name in (*inner.train, *inner.dev)])
-    return found
+def _favourite(rows: Sequence[Prediction], arms: Sequence[str]) -> str:
+    """Arm that most folds chose on development rows, fused ones first; ties go to the first."""
+    group = [arm for arm in FUSED if arm in arms] or list(arms)
+    chosen = list(best_per_fold(rows, group).values())
+    return max(group, key=chosen.count)
 
 
 def _config_hash(study: Study) -> str:
@@ -161,64 +117,17 @@ def _config_hash(study: Study) -> str:
 
 
 def _run_id(study: Study, inputs: Inputs) -> str:
-    """Hash of the configuration, the encoders' fingerprints and the rows with their words."""
-    content = {
-        "study": asdict(study),
-        "inputs": dict(inputs.identity),
-        "rows": list(inputs.data.ids),
-        "words": {name: inputs.words.texts.get(name) for name in inputs.data.ids},
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
-
-
-# ---------------------------------------------------------------- fitting
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for small heads: the result must not depend on how many jobs run beside it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def fit_fold(
-    arm: str, data: Dataset, fold: Fold, inner: InnerFolds, budget: Budget, journal: Path
-) -> FoldScores:
-    """Fit one arm in one outer fold and score it."""
-    with one_thread():
-        fitted = fit_arm(ARMS[arm], data, inner, budget, journal)
-        return score(fitted, data, fold, budget.seeds)
-
-
-def _fit_all(
-    plan: Plan, work: Path, jobs: int | None, progress: Progress | None
-) -> list[FoldScores]:
-    trained = [arm for arm in plan.arms if ARMS[arm].head != "late"]
-    # Attention takes longest, so it is dealt out first.
-    trained.sort(key=lambda arm: ARMS[arm].head != "attention")
-    data = plan.inputs.data
-    tasks = [
-        delayed(fit_fold)(arm, data, fold, inner, plan.budget, work / f"{arm}-{fold.name}.journal")
-        for arm in trained
-        for fold, inner in zip(plan.folds, plan.inner, strict=True)
+    """Hash of configuration, encoders, rows with their content, and the code that trains heads."""
+    rows = [
+        (
+            *(u.id, u.speaker, u.target, u.script, u.session, u.fold, u.split),
+            *(inputs.keys.get(u.id), inputs.words.texts.get(u.id)),
+        )
+        for u in inputs.utterances
     ]
-    workers = min(jobs or os.cpu_count() or 1, len(tasks))
-    scores: list[FoldScores] = []
-    for done in Parallel(n_jobs=workers, return_as="generator")(tasks):
-        scores.append(done)
-        if progress is not None:
-            progress("heads", len(scores), len(tasks))
-    if "late" in plan.arms:
-        found = {(one.arm, one.fold): one for one in scores}
-        for fold in plan.folds:
-            pair = found["audio", fold.name], found["text", fold.name]
-            journal = work / f"late-{fold.name}.journal"
-            scores.append(fuse_late(*pair, data, plan.budget, journal))
-    return scores
+    inputs_by_name = dict(inputs.identity)
+    content = {"study": asdict(study), "inputs": inputs_by_name, "rows": rows, "code": code_hash()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 # ---------------------------------------------------------------- what a run leaves
@@ -273,14 +182,13 @@ def _facts(
     for one in scores:
         about = {"hyperparameters": dict(one.hyperparameters), "trials": list(one.trials)}
         fits.setdefault(one.arm, []).append({"fold": one.fold, **about})
-    recognised = sorted(set(inputs.data.ids) & inputs.words.recognised)
     return RunFacts(
         run=run,
         corpus=corpus.name,
         task=corpus.task,
         targets=corpus.targets,
         dropped=tuple({"id": f.utterance, "why": f.why} for f in inputs.dropped),
-        warnings=(*warnings, *_warnings(plan, recognised)),
+        warnings=(*warnings, *warnings_of(plan)),
         fits={arm: tuple(rows) for arm, rows in fits.items()},
         facts={
             "study": asdict(study),
@@ -289,51 +197,11 @@ def _facts(
             "encoders": dict(inputs.identity),
             "encoded": inputs.encoded,
             "cached": inputs.cached,
-            "recognised": len(recognised),
-            "recogniser": inputs.words.back_end if recognised else None,
+            "recognised": len(plan.recognised),
+            "recogniser": inputs.words.back_end if plan.recognised else None,
             "text_probe": asdict(plan.probe) if plan.probe else None,
         },
     )
-
-
-def _warnings(plan: Plan, recognised: Sequence[str]) -> list[str]:
-    lines = [note for found in plan.inner for note in found.notes]
-    if recognised:
-        lines.append(
-            f"{len(recognised)} transcripts were missing and were recognised by "
-            f"{plan.inputs.words.back_end}"
-        )
-    if plan.probe is not None:
-        lines += _probe_lines(plan.probe, 1 / len(plan.inputs.data.targets))
-    if plan.inputs.dropped:
-        lines.append(f"{len(plan.inputs.dropped)} utterances left every arm; they are listed")
-    return list(dict.fromkeys(lines))
-
-
-def _probe_lines(probe: TextProbe, chance: float) -> list[str]:
-    if probe.uar is None or probe.p is None or probe.null_high is None:
-        if probe.shared == 0:
-            return []
-        return [f"{probe.shared:.0%} of test utterances have a sentence that training has too"]
-    head = f"the gold transcripts are {probe.sentences} fixed sentences"
-    if probe.p > 0.05:
-        return [
-            f"{head}, spoken under every label alike: the transcript is constant with respect to "
-            f"the label, so a text arm must sit at chance ({chance:.3f})"
-        ]
-    return [
-        f"{head}, unevenly crossed with the labels: the sentence alone gives UAR {probe.uar:.3f} "
-        f"(95 % of shuffled labels stay below {probe.null_high:.3f}, p = {probe.p:.3f}); "
-        "judge the text arm against that, not against chance: it is no leak and no emotion"
-    ]
-
-
-def _begin(folder: Path, study: Study) -> None:
-    if (folder / "results.json").exists():
-        # A finished run is computed again, from the cache.
-        shutil.rmtree(folder / "work", ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_study(study, folder / "config.toml")
 
 
 def _finish(
@@ -344,7 +212,6 @@ def _finish(
     _write_json(folder / "folds.json", _folds(plan))
     write_report(results, folder)
     _write_json(folder / "results.json", results)
-    shutil.rmtree(folder / "work", ignore_errors=True)
 
 
 def _folds(plan: Plan) -> list[dict[str, Any]]:

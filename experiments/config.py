@@ -67,7 +67,9 @@ def read_study(path: Path) -> Study:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML ({error})") from error
     try:
-        return TypeAdapter(Study).validate_json(json.dumps(content), strict=True, extra="forbid")
+        # A date, which no key wants and JSON lacks, becomes a table and is refused like one.
+        text = json.dumps(content, default=lambda value: {"date": str(value)})
+        return TypeAdapter(Study).validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         faults = [_fault(fault["loc"], fault["msg"], fault["type"]) for fault in error.errors()]
         raise ConfigError("\n  ".join([f"{path}: {len(faults)} faults", *faults])) from error
@@ -92,29 +94,36 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
     try:
         return TypeAdapter(Study).validate_json(json.dumps(given), strict=True, extra="forbid")
     except ValidationError as error:
-        faults = [f"--{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()]
+        # Without a location it is our own message, which names the options.
+        faults = [
+            f"--{'.'.join(map(str, f['loc']))}: {f['msg']}"
+            if f["loc"]
+            else f["msg"].removeprefix("Value error, ")
+            for f in error.errors()
+        ]
         raise OptionError("; ".join(faults)) from error
-    except ConfigError as error:
-        raise OptionError(str(error)) from error
 
 
 def write_study(study: Study, path: Path) -> None:
     """Write a study as TOML, so that :func:`read_study` returns an equal one."""
-    lines = [f"{name} = {_toml(value)}" for name, value in asdict(study).items() if value is not None]
+    lines = [
+        f"{name} = {_toml(value)}" for name, value in asdict(study).items() if value is not None
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401 - what a field of Study may hold
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    # A JSON string is a TOML string but for the escape of slashes, which json does not make.
-    return json.dumps(value, ensure_ascii=False)
+    # A JSON string is a TOML string but for the escape of slashes, which json does not make, and
+    # for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _fault(location: tuple[int | str, ...], message: str, kind: str) -> str:
     name = ".".join(map(str, location))
     if kind != "extra_forbidden" and kind != "unexpected_keyword_argument":
-        return f"{name or 'file'}: {message}"
+        return f"{name or 'file'}: {message.removeprefix('Value error, ')}"
     known = [field.name for field in fields(Study)]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

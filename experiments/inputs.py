@@ -1,4 +1,4 @@
-"""From a corpus to the rows and inputs of a comparison: transcripts, embeddings, what is dropped."""
+"""From a corpus to the rows of a comparison: transcripts, embeddings, what is dropped."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,18 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from encoders.checkpoints import locate
 from encoders.encoder import fingerprint_of
 from encoders.extraction import Extraction, Failure, Progress, embed_audio, embed_text
 from encoders.features import Features, read_features
 from encoders.pooling import for_head, statistics_of
-from encoders.recognisers import normalise, parse_recogniser
-from encoders.specs import Kind, Modality, parse_modality
+from encoders.recognisers import normalise, parse_recogniser, recogniser_fingerprint
+from encoders.specs import Kind, LogMelSpec, Modality, parse_modality
 from encoders.store import EmbeddingStore
 from encoders.transcription import transcribe
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.config import ConfigError, Study
 from fusion.arms import ARMS
-from fusion.batch import Dataset, ModalityBatch, collate
+from fusion.batch import Dataset, collate
 
 FEATURES = "features:"
 
@@ -42,6 +43,8 @@ class Inputs:
     utterances: tuple[Utterance, ...]
     words: Words
     identity: Mapping[str, str]
+    keys: Mapping[str, str]
+    modalities: Mapping[str, Modality]
     encoded: int
     cached: int
     dropped: tuple[Failure, ...]
@@ -55,6 +58,8 @@ class Modal:
 
     frames: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     identity: dict[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    modalities: dict[str, Modality] = field(default_factory=dict)
     encoded: int = 0
     cached: int = 0
     failures: tuple[Failure, ...] = ()
@@ -78,12 +83,33 @@ def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
     return rows
 
 
+def preflight(study: Study, utterances: Sequence[Utterance]) -> None:
+    """Find every weight that a study will need before any work starts.
+
+    Raises:
+        MissingWeightsError: some weights are neither here nor to be had; ValueError: a name is
+            unknown, or a features file cannot be read.
+    """
+    for kind, typed in (("audio", study.audio), ("text", study.text)):
+        if typed.startswith(FEATURES):
+            _features(typed)
+            continue
+        spec = parse_modality(typed, "audio" if kind == "audio" else "text").encoder
+        if not isinstance(spec, LogMelSpec) and not getattr(spec, "untrained", False):
+            locate(spec.checkpoint, spec.revision)
+    if study.text.startswith(FEATURES):
+        return
+    wordless = any(u.audio is not None and normalise(u.transcript) is None for u in utterances)
+    if study.transcript == "asr" or (study.transcript == "gold_else_asr" and wordless):
+        recogniser_fingerprint(parse_recogniser(study.asr))
+
+
 def find_words(
     utterances: Sequence[Utterance], study: Study, store: EmbeddingStore, progress: Progress | None
 ) -> Words:
-    """Transcripts as the study wants them: gold, recognised, or recognised where gold is missing."""
+    """Transcripts as the study wants them: gold, recognised, or both, gold first."""
     gold = {u.id: text for u in utterances if (text := normalise(u.transcript)) is not None}
-    if study.transcript == "gold":
+    if study.transcript == "gold" or study.text.startswith(FEATURES):
         return Words(gold)
     wanted = [
         u
@@ -127,7 +153,7 @@ def gather(
     data = Dataset(
         ids=tuple(u.id for u in kept),
         targets=corpus.targets,
-        truth=np.array([np.argmax(u.target) for u in kept], np.int64),
+        truth=np.array([corpus.targets.index(corpus.label(u) or "") for u in kept], np.int64),
         inputs={name: collate([rows.get(u.id) for u in kept]) for name, rows in frames.items()},
     )
     failures = {f.utterance: f for f in (*words.failures, *audio.failures, *text.failures)}
@@ -136,6 +162,8 @@ def gather(
         utterances=kept,
         words=words,
         identity={**audio.identity, **text.identity},
+        keys=audio.keys,
+        modalities={**audio.modalities, **text.modalities},
         encoded=audio.encoded + text.encoded,
         cached=audio.cached + text.cached,
         dropped=dropped,
@@ -146,15 +174,19 @@ def gather(
 
 def check_sequences(study: Study, arms: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Arms that the inputs can serve, and warnings; attention over single frames is refused."""
-    flat = [
-        typed
-        for typed in (study.audio, study.text)
+    flat = {
+        name: typed
+        for name, typed in (("audio_frames", study.audio), ("text_tokens", study.text))
         if typed.startswith(FEATURES) and not _features(typed).sequences
-    ]
-    lost = [arm for arm in arms if ARMS[arm].head == "attention"] if flat else []
+    }
+    lost = [a for a in arms if ARMS[a].head == "attention" and flat.keys() & ARMS[a].inputs]
     if not lost:
         return tuple(arms), ()
-    why = f"{flat[0]} holds one frame per utterance, over which attention is an MLP in disguise"
+    if study.arms is None:
+        # Audio frames alone are there for the sake of attention.
+        lost = [a for a in arms if ARMS[a].head == "attention"]
+    file = next(iter(flat.values()))
+    why = f"{file} holds one frame per utterance, over which attention is an MLP in disguise"
     if study.arms is not None:
         raise ConfigError(f"--arms {','.join(lost)}: {why}; give sequences with 'lengths'")
     return tuple(a for a in arms if a not in lost), (f"left out {', '.join(lost)}: {why}",)
@@ -189,7 +221,14 @@ def _modal(
         ids = [u.id for u in utterances if u.id in words.texts]
         texts = {name: words.texts[name] for name in ids}
         done = embed_text(texts, specs, store, progress=progress)
-    modal = Modal({}, {}, done.encoded, done.cached, done.failures, done.silent)
+    modal = Modal(
+        keys=done.keys,
+        modalities=wanted,
+        encoded=done.encoded,
+        cached=done.cached,
+        failures=done.failures,
+        silent=done.silent,
+    )
     for name, found in wanted.items():
         modal.identity[name] = fingerprint_of(found.encoder)
         modal.frames[name] = _read(found, modal.identity[name], done, store)

@@ -42,8 +42,11 @@ def known_models() -> list[ModelRow]:
         rows.append(ModelRow(name, spec.kind, checkpoint, *facts))
     for name, size_mb in WHISPER_MODELS.items():
         language = "en" if name.endswith(".en") else "99 languages"
-        facts = (None, None, size_mb, "MIT", language, whisper_path(name).is_file())
-        rows.append(ModelRow(f"whisper-{name}", "asr", f"openai/{name}", *facts))
+        here = whisper_path(name).is_file()
+        row = ModelRow(
+            f"whisper-{name}", "asr", f"openai/{name}", None, None, size_mb, "MIT", language, here
+        )
+        rows.append(row)
     return rows
 
 

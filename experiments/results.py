@@ -1,7 +1,7 @@
 """``results.json``: every number of a report, computed from stored predictions alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,19 +34,22 @@ def with_best(rows: Sequence[Prediction]) -> list[Prediction]:
 
     Both are chosen per outer fold on development rows; their test rows are copies.
     """
-    present = {row.arm for row in rows}
     added = list(rows)
-    for name, group in (("best_unimodal", UNIMODAL), ("best_fused", FUSED)):
-        arms = [arm for arm in group if arm in present]
-        if not arms:
-            continue
-        chosen = best_per_fold(rows, arms)
+    for name, chosen in _chosen(rows).items():
         added += [
-            Prediction(**{**asdict(row), "arm": name})
+            replace(row, arm=name)
             for row in rows
             if row.split == "test" and row.arm == chosen[row.outer_fold]
         ]
     return added
+
+
+def _chosen(rows: Sequence[Prediction]) -> dict[str, dict[str, str]]:
+    """Arm that each best arm stands for, by outer fold."""
+    present = {row.arm for row in rows}
+    groups = {"best_unimodal": UNIMODAL, "best_fused": FUSED}
+    found = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
+    return {name: best_per_fold(rows, arms) for name, arms in found.items() if arms}
 
 
 def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
@@ -58,6 +61,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         arm: [row for row in test if row.arm == arm] for arm in dict.fromkeys(r.arm for r in test)
     }
     counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
+    fits = _fits(rows, facts)
     return {
         "run": facts.run,
         "corpus": facts.corpus,
@@ -69,15 +73,31 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
             "dropped": [dict(row) for row in facts.dropped],
         },
         "seeds": seeds,
-        "arms": {arm: _arm(arm, arms[arm], counts[arm], facts) for arm in arms},
+        "arms": {
+            arm: _arm(arms[arm], counts[arm], facts.targets, fits.get(arm, ())) for arm in arms
+        },
         "differences": _differences(counts),
         "warnings": list(facts.warnings),
         "facts": dict(facts.facts),
     }
 
 
+def _fits(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """How each arm was fitted in each fold; of a best arm, which arm it stands for and its fit."""
+    fits: dict[str, Sequence[Mapping[str, Any]]] = dict(facts.fits)
+    of = {(arm, fit["fold"]): fit for arm, own in facts.fits.items() for fit in own}
+    for name, chosen in _chosen(rows).items():
+        fits[name] = [
+            {**of.get((arm, fold), {}), "fold": fold, "chosen": arm} for fold, arm in chosen.items()
+        ]
+    return fits
+
+
 def _arm(
-    arm: str, rows: Sequence[Prediction], counts: np.ndarray, facts: RunFacts
+    rows: Sequence[Prediction],
+    counts: np.ndarray,
+    targets: Sequence[str],
+    fits: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     total = counts.sum(axis=0)  # [seeds, K, K]
     summary: dict[str, Any] = {
@@ -85,12 +105,11 @@ def _arm(
     }
     by_seed = metrics.uar(total)
     summary["uar"]["sd_over_seeds"] = _number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-    fits = facts.fits.get(arm, ())
     return {
         **summary,
-        "per_class": _per_class(total, facts.targets),
+        "per_class": _per_class(total, targets),
         "folds": _folds(rows, fits),
-        "trials": max((len(fit["trials"]) for fit in fits), default=0),
+        "trials": max((len(fit.get("trials", ())) for fit in fits), default=0),
         "confusion": total.mean(axis=0).tolist(),
     }
 

@@ -127,7 +127,7 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         dev=dev,
         dev_scores=dev_scores,
         test=test,
-        test_scores=every.reshape(seeds, -1, *every.shape[1:]).mean(axis=1),
+        test_scores=every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1),
     )
 
 
@@ -141,7 +141,7 @@ def fuse_late(
 
     def objective(values: Mapping[str, Any]) -> float:
         first = slice(0, 1)
-        scores = _combined(audio.dev_scores[first], text.dev_scores[first], values["audio_weight"])
+        scores = combine(audio.dev_scores[first], text.dev_scores[first], values["audio_weight"])
         return uar_of(data, audio.dev, scores)
 
     default = {"audio_weight": 0.5}
@@ -153,8 +153,8 @@ def fuse_late(
         hyperparameters=dict(study.best),
         trials=study.values,
         epochs=(),
-        dev_scores=_combined(audio.dev_scores, text.dev_scores, weight),
-        test_scores=_combined(audio.test_scores, text.test_scores, weight),
+        dev_scores=combine(audio.dev_scores, text.dev_scores, weight),
+        test_scores=combine(audio.test_scores, text.test_scores, weight),
     )
 
 
@@ -169,11 +169,12 @@ def uar_of(
     return float(metrics.uar(np.stack(counts)).mean())
 
 
-def _combined(
+def combine(
     audio: Float[np.ndarray, "seeds rows targets"],
     text: Float[np.ndarray, "seeds rows targets"],
     audio_weight: float,
 ) -> Float[np.ndarray, "seeds rows targets"]:
+    """Weighted sum of log-probabilities, brought back to probabilities."""
     tiny = np.finfo(np.float64).tiny
     logits = audio_weight * np.log(audio + tiny) + (1 - audio_weight) * np.log(text + tiny)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))

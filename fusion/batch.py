@@ -27,8 +27,14 @@ class ModalityBatch:
         return self.values.shape[-1]
 
     def rows(self, index: Tensor) -> "ModalityBatch":
-        """Some of the rows."""
-        return ModalityBatch(self.values[index], self.mask[index], self.present[index])
+        """Some of the rows, padded to the longest of them."""
+        cut = self.cut_to(index)
+        return ModalityBatch(cut.values[index], cut.mask[index], cut.present[index])
+
+    def cut_to(self, index: Tensor) -> "ModalityBatch":
+        """All rows, cut to the longest of some of them."""
+        longest = int(self.mask[index].sum(dim=1).max()) if len(index) else 1
+        return ModalityBatch(self.values[:, :longest], self.mask[:, :longest], self.present)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Dataset:
         return tuple(self.inputs[name] for name in names)
 
 
-def collate(sequences: Sequence[Float32[Tensor, "frames dim"] | None]) -> ModalityBatch:
+def collate(sequences: Sequence[Float32[Tensor, "_frames _dim"] | None]) -> ModalityBatch:
     """Pad sequences to the longest; None is a missing modality.
 
     Raises:

@@ -34,7 +34,7 @@ class Hyperparameters:
 #: Hyperparameters of ``--trials 0``, and the first trial of every study.
 DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
     "mlp": Hyperparameters(),
-    "attention": Hyperparameters(hidden=32),
+    "attention": Hyperparameters(hidden=32, learning_rate=2e-3),
 }
 
 
@@ -128,6 +128,19 @@ class AttentionHead(Head):
         return functional.relu(self.join(torch.cat(pooled, dim=1)))
 
 
+class FlatLinear(nn.Linear):
+    """A linear layer that sees one row per frame.
+
+    In a stack of heads a layer over ``[batch, frames, dim]`` would copy its weights for every row.
+    """
+
+    def forward(
+        self, values: Float[Tensor, "batch frames dim"]
+    ) -> Float[Tensor, "batch frames out"]:
+        """Same as ``nn.Linear``."""
+        return super().forward(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+
+
 class PatchEmbedding(nn.Module):
     """Consecutive frames embedded together, with their position; a token where all is missing.
 
@@ -143,15 +156,18 @@ class PatchEmbedding(nn.Module):
     def forward(self, batch: ModalityBatch, fitted: Standardizer) -> ModalityBatch:
         """Embedded patches, ``[batch, patches, width]``, with their mask."""
         missing = -batch.values.shape[1] % self.patch
-        values = functional.pad(batch.values, (0, 0, 0, missing))
-        mask = functional.pad(batch.mask, (0, missing))
+        values, mask = batch.values, batch.mask
+        if missing:
+            values = functional.pad(values, (0, 0, 0, missing))
+            mask = functional.pad(mask, (0, missing))
         own = mask.unflatten(1, (-1, self.patch))
         weight = self.weight.weight.unflatten(1, (self.patch, -1)) / fitted.scale
         # Frames beyond the end are zeros and must weigh nothing, not minus the mean.
         shift = (weight @ fitted.mean).T  # [patch, width]
         patches = values.unflatten(1, (-1, self.patch)).flatten(2)
-        embedded = functional.linear(patches, weight.flatten(1)) - own.to(values.dtype) @ shift
-        embedded = functional.relu(embedded + self.weight.bias)
+        rows = functional.linear(patches.flatten(0, 1), weight.flatten(1), self.weight.bias)
+        rows = rows - own.flatten(0, 1).to(values.dtype) @ shift
+        embedded = functional.relu(rows).unflatten(0, patches.shape[:2])
         embedded = torch.where(batch.present[:, None, None], embedded, self.token)
         embedded = embedded + positions(embedded.shape[1], embedded.shape[2])
         return ModalityBatch(embedded, own.any(dim=2), batch.present)
@@ -160,13 +176,13 @@ class PatchEmbedding(nn.Module):
 class CrossAttention(nn.Module):
     """One block of multi-head attention with a residual and a norm; queries need no mask."""
 
-    HEADS = 4
+    HEADS = 2
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
+        self.query = FlatLinear(width, width)
+        self.key_value = FlatLinear(width, 2 * width)
+        self.out = FlatLinear(width, width)
         self.norm = nn.LayerNorm(width)
 
     def forward(
@@ -192,7 +208,7 @@ class AttentivePooling(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        self.score = FlatLinear(width, 1)
 
     def forward(
         self, frames: Float[Tensor, "batch frames width"], mask: Tensor

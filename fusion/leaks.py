@@ -25,7 +25,8 @@ class TextProbe:
 
     ``uar`` looks up training frequencies of the labels of each sentence, classes weighted equally;
     ``null_high`` is the 95 % point of the same with labels shuffled within speakers, ``p`` its
-    one-sided p; all None where fewer than half of the test rows share their sentence.
+    one-sided p; all None where fewer than half of the test rows share their sentence, or where a
+    class has no transcript.
     """
 
     sentences: int
@@ -38,7 +39,7 @@ class TextProbe:
 def probe_text(
     data: Dataset, texts: Mapping[str, str], speakers: Mapping[str, str], folds: Sequence[Fold]
 ) -> TextProbe | None:
-    """Probe gold transcripts; None where no row has one."""
+    """Probe gold transcripts; None where no test row has one."""
     ids = [name for name in data.ids if name in texts]
     if not ids:
         return None
@@ -48,10 +49,14 @@ def probe_text(
     truth = data.truth[data.index(ids)]
     splits = [(_where(ids, fold.train), _where(ids, fold.test)) for fold in folds]
     shared = np.concatenate([np.isin(text[test], text[train]) for train, test in splits])
+    if len(shared) == 0:
+        return None
     if shared.mean() < SHARED_FROM:
         return TextProbe(len(names), float(shared.mean()))
     classes = len(data.targets)
     found = _lookup_uar(text, truth, splits, len(names), classes)
+    if np.isnan(found):
+        return TextProbe(len(names), float(shared.mean()))
     speaker = np.unique([speakers[name] for name in ids], return_inverse=True)[1]
     null = _null(text, truth, speaker, splits, len(names), classes)
     p = (1 + (null >= found - 1e-12).sum()) / (1 + len(null))

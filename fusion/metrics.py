@@ -78,6 +78,6 @@ def _hits(counts: Counts) -> Float[np.ndarray, "*axes targets"]:
     return np.diagonal(counts, axis1=-2, axis2=-1)
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def _ratio(above: np.ndarray | np.float64, below: np.ndarray | np.float64) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(below > 0, above / below, np.nan)

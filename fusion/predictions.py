@@ -58,7 +58,10 @@ def read(path: Path) -> list[Prediction]:
         for number, line in enumerate(handle, start=1):
             try:
                 record = json.loads(line)
-                record["target"], record["scores"] = tuple(record["target"]), tuple(record["scores"])
+                record["target"], record["scores"] = (
+                    tuple(record["target"]),
+                    tuple(record["scores"]),
+                )
                 rows.append(Prediction(**record))
             except (ValueError, TypeError, KeyError) as error:
                 expected = ", ".join(sorted(known))
@@ -87,7 +90,7 @@ def best_per_fold(rows: Sequence[Prediction], arms: Sequence[str]) -> dict[str, 
     for fold in dict.fromkeys(row.outer_fold for row in rows):
         dev = [row for row in rows if row.outer_fold == fold and row.split == "dev"]
         values = {arm: _uar([row for row in dev if row.arm == arm]) for arm in arms}
-        chosen[fold] = max(arms, key=lambda arm: values[arm])  # noqa: B023 - used at once
+        chosen[fold] = max(arms, key=lambda arm: values[arm])
     return chosen
 
 

@@ -46,8 +46,10 @@ class InnerFolds:
 
 
 def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
-    """Folds by name: ``groups`` (five speaker groups), ``speaker`` (leave one out), ``session``,
-    or the manifest's own ``fold`` or ``split``.
+    """Folds by name.
+
+    ``groups`` are five speaker groups, ``speaker`` leaves one speaker out, ``session`` one
+    session; ``fold`` and ``split`` are the manifest's own.
 
     Raises:
         SplitError: fewer than three speakers, a speaker on both sides of a fold, or a speaker,
@@ -106,7 +108,9 @@ def _rotating(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...
     if protocol == "groups":
         counts = Counter(speaker_of(utterance) for utterance in utterances)
         groups = _balanced(counts, min(OUTER_GROUPS, len(counts)))
-        fold_of = {speaker: str(number) for number, group in enumerate(groups, 1) for speaker in group}
+        fold_of = {
+            speaker: str(number) for number, group in enumerate(groups, 1) for speaker in group
+        }
         tests = _grouped(utterances, lambda u: fold_of[speaker_of(u)], protocol)
     elif protocol == "speaker":
         tests = _grouped(utterances, speaker_of, protocol)
@@ -114,9 +118,9 @@ def _rotating(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...
         tests = _grouped(utterances, lambda u: getattr(u, protocol), protocol)
     if len(tests) < 2:
         raise SplitError(f"--folds {protocol}: only one {protocol}, at least two are needed")
-    everyone = [utterance.id for utterance in utterances]
+    side = {i: name for name, test in tests.items() for i in test}
     return tuple(
-        Fold(name, tuple(i for i in everyone if i not in set(test)), tuple(test))
+        Fold(name, tuple(u.id for u in utterances if side[u.id] != name), tuple(test))
         for name, test in sorted(tests.items(), key=lambda item: _natural(item[0]))
     )
 
@@ -134,7 +138,7 @@ def _grouped(
 
 
 def _natural(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (10**9, name)
+    return (int(name), "") if name.isdecimal() else (10**9, name)
 
 
 def _balanced(sizes: Mapping[str, int], groups: int) -> list[list[str]]:
@@ -195,7 +199,7 @@ def _group(
     unit_of: Callable[[Utterance], str],
     label_of: Callable[[Utterance], str | None],
 ) -> list[set[str]] | None:
-    """Ids of up to three groups of whole units, each holding every class; None if there are none."""
+    """Ids of up to three groups of whole units, each with every class; None if there are none."""
     units = {utterance.id: unit_of(utterance) for utterance in utterances}
     labels = {utterance.id: label_of(utterance) for utterance in utterances}
     sizes = Counter(units.values())
@@ -221,9 +225,7 @@ def _complete(ids: Iterable[str], labels: Mapping[str, Hashable]) -> bool:
     return {labels[name] for name in ids} == set(labels.values())
 
 
-def _inner(
-    utterances: Sequence[Utterance], dev: set[str], scripts: set[str] | None
-) -> InnerFold:
+def _inner(utterances: Sequence[Utterance], dev: set[str], scripts: set[str] | None) -> InnerFold:
     """The inner fold of a group; with ``scripts``, dev keeps them and train has none of them."""
     kept = [u for u in utterances if scripts is None or (u.script in scripts) == (u.id in dev)]
     return InnerFold(
@@ -252,9 +254,7 @@ def _crossed(
     return InnerFolds(tuple(_inner(utterances, group, None) for group in groups), (note,))
 
 
-def _no_groups(
-    utterances: Sequence[Utterance], label_of: Callable[[Utterance], str | None]
-) -> str:
+def _no_groups(utterances: Sequence[Utterance], label_of: Callable[[Utterance], str | None]) -> str:
     speakers: dict[str | None, set[str]] = {}
     for utterance in utterances:
         speakers.setdefault(label_of(utterance), set()).add(speaker_of(utterance))

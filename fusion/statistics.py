@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy import stats
 
 from fusion import metrics
@@ -66,7 +66,9 @@ def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
     """
     metric = metrics.METRICS[name]
     both = np.stack([one, other], axis=1)  # [clusters, 2, seeds, K, K]
-    found = _interval(both, lambda totals: np.subtract(*np.moveaxis(metric(totals).mean(-1), -1, 0)))
+    found = _interval(
+        both, lambda totals: np.subtract(*np.moveaxis(metric(totals).mean(-1), -1, 0))
+    )
     if found.low is None or found.high is None:
         return Difference(found, None, None)
     contributions = _contributions(one, other, name)
@@ -116,7 +118,9 @@ def _interval(counts: np.ndarray, statistic: Metric) -> Interval:
     if np.isnan(value):
         return Interval(None, None, None, "undefined: a class has no utterance")
     if clusters < CLAIM_FROM:
-        why = f"none: {clusters} speakers; below {CLAIM_FROM} nothing is claimed about other speakers"
+        why = (
+            f"none: {clusters} speakers; below {CLAIM_FROM} nothing is claimed about other speakers"
+        )
         return Interval(value, None, None, why)
     if clusters < BOOTSTRAP_FROM:
         return _jackknife(counts, statistic, value)
@@ -140,7 +144,7 @@ def _bootstrap(counts: np.ndarray, statistic: Metric, value: float) -> Interval:
     # One matrix product instead of a loop: weights of clusters times their counts.
     totals = (drawn @ counts.reshape(clusters, -1)).reshape(DRAWS, *counts.shape[1:])
     values = statistic(totals)
-    lacking: Bool[np.ndarray, "draws"] = np.isnan(values)
+    lacking = np.isnan(values)
     if lacking.mean() > 1 - CONFIDENCE:
         return Interval(value, None, None, f"none: {lacking.mean():.0%} of resamples lack a class")
     low, high = np.nanquantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
@@ -157,8 +161,12 @@ def _contributions(one: Counts, other: Counts, name: str) -> Float[np.ndarray, "
     return hits.sum(axis=1) / support.sum() if name == "accuracy" else None
 
 
-def _detectable(found: Interval, clusters: int) -> float:
-    assert found.low is not None and found.high is not None
+def _detectable(found: Interval, clusters: int) -> float | None:
+    """Smallest difference that would have shown; None where the test cannot reach 5 % at all."""
+    assert found.low is not None
+    assert found.high is not None
+    if 2.0 ** (1 - clusters) > 1 - CONFIDENCE:
+        return None
     critical = stats.t.ppf((1 + CONFIDENCE) / 2, clusters - 1)
     standard_error = (found.high - found.low) / 2 / critical
     return float((critical + stats.t.ppf(POWER, clusters - 1)) * standard_error)

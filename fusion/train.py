@@ -14,16 +14,17 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.heads import HEADS, Head, HeadKind, Hyperparameters, InputShape
 
 MAX_EPOCHS = 100
-PATIENCE = 8
+PATIENCE = 6
 #: Values that one stacked batch may hold; more members are trained in several stacks.
 STACK_VALUES = 1 << 24
 
-#: Attention embeds frames of audio four at a time: one by one they would cost sixteen times as much.
+#: Attention embeds frames of audio four at a time: one by one they would cost sixteen times.
 PATCHES: Mapping[str, int] = {"audio_frames": 4}
 
 State = dict[str, Tensor]
@@ -60,8 +61,12 @@ def fit(
     hyper: Hyperparameters,
 ) -> list[FittedHead]:
     """Train one head per member on the same inputs with the same hyperparameters."""
-    batches = data.of(inputs)
-    shapes = [InputShape(b.dim, PATCHES.get(name, 1)) for name, b in zip(inputs, batches, strict=True)]
+    used = torch.from_numpy(np.concatenate([np.r_[m.train, m.dev] for m in members]))
+    # Not even the length of a test recording reaches training: padding changes the last bits.
+    batches = [batch.cut_to(used) for batch in data.of(inputs)]
+    shapes = [
+        InputShape(b.dim, PATCHES.get(name, 1)) for name, b in zip(inputs, batches, strict=True)
+    ]
     values = hyper.batch_size * sum(b.values.shape[1] * b.values.shape[2] for b in batches)
     size = max(1, STACK_VALUES // values)
     fitted: list[FittedHead] = []
@@ -89,7 +94,7 @@ class Stack:
             _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), batches, member)
             for member in members
         ]
-        self.parameters, self.buffers = stack_module_state(self.heads)  # type: ignore[arg-type]
+        self.parameters, self.buffers = stack_module_state(self.heads)
         self.weights = torch.stack([_class_weights(self.truth[m.train], data) for m in members])
         self.dev, self.dev_counts = _padded([m.dev for m in members])
 
@@ -99,7 +104,7 @@ class Stack:
             list(self.parameters.values()),
             lr=self.hyper.learning_rate,
             weight_decay=self.hyper.weight_decay,
-            foreach=True,
+            fused=True,
         )
         shuffles = [np.random.default_rng([m.seed, 0]) for m in self.members]
         drops = [torch.Generator().manual_seed(m.seed) for m in self.members]
@@ -118,22 +123,26 @@ class Stack:
     ) -> None:
         longest = max(len(member.train) for member in self.members)
         steps = -(-longest // self.hyper.batch_size)
-        # Every member takes the same number of steps; their batches differ by a row at most.
+        # Every member takes the same number of steps; one with fewer rows than steps repeats them.
         orders = [
-            np.array_split(shuffle.permutation(member.train), steps)
+            np.array_split(
+                np.resize(shuffle.permutation(member.train), max(steps, len(member.train))), steps
+            )
             for member, shuffle in zip(self.members, shuffles, strict=True)
         ]
         for rows in zip(*orders, strict=True):
             index, counts = _padded(rows)
-            loss = self._losses(index, counts, self._keep(index.shape[1], drops)).sum()
+            loss = self._losses(index, counts, self._keep(counts, drops)).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
 
-    def _keep(self, rows: int, drops: Sequence[torch.Generator]) -> Tensor:
+    def _keep(self, counts: Tensor, drops: Sequence[torch.Generator]) -> Tensor:
         share, width = 1 - self.hyper.dropout, self.heads[0].width
-        drawn = [torch.rand(rows, width, generator=drop) for drop in drops]
-        return (torch.stack(drawn) < share).float() / share
+        # Each draws for its own rows alone: what it draws next must not depend on the others.
+        own = zip(counts.tolist(), drops, strict=True)
+        drawn = pad_sequence([torch.rand(rows, width, generator=drop) for rows, drop in own], True)
+        return (drawn < share).float() / share
 
     def _losses(self, index: Tensor, counts: Tensor, keep: Tensor | None) -> Tensor:
         """Class-weighted cross-entropy of each member over its own rows, ``[members]``."""
@@ -148,7 +157,9 @@ class Stack:
     def _logits(self, index: Tensor, keep: Tensor | None) -> Tensor:
         """Logits of each member for its own rows, ``[members, rows, targets]``."""
 
-        def one(parameters: State, buffers: State, own: list[Tensor], kept: Tensor | None) -> Tensor:
+        def one(
+            parameters: State, buffers: State, own: list[Tensor], kept: Tensor | None
+        ) -> Tensor:
             triples = zip(own[::3], own[1::3], own[2::3], strict=True)
             inputs = [ModalityBatch(*triple) for triple in triples]
             return functional_call(self.heads[0], (parameters, buffers), (inputs, kept))
@@ -188,9 +199,7 @@ class Best:
         return bool((epoch - self.epochs < PATIENCE).any())
 
 
-def _new_head(
-    build: Callable[[], Head], batches: Sequence[ModalityBatch], member: Member
-) -> Head:
+def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], member: Member) -> Head:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(member.seed)
         head = build()

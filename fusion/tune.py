@@ -30,7 +30,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
         "attention": {
             "hidden": CategoricalDistribution((16, 32, 64)),
             "dropout": FloatDistribution(0.2, 0.7),
-            "learning_rate": FloatDistribution(5e-4, 3e-3, log=True),
+            "learning_rate": FloatDistribution(1e-3, 4e-3, log=True),
             "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
         },
         "late": {"audio_weight": FloatDistribution(0.0, 1.0)},
@@ -66,14 +66,16 @@ def tune(
     study = optuna.create_study(
         storage=_storage(journal), study_name="study", direction="maximize", load_if_exists=True
     )
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
+    for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(left.number, state=TrialState.FAIL)
     while (done := len(_finished(study))) < trials:
         study.sampler = _sampler(seed, done)
-        if done == 0:
-            study.enqueue_trial(dict(first), skip_if_exists=True)
+        if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            study.enqueue_trial(dict(first))
         trial = study.ask(dict(space))
-        study.tell(trial, objective(trial.params))
+        value = objective(trial.params)
+        assert not np.isnan(value), "no value: such a trial would be tried again for ever"
+        study.tell(trial, value)
     values = tuple(float(trial.value) for trial in _finished(study) if trial.value is not None)
     return Study(study.best_params, values)
 

@@ -62,7 +62,8 @@ def load_source(
     """The corpus that ``--corpus NAME --root DIR`` or ``--manifest FILE`` names.
 
     Raises:
-        CorpusError: neither or both are given, or with every fault of what is.
+        CorpusError: neither or both are given, labels for a named corpus, or with every fault of
+            what is given.
     """
     if (corpus is None) == (manifest is None):
         what = "expected exactly one of --corpus NAME and --manifest FILE"
@@ -70,6 +71,9 @@ def load_source(
     folder = Path(root).expanduser() if root else None
     if manifest is not None:
         return read_manifest(Path(manifest).expanduser(), root=folder, labels=labels)
+    if labels is not None:
+        what = f"{corpus} has classes of its own; --labels goes with --manifest"
+        raise CorpusError("source", [Fault("--labels", what)])
     assert corpus is not None
     return read_corpus(corpus, folder)
 

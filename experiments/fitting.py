@@ -1,0 +1,141 @@
+"""Fit every arm in every fold, in parallel, and the model that a run leaves behind."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from joblib import Parallel, delayed
+
+import fusion
+from encoders.extraction import Progress
+from encoders.specs import Modality
+from encoders.utterance import Corpus
+from experiments.plan import Plan
+from fusion.arms import ARMS, Budget, FoldScores, fit_arm, fuse_late, score
+from fusion.batch import Dataset
+from fusion.model import FusionModel, Part, late_model
+from fusion.parts import load_scores, save_scores
+from fusion.splits import Fold, InnerFolds, inner_folds
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for small heads: the result must not depend on how many jobs run beside it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """Scores of every arm in every fold, and how many fits were trained now."""
+
+    scores: tuple[FoldScores, ...]
+    trained: int
+    cached: int
+
+
+def code_hash() -> str:
+    """Hash of the package that trains heads: a fit of other code is another fit."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(fusion.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def fit_fold(
+    arm: str, data: Dataset, fold: Fold, inner: InnerFolds, budget: Budget, part: Path
+) -> FoldScores:
+    """Fit one arm in one outer fold, score it, and keep the scores under ``part``."""
+    journal = part.with_suffix(".journal")
+    with one_thread():
+        fitted = fit_arm(ARMS[arm], data, inner, budget, journal)
+        scores = score(fitted, data, fold, budget.seeds)
+    save_scores(scores, part)
+    journal.unlink(missing_ok=True)
+    return scores
+
+
+def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
+    """Scores of every arm in every fold, late fusion last, from those of the others.
+
+    Fits are kept under ``work``, whose name is the hash of everything that they depend on, so
+    that an interrupted command goes on, and a repeated one trains nothing twice.
+    """
+    trained = [arm for arm in plan.arms if ARMS[arm].head != "late"]
+    # Attention takes longest, so it is dealt out first.
+    trained.sort(key=lambda arm: ARMS[arm].head != "attention")
+    scores, left = [], []
+    for arm in trained:
+        for fold, inner in zip(plan.folds, plan.inner, strict=True):
+            part = _part(work, arm, fold)
+            kept = load_scores(part)
+            if kept is None:
+                task = delayed(fit_fold)(arm, plan.inputs.data, fold, inner, plan.budget, part)
+                left.append(task)
+            else:
+                scores.append(kept)
+    cached = len(scores)
+    workers = max(1, min(jobs or os.cpu_count() or 1, len(left)))
+    for done in Parallel(n_jobs=workers, return_as="generator")(left):
+        scores.append(done)
+        if progress is not None:
+            progress("heads", len(scores), len(left) + cached)
+    if "late" in plan.arms:
+        scores += _late(plan, scores)
+    return Fits(tuple(scores), len(left), cached)
+
+
+def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
+    found = {(one.arm, one.fold): one for one in scores}
+    return [
+        fuse_late(
+            found["audio", fold.name], found["text", fold.name], plan.inputs.data, plan.budget, None
+        )
+        for fold in plan.folds
+    ]
+
+
+def _part(work: Path, arm: str, fold: Fold) -> Path:
+    # Names of folds come from a user's table: only their hash may name a file.
+    return work / f"{arm}-{hashlib.sha256(fold.name.encode()).hexdigest()[:16]}.npz"
+
+
+def final_model(plan: Plan, corpus: Corpus, arm: str, work: Path) -> FusionModel:
+    """One arm fitted on every speaker, tuned and stopped as in the folds, with one seed."""
+    kept = work / "model"
+    if (kept / "model.json").is_file():
+        return FusionModel.load(kept)
+    model = _fitted_model(plan, corpus, arm)
+    model.save(kept)
+    return model
+
+
+def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
+    data = plan.inputs.data
+    inner = inner_folds(plan.inputs.utterances, corpus.label)
+    budget = Budget(plan.budget.trials, seeds=1, study_seed=plan.budget.study_seed)
+    with one_thread():
+        if ARMS[arm].head != "late":
+            fitted = fit_arm(ARMS[arm], data, inner, budget, None)
+            modalities = _modalities(plan, ARMS[arm].inputs)
+            return FusionModel(arm, data.targets, modalities, (Part.of(fitted),))
+        pair = [fit_arm(ARMS[name], data, inner, budget, None) for name in ("audio", "text")]
+        # Only the development scores are read: the weight is tuned on them.
+        everyone = Fold("all", data.ids, data.ids)
+        audio, text = (score(one, data, everyone, seeds=1) for one in pair)
+        weight = fuse_late(audio, text, data, budget, None).hyperparameters["audio_weight"]
+        modalities = _modalities(plan, ARMS[arm].inputs)
+        return late_model(data.targets, modalities, pair, weight)
+
+
+def _modalities(plan: Plan, names: tuple[str, ...]) -> dict[str, Modality]:
+    found = plan.inputs.modalities
+    return {name: found[name] for name in names} if all(name in found for name in names) else {}

@@ -1,0 +1,162 @@
+"""The HTML report: one self-contained file, without scripts, that loads nothing."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from experiments.config import Study
+from experiments.figures import (
+    arms_forest,
+    differences_forest,
+    draw_confusion,
+    draw_forest,
+    kind_of,
+)
+from experiments.wording import (
+    ABSENT,
+    BEST,
+    METRICS,
+    MINUS,
+    answer,
+    arm_name,
+    badges,
+    beats_both,
+    claim,
+    corpus_title,
+    decimals,
+    p_number,
+    percent,
+    plain,
+    signed,
+    span,
+    verdict,
+    verdict_text,
+)
+
+TEMPLATES = Path(__file__).parent / "templates"
+#: Dropped rows that are listed before the reader asks for all.
+DROPPED_SHOWN = 20
+#: What is said even where it is the default.
+_ALWAYS = ("audio", "text", "asr", "trials", "seeds")
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """The report as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= _FILTERS
+    main, speakers = main_arms(results), results["rows"]["speakers"]
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        facts=results.get("facts", {}),
+        answer=answer(results),
+        title=corpus_title(results),
+        badges=badges(results),
+        figures=_figures(results),
+        confusions={arm: Markup(draw_confusion(results, arm)) for arm in results["arms"]},
+        main=main,
+        others=[arm for arm in results["arms"] if arm not in main],
+        metrics=METRICS,
+        best=BEST,
+        compared=_by_metric(results["differences"]),
+        claims=[claim(row, speakers) for row in _exploratory(results["differences"])],
+        beats_both=beats_both(results["differences"]),
+        methods=_methods(results),
+        reasons=_reasons(results),
+        command=command(results.get("facts", {}).get("study")),
+        shown=DROPPED_SHOWN,
+        absent=ABSENT,
+        minus=MINUS,
+    )
+
+
+def main_arms(results: Mapping[str, Any]) -> list[str]:
+    """The best unimodal and the best fused arm; the first arms where there is no such thing."""
+    found = [arm for arm in BEST if arm in results["arms"]]
+    return found or list(results["arms"])[:2]
+
+
+def command(study: Mapping[str, Any] | None) -> str | None:
+    """The command line that asks for a study; what is the default is left out."""
+    if study is None:
+        return None
+    defaults = {field.name: field.default for field in fields(Study)}
+    first = ("corpus", "manifest", "root")
+    words = ["serfusion", "compare"]
+    for name in (*first, *(key for key in study if key not in first)):
+        value = study.get(name)
+        default = value == defaults.get(name, MISSING) and name not in _ALWAYS
+        if value is None or default:
+            continue
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        words += [f"--{name}", shlex.quote(plain(text))]
+    return " ".join(words)
+
+
+def _figures(results: Mapping[str, Any]) -> dict[str, Markup]:
+    # Trees of elements escape what is put into them, so that their text is markup already.
+    forests = {"arms": arms_forest(results)}
+    if results["differences"]:
+        forests["differences"] = differences_forest(results)
+    drawn = {name: Markup(draw_forest(forest)) for name, forest in forests.items()}
+    return drawn | {
+        f"{name}_narrow": Markup(draw_forest(forest, narrow=True))
+        for name, forest in forests.items()
+    }
+
+
+def _by_metric(differences: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in differences:
+        found.setdefault(row["metric"], []).append(row)
+    return found
+
+
+def _exploratory(differences: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [row for row in differences if row["metric"] == "uar" and not row["primary"]]
+
+
+def _methods(results: Mapping[str, Any]) -> list[str]:
+    """How the intervals of UAR were made, each way once."""
+    return list(dict.fromkeys(summary["uar"]["method"] for summary in results["arms"].values()))
+
+
+def _reasons(results: Mapping[str, Any]) -> dict[str, str]:
+    """Why the UAR of a fold is null, by fold."""
+    folds = [fold for summary in results["arms"].values() for fold in summary["folds"]]
+    return {fold["fold"]: fold["uar_reason"] for fold in folds if "uar_reason" in fold}
+
+
+def _value(value: object) -> str:
+    """A hyperparameter as it is read: three digits that matter."""
+    return f"{value:.3g}" if isinstance(value, float) else plain(value)
+
+
+def _largest(values: Sequence[float]) -> str:
+    return percent(max(values)) if values else ABSENT
+
+
+_FILTERS = {
+    "arm": arm_name,
+    "kind": kind_of,
+    "percent": percent,
+    "signed": signed,
+    "span": span,
+    "p": p_number,
+    "verdict": verdict,
+    "verdict_text": verdict_text,
+    "plain": plain,
+    "value": _value,
+    "largest": _largest,
+    "number": decimals,
+}

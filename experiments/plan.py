@@ -1,0 +1,117 @@
+"""Everything that is decided before the first head is trained, and what must be said about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from encoders.utterance import Corpus, Utterance
+from experiments.config import Study
+from experiments.inputs import Inputs
+from fusion.arms import Budget
+from fusion.leaks import TextProbe, probe_text
+from fusion.splits import (
+    Fold,
+    InnerFold,
+    InnerFolds,
+    SplitError,
+    assert_speakers_apart,
+    inner_folds,
+    outer_folds,
+    speaker_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Arms, rows, folds and budget of a comparison."""
+
+    arms: tuple[str, ...]
+    inputs: Inputs
+    folds: tuple[Fold, ...]
+    inner: tuple[InnerFolds, ...]
+    budget: Budget
+    probe: TextProbe | None
+    protocol: str
+
+    @property
+    def recognised(self) -> tuple[str, ...]:
+        """Rows whose words were recognised."""
+        return tuple(name for name in self.inputs.data.ids if name in self.inputs.words.recognised)
+
+
+def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...]) -> Plan:
+    """Fix folds and inner folds of the rows that are left, and probe the transcripts."""
+    protocol = study.folds or corpus.folds
+    folds, inner = make_folds(corpus, inputs.utterances, protocol)
+    gold = {
+        name: text
+        for name, text in inputs.words.texts.items()
+        if name not in inputs.words.recognised
+    }
+    speakers = {utterance.id: speaker_of(utterance) for utterance in inputs.utterances}
+    probe = probe_text(inputs.data, gold, speakers, folds)
+    budget = Budget(trials=study.trials, seeds=study.seeds)
+    return Plan(arms, inputs, folds, inner, budget, probe, protocol)
+
+
+def make_folds(
+    corpus: Corpus, utterances: Sequence[Utterance], protocol: str
+) -> tuple[tuple[Fold, ...], tuple[InnerFolds, ...]]:
+    """Outer folds of some rows, and the inner folds of each.
+
+    Raises:
+        SplitError: speakers cannot be kept apart, or training or development lacks a class.
+    """
+    folds = outer_folds(utterances, protocol)
+    by_id = {utterance.id: utterance for utterance in utterances}
+    return folds, tuple(_inner(corpus, fold, by_id) for fold in folds)
+
+
+def _inner(corpus: Corpus, fold: Fold, by_id: Mapping[str, Utterance]) -> InnerFolds:
+    if fold.dev:
+        found = InnerFolds((InnerFold(fold.train, fold.dev),))
+    else:
+        found = inner_folds([by_id[name] for name in fold.train], corpus.label)
+    for inner in found.folds:
+        assert_speakers_apart(inner, [by_id[name] for name in (*inner.train, *inner.dev)])
+        for side, names in (("training", inner.train), ("development", inner.dev)):
+            lacking = set(corpus.targets) - {corpus.label(by_id[name]) for name in names}
+            if lacking:
+                raise SplitError(
+                    f"fold {fold.name}: {side} holds no utterance of {', '.join(sorted(lacking))}; "
+                    "add speakers with that class, merge it with another, or leave it out"
+                )
+    return found
+
+
+def warnings_of(plan: Plan) -> list[str]:
+    """What a reader of the table must know."""
+    recognised = plan.recognised
+    lines = [note for found in plan.inner for note in found.notes]
+    if recognised:
+        lines.append(
+            f"{len(recognised)} transcripts were missing and were recognised by "
+            f"{plan.inputs.words.back_end}"
+        )
+    if plan.probe is not None:
+        lines += _probe_lines(plan.probe, 1 / len(plan.inputs.data.targets))
+    if plan.inputs.dropped:
+        lines.append(f"{len(plan.inputs.dropped)} utterances left every arm; they are listed")
+    return list(dict.fromkeys(lines))
+
+
+def _probe_lines(probe: TextProbe, chance: float) -> list[str]:
+    if probe.uar is None or probe.p is None or probe.null_high is None:
+        if probe.shared == 0:
+            return []
+        return [f"{probe.shared:.0%} of test utterances have a sentence that training has too"]
+    head = f"the gold transcripts are {probe.sentences} fixed sentences"
+    if probe.p > 0.05:
+        return [
+            f"{head}, spoken under every label alike: the transcript is constant with respect to "
+            f"the label, so a text arm must sit at chance ({chance:.3f})"
+        ]
+    return [
+        f"{head}, unevenly crossed with the labels: the sentence alone gives UAR {probe.uar:.3f} "
+        f"(95 % of shuffled labels stay below {probe.null_high:.3f}, p = {probe.p:.3f}); "
+        "judge the text arm against that, not against chance: it is no leak and no emotion"
+    ]

@@ -1,0 +1,224 @@
+"""FusionModel: encoders, heads, standardisers and targets in one folder; load and predict."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from encoders.audio import Audio, read_segment
+from encoders.encoder import load_encoder
+from encoders.pooling import for_head, for_storage
+from encoders.recognisers import normalise
+from encoders.specs import BertSpec, LogMelSpec, Modality, SentenceSpec, Spec, SpeechSpec
+from encoders.store import write_atomically
+from fusion.arms import ARMS, FittedArm, combine
+from fusion.batch import collate
+from fusion.heads import HEADS, Head, HeadKind, Hyperparameters, InputShape
+from fusion.train import PATCHES
+
+FORMAT_VERSION = 1
+SPEC_CLASSES: Mapping[str, type[Spec]] = {
+    "logmel": LogMelSpec,
+    "speech": SpeechSpec,
+    "bert": BertSpec,
+    "sentence": SentenceSpec,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Heads of one kind that read the same inputs; their probabilities are averaged."""
+
+    kind: HeadKind
+    inputs: tuple[str, ...]
+    dims: tuple[int, ...]
+    hyperparameters: Hyperparameters
+    heads: tuple[Head, ...]
+
+    @classmethod
+    def of(cls, fitted: FittedArm) -> "Part":
+        """The heads of a fitted arm."""
+        assert fitted.arm.head != "late"
+        heads = tuple(one.head for one in fitted.heads)
+        dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
+        return cls(fitted.arm.head, fitted.arm.inputs, dims, fitted.hyperparameters, heads)
+
+    def scores(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "1 targets"]:
+        """Class probabilities of one utterance; an input that is None counts as missing."""
+        tensors = [inputs.get(name) for name in self.inputs]
+        empty = [torch.zeros(1, dim) for dim in self.dims]
+        batches = []
+        for tensor, blank in zip(tensors, empty, strict=True):
+            # A second row fixes the width where the modality is missing.
+            batches.append(collate([tensor, blank]).rows(torch.tensor([0])))
+        with torch.inference_mode():
+            every = torch.stack([head(batches).softmax(dim=1) for head in self.heads])
+        return every.double().mean(dim=0).numpy()
+
+
+@dataclass(frozen=True, slots=True)
+class FusionModel:
+    """A trained arm with everything that prediction needs.
+
+    ``modalities`` has the encoder of each input; it is empty for a model of precomputed features.
+    """
+
+    arm: str
+    targets: tuple[str, ...]
+    modalities: Mapping[str, Modality]
+    parts: tuple[Part, ...]
+    audio_weight: float | None = None
+
+    def predict(
+        self, audio: Audio | Path | str | None, text: str | None = None
+    ) -> dict[str, float]:
+        """Probability of each target for one utterance, from its voice, its words or both.
+
+        Raises:
+            ValueError: neither is given, or the model was trained on precomputed features.
+        """
+        words = normalise(text)
+        if not self.modalities:
+            raise ValueError("this model reads precomputed features: use predict_embeddings")
+        if audio is None and words is None:
+            raise ValueError("expected audio, text or both")
+        heard = read_segment(Path(audio)) if isinstance(audio, str | Path) else audio
+        content = {"audio": heard, "text": words}
+        inputs = {
+            name: _embed(modality, content[modality.name])
+            for name, modality in self.modalities.items()
+        }
+        return self.predict_embeddings(inputs)
+
+    def predict_embeddings(self, inputs: Mapping[str, Tensor | None]) -> dict[str, float]:
+        """Probability of each target from embeddings ``[frames, dim]`` by input name."""
+        scores = [part.scores(inputs) for part in self.parts]
+        if self.audio_weight is None:
+            final = scores[0]
+        else:
+            final = combine(scores[0][None], scores[1][None], self.audio_weight)[0]
+        return dict(zip(self.targets, map(float, final[0]), strict=True))
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.json``, ``heads.safetensors`` and a model card."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            f"{number}.{index}.{name}": values.contiguous()
+            for number, part in enumerate(self.parts)
+            for index, head in enumerate(part.heads)
+            for name, values in head.state_dict().items()
+        }
+        write_atomically(folder / "heads.safetensors", save(tensors))
+        about = json.dumps(self._about(), indent=2)
+        write_atomically(folder / "model.json", about.encode())
+        write_atomically(folder / "README.md", self._card().encode())
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "FusionModel":
+        """Read a model folder.
+
+        Raises:
+            ValueError: the folder is no model, or of another format.
+        """
+        folder = Path(folder)
+        if not (folder / "model.json").is_file():
+            raise ValueError(f"{folder}: no model (expected model.json and heads.safetensors)")
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if about.get("format") != FORMAT_VERSION:
+            found = about.get("format")
+            raise ValueError(f"{folder}: format {found}, this version reads {FORMAT_VERSION}")
+        tensors = load_file(folder / "heads.safetensors")
+        targets = tuple(about["targets"])
+        return cls(
+            arm=about["arm"],
+            targets=targets,
+            modalities={name: _modality(m) for name, m in about["modalities"].items()},
+            parts=tuple(
+                _part(number, one, tensors, len(targets))
+                for number, one in enumerate(about["parts"])
+            ),
+            audio_weight=about["audio_weight"],
+        )
+
+    def _about(self) -> dict[str, Any]:
+        parts = [
+            {
+                "kind": part.kind,
+                "inputs": part.inputs,
+                "dims": part.dims,
+                "hyperparameters": asdict(part.hyperparameters),
+                "heads": len(part.heads),
+            }
+            for part in self.parts
+        ]
+        return {
+            "format": FORMAT_VERSION,
+            "arm": self.arm,
+            "targets": self.targets,
+            "modalities": {name: asdict(m) for name, m in self.modalities.items()},
+            "parts": parts,
+            "audio_weight": self.audio_weight,
+        }
+
+    def _card(self) -> str:
+        encoders = [
+            f"- {name}: {getattr(m.encoder, 'checkpoint', m.encoder.family)}"
+            for name, m in self.modalities.items()
+        ] or ["- precomputed features"]
+        lines = [
+            f"# {self.arm} ({', '.join(self.targets)})",
+            "A head on frozen encoders, trained by serfusion on every speaker of its corpus.",
+            "What it is worth on unseen speakers is in results.json of the run beside it.",
+            *encoders,
+            "Load it with `FusionModel.load(folder).predict(audio, text)`.",
+        ]
+        return "\n\n".join(lines[:3]) + "\n\n" + "\n".join(lines[3:]) + "\n"
+
+
+def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
+    if content is None:
+        return None
+    hidden = load_encoder(modality.encoder).encode([content])[0]  # type: ignore[arg-type]
+    return for_head(for_storage(hidden, modality.encoder), modality)
+
+
+def _modality(fields: Mapping[str, Any]) -> Modality:
+    encoder = dict(fields["encoder"])
+    if encoder.get("layers") is not None:
+        encoder["layers"] = tuple(encoder["layers"])
+    spec = SPEC_CLASSES[encoder["family"]](**encoder)
+    return Modality(**{**fields, "encoder": spec})
+
+
+def _part(
+    number: int, about: Mapping[str, Any], tensors: Mapping[str, Tensor], classes: int
+) -> Part:
+    hyper = Hyperparameters(**about["hyperparameters"])
+    inputs, dims = tuple(about["inputs"]), tuple(about["dims"])
+    shapes = [InputShape(dim, PATCHES.get(name, 1)) for name, dim in zip(inputs, dims, strict=True)]
+    heads = []
+    for index in range(about["heads"]):
+        prefix = f"{number}.{index}."
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        head = HEADS[about["kind"]](shapes, classes, hyper)
+        head.load_state_dict(state)
+        heads.append(head.eval())
+    return Part(about["kind"], inputs, dims, hyper, tuple(heads))
+
+
+def late_model(
+    targets: Sequence[str],
+    modalities: Mapping[str, Modality],
+    pair: Sequence[FittedArm],
+    audio_weight: float,
+) -> FusionModel:
+    """Decision-level fusion of the audio and the text arm, in this order."""
+    parts = tuple(Part.of(fitted) for fitted in pair)
+    return FusionModel(ARMS["late"].name, tuple(targets), modalities, parts, audio_weight)

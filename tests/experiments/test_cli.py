@@ -1,0 +1,237 @@
+"""The command line: exit codes, messages, what is written and what is not."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from experiments import cli
+
+EMOTIONS = ("angry", "happy", "sad")
+WORDS = {"angry": "get out now", "happy": "what a fine day", "sad": "nobody came"}
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Six speakers, three classes, two tones each; the pitch tells the class."""
+    rows = []
+    for speaker in range(6):
+        for number, label in enumerate(EMOTIONS * 2):
+            name = f"s{speaker}-{number}"
+            time_s = np.arange(4000) / 8000
+            tone = 0.3 * np.sin(2 * np.pi * (200 + 150 * (number % 3) + 9 * speaker) * time_s)
+            soundfile.write(tmp_path / f"{name}.wav", tone, 8000)
+            rows.append([name, f"{name}.wav", WORDS[label], f"s{speaker}", label])
+    write(tmp_path / "m.csv", rows)
+    return tmp_path / "m.csv"
+
+
+def write(path: Path, rows: list[list[str]]) -> None:
+    with path.open("w", newline="") as handle:
+        csv.writer(handle).writerows([["id", "audio", "transcript", "speaker", "label"], *rows])
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["serfusion", *map(str, words)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def compare(monkeypatch: pytest.MonkeyPatch, manifest: Path, *more: object) -> int:
+    budget = ("--trials", 0, "--seeds", 1, "--jobs", 1, "--arms", "audio,text,concat")
+    sides = ("--audio", "logmel", "--text", "minilm", "--out", manifest.parent / "run")
+    return run(monkeypatch, "compare", "--manifest", manifest, *sides, *budget, *more)
+
+
+def test_compare_writes_a_run_and_ends_with_0(monkeypatch, corpus, capsys):
+    assert compare(monkeypatch, corpus) == 0
+    results = json.loads((corpus.parent / "run" / "results.json").read_text())
+    assert results["rows"]["used"] == 36
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_a_second_run_encodes_and_trains_nothing(monkeypatch, corpus, capsys):
+    compare(monkeypatch, corpus)
+    first = (corpus.parent / "run" / "results.json").read_bytes()
+    capsys.readouterr()
+    assert compare(monkeypatch, corpus) == 0
+    said = capsys.readouterr().err
+    assert "0 encoded" in said
+    assert "0 fits trained" in said
+    again = json.loads((corpus.parent / "run" / "results.json").read_text())
+    assert again["arms"] == json.loads(first)["arms"]
+
+
+def test_one_bad_file_among_many_is_listed_the_others_are_done_and_the_code_is_1(
+    monkeypatch, corpus, capsys
+):
+    (corpus.parent / "s3-1.wav").write_bytes(b"not audio")
+    assert compare(monkeypatch, corpus) == 1
+    results = json.loads((corpus.parent / "run" / "results.json").read_text())
+    assert [row["id"] for row in results["rows"]["dropped"]] == ["s3-1"]
+    assert results["rows"]["used"] == 35
+    assert "s3-1" in capsys.readouterr().err
+
+
+def test_report_makes_the_page_again(monkeypatch, corpus):
+    compare(monkeypatch, corpus)
+    page = corpus.parent / "run" / "report.html"
+    page.unlink()
+    assert run(monkeypatch, "report", corpus.parent / "run") == 0
+    assert page.is_file()
+
+
+def test_report_refuses_a_run_whose_predictions_were_changed(monkeypatch, corpus, capsys):
+    compare(monkeypatch, corpus)
+    path = corpus.parent / "run" / "predictions.jsonl"
+    lines = path.read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    for row in rows:
+        row["scores"] = row["target"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(monkeypatch, "report", corpus.parent / "run") == 1
+    assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["compare", "--corpus", "ravdess"], 2, "--audio is required"),
+        (["compare", "--audio", "logmel", "--text", "minilm"], 2, "exactly one of"),
+        (
+            ["compare", "--corpus", "x", "--audio", "logmel", "--text", "minilm"],
+            1,
+            "no such corpus",
+        ),
+        (["compare", "--nonsense"], 2, "nonsense"),
+        (["report", "nowhere"], 1, "nowhere"),
+        (["models", "fetch", "logmel"], 1, "no weights"),
+        (["embed", "--corpus", "demo", "--audio", "logmel", "--shard", "3/2"], 2, "i/N"),
+    ],
+    ids=["no-audio", "no-source", "bad-corpus", "bad-option", "no-run", "no-weights", "bad-shard"],
+)
+def test_what_the_user_can_mend_is_one_message(monkeypatch, capsys, words, code, said):
+    assert run(monkeypatch, *words) == code
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def faulty(rows: list[list[str]]) -> dict[str, list[list[str]]]:
+    """Rows of a corpus with one fault each."""
+    return {
+        "missing-file": [*rows, ["z", "gone.wav", "w", "s0", "sad"]],
+        "duplicate-id": [*rows, rows[0]],
+        "one-class": [[*row[:4], "sad"] for row in rows],
+        "one-speaker": [[*row[:3], "s0", row[4]] for row in rows],
+        "no-speaker": [[*row[:3], "", row[4]] for row in rows],
+    }
+
+
+@pytest.mark.parametrize(
+    "fault", ["missing-file", "duplicate-id", "one-class", "one-speaker", "no-speaker"]
+)
+def test_a_faulty_manifest_stops_before_anything_is_written(monkeypatch, corpus, capsys, fault):
+    with corpus.open() as handle:
+        rows = list(csv.reader(handle))[1:]
+    write(corpus, faulty(rows)[fault])
+    assert compare(monkeypatch, corpus) == 1
+    assert "error:" in capsys.readouterr().err
+    assert not (corpus.parent / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "near"),
+    [("--audio", "wav2vec-base", "wav2vec2-base"), ("--text", "minilmm", "minilm")],
+)
+def test_a_wrong_encoder_name_gets_the_nearest(monkeypatch, corpus, capsys, option, name, near):
+    assert compare(monkeypatch, corpus, option, name) == 1
+    assert near in capsys.readouterr().err
+
+
+def test_missing_weights_are_named_before_work_starts(monkeypatch, corpus, capsys):
+    assert compare(monkeypatch, corpus, "--audio", "wav2vec2-base") == 1
+    said = capsys.readouterr().err
+    assert "serfusion models fetch wav2vec2-base" in said
+    assert "380 MB" in said
+    assert not (corpus.parent / "run").exists()
+
+
+def test_check_counts_and_finds_doubled_recordings(monkeypatch, corpus, capsys):
+    (corpus.parent / "s0-0.wav").write_bytes((corpus.parent / "s1-0.wav").read_bytes())
+    assert run(monkeypatch, "check", "--manifest", corpus) == 0
+    said = capsys.readouterr().out
+    assert "36 utterances, 6 speakers" in said
+    assert "s0-0 = s1-0" in said
+
+
+def test_embed_in_shards_fills_the_cache_for_compare(monkeypatch, corpus, capsys):
+    for shard in ("1/2", "2/2"):
+        words = ("--audio", "logmel", "--text", "minilm", "--shard", shard)
+        assert run(monkeypatch, "embed", "--manifest", corpus, *words) == 0
+    capsys.readouterr()
+    compare(monkeypatch, corpus)
+    assert "0 encoded" in capsys.readouterr().err
+
+
+def test_cache_commands(monkeypatch, corpus, capsys, tmp_path):
+    run(monkeypatch, "embed", "--manifest", corpus, "--audio", "logmel")
+    assert run(monkeypatch, "cache", "ls") == 0
+    assert "logmel" in capsys.readouterr().out
+    assert run(monkeypatch, "cache", "verify") == 0
+    assert run(monkeypatch, "cache", "export", tmp_path / "copy") == 0
+    shard = next((tmp_path / "copy").glob("*/*.safetensors"))
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    assert run(monkeypatch, "cache", "import", tmp_path / "copy") == 0, "it is there already"
+    assert run(monkeypatch, "cache", "gc") == 0
+
+
+def test_models_and_corpora_are_listed(monkeypatch, capsys):
+    assert run(monkeypatch, "models", "ls") == 0
+    assert run(monkeypatch, "corpora") == 0
+    said = capsys.readouterr().out
+    assert "minilm" in said
+    assert "ravdess" in said
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom experiments import cli\n"
+        "sys.argv = ['serfusion', '--help']\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'sklearn', 'optuna', 'pydantic'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "compare" in done.stdout
+
+
+def test_report_imports_no_torch(monkeypatch, corpus):
+    compare(monkeypatch, corpus)
+    code = (
+        "import sys\nfrom experiments import cli\n"
+        f"sys.argv = ['serfusion', 'report', {str(corpus.parent / 'run')!r}]\n"
+        "cli.main()\n"
+        "assert 'torch' not in sys.modules\nassert 'transformers' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_demo_says_in_one_line_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr("experiments.demo.find_spec", lambda _name: None)
+    assert run(monkeypatch, "demo") == 1
+    said = capsys.readouterr().err.strip()
+    assert said.count("\n") == 0
+    assert "pip install 'serfusion[offline]'" in said

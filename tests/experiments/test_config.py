@@ -1,0 +1,177 @@
+"""The experiment file: what is written is read, what is wrong is named."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.config import (
+    ConfigError,
+    OptionError,
+    Study,
+    read_study,
+    study_from_options,
+    write_study,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+LISTS = st.none() | st.lists(TEXT, max_size=3).map(tuple)
+FIELDS = st.fixed_dictionaries(
+    {
+        "audio": TEXT,
+        "text": TEXT,
+        "root": st.none() | TEXT,
+        "labels": LISTS,
+        "arms": LISTS,
+        "asr": TEXT,
+        "folds": st.none() | TEXT,
+        "transcript": st.sampled_from(["gold", "asr", "gold_else_asr"]),
+        "rows": st.sampled_from(["complete", "all"]),
+        "trials": st.integers(0, 10**6),
+        "seeds": st.integers(1, 10**6),
+    }
+)
+
+
+@given(FIELDS, st.sampled_from(["corpus", "manifest"]), TEXT)
+def test_a_study_comes_back_from_its_file(tmp_path_factory, values, source, name):
+    study = Study(**values, **{source: name})
+    path = tmp_path_factory.mktemp("study") / "study.toml"
+    write_study(study, path)
+    assert read_study(path) == study
+
+
+@pytest.mark.parametrize("character", ["\x7f", "\x00", "\\", '"', "\u2028", "\r\n", "/", "😀"])
+def test_odd_characters_come_back(tmp_path, character):
+    study = Study(audio=f"a{character}b", text="minilm", corpus="demo")
+    write_study(study, tmp_path / "s.toml")
+    assert read_study(tmp_path / "s.toml") == study
+
+
+def test_every_field_is_drawn():
+    assert {f.name for f in fields(Study)} == {
+        *("audio", "text", "corpus", "manifest", "root", "labels", "asr", "transcript", "arms"),
+        *("folds", "rows", "trials", "seeds"),
+    }
+
+
+# ---------------------------------------------------------------- faults
+
+GOOD = {"audio": '"logmel"', "text": '"minilm"', "corpus": '"demo"'}
+
+
+def written(tmp_path: Path, **changes: str) -> Path:
+    path = tmp_path / "study.toml"
+    lines = [f"{name} = {value}" for name, value in {**GOOD, **changes}.items()]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def message(path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_study(path)
+    return str(caught.value)
+
+
+def test_defaults_are_filled_in(tmp_path):
+    assert read_study(written(tmp_path)) == Study(audio="logmel", text="minilm", corpus="demo")
+
+
+def test_an_unknown_key_is_answered_with_the_nearest(tmp_path):
+    assert "unknown key 'trails': did you mean 'trials'?" in message(written(tmp_path, trails="3"))
+
+
+def test_an_unknown_key_like_none_is_answered_with_all(tmp_path):
+    assert "unknown key 'qqqq': known are audio, text" in message(written(tmp_path, qqqq="3"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("trials", '"3"'),
+        ("trials", "3.0"),
+        ("trials", "nan"),
+        ("trials", "true"),
+        ("audio", "3"),
+        ("audio", "1979-05-27"),
+        ("arms", '"audio"'),
+        ("arms", "[1]"),
+        ("labels", "1979-05-27"),
+        ("labels", "[1979-05-27]"),
+        ("rows", '"some"'),
+        ("transcript", '"golden"'),
+        ("root", "{ a = 1 }"),
+    ],
+)
+def test_a_wrong_type_is_named(tmp_path, name, value):
+    assert f"{name}" in message(written(tmp_path, **{name: value})).partition("faults")[2]
+
+
+def test_every_fault_is_told(tmp_path):
+    found = message(written(tmp_path, trails="3", rows='"some"', seeds='"x"'))
+    assert found.splitlines()[0].endswith("3 faults")
+
+
+def test_a_missing_key_is_named(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text('audio = "logmel"\ncorpus = "demo"')
+    assert "text: " in message(path)
+
+
+def test_corpus_and_manifest_together_are_refused(tmp_path):
+    found = message(written(tmp_path, manifest='"m.csv"'))
+    assert "expected exactly one of --corpus NAME and --manifest FILE" in found
+
+
+def test_neither_corpus_nor_manifest_is_refused(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text('audio = "logmel"\ntext = "minilm"')
+    assert "expected exactly one of --corpus NAME and --manifest FILE" in message(path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("trials", "-1"), ("seeds", "0")])
+def test_numbers_out_of_range_are_refused(tmp_path, name, value):
+    assert f"--{name} {value}: expected" in message(written(tmp_path, **{name: value}))
+
+
+@pytest.mark.parametrize("content", [b"audio = ", b"\xff\xfe", b"a = 1\na = 2"])
+def test_what_is_no_toml_is_refused(tmp_path, content):
+    path = tmp_path / "s.toml"
+    path.write_bytes(content)
+    assert "not TOML" in message(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    assert "cannot be read" in message(tmp_path / "none.toml")
+
+
+# ---------------------------------------------------------------- options
+
+
+def test_options_that_are_not_given_keep_their_defaults():
+    study = study_from_options(audio="logmel", text="minilm", corpus="demo", trials=None)
+    assert study.trials == 20
+
+
+def test_both_encoders_are_asked_for():
+    with pytest.raises(OptionError, match=r"--audio is required.*; --text is required"):
+        study_from_options(corpus="demo")
+
+
+def test_an_option_that_cannot_be_is_named():
+    with pytest.raises(OptionError, match="--rows: "):
+        study_from_options(audio="logmel", text="minilm", corpus="demo", rows="some")
+
+
+def test_two_sources_are_a_fault_of_usage():
+    with pytest.raises(OptionError, match="expected exactly one of --corpus"):
+        study_from_options(audio="logmel", text="minilm", corpus="demo", manifest="m.csv")
+
+
+def test_a_fault_of_several_options_has_no_empty_name():
+    with pytest.raises(OptionError, match=r"^expected exactly one of"):
+        study_from_options(audio="logmel", text="minilm")

@@ -1,0 +1,216 @@
+"""Arms: nothing of a test row reaches training or tuning, and late fusion only weighs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fusion import train
+from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, fuse_late, score, uar_of
+from fusion.batch import Dataset, ModalityBatch
+from fusion.splits import Fold, InnerFolds
+
+BUDGET = Budget(trials=2, seeds=2)
+TRAINED = ("audio", "audio_frames", "concat", "attention")
+
+
+@pytest.fixture(autouse=True)
+def _few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "MAX_EPOCHS", 3)
+
+
+def poisoned(data: Dataset, rows: np.ndarray, extra_frames: int = 0) -> Dataset:
+    """Other features, other labels and other lengths of some rows."""
+    truth = data.truth.copy()
+    truth[rows] = (truth[rows] + 1) % len(data.targets)
+    return replace(
+        data,
+        truth=truth,
+        inputs={name: _poisoned(b, rows, extra_frames) for name, b in data.inputs.items()},
+    )
+
+
+def _poisoned(batch: ModalityBatch, rows: np.ndarray, extra_frames: int) -> ModalityBatch:
+    values = torch.nn.functional.pad(batch.values, (0, 0, 0, extra_frames))
+    mask = torch.nn.functional.pad(batch.mask, (0, extra_frames))
+    values[rows] = 50 * torch.randn(values[rows].shape)
+    mask[rows] = True
+    return ModalityBatch(values, mask, batch.present)
+
+
+def states(fitted: FittedArm) -> list[torch.Tensor]:
+    return [tensor for one in fitted.heads for tensor in one.head.state_dict().values()]
+
+
+def identical(one: FittedArm, other: FittedArm) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(states(one), states(other), strict=True))
+
+
+# ---------------------------------------------------------------- law 4
+
+
+@pytest.mark.parametrize("extra_frames", [0, 7], ids=["same length", "longer"])
+@pytest.mark.parametrize("arm", TRAINED)
+def test_test_rows_change_no_bit_of_a_head(arm, extra_frames, make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    other = poisoned(data, data.index(fold.test), extra_frames)
+    assert identical(
+        fit_arm(ARMS[arm], data, inner, BUDGET, None),
+        fit_arm(ARMS[arm], other, inner, BUDGET, None),
+    )
+
+
+@pytest.mark.parametrize("arm", TRAINED)
+def test_test_rows_change_no_trial(arm, make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    other = poisoned(data, data.index(fold.test), 7)
+    studies = [fit_arm(ARMS[arm], d, inner, BUDGET, None).study for d in (data, other)]
+    assert studies[0] == studies[1]
+
+
+def test_test_rows_change_no_weight_of_late_fusion(make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    other = poisoned(data, data.index(fold.test), 7)
+    assert _late(data, fold, inner).hyperparameters == _late(other, fold, inner).hyperparameters
+
+
+def test_test_rows_change_no_development_score(make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    found = []
+    for some in (data, poisoned(data, data.index(fold.test), 7)):
+        fitted = fit_arm(ARMS["attention"], some, inner, BUDGET, None)
+        found.append(score(fitted, some, fold, BUDGET.seeds).dev_scores)
+    np.testing.assert_array_equal(*found)
+
+
+def test_training_rows_do_change_heads(make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    other = poisoned(data, data.index(fold.train[:3]))
+    arm = ARMS["audio"]
+    assert not identical(
+        fit_arm(arm, data, inner, BUDGET, None), fit_arm(arm, other, inner, BUDGET, None)
+    )
+
+
+def test_every_row_is_scored_by_a_head_that_did_not_see_it(make_data, split_data):
+    data = make_data()
+    _, inner = split_data(data)
+    fitted = fit_arm(ARMS["audio"], data, inner, BUDGET, None)
+    assert all(not set(m.train) & set(m.dev) for m in fitted.members)
+
+
+# ---------------------------------------------------------------- what comes out
+
+
+def scored(arm: str, data: Dataset, fold: Fold, inner: InnerFolds) -> FoldScores:
+    return score(fit_arm(ARMS[arm], data, inner, BUDGET, None), data, fold, BUDGET.seeds)
+
+
+def test_there_is_a_head_per_seed_and_inner_fold(make_data, split_data):
+    data = make_data()
+    _, inner = split_data(data)
+    fitted = fit_arm(ARMS["audio"], data, inner, BUDGET, None)
+    assert len(fitted.heads) == BUDGET.seeds * len(inner.folds)
+
+
+def test_test_scores_are_the_mean_over_inner_folds(make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    fitted = fit_arm(ARMS["audio"], data, inner, BUDGET, None)
+    batch = data.inputs["audio"].rows(torch.from_numpy(data.index(fold.test)))
+    second = fitted.heads[len(inner.folds) :]
+    expected = np.mean([head.scores([batch]).double().numpy() for head in second], axis=0)
+    np.testing.assert_allclose(score(fitted, data, fold, 2).test_scores[1], expected, rtol=1e-6)
+
+
+def test_every_development_row_is_scored_once(make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    assert sorted(scored("audio", data, fold, inner).dev) == sorted(data.index(fold.train))
+
+
+def test_seeds_differ(make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    first, second = scored("audio", data, fold, inner).test_scores
+    assert np.abs(first - second).max() > 1e-4
+
+
+@pytest.mark.parametrize("trials", [0, 3])
+def test_the_budget_is_spent(trials, make_data, split_data):
+    data = make_data()
+    _, inner = split_data(data)
+    fitted = fit_arm(ARMS["audio"], data, inner, Budget(trials, 1), None)
+    assert len(fitted.study.values) == trials
+
+
+def test_the_objective_is_the_uar_on_development_rows(make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    fitted = fit_arm(ARMS["audio"], data, inner, Budget(1, 1), None)
+    found = score(fitted, data, fold, 1)
+    # The heads of the first seed are those of the trial that won.
+    assert fitted.study.values == (pytest.approx(uar_of(data, found.dev, found.dev_scores)),)
+
+
+# ---------------------------------------------------------------- late fusion
+
+
+def _late(data: Dataset, fold: Fold, inner: InnerFolds, trials: int = 5) -> FoldScores:
+    audio, text = (scored(name, data, fold, inner) for name in ("audio", "text"))
+    return fuse_late(audio, text, data, Budget(trials, BUDGET.seeds), None)
+
+
+def test_the_weight_of_late_fusion_is_a_share(make_data, split_data):
+    data = make_data()
+    assert 0 <= _late(data, *split_data(data)).hyperparameters["audio_weight"] <= 1
+
+
+def test_without_trials_both_sides_weigh_the_same(make_data, split_data):
+    data = make_data()
+    assert _late(data, *split_data(data), trials=0).hyperparameters == {"audio_weight": 0.5}
+
+
+def test_late_fusion_spends_its_trials(make_data, split_data):
+    data = make_data()
+    assert len(_late(data, *split_data(data)).trials) == 5
+
+
+@pytest.mark.parametrize(("weight", "arm"), [(1.0, "audio"), (0.0, "text")])
+def test_a_weight_at_an_end_is_that_arm(weight, arm, make_data, split_data, monkeypatch):
+    data = make_data()
+    fold, inner = split_data(data)
+    sides = {name: scored(name, data, fold, inner) for name in ("audio", "text")}
+    monkeypatch.setattr("fusion.arms.tune", _choose(weight))
+    late = fuse_late(sides["audio"], sides["text"], data, BUDGET, None)
+    np.testing.assert_allclose(late.test_scores, sides[arm].test_scores, rtol=1e-6)
+
+
+def _choose(weight: float):
+    from fusion.tune import Study
+
+    return lambda *_args: Study({"audio_weight": weight}, (0.0,))
+
+
+def test_late_fusion_of_certain_sides_stays_finite(make_data, split_data, monkeypatch):
+    data = make_data()
+    fold, inner = split_data(data)
+    audio, text = (scored(name, data, fold, inner) for name in ("audio", "text"))
+    sure = np.zeros_like(audio.test_scores)
+    sure[..., 0] = 1.0
+    late = fuse_late(replace(audio, test_scores=sure), text, data, BUDGET, None)
+    assert np.isfinite(late.test_scores).all()
+
+
+def test_scores_of_late_fusion_are_probabilities(make_data, split_data):
+    data = make_data()
+    late = _late(data, *split_data(data))
+    np.testing.assert_allclose(late.test_scores.sum(axis=-1), 1.0)

@@ -1,0 +1,254 @@
+"""Training: heads of one stack do not touch one another, seeds decide, dev rows only stop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional
+
+from fusion import train
+from fusion.batch import Dataset
+from fusion.heads import DEFAULTS, Hyperparameters
+from fusion.train import FittedHead, Member, fit
+
+ROWS = np.arange(54)
+KINDS = {"mlp": ("audio", "text"), "attention": ("audio_frames", "text_tokens")}
+QUICK = {kind: replace(DEFAULTS[kind], hidden=16, batch_size=16) for kind in KINDS}
+
+
+def members(*sizes: int) -> list[Member]:
+    """Different training rows for every member, the same number of development rows."""
+    made = []
+    for seed, size in enumerate(sizes):
+        order = np.random.default_rng(seed).permutation(ROWS)
+        made.append(Member(order[12 : 12 + size], order[:12], seed))
+    return made
+
+
+def fitted(
+    kind: str, data: Dataset, some: list[Member], hyper: Hyperparameters | None = None
+) -> list[FittedHead]:
+    return fit(kind, data, KINDS[kind], some, hyper or QUICK[kind])
+
+
+def apart(one: FittedHead, other: FittedHead) -> float:
+    """Largest difference of two heads' parameters; 0 means the very same bits."""
+    pairs = zip(one.head.state_dict().values(), other.head.state_dict().values(), strict=True)
+    return max(float((a - b).abs().max()) for a, b in pairs)
+
+
+def disagree(kind: str, data: Dataset, one: FittedHead, other: FittedHead) -> float:
+    """Largest difference of two heads' probabilities over all rows.
+
+    Not of their parameters: the loss does not depend on some of them (a constant added to every
+    score of a softmax), and Adam turns the rounding in their gradients into steps of full size.
+    """
+    inputs = data.of(KINDS[kind])
+    return float((one.scores(inputs) - other.scores(inputs)).abs().max())
+
+
+@pytest.fixture(autouse=True)
+def _few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "MAX_EPOCHS", 12)
+    monkeypatch.setattr(train, "PATIENCE", 3)
+
+
+# ---------------------------------------------------------------- stacks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stack_equals_each_member_alone(kind, make_data, monkeypatch):
+    monkeypatch.setattr(train, "MAX_EPOCHS", 5)
+    data, some = make_data(), members(42, 42, 42)
+    together = fitted(kind, data, some)
+    alone = [fitted(kind, data, [one])[0] for one in some]
+    pairs = zip(together, alone, strict=True)
+    assert max(disagree(kind, data, a, b) for a, b in pairs) < 1e-4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_members_of_different_size_do_not_touch_one_another(kind, make_data, monkeypatch):
+    monkeypatch.setattr(train, "MAX_EPOCHS", 5)
+    # 40 and 42 rows both make three batches, of different sizes.
+    data, some = make_data(), members(42, 40)
+    together = fitted(kind, data, some)
+    assert disagree(kind, data, together[1], fitted(kind, data, [some[1]])[0]) < 1e-4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_member_stops_for_itself(kind, make_data):
+    data, some = make_data(noise=3.0), members(42, 42, 42, 42)
+    together = fitted(kind, data, some)
+    assert [head.epoch for head in together] == [fitted(kind, data, [one])[0].epoch for one in some]
+
+
+def test_a_member_much_smaller_than_the_others_is_trained(make_data):
+    small = fitted("mlp", make_data(), members(42, 2))[1]
+    assert np.isfinite(small.dev_loss)
+
+
+def test_a_stack_that_would_be_too_large_is_trained_in_parts(make_data, monkeypatch):
+    data, some = make_data(), members(42, 42, 42)
+    whole = fitted("mlp", data, some)
+    monkeypatch.setattr(train, "STACK_VALUES", 1)
+    pairs = zip(whole, fitted("mlp", data, some), strict=True)
+    assert max(disagree("mlp", data, a, b) for a, b in pairs) < 1e-4
+
+
+# ---------------------------------------------------------------- seeds
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_head(kind, make_data):
+    data, some = make_data(), members(42, 42)
+    pairs = zip(fitted(kind, data, some), fitted(kind, data, some), strict=True)
+    assert [apart(a, b) for a, b in pairs] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_seed_gives_another_head(kind, make_data):
+    data, one = make_data(), members(42)[0]
+    other = Member(one.train, one.dev, 7)
+    first, second = fitted(kind, data, [one, other])
+    assert apart(first, second) > 0.01
+
+
+def test_training_does_not_touch_the_global_generator(make_data):
+    before = torch.random.get_rng_state()
+    fitted("mlp", make_data(), members(42))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+# ---------------------------------------------------------------- development rows
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_development_rows_change_nothing_but_the_epoch(kind, make_data, monkeypatch):
+    monkeypatch.setattr(train, "MAX_EPOCHS", 1)
+    data, some = make_data(), members(42)
+    first = fitted(kind, data, some)[0]
+    poisoned = _poisoned(data, some[0].dev)
+    assert apart(fitted(kind, poisoned, some)[0], first) == 0.0
+
+
+def test_development_rows_are_looked_at(make_data, monkeypatch):
+    monkeypatch.setattr(train, "MAX_EPOCHS", 1)
+    data, some = make_data(), members(42)
+    poisoned = _poisoned(data, some[0].dev)
+    assert fitted("mlp", poisoned, some)[0].dev_loss != fitted("mlp", data, some)[0].dev_loss
+
+
+def _poisoned(data: Dataset, rows: np.ndarray) -> Dataset:
+    truth = data.truth.copy()
+    truth[rows] = (truth[rows] + 1) % len(data.targets)
+    inputs = {}
+    for name, batch in data.inputs.items():
+        values = batch.values.clone()
+        values[rows] = 100 * torch.randn(values[rows].shape)
+        inputs[name] = replace(batch, values=values)
+    return replace(data, truth=truth, inputs=inputs)
+
+
+# ---------------------------------------------------------------- early stopping
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_told_is_that_of_the_head_returned(kind, make_data):
+    data, some = make_data(noise=2.0), members(42)
+    (head,) = fitted(kind, data, some)
+    rows = torch.from_numpy(some[0].dev)
+    with torch.inference_mode():
+        logits = head.head([batch.rows(rows) for batch in data.of(KINDS[kind])])
+    truth = data.truth[some[0].train]
+    weights = compute_class_weight("balanced", classes=np.arange(3), y=truth)
+    loss = functional.cross_entropy(
+        logits, torch.from_numpy(data.truth)[rows], torch.from_numpy(weights).float()
+    )
+    assert float(loss) == pytest.approx(head.dev_loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_head_returned_is_that_of_the_best_epoch(kind, make_data, monkeypatch):
+    data, some = make_data(noise=3.0), members(42)
+    (head,) = fitted(kind, data, some, replace(QUICK[kind], learning_rate=1e-2))
+    monkeypatch.setattr(train, "MAX_EPOCHS", head.epoch)
+    (until,) = fitted(kind, data, some, replace(QUICK[kind], learning_rate=1e-2))
+    assert apart(head, until) == 0.0
+
+
+def test_training_goes_on_past_a_worse_epoch(make_data, monkeypatch):
+    data, some = make_data(noise=3.0), members(42)
+    found = {}
+    for patience in (1, 12):
+        monkeypatch.setattr(train, "PATIENCE", patience)
+        found[patience] = fitted("mlp", data, some, replace(QUICK["mlp"], learning_rate=1e-2))[0]
+    assert found[12].dev_loss <= found[1].dev_loss
+
+
+def test_training_ends_after_patience(make_data, monkeypatch):
+    losses = iter([3.0, 1.0, *[2.0] * 50])
+    seen = []
+
+    def loss(self: train.Stack) -> torch.Tensor:
+        seen.append(next(losses))
+        return torch.tensor([seen[-1]])
+
+    monkeypatch.setattr(train.Stack, "_dev_loss", loss)
+    fitted("mlp", make_data(), members(42))
+    assert len(seen) == 2 + train.PATIENCE
+
+
+def test_the_first_of_equal_epochs_is_kept(make_data, monkeypatch):
+    monkeypatch.setattr(train.Stack, "_dev_loss", lambda self: torch.ones(1))
+    assert fitted("mlp", make_data(), members(42))[0].epoch == 1
+
+
+# ---------------------------------------------------------------- what is learned
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_separable_classes_are_learned(kind, make_data):
+    data = make_data(noise=0.2)
+    (head,) = fitted(kind, data, members(42), replace(QUICK[kind], learning_rate=1e-2))
+    rows = torch.from_numpy(members(42)[0].dev)
+    scores = head.scores([batch.rows(rows) for batch in data.of(KINDS[kind])])
+    assert (scores.argmax(dim=1).numpy() == data.truth[rows.numpy()]).mean() > 0.9
+
+
+def test_scores_are_probabilities(make_data):
+    data = make_data()
+    scores = fitted("mlp", data, members(42))[0].scores(data.of(KINDS["mlp"]))
+    torch.testing.assert_close(scores.sum(dim=1), torch.ones(54))
+
+
+def test_classes_weigh_by_their_inverse_frequency(make_data):
+    data = make_data()
+    truth = torch.tensor([0, 0, 0, 0, 1, 1, 2])
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=truth.numpy())
+    np.testing.assert_allclose(train._class_weights(truth, data).numpy(), expected, rtol=1e-6)
+
+
+def test_a_class_that_training_lacks_weighs_nothing(make_data):
+    assert train._class_weights(torch.tensor([0, 0, 1]), make_data())[2] == 0
+
+
+def test_rare_classes_are_not_ignored(make_data):
+    data = make_data(noise=0.5)
+    dev = ROWS[:12]
+    # Training has 12 rows of class a, and 2 each of the others.
+    rows = [ROWS[12:][data.truth[12:] == k][:count] for k, count in enumerate((12, 2, 2))]
+    some = [Member(np.concatenate(rows), dev, 0)]
+    (head,) = fitted("mlp", data, some, replace(QUICK["mlp"], learning_rate=1e-2))
+    scores = head.scores([b.rows(torch.from_numpy(dev)) for b in data.of(KINDS["mlp"])])
+    assert set(scores.argmax(dim=1).tolist()) == {0, 1, 2}
+
+
+def test_standardisation_is_fitted_on_training_rows(make_data):
+    data, some = make_data(), members(42)
+    (head,) = fitted("mlp", data, some)
+    expected = data.inputs["text"].values[torch.from_numpy(some[0].train), 0].mean(dim=0)
+    torch.testing.assert_close(head.head.standardizer(1).mean, expected, rtol=1e-5, atol=1e-6)

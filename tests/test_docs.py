@@ -1,0 +1,56 @@
+"""Documents are executed: the README's Python, its commands' names, the docstrings' examples."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import encoders
+import experiments
+import fusion
+from experiments.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODULES = [
+    f"{package.__name__}.{found.name}"
+    for package in (encoders, fusion, experiments)
+    for found in pkgutil.iter_modules(package.__path__)
+]
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.S))
+def test_the_python_of_the_readme_runs(block):
+    exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_docstrings_hold(name):
+    module = importlib.import_module(name)
+    assert doctest.testmod(module).failed == 0
+
+
+def test_some_docstring_has_an_example():
+    finder = doctest.DocTestFinder()
+    found = [finder.find(importlib.import_module(name)) for name in MODULES]
+    assert sum(bool(one.examples) for tests in found for one in tests) >= 5
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"^serfusion (\w+)", README, re.M))))
+def test_the_commands_of_the_readme_exist(name):
+    assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
+
+
+def test_the_options_of_the_readme_exist():
+    text = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "200"}).output
+    for option in re.findall(r"`(--[a-z]+)`", README):
+        assert option in text
+
+
+def test_the_files_that_the_readme_names_exist():
+    for name in re.findall(r"\]\(([\w./]+)\)", README):
+        assert (ROOT / name).is_file(), name

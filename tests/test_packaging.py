@@ -1,0 +1,91 @@
+"""What ships, and what must never come along."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+#: They install and then break torch or transformers' speech models, or replace torch.
+FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "datasets"}
+
+
+def closure(name: str, extras: frozenset[str]) -> set[str]:
+    """Names of all distributions that installing ``name`` with extras brings along."""
+    seen: set[tuple[str, frozenset[str]]] = set()
+    queue = [(canonicalize_name(name), extras)]
+    while queue:
+        package, wanted = queue.pop()
+        if (package, wanted) in seen:
+            continue
+        seen.add((package, wanted))
+        try:
+            lines = requires(package) or []
+        except PackageNotFoundError:
+            continue
+        for line in lines:
+            needed = Requirement(line)
+            environments = [{"extra": extra} for extra in ("", *wanted)]
+            if needed.marker is None or any(needed.marker.evaluate(e) for e in environments):
+                queue.append((canonicalize_name(needed.name), frozenset(needed.extras)))
+    return {package for package, _ in seen}
+
+
+def test_the_closure_of_our_dependencies_holds_nothing_that_breaks_torch():
+    found = closure("serfusion", frozenset({"offline", "dev"}))
+    assert {"torch", "transformers", "optuna", "openai-whisper"} <= found
+    assert not found & FORBIDDEN
+
+
+def test_the_constraints_pin_nothing_that_breaks_torch():
+    pinned = set(re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "constraints.txt").read_text(), re.M))
+    assert {"torch", "triton", "transformers"} <= pinned
+    assert not {canonicalize_name(name) for name in pinned} & FORBIDDEN
+
+
+def test_the_pin_of_torch_names_no_local_build():
+    assert "torch==2.13.0\n" in (ROOT / "constraints.txt").read_text()
+
+
+def test_the_forbidden_would_be_found_in_a_closure():
+    assert "numpy" in closure("serfusion", frozenset())
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    out = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    with zipfile.ZipFile(next(out.glob("*.whl"))) as archive:
+        return archive.namelist()
+
+
+def test_the_wheel_ships_three_packages_and_nothing_else(wheel):
+    top = {name.split("/")[0] for name in wheel}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "encoders",
+        "fusion",
+        "experiments",
+    }
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "experiments/templates/report.html.j2",
+        "experiments/demo_corpus/manifest.csv",
+        "experiments/demo_corpus/PROVENANCE.md",
+    ],
+)
+def test_the_wheel_holds_what_the_commands_read(wheel, part):
+    assert part in wheel
+
+
+def test_the_wheel_holds_all_voices(wheel):
+    assert sum(name.endswith(".ogg") for name in wheel) == 12
