@@ -1,14 +1,16 @@
 """The Encoder protocol, and the one place where a model becomes frozen."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
 
 from encoders.audio import Audio
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, Spec, fingerprint, model_part
+from encoders.specs import FAMILIES, LogMelSpec, Spec, fingerprint, model_part
 
 
 @runtime_checkable
@@ -55,4 +57,8 @@ def load_encoder(spec: Spec, device: str = "cpu") -> Encoder:
 def fingerprint_of(spec: Spec) -> str:
     """Cache fingerprint of a spec with the weights that lie on this machine now."""
     family = import_module(FAMILIES[spec.family])
-    return fingerprint(spec, family.weights_sha256(spec), family.NUMERICS_VERSION)
+    weights = family.weights_sha256(spec)
+    if not isinstance(spec, LogMelSpec) and Path(spec.checkpoint).expanduser().is_dir():
+        # Where a folder lies says nothing about what it computes; the hash of its files does.
+        spec = replace(spec, checkpoint="")
+    return fingerprint(spec, weights, family.NUMERICS_VERSION)

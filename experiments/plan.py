@@ -105,13 +105,13 @@ def _probe_lines(probe: TextProbe, chance: float) -> list[str]:
             return []
         return [f"{probe.shared:.0%} of test utterances have a sentence that training has too"]
     head = f"the gold transcripts are {probe.sentences} fixed sentences"
-    if probe.p > 0.05:
+    if probe.uar <= chance + 1e-9:
         return [
             f"{head}, spoken under every label alike: the transcript is constant with respect to "
             f"the label, so a text arm must sit at chance ({chance:.3f})"
         ]
     return [
-        f"{head}, unevenly crossed with the labels: the sentence alone gives UAR {probe.uar:.3f} "
+        f"{head}, not evenly crossed with the labels: the sentence alone gives UAR {probe.uar:.3f} "
         f"(95 % of shuffled labels stay below {probe.null_high:.3f}, p = {probe.p:.3f}); "
         "judge the text arm against that, not against chance: it is no leak and no emotion"
     ]

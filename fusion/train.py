@@ -7,6 +7,7 @@ its own end, and the optimiser is element-wise, so they do not touch one another
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -156,17 +157,10 @@ class Stack:
 
     def _logits(self, index: Tensor, keep: Tensor | None) -> Tensor:
         """Logits of each member for its own rows, ``[members, rows, targets]``."""
-
-        def one(
-            parameters: State, buffers: State, own: list[Tensor], kept: Tensor | None
-        ) -> Tensor:
-            triples = zip(own[::3], own[1::3], own[2::3], strict=True)
-            inputs = [ModalityBatch(*triple) for triple in triples]
-            return functional_call(self.heads[0], (parameters, buffers), (inputs, kept))
-
         tensors = [t[index] for b in self.batches for t in (b.values, b.mask, b.present)]
         axes = (0, 0, 0, None if keep is None else 0)
-        return vmap(one, in_dims=axes)(self.parameters, self.buffers, tensors, keep)
+        run = vmap(partial(_member_logits, self.heads[0]), in_dims=axes)
+        return run(self.parameters, self.buffers, tensors, keep)
 
     @torch.no_grad()
     def _dev_loss(self) -> Tensor:
@@ -177,6 +171,15 @@ class Stack:
         state = {name: values[number].clone() for name, values in best.parameters.items()}
         head.load_state_dict(state, strict=False)
         return FittedHead(head.eval(), int(best.epochs[number]), float(best.losses[number]))
+
+
+def _member_logits(
+    head: Head, parameters: State, buffers: State, own: list[Tensor], keep: Tensor | None
+) -> Tensor:
+    """Logits of one member; ``own`` are values, mask and presence of each input in turn."""
+    triples = zip(own[::3], own[1::3], own[2::3], strict=True)
+    inputs = [ModalityBatch(*triple) for triple in triples]
+    return functional_call(head, (parameters, buffers), (inputs, keep))
 
 
 class Best:

@@ -26,8 +26,8 @@ from encoders.checkpoints import (
     locate,
     weights_sha256,
 )
-from encoders.encoder import load_encoder
-from encoders.specs import SHORT_NAMES, SpeechSpec, parse_modality
+from encoders.encoder import fingerprint_of, load_encoder
+from encoders.specs import SHORT_NAMES, BertSpec, SpeechSpec, parse_modality
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WAV2VEC2 = "facebook/wav2vec2-base"
@@ -303,3 +303,10 @@ def test_an_unknown_architecture_has_no_untrained_form(empty_hub):
     spec = parse_modality("owner/model:untrained", "audio").encoder
     with pytest.raises(ValueError, match="owner/model:untrained: its architecture is not known"):
         load_encoder(spec)
+
+
+def test_where_a_folder_lies_is_no_part_of_the_cache_key(text_checkpoint, tmp_path):
+    folder = text_checkpoint("bert")
+    moved = shutil.copytree(folder, tmp_path / "elsewhere")
+    one = fingerprint_of(BertSpec(checkpoint=str(folder)))
+    assert one == fingerprint_of(BertSpec(checkpoint=str(moved)))

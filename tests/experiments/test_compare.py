@@ -299,6 +299,7 @@ def test_a_repeated_command_gives_the_same_bytes(tiny, tmp_path, monkeypatch):
     assert _bytes(run(tiny[0], tmp_path / "run")) == _bytes(tiny[1])
 
 
+@pytest.mark.slow
 def test_the_number_of_jobs_changes_no_byte(tmp_path, monkeypatch):
     # Other processes do not see what a test has patched: 100 is what they know.
     monkeypatch.setattr(train, "MAX_EPOCHS", 100)

@@ -543,7 +543,7 @@ def test_the_terminal_shows_the_table_then_the_answer_then_warnings():
     assert "\x1b" not in printed
     names = [str(column.header) for column in terminal_table(content).columns]
     assert names[0] == "arm"
-    assert len(names) == 5
+    assert len(names) == 4
 
 
 @pytest.mark.parametrize("module", ["experiments.report", "experiments.page"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -15,6 +15,15 @@ from fusion.splits import Fold, InnerFolds, inner_folds, outer_folds
 CLASSES = ("a", "b", "c")
 
 MakeData = Callable[..., Dataset]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As in a comparison; with more, small heads take longer where other work is going on."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def speakers_of(count: int, per_speaker: int) -> list[str]:

@@ -67,7 +67,7 @@ def test_a_stack_equals_each_member_alone(kind, make_data, monkeypatch):
     together = fitted(kind, data, some)
     alone = [fitted(kind, data, [one])[0] for one in some]
     pairs = zip(together, alone, strict=True)
-    assert max(disagree(kind, data, a, b) for a, b in pairs) < 1e-4
+    assert max(disagree(kind, data, a, b) for a, b in pairs) < 1e-5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,7 +76,7 @@ def test_members_of_different_size_do_not_touch_one_another(kind, make_data, mon
     # 40 and 42 rows both make three batches, of different sizes.
     data, some = make_data(), members(42, 40)
     together = fitted(kind, data, some)
-    assert disagree(kind, data, together[1], fitted(kind, data, [some[1]])[0]) < 1e-4
+    assert disagree(kind, data, together[1], fitted(kind, data, [some[1]])[0]) < 1e-5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,7 +96,7 @@ def test_a_stack_that_would_be_too_large_is_trained_in_parts(make_data, monkeypa
     whole = fitted("mlp", data, some)
     monkeypatch.setattr(train, "STACK_VALUES", 1)
     pairs = zip(whole, fitted("mlp", data, some), strict=True)
-    assert max(disagree("mlp", data, a, b) for a, b in pairs) < 1e-4
+    assert max(disagree("mlp", data, a, b) for a, b in pairs) < 1e-5
 
 
 # ---------------------------------------------------------------- seeds
