@@ -595,12 +595,16 @@ def shuffled(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return _elsewhere(study, folder).results["arms"]
 
 
-def test_shuffled_labels_leave_every_arm_near_chance(shuffled):
-    assert all(abs(arm["uar"]["value"] - 1 / 3) < 0.12 for arm in shuffled.values())
+# Pooled cross-validation scores of a null model lie below chance, most of all on few rows: what a
+# leak would do is raise them, so that is what must not happen.
 
 
-def test_shuffled_labels_leave_chance_inside_the_intervals(shuffled):
-    assert all(arm["uar"]["low"] < 1 / 3 < arm["uar"]["high"] for arm in shuffled.values())
+def test_shuffled_labels_raise_no_arm_above_chance(shuffled):
+    assert all(arm["uar"]["value"] - 1 / 3 < 0.12 for arm in shuffled.values())
+
+
+def test_shuffled_labels_leave_no_interval_above_chance(shuffled):
+    assert all(arm["uar"]["low"] < 1 / 3 for arm in shuffled.values())
 
 
 @pytest.fixture(scope="module")
