@@ -7,15 +7,12 @@ gets its answer in seconds, with the command that fetches the weights.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+
+from encoders.cards import CARDS, MINILM
 
 PROBE_TIMEOUT_S = 3.0
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 #: Sha256 of the official model.safetensors of all-MiniLM-L6-v2.
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 #: Files besides the weights that decide an embedding.
@@ -37,68 +34,6 @@ CONFIG_FILES = (
     "config_sentence_transformers.json",
 )
 WEIGHT_SUFFIXES = (".safetensors", ".bin")
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What is known of a checkpoint without loading it; sizes as on its hub page.
-
-    ``config`` are the fields in which it differs from the defaults of its configuration class:
-    with them ``:untrained`` builds the true architecture without a hub.
-    """
-
-    short_name: str
-    dim: int
-    layers: int
-    size_mb: int
-    licence: str
-    language: str
-    config: Mapping[str, Any] = field(default_factory=dict)
-
-
-_LARGE = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-}
-_LARGE_STABLE = {
-    **_LARGE,
-    "feat_extract_norm": "layer",
-    "do_stable_layer_norm": True,
-    "conv_bias": True,
-}
-CARDS: Mapping[str, Card] = MappingProxyType(
-    {
-        "facebook/wav2vec2-base": Card("wav2vec2-base", 768, 13, 380, "Apache-2.0", "en"),
-        "facebook/wav2vec2-large": Card(
-            "wav2vec2-large", 1024, 25, 1270, "Apache-2.0", "en", _LARGE
-        ),
-        "facebook/wav2vec2-large-lv60": Card(
-            "wav2vec2-large-lv60", 1024, 25, 1270, "Apache-2.0", "en", _LARGE_STABLE
-        ),
-        "facebook/wav2vec2-xls-r-300m": Card(
-            "wav2vec2-xls-r-300m", 1024, 25, 1270, "Apache-2.0", "128 languages", _LARGE_STABLE
-        ),
-        "google-bert/bert-base-uncased": Card("bert-base", 768, 13, 440, "Apache-2.0", "en"),
-        "FacebookAI/roberta-base": Card(
-            "roberta-base",
-            768,
-            13,
-            500,
-            "MIT",
-            "en",
-            {
-                "model_type": "roberta",
-                "vocab_size": 50265,
-                "max_position_embeddings": 514,
-                "type_vocab_size": 1,
-                "layer_norm_eps": 1e-5,
-            },
-        ),
-        MINILM: Card("minilm", 384, 1, 91, "Apache-2.0", "en"),
-    }
-)
 
 
 class MissingWeightsError(ValueError):

@@ -1,16 +1,19 @@
-"""What an encoder is: one frozen dataclass per family, its fingerprint, and the names users type.
+"""What an encoder is: one frozen dataclass per family, and its fingerprint.
 
 A spec holds only what is expensive to change; it is the input of the cache key. What is cheap to
 change (layer, pooling, source of the transcript) lives in :class:`Modality`.
+
+Beside its fields every spec class says its ``kind``, the ``statistics`` over time that pooled
+storage keeps, the ``default_pooling`` of them, which fields are decided ``after_forward``, and
+what its ``sequence`` form changes.
 """
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, ClassVar, Literal, get_args
 
 Kind = Literal["audio", "text"]
 Storage = Literal["pooled", "frames"]
@@ -43,6 +46,8 @@ class LogMelSpec:
     layers = None
     statistics = TIME_STATISTICS
     default_pooling = "mean+std+max"
+    after_forward = ("storage", "storage_dtype", "time_pool")
+    sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({"deltas": 0, "time_pool": 4})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,8 @@ class SpeechSpec:
     kind = "audio"
     statistics = TIME_STATISTICS
     default_pooling = "mean+std"
+    after_forward = ("storage", "storage_dtype", "time_pool", "layers")
+    sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({"time_pool": 4})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,8 @@ class BertSpec:
     time_pool = 1
     statistics = (*TIME_STATISTICS, "cls")
     default_pooling = "mean"
+    after_forward = ("storage", "storage_dtype", "layers")
+    sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +110,8 @@ class SentenceSpec:
     layers = None
     statistics = ("sentence",)
     default_pooling = "sentence"
+    after_forward = ("storage_dtype",)
+    sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
 
 Spec = LogMelSpec | SpeechSpec | BertSpec | SentenceSpec
@@ -116,19 +127,19 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Short names that ``--audio`` and ``--text`` accept, each with its spec.
-SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
-    {
-        "logmel": LogMelSpec(),
-        "wav2vec2-base": SpeechSpec(),
-        "wav2vec2-large": SpeechSpec(checkpoint="facebook/wav2vec2-large"),
-        "wav2vec2-large-lv60": SpeechSpec(checkpoint="facebook/wav2vec2-large-lv60"),
-        "wav2vec2-xls-r-300m": SpeechSpec(checkpoint="facebook/wav2vec2-xls-r-300m"),
-        "minilm": SentenceSpec(),
-        "bert-base": BertSpec(),
-        "roberta-base": BertSpec(checkpoint="FacebookAI/roberta-base"),
-    }
-)
+
+def spec_from_json(fields_of: Mapping[str, Any]) -> Spec:
+    """Spec whose ``asdict`` went through JSON, which knows lists only.
+
+    Raises:
+        ValueError: no family of this version is called so.
+    """
+    classes = {str(fields(cls)[0].default): cls for cls in get_args(Spec)}
+    if fields_of.get("family") not in classes:
+        raise ValueError(f"family {fields_of.get('family')!r}: expected one of {sorted(classes)}")
+    whole = {name: tuple(v) if isinstance(v, list) else v for name, v in fields_of.items()}
+    spec: Spec = classes[fields_of["family"]](**whole)
+    return spec
 
 
 def fingerprint(spec: Spec, weights_sha256: str, numerics_version: int) -> str:
@@ -140,13 +151,8 @@ def fingerprint(spec: Spec, weights_sha256: str, numerics_version: int) -> str:
 
 def model_part(spec: Spec) -> Spec:
     """The spec without what is decided after the forward pass; specs with equal parts share it."""
-    if isinstance(spec, LogMelSpec):
-        return replace(spec, storage="pooled", storage_dtype="float32", time_pool=1)
-    if isinstance(spec, SpeechSpec):
-        return replace(spec, storage="pooled", storage_dtype="float32", time_pool=1, layers=None)
-    if isinstance(spec, BertSpec):
-        return replace(spec, storage="pooled", storage_dtype="float32", layers=None)
-    return replace(spec, storage_dtype="float32")
+    defaults: dict[str, Any] = {found.name: found.default for found in fields(spec)}
+    return replace(spec, **{name: defaults[name] for name in spec.after_forward})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,89 +181,13 @@ class Modality:
 
         Of a deep model only this layer is kept, because frames of all layers would fill a disk.
         """
-        spec = self.encoder
-        if isinstance(spec, LogMelSpec):
-            frames: Spec = replace(spec, storage="frames", deltas=0, time_pool=4)
-        elif isinstance(spec, SpeechSpec):
-            frames = replace(spec, storage="frames", time_pool=4, layers=(self._own_layer(),))
-        elif isinstance(spec, BertSpec):
-            frames = replace(spec, storage="frames", layers=(self._own_layer(),))
-        else:
-            frames = replace(spec, storage="frames")
+        changed: dict[str, Any] = {"storage": "frames", **self.encoder.sequence}
+        if "layers" in self.encoder.after_forward:
+            changed["layers"] = (self._own_layer(),)
+        frames = replace(self.encoder, **changed)
         return replace(self, encoder=frames, layer=-1)
 
     def _own_layer(self) -> int:
         """Layer of the model itself, where the spec keeps only some and ``layer`` counts those."""
         kept = self.encoder.layers
         return self.layer if kept is None else kept[self.layer]
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderName:
-    """What a user typed: ``NAME[:untrained][@layer=9,pooling=mean]``, taken apart."""
-
-    name: str
-    untrained: bool = False
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
-def parse_modality(
-    typed: str, kind: Kind, transcript: TranscriptSource = "gold_else_asr"
-) -> Modality:
-    """Modality that ``--audio`` or ``--text`` names: a short name, a hub name or a local folder.
-
-    Raises:
-        ValueError: unknown name (nearest ones are offered), option or kind.
-    """
-    parts = _take_apart(typed)
-    spec = _spec(parts, kind)
-    if spec.kind != kind:
-        raise ValueError(f"--{kind} {parts.name}: is an encoder of {spec.kind}, not of {kind}")
-    if parts.untrained:
-        if not isinstance(spec, SpeechSpec | BertSpec):
-            raise ValueError(f"--{kind} {typed}: {parts.name} has no untrained form")
-        spec = replace(spec, untrained=True)
-    unknown = set(parts.options) - {"layer", "pooling"}
-    if unknown:
-        raise ValueError(
-            f"--{kind} {typed}: unknown option {sorted(unknown)}; known: layer, pooling"
-        )
-    return Modality(
-        name=kind,
-        encoder=spec,
-        layer=_layer(typed, parts.options.get("layer", "-1")),
-        pooling=parts.options.get("pooling", ""),
-        transcript=transcript,
-    )
-
-
-def _take_apart(typed: str) -> EncoderName:
-    head, _, tail = typed.partition("@")
-    pairs = [pair.partition("=") for pair in tail.split(",") if pair]
-    bare = head.removesuffix(":untrained")
-    return EncoderName(bare, bare != head, {name.strip(): value for name, _, value in pairs})
-
-
-def _spec(parts: EncoderName, kind: Kind) -> Spec:
-    if parts.name in SHORT_NAMES:
-        return SHORT_NAMES[parts.name]
-    if "/" not in parts.name and not parts.name.startswith("."):
-        names = [name for name, spec in SHORT_NAMES.items() if spec.kind == kind]
-        near = difflib.get_close_matches(parts.name, names, n=3, cutoff=0.4) or names
-        raise ValueError(
-            f"--{kind} {parts.name}: no such encoder; did you mean {' or '.join(near)}? "
-            "(a folder or a hub name contains a '/')"
-        )
-    if kind == "audio":
-        return SpeechSpec(checkpoint=parts.name)
-    from encoders.checkpoints import is_sentence_model
-
-    family = SentenceSpec if is_sentence_model(parts.name) else BertSpec
-    return family(checkpoint=parts.name)
-
-
-def _layer(typed: str, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise ValueError(f"{typed}: layer {value!r} is not a whole number") from None

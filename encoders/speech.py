@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from encoders.audio import Audio, AudioError, resample
-from encoders.checkpoints import CARDS, find_local, locate
+from encoders.cards import CARDS
+from encoders.checkpoints import find_local, locate
 from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.packing import in_batches
 from encoders.pooling import Hidden

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from encoders.checkpoints import CARDS, locate
+from encoders.cards import CARDS
+from encoders.checkpoints import locate
 from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.packing import in_batches
 from encoders.pooling import Hidden

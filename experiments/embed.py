@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
+from encoders.names import parse_modality
 from encoders.recognisers import normalise, parse_recogniser
-from encoders.specs import parse_modality
 from encoders.transcription import transcribe
 from encoders.utterance import Corpus, Utterance
 from experiments.config import OptionError

@@ -12,9 +12,10 @@ from encoders.checkpoints import locate
 from encoders.encoder import fingerprint_of
 from encoders.extraction import Extraction, Failure, Progress, embed_audio, embed_text
 from encoders.features import Features, read_features
+from encoders.names import parse_modality
 from encoders.pooling import for_head, statistics_of
 from encoders.recognisers import normalise, parse_recogniser, recogniser_fingerprint
-from encoders.specs import Kind, LogMelSpec, Modality, parse_modality
+from encoders.specs import Kind, LogMelSpec, Modality
 from encoders.store import EmbeddingStore
 from encoders.transcription import transcribe
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.checkpoints import CARDS, find_local, locate
+from encoders.cards import CARDS
+from encoders.checkpoints import find_local, locate
+from encoders.names import SHORT_NAMES
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
-from encoders.specs import SHORT_NAMES
 
 
 @dataclass(frozen=True, slots=True)

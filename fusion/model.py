@@ -16,7 +16,7 @@ from encoders.audio import Audio, read_segment
 from encoders.encoder import load_encoder
 from encoders.pooling import for_head, for_storage
 from encoders.recognisers import normalise
-from encoders.specs import BertSpec, LogMelSpec, Modality, SentenceSpec, Spec, SpeechSpec
+from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
 from fusion.arms import ARMS, FittedArm, combine
 from fusion.batch import collate
@@ -24,12 +24,6 @@ from fusion.heads import HEADS, Head, HeadKind, Hyperparameters, InputShape
 from fusion.train import PATCHES
 
 FORMAT_VERSION = 1
-SPEC_CLASSES: Mapping[str, type[Spec]] = {
-    "logmel": LogMelSpec,
-    "speech": SpeechSpec,
-    "bert": BertSpec,
-    "sentence": SentenceSpec,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +184,7 @@ def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
 
 
 def _modality(fields: Mapping[str, Any]) -> Modality:
-    encoder = dict(fields["encoder"])
-    if encoder.get("layers") is not None:
-        encoder["layers"] = tuple(encoder["layers"])
-    spec = SPEC_CLASSES[encoder["family"]](**encoder)
-    return Modality(**{**fields, "encoder": spec})
+    return Modality(**{**fields, "encoder": spec_from_json(fields["encoder"])})
 
 
 def _part(

@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 import encoders.checkpoints as checkpoints
+from encoders.cards import CARDS, MINILM
 from encoders.checkpoints import (
-    CARDS,
     CONFIG_FILES,
-    MINILM,
     MissingWeightsError,
     find_local,
     is_sentence_model,
@@ -27,7 +26,8 @@ from encoders.checkpoints import (
     weights_sha256,
 )
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.specs import SHORT_NAMES, BertSpec, SpeechSpec, parse_modality
+from encoders.names import SHORT_NAMES, parse_modality
+from encoders.specs import BertSpec, SpeechSpec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WAV2VEC2 = "facebook/wav2vec2-base"

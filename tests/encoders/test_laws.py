@@ -17,7 +17,8 @@ import torch
 
 from encoders.audio import Audio
 from encoders.encoder import Encoder, load_encoder
-from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec, parse_modality
+from encoders.names import parse_modality
+from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec
 
 TOLERANCE = 1e-5
 #: WavLM's attention warns of the mask that transformers itself hands it.
@@ -345,7 +346,7 @@ import hashlib, sys
 import numpy as np
 from encoders.audio import Audio
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.specs import parse_modality
+from encoders.names import parse_modality
 spec = parse_modality(sys.argv[1], "audio").encoder
 wave = np.sin(np.arange(8000, dtype=np.float32) / 7)
 hidden = load_encoder(spec).encode([Audio(wave, 16000)])[0]

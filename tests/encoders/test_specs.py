@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from encoders.names import SHORT_NAMES, parse_modality
 from encoders.specs import (
     FAMILIES,
-    SHORT_NAMES,
     BertSpec,
     LogMelSpec,
     Modality,
     SentenceSpec,
     SpeechSpec,
     model_part,
-    parse_modality,
 )
 
 
