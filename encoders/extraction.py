@@ -152,7 +152,7 @@ def _embed(
         for name, why in _encode_missing(inputs, models).items():
             failures.append(Failure(name, why))
             del keys[name], inputs[name]
-        encoded += len(inputs)
+        encoded += len({key for key, _ in inputs.values()})
         if progress is not None:
             progress(specs[0].kind, len(keys) + len(failures), len(sources))
     return Extraction(keys, encoded, len(keys) - encoded, tuple(failures))

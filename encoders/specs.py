@@ -128,6 +128,11 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
 )
 
 
+def checkpoint_of(spec: Spec) -> str | None:
+    """Checkpoint whose weights must lie on this machine before anything can be encoded."""
+    return None if getattr(spec, "untrained", False) else getattr(spec, "checkpoint", None)
+
+
 def spec_from_json(fields_of: Mapping[str, Any]) -> Spec:
     """Spec whose ``asdict`` went through JSON, which knows lists only.
 

@@ -3,17 +3,14 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {"Study": "experiments.config", "compare": "experiments.compare"}
+_HOME = {"Study": "experiments.config", "compare": "experiments.comparison"}
 
 __all__ = ["Study", "compare"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for
     if name in _HOME:
-        found = getattr(import_module(_HOME[name]), name)
-        # Importing experiments.compare puts the module in this place; the function belongs here.
-        globals()[name] = found
-        return found
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(
         f"module 'experiments' has no attribute {name!r}; it has {', '.join(__all__)}"
     )

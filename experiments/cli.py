@@ -219,7 +219,7 @@ def bars() -> "Iterator[Progress]":
 
 
 def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
-    from experiments.compare import compare as run_comparison
+    from experiments.comparison import compare as run_comparison
     from experiments.report import print_report
 
     with bars() as progress:

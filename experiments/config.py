@@ -46,6 +46,8 @@ class Study:
             faults.append("expected exactly one of --corpus NAME and --manifest FILE")
         if self.trials < 0:
             faults.append(f"--trials {self.trials}: expected 0 (documented defaults) or more")
+        if self.arms is not None and not self.arms:
+            faults.append(f"--arms: expected at least one, such as {','.join(DEFAULT_ARMS)}")
         if self.seeds < 1:
             faults.append(f"--seeds {self.seeds}: expected 1 or more")
         if faults:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
 from encoders.names import parse_modality
-from encoders.recognisers import normalise, parse_recogniser
-from encoders.transcription import transcribe
 from encoders.utterance import Corpus, Utterance
 from experiments.config import OptionError
+from experiments.words import find_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,9 @@ def embed_corpus(
     if text is not None:
         modality = parse_modality(text, "text")
         specs = [modality.encoder, modality.as_sequence().encoder]
-        texts = {u.id: words for u in rows if (words := normalise(u.transcript)) is not None}
-        wordless = [u for u in rows if u.id not in texts and u.audio is not None]
-        if wordless:
-            heard = transcribe(wordless, parse_recogniser(asr), store.root, progress=progress)
-            texts |= {n: words for n, t in heard.transcripts.items() if (words := t.text)}
-            failures |= {f.utterance: f for f in heard.failures}
-        done = embed_text(texts, specs, store, progress=progress)
+        words = find_words(rows, "gold_else_asr", asr, store, progress)
+        failures |= {f.utterance: f for f in words.failures}
+        done = embed_text(words.texts, specs, store, progress=progress)
         encoded, cached = encoded + done.encoded, cached + done.cached
     return Embedded(encoded, cached, tuple(failures.values()))
 

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -42,11 +44,20 @@ class Fits:
     cached: int
 
 
+#: What trains heads besides our own code: another version may give other last digits.
+LIBRARIES = ("torch", "numpy", "optuna")
+#: Modules outside ``fusion/`` that decide what a head sees and on which rows.
+GATHERING = ("encoders.pooling", "experiments.inputs", "experiments.plan", "experiments.fitting")
+
+
 def code_hash() -> str:
-    """Hash of the package that trains heads: a fit of other code is another fit."""
+    """Hash of what trains heads: a fit by other code or other libraries is another fit."""
     digest = hashlib.sha256()
-    for path in sorted(Path(fusion.__file__).parent.glob("*.py")):
+    gathering = [Path(find_spec(name).origin) for name in GATHERING]  # type: ignore[union-attr,arg-type]
+    for path in (*sorted(Path(fusion.__file__).parent.glob("*.py")), *gathering):
         digest.update(path.read_bytes())
+    for name in LIBRARIES:
+        digest.update(f"{name} {version(name)}\n".encode())
     return digest.hexdigest()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -14,26 +15,18 @@ from encoders.extraction import Extraction, Failure, Progress, embed_audio, embe
 from encoders.features import Features, read_features
 from encoders.names import parse_modality
 from encoders.pooling import for_head, statistics_of
-from encoders.recognisers import normalise, parse_recogniser, recogniser_fingerprint
-from encoders.specs import Kind, LogMelSpec, Modality
+from encoders.recognisers import parse_recogniser, recogniser_fingerprint
+from encoders.specs import Kind, Modality, checkpoint_of
 from encoders.store import EmbeddingStore
-from encoders.transcription import transcribe
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.config import ConfigError, Study
+from experiments.words import Words, to_recognise
 from fusion.arms import ARMS
 from fusion.batch import Dataset, collate
 
 FEATURES = "features:"
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The transcript of each utterance, and which of them were recognised."""
-
-    texts: Mapping[str, str]
-    recognised: frozenset[str] = frozenset()
-    back_end: str | None = None
-    failures: tuple[Failure, ...] = ()
+#: Input that holds a kind of encoder's frames or tokens; the pooled input has the kind's name.
+SEQUENCE_OF: Mapping[Kind, str] = MappingProxyType({"audio": "audio_frames", "text": "text_tokens"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,45 +77,35 @@ def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
     return rows
 
 
-def preflight(study: Study, utterances: Sequence[Utterance]) -> None:
+def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]) -> None:
     """Find every weight that a study will need before any work starts.
 
     Raises:
         MissingWeightsError: some weights are neither here nor to be had; ValueError: a name is
             unknown, or a features file cannot be read.
     """
-    for kind, typed in (("audio", study.audio), ("text", study.text)):
+    needed = inputs_needed(arms)
+    for kind, typed in typed_encoders(study):
         if typed.startswith(FEATURES):
             _features(typed)
             continue
-        spec = parse_modality(typed, "audio" if kind == "audio" else "text").encoder
-        if not isinstance(spec, LogMelSpec) and not getattr(spec, "untrained", False):
-            locate(spec.checkpoint, spec.revision)
-    if study.text.startswith(FEATURES):
-        return
-    wordless = any(u.audio is not None and normalise(u.transcript) is None for u in utterances)
-    if study.transcript == "asr" or (study.transcript == "gold_else_asr" and wordless):
+        spec = parse_modality(typed, kind).encoder
+        checkpoint = checkpoint_of(spec)
+        if checkpoint is not None and needed & {kind, SEQUENCE_OF[kind]}:
+            locate(checkpoint, getattr(spec, "revision", None))
+    if reads_words(study, arms) and to_recognise(utterances, study.transcript):
         recogniser_fingerprint(parse_recogniser(study.asr))
 
 
-def find_words(
-    utterances: Sequence[Utterance], study: Study, store: EmbeddingStore, progress: Progress | None
-) -> Words:
-    """Transcripts as the study wants them: gold, recognised, or both, gold first."""
-    gold = {u.id: text for u in utterances if (text := normalise(u.transcript)) is not None}
-    if study.transcript == "gold" or study.text.startswith(FEATURES):
-        return Words(gold)
-    wanted = [
-        u
-        for u in utterances
-        if u.audio is not None and (study.transcript == "asr" or u.id not in gold)
-    ]
-    if not wanted:
-        return Words(gold if study.transcript == "gold_else_asr" else {})
-    done = transcribe(wanted, parse_recogniser(study.asr), store.root, progress=progress)
-    heard = {name: text for name, t in done.transcripts.items() if (text := t.text) is not None}
-    kept = {} if study.transcript == "asr" else gold
-    return Words({**kept, **heard}, frozenset(u.id for u in wanted), study.asr, done.failures)
+def typed_encoders(study: Study) -> tuple[tuple[Kind, str], ...]:
+    """What the user typed for each kind of encoder."""
+    return ("audio", study.audio), ("text", study.text)
+
+
+def reads_words(study: Study, arms: Sequence[str]) -> bool:
+    """Whether some arm embeds transcripts; without one nothing need be recognised."""
+    read = inputs_needed(arms) & {"text", SEQUENCE_OF["text"]}
+    return bool(read) and not study.text.startswith(FEATURES)
 
 
 def inputs_needed(arms: Sequence[str]) -> frozenset[str]:
@@ -205,7 +188,9 @@ def _modal(
     store: EmbeddingStore,
     progress: Progress | None,
 ) -> Modal:
-    sequence_name = {"audio": "audio_frames", "text": "text_tokens"}[kind]
+    sequence_name = SEQUENCE_OF[kind]
+    if not needed & {kind, sequence_name}:
+        return Modal()
     if typed.startswith(FEATURES):
         return _precomputed(kind, sequence_name, needed, _features(typed), utterances)
     modality = parse_modality(typed, kind)

@@ -19,7 +19,7 @@ from fusion import metrics
 from fusion.batch import Dataset
 from fusion.heads import DEFAULTS, HeadKind, Hyperparameters
 from fusion.splits import Fold, InnerFolds
-from fusion.train import FittedHead, Member, fit
+from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
 from fusion.tune import SPACES, Study, tune
 
 
@@ -192,8 +192,11 @@ def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Mem
 def _scores(
     arm: Arm, data: Dataset, head: FittedHead, index: Int64[np.ndarray, "rows"]
 ) -> Float[np.ndarray, "rows targets"]:
-    rows = torch.from_numpy(index)
-    return head.scores([batch.rows(rows) for batch in data.of(arm.inputs)]).double().numpy()
+    inputs = data.of(arm.inputs)
+    width = max(1, STACK_VALUES // values_per_row(inputs))
+    blocks = torch.from_numpy(index).split(width)
+    parts = [head.scores([batch.rows(rows) for batch in inputs]) for rows in blocks]
+    return torch.cat(parts).double().numpy()
 
 
 def _dev_scores(

@@ -5,7 +5,7 @@ The value is the mean over seeds of the metric on counts pooled over clusters.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -55,7 +55,8 @@ def interval(counts: Counts, metric: Metric) -> Interval:
     Jackknife-t with S - 1 degrees of freedom below 30 clusters (Efron & Tibshirani 1993, ch. 11),
     percentile cluster bootstrap from 30 on.
     """
-    return _interval(counts, lambda totals: metric(totals).mean(axis=-1))
+    found = _interval(counts, lambda totals: metric(totals).mean(axis=-1))
+    return _within(found, 0.0, 1.0)
 
 
 def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
@@ -73,7 +74,7 @@ def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
         return Difference(found, None, None)
     contributions = _contributions(one, other, name)
     p = None if contributions is None else sign_flip_p(contributions)
-    return Difference(found, p, _detectable(found, len(one)))
+    return Difference(_within(found, -1.0, 1.0), p, _detectable(found, len(one)))
 
 
 def sign_flip_p(contributions: Float[np.ndarray, "clusters"]) -> float:
@@ -110,6 +111,13 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 # ---------------------------------------------------------------- intervals
+
+
+def _within(found: Interval, least: float, most: float) -> Interval:
+    """Bounds cut to what the metric can be; t quantiles do not know of it."""
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, least), high=min(found.high, most))
 
 
 def _interval(counts: np.ndarray, statistic: Metric) -> Interval:

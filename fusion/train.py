@@ -2,7 +2,8 @@
 
 Heads of the inner folds and seeds of an arm have the same shapes, so they are trained as one
 stacked model (``torch.func``): each has its own rows, its own order of batches, its own dropout and
-its own end, and the optimiser is element-wise, so they do not touch one another.
+its own end, and the optimiser is element-wise, so they do not touch one another; only the number of
+steps in an epoch is that of the member with most rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,13 +69,17 @@ def fit(
     shapes = [
         InputShape(b.dim, PATCHES.get(name, 1)) for name, b in zip(inputs, batches, strict=True)
     ]
-    values = hyper.batch_size * sum(b.values.shape[1] * b.values.shape[2] for b in batches)
-    size = max(1, STACK_VALUES // values)
+    size = max(1, STACK_VALUES // (hyper.batch_size * values_per_row(batches)))
     fitted: list[FittedHead] = []
     for start in range(0, len(members), size):
         stack = Stack(kind, shapes, data, batches, members[start : start + size], hyper)
         fitted += stack.fit()
     return fitted
+
+
+def values_per_row(batches: Sequence[ModalityBatch]) -> int:
+    """Values of one padded row over all inputs."""
+    return sum(batch.values.shape[1] * batch.values.shape[2] for batch in batches)
 
 
 class Stack:
@@ -133,7 +138,9 @@ class Stack:
         ]
         for rows in zip(*orders, strict=True):
             index, counts = _padded(rows)
-            loss = self._losses(index, counts, self._keep(counts, drops)).sum()
+            own = torch.arange(index.shape[1]) < counts[:, None]
+            sums, weights = self._losses(index, own, self._keep(counts, drops))
+            loss = (sums / weights).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -145,15 +152,14 @@ class Stack:
         drawn = pad_sequence([torch.rand(rows, width, generator=drop) for rows, drop in own], True)
         return (drawn < share).float() / share
 
-    def _losses(self, index: Tensor, counts: Tensor, keep: Tensor | None) -> Tensor:
-        """Class-weighted cross-entropy of each member over its own rows, ``[members]``."""
+    def _losses(self, index: Tensor, own: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Class-weighted cross-entropy summed over a member's own rows, and the weights' sum."""
         logits = self._logits(index, keep)
         rows = functional.cross_entropy(
             logits.flatten(0, 1), self.truth[index].flatten(), reduction="none"
         ).view_as(index)
-        own = torch.arange(index.shape[1]) < counts[:, None]
         weights = self.weights.gather(1, self.truth[index]) * own
-        return (rows * weights).sum(dim=1) / weights.sum(dim=1)
+        return (rows * weights).sum(dim=1), weights.sum(dim=1)
 
     def _logits(self, index: Tensor, keep: Tensor | None) -> Tensor:
         """Logits of each member for its own rows, ``[members, rows, targets]``."""
@@ -164,7 +170,13 @@ class Stack:
 
     @torch.no_grad()
     def _dev_loss(self) -> Tensor:
-        return self._losses(self.dev, self.dev_counts, None)
+        """In blocks no larger than a stack may hold in training, because there may be many rows."""
+        own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
+        width = max(1, STACK_VALUES // (len(self.members) * values_per_row(self.batches)))
+        blocks = zip(self.dev.split(width, 1), own.split(width, 1), strict=True)
+        pairs = [self._losses(index, mask, None) for index, mask in blocks]
+        sums, weights = (torch.stack(parts).sum(dim=0) for parts in zip(*pairs, strict=True))
+        return sums / weights
 
     def _fitted(self, number: int, best: "Best") -> FittedHead:
         head = self.heads[number]

@@ -26,7 +26,7 @@ FIELDS = st.fixed_dictionaries(
         "text": TEXT,
         "root": st.none() | TEXT,
         "labels": LISTS,
-        "arms": LISTS,
+        "arms": LISTS.filter(lambda arms: arms != ()),
         "asr": TEXT,
         "folds": st.none() | TEXT,
         "transcript": st.sampled_from(["gold", "asr", "gold_else_asr"]),

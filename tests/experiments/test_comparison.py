@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from encoders.utterance import CorpusError
-from experiments.compare import Outcome, chosen_arms, compare
+from experiments.comparison import Outcome, chosen_arms, compare
 from experiments.config import ConfigError, Study, read_study
-from experiments.inputs import check_sequences, find_words
+from experiments.inputs import check_sequences, reads_words
 from experiments.results import RunFacts, summarise
+from experiments.words import to_recognise
 from fusion import predictions, train
 from fusion.heads import DEFAULTS
 from fusion.splits import SplitError
@@ -469,7 +470,14 @@ def test_features_for_words_need_no_recogniser(tmp_path, write_tone):
 
     study = write_corpus(tmp_path / "in")
     spoken = Utterance(id="u0", audio=write_tone("in/u0.wav"), speaker="s0")
-    assert find_words([spoken], study, None, None).recognised == frozenset()
+    assert to_recognise([spoken], "gold_else_asr") == [spoken]
+    assert not reads_words(study, ("audio", "text"))
+
+
+def test_arms_without_words_need_no_recogniser():
+    study = Study(audio="logmel", text="minilm", corpus="demo")
+    assert not reads_words(study, ("audio", "audio_frames"))
+    assert reads_words(study, ("audio", "concat"))
 
 
 # ---------------------------------------------------------------- faults before work starts

@@ -15,10 +15,18 @@ from encoders.utterance import Corpus
 from experiments.config import DEFAULT_ARMS, ConfigError, Study, write_study
 from experiments.corpora import load_source
 from experiments.fitting import code_hash, final_model, fit_all
-from experiments.inputs import Inputs, check_sequences, find_words, gather, labelled, preflight
+from experiments.inputs import (
+    Inputs,
+    check_sequences,
+    gather,
+    labelled,
+    preflight,
+    reads_words,
+)
 from experiments.plan import Plan, make_folds, make_plan, warnings_of
 from experiments.report import write_report
 from experiments.results import FUSED, RunFacts, summarise, with_best
+from experiments.words import find_words
 from fusion import predictions
 from fusion.arms import ARMS, FoldScores
 from fusion.predictions import Prediction, best_per_fold
@@ -82,9 +90,10 @@ def compare(
     rows = labelled(corpus)
     arms, notes = check_sequences(study, chosen_arms(study))
     make_folds(corpus, rows, study.folds or corpus.folds)
-    preflight(study, rows)
+    preflight(study, rows, arms)
     store = default_store()
-    words = find_words(rows, study, store, progress)
+    source = study.transcript if reads_words(study, arms) else "gold"
+    words = find_words(rows, source, study.asr, store, progress)
     inputs = gather(corpus, rows, words, study, arms, store, progress)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     plan = make_plan(corpus, inputs, study, arms)
