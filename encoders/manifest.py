@@ -27,6 +27,10 @@ COLUMNS = (
     *DIMENSIONS,
 )
 SPLITS = ("train", "dev", "test")
+#: How far written shares may be from 1 in all: two decimals of seven classes.
+SHARES_ERR = 0.04
+#: What starts a formula in a spreadsheet (OWASP, CSV injection).
+FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,32 @@ def write_manifest(corpus: Corpus, path: Path | str) -> None:
         used = [column for column in COLUMNS if any(column in record for record in records)]
         writer = csv.DictWriter(handle, fieldnames=used)
         writer.writeheader()
-        writer.writerows(records)
+        writer.writerows({k: guarded(v) for k, v in record.items()} for record in records)
+
+
+def guarded(cell: str) -> str:
+    """A CSV cell that no spreadsheet takes for a formula: an apostrophe before what starts one.
+
+    :func:`read_manifest` takes it away again. Numbers are left as they are.
+
+    >>> guarded("=1+1"), guarded("-0.5"), guarded("well, =")
+    ("'=1+1", '-0.5', 'well, =')
+    """
+    if not cell.lstrip("'").startswith(FORMULA) or _is_number(cell):
+        return cell
+    return f"'{cell}"
+
+
+def _unguarded(cell: str) -> str:
+    bare = cell.removeprefix("'")
+    return bare if bare.lstrip("'").startswith(FORMULA) and not _is_number(bare) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
 
 
 def _record(corpus: Corpus, utterance: Utterance) -> dict[str, str]:
@@ -143,7 +172,7 @@ def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
                 what = "more cells than the header has columns"
                 faults.append(Fault(f"line {reader.line_num}", what))
             cells = {str(k).strip(): v.strip() for k, v in record.items() if k and v and v.strip()}
-            yield Row(reader.line_num, cells)
+            yield Row(reader.line_num, {name: _unguarded(v) for name, v in cells.items()})
     except csv.Error as error:
         what = f"not CSV ({error}): is a quotation mark left open?"
         faults.append(Fault(f"line {reader.line_num}", what))
@@ -299,6 +328,9 @@ def _target(
             faults.append(Fault(row.where, what))
             continue
         shares[name] = _share(row, part, share, faults)
+    total = sum(shares.values())
+    if task == "distribution" and not math.isclose(total, 1.0, abs_tol=SHARES_ERR):
+        faults.append(Fault(row.where, f"label {cell!r}: its shares add up to {total:g}, not to 1"))
     return tuple(shares.values())
 
 

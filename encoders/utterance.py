@@ -39,7 +39,8 @@ class Corpus:
     """Utterances with one task and one fixed order of targets.
 
     ``folds`` names the protocol that the corpus brings along: ``fold`` (column), ``split``
-    (official train / dev / test), ``speaker`` (leave one speaker out) or ``groups``.
+    (official train / dev / test), ``speaker`` (leave one speaker out) or ``groups``. ``synthetic``
+    speech is said to be so beside every number.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Corpus:
     targets: tuple[str, ...]
     utterances: tuple[Utterance, ...]
     folds: str = "groups"
+    synthetic: bool = False
     notes: tuple[str, ...] = ()
 
     def label(self, utterance: Utterance) -> str | None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,25 @@ def describe() -> list[SpaceRow]:
         encoder = f"{name}, {spec['storage']}" + (", untrained" if spec.get("untrained") else "")
         rows.append(SpaceRow(space.folder.name, encoder, len(space), len(shards), size))
     return rows
+
+
+def kept_fits() -> list[Path]:
+    """Folders of trained heads kept for repeated commands, one per run."""
+    return sorted(path for path in default_store().root.glob("fits/*") if path.is_dir())
+
+
+def size_mb(folders: Sequence[Path]) -> float:
+    """Megabytes of all files below some folders."""
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files) / 1e6
+
+
+def forget_fits() -> int:
+    """Remove every kept fit; the next command trains again. Returns how many runs had some."""
+    folders = kept_fits()
+    for folder in folders:
+        shutil.rmtree(folder)
+    return len(folders)
 
 
 def damaged() -> Iterator[tuple[Path, str]]:

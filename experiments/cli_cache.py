@@ -15,12 +15,14 @@ def ls() -> None:
     """List the encoders in the cache with their number of embeddings and size on disk."""
     from rich.table import Table
 
-    from experiments.cache import describe
+    from experiments.cache import describe, kept_fits, size_mb
 
     table = Table("space", "encoder", "embeddings", "shards", "MB")
     for row in describe():
         table.add_row(row.space, row.encoder, str(row.embeddings), str(row.shards), f"{row.mb:.1f}")
     console.print(table)
+    fits = kept_fits()
+    console.print(f"trained heads of {len(fits)} runs, {size_mb(fits):.1f} MB (gc --fits removes)")
 
 
 @app.command()
@@ -37,14 +39,18 @@ def verify() -> None:
 
 
 @app.command()
-def gc() -> None:
+def gc(
+    fits: Annotated[bool, typer.Option("--fits", help="Remove kept trained heads too.")] = False,
+) -> None:
     """Remove damaged shards, leftovers of killed writers, and shards that others cover."""
-    from experiments.cache import collect_garbage
+    from experiments.cache import collect_garbage, forget_fits
 
     removed = collect_garbage()
     for path in removed:
         console.print(f"removed {path}", markup=False, soft_wrap=True)
     console.print(f"{len(removed)} files removed")
+    if fits:
+        console.print(f"trained heads of {forget_fits()} runs removed")
 
 
 @app.command()

@@ -186,7 +186,7 @@ def _facts(
     scores: Sequence[FoldScores],
     warnings: Sequence[str],
 ) -> RunFacts:
-    inputs = plan.inputs
+    inputs, modalities = plan.inputs, plan.inputs.modalities
     fits: dict[str, list[dict[str, Any]]] = {}
     for one in scores:
         about = {"hyperparameters": dict(one.hyperparameters), "trials": list(one.trials)}
@@ -203,7 +203,13 @@ def _facts(
             "study": asdict(study),
             "protocol": plan.protocol,
             "folds": len(plan.folds),
+            "synthetic": corpus.synthetic,
+            "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
             "encoders": dict(inputs.identity),
+            "checkpoints": {
+                name: getattr(m.encoder, "checkpoint", m.encoder.family)
+                for name, m in modalities.items()
+            },
             "encoded": inputs.encoded,
             "cached": inputs.cached,
             "recognised": len(plan.recognised),
@@ -224,8 +230,13 @@ def _finish(
 
 
 def _folds(plan: Plan) -> list[dict[str, Any]]:
+    speaker = {u.id: speaker_of(u) for u in plan.inputs.utterances}
     return [
-        {**asdict(fold), "inner": [asdict(one) for one in inner.folds]}
+        {
+            **asdict(fold),
+            "test_speakers": sorted({speaker[name] for name in fold.test}),
+            "inner": [asdict(one) for one in inner.folds],
+        }
         for fold, inner in zip(plan.folds, plan.inner, strict=True)
     ]
 

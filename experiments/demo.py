@@ -18,7 +18,7 @@ NOTE = (
 def read(root: Path | None = None) -> Corpus:
     """Read the demo corpus; ``root`` is ignored, it ships with the package."""
     corpus = read_manifest(FOLDER / "manifest.csv")
-    return replace(corpus, name="demo (synthetic speech)", notes=(NOTE,))
+    return replace(corpus, name="demo (synthetic speech)", synthetic=True, notes=(NOTE,))
 
 
 def check_offline() -> None:

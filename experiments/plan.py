@@ -105,7 +105,7 @@ def _probe_lines(probe: TextProbe, chance: float) -> list[str]:
             return []
         return [f"{probe.shared:.0%} of test utterances have a sentence that training has too"]
     head = f"the gold transcripts are {probe.sentences} fixed sentences"
-    if probe.uar <= chance + 1e-9:
+    if probe.even:
         return [
             f"{head}, spoken under every label alike: the transcript is constant with respect to "
             f"the label, so a text arm must sit at chance ({chance:.3f})"

@@ -19,6 +19,9 @@ METRICS = {
     "weighted_f1": "weighted F1",
 }
 
+#: Facts of a run that stand beside its title, and their words.
+BADGES = {"synthetic": "synthetic speech", "untrained": "untrained encoder"}
+
 _NAMES = {
     "best_unimodal": "best single modality",
     "best_fused": "best fused",
@@ -99,9 +102,8 @@ def corpus_title(results: Mapping[str, Any]) -> str:
 
 def badges(results: Mapping[str, Any]) -> list[str]:
     """What nobody may overlook: synthetic speech, random weights."""
-    facts = str(results.get("facts", {})).lower()
-    found = ["synthetic speech"] if "synthetic" in f"{results['corpus']} {facts}".lower() else []
-    return [*found, "untrained encoder"] if ":untrained" in facts else found
+    facts = results.get("facts", {})
+    return [badge for key, badge in BADGES.items() if facts.get(key)]
 
 
 def setting(results: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ words cannot tell the label; if it is uneven, a text arm scores above chance for
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -23,14 +23,15 @@ SHARED_FROM = 0.5
 class TextProbe:
     """How well the identity of a sentence alone tells the label, with its permutation null.
 
-    ``uar`` looks up training frequencies of the labels of each sentence, classes weighted equally;
-    ``null_high`` is the 95 % point of the same with labels shuffled within speakers, ``p`` its
-    one-sided p; all None where fewer than half of the test rows share their sentence, or where a
-    class has no transcript.
+    ``even`` says that every sentence has the same shares of labels. ``uar`` looks up training
+    frequencies of the labels of each sentence, classes weighted equally; ``null_high`` is the 95 %
+    point of the same with labels shuffled within speakers, ``p`` its one-sided p; all None where
+    fewer than half of the test rows share their sentence, or where a class has no transcript.
     """
 
     sentences: int
     shared: float
+    even: bool = False
     uar: float | None = None
     null_high: float | None = None
     p: float | None = None
@@ -51,18 +52,25 @@ def probe_text(
     shared = np.concatenate([np.isin(text[test], text[train]) for train, test in splits])
     if len(shared) == 0:
         return None
-    if shared.mean() < SHARED_FROM:
-        return TextProbe(len(names), float(shared.mean()))
     classes = len(data.targets)
+    probe = TextProbe(len(names), float(shared.mean()), _even(text, truth, len(names), classes))
+    if shared.mean() < SHARED_FROM:
+        return probe
     found = _lookup_uar(text, truth, splits, len(names), classes)
     if np.isnan(found):
-        return TextProbe(len(names), float(shared.mean()))
+        return probe
     speaker = np.unique([speakers[name] for name in ids], return_inverse=True)[1]
     null = _null(text, truth, speaker, splits, len(names), classes)
     p = (1 + (null >= found - 1e-12).sum()) / (1 + len(null))
-    return TextProbe(
-        len(names), float(shared.mean()), found, float(np.quantile(null, 0.95)), float(p)
-    )
+    return replace(probe, uar=found, null_high=float(np.quantile(null, 0.95)), p=float(p))
+
+
+def _even(text: np.ndarray, truth: np.ndarray, sentences: int, classes: int) -> bool:
+    """Whether sentence and label are independent in the counts, exactly."""
+    table = np.bincount(text * classes + truth, minlength=sentences * classes)
+    table = table.reshape(sentences, classes)
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0))
+    return bool((table * table.sum() == expected).all())
 
 
 def _where(ids: Sequence[str], wanted: Sequence[str]) -> Int64[np.ndarray, "some"]:

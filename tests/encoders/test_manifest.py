@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from encoders.manifest import COLUMNS, read_manifest, write_manifest
@@ -63,9 +63,8 @@ def targets(draw: st.DrawFn, task: str) -> tuple[float, ...] | None:
         return tuple(float(k == index) for k in range(3))
     if task == "multi-label":
         return tuple(float(draw(st.booleans())) for _ in range(3))
-    shares = draw(st.lists(st.floats(0, 1), min_size=3, max_size=3))
-    assume(any(shares))
-    return tuple(shares)
+    shares = draw(st.lists(st.floats(0.01, 1), min_size=3, max_size=3))
+    return tuple(share / sum(shares) for share in shares)
 
 
 @st.composite
@@ -151,6 +150,9 @@ TRANSCRIPTS = {
     "other scripts": "καλημέρα 早上好 🙂 e\u0301",
     "line separators": "one\u2028two\u2029three\x85four\x0bfive\x0csix",
     "a formula": "=1+1",
+    "a guarded formula": "''=1+1",
+    "a dash": "-- hello",
+    "a number": "-3.5",
     "json in a cell": '{"a": [1, "|"]}',
     "a label": "happy|sad",
     "the word none": "none",
@@ -170,6 +172,25 @@ def test_a_transcript_is_kept_as_it_is(tmp_path, suffix, text):
     )
     write_manifest(corpus, tmp_path / f"m{suffix}")
     assert read_manifest(tmp_path / f"m{suffix}").utterances == corpus.utterances
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(A1)"])
+def test_no_cell_of_a_written_manifest_starts_a_formula(tmp_path, text):
+    utterance = Utterance(id="a", transcript=text, speaker=text)
+    corpus = Corpus(
+        name="m", root=tmp_path, task="single-label", targets=(), utterances=(utterance,)
+    )
+    write_manifest(corpus, tmp_path / "m.csv")
+    with (tmp_path / "m.csv").open(newline="") as handle:
+        cells = [cell for row in csv.reader(handle) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
+@pytest.mark.parametrize("label", ["happy:0.7|sad:0.7", "happy:0.2|sad:0.2", "happy:0.5|sad"])
+def test_shares_that_are_no_distribution_are_a_fault(tmp_path, label):
+    rows = [{"id": "a", "label": label}, {"id": "b", "label": "happy:0.3|sad:0.7"}]
+    with pytest.raises(CorpusError, match="its shares add up to"):
+        read_manifest(write(tmp_path, rows, "m.csv"))
 
 
 @given(st.binary(max_size=200))

@@ -198,6 +198,15 @@ def test_cache_commands(monkeypatch, corpus, capsys, tmp_path):
     assert run(monkeypatch, "cache", "gc") == 0
 
 
+def test_kept_fits_are_removed_when_asked_for(monkeypatch, corpus, capsys):
+    compare(monkeypatch, corpus)
+    assert run(monkeypatch, "cache", "gc") == 0
+    assert run(monkeypatch, "cache", "gc", "--fits") == 0
+    capsys.readouterr()
+    compare(monkeypatch, corpus)
+    assert "fits trained, 0 from the cache" in capsys.readouterr().err
+
+
 def test_models_and_corpora_are_listed(monkeypatch, capsys):
     assert run(monkeypatch, "models", "ls") == 0
     assert run(monkeypatch, "corpora") == 0
