@@ -1,5 +1,6 @@
 """What ships, and what must never come along."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -89,3 +90,16 @@ def test_the_wheel_holds_what_the_commands_read(wheel, part):
 
 def test_the_wheel_holds_all_voices(wheel):
     assert sum(name.endswith(".ogg") for name in wheel) == 12
+
+
+def test_every_benchmark_can_be_called():
+    from benchmarks.__main__ import NAMES
+
+    assert all(callable(importlib.import_module(f"benchmarks.{name}").measure) for name in NAMES)
+
+
+def test_an_unknown_benchmark_is_refused():
+    from benchmarks.__main__ import main
+
+    with pytest.raises(SystemExit, match="no such benchmark: speeed; known are functionals"):
+        main(["speeed"])

@@ -1,0 +1,1 @@
+"""Measurements that the documents quote, each repeated by ``python -m benchmarks NAME``."""
