@@ -37,7 +37,29 @@ _LARGE_STABLE = {
     "do_stable_layer_norm": True,
     "conv_bias": True,
 }
-CARDS: Mapping[str, Card] = MappingProxyType(
+_HUBERT = {"model_type": "hubert"}
+_WAVLM = {"model_type": "wavlm"}
+_DATA2VEC = {"model_type": "data2vec-audio"}
+#: Where the licence was not read in a published file.
+SEE_PAGE = "see its hub page"
+
+
+def _whisper(width: int, layers: int, heads: int, mels: int = 80) -> dict[str, Any]:
+    """Sizes of Radford et al. 2022, table 1; the decoder is not used and kept at one layer."""
+    return {
+        "model_type": "whisper",
+        "d_model": width,
+        "encoder_layers": layers,
+        "encoder_attention_heads": heads,
+        "encoder_ffn_dim": 4 * width,
+        "num_mel_bins": mels,
+        "decoder_layers": 1,
+        "decoder_attention_heads": heads,
+        "decoder_ffn_dim": 4 * width,
+    }
+
+
+SPEECH_CARDS: Mapping[str, Card] = MappingProxyType(
     {
         "facebook/wav2vec2-base": Card("wav2vec2-base", 768, 13, 380, "Apache-2.0", "en"),
         "facebook/wav2vec2-large": Card(
@@ -49,6 +71,62 @@ CARDS: Mapping[str, Card] = MappingProxyType(
         "facebook/wav2vec2-xls-r-300m": Card(
             "wav2vec2-xls-r-300m", 1024, 25, 1270, "Apache-2.0", "128 languages", _LARGE_STABLE
         ),
+        "facebook/wav2vec2-large-xlsr-53": Card(
+            "wav2vec2-xlsr-53", 1024, 25, 1270, "Apache-2.0", "53 languages", _LARGE_STABLE
+        ),
+        "jonatasgrosman/wav2vec2-large-xlsr-53-english": Card(
+            "wav2vec2-xlsr-53-english", 1024, 25, 1270, SEE_PAGE, "en", _LARGE_STABLE
+        ),
+        "facebook/hubert-base-ls960": Card(
+            "hubert-base", 768, 13, 380, "Apache-2.0", "en", _HUBERT
+        ),
+        "facebook/hubert-large-ll60k": Card(
+            "hubert-large", 1024, 25, 1270, "Apache-2.0", "en", {**_HUBERT, **_LARGE_STABLE}
+        ),
+        "microsoft/wavlm-base": Card("wavlm-base", 768, 13, 380, SEE_PAGE, "en", _WAVLM),
+        "microsoft/wavlm-base-plus": Card("wavlm-base-plus", 768, 13, 380, SEE_PAGE, "en", _WAVLM),
+        "microsoft/wavlm-large": Card(
+            *("wavlm-large", 1024, 25, 1270, SEE_PAGE, "en"),
+            {**_WAVLM, **_LARGE_STABLE, "conv_bias": False},
+        ),
+        "facebook/data2vec-audio-base": Card(
+            "data2vec-audio-base", 768, 13, 380, "Apache-2.0", "en", _DATA2VEC
+        ),
+        "facebook/data2vec-audio-large": Card(
+            "data2vec-audio-large", 1024, 25, 1260, "Apache-2.0", "en", {**_DATA2VEC, **_LARGE}
+        ),
+        "openai/whisper-tiny": Card(
+            "whisper-tiny-encoder", 384, 5, 150, "MIT", "99 languages", _whisper(384, 4, 6)
+        ),
+        "openai/whisper-base": Card(
+            "whisper-base-encoder", 512, 7, 290, "MIT", "99 languages", _whisper(512, 6, 8)
+        ),
+        "openai/whisper-small": Card(
+            "whisper-small-encoder", 768, 13, 970, "MIT", "99 languages", _whisper(768, 12, 12)
+        ),
+        "openai/whisper-medium": Card(
+            "whisper-medium-encoder", 1024, 25, 3060, "MIT", "99 languages", _whisper(1024, 24, 16)
+        ),
+        "openai/whisper-large-v3": Card(
+            *("whisper-large-v3-encoder", 1280, 33, 3090, "MIT", "99 languages"),
+            _whisper(1280, 32, 20, mels=128),
+        ),
+        # Fine-tuned on emotions: as encoders they have heard acted or podcast emotions already.
+        "ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition": Card(
+            "ser-ehcalabres", 1024, 25, 1270, SEE_PAGE, "en", _LARGE_STABLE
+        ),
+        "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": Card(
+            *("ser-audeering-dim", 1024, 13, 660, SEE_PAGE, "en"),
+            {**_LARGE_STABLE, "num_hidden_layers": 12},
+        ),
+        "superb/hubert-large-superb-er": Card(
+            "ser-hubert-large", 1024, 25, 1270, SEE_PAGE, "en", {**_HUBERT, **_LARGE_STABLE}
+        ),
+    }
+)
+CARDS: Mapping[str, Card] = MappingProxyType(
+    {
+        **SPEECH_CARDS,
         "google-bert/bert-base-uncased": Card("bert-base", 768, 13, 440, "Apache-2.0", "en"),
         "FacebookAI/roberta-base": Card(
             "roberta-base",

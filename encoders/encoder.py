@@ -1,14 +1,14 @@
 """The Encoder protocol, and the one place where a model becomes frozen."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from encoders.audio import Audio
 from encoders.pooling import Hidden
 from encoders.specs import FAMILIES, LogMelSpec, Spec, fingerprint, model_part
 
@@ -22,8 +22,8 @@ class Encoder(Protocol):
 
     frame_s: float | None
 
-    def encode(self, inputs: Sequence[Audio] | Sequence[str]) -> list[Hidden]:
-        """One array per input, in their order."""
+    def encode(self, inputs: Sequence[Any]) -> list[Hidden]:
+        """One array per input (audio or texts), in their order."""
         ...
 
 
@@ -35,13 +35,18 @@ class FrozenEncoder:
         self.frame_s: float | None = getattr(module, "frame_s", None)
 
     @torch.inference_mode()
-    def encode(self, inputs: Sequence[Audio] | Sequence[str]) -> list[Hidden]:
+    def encode(self, inputs: Sequence[Any]) -> list[Hidden]:
         """Hidden layers of every input, ``[layers, frames, dim]`` on the CPU, in float32."""
-        return [hidden.float().cpu() for hidden in self.module(inputs)]
+        with warnings.catch_warnings():
+            # WavLM hands torch a bool mask beside a float one; the result is right.
+            warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
+            return [hidden.float().cpu() for hidden in self.module(inputs)]
 
 
-def load_encoder(spec: Spec, device: str = "cpu") -> Encoder:
+def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> Encoder:
     """Load the model that a spec names; what the spec says of storage is not its business.
+
+    ``depth`` is the highest hidden layer that is wanted, None for all of them.
 
     Raises:
         MissingWeightsError: the checkpoint is neither on this machine nor to be had from a hub.
@@ -51,7 +56,10 @@ def load_encoder(spec: Spec, device: str = "cpu") -> Encoder:
     # Extraction shows one bar of its own.
     logging.disable_progress_bar()
     family = import_module(FAMILIES[spec.family])
-    return FrozenEncoder(family.load(model_part(spec), torch.device(device)))
+    module = family.load(model_part(spec), torch.device(device))
+    if depth is not None and hasattr(module, "stop_at"):
+        module.stop_at(depth)
+    return FrozenEncoder(module)
 
 
 def fingerprint_of(spec: Spec) -> str:

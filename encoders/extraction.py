@@ -9,15 +9,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
 
 from encoders.audio import Audio, AudioError
+from encoders.embedding import Stored, embed
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
-from encoders.pooling import Hidden, for_storage
 from encoders.specs import Spec, model_part
-from encoders.store import Embedding, EmbeddingStore, Space, text_key
+from encoders.store import EmbeddingStore, Space, text_key
 from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
@@ -216,41 +215,36 @@ class SharedModel:
         if not contents:
             return {}
         if self._encoder is None:
-            self._encoder = load_encoder(next(iter(self.spaces)), self.device)
-        hidden, failed = _encode(self._encoder, contents)
+            self._encoder = load_encoder(next(iter(self.spaces)), self.device, self._depth())
+        stored, failed = _encode(self._encoder, contents, list(self.spaces))
         for spec, space in self.spaces.items():
-            entries = {
-                key: _embedding(hidden[key], spec, self._encoder.frame_s)
-                for key in space.missing(hidden)
-            }
+            entries = {key: stored[key][spec] for key in space.missing(stored)}
             space.write(entries, _provenance(self.device))
         return {name: failed[key] for name, (key, _) in inputs.items() if key in failed}
 
+    def _depth(self) -> int | None:
+        """Highest layer that some spec keeps, so that the model need not run further."""
+        named = [layer for spec in self.spaces for layer in spec.layers or (-1,)]
+        return None if min(named) < 0 else max(named)
+
 
 def _encode(
-    encoder: Encoder, contents: Mapping[str, Audio | str]
-) -> tuple[dict[str, Hidden], dict[str, str]]:
-    """Hidden layers by key, and why the others failed: one bad input must not cost its batch."""
+    encoder: Encoder, contents: Mapping[str, Audio | str], specs: Sequence[Spec]
+) -> tuple[dict[str, Stored], dict[str, str]]:
+    """What is stored by key, and why the others failed: one bad input must not cost its batch."""
     try:
-        return dict(zip(contents, encoder.encode(list(contents.values())), strict=True)), {}  # type: ignore[arg-type]
+        stored = embed(encoder, list(contents.values()), specs)
+        return dict(zip(contents, stored, strict=True)), {}
     except AudioError:
         pass
-    hidden: dict[str, Hidden] = {}
+    found: dict[str, Stored] = {}
     failed: dict[str, str] = {}
     for key, content in contents.items():
         try:
-            hidden[key] = encoder.encode([content])[0]  # type: ignore[arg-type]
+            found[key] = embed(encoder, [content], specs)[0]
         except AudioError as error:
             failed[key] = str(error)
-    return hidden, failed
-
-
-def _embedding(hidden: Hidden, spec: Spec, frame_s: float | None) -> Embedding:
-    stored = for_storage(hidden, spec)
-    start_s = np.zeros(0, np.float32)
-    if spec.storage == "frames" and frame_s is not None:
-        start_s = (np.arange(stored.shape[1]) * frame_s * spec.time_pool).astype(np.float32)
-    return Embedding(stored.numpy(), hidden.shape[1], start_s)
+    return found, failed
 
 
 def _provenance(device: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from encoders.cards import SPEECH_CARDS
 from encoders.specs import (
     BertSpec,
     Kind,
@@ -20,10 +21,10 @@ from encoders.specs import (
 SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
     {
         "logmel": LogMelSpec(),
-        "wav2vec2-base": SpeechSpec(),
-        "wav2vec2-large": SpeechSpec(checkpoint="facebook/wav2vec2-large"),
-        "wav2vec2-large-lv60": SpeechSpec(checkpoint="facebook/wav2vec2-large-lv60"),
-        "wav2vec2-xls-r-300m": SpeechSpec(checkpoint="facebook/wav2vec2-xls-r-300m"),
+        **{
+            card.short_name: SpeechSpec(checkpoint=checkpoint)
+            for checkpoint, card in SPEECH_CARDS.items()
+        },
         "minilm": SentenceSpec(),
         "bert-base": BertSpec(),
         "roberta-base": BertSpec(checkpoint="FacebookAI/roberta-base"),

@@ -1,22 +1,77 @@
 """The only place that reduces time."""
 
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from encoders.specs import TIME_STATISTICS, Modality, Spec
 
 Hidden = Float32[Tensor, "layers frames dim"]
+#: Hidden layers in the precision of the model that made them.
+Raw = Float[Tensor, "layers frames dim"]
 Stored = Float32[Tensor, "kept_layers kept_frames kept_dim"]
 
 
 def for_storage(hidden: Hidden, spec: Spec) -> Stored:
     """What the store keeps of all hidden layers: the layers named, and time as the spec says."""
+    reduction = Reduction(spec)
+    reduction.add(hidden)
+    return reduction.stored()
+
+
+class Reduction:
+    """What the store keeps of consecutive stretches of one input, held in memory as little."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._kept: list[Stored] = []
+        self._frames: list[int] = []
+
+    def add(self, hidden: Hidden) -> None:
+        """Take the next stretch; only what is kept of it stays in memory."""
+        self._kept.append(_kept(hidden, self.spec))
+        self._frames.append(hidden.shape[1])
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of all stretches before pooling."""
+        return sum(self._frames)
+
+    def stored(self) -> Stored:
+        """Frames of all stretches, or their statistics merged."""
+        if self.spec.storage == "frames":
+            return mean_by(torch.cat(self._kept, dim=1), self.spec.time_pool)
+        return (
+            self._kept[0] if len(self._kept) == 1 else _merged(self._kept, self._frames, self.spec)
+        )
+
+
+def _kept(hidden: Hidden, spec: Spec) -> Stored:
     if spec.layers is not None:
         hidden = torch.stack([_layer(hidden, layer, spec.family) for layer in spec.layers])
-    if spec.storage == "pooled":
-        return torch.cat([_statistic(hidden, name) for name in spec.statistics], dim=2)
-    return mean_by(hidden, spec.time_pool)
+    if spec.storage == "frames":
+        return hidden
+    return torch.cat([_statistic(hidden, name) for name in spec.statistics], dim=2)
+
+
+def _merged(kept: Sequence[Stored], frames: Sequence[int], spec: Spec) -> Stored:
+    """Statistics over all stretches from those of each."""
+    weights = torch.tensor(frames, dtype=torch.float64) / sum(frames)
+    blocks = [stretch.double().chunk(len(spec.statistics), dim=2) for stretch in kept]
+    by_name = {
+        name: torch.stack([block[number] for block in blocks], dim=-1)
+        for number, name in enumerate(spec.statistics)
+    }  # each [layers, 1, dim, stretches]
+    mean = (by_name["mean"] * weights).sum(dim=-1)
+    square = by_name["std"].square() + (by_name["mean"] - mean[..., None]).square()
+    merged = {
+        "mean": mean,
+        "std": (square * weights).sum(dim=-1).sqrt(),
+        "max": by_name["max"].amax(dim=-1),
+    }
+    return torch.cat([merged[name] for name in spec.statistics], dim=2).float()
 
 
 def mean_by(hidden: Hidden, factor: int) -> Float32[Tensor, "layers groups dim"]:

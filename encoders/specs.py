@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Literal, get_args
 Kind = Literal["audio", "text"]
 Storage = Literal["pooled", "frames"]
 StorageDtype = Literal["float32", "float16"]
+Precision = Literal["float32", "bfloat16"]
+Backend = Literal["torch", "openvino"]
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
 
 #: Statistics over time that ``storage="pooled"`` keeps side by side, in this order.
@@ -55,7 +57,10 @@ class SpeechSpec:
     """wav2vec2 and its relatives through transformers.
 
     ``layers`` None keeps all hidden layers (index 0 is the input of the first transformer layer,
-    the last index is ``last_hidden_state``). ``untrained`` draws seeded random weights.
+    the last index is ``last_hidden_state``); where only lower ones are named, the model is run no
+    further. ``untrained`` draws seeded random weights. A recording longer than ``window_s`` is
+    encoded in windows that overlap (30 s is what Whisper's encoder takes). ``bfloat16`` and
+    ``openvino`` are faster and not bit-equal: tolerances in :mod:`encoders.speech`.
     """
 
     family: Literal["speech"] = "speech"
@@ -66,6 +71,10 @@ class SpeechSpec:
     storage_dtype: StorageDtype = "float32"
     time_pool: int = 1
     layers: tuple[int, ...] | None = None
+    window_s: float = 30.0
+    overlap_s: float = 4.0
+    precision: Precision = "float32"
+    backend: Backend = "torch"
 
     kind = "audio"
     statistics = TIME_STATISTICS

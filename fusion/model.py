@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from encoders.audio import Audio, read_segment
+from encoders.embedding import embed
 from encoders.encoder import load_encoder
-from encoders.pooling import for_head, for_storage
+from encoders.pooling import for_head
 from encoders.recognisers import normalise
 from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
@@ -179,8 +180,8 @@ class FusionModel:
 def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
     if content is None:
         return None
-    hidden = load_encoder(modality.encoder).encode([content])[0]  # type: ignore[arg-type]
-    return for_head(for_storage(hidden, modality.encoder), modality)
+    stored = embed(load_encoder(modality.encoder), [content], [modality.encoder])[0]
+    return for_head(torch.from_numpy(stored[modality.encoder].values), modality)
 
 
 def _modality(fields: Mapping[str, Any]) -> Modality:

@@ -131,6 +131,17 @@ SPEECH = {
     "data2vec": ("Data2VecAudio", {}),
     "wavlm": ("WavLM", {}),
 }
+WHISPER = {
+    "d_model": 32,
+    "encoder_layers": 3,
+    "encoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "decoder_layers": 1,
+    "decoder_attention_heads": 4,
+    "decoder_ffn_dim": 64,
+    "num_mel_bins": 8,
+    "max_source_positions": 1500,
+}
 WORDS = ("the", "horse", "said", "no", "very", "loud")
 
 
@@ -144,6 +155,8 @@ def speech_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
         import torch
         import transformers
 
+        if name == "whisper":
+            return _whisper(root / name)
         family, fields = SPEECH[name]
         config = getattr(transformers, f"{family}Config")(**TINY, conv_dim=(16,) * 7, **fields)
         with torch.random.fork_rng(devices=[]):
@@ -154,6 +167,17 @@ def speech_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
         return root / name
 
     return build
+
+
+def _whisper(folder: Path) -> Path:
+    import torch
+    import transformers
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = transformers.WhisperModel(transformers.WhisperConfig(**WHISPER))
+    _save(folder, model, transformers.WhisperFeatureExtractor(feature_size=8))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -49,9 +49,7 @@ def passes(monkeypatch) -> list[int]:
             seen.append(len(inputs))
             return self.encoder.encode(inputs)
 
-    monkeypatch.setattr(
-        extraction, "load_encoder", lambda spec, device: Counting(load_encoder(spec, device))
-    )
+    monkeypatch.setattr(extraction, "load_encoder", lambda *how: Counting(load_encoder(*how)))
     return seen
 
 
@@ -297,8 +295,8 @@ def test_what_was_done_before_an_interruption_is_kept(
 ):
     load = extraction.load_encoder
 
-    def failing_later(spec, device):
-        encoder = load(spec, device)
+    def failing_later(*how):
+        encoder = load(*how)
         encode = encoder.encode
 
         def once(inputs):

@@ -21,9 +21,6 @@ from encoders.names import parse_modality
 from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec
 
 TOLERANCE = 1e-5
-#: WavLM's attention warns of the mask that transformers itself hands it.
-pytestmark = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
-
 SPEECH = (
     "wav2vec2-group-norm",
     "wav2vec2-layer-norm",
@@ -33,7 +30,7 @@ SPEECH = (
     "wavlm",
 )
 TEXT = ("bert", "roberta")
-FAMILIES = (*SPEECH, *TEXT, "sentence", "sentence-tokens", "logmel")
+FAMILIES = (*SPEECH, "whisper", *TEXT, "sentence", "sentence-tokens", "logmel")
 SECONDS = (0.3, 3.0, 0.9, 0.31, 1.7)
 TEXTS = (
     "no",
@@ -64,7 +61,7 @@ class Family:
 def families(speech_checkpoint, text_checkpoint, make_audio) -> Callable[[str], Family]:
     @cache
     def build(name: str) -> Family:
-        if name in SPEECH:
+        if name in (*SPEECH, "whisper"):
             spec = parse_modality(str(speech_checkpoint(name)), "audio").encoder
         elif name == "logmel":
             spec = LogMelSpec(storage="frames", deltas=2)
@@ -167,6 +164,7 @@ def test_padding_without_a_mask_breaks_the_law(families, name):
     assert error_by_layer(found[None], family.alone[shortest][-1:]).max() > TOLERANCE
 
 
+@pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
 @pytest.mark.parametrize("name", ["wav2vec2-group-norm", "hubert", "data2vec", "wavlm"])
 def test_a_mask_alone_would_not_be_enough(families, name):
     """Why the convolutions run alone: with an attention mask the padded batch is still wrong."""

@@ -1,0 +1,69 @@
+"""From inputs to what the store keeps of them: encode, reduce at once, hold no more than needed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from encoders.audio import Audio
+from encoders.encoder import Encoder
+from encoders.packing import in_batches
+from encoders.pooling import Hidden, Reduction
+from encoders.specs import Spec, SpeechSpec
+from encoders.store import Embedding
+from encoders.windows import Window, cut
+
+#: Seconds of audio, or texts, whose hidden layers are in memory at once: 13 layers of 768 for
+#: 128 s take 0.26 GB.
+HELD = 128.0
+
+Stored = Mapping[Spec, Embedding]
+
+
+def embed(encoder: Encoder, inputs: Sequence[Any], specs: Sequence[Spec]) -> list[Stored]:
+    """What each spec stores of each input; the specs share the encoder's forward pass.
+
+    Raises:
+        AudioError: an input cannot be encoded, for example because it is shorter than a frame.
+    """
+
+    def encode(group: list[Any]) -> list[Stored]:
+        windows = [_windows(one, specs[0], encoder) for one in group]
+        if all(len(own) == 1 for own in windows):
+            hidden = encoder.encode(group)
+            return [_reduced([one], specs, encoder) for one in hidden]
+        return [_reduced(_parts(own, encoder), specs, encoder) for own in windows]
+
+    return in_batches(list(inputs), _size, HELD, encode)
+
+
+def _size(one: Audio | str) -> float:
+    return one.duration_s if isinstance(one, Audio) else 1.0
+
+
+def _windows(one: Audio | str, spec: Spec, encoder: Encoder) -> list[Window]:
+    if not isinstance(spec, SpeechSpec):
+        return [Window(one)]
+    assert isinstance(one, Audio)
+    assert encoder.frame_s is not None
+    return cut(one, spec.window_s, spec.overlap_s, encoder.frame_s)
+
+
+def _parts(windows: Sequence[Window], encoder: Encoder) -> Iterable[Hidden]:
+    return (window.own(encoder.encode([window.content])[0]) for window in windows)
+
+
+def _reduced(parts: Iterable[Hidden], specs: Sequence[Spec], encoder: Encoder) -> Stored:
+    reductions = {spec: Reduction(spec) for spec in specs}
+    for hidden in parts:
+        for reduction in reductions.values():
+            reduction.add(hidden)
+    return {spec: _embedding(one, spec, encoder.frame_s) for spec, one in reductions.items()}
+
+
+def _embedding(reduction: Reduction, spec: Spec, frame_s: float | None) -> Embedding:
+    stored = reduction.stored()
+    start_s = np.zeros(0, np.float32)
+    if spec.storage == "frames" and frame_s is not None:
+        start_s = (np.arange(stored.shape[1]) * frame_s * spec.time_pool).astype(np.float32)
+    return Embedding(stored.numpy(), reduction.frame_count, start_s)
