@@ -424,6 +424,10 @@ OTHER = {
     "untrained": True,
     "layers": (3,),
     "max_length": 64,
+    "window_s": 20.0,
+    "overlap_s": 2.0,
+    "precision": "bfloat16",
+    "backend": "openvino",
 }
 
 
