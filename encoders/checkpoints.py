@@ -25,6 +25,7 @@ CONFIG_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "bpe.codes",
     "added_tokens.json",
     "tokenizer.model",
     "sentencepiece.bpe.model",

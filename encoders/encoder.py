@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from encoders.audio import Audio
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, LogMelSpec, Spec, fingerprint, model_part
+from encoders.specs import FAMILIES, Spec, fingerprint, model_part
+from encoders.store import Extent
 
 
 @runtime_checkable
@@ -27,6 +28,15 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """An encoder that may read only the beginning of an input, and tells so."""
+
+    def extents(self, inputs: Sequence[Audio] | Sequence[str]) -> list[Extent | None]:
+        """How much of each input is read; None where everything is."""
+        ...
+
+
 class FrozenEncoder:
     """A family's module in evaluation mode, without gradients: same input, same embedding."""
 
@@ -38,6 +48,11 @@ class FrozenEncoder:
     def encode(self, inputs: Sequence[Audio] | Sequence[str]) -> list[Hidden]:
         """Hidden layers of every input, ``[layers, frames, dim]`` on the CPU, in float32."""
         return [hidden.float().cpu() for hidden in self.module(inputs)]
+
+    def extents(self, inputs: Sequence[Audio] | Sequence[str]) -> list[Extent | None]:
+        """How much of each input the module reads; audio is read whole."""
+        measure = getattr(self.module, "extents", None)
+        return [None] * len(inputs) if measure is None else measure(inputs)
 
 
 def load_encoder(spec: Spec, device: str = "cpu") -> Encoder:
@@ -58,7 +73,9 @@ def fingerprint_of(spec: Spec) -> str:
     """Cache fingerprint of a spec with the weights that lie on this machine now."""
     family = import_module(FAMILIES[spec.family])
     weights = family.weights_sha256(spec)
-    if not isinstance(spec, LogMelSpec) and Path(spec.checkpoint).expanduser().is_dir():
+    checkpoint = getattr(spec, "checkpoint", None)
+    if checkpoint is not None and Path(checkpoint).expanduser().is_dir():
         # Where a folder lies says nothing about what it computes; the hash of its files does.
-        spec = replace(spec, checkpoint="")
+        nameless: dict[str, Any] = {"checkpoint": ""}
+        spec = replace(spec, **nameless)
     return fingerprint(spec, weights, family.NUMERICS_VERSION)

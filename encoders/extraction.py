@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from encoders.audio import Audio, AudioError
-from encoders.encoder import Encoder, fingerprint_of, load_encoder
+from encoders.cleaning import TextError
+from encoders.encoder import Encoder, Measuring, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
 from encoders.pooling import Hidden, for_storage
 from encoders.specs import Spec, model_part
-from encoders.store import Embedding, EmbeddingStore, Space, text_key
+from encoders.store import Embedding, EmbeddingStore, Extent, Space, text_key
 from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
@@ -218,9 +219,10 @@ class SharedModel:
         if self._encoder is None:
             self._encoder = load_encoder(next(iter(self.spaces)), self.device)
         hidden, failed = _encode(self._encoder, contents)
+        extents = _extents(self._encoder, {key: contents[key] for key in hidden})
         for spec, space in self.spaces.items():
             entries = {
-                key: _embedding(hidden[key], spec, self._encoder.frame_s)
+                key: _embedding(hidden[key], extents[key], spec, self._encoder.frame_s)
                 for key in space.missing(hidden)
             }
             space.write(entries, _provenance(self.device))
@@ -233,24 +235,33 @@ def _encode(
     """Hidden layers by key, and why the others failed: one bad input must not cost its batch."""
     try:
         return dict(zip(contents, encoder.encode(list(contents.values())), strict=True)), {}  # type: ignore[arg-type]
-    except AudioError:
+    except (AudioError, TextError):
         pass
     hidden: dict[str, Hidden] = {}
     failed: dict[str, str] = {}
     for key, content in contents.items():
         try:
             hidden[key] = encoder.encode([content])[0]  # type: ignore[arg-type]
-        except AudioError as error:
+        except (AudioError, TextError) as error:
             failed[key] = str(error)
     return hidden, failed
 
 
-def _embedding(hidden: Hidden, spec: Spec, frame_s: float | None) -> Embedding:
+def _extents(encoder: Encoder, contents: Mapping[str, Audio | str]) -> dict[str, Extent | None]:
+    if not isinstance(encoder, Measuring):
+        return dict.fromkeys(contents)
+    measured = encoder.extents(list(contents.values()))  # type: ignore[arg-type]
+    return dict(zip(contents, measured, strict=True))
+
+
+def _embedding(
+    hidden: Hidden, extent: Extent | None, spec: Spec, frame_s: float | None
+) -> Embedding:
     stored = for_storage(hidden, spec)
     start_s = np.zeros(0, np.float32)
     if spec.storage == "frames" and frame_s is not None:
         start_s = (np.arange(stored.shape[1]) * frame_s * spec.time_pool).astype(np.float32)
-    return Embedding(stored.numpy(), hidden.shape[1], start_s)
+    return Embedding(stored.numpy(), hidden.shape[1], start_s, extent)
 
 
 def _provenance(device: str) -> dict[str, str]:

@@ -15,11 +15,12 @@ from encoders.features import Features, read_features
 from encoders.names import parse_modality
 from encoders.pooling import for_head, statistics_of
 from encoders.recognisers import normalise, parse_recogniser, recogniser_fingerprint
-from encoders.specs import Kind, LogMelSpec, Modality
-from encoders.store import EmbeddingStore
+from encoders.specs import Kind, Modality
+from encoders.store import Embedding, EmbeddingStore
 from encoders.transcription import transcribe
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.config import ConfigError, Study
+from experiments.remarks import cuts, silence
 from fusion.arms import ARMS
 from fusion.batch import Dataset, collate
 
@@ -65,6 +66,7 @@ class Modal:
     cached: int = 0
     failures: tuple[Failure, ...] = ()
     silent: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
@@ -88,16 +90,20 @@ def preflight(study: Study, utterances: Sequence[Utterance]) -> None:
     """Find every weight that a study will need before any work starts.
 
     Raises:
-        MissingWeightsError: some weights are neither here nor to be had; ValueError: a name is
-            unknown, or a features file cannot be read.
+        MissingWeightsError: some weights or a package are neither here nor to be had;
+            ValueError: a name is unknown, or a features file cannot be read.
     """
     for kind, typed in (("audio", study.audio), ("text", study.text)):
         if typed.startswith(FEATURES):
             _features(typed)
             continue
         spec = parse_modality(typed, "audio" if kind == "audio" else "text").encoder
-        if not isinstance(spec, LogMelSpec) and not getattr(spec, "untrained", False):
-            locate(spec.checkpoint, spec.revision)
+        checkpoint = getattr(spec, "checkpoint", None)
+        if checkpoint is None:
+            # Descriptors have no weights, but some need a package, and their hash asks for it.
+            fingerprint_of(spec)
+        elif not getattr(spec, "untrained", False):
+            locate(checkpoint, getattr(spec, "revision", None))
     if study.text.startswith(FEATURES):
         return
     wordless = any(u.audio is not None and normalise(u.transcript) is None for u in utterances)
@@ -169,7 +175,7 @@ def gather(
         cached=audio.cached + text.cached,
         dropped=dropped,
         failures=tuple(failures.values()),
-        warnings=_silence(audio.silent),
+        warnings=(*silence(audio.silent), *text.remarks),
     )
 
 
@@ -232,18 +238,19 @@ def _modal(
     )
     for name, found in wanted.items():
         modal.identity[name] = fingerprint_of(found.encoder)
-        modal.frames[name] = _read(found, modal.identity[name], done, store)
+        stored = _read(found, modal.identity[name], done, store)
+        modal.frames[name] = {
+            row: for_head(torch.from_numpy(one.values), found) for row, one in stored.items()
+        }
+        modal.remarks = cuts(found, {row: one.extent for row, one in stored.items()})
     return modal
 
 
 def _read(
     modality: Modality, fingerprint: str, done: Extraction, store: EmbeddingStore
-) -> dict[str, Tensor]:
+) -> dict[str, Embedding]:
     stored = store.space(modality.encoder, fingerprint).read(list(done.keys.values()))
-    return {
-        name: for_head(torch.from_numpy(embedding.values), modality)
-        for name, embedding in zip(done.keys, stored, strict=True)
-    }
+    return dict(zip(done.keys, stored, strict=True))
 
 
 def _features(typed: str) -> Features:
@@ -299,10 +306,3 @@ def _split_rows(
 def _plain(names: Sequence[str]) -> list[str]:
     plain = {"audio": "audio", "audio_frames": "audio", "text": "words", "text_tokens": "words"}
     return list(dict.fromkeys(plain[name] for name in names))
-
-
-def _silence(silent: Sequence[str]) -> tuple[str, ...]:
-    if not silent:
-        return ()
-    shown = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
-    return (f"{len(silent)} recordings are silent (peak below -80 dB): {shown}",)
