@@ -1,6 +1,6 @@
 """Specs of descriptors that are computed, not learned: MFCC and eGeMAPS."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
@@ -52,20 +52,29 @@ class MfccSpec:
     )
 
     def __post_init__(self) -> None:
-        faults = []
-        if not 1 <= self.n_mfcc <= self.n_mels:
-            faults.append(f"n_mfcc={self.n_mfcc}: expected 1 to n_mels={self.n_mels}")
-        if self.sample_rate_hz < 1 or self.window_samples < 2 or self.hop_samples < 1:
-            faults.append(
-                f"sample_rate_hz={self.sample_rate_hz}, window_ms={self.window_ms:g}, "
-                f"hop_ms={self.hop_ms:g}: expected a window of two samples or more, a hop of one"
-            )
-        if self.n_fft is not None and self.n_fft < self.window_samples:
-            faults.append(f"n_fft={self.n_fft}: the window alone has {self.window_samples} samples")
-        if self.deltas < 0:
-            faults.append(f"deltas={self.deltas}: expected 0 or more")
+        faults = [what for wrong, what in self._checks() if wrong]
         if faults:
             raise ValueError("; ".join(faults))
+
+    def _checks(self) -> Iterator[tuple[bool, str]]:
+        yield (
+            self.sample_rate_hz < 1 or self.window_samples < 2 or self.hop_samples < 1,
+            f"sample_rate_hz={self.sample_rate_hz}, window_ms={self.window_ms:g}, "
+            f"hop_ms={self.hop_ms:g}: expected a window of two samples or more, a hop of one",
+        )
+        yield (
+            self.n_fft is not None and self.n_fft < self.window_samples,
+            f"n_fft={self.n_fft}: the window alone has {self.window_samples} samples",
+        )
+        count = f"n_mfcc={self.n_mfcc}: expected 1 to n_mels={self.n_mels}"
+        yield not 1 <= self.n_mfcc <= self.n_mels, count
+        rate = f"mel_sample_rate_hz={self.mel_sample_rate_hz}: expected 1 or more"
+        yield (self.mel_sample_rate_hz or 1) < 1 or self.mel_sample_rate_hz == 0, rate
+        yield (
+            self.trim_db is not None and self.trim_db <= 0,
+            (f"trim_db={self.trim_db}: expected more than 0 dB"),
+        )
+        yield self.deltas < 0, f"deltas={self.deltas}: expected 0 or more"
 
     @property
     def window_samples(self) -> int:

@@ -80,13 +80,8 @@ def parse_modality(
         layer = _parsed("layer", parts.options.get("layer", "-1"), int)
     except ValueError as error:
         raise ValueError(f"--{kind} {typed}: {error}") from None
-    return Modality(
-        name=kind,
-        encoder=spec,
-        layer=layer,
-        pooling=parts.options.get("pooling", ""),
-        transcript=transcript,
-    )
+    pooling = parts.options.get("pooling", "")
+    return Modality(name=kind, encoder=spec, layer=layer, pooling=pooling, transcript=transcript)
 
 
 def _take_apart(typed: str) -> EncoderName:

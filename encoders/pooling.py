@@ -34,7 +34,7 @@ def _layer(hidden: Hidden, layer: int, name: str) -> Float32[Tensor, "frames dim
     return hidden[layer]
 
 
-def _statistic(hidden: Hidden, name: str) -> Float32[Tensor, "layers 1 dim"]:
+def _statistic(hidden: Hidden, name: str) -> Float32[Tensor, "layers 1 wide"]:
     if name == "mean":
         return hidden.mean(dim=1, keepdim=True)
     if name == "std":

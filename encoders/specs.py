@@ -75,6 +75,18 @@ class SpeechSpec:
     options: ClassVar[tuple[str, ...]] = ()
 
 
+#: A special token at both ends and one of the text.
+SHORTEST_TEXT = 3
+
+
+def _check_max_length(max_length: int | None) -> None:
+    if max_length is not None and max_length < SHORTEST_TEXT:
+        raise ValueError(
+            f"max_length={max_length}: expected {SHORTEST_TEXT} or more (special ones included), "
+            "or none for the model's own limit"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BertSpec:
     """BERT, RoBERTa and their relatives through transformers; frames are tokens.
@@ -102,6 +114,9 @@ class BertSpec:
     sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     options: ClassVar[tuple[str, ...]] = ("max_length", "clean")
 
+    def __post_init__(self) -> None:
+        _check_max_length(self.max_length)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentenceSpec:
@@ -127,6 +142,9 @@ class SentenceSpec:
     after_forward = ("storage_dtype",)
     sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     options: ClassVar[tuple[str, ...]] = ("max_length", "clean")
+
+    def __post_init__(self) -> None:
+        _check_max_length(self.max_length)
 
 
 Spec = LogMelSpec | MfccSpec | EgemapsSpec | SpeechSpec | BertSpec | SentenceSpec

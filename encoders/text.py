@@ -26,8 +26,6 @@ from encoders.store import Extent
 NUMERICS_VERSION = 1
 #: Padded tokens in one pass.
 BATCH_TOKENS = 4096.0
-#: A special token at both ends and one of the text.
-SHORTEST = 3
 
 
 def weights_sha256(spec: BertSpec | SentenceSpec) -> str:
@@ -131,11 +129,11 @@ class SentenceEncoder(nn.Module):
         self.model = model
         self.output = "sentence_embedding" if spec.storage == "pooled" else "token_embeddings"
         self.clean = spec.clean
-        own = float(math.inf if model.max_seq_length is None else model.max_seq_length)
-        transformer = getattr(model[0], "auto_model", None)
-        self.max_length = _checked(spec, own, position_limit(transformer))
-        if spec.max_length is not None:
-            model.max_seq_length = spec.max_length
+        most = position_limit(getattr(model[0], "auto_model", None))
+        own = min(float(model.max_seq_length or math.inf), most)
+        self.max_length = _checked(spec, own, most)
+        if self.max_length < math.inf:
+            model.max_seq_length = int(self.max_length)
 
     def forward(self, inputs: Sequence[str]) -> list[Hidden]:
         """Hidden layers of every text."""
@@ -183,15 +181,15 @@ def _checked(spec: BertSpec | SentenceSpec, own: float, most: float) -> float:
     """The limit that a spec asks for, or else the model's own, in tokens.
 
     Raises:
-        ValueError: no word would be left, or the model has no position for the last token.
+        ValueError: the model has no position for the last token.
     """
     asked = spec.max_length
     if asked is None:
         return own
-    if not SHORTEST <= asked <= most:
+    if asked > most:
         raise ValueError(
-            f"{spec.checkpoint}: max_length={asked}, expected {SHORTEST} to {most:g} tokens "
-            f"(special ones included), or none for the model's own {own:g}"
+            f"{spec.checkpoint}: max_length={asked}, but it has positions for {most:g} tokens; "
+            f"expected that or less, or none for its own limit of {own:g}"
         )
     return float(asked)
 
