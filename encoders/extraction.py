@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -23,6 +24,9 @@ from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
 CHUNK = 64
+
+#: Packages of extras that compute embeddings.
+OPTIONAL_PACKAGES = ("opensmile",)
 
 Progress = Callable[[str, int, int], None]
 
@@ -266,7 +270,8 @@ def _embedding(
 
 def _provenance(device: str) -> dict[str, str]:
     """What may differ by rounding only, and is therefore no part of the key."""
-    packages = ("torch", "transformers", "sentence-transformers", "soxr", "soundfile")
+    packages = ["torch", "transformers", "sentence-transformers", "soxr", "soundfile"]
+    packages += [name for name in OPTIONAL_PACKAGES if find_spec(name) is not None]
     found = {name: version(name) for name in packages}
     return {
         **found,

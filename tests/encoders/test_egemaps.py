@@ -14,8 +14,10 @@ from encoders.audio import Audio, AudioError, read_segment, resample
 from encoders.checkpoints import MissingWeightsError
 from encoders.descriptors import EgemapsSpec
 from encoders.encoder import fingerprint_of, load_encoder
+from encoders.extraction import embed_audio
 from encoders.pooling import for_head, for_storage
 from encoders.specs import Modality, model_part
+from encoders.utterance import Utterance
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("opensmile") is None,
@@ -92,6 +94,17 @@ def test_less_than_one_window_is_refused(make_audio, spec):
     with pytest.raises(AudioError, match=r"959 samples .* needs 960 \(60 ms\)"):
         encoder.encode([make_audio(959 / 16000)])
     assert torch.isfinite(encoder.encode([make_audio(960 / 16000)])[0]).all()
+
+
+@installed
+def test_the_version_of_opensmile_stands_beside_the_embeddings(write_tone, store):
+    import json
+
+    done = embed_audio([Utterance(id="a", audio=write_tone("a.wav"))], [EgemapsSpec()], store)
+    assert list(done.keys) == ["a"]
+    (space,) = store.spaces()
+    about = json.loads((space.folder / "spec.json").read_text())
+    assert "opensmile" in about["provenance"]
 
 
 @installed
