@@ -65,6 +65,7 @@ def parse_modality(
     Raises:
         ValueError: unknown name or option (nearest ones are offered), kind, or a value that the
             option cannot have.
+        MissingWeightsError: of a hub name the files, which tell its family, are not to be had.
     """
     parts = _take_apart(typed)
     spec = _spec(parts, kind)

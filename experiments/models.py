@@ -10,6 +10,13 @@ from encoders.names import SHORT_NAMES, parse_modality
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
 
 
+#: What the column of licences is too narrow to say.
+NOTES = (
+    "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "
+    "with pip install 'serfusion[opensmile]'",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRow:
     """One line of ``models ls``; numbers are None where they mean nothing."""

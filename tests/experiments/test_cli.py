@@ -228,6 +228,7 @@ def test_models_and_corpora_are_listed(monkeypatch, capsys):
     assert run(monkeypatch, "corpora") == 0
     said = capsys.readouterr().out
     assert "minilm" in said
+    assert "egemaps: openSMILE is free for research and other non-commercial use only" in said
     assert "ravdess" in said
 
 
