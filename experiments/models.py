@@ -9,7 +9,6 @@ from encoders.checkpoints import find_local, locate
 from encoders.names import SHORT_NAMES, parse_modality
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
 
-
 #: What the column of licences is too narrow to say.
 NOTES = (
     "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "
