@@ -6,14 +6,16 @@ from types import MappingProxyType
 from typing import Any
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MPNET = "sentence-transformers/all-mpnet-base-v2"
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is known of a checkpoint without loading it; sizes as on its hub page.
+    """What is known of an encoder without loading it; sizes of weights as on their hub page.
 
-    ``config`` are the fields in which it differs from the defaults of its configuration class:
-    with them ``:untrained`` builds the true architecture without a hub.
+    ``dim`` is that of a frame before pooling; ``config`` are the fields in which it differs from
+    the defaults of its configuration class: with them ``:untrained`` builds the true architecture
+    without a hub.
     """
 
     short_name: str
@@ -36,6 +38,13 @@ _LARGE_STABLE = {
     "feat_extract_norm": "layer",
     "do_stable_layer_norm": True,
     "conv_bias": True,
+}
+_ROBERTA = {
+    "model_type": "roberta",
+    "vocab_size": 50265,
+    "max_position_embeddings": 514,
+    "type_vocab_size": 1,
+    "layer_norm_eps": 1e-5,
 }
 _HUBERT = {"model_type": "hubert"}
 _WAVLM = {"model_type": "wavlm"}
@@ -128,21 +137,30 @@ CARDS: Mapping[str, Card] = MappingProxyType(
     {
         **SPEECH_CARDS,
         "google-bert/bert-base-uncased": Card("bert-base", 768, 13, 440, "Apache-2.0", "en"),
-        "FacebookAI/roberta-base": Card(
-            "roberta-base",
-            768,
-            13,
-            500,
-            "MIT",
-            "en",
-            {
-                "model_type": "roberta",
-                "vocab_size": 50265,
-                "max_position_embeddings": 514,
-                "type_vocab_size": 1,
-                "layer_norm_eps": 1e-5,
-            },
+        "google-bert/bert-large-uncased": Card(
+            "bert-large", 1024, 25, 1340, "Apache-2.0", "en", _LARGE
+        ),
+        "FacebookAI/roberta-base": Card("roberta-base", 768, 13, 500, "MIT", "en", _ROBERTA),
+        "FacebookAI/roberta-large": Card(
+            "roberta-large", 1024, 25, 1420, "MIT", "en", {**_ROBERTA, **_LARGE}
+        ),
+        "distilbert/distilroberta-base": Card(
+            "distilroberta", 768, 7, 330, "Apache-2.0", "en", {**_ROBERTA, "num_hidden_layers": 6}
+        ),
+        "vinai/bertweet-base": Card(
+            *("bertweet", 768, 13, 540, "MIT", "en (tweets)"),
+            {**_ROBERTA, "vocab_size": 64001, "max_position_embeddings": 130},
         ),
         MINILM: Card("minilm", 384, 1, 91, "Apache-2.0", "en"),
+        MPNET: Card("mpnet", 768, 1, 440, "Apache-2.0", "en"),
+    }
+)
+#: Descriptors without weights, by short name.
+DESCRIPTORS: Mapping[str, Card] = MappingProxyType(
+    {
+        "logmel": Card("logmel", 160, 1, 0, "Apache-2.0", "any"),
+        "mfcc": Card("mfcc", 40, 1, 0, "Apache-2.0", "any"),
+        "mfcc13": Card("mfcc13", 13, 1, 0, "Apache-2.0", "any"),
+        "egemaps": Card("egemaps", 88, 1, 0, "audEERING (research only)", "any"),
     }
 )

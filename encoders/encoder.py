@@ -10,7 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, LogMelSpec, Spec, fingerprint, model_part
+from encoders.specs import FAMILIES, Spec, fingerprint, model_part
+from encoders.store import Extent
 
 
 @runtime_checkable
@@ -24,6 +25,15 @@ class Encoder(Protocol):
 
     def encode(self, inputs: Sequence[Any]) -> list[Hidden]:
         """One array per input (audio or texts), in their order."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """An encoder that may read only the beginning of an input, and tells so."""
+
+    def extents(self, inputs: Sequence[Any]) -> list[Extent | None]:
+        """How much of each input is read; None where everything is."""
         ...
 
 
@@ -41,6 +51,11 @@ class FrozenEncoder:
             # WavLM hands torch a bool mask beside a float one; the result is right.
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
             return [hidden.float().cpu() for hidden in self.module(inputs)]
+
+    def extents(self, inputs: Sequence[Any]) -> list[Extent | None]:
+        """How much of each input the module reads; audio is read whole."""
+        measure = getattr(self.module, "extents", None)
+        return [None] * len(inputs) if measure is None else measure(inputs)
 
 
 def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> Encoder:
@@ -66,7 +81,9 @@ def fingerprint_of(spec: Spec) -> str:
     """Cache fingerprint of a spec with the weights that lie on this machine now."""
     family = import_module(FAMILIES[spec.family])
     weights = family.weights_sha256(spec)
-    if not isinstance(spec, LogMelSpec) and Path(spec.checkpoint).expanduser().is_dir():
+    checkpoint = getattr(spec, "checkpoint", None)
+    if checkpoint is not None and Path(checkpoint).expanduser().is_dir():
         # Where a folder lies says nothing about what it computes; the hash of its files does.
-        spec = replace(spec, checkpoint="")
+        nameless: dict[str, Any] = {"checkpoint": ""}
+        spec = replace(spec, **nameless)
     return fingerprint(spec, weights, family.NUMERICS_VERSION)

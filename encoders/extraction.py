@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -12,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from encoders.audio import Audio, AudioError
+from encoders.cleaning import TextError
 from encoders.embedding import Stored, embed
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
@@ -21,6 +23,9 @@ from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
 CHUNK = 64
+
+#: Packages of extras that compute embeddings.
+OPTIONAL_PACKAGES = ("opensmile",)
 
 Progress = Callable[[str, int, int], None]
 
@@ -235,21 +240,22 @@ def _encode(
     try:
         stored = embed(encoder, list(contents.values()), specs)
         return dict(zip(contents, stored, strict=True)), {}
-    except AudioError:
+    except (AudioError, TextError):
         pass
     found: dict[str, Stored] = {}
     failed: dict[str, str] = {}
     for key, content in contents.items():
         try:
             found[key] = embed(encoder, [content], specs)[0]
-        except AudioError as error:
+        except (AudioError, TextError) as error:
             failed[key] = str(error)
     return found, failed
 
 
 def _provenance(device: str) -> dict[str, str]:
     """What may differ by rounding only, and is therefore no part of the key."""
-    packages = ("torch", "transformers", "sentence-transformers", "soxr", "soundfile")
+    packages = ["torch", "transformers", "sentence-transformers", "soxr", "soundfile"]
+    packages += [name for name in OPTIONAL_PACKAGES if find_spec(name) is not None]
     found = {name: version(name) for name in packages}
     return {
         **found,

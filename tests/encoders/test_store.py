@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
 from encoders.audio import Audio, read_segment
+from encoders.descriptors import EgemapsSpec, MfccSpec
 from encoders.encoder import fingerprint_of
 from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, SpeechSpec, fingerprint
 from encoders.store import (
@@ -409,7 +410,7 @@ def test_the_key_of_a_slice_does_not_depend_on_its_memory(make_tone):
     assert audio_key(Audio(samples[::2], 16000)) == audio_key(Audio(samples[::2].copy(), 16000))
 
 
-SPECS = [LogMelSpec(), SpeechSpec(), BertSpec(), SentenceSpec()]
+SPECS = [LogMelSpec(), MfccSpec(), EgemapsSpec(), SpeechSpec(), BertSpec(), SentenceSpec()]
 OTHER = {
     "storage": "frames",
     "storage_dtype": "float16",
@@ -428,6 +429,13 @@ OTHER = {
     "overlap_s": 2.0,
     "precision": "bfloat16",
     "backend": "openvino",
+    "clean": "s4",
+    "n_mfcc": 13,
+    "window": "hamming",
+    "n_fft": 1024,
+    "mel_sample_rate_hz": 22050,
+    "trim_db": 30.0,
+    "axis": "frequency",
 }
 
 

@@ -167,6 +167,31 @@ def test_missing_weights_are_named_before_work_starts(monkeypatch, corpus, capsy
     assert not (corpus.parent / "run").exists()
 
 
+def test_a_missing_package_is_named_before_work_starts(monkeypatch, corpus, capsys):
+    monkeypatch.setattr("encoders.acoustic.find_spec", lambda _name: None)
+    assert compare(monkeypatch, corpus, "--audio", "egemaps") == 1
+    said = capsys.readouterr().err
+    assert "research and other non-commercial use only" in said
+    assert "pip install 'serfusion[opensmile]'" in said
+    assert not (corpus.parent / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "said"),
+    [
+        ("--audio", "mfcc@trimdb=30", "did you mean trim_db?"),
+        ("--text", "minilm@max_length=many", "max_length 'many' is not a whole number"),
+    ],
+)
+def test_a_wrong_option_of_an_encoder_is_one_message(
+    monkeypatch, corpus, capsys, option, typed, said
+):
+    assert compare(monkeypatch, corpus, option, typed) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
 def test_check_counts_and_finds_doubled_recordings(monkeypatch, corpus, capsys):
     (corpus.parent / "s0-0.wav").write_bytes((corpus.parent / "s1-0.wav").read_bytes())
     assert run(monkeypatch, "check", "--manifest", corpus) == 0
@@ -212,6 +237,7 @@ def test_models_and_corpora_are_listed(monkeypatch, capsys):
     assert run(monkeypatch, "corpora") == 0
     said = capsys.readouterr().out
     assert "minilm" in said
+    assert "egemaps: openSMILE is free for research and other non-commercial use only" in said
     assert "ravdess" in said
 
 
