@@ -7,6 +7,19 @@ from typing import Any
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
+#: torchvision's published file of each architecture: ImageNet weights, version 1. The digits are
+#: the first of the sha256 of its bytes.
+TORCHVISION: Mapping[str, str] = MappingProxyType(
+    {
+        "alexnet": "alexnet-owt-7be5be79.pth",
+        "resnet50": "resnet50-0676ba61.pth",
+        "resnext50": "resnext50_32x4d-7cdf4587.pth",
+        "densenet201": "densenet201-c1103571.pth",
+    }
+)
+#: Code of torchvision; of its weights it says that terms of the training data may apply.
+_VISION_LICENCE = "BSD-3-Clause (weights as published; ImageNet's terms may apply)"
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -66,5 +79,9 @@ CARDS: Mapping[str, Card] = MappingProxyType(
             },
         ),
         MINILM: Card("minilm", 384, 1, 91, "Apache-2.0", "en"),
+        TORCHVISION["alexnet"]: Card("alexnet", 256, 1, 244, _VISION_LICENCE, "any"),
+        TORCHVISION["resnet50"]: Card("resnet50", 2048, 1, 103, _VISION_LICENCE, "any"),
+        TORCHVISION["resnext50"]: Card("resnext50", 2048, 1, 100, _VISION_LICENCE, "any"),
+        TORCHVISION["densenet201"]: Card("densenet201", 1920, 1, 81, _VISION_LICENCE, "any"),
     }
 )

@@ -9,8 +9,16 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from encoders.audio import Audio
+from encoders.checkpoints import locate
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, LogMelSpec, Spec, fingerprint, model_part
+from encoders.specs import (
+    FAMILIES,
+    LogMelSpec,
+    Spec,
+    SpectrogramCnnSpec,
+    fingerprint,
+    model_part,
+)
 
 
 @runtime_checkable
@@ -34,6 +42,11 @@ class FrozenEncoder:
         self.module = module.eval().requires_grad_(False)
         self.frame_s: float | None = getattr(module, "frame_s", None)
 
+    def offset_s(self, content: Audio | str) -> float:
+        """Seconds before the first frame of an input; 0 where the family trims nothing."""
+        offset: float = getattr(self.module, "offset_s", lambda _content: 0.0)(content)
+        return offset
+
     @torch.inference_mode()
     def encode(self, inputs: Sequence[Audio] | Sequence[str]) -> list[Hidden]:
         """Hidden layers of every input, ``[layers, frames, dim]`` on the CPU, in float32."""
@@ -54,11 +67,33 @@ def load_encoder(spec: Spec, device: str = "cpu") -> Encoder:
     return FrozenEncoder(family.load(model_part(spec), torch.device(device)))
 
 
+def locate_weights(spec: Spec) -> Path | None:
+    """Folder or file of a spec's weights, fetched where a hub has them; None where it has none.
+
+    Raises:
+        MissingWeightsError: they are neither on this machine nor to be had.
+    """
+    if isinstance(spec, LogMelSpec) or getattr(spec, "untrained", False):
+        return None
+    if isinstance(spec, SpectrogramCnnSpec):
+        from encoders.cnn_weights import locate_file
+
+        return locate_file(spec)
+    return locate(spec.checkpoint, spec.revision)
+
+
 def fingerprint_of(spec: Spec) -> str:
     """Cache fingerprint of a spec with the weights that lie on this machine now."""
     family = import_module(FAMILIES[spec.family])
     weights = family.weights_sha256(spec)
+    return fingerprint(_without_place(spec), weights, family.NUMERICS_VERSION)
+
+
+def _without_place(spec: Spec) -> Spec:
+    """The spec without where its weights lie: that says nothing about what they compute."""
+    if isinstance(spec, SpectrogramCnnSpec):
+        # Not even a name that is no path is needed: the architecture is a field of its own.
+        return replace(spec, checkpoint="")
     if not isinstance(spec, LogMelSpec) and Path(spec.checkpoint).expanduser().is_dir():
-        # Where a folder lies says nothing about what it computes; the hash of its files does.
-        spec = replace(spec, checkpoint="")
-    return fingerprint(spec, weights, family.NUMERICS_VERSION)
+        return replace(spec, checkpoint="")
+    return spec

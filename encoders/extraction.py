@@ -220,7 +220,7 @@ class SharedModel:
         hidden, failed = _encode(self._encoder, contents)
         for spec, space in self.spaces.items():
             entries = {
-                key: _embedding(hidden[key], spec, self._encoder.frame_s)
+                key: _embedding(hidden[key], spec, self._encoder, contents[key])
                 for key in space.missing(hidden)
             }
             space.write(entries, _provenance(self.device))
@@ -245,11 +245,14 @@ def _encode(
     return hidden, failed
 
 
-def _embedding(hidden: Hidden, spec: Spec, frame_s: float | None) -> Embedding:
+def _embedding(hidden: Hidden, spec: Spec, encoder: Encoder, content: Audio | str) -> Embedding:
     stored = for_storage(hidden, spec)
     start_s = np.zeros(0, np.float32)
-    if spec.storage == "frames" and frame_s is not None:
-        start_s = (np.arange(stored.shape[1]) * frame_s * spec.time_pool).astype(np.float32)
+    if spec.storage == "frames" and encoder.frame_s is not None:
+        # An encoder that leaves out the start of a recording says how much.
+        offset_s = encoder.offset_s(content) if hasattr(encoder, "offset_s") else 0.0
+        step_s = encoder.frame_s * spec.time_pool
+        start_s = (offset_s + np.arange(stored.shape[1]) * step_s).astype(np.float32)
     return Embedding(stored.numpy(), hidden.shape[1], start_s)
 
 

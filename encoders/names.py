@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from encoders.options import parse_options
 from encoders.specs import (
     BertSpec,
     Kind,
@@ -12,6 +13,7 @@ from encoders.specs import (
     Modality,
     SentenceSpec,
     Spec,
+    SpectrogramCnnSpec,
     SpeechSpec,
     TranscriptSource,
 )
@@ -24,6 +26,10 @@ SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
         "wav2vec2-large": SpeechSpec(checkpoint="facebook/wav2vec2-large"),
         "wav2vec2-large-lv60": SpeechSpec(checkpoint="facebook/wav2vec2-large-lv60"),
         "wav2vec2-xls-r-300m": SpeechSpec(checkpoint="facebook/wav2vec2-xls-r-300m"),
+        "alexnet": SpectrogramCnnSpec(architecture="alexnet"),
+        "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
+        "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
+        "densenet201": SpectrogramCnnSpec(architecture="densenet201"),
         "minilm": SentenceSpec(),
         "bert-base": BertSpec(),
         "roberta-base": BertSpec(checkpoint="FacebookAI/roberta-base"),
@@ -33,7 +39,7 @@ SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class EncoderName:
-    """What a user typed: ``NAME[:untrained][@layer=9,pooling=mean]``, taken apart."""
+    """What a user typed: ``NAME[:untrained][@layer=9,pooling=mean,...]``, taken apart."""
 
     name: str
     untrained: bool = False
@@ -45,22 +51,23 @@ def parse_modality(
 ) -> Modality:
     """Modality that ``--audio`` or ``--text`` names: a short name, a hub name or a local folder.
 
+    Behind an ``@``, ``layer`` and ``pooling`` set the modality, other options the fields of the
+    spec that its class names as ``options``.
+
     Raises:
-        ValueError: unknown name (nearest ones are offered), option or kind.
+        ValueError: unknown name or option (nearest ones are offered), a value that the field of
+            the spec cannot have, or an encoder of the other kind.
     """
     parts = _take_apart(typed)
     spec = _spec(parts, kind)
     if spec.kind != kind:
         raise ValueError(f"--{kind} {parts.name}: is an encoder of {spec.kind}, not of {kind}")
     if parts.untrained:
-        if not isinstance(spec, SpeechSpec | BertSpec):
+        if not isinstance(spec, SpeechSpec | BertSpec | SpectrogramCnnSpec):
             raise ValueError(f"--{kind} {typed}: {parts.name} has no untrained form")
         spec = replace(spec, untrained=True)
-    unknown = set(parts.options) - {"layer", "pooling"}
-    if unknown:
-        raise ValueError(
-            f"--{kind} {typed}: unknown option {sorted(unknown)}; known: layer, pooling"
-        )
+    own = {name: v for name, v in parts.options.items() if name not in ("layer", "pooling")}
+    spec = parse_options(f"--{kind} {typed}", spec, own, also=("layer", "pooling"))
     return Modality(
         name=kind,
         encoder=spec,
@@ -73,8 +80,12 @@ def parse_modality(
 def _take_apart(typed: str) -> EncoderName:
     head, _, tail = typed.partition("@")
     pairs = [pair.partition("=") for pair in tail.split(",") if pair]
+    names = [name.strip() for name, _, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{typed}: option {', '.join(twice)} is given twice")
     bare = head.removesuffix(":untrained")
-    return EncoderName(bare, bare != head, {name.strip(): value for name, _, value in pairs})
+    values = (value for _, _, value in pairs)
+    return EncoderName(bare, bare != head, dict(zip(names, values, strict=True)))
 
 
 def _spec(parts: EncoderName, kind: Kind) -> Spec:

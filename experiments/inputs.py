@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.checkpoints import locate
-from encoders.encoder import fingerprint_of
+from encoders.encoder import fingerprint_of, locate_weights
 from encoders.extraction import Extraction, Failure, Progress, embed_audio, embed_text
 from encoders.features import Features, read_features
 from encoders.names import parse_modality
 from encoders.pooling import for_head, statistics_of
 from encoders.recognisers import normalise, parse_recogniser, recogniser_fingerprint
-from encoders.specs import Kind, LogMelSpec, Modality
+from encoders.specs import Kind, Modality
 from encoders.store import EmbeddingStore
 from encoders.transcription import transcribe
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
@@ -95,9 +94,7 @@ def preflight(study: Study, utterances: Sequence[Utterance]) -> None:
         if typed.startswith(FEATURES):
             _features(typed)
             continue
-        spec = parse_modality(typed, "audio" if kind == "audio" else "text").encoder
-        if not isinstance(spec, LogMelSpec) and not getattr(spec, "untrained", False):
-            locate(spec.checkpoint, spec.revision)
+        locate_weights(parse_modality(typed, "audio" if kind == "audio" else "text").encoder)
     if study.text.startswith(FEATURES):
         return
     wordless = any(u.audio is not None and normalise(u.transcript) is None for u in utterances)

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.cards import CARDS
-from encoders.checkpoints import find_local, locate
+from encoders.checkpoints import MissingWeightsError, find_local, locate
+from encoders.cnn_weights import fetch_file, locate_file
 from encoders.names import SHORT_NAMES
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
+from encoders.specs import Spec, SpectrogramCnnSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def known_models() -> list[ModelRow]:
         if checkpoint is None:
             rows.append(ModelRow(name, spec.kind, "none", None, 1, 0, "Apache-2.0", "any", True))
             continue
-        card, here = CARDS[checkpoint], find_local(checkpoint) is not None
+        card, here = CARDS[checkpoint], _is_here(spec)
         facts = (card.dim, card.layers, card.size_mb, card.licence, card.language, here)
         rows.append(ModelRow(name, spec.kind, checkpoint, *facts))
     for name, size_mb in WHISPER_MODELS.items():
@@ -49,6 +51,15 @@ def known_models() -> list[ModelRow]:
         )
         rows.append(row)
     return rows
+
+
+def _is_here(spec: Spec) -> bool:
+    if not isinstance(spec, SpectrogramCnnSpec):
+        return find_local(spec.checkpoint) is not None  # type: ignore[union-attr]
+    try:
+        return locate_file(spec).is_file()
+    except MissingWeightsError:
+        return False
 
 
 def fetch_model(name: str) -> Path:
@@ -63,4 +74,6 @@ def fetch_model(name: str) -> Path:
     checkpoint = getattr(spec, "checkpoint", None) if spec is not None else name
     if checkpoint is None:
         raise ValueError(f"{name} has no weights to fetch")
+    if isinstance(spec, SpectrogramCnnSpec):
+        return fetch_file(checkpoint)
     return locate(checkpoint)
