@@ -17,8 +17,9 @@ TORCHVISION: Mapping[str, str] = MappingProxyType(
         "densenet201": "densenet201-c1103571.pth",
     }
 )
-#: Code of torchvision; of its weights it says that terms of the training data may apply.
-_VISION_LICENCE = "BSD-3-Clause (weights as published; ImageNet's terms may apply)"
+#: The licence of torchvision's code, with which its weights come; its documentation adds that the
+#: terms of the data they were trained on may apply to weights.
+_VISION_LICENCE = "BSD-3-Clause; ImageNet's terms may apply"
 
 
 @dataclass(frozen=True, slots=True)

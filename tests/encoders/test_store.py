@@ -20,7 +20,14 @@ from safetensors.numpy import save_file
 
 from encoders.audio import Audio, read_segment
 from encoders.encoder import fingerprint_of
-from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, SpeechSpec, fingerprint
+from encoders.specs import (
+    BertSpec,
+    LogMelSpec,
+    SentenceSpec,
+    SpectrogramCnnSpec,
+    SpeechSpec,
+    fingerprint,
+)
 from encoders.store import (
     Embedding,
     EmbeddingStore,
@@ -410,6 +417,7 @@ def test_the_key_of_a_slice_does_not_depend_on_its_memory(make_tone):
 
 
 SPECS = [LogMelSpec(), SpeechSpec(), BertSpec(), SentenceSpec()]
+SPECS += [SpectrogramCnnSpec(sample_rate_hz=16000)]
 OTHER = {
     "storage": "frames",
     "storage_dtype": "float16",
@@ -424,6 +432,21 @@ OTHER = {
     "untrained": True,
     "layers": (3,),
     "max_length": 64,
+    "architecture": "resnet50",
+    "trim_db": None,
+    "n_fft": 2048,
+    "win_length": 256,
+    "window_function": "hann",
+    "hop_length": 80,
+    "mel_sample_rate_hz": 22050,
+    "reference": "window",
+    "top_db": 60.0,
+    "window_s": 0.5,
+    "hop_s": 0.5,
+    "tail": "drop",
+    "scaling": "decibels",
+    "image_size": 112,
+    "interpolation": "nearest",
 }
 
 

@@ -167,6 +167,16 @@ def test_missing_weights_are_named_before_work_starts(monkeypatch, corpus, capsy
     assert not (corpus.parent / "run").exists()
 
 
+def test_an_image_network_without_weights_says_what_to_do(monkeypatch, corpus, tmp_path, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert compare(monkeypatch, corpus, "--audio", "alexnet") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "serfusion models fetch alexnet" in said
+    assert "alexnet@weights=FILE" in said
+    assert "alexnet:untrained needs none" in said
+    assert not (corpus.parent / "run").exists()
+
+
 def test_check_counts_and_finds_doubled_recordings(monkeypatch, corpus, capsys):
     (corpus.parent / "s0-0.wav").write_bytes((corpus.parent / "s1-0.wav").read_bytes())
     assert run(monkeypatch, "check", "--manifest", corpus) == 0
@@ -196,6 +206,23 @@ def test_cache_commands(monkeypatch, corpus, capsys, tmp_path):
     shard.write_bytes(content)
     assert run(monkeypatch, "cache", "import", tmp_path / "copy") == 0, "it is there already"
     assert run(monkeypatch, "cache", "gc") == 0
+
+
+def test_image_networks_are_listed_with_their_files(monkeypatch, tmp_path):
+    from experiments.models import known_models
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    row = next(row for row in known_models() if row.name == "resnet50")
+    assert (row.checkpoint, row.dim, row.layers, row.size_mb, row.here) == (
+        *("resnet50-0676ba61.pth", 2048, 1, 103, False),
+    )
+    assert row.licence.startswith("BSD-3-Clause")
+
+
+def test_an_image_network_can_be_compared(monkeypatch, corpus):
+    options = "alexnet:untrained@image_size=63,window_s=0.5,hop_s=0.25"
+    assert compare(monkeypatch, corpus, "--audio", options) == 0
+    assert (corpus.parent / "run" / "results.json").is_file()
 
 
 def test_models_and_corpora_are_listed(monkeypatch, capsys):
