@@ -16,7 +16,7 @@ from encoders.audio import Audio, AudioError
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
 from encoders.pooling import Hidden, for_storage
-from encoders.specs import Spec, model_part
+from encoders.specs import Kind, Spec, model_part
 from encoders.store import Embedding, EmbeddingStore, Space, text_key
 from encoders.utterance import Utterance
 
@@ -114,7 +114,7 @@ def embed_audio(
     hints = KeyHints(store.root / "hints.json")
     sources = [AudioSource(u.id, u, hints) for u in utterances]
     try:
-        found = _embed(sources, specs, store, device, progress)
+        found = _embed("audio", sources, specs, store, device, progress)
     finally:
         hints.save()
     heard = {u.id: hints.get(u) for u in utterances if u.id in found.keys}
@@ -132,10 +132,11 @@ def embed_text(
 ) -> Extraction:
     """Make sure that the store holds every transcript (by utterance id) under every spec."""
     sources = [TextSource(name, text) for name, text in texts.items()]
-    return _embed(sources, specs, store, device, progress)
+    return _embed("text", sources, specs, store, device, progress)
 
 
 def _embed(
+    kind: Kind,
     sources: Sequence[Source],
     specs: Sequence[Spec],
     store: EmbeddingStore,
@@ -154,7 +155,7 @@ def _embed(
             del keys[name], inputs[name]
         encoded += len(inputs)
         if progress is not None:
-            progress(specs[0].kind, len(keys) + len(failures), len(sources))
+            progress(kind, len(keys) + len(failures), len(sources))
     return Extraction(keys, encoded, len(keys) - encoded, tuple(failures))
 
 
