@@ -25,7 +25,8 @@ from encoders.specs import (
 class Encoder(Protocol):
     """Anything that turns inputs into ``[layers, frames, dim]``, each independent of the others.
 
-    ``frame_s`` is the distance of two frames in seconds, None where frames are tokens.
+    ``frame_s`` is the distance of two frames in seconds, None where frames are tokens. An encoder
+    that leaves out the start of a recording says how much by a method ``offset_s(audio)``.
     """
 
     frame_s: float | None
