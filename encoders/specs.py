@@ -129,11 +129,12 @@ class SpectrogramCnnSpec:
     ``checkpoint`` is a file with torchvision's state dict, or the folder of one; empty stands for
     the file that torchvision publishes. ``untrained`` draws seeded random weights.
 
-    The defaults are the spectrograms of the report named S4 in REQUIREMENTS.md: 8 kHz, silence
-    30 dB below the loudest frame trimmed at both ends (None: kept), ``n_fft`` 1024, Hamming windows
-    of 512 samples every 100, 128 bands, decibels below the maximum of the ``reference``, 80 at
-    most, cut into windows of 1 s every 0.25 s. The filters are built for the true rate;
-    ``mel_sample_rate_hz`` 22050 repeats the report's, which end near 1.45 kHz.
+    The defaults are a recipe of spectrogram networks for emotion in speech, given as calls of
+    librosa: 8 kHz, silence 30 dB below the loudest frame trimmed at both ends (None: kept),
+    ``n_fft`` 1024, Hamming windows of 512 samples every 100, 128 bands, decibels below the maximum
+    of the ``reference``, 80 at most, cut into windows of 1 s every 0.25 s (0.5 s, and 4 s every
+    2 s, are its other cases). That recipe forgot the rate when it built its filters, which then end
+    near 1.45 kHz: ``mel_sample_rate_hz`` 22050 repeats it, None builds them for the true rate.
 
     Windows start every ``hop_s`` on the frames of the trimmed recording. What is shorter than a
     window is filled up with zeros; what is left behind the last whole window is filled up too

@@ -15,7 +15,7 @@ from encoders.mel import MelSetting, centred, decibels_below, mel_power, trim_bo
 #: lies deeper beside a loud band is only known to FAINT_TOLERANCE.
 TOLERANCE = 1e-3
 FAINT_TOLERANCE = 0.05
-S4 = MelSetting(
+RECIPE = MelSetting(
     sample_rate_hz=8000,
     n_fft=1024,
     win_length=512,
@@ -83,7 +83,7 @@ def speech_like(rate: int, seconds: float = 1.3, seed: int = 0) -> np.ndarray:
 def test_decibels_are_librosas(changes):
     from dataclasses import replace
 
-    setting = replace(S4, **changes)
+    setting = replace(RECIPE, **changes)
     samples = speech_like(setting.sample_rate_hz)
     assert_equal(ours(samples, setting), librosas(samples, setting))
 
@@ -93,42 +93,42 @@ def test_decibels_are_librosas(changes):
 @pytest.mark.parametrize("count", [1, 99, 100, 1023, 1024])
 def test_short_signals_are_librosas(count, top_db):
     samples = speech_like(8000)[:count]
-    assert_equal(ours(samples, S4, top_db), librosas(samples, S4, top_db))
+    assert_equal(ours(samples, RECIPE, top_db), librosas(samples, RECIPE, top_db))
 
 
 def test_silence_is_librosas():
     silence = np.zeros(3000, np.float32)
-    assert np.array_equal(ours(silence, S4), librosas(silence, S4))
-    assert not ours(silence, S4).any()
+    assert np.array_equal(ours(silence, RECIPE), librosas(silence, RECIPE))
+    assert not ours(silence, RECIPE).any()
 
 
 def test_with_the_wrong_rate_the_filters_end_at_1451_hz():
     """4000 Hz of a scale for 22 050 Hz are 4000 * 8000 / 22 050 Hz of a signal at 8 kHz."""
     from dataclasses import replace
 
-    wrong = replace(S4, mel_sample_rate_hz=22050)
+    wrong = replace(RECIPE, mel_sample_rate_hz=22050)
     time = np.arange(8000) / 8000
     for hertz, heard in ((1400.0, True), (1600.0, False)):
         sound = np.sin(2 * np.pi * hertz * time).astype(np.float32)
         loudest = mel_power(centred(sound, wrong, 81), wrong)[:, 40].max()
-        right = mel_power(centred(sound, S4, 81), S4)[:, 40].max()
+        right = mel_power(centred(sound, RECIPE, 81), RECIPE)[:, 40].max()
         assert (loudest > right / 10) == heard
 
 
 def test_a_block_of_frames_is_the_same_alone():
     """Long recordings are computed in blocks."""
-    padded = centred(speech_like(8000), S4, 105)
-    whole = mel_power(padded, S4)
-    part = mel_power(padded[3000 : 3000 + 19 * 100 + 1024], S4)
+    padded = centred(speech_like(8000), RECIPE, 105)
+    whole = mel_power(padded, RECIPE)
+    part = mel_power(padded[3000 : 3000 + 19 * 100 + 1024], RECIPE)
     assert torch.allclose(part, whole[:, 30:50], rtol=1e-5, atol=0)
 
 
 @given(st.integers(1, 5000), st.integers(1, 60))
 @settings(max_examples=40, deadline=None)
 def test_zeros_are_added_up_to_the_last_frame_asked_for_and_no_further(count, frames):
-    padded = centred(np.ones(count, np.float32), S4, frames)
-    whole = 1 + (len(padded) - S4.n_fft) // S4.hop_length
-    assert whole >= frames or len(padded) == count + S4.n_fft // 2
+    padded = centred(np.ones(count, np.float32), RECIPE, frames)
+    whole = 1 + (len(padded) - RECIPE.n_fft) // RECIPE.hop_length
+    assert whole >= frames or len(padded) == count + RECIPE.n_fft // 2
     assert padded.sum() == count
     assert len(padded) <= max(count + 512, (frames - 1) * 100 + 1024)
 
@@ -191,7 +191,7 @@ def test_a_file_of_ravdess_has_the_shape_printed_for_it(golden):
     """(128, 118): read, resampled to 8 kHz (by soxr, or librosa's other ways), trimmed by 30 dB."""
     first, last = trim_bounds(golden, 30.0)
     assert (first, last) == (7680, 19456)
-    assert ours(golden[first:last], S4).shape == (128, 118)
+    assert ours(golden[first:last], RECIPE).shape == (128, 118)
 
 
 @pytest.mark.realdata
@@ -199,4 +199,4 @@ def test_a_file_of_ravdess_has_librosas_values(golden):
     from librosa.effects import trim
 
     kept = trim(golden, top_db=30)[0]
-    assert_equal(ours(kept, S4), librosas(kept, S4))
+    assert_equal(ours(kept, RECIPE), librosas(kept, RECIPE))
