@@ -8,6 +8,20 @@ from typing import Any
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MPNET = "sentence-transformers/all-mpnet-base-v2"
 
+#: torchvision's published file of each architecture: ImageNet weights, version 1. The digits are
+#: the first of the sha256 of its bytes.
+TORCHVISION: Mapping[str, str] = MappingProxyType(
+    {
+        "alexnet": "alexnet-owt-7be5be79.pth",
+        "resnet50": "resnet50-0676ba61.pth",
+        "resnext50": "resnext50_32x4d-7cdf4587.pth",
+        "densenet201": "densenet201-c1103571.pth",
+    }
+)
+#: The licence of torchvision's code, with which its weights come; its documentation adds that the
+#: terms of the data they were trained on may apply to weights.
+_VISION_LICENCE = "BSD-3-Clause; ImageNet's terms may apply"
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -136,6 +150,10 @@ SPEECH_CARDS: Mapping[str, Card] = MappingProxyType(
 CARDS: Mapping[str, Card] = MappingProxyType(
     {
         **SPEECH_CARDS,
+        TORCHVISION["alexnet"]: Card("alexnet", 256, 1, 244, _VISION_LICENCE, "any"),
+        TORCHVISION["resnet50"]: Card("resnet50", 2048, 1, 103, _VISION_LICENCE, "any"),
+        TORCHVISION["resnext50"]: Card("resnext50", 2048, 1, 100, _VISION_LICENCE, "any"),
+        TORCHVISION["densenet201"]: Card("densenet201", 1920, 1, 81, _VISION_LICENCE, "any"),
         "google-bert/bert-base-uncased": Card("bert-base", 768, 13, 440, "Apache-2.0", "en"),
         "google-bert/bert-large-uncased": Card(
             "bert-large", 1024, 25, 1340, "Apache-2.0", "en", _LARGE

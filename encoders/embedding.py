@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from encoders.audio import Audio
-from encoders.encoder import Encoder, Measuring
+from encoders.encoder import Encoder, Measuring, Trimming
 from encoders.packing import in_batches
 from encoders.pooling import Hidden, Reduction
 from encoders.specs import Spec, SpeechSpec
@@ -35,10 +35,9 @@ def embed(encoder: Encoder, inputs: Sequence[Any], specs: Sequence[Spec]) -> lis
         else:
             parts = [_parts(own, encoder) for own in windows]
         extents = encoder.extents(group) if isinstance(encoder, Measuring) else [None] * len(group)
-        return [
-            _reduced(own, extent, specs, encoder)
-            for own, extent in zip(parts, extents, strict=True)
-        ]
+        starts = [_start_s(one, encoder) for one in group]
+        stored = zip(parts, extents, starts, strict=True)
+        return [_reduced(own, extent, start, specs, encoder) for own, extent, start in stored]
 
     return in_batches(list(inputs), _size, HELD, encode)
 
@@ -59,23 +58,28 @@ def _parts(windows: Sequence[Window], encoder: Encoder) -> Iterable[Hidden]:
     return (window.own(encoder.encode([window.content])[0]) for window in windows)
 
 
+def _start_s(one: Audio | str, encoder: Encoder) -> float:
+    """Seconds before the first frame: an encoder that trims the start of a recording says so."""
+    return encoder.offset_s(one) if isinstance(encoder, Trimming) else 0.0
+
+
 def _reduced(
-    parts: Iterable[Hidden], extent: Extent | None, specs: Sequence[Spec], encoder: Encoder
+    parts: Iterable[Hidden],
+    extent: Extent | None,
+    start_s: float,
+    specs: Sequence[Spec],
+    encoder: Encoder,
 ) -> Stored:
     reductions = {spec: Reduction(spec) for spec in specs}
     for hidden in parts:
         for reduction in reductions.values():
             reduction.add(hidden)
-    return {
-        spec: _embedding(one, extent, spec, encoder.frame_s) for spec, one in reductions.items()
-    }
-
-
-def _embedding(
-    reduction: Reduction, extent: Extent | None, spec: Spec, frame_s: float | None
-) -> Embedding:
-    stored = reduction.stored()
-    start_s = np.zeros(0, np.float32)
-    if spec.storage == "frames" and frame_s is not None:
-        start_s = (np.arange(stored.shape[1]) * frame_s * spec.time_pool).astype(np.float32)
-    return Embedding(stored.numpy(), reduction.frame_count, start_s, extent)
+    found = {}
+    for spec, reduction in reductions.items():
+        values = reduction.stored().numpy()
+        times = np.zeros(0, np.float32)
+        if spec.storage == "frames" and encoder.frame_s is not None:
+            step_s = encoder.frame_s * spec.time_pool
+            times = (start_s + np.arange(values.shape[1]) * step_s).astype(np.float32)
+        found[spec] = Embedding(values, reduction.frame_count, times, extent)
+    return found

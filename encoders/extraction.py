@@ -17,7 +17,7 @@ from encoders.cleaning import TextError
 from encoders.embedding import Stored, embed
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
-from encoders.specs import Spec, model_part
+from encoders.specs import Kind, Spec, model_part
 from encoders.store import EmbeddingStore, Space, text_key
 from encoders.utterance import Utterance
 
@@ -118,7 +118,7 @@ def embed_audio(
     hints = KeyHints(store.root / "hints.json")
     sources = [AudioSource(u.id, u, hints) for u in utterances]
     try:
-        found = _embed(sources, specs, store, device, progress)
+        found = _embed("audio", sources, specs, store, device, progress)
     finally:
         hints.save()
     heard = {u.id: hints.get(u) for u in utterances if u.id in found.keys}
@@ -136,10 +136,11 @@ def embed_text(
 ) -> Extraction:
     """Make sure that the store holds every transcript (by utterance id) under every spec."""
     sources = [TextSource(name, text) for name, text in texts.items()]
-    return _embed(sources, specs, store, device, progress)
+    return _embed("text", sources, specs, store, device, progress)
 
 
 def _embed(
+    kind: Kind,
     sources: Sequence[Source],
     specs: Sequence[Spec],
     store: EmbeddingStore,
@@ -158,7 +159,7 @@ def _embed(
             del keys[name], inputs[name]
         encoded += len({key for key, _ in inputs.values()})
         if progress is not None:
-            progress(specs[0].kind, len(keys) + len(failures), len(sources))
+            progress(kind, len(keys) + len(failures), len(sources))
     return Extraction(keys, encoded, len(keys) - encoded, tuple(failures))
 
 

@@ -1,15 +1,15 @@
 """The names that users type for encoders, and the Modality that each becomes."""
 
 import difflib
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType, NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import Any
 
 from encoders.cards import MPNET, SPEECH_CARDS
+from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.descriptors import EgemapsSpec, MfccSpec
+from encoders.options import MODALITY_OPTIONS, parsed, with_options
 from encoders.specs import (
     BertSpec,
     Kind,
@@ -28,6 +28,10 @@ SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
         "mfcc": MfccSpec(),
         "mfcc13": MfccSpec(n_mfcc=13),
         "egemaps": EgemapsSpec(),
+        "alexnet": SpectrogramCnnSpec(architecture="alexnet"),
+        "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
+        "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
+        "densenet201": SpectrogramCnnSpec(architecture="densenet201"),
         **{
             card.short_name: SpeechSpec(checkpoint=checkpoint)
             for checkpoint, card in SPEECH_CARDS.items()
@@ -42,10 +46,6 @@ SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
         "bertweet": BertSpec(checkpoint="vinai/bertweet-base"),
     }
 )
-#: What every name may be given, beside the fields that its spec class lists as ``options``.
-MODALITY_OPTIONS = ("layer", "pooling")
-
-AnySpec = TypeVar("AnySpec", bound=Spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,14 @@ def parse_modality(
     if spec.kind != kind:
         raise ValueError(f"--{kind} {parts.name}: is an encoder of {spec.kind}, not of {kind}")
     if parts.untrained:
-        if not isinstance(spec, SpeechSpec | BertSpec):
+        if not hasattr(spec, "untrained"):
             raise ValueError(f"--{kind} {typed}: {parts.name} has no untrained form")
-        spec = replace(spec, untrained=True)
+        flag: dict[str, Any] = {"untrained": True}
+        spec = replace(spec, **flag)
     own = {name: text for name, text in parts.options.items() if name not in MODALITY_OPTIONS}
     try:
-        spec = _with_options(spec, own)
-        layer = _parsed("layer", parts.options.get("layer", "-1"), int)
+        spec = with_options(spec, own)
+        layer = parsed("layer", parts.options.get("layer", "-1"), int)
     except ValueError as error:
         raise ValueError(f"--{kind} {typed}: {error}") from None
     pooling = parts.options.get("pooling", "")
@@ -111,93 +112,3 @@ def _spec(parts: EncoderName, kind: Kind) -> Spec:
 
     family = SentenceSpec if is_sentence_model(parts.name) else BertSpec
     return family(checkpoint=parts.name)
-
-
-# ---------------------------------------------------------------- options
-
-
-def _with_options(spec: AnySpec, options: Mapping[str, str]) -> AnySpec:
-    """The spec with the fields that a user named, each read by the type of its field.
-
-    Raises:
-        ValueError: no such option (the nearest is offered), or a value that it cannot have.
-    """
-    for name in options:
-        if name not in spec.options:
-            raise ValueError(_unknown(name, (*MODALITY_OPTIONS, *spec.options)))
-    hints = get_type_hints(type(spec))
-    values = {name: _parsed(name, text, hints[name]) for name, text in options.items()}
-    return replace(spec, **values)
-
-
-def _unknown(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ";"
-    return f"unknown option {name!r}{hint} known: {', '.join(known)}"
-
-
-def _parsed(name: str, text: str, hint: Any) -> Any:  # noqa: ANN401 - the hint says the type
-    """A value of the type that ``hint`` names; "none" is None where that is allowed."""
-    choices = get_args(hint)
-    if get_origin(hint) is Literal:
-        if text in choices:
-            return text
-        raise ValueError(_wrong(name, text, f"one of {', '.join(choices)}"))
-    if NoneType in choices:
-        return None if text == "none" else _parsed(name, text, _without_none(choices))
-    return _READERS[hint](name, text)
-
-
-def _without_none(choices: tuple[Any, ...]) -> Any:  # noqa: ANN401 - a type
-    (only,) = [choice for choice in choices if choice is not NoneType]
-    return only
-
-
-def _whole(name: str, text: str) -> int:
-    # int() would take "1_0" and digits of other scripts as well.
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise ValueError(f"{name} {text!r} is not a whole number")
-    return int(text)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"{name} {text!r} is not a number")
-    return value
-
-
-def _truth(name: str, text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(_wrong(name, text, "true or false"))
-    return text == "true"
-
-
-def _numbers(name: str, text: str) -> tuple[int, ...]:
-    """Whole numbers joined by +, or a stretch of them as in 0-6."""
-    found: list[int] = []
-    for part in text.split("+"):
-        first, dash, last = part.partition("-")
-        if dash and first:
-            found += range(_whole(name, first), _whole(name, last) + 1)
-        else:
-            found.append(_whole(name, part))
-    if not found:
-        raise ValueError(_wrong(name, text, "numbers as in 3+6 or 0-6"))
-    return tuple(found)
-
-
-def _wrong(name: str, text: str, expected: str) -> str:
-    return f"{name} {text!r}: expected {expected}"
-
-
-#: Readers of one value by the type of its field.
-_READERS: Mapping[Any, Any] = MappingProxyType(
-    {
-        **{int: _whole, float: _number, bool: _truth, str: lambda _name, text: text},
-        tuple[int, ...]: _numbers,
-    }
-)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
 
+from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.descriptors import EgemapsSpec, MfccSpec
 from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
 
@@ -160,7 +161,9 @@ class SentenceSpec:
         _check_max_length(self.max_length)
 
 
-Spec = LogMelSpec | MfccSpec | EgemapsSpec | SpeechSpec | BertSpec | SentenceSpec
+Spec = (
+    LogMelSpec | MfccSpec | EgemapsSpec | SpectrogramCnnSpec | SpeechSpec | BertSpec | SentenceSpec
+)
 
 #: The module of each family. Each has ``NUMERICS_VERSION``, ``weights_sha256(spec)`` and
 #: ``load(spec, device)``.
@@ -172,13 +175,9 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "speech": "encoders.speech",
         "bert": "encoders.text",
         "sentence": "encoders.text",
+        "spectrogram_cnn": "encoders.spectrogram_cnn",
     }
 )
-
-
-def checkpoint_of(spec: Spec) -> str | None:
-    """Checkpoint whose weights must lie on this machine before anything can be encoded."""
-    return None if getattr(spec, "untrained", False) else getattr(spec, "checkpoint", None)
 
 
 def spec_from_json(fields_of: Mapping[str, Any]) -> Spec:

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.checkpoints import locate
-from encoders.encoder import fingerprint_of
+from encoders.encoder import fingerprint_of, locate_weights
 from encoders.extraction import Extraction, Failure, Progress, embed_audio, embed_text
 from encoders.features import Features, read_features
 from encoders.names import parse_modality
 from encoders.pooling import for_head, statistics_of
 from encoders.recognisers import parse_recogniser, recogniser_fingerprint
-from encoders.specs import Kind, Modality, checkpoint_of
+from encoders.specs import Kind, Modality
 from encoders.store import Embedding, EmbeddingStore
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.config import ConfigError, Study
@@ -92,14 +91,8 @@ def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]
             _features(typed)
             continue
         spec = parse_modality(typed, kind).encoder
-        if not needed & {kind, SEQUENCE_OF[kind]}:
-            continue
-        checkpoint = checkpoint_of(spec)
-        if checkpoint is not None:
-            locate(checkpoint, getattr(spec, "revision", None))
-        elif not getattr(spec, "untrained", False):
-            # Descriptors have no weights, but some need a package, and their hash asks for it.
-            fingerprint_of(spec)
+        if needed & {kind, SEQUENCE_OF[kind]}:
+            locate_weights(spec)
     if reads_words(study, arms) and to_recognise(utterances, study.transcript):
         recogniser_fingerprint(parse_recogniser(study.asr))
 

@@ -5,9 +5,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from encoders.cards import CARDS, DESCRIPTORS
-from encoders.checkpoints import find_local, locate
+from encoders.checkpoints import MissingWeightsError, find_local, locate
+from encoders.cnn_spec import SpectrogramCnnSpec
+from encoders.cnn_weights import fetch_file, locate_file
+from encoders.descriptors import EgemapsSpec
 from encoders.names import SHORT_NAMES, parse_modality
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
+from encoders.specs import Spec
 
 #: What the column of licences is too narrow to say.
 NOTES = (
@@ -45,7 +49,7 @@ def known_models() -> list[ModelRow]:
         card = DESCRIPTORS[name] if checkpoint is None else CARDS[checkpoint]
         facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
         shown = checkpoint or ("opensmile" if name == "egemaps" else "none")
-        rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(name, checkpoint)))
+        rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(spec)))
     for name, size_mb in WHISPER_MODELS.items():
         language = "en" if name.endswith(".en") else "99 languages"
         here = whisper_path(name).is_file()
@@ -56,10 +60,16 @@ def known_models() -> list[ModelRow]:
     return rows
 
 
-def _is_here(name: str, checkpoint: str | None) -> bool:
+def _is_here(spec: Spec) -> bool:
     """Whether the weights are on this machine; of descriptors, the package that computes them."""
+    if isinstance(spec, SpectrogramCnnSpec):
+        try:
+            return locate_file(spec).is_file()
+        except MissingWeightsError:
+            return False
+    checkpoint = getattr(spec, "checkpoint", None)
     if checkpoint is None:
-        return name != "egemaps" or find_spec("opensmile") is not None
+        return not isinstance(spec, EgemapsSpec) or find_spec("opensmile") is not None
     return find_local(checkpoint) is not None
 
 
@@ -79,4 +89,6 @@ def fetch_model(name: str) -> Path:
         # Says what installs the package, where a descriptor needs one.
         fingerprint_of(parse_modality(name, "audio").encoder)
         raise ValueError(f"{name} has no weights to fetch")
+    if isinstance(spec, SpectrogramCnnSpec):
+        return fetch_file(checkpoint)
     return locate(checkpoint)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.descriptors import MfccSpec
-from encoders.names import MODALITY_OPTIONS, SHORT_NAMES, _parsed, parse_modality
+from encoders.names import SHORT_NAMES, parse_modality
+from encoders.options import MODALITY_OPTIONS, SYNONYMS, parsed
 from encoders.specs import BertSpec, SentenceSpec, Spec
 
 CLASSES = get_args(Spec)
@@ -88,41 +89,42 @@ def test_a_wrong_option_says_what_was_expected(typed, kind, message):
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_option_is_a_field_whose_type_can_be_read(cls):
     hints = get_type_hints(cls)
-    assert set(cls.options) <= {field.name for field in fields(cls)} - {"family", "checkpoint"}
+    assert set(cls.options) <= {field.name for field in fields(cls)} - {"family"}
     assert not set(cls.options) & set(MODALITY_OPTIONS)
     for name in cls.options:
         default = getattr(cls(), name)
         text = "none" if default is None else str(default)
-        assert _parsed(name, text, hints[name]) == default
+        assert parsed(name, text, hints[name]) == default
 
 
 @pytest.mark.parametrize("name", SHORT_NAMES)
 def test_every_short_name_takes_its_own_values_as_options(name):
     spec = SHORT_NAMES[name]
-    pairs = [f"{option}={getattr(spec, option)}" for option in spec.options]
+    words = {name: SYNONYMS.get(name, name) for name in spec.options}
+    pairs = [f"{word}={getattr(spec, name)}" for name, word in words.items()]
     typed = f"{name}@{','.join(pairs)}".replace("None", "none")
     assert parse_modality(typed, spec.kind).encoder == spec
 
 
 @given(st.integers(-(10**9), 10**9))
 def test_whole_numbers_are_read_back(number):
-    assert _parsed("x", str(number), int) == number
+    assert parsed("x", str(number), int) == number
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_are_read_back(number):
-    assert _parsed("x", repr(number), float | None) == number
+    assert parsed("x", repr(number), float | None) == number
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False)])
 def test_truth_is_read(text, value):
-    assert _parsed("x", text, bool) is value
+    assert parsed("x", text, bool) is value
 
 
 @pytest.mark.parametrize("text", ["True", "1", "yes", ""])
 def test_nothing_else_is_true_or_false(text):
     with pytest.raises(ValueError, match="expected true or false"):
-        _parsed("x", text, bool)
+        parsed("x", text, bool)
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,16 @@ def test_a_wrong_option_of_an_encoder_is_one_message(
     assert "Traceback" not in shown
 
 
+def test_an_image_network_without_weights_says_what_to_do(monkeypatch, corpus, tmp_path, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert compare(monkeypatch, corpus, "--audio", "alexnet") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "serfusion models fetch alexnet" in said
+    assert "alexnet@weights=FILE" in said
+    assert "alexnet:untrained needs none" in said
+    assert not (corpus.parent / "run").exists()
+
+
 def test_check_counts_and_finds_doubled_recordings(monkeypatch, corpus, capsys):
     (corpus.parent / "s0-0.wav").write_bytes((corpus.parent / "s1-0.wav").read_bytes())
     assert run(monkeypatch, "check", "--manifest", corpus) == 0
@@ -230,6 +240,23 @@ def test_kept_fits_are_removed_when_asked_for(monkeypatch, corpus, capsys):
     capsys.readouterr()
     compare(monkeypatch, corpus)
     assert "fits trained, 0 from the cache" in capsys.readouterr().err
+
+
+def test_image_networks_are_listed_with_their_files(monkeypatch, tmp_path):
+    from experiments.models import known_models
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    row = next(row for row in known_models() if row.name == "resnet50")
+    assert (row.checkpoint, row.dim, row.layers, row.size_mb, row.here) == (
+        *("resnet50-0676ba61.pth", 2048, 1, 103, False),
+    )
+    assert row.licence.startswith("BSD-3-Clause")
+
+
+def test_an_image_network_can_be_compared(monkeypatch, corpus):
+    options = "alexnet:untrained@image_size=63,window_s=0.5,hop_s=0.25"
+    assert compare(monkeypatch, corpus, "--audio", options) == 0
+    assert (corpus.parent / "run" / "results.json").is_file()
 
 
 def test_models_and_corpora_are_listed(monkeypatch, capsys):
