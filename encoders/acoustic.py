@@ -11,9 +11,10 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from encoders.audio import Audio, AudioError, Samples, resample
-from encoders.cepstrum import MelFrontEnd, mfcc, trim
+from encoders.cepstrum import mfcc
 from encoders.checkpoints import MissingWeightsError
 from encoders.descriptors import EgemapsSpec, MfccSpec
+from encoders.mel import MelSetting, trim_bounds
 from encoders.pooling import Hidden
 from encoders.specs import LogMelSpec
 from encoders.spectrogram import log_mel, with_deltas
@@ -94,21 +95,22 @@ class MfccEncoder(Descriptors):
     def __init__(self, spec: MfccSpec) -> None:
         super().__init__(spec.sample_rate_hz, spec.hop_samples / spec.sample_rate_hz)
         self.spec = spec
-        self.front_end = MelFrontEnd(
+        self.setting = MelSetting(
             sample_rate_hz=spec.sample_rate_hz,
             n_fft=spec.n_fft or spec.window_samples,
-            window=spec.window_samples,
-            hop=spec.hop_samples,
+            win_length=spec.window_samples,
+            hop_length=spec.hop_samples,
             n_mels=spec.n_mels,
-            window_shape=spec.window,
+            window_function=spec.window,
             mel_sample_rate_hz=spec.mel_sample_rate_hz,
         )
 
     def frames(self, samples: Samples) -> Float32[Tensor, "frames dim"]:
         """Coefficients, or their mean, with time differences."""
         if self.spec.trim_db is not None:
-            samples = trim(samples, self.spec.trim_db)
-        found = mfcc(samples, self.spec.n_mfcc, self.front_end)
+            first, end = trim_bounds(samples, self.spec.trim_db)
+            samples = samples[first:end]
+        found = mfcc(samples, self.spec.n_mfcc, self.setting)
         if self.spec.axis == "frequency":
             found = found.mean(dim=1, keepdim=True)
         return with_deltas(found, self.spec.deltas)

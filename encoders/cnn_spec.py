@@ -6,10 +6,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from encoders.cards import TORCHVISION
-from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
+from encoders.storage import TIME_STATISTICS, Storage, StorageDtype, WindowFunction
 
 Architecture = Literal["alexnet", "resnet50", "resnext50", "densenet201"]
-WindowFunction = Literal["hamming", "hann"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
-
-WindowShape = Literal["hann", "hamming"]
+from encoders.storage import TIME_STATISTICS, Storage, StorageDtype, WindowFunction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +30,7 @@ class MfccSpec:
     n_mfcc: int = 40
     sample_rate_hz: int = 16000
     window_ms: float = 25.0
-    window: WindowShape = "hann"
+    window: WindowFunction = "hann"
     n_fft: int | None = None
     hop_ms: float = 10.0
     n_mels: int = 80

@@ -7,3 +7,4 @@ StorageDtype = Literal["float32", "float16"]
 
 #: Statistics over time that ``storage="pooled"`` keeps side by side, in this order.
 TIME_STATISTICS = ("mean", "std", "max")
+WindowFunction = Literal["hamming", "hann"]
