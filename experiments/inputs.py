@@ -57,6 +57,7 @@ class Modal:
     encoded: int = 0
     cached: int = 0
     failures: tuple[Failure, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -86,6 +87,7 @@ def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]
             ValueError: a name is unknown, or a features file cannot be read.
     """
     needed = inputs_needed(arms)
+    recogniser = parse_recogniser(study.asr)
     for kind, typed in typed_encoders(study):
         if typed.startswith(FEATURES):
             _features(typed)
@@ -94,7 +96,7 @@ def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]
         if needed & {kind, SEQUENCE_OF[kind]}:
             locate_weights(spec)
     if reads_words(study, arms) and to_recognise(utterances, study.transcript):
-        recogniser_fingerprint(parse_recogniser(study.asr))
+        recogniser_fingerprint(recogniser)
 
 
 def typed_encoders(study: Study) -> tuple[tuple[Kind, str], ...]:
@@ -130,7 +132,8 @@ def gather(
     audio = _modal("audio", study.audio, needed, utterances, words, store, progress)
     text = _modal("text", study.text, needed, utterances, words, store, progress)
     frames = {**audio.frames, **text.frames}
-    why = {f.utterance: f.why for f in (*words.failures, *audio.failures, *text.failures)}
+    why = {**audio.absent, **text.absent}
+    why |= {f.utterance: f.why for f in (*words.failures, *audio.failures, *text.failures)}
     kept, dropped = _split_rows(utterances, frames, why, study.rows)
     if not kept:
         raise CorpusError(corpus.name, [Fault(f.utterance, f.why) for f in dropped])
@@ -249,7 +252,8 @@ def _precomputed(
             f"--{kind} features: none of its {len(features.frames)} ids is an utterance's "
             f"(first there: {next(iter(features.frames), 'none')}, first here: {utterances[0].id})"
         )
-    modal = Modal(cached=len(own))
+    absent = {u.id: f"is not in the {kind} features" for u in utterances if u.id not in own}
+    modal = Modal(cached=len(own), absent=absent)
     if kind in needed:
         modal.frames[kind] = {
             name: statistics_of(rows) if features.sequences else rows for name, rows in own.items()

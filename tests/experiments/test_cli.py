@@ -114,11 +114,16 @@ def test_report_refuses_a_run_whose_predictions_were_changed(monkeypatch, corpus
             "no such corpus",
         ),
         (["compare", "--nonsense"], 2, "nonsense"),
+        (["compare", "--config", "s.toml", "--seeds", "2"], 2, "--seeds cannot go with it"),
+        (["demo", "--trials", "-1"], 2, "--trials"),
+        (["demo", "--jobs", "0"], 2, "--jobs"),
+        (["check"], 2, "exactly one of"),
+        (["check", "--manifest", "m.csv", "--root", "nowhere"], 1, "nowhere: is not a folder"),
+        (["embed", "--corpus", "demo", "--audio", "logmel", "--shard", "²/²"], 2, "i/N"),
         (["report", "nowhere"], 1, "nowhere"),
         (["models", "fetch", "logmel"], 1, "no weights"),
         (["embed", "--corpus", "demo", "--audio", "logmel", "--shard", "3/2"], 2, "i/N"),
     ],
-    ids=["no-audio", "no-source", "bad-corpus", "bad-option", "no-run", "no-weights", "bad-shard"],
 )
 def test_what_the_user_can_mend_is_one_message(monkeypatch, capsys, words, code, said):
     assert run(monkeypatch, *words) == code
