@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from experiments.caveats import badges, cautions
 from experiments.config import Study
 from experiments.figures import (
     arms_forest,
@@ -24,19 +25,18 @@ from experiments.wording import (
     MINUS,
     answer,
     arm_name,
-    badges,
     beats_both,
     claim,
     corpus_title,
     decimals,
     p_number,
     percent,
-    plain,
     signed,
     span,
     verdict,
     verdict_text,
 )
+from fusion.escaping import counted, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: Dropped rows that are listed before the reader asks for all.
@@ -45,8 +45,8 @@ DROPPED_SHOWN = 20
 _ALWAYS = ("audio", "text", "asr", "trials", "seeds")
 
 
-def page(results: Mapping[str, Any]) -> str:
-    """The report as HTML."""
+def page(results: Mapping[str, Any], folder: str = "") -> str:
+    """The report as HTML; ``folder`` is the name of the run's folder, where it has one."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -62,6 +62,9 @@ def page(results: Mapping[str, Any]) -> str:
         answer=answer(results),
         title=corpus_title(results),
         badges=badges(results),
+        folder=plain(folder),
+        cautions=cautions(results),
+        seeds=len(results["seeds"]),
         figures=_figures(results),
         confusions={arm: Markup(draw_confusion(results, arm)) for arm in results["arms"]},
         main=main,
@@ -159,4 +162,5 @@ _FILTERS = {
     "value": _value,
     "largest": _largest,
     "number": decimals,
+    "counted": counted,
 }

@@ -1,5 +1,7 @@
 """``results.json``: every number of a report, computed from stored predictions alone."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusion import metrics
-from fusion.predictions import Prediction, best_per_fold, counts_by_speaker
+from fusion.predictions import Prediction, best_per_fold, counts_by_speaker, digest
 from fusion.statistics import holm, interval, paired_difference
 
 UNIMODAL = ("audio", "text", "audio_frames")
@@ -27,6 +29,19 @@ class RunFacts:
     warnings: tuple[str, ...]
     fits: Mapping[str, tuple[Mapping[str, Any], ...]]
     facts: Mapping[str, Any]
+
+    def digest(self) -> str:
+        """Sha256 of all of it as canonical JSON, whatever the order of arms and folds.
+
+        Nothing here can be computed from predictions: a report can only tell whether it changed.
+        """
+        fits = {
+            arm: sorted(rows, key=lambda row: str(row["fold"]))
+            for arm, rows in self.fits.items()
+            if rows
+        }
+        text = json.dumps({**asdict(self), "fits": fits}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def with_best(rows: Sequence[Prediction]) -> list[Prediction]:
@@ -53,7 +68,11 @@ def _chosen(rows: Sequence[Prediction]) -> dict[str, dict[str, str]]:
 
 
 def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
-    """The content of ``results.json``."""
+    """The content of ``results.json``.
+
+    ``hashes`` holds those of what is carried over from the facts and of ``predictions.jsonl``,
+    as :func:`fusion.predictions.write` makes it of these rows.
+    """
     test = [row for row in rows if row.split == "test"]
     speakers = sorted({row.speaker for row in test})
     seeds = sorted({row.seed for row in test})
@@ -79,6 +98,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         "differences": _differences(counts),
         "warnings": list(facts.warnings),
         "facts": dict(facts.facts),
+        "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
     }
 
 

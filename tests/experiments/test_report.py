@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import subprocess
 import sys
@@ -12,8 +11,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
+from finished_runs import EVIL, STUDY, files, make_results
 from rich.console import Console
 
 from experiments.page import command
@@ -21,121 +20,19 @@ from experiments.report import (
     answer,
     claim,
     print_report,
-    rebuild,
     terminal_table,
     write_report,
 )
-from experiments.results import RunFacts, summarise, with_best
-from experiments.tables import escape_latex, escape_markdown
+from experiments.tables import escape_latex
 from experiments.wording import beats_both, decimals, p_text
-from fusion import predictions
-from fusion.predictions import Prediction
+from fusion.escaping import escape_markdown
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SKILL = {"audio": 0.5, "text": 0.35, "concat": 0.75}
-STUDY = {
-    "audio": "logmel",
-    "text": "minilm",
-    "corpus": "tiny",
-    "manifest": None,
-    "root": "a folder",
-    "labels": ["calm", "cross"],
-    "asr": "whisper-base",
-    "arms": None,
-    "trials": 2,
-    "seeds": 2,
-}
-EVIL = "<script>alert(1)</script>"
-
-
-def make_rows(arms, speakers, targets):
-    """Predictions that are right with the arm's skill, drawn with a fixed seed."""
-    rng = np.random.default_rng(7)
-    rows = []
-    for arm in arms:
-        for number in range(speakers):
-            for split, fold in (("dev", 1 - number % 2), ("test", number % 2)):
-                for item in range(3 * len(targets)):
-                    truth = item % len(targets)
-                    for seed in (0, 1):
-                        scores = rng.dirichlet(np.ones(len(targets)))
-                        scores[truth] += rng.random() < SKILL.get(arm, 0.6)
-                        rows.append(make_row(arm, number, item, fold, split, seed, truth, scores))
-    return rows
-
-
-def make_row(arm, number, item, fold, split, seed, truth, scores):
-    return Prediction(
-        run="abc123",
-        corpus="tiny",
-        utterance=f"s{number}-{item}",
-        speaker=f"s{number}",
-        arm=arm,
-        outer_fold=str(fold),
-        inner_fold=0 if split == "dev" else None,
-        seed=seed,
-        split=split,
-        condition="",
-        window=None,
-        target=tuple(float(k == truth) for k in range(len(scores))),
-        scores=tuple(round(float(score), 6) for score in scores),
-    )
-
-
-def make_facts(arms, targets, dropped=()):
-    fit = {"hyperparameters": {"hidden": 64, "dropout": 0.25}, "trials": [0.5, 0.625]}
-    return RunFacts(
-        run="abc123",
-        corpus="tiny",
-        task="single-label",
-        targets=tuple(targets),
-        dropped=tuple(dropped),
-        warnings=("the words are constant",),
-        fits={arm: ({"fold": "0", **fit}, {"fold": "1", **fit}) for arm in arms},
-        facts={
-            "study": STUDY,
-            "protocol": "speaker",
-            "folds": 2,
-            "encoders": {"audio": "f" * 64},
-            "recognised": 3,
-            "recogniser": "whisper-base",
-            "text_probe": {
-                "sentences": 10, "shared": 1.0, "uar": 0.2, "null_high": 0.3, "p": 0.04
-            },
-        },
-    )  # fmt: skip
-
-
-def make_results(arms=("audio", "text", "concat"), speakers=6, targets=("calm", "cross")):
-    rows = with_best(make_rows(arms, speakers, targets))
-    return json.loads(json.dumps(summarise(rows, make_facts(arms, targets))))
 
 
 @pytest.fixture
 def results():
     return make_results()
-
-
-@pytest.fixture
-def run(tmp_path):
-    folder = tmp_path / "run"
-    folder.mkdir()
-    rows = with_best(make_rows(("audio", "text", "concat"), 6, ("calm", "cross")))
-    found = summarise(rows, make_facts(("audio", "text", "concat"), ("calm", "cross")))
-    predictions.write(rows, folder / "predictions.jsonl")
-    (folder / "results.json").write_text(json.dumps(found))
-    return folder
-
-
-def change(folder, edit):
-    path = folder / "results.json"
-    content = json.loads(path.read_text())
-    edit(content)
-    path.write_text(json.dumps(content))
-
-
-def files(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 # ---------------------------------------------------------------- sentences
@@ -385,10 +282,11 @@ def test_the_page_loads_and_runs_nothing(results, tmp_path):
 
 
 def test_the_same_results_give_the_same_bytes(results, tmp_path):
-    for name in ("one", "two"):
-        write_report(results, tmp_path / name)
-    for path in files(tmp_path / "one"):
-        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
+    one, two = (tmp_path / name / "run" for name in ("one", "two"))
+    for folder in (one, two):
+        write_report(results, folder)
+    for path in files(one):
+        assert (one / path).read_bytes() == (two / path).read_bytes()
 
 
 # ---------------------------------------------------------------- what comes from outside
@@ -550,78 +448,3 @@ def test_a_report_needs_no_model_library(module):
         capture_output=True, text=True, check=True, cwd=REPOSITORY,
     )  # fmt: skip
     assert done.stdout.strip() == "set()"
-
-
-# ---------------------------------------------------------------- once more from predictions
-
-
-def test_rebuilt_numbers_are_the_stored_ones(run):
-    stored = json.loads((run / "results.json").read_text())
-    assert json.loads(json.dumps(rebuild(run))) == stored
-    assert "table.md" in files(run)
-
-
-@pytest.mark.parametrize(
-    ("edit", "message"),
-    [
-        (lambda r: r["arms"]["audio"]["uar"].update(value=0.99), "arms.audio.uar.value is 0.99"),
-        (lambda r: r["arms"]["concat"].update(confusion=[[1, 0], [0, 1]]), "confusion"),
-        (lambda r: r["differences"][0].update(p=0.001), r"differences\[0\].p is 0.001"),
-        (lambda r: r["differences"].pop(), "differences"),
-        (lambda r: r["arms"].pop("best_fused"), "arms.best_fused"),
-        (lambda r: r["rows"].update(used=1000), "rows.used is 1000, computed 36"),
-        (lambda r: r.update(run="other"), "predictions of run abc123"),
-        (lambda r: r.update(targets=["a", "b", "c"]), "expected 3 scores"),
-        (lambda r: r.pop("arms"), "no results of a run: arms"),
-        (lambda r: r["arms"].update(audio=[]), "not of one run"),
-    ],
-)
-def test_a_number_that_no_run_made_is_refused(run, edit, message):
-    change(run, edit)
-    with pytest.raises(ValueError, match=message):
-        rebuild(run)
-    assert files(run) == {"results.json", "predictions.jsonl"}
-
-
-def test_changed_predictions_are_refused(run):
-    path = run / "predictions.jsonl"
-    rows = predictions.read(path)
-    wrong = [row for row in rows if not (row.arm == "audio" and row.utterance == "s0-0")]
-    predictions.write(wrong, path)
-    with pytest.raises(ValueError, match="numbers that its predictions do not give"):
-        rebuild(run)
-
-
-def test_best_arms_are_chosen_again_and_not_read(run):
-    """A best arm whose rows were bettered by hand is the honest one again."""
-    path = run / "predictions.jsonl"
-    stored = json.loads((run / "results.json").read_text())
-    rows = [
-        Prediction(**{name: getattr(row, name) for name in Prediction.__slots__}
-                   | ({"scores": row.target} if row.arm == "best_fused" else {}))
-        for row in predictions.read(path)
-    ]  # fmt: skip
-    predictions.write(rows, path)
-    assert rebuild(run)["arms"]["best_fused"]["uar"] == stored["arms"]["best_fused"]["uar"]
-
-
-@pytest.mark.parametrize("lacking", ["results.json", "predictions.jsonl"])
-def test_a_folder_that_is_no_run_is_named(run, lacking):
-    (run / lacking).unlink()
-    with pytest.raises(ValueError, match=f"no finished run: expected {lacking}"):
-        rebuild(run)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("results.json", "{", "not JSON"),
-        ("results.json", "[]", "no results of a run"),
-        ("predictions.jsonl", "", "no predictions in it"),
-        ("predictions.jsonl", '{"run": 1}\n', "not a prediction"),
-    ],
-)
-def test_a_broken_file_is_named(run, name, content, message):
-    (run / name).write_text(content)
-    with pytest.raises(ValueError, match=message):
-        rebuild(run)
