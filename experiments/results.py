@@ -80,7 +80,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         arm: [row for row in test if row.arm == arm] for arm in dict.fromkeys(r.arm for r in test)
     }
     counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
-    fits = _fits(rows, facts)
+    fits, folds = _fits(rows, facts), list(dict.fromkeys(row.outer_fold for row in test))
     return {
         "run": facts.run,
         "corpus": facts.corpus,
@@ -93,7 +93,8 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         },
         "seeds": seeds,
         "arms": {
-            arm: _arm(arms[arm], counts[arm], facts.targets, fits.get(arm, ())) for arm in arms
+            arm: _arm(arms[arm], counts[arm], facts.targets, folds, fits.get(arm, ()))
+            for arm in arms
         },
         "differences": _differences(counts),
         "warnings": list(facts.warnings),
@@ -117,6 +118,7 @@ def _arm(
     rows: Sequence[Prediction],
     counts: np.ndarray,
     targets: Sequence[str],
+    folds: Sequence[str],
     fits: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     total = counts.sum(axis=0)  # [seeds, K, K]
@@ -128,7 +130,7 @@ def _arm(
     return {
         **summary,
         "per_class": _per_class(total, targets),
-        "folds": _folds(rows, fits),
+        "folds": _folds(rows, folds, fits),
         "trials": max((len(fit.get("trials", ())) for fit in fits), default=0),
         "confusion": total.mean(axis=0).tolist(),
     }
@@ -148,12 +150,14 @@ def _per_class(total: np.ndarray, targets: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _folds(rows: Sequence[Prediction], fits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Per outer fold; UAR is null with its reason where the fold lacks a class."""
+def _folds(
+    rows: Sequence[Prediction], names: Sequence[str], fits: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Per outer fold, in the same order for every arm; UAR is null where a fold lacks a class."""
     seeds = sorted({row.seed for row in rows})
     about = {fit["fold"]: fit for fit in fits}
     folds = []
-    for name in dict.fromkeys(row.outer_fold for row in rows):
+    for name in sorted({row.outer_fold for row in rows}, key=list(names).index):
         own = [row for row in rows if row.outer_fold == name]
         counts = counts_by_speaker(own, sorted({row.speaker for row in own}), seeds).sum(axis=0)
         lacking = int((counts[0].sum(axis=1) == 0).sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import subprocess
 import sys
 from copy import deepcopy
@@ -359,13 +360,58 @@ def test_latex_letters(text, expected):
     assert escape_latex(text) == expected
 
 
+def words_of(text):
+    """What a shell makes of a command."""
+    return shlex.split(text.replace("\\\n", " "))
+
+
 def test_the_command_is_quoted_and_leaves_out_defaults():
-    assert command(STUDY) == (
+    assert words_of(command(STUDY)) == words_of(
         "serfusion compare --corpus tiny --root 'a folder' --audio logmel --text minilm "
         "--labels calm,cross --asr whisper-base --trials 2 --seeds 2"
     )
     assert command(None) is None
     assert "'a; b'" in (command(STUDY | {"root": "a; b"}) or "")
+
+
+@pytest.mark.parametrize("root", ["a folder", "x" * 200, "a \\ b -- c"])
+def test_no_line_of_the_command_breaks_an_option(root):
+    text = command(STUDY | {"root": root})
+    lines = text.split(" \\\n")
+    assert len(lines) > 1
+    assert all(line.startswith("  --") for line in lines[1:])
+    assert all(len(line) <= 76 or line.count(" --") == 1 for line in lines[1:])
+    assert words_of(text)[words_of(text).index("--root") + 1] == root
+
+
+def cells_of_folds(page):
+    """The table of folds: the name of each, and its cells."""
+    table = page[page.index("UAR on the test speakers of each fold") :]
+    rows = re.findall(
+        r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", table[: table.index("</table>")]
+    )
+    return {name: re.findall(r"<td.*?>(.*?)</td>", cells) for name, cells in rows}
+
+
+def test_a_fold_is_found_by_its_name_in_every_arm(results, tmp_path):
+    """Arms whose folds were stored in another order stand in the right line all the same."""
+    write_report(results, tmp_path)
+    expected = cells_of_folds((tmp_path / "report.html").read_text())
+    assert expected["0"] != expected["1"]
+    results["arms"]["best_fused"]["folds"].reverse()
+    write_report(results, tmp_path)
+    assert cells_of_folds((tmp_path / "report.html").read_text()) == expected
+
+
+def test_an_arm_chosen_in_every_fold_is_said_once(results, tmp_path):
+    for number, fold in enumerate(results["arms"]["best_fused"]["folds"]):
+        fold["chosen"] = ("late", "concat")[number]
+    for fold in results["arms"]["best_unimodal"]["folds"]:
+        fold["chosen"] = "audio"
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Best single modality stands for audio in every fold." in page
+    assert "Best fused stands for late (fold 0), concat (fold 1)." in page
 
 
 # ---------------------------------------------------------------- what may be absent
