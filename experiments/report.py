@@ -40,7 +40,7 @@ TOLERANCE = 1e-9
 #: Letters of a value in a message.
 LONGEST = 80
 #: What a file that passed the schema and was forged all the same can still run into.
-BROKEN = (KeyError, TypeError, IndexError, AttributeError)
+BROKEN = (KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
 
 
 def write_report(results: Mapping[str, Any], folder: Path) -> None:

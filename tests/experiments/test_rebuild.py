@@ -190,6 +190,9 @@ def test_a_value_of_another_kind_is_one_message(run, edit, message):
         lambda r: r["facts"].pop("study"),
         lambda r: r.update(targets=["a", "a"]),
         lambda r: r.update(facts={}),
+        lambda r: r["arms"]["audio"]["folds"][0].update(trials=[1e308]),
+        lambda r: r["facts"]["text_probe"].update(shared=1e308),
+        lambda r: r["rows"].update(speakers=-1),
     ],
 )
 def test_a_forger_gets_a_report_or_one_message_and_no_traceback(run, edit):
