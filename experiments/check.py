@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from encoders.audio import AudioError
 from encoders.extraction import Failure, Progress, default_store
 from encoders.hints import Heard, KeyHints
 from encoders.utterance import Corpus
+from fusion.escaping import counted, plain
 from fusion.splits import SplitError, outer_folds
 
 SHOWN = 10
@@ -48,18 +50,23 @@ def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Check:
 def print_check(check: Check, console: Console) -> None:
     """Class by speaker table, then remarks."""
     names = list(check.classes)
-    table = Table("speaker", *names, title=f"{check.corpus.name}: utterances by speaker and class")
+    # Speakers, classes and the corpus are named by its table: text, never markup of the terminal.
+    title = Text(f"{plain(check.corpus.name)}: utterances by speaker and class")
+    table = Table("speaker", title=title)
+    for name in names:
+        table.add_column(Text(plain(name)))
     for speaker, counts in sorted(check.speakers.items()):
-        table.add_row(speaker, *(str(counts[name]) for name in names))
+        table.add_row(Text(plain(speaker)), *(str(counts[name]) for name in names))
     table.add_section()
     table.add_row("all", *(str(check.classes[name]) for name in names))
     console.print(table)
     console.print(
-        f"{len(check.corpus.utterances)} utterances, {len(check.speakers)} speakers, "
+        f"{counted(len(check.corpus.utterances), 'utterance')}, "
+        f"{counted(len(check.speakers), 'speaker')}, "
         f"{check.hours:.2f} h of audio"
     )
     for remark in (*check.corpus.notes, *check.remarks):
-        console.print(f"- {remark}", markup=False, soft_wrap=True)
+        console.print(Text(f"- {plain(remark)}"), soft_wrap=True)
 
 
 def _listen(
