@@ -165,17 +165,9 @@ def report(runs: Annotated[list[Path], typer.Argument(help="Folders of finished 
 @app.command()
 def corpora() -> None:
     """List the corpora that can be read, with licence, layout and where to get them."""
-    from rich.table import Table
+    from experiments.listing import print_corpora
 
-    from experiments.corpora import CORPORA
-
-    table = Table("name", "language", "size", "licence", "where", "layout")
-    for name, entry in CORPORA.items():
-        table.add_row(name, entry.language, entry.size, entry.licence, entry.where, entry.layout)
-    console.print(table)
-    console.print(
-        "Any other corpus: write a manifest (columns id, audio, transcript, speaker, label)."
-    )
+    print_corpora(console)
 
 
 def main() -> None:
@@ -240,7 +232,11 @@ def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
 
     with bars() as progress:
         outcome = run_comparison(
-            study, out=out, jobs=jobs, progress=progress, notify=lambda line: errors.print(line)
+            study,
+            out=out,
+            jobs=jobs,
+            progress=progress,
+            notify=lambda line: errors.print(line, markup=False),
         )
     print_report(outcome.results, console)
     console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)

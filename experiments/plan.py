@@ -7,6 +7,7 @@ from encoders.utterance import Corpus, Utterance
 from experiments.config import Study
 from experiments.inputs import Inputs
 from fusion.arms import Budget
+from fusion.escaping import counted
 from fusion.leaks import TextProbe, probe_text
 from fusion.splits import (
     Fold,
@@ -95,7 +96,8 @@ def warnings_of(plan: Plan) -> list[str]:
     if plan.probe is not None:
         lines += _probe_lines(plan.probe, 1 / len(plan.inputs.data.targets))
     if plan.inputs.dropped:
-        lines.append(f"{len(plan.inputs.dropped)} utterances left every arm; they are listed")
+        left = counted(len(plan.inputs.dropped), "utterance")
+        lines.append(f"{left} left every arm; they are listed")
     return list(dict.fromkeys(lines))
 
 
