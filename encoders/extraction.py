@@ -16,7 +16,7 @@ from encoders.embedding import Stored, embed
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
 from encoders.specs import Spec, model_part
-from encoders.store import EmbeddingStore, Space, text_key
+from encoders.store import EmbeddingStore, Space, text_key, why_not_storable
 from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
@@ -217,6 +217,8 @@ class SharedModel:
         if self._encoder is None:
             self._encoder = load_encoder(next(iter(self.spaces)), self.device, self._depth())
         stored, failed = _encode(self._encoder, contents, list(self.spaces))
+        failed |= _unstorable(stored)
+        stored = {key: found for key, found in stored.items() if key not in failed}
         for spec, space in self.spaces.items():
             entries = {key: stored[key][spec] for key in space.missing(stored)}
             space.write(entries, _provenance(self.device))
@@ -245,6 +247,16 @@ def _encode(
         except AudioError as error:
             failed[key] = str(error)
     return found, failed
+
+
+def _unstorable(stored: Mapping[str, Stored]) -> dict[str, str]:
+    """Why embeddings cannot be kept, by key: one that is not finite must not stop the others."""
+    return {
+        key: f"its embedding by {spec.family} {why}"
+        for key, by_spec in stored.items()
+        for spec, entry in by_spec.items()
+        if (why := why_not_storable(entry, spec.storage_dtype)) is not None
+    }
 
 
 def _provenance(device: str) -> dict[str, str]:

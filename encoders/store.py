@@ -167,6 +167,16 @@ def damaged_keys(path: Path) -> list[str]:
     return damaged
 
 
+def why_not_storable(entry: Embedding, dtype: str) -> str | None:
+    """What keeps an embedding from being stored as ``dtype``; None where nothing does."""
+    with np.errstate(over="ignore"):
+        if np.isfinite(entry.values.astype(dtype)).all():
+            return None
+    if np.isfinite(entry.values).all():
+        return f"holds values that are not finite as {dtype}; store float32"
+    return "holds values that are not finite: its input is damaged, or the encoder overflows on it"
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write to a temporary name beside ``path``, sync, rename: readers see all of it or nothing."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
@@ -189,10 +199,10 @@ def _opens(path: Path) -> bool:
 
 
 def _tensors(key: str, entry: Embedding, dtype: str) -> dict[str, np.ndarray]:
-    with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(entry.values, dtype=dtype)
-    if not np.isfinite(values).all():
-        raise StoreError(f"{key}: holds values that are not finite as {dtype}; store float32")
+    why = why_not_storable(entry, dtype)
+    if why is not None:
+        raise StoreError(f"{key}: {why}")
+    values = np.ascontiguousarray(entry.values, dtype=dtype)
     start_s = entry.start_s.astype(np.float32)
     frame_count = np.array([entry.frame_count], np.int64)
     checksum = _checksum(values, start_s, frame_count)
