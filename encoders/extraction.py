@@ -16,7 +16,16 @@ from encoders.embedding import Stored, embed
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
 from encoders.specs import Spec, model_part
-from encoders.store import EmbeddingStore, Space, text_key, why_not_storable
+from encoders.store import (
+    CACHE_VARIABLE,
+    EmbeddingStore,
+    Space,
+    StoreError,
+    elsewhere,
+    make_folder,
+    text_key,
+    why_not_storable,
+)
 from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
@@ -214,6 +223,9 @@ class SharedModel:
         contents = {key: content for key, content in inputs.values() if self.lacks(key)}
         if not contents:
             return {}
+        # Before the model runs: an hour of encoding must not end in a folder that takes nothing.
+        for space in self.spaces.values():
+            make_folder(space.folder.parent)
         if self._encoder is None:
             self._encoder = load_encoder(next(iter(self.spaces)), self.device, self._depth())
         stored, failed = _encode(self._encoder, contents, list(self.spaces))
@@ -272,5 +284,12 @@ def _provenance(device: str) -> dict[str, str]:
 
 
 def default_store() -> EmbeddingStore:
-    """The store in ``SERFUSION_CACHE``, else in ``~/.cache/serfusion``."""
-    return EmbeddingStore(os.environ.get("SERFUSION_CACHE") or Path("~/.cache/serfusion"))
+    """The store in ``SERFUSION_CACHE``, else in ``~/.cache/serfusion``.
+
+    Raises:
+        StoreError: there is something, and it is no folder.
+    """
+    store = EmbeddingStore(os.environ.get(CACHE_VARIABLE) or Path("~/.cache/serfusion"))
+    if store.root.exists() and not store.root.is_dir():
+        raise StoreError(f"{store.root}: the cache is to be a folder, this is none; {elsewhere()}")
+    return store

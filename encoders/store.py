@@ -11,6 +11,7 @@ import json
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,8 @@ from encoders.audio import Audio
 from encoders.specs import Spec
 
 FORMAT_VERSION = 1
+#: Environment variable with the folder of the cache.
+CACHE_VARIABLE = "SERFUSION_CACHE"
 CHECKSUM, START_S, FRAME_COUNT = ".sha256", ".start_s", ".frames"
 
 
@@ -112,7 +115,7 @@ class Space:
         for key in sorted(entries):
             tensors.update(_tensors(key, entries[key], self._dtype()))
         content = save(tensors)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._describe(provenance)
         path = self.folder / f"{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
         write_atomically(path, content)
@@ -177,8 +180,36 @@ def why_not_storable(entry: Embedding, dtype: str) -> str | None:
     return "holds values that are not finite: its input is damaged, or the encoder overflows on it"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder of the cache, with those above it.
+
+    Raises:
+        StoreError: nothing can be written there; names the variable that chooses another place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        why = None if os.access(folder, os.W_OK) else "no permission to write"
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    if why is not None:
+        raise StoreError(f"{folder}: the cache cannot be written there ({why}); {elsewhere()}")
+
+
+def elsewhere() -> str:
+    """What to do where the cache lies badly."""
+    now = os.environ.get(CACHE_VARIABLE)
+    return (
+        f"set {CACHE_VARIABLE} to a folder that you can write to "
+        f"(now {now if now else 'not set, which is ~/.cache/serfusion'})"
+    )
+
+
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside ``path``, sync, rename: readers see all of it or nothing."""
+    """Write to a temporary name beside ``path``, sync, rename: readers see all of it or nothing.
+
+    Raises:
+        OSError: with the path, also where the system names none (as on a full disk).
+    """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         with temporary.open("wb") as handle:
@@ -186,8 +217,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _opens(path: Path) -> bool:
