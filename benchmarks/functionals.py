@@ -39,7 +39,7 @@ def measure() -> str:
         for orders in ORDERS:
             table = functionals[:, :, : orders + 1].reshape(len(functionals), -1)
             whole, inner = (_uar(corpus, table, nested=nested) for nested in (False, True))
-            lines.append(f"| {name} | {orders} | {whole:.3f} | {inner:.3f} |")
+            lines.append(f"| {name} | log-mel, {orders} | {whole:.3f} | {inner:.3f} |")
     return "\n".join(lines)
 
 

@@ -6,14 +6,30 @@ from types import MappingProxyType
 from typing import Any
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MPNET = "sentence-transformers/all-mpnet-base-v2"
+
+#: torchvision's published file of each architecture: ImageNet weights, version 1. The digits are
+#: the first of the sha256 of its bytes.
+TORCHVISION: Mapping[str, str] = MappingProxyType(
+    {
+        "alexnet": "alexnet-owt-7be5be79.pth",
+        "resnet50": "resnet50-0676ba61.pth",
+        "resnext50": "resnext50_32x4d-7cdf4587.pth",
+        "densenet201": "densenet201-c1103571.pth",
+    }
+)
+#: The licence of torchvision's code, with which its weights come; its documentation adds that the
+#: terms of the data they were trained on may apply to weights.
+_VISION_LICENCE = "BSD-3-Clause; ImageNet's terms may apply"
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is known of a checkpoint without loading it; sizes as on its hub page.
+    """What is known of an encoder without loading it; sizes of weights as on their hub page.
 
-    ``config`` are the fields in which it differs from the defaults of its configuration class:
-    with them ``:untrained`` builds the true architecture without a hub.
+    ``dim`` is that of a frame before pooling; ``config`` are the fields in which it differs from
+    the defaults of its configuration class: with them ``:untrained`` builds the true architecture
+    without a hub.
     """
 
     short_name: str
@@ -36,6 +52,13 @@ _LARGE_STABLE = {
     "feat_extract_norm": "layer",
     "do_stable_layer_norm": True,
     "conv_bias": True,
+}
+_ROBERTA = {
+    "model_type": "roberta",
+    "vocab_size": 50265,
+    "max_position_embeddings": 514,
+    "type_vocab_size": 1,
+    "layer_norm_eps": 1e-5,
 }
 _HUBERT = {"model_type": "hubert"}
 _WAVLM = {"model_type": "wavlm"}
@@ -127,22 +150,35 @@ SPEECH_CARDS: Mapping[str, Card] = MappingProxyType(
 CARDS: Mapping[str, Card] = MappingProxyType(
     {
         **SPEECH_CARDS,
+        TORCHVISION["alexnet"]: Card("alexnet", 256, 1, 244, _VISION_LICENCE, "any"),
+        TORCHVISION["resnet50"]: Card("resnet50", 2048, 1, 103, _VISION_LICENCE, "any"),
+        TORCHVISION["resnext50"]: Card("resnext50", 2048, 1, 100, _VISION_LICENCE, "any"),
+        TORCHVISION["densenet201"]: Card("densenet201", 1920, 1, 81, _VISION_LICENCE, "any"),
         "google-bert/bert-base-uncased": Card("bert-base", 768, 13, 440, "Apache-2.0", "en"),
-        "FacebookAI/roberta-base": Card(
-            "roberta-base",
-            768,
-            13,
-            500,
-            "MIT",
-            "en",
-            {
-                "model_type": "roberta",
-                "vocab_size": 50265,
-                "max_position_embeddings": 514,
-                "type_vocab_size": 1,
-                "layer_norm_eps": 1e-5,
-            },
+        "google-bert/bert-large-uncased": Card(
+            "bert-large", 1024, 25, 1340, "Apache-2.0", "en", _LARGE
+        ),
+        "FacebookAI/roberta-base": Card("roberta-base", 768, 13, 500, "MIT", "en", _ROBERTA),
+        "FacebookAI/roberta-large": Card(
+            "roberta-large", 1024, 25, 1420, "MIT", "en", {**_ROBERTA, **_LARGE}
+        ),
+        "distilbert/distilroberta-base": Card(
+            "distilroberta", 768, 7, 330, "Apache-2.0", "en", {**_ROBERTA, "num_hidden_layers": 6}
+        ),
+        "vinai/bertweet-base": Card(
+            *("bertweet", 768, 13, 540, "MIT", "en (tweets)"),
+            {**_ROBERTA, "vocab_size": 64001, "max_position_embeddings": 130},
         ),
         MINILM: Card("minilm", 384, 1, 91, "Apache-2.0", "en"),
+        MPNET: Card("mpnet", 768, 1, 440, "Apache-2.0", "en"),
+    }
+)
+#: Descriptors without weights, by short name.
+DESCRIPTORS: Mapping[str, Card] = MappingProxyType(
+    {
+        "logmel": Card("logmel", 160, 1, 0, "Apache-2.0", "any"),
+        "mfcc": Card("mfcc", 40, 1, 0, "Apache-2.0", "any"),
+        "mfcc13": Card("mfcc13", 13, 1, 0, "Apache-2.0", "any"),
+        "egemaps": Card("egemaps", 88, 1, 0, "audEERING (research only)", "any"),
     }
 )

@@ -25,6 +25,7 @@ CONFIG_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "bpe.codes",
     "added_tokens.json",
     "tokenizer.model",
     "sentencepiece.bpe.model",
@@ -117,11 +118,19 @@ def _module_folders(folder: Path) -> list[Path]:
 
 
 def is_sentence_model(checkpoint: str) -> bool:
-    """Whether a checkpoint is a sentence-transformers model (it lists its modules)."""
+    """Whether a checkpoint is a sentence-transformers model (it lists its modules).
+
+    Of a hub name without a card only the files tell, so that they are fetched if need be: taken
+    for something else at first, the same name would give two embeddings.
+
+    Raises:
+        MissingWeightsError: they are neither here nor to be had.
+    """
     if checkpoint.startswith("sentence-transformers/"):
         return True
-    folder = find_local(checkpoint)
-    return folder is not None and (folder / "modules.json").is_file()
+    if checkpoint in CARDS:
+        return False
+    return (locate(checkpoint) / "modules.json").is_file()
 
 
 def _has_weights(folder: Path) -> bool:

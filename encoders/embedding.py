@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from encoders.audio import Audio
-from encoders.encoder import Encoder
+from encoders.encoder import Encoder, Measuring, Trimming
 from encoders.packing import in_batches
 from encoders.pooling import Hidden, Reduction
 from encoders.specs import Spec, SpeechSpec
-from encoders.store import Embedding
+from encoders.store import Embedding, Extent, why_not_storable
 from encoders.windows import Window, cut
 
 #: Seconds of audio, or texts, whose hidden layers are in memory at once: 13 layers of 768 for
@@ -29,12 +29,27 @@ def embed(encoder: Encoder, inputs: Sequence[Any], specs: Sequence[Spec]) -> lis
 
     def encode(group: list[Any]) -> list[Stored]:
         windows = [_windows(one, specs[0], encoder) for one in group]
+        parts: list[Iterable[Hidden]]
         if all(len(own) == 1 for own in windows):
-            hidden = encoder.encode(group)
-            return [_reduced([one], specs, encoder) for one in hidden]
-        return [_reduced(_parts(own, encoder), specs, encoder) for own in windows]
+            parts = [[hidden] for hidden in encoder.encode(group)]
+        else:
+            parts = [_parts(own, encoder) for own in windows]
+        extents = encoder.extents(group) if isinstance(encoder, Measuring) else [None] * len(group)
+        starts = [_start_s(one, encoder) for one in group]
+        stored = zip(parts, extents, starts, strict=True)
+        return [_reduced(own, extent, start, specs, encoder) for own, extent, start in stored]
 
     return in_batches(list(inputs), _size, HELD, encode)
+
+
+def unstorable(stored: Mapping[str, Stored]) -> dict[str, str]:
+    """Why embeddings cannot be kept, by key: one that is not finite must not stop the others."""
+    return {
+        key: f"its embedding by {spec.family} {why}"
+        for key, by_spec in stored.items()
+        for spec, entry in by_spec.items()
+        if (why := why_not_storable(entry, spec.storage_dtype)) is not None
+    }
 
 
 def _size(one: Audio | str) -> float:
@@ -53,17 +68,28 @@ def _parts(windows: Sequence[Window], encoder: Encoder) -> Iterable[Hidden]:
     return (window.own(encoder.encode([window.content])[0]) for window in windows)
 
 
-def _reduced(parts: Iterable[Hidden], specs: Sequence[Spec], encoder: Encoder) -> Stored:
+def _start_s(one: Audio | str, encoder: Encoder) -> float:
+    """Seconds before the first frame: an encoder that trims the start of a recording says so."""
+    return encoder.offset_s(one) if isinstance(encoder, Trimming) else 0.0
+
+
+def _reduced(
+    parts: Iterable[Hidden],
+    extent: Extent | None,
+    start_s: float,
+    specs: Sequence[Spec],
+    encoder: Encoder,
+) -> Stored:
     reductions = {spec: Reduction(spec) for spec in specs}
     for hidden in parts:
         for reduction in reductions.values():
             reduction.add(hidden)
-    return {spec: _embedding(one, spec, encoder.frame_s) for spec, one in reductions.items()}
-
-
-def _embedding(reduction: Reduction, spec: Spec, frame_s: float | None) -> Embedding:
-    stored = reduction.stored()
-    start_s = np.zeros(0, np.float32)
-    if spec.storage == "frames" and frame_s is not None:
-        start_s = (np.arange(stored.shape[1]) * frame_s * spec.time_pool).astype(np.float32)
-    return Embedding(stored.numpy(), reduction.frame_count, start_s)
+    found = {}
+    for spec, reduction in reductions.items():
+        values = reduction.stored().numpy()
+        times = np.zeros(0, np.float32)
+        if spec.storage == "frames" and encoder.frame_s is not None:
+            step_s = encoder.frame_s * spec.time_pool
+            times = (start_s + np.arange(values.shape[1]) * step_s).astype(np.float32)
+        found[spec] = Embedding(values, reduction.frame_count, times, extent)
+    return found

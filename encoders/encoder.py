@@ -9,21 +9,44 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from encoders.audio import Audio
+from encoders.checkpoints import locate
+from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, LogMelSpec, Spec, fingerprint, model_part
+from encoders.specs import FAMILIES, Spec, fingerprint, model_part
+from encoders.store import Extent
 
 
 @runtime_checkable
 class Encoder(Protocol):
     """Anything that turns inputs into ``[layers, frames, dim]``, each independent of the others.
 
-    ``frame_s`` is the distance of two frames in seconds, None where frames are tokens.
+    ``frame_s`` is the distance of two frames in seconds, None where frames are tokens. An encoder
+    that leaves out the start of a recording says how much by a method ``offset_s(audio)``.
     """
 
     frame_s: float | None
 
     def encode(self, inputs: Sequence[Any]) -> list[Hidden]:
         """One array per input (audio or texts), in their order."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """An encoder that may read only the beginning of an input, and tells so."""
+
+    def extents(self, inputs: Sequence[Any]) -> list[Extent | None]:
+        """How much of each input is read; None where everything is."""
+        ...
+
+
+@runtime_checkable
+class Trimming(Protocol):
+    """An encoder that may leave out the start of a recording, and tells how much."""
+
+    def offset_s(self, content: Audio | str) -> float:
+        """Seconds before the first frame of an input."""
         ...
 
 
@@ -34,6 +57,11 @@ class FrozenEncoder:
         self.module = module.eval().requires_grad_(False)
         self.frame_s: float | None = getattr(module, "frame_s", None)
 
+    def offset_s(self, content: Audio | str) -> float:
+        """Seconds before the first frame of an input; 0 where the family trims nothing."""
+        offset: float = getattr(self.module, "offset_s", lambda _content: 0.0)(content)
+        return offset
+
     @torch.inference_mode()
     def encode(self, inputs: Sequence[Any]) -> list[Hidden]:
         """Hidden layers of every input, ``[layers, frames, dim]`` on the CPU, in float32."""
@@ -41,6 +69,11 @@ class FrozenEncoder:
             # WavLM hands torch a bool mask beside a float one; the result is right.
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
             return [hidden.float().cpu() for hidden in self.module(inputs)]
+
+    def extents(self, inputs: Sequence[Any]) -> list[Extent | None]:
+        """How much of each input the module reads; audio is read whole."""
+        measure = getattr(self.module, "extents", None)
+        return [None] * len(inputs) if measure is None else measure(inputs)
 
 
 def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> Encoder:
@@ -62,11 +95,39 @@ def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> E
     return FrozenEncoder(module)
 
 
+def locate_weights(spec: Spec) -> Path | None:
+    """Folder or file of a spec's weights, fetched where a hub has them; None where it has none.
+
+    Raises:
+        MissingWeightsError: they are neither on this machine nor to be had.
+    """
+    if getattr(spec, "untrained", False):
+        return None
+    if isinstance(spec, SpectrogramCnnSpec):
+        from encoders.cnn_weights import locate_file
+
+        return locate_file(spec)
+    checkpoint = getattr(spec, "checkpoint", None)
+    if checkpoint is None:
+        # Descriptors have no weights, but some need a package, and their hash asks for it.
+        fingerprint_of(spec)
+        return None
+    return locate(checkpoint, getattr(spec, "revision", None))
+
+
 def fingerprint_of(spec: Spec) -> str:
     """Cache fingerprint of a spec with the weights that lie on this machine now."""
     family = import_module(FAMILIES[spec.family])
     weights = family.weights_sha256(spec)
-    if not isinstance(spec, LogMelSpec) and Path(spec.checkpoint).expanduser().is_dir():
-        # Where a folder lies says nothing about what it computes; the hash of its files does.
-        spec = replace(spec, checkpoint="")
-    return fingerprint(spec, weights, family.NUMERICS_VERSION)
+    return fingerprint(_without_place(spec), weights, family.NUMERICS_VERSION)
+
+
+def _without_place(spec: Spec) -> Spec:
+    """The spec without where its weights lie: that says nothing about what they compute."""
+    checkpoint = getattr(spec, "checkpoint", None)
+    # Of an image network not even a name is needed: the architecture is a field of its own.
+    nameless = isinstance(spec, SpectrogramCnnSpec)
+    if nameless or (checkpoint is not None and Path(checkpoint).expanduser().is_dir()):
+        changed: dict[str, Any] = {"checkpoint": ""}
+        return replace(spec, **changed)
+    return spec

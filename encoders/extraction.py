@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -12,10 +13,11 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from encoders.audio import Audio, AudioError
-from encoders.embedding import Stored, embed
+from encoders.cleaning import TextError
+from encoders.embedding import Stored, embed, unstorable
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
-from encoders.specs import Spec, model_part
+from encoders.specs import Kind, Spec, model_part
 from encoders.store import (
     CACHE_VARIABLE,
     EmbeddingStore,
@@ -24,12 +26,14 @@ from encoders.store import (
     elsewhere,
     make_folder,
     text_key,
-    why_not_storable,
 )
 from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
 CHUNK = 64
+
+#: Packages of extras that compute embeddings.
+OPTIONAL_PACKAGES = ("opensmile",)
 
 Progress = Callable[[str, int, int], None]
 
@@ -122,7 +126,7 @@ def embed_audio(
     hints = KeyHints(store.root / "hints.json")
     sources = [AudioSource(u.id, u, hints) for u in utterances]
     try:
-        found = _embed(sources, specs, store, device, progress)
+        found = _embed("audio", sources, specs, store, device, progress)
     finally:
         hints.save()
     heard = {u.id: hints.get(u) for u in utterances if u.id in found.keys}
@@ -140,10 +144,11 @@ def embed_text(
 ) -> Extraction:
     """Make sure that the store holds every transcript (by utterance id) under every spec."""
     sources = [TextSource(name, text) for name, text in texts.items()]
-    return _embed(sources, specs, store, device, progress)
+    return _embed("text", sources, specs, store, device, progress)
 
 
 def _embed(
+    kind: Kind,
     sources: Sequence[Source],
     specs: Sequence[Spec],
     store: EmbeddingStore,
@@ -162,7 +167,7 @@ def _embed(
             del keys[name], inputs[name]
         encoded += len({key for key, _ in inputs.values()})
         if progress is not None:
-            progress(specs[0].kind, len(keys) + len(failures), len(sources))
+            progress(kind, len(keys) + len(failures), len(sources))
     return Extraction(keys, encoded, len(keys) - encoded, tuple(failures))
 
 
@@ -229,7 +234,7 @@ class SharedModel:
         if self._encoder is None:
             self._encoder = load_encoder(next(iter(self.spaces)), self.device, self._depth())
         stored, failed = _encode(self._encoder, contents, list(self.spaces))
-        failed |= _unstorable(stored)
+        failed |= unstorable(stored)
         stored = {key: found for key, found in stored.items() if key not in failed}
         for spec, space in self.spaces.items():
             entries = {key: stored[key][spec] for key in space.missing(stored)}
@@ -249,31 +254,22 @@ def _encode(
     try:
         stored = embed(encoder, list(contents.values()), specs)
         return dict(zip(contents, stored, strict=True)), {}
-    except AudioError:
+    except (AudioError, TextError):
         pass
     found: dict[str, Stored] = {}
     failed: dict[str, str] = {}
     for key, content in contents.items():
         try:
             found[key] = embed(encoder, [content], specs)[0]
-        except AudioError as error:
+        except (AudioError, TextError) as error:
             failed[key] = str(error)
     return found, failed
 
 
-def _unstorable(stored: Mapping[str, Stored]) -> dict[str, str]:
-    """Why embeddings cannot be kept, by key: one that is not finite must not stop the others."""
-    return {
-        key: f"its embedding by {spec.family} {why}"
-        for key, by_spec in stored.items()
-        for spec, entry in by_spec.items()
-        if (why := why_not_storable(entry, spec.storage_dtype)) is not None
-    }
-
-
 def _provenance(device: str) -> dict[str, str]:
     """What may differ by rounding only, and is therefore no part of the key."""
-    packages = ("torch", "transformers", "sentence-transformers", "soxr", "soundfile")
+    packages = ["torch", "transformers", "sentence-transformers", "soxr", "soundfile"]
+    packages += [name for name in OPTIONAL_PACKAGES if find_spec(name) is not None]
     found = {name: version(name) for name in packages}
     return {
         **found,

@@ -4,8 +4,12 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
-from encoders.cards import SPEECH_CARDS
+from encoders.cards import MPNET, SPEECH_CARDS
+from encoders.cnn_spec import SpectrogramCnnSpec
+from encoders.descriptors import EgemapsSpec, MfccSpec
+from encoders.options import MODALITY_OPTIONS, parsed, with_options
 from encoders.specs import (
     BertSpec,
     Kind,
@@ -21,20 +25,32 @@ from encoders.specs import (
 SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
     {
         "logmel": LogMelSpec(),
+        "mfcc": MfccSpec(),
+        "mfcc13": MfccSpec(n_mfcc=13),
+        "egemaps": EgemapsSpec(),
+        "alexnet": SpectrogramCnnSpec(architecture="alexnet"),
+        "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
+        "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
+        "densenet201": SpectrogramCnnSpec(architecture="densenet201"),
         **{
             card.short_name: SpeechSpec(checkpoint=checkpoint)
             for checkpoint, card in SPEECH_CARDS.items()
         },
         "minilm": SentenceSpec(),
+        "mpnet": SentenceSpec(checkpoint=MPNET),
         "bert-base": BertSpec(),
+        "bert-large": BertSpec(checkpoint="google-bert/bert-large-uncased"),
         "roberta-base": BertSpec(checkpoint="FacebookAI/roberta-base"),
+        "roberta-large": BertSpec(checkpoint="FacebookAI/roberta-large"),
+        "distilroberta": BertSpec(checkpoint="distilbert/distilroberta-base"),
+        "bertweet": BertSpec(checkpoint="vinai/bertweet-base"),
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderName:
-    """What a user typed: ``NAME[:untrained][@layer=9,pooling=mean]``, taken apart."""
+    """What a user typed: ``NAME[:untrained][@layer=9,max_length=64]``, taken apart."""
 
     name: str
     untrained: bool = False
@@ -47,35 +63,37 @@ def parse_modality(
     """Modality that ``--audio`` or ``--text`` names: a short name, a hub name or a local folder.
 
     Raises:
-        ValueError: unknown name (nearest ones are offered), option or kind.
+        ValueError: unknown name or option (nearest ones are offered), kind, or a value that the
+            option cannot have.
+        MissingWeightsError: of a hub name the files, which tell its family, are not to be had.
     """
     parts = _take_apart(typed)
     spec = _spec(parts, kind)
     if spec.kind != kind:
         raise ValueError(f"--{kind} {parts.name}: is an encoder of {spec.kind}, not of {kind}")
     if parts.untrained:
-        if not isinstance(spec, SpeechSpec | BertSpec):
+        if not hasattr(spec, "untrained"):
             raise ValueError(f"--{kind} {typed}: {parts.name} has no untrained form")
-        spec = replace(spec, untrained=True)
-    unknown = set(parts.options) - {"layer", "pooling"}
-    if unknown:
-        raise ValueError(
-            f"--{kind} {typed}: unknown option {sorted(unknown)}; known: layer, pooling"
-        )
-    return Modality(
-        name=kind,
-        encoder=spec,
-        layer=_layer(typed, parts.options.get("layer", "-1")),
-        pooling=parts.options.get("pooling", ""),
-        transcript=transcript,
-    )
+        flag: dict[str, Any] = {"untrained": True}
+        spec = replace(spec, **flag)
+    own = {name: text for name, text in parts.options.items() if name not in MODALITY_OPTIONS}
+    try:
+        spec = with_options(spec, own)
+        layer = parsed("layer", parts.options.get("layer", "-1"), int)
+    except ValueError as error:
+        raise ValueError(f"--{kind} {typed}: {error}") from None
+    pooling = parts.options.get("pooling", "")
+    return Modality(name=kind, encoder=spec, layer=layer, pooling=pooling, transcript=transcript)
 
 
 def _take_apart(typed: str) -> EncoderName:
     head, _, tail = typed.partition("@")
     pairs = [pair.partition("=") for pair in tail.split(",") if pair]
+    options = {name.strip(): value.strip() for name, _, value in pairs}
+    if len(options) < len(pairs):
+        raise ValueError(f"{typed}: an option is set twice")
     bare = head.removesuffix(":untrained")
-    return EncoderName(bare, bare != head, {name.strip(): value for name, _, value in pairs})
+    return EncoderName(bare, bare != head, options)
 
 
 def _spec(parts: EncoderName, kind: Kind) -> Spec:
@@ -94,10 +112,3 @@ def _spec(parts: EncoderName, kind: Kind) -> Spec:
 
     family = SentenceSpec if is_sentence_model(parts.name) else BertSpec
     return family(checkpoint=parts.name)
-
-
-def _layer(typed: str, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise ValueError(f"{typed}: layer {value!r} is not a whole number") from None

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from encoders.specs import TIME_STATISTICS, Modality, Spec
+from encoders.specs import Modality, Spec
+from encoders.storage import TIME_STATISTICS
 
 Hidden = Float32[Tensor, "layers frames dim"]
 #: Hidden layers in the precision of the model that made them.
@@ -88,7 +89,7 @@ def _layer(hidden: Hidden, layer: int, name: str) -> Float32[Tensor, "frames dim
     return hidden[layer]
 
 
-def _statistic(hidden: Hidden, name: str) -> Float32[Tensor, "layers 1 dim"]:
+def _statistic(hidden: Hidden, name: str) -> Float32[Tensor, "layers 1 wide"]:
     if name == "mean":
         return hidden.mean(dim=1, keepdim=True)
     if name == "std":
@@ -98,9 +99,20 @@ def _statistic(hidden: Hidden, name: str) -> Float32[Tensor, "layers 1 dim"]:
         return hidden.amax(dim=1, keepdim=True)
     if name == "cls":
         return hidden[:, :1]
-    assert name == "sentence", f"unknown statistic {name}"
-    assert hidden.shape[1] == 1, f"a sentence embedding has {hidden.shape[1]} frames"
+    if name.startswith("course"):
+        return _course(hidden, int(name.removeprefix("course")))
+    assert name in ("sentence", "functionals"), f"unknown statistic {name}"
+    assert hidden.shape[1] == 1, f"{name}: one frame expected, {hidden.shape[1]} came"
     return hidden
+
+
+def _course(hidden: Hidden, stretches: int) -> Float32[Tensor, "layers 1 wide"]:
+    """Mean of each of ``stretches`` equal parts of the utterance, one part after the other.
+
+    Parts overlap by up to a frame where the frames cannot be shared out evenly.
+    """
+    parts = torch.nn.functional.adaptive_avg_pool1d(hidden.transpose(1, 2), stretches)
+    return parts.transpose(1, 2).flatten(start_dim=1)[:, None]
 
 
 def for_head(stored: Stored, modality: Modality) -> Float32[Tensor, "kept_frames wide"]:

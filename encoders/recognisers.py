@@ -200,7 +200,7 @@ def locate_whisper(checkpoint: str) -> Path:
     path, url = whisper_path(checkpoint), _whisper_url(checkpoint)
     if path.is_file():
         return _checked(path, url.split("/")[-2], checkpoint)
-    if os.environ.get("HF_HUB_OFFLINE") == "1" or not _answers(url):
+    if os.environ.get("HF_HUB_OFFLINE") == "1" or not answers(url):
         raise MissingWeightsError(_missing(checkpoint))
     return fetch_whisper(checkpoint)
 
@@ -245,7 +245,7 @@ def _checked(path: Path, expected: str, checkpoint: str) -> Path:
     )
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     """One short probe, in a thread because looking up a host's name heeds no timeout."""
     answered = Event()
 

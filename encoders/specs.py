@@ -4,8 +4,8 @@ A spec holds only what is expensive to change; it is the input of the cache key.
 change (layer, pooling, source of the transcript) lives in :class:`Modality`.
 
 Beside its fields every spec class says its ``kind``, the ``statistics`` over time that pooled
-storage keeps, the ``default_pooling`` of them, which fields are decided ``after_forward``, and
-what its ``sequence`` form changes.
+storage keeps, the ``default_pooling`` of them, which fields are decided ``after_forward``, what
+its ``sequence`` form changes, and which fields are ``options`` that a user may set by name.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
 
+from encoders.cnn_spec import SpectrogramCnnSpec
+from encoders.descriptors import EgemapsSpec, MfccSpec
+from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
+
 Kind = Literal["audio", "text"]
-Storage = Literal["pooled", "frames"]
-StorageDtype = Literal["float32", "float16"]
+TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
+Cleaning = Literal["none", "s4"]
 Precision = Literal["float32", "bfloat16"]
 Backend = Literal["torch", "openvino"]
-TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
-
-#: Statistics over time that ``storage="pooled"`` keeps side by side, in this order.
-TIME_STATISTICS = ("mean", "std", "max")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,9 @@ class LogMelSpec:
     default_pooling = "mean+std+max"
     after_forward = ("storage", "storage_dtype", "time_pool")
     sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({"deltas": 0, "time_pool": 4})
+    options: ClassVar[tuple[str, ...]] = (
+        *("sample_rate_hz", "window_ms", "hop_ms", "n_mels", "deltas"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +84,38 @@ class SpeechSpec:
     default_pooling = "mean+std"
     after_forward = ("storage", "storage_dtype", "time_pool", "layers")
     sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({"time_pool": 4})
+    options: ClassVar[tuple[str, ...]] = (
+        *("revision", "layers", "window_s", "overlap_s", "precision", "backend"),
+    )
+
+
+#: A special token at both ends and one of the text.
+SHORTEST_TEXT = 3
+
+
+def _check_max_length(max_length: int | None) -> None:
+    if max_length is not None and max_length < SHORTEST_TEXT:
+        raise ValueError(
+            f"max_length={max_length}: expected {SHORTEST_TEXT} or more (special ones included), "
+            "or none for the model's own limit"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BertSpec:
-    """BERT, RoBERTa and their relatives through transformers; frames are tokens."""
+    """BERT, RoBERTa and their relatives through transformers; frames are tokens.
+
+    ``max_length`` are the tokens that are read, special ones included; None is the model's own
+    limit (512 for BERT and RoBERTa, 128 for BERTweet). What is cut is counted and told. ``clean``
+    "s4" takes away punctuation and everything outside ASCII before.
+    """
 
     family: Literal["bert"] = "bert"
     checkpoint: str = "google-bert/bert-base-uncased"
     revision: str | None = None
     untrained: bool = False
-    max_length: int = 128
+    max_length: int | None = None
+    clean: Cleaning = "none"
     storage: Storage = "pooled"
     storage_dtype: StorageDtype = "float32"
     layers: tuple[int, ...] | None = None
@@ -102,15 +126,25 @@ class BertSpec:
     default_pooling = "mean"
     after_forward = ("storage", "storage_dtype", "layers")
     sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    options: ClassVar[tuple[str, ...]] = ("max_length", "clean")
+
+    def __post_init__(self) -> None:
+        _check_max_length(self.max_length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentenceSpec:
-    """A sentence-transformers model: its own sentence embedding, or its token embeddings."""
+    """A sentence-transformers model: its own sentence embedding, or its token embeddings.
+
+    ``max_length`` and ``clean`` are those of :class:`BertSpec`; the own limit of a sentence model
+    may be lower than that of its transformer (256 of 512 tokens for all-MiniLM-L6-v2).
+    """
 
     family: Literal["sentence"] = "sentence"
     checkpoint: str = "sentence-transformers/all-MiniLM-L6-v2"
     revision: str | None = None
+    max_length: int | None = None
+    clean: Cleaning = "none"
     storage: Storage = "pooled"
     storage_dtype: StorageDtype = "float32"
 
@@ -121,25 +155,29 @@ class SentenceSpec:
     default_pooling = "sentence"
     after_forward = ("storage_dtype",)
     sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    options: ClassVar[tuple[str, ...]] = ("max_length", "clean")
+
+    def __post_init__(self) -> None:
+        _check_max_length(self.max_length)
 
 
-Spec = LogMelSpec | SpeechSpec | BertSpec | SentenceSpec
+Spec = (
+    LogMelSpec | MfccSpec | EgemapsSpec | SpectrogramCnnSpec | SpeechSpec | BertSpec | SentenceSpec
+)
 
 #: The module of each family. Each has ``NUMERICS_VERSION``, ``weights_sha256(spec)`` and
 #: ``load(spec, device)``.
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
         "logmel": "encoders.acoustic",
+        "mfcc": "encoders.acoustic",
+        "egemaps": "encoders.acoustic",
         "speech": "encoders.speech",
         "bert": "encoders.text",
         "sentence": "encoders.text",
+        "spectrogram_cnn": "encoders.spectrogram_cnn",
     }
 )
-
-
-def checkpoint_of(spec: Spec) -> str | None:
-    """Checkpoint whose weights must lie on this machine before anything can be encoded."""
-    return None if getattr(spec, "untrained", False) else getattr(spec, "checkpoint", None)
 
 
 def spec_from_json(fields_of: Mapping[str, Any]) -> Spec:

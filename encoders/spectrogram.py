@@ -43,11 +43,17 @@ def log_mel(
 
 
 @lru_cache
-def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int) -> Float32[Tensor, "mels bins"]:
-    """Slaney's filter bank for the true rate; with another, filters would end at the wrong Hz."""
+def mel_filters(
+    sample_rate_hz: int, n_fft: int, n_mels: int, high_hz: float | None = None
+) -> Float32[Tensor, "mels bins"]:
+    """Slaney's filter bank for the true rate; with another, filters would end at the wrong Hz.
+
+    The last filter ends at ``high_hz``, None: at half the rate.
+    """
     # The last bin of an odd window lies below half the rate: it is k * rate / n_fft that counts.
     bins = np.arange(n_fft // 2 + 1) * sample_rate_hz / n_fft
-    edges = _hertz(np.linspace(0.0, _mel(sample_rate_hz / 2), n_mels + 2))[:, None]
+    top = sample_rate_hz / 2 if high_hz is None else high_hz
+    edges = _hertz(np.linspace(0.0, _mel(top), n_mels + 2))[:, None]
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
     filters = triangles.clip(min=0.0) * 2.0 / (high - low)

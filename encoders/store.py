@@ -33,16 +33,31 @@ CHECKSUM, START_S, FRAME_COUNT = ".sha256", ".start_s", ".frames"
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How long a text is in tokens, special ones included, and how many of them were read."""
+
+    tokens: int
+    tokens_read: int
+
+    @property
+    def cut(self) -> bool:
+        """Whether the end of the text was not read."""
+        return self.tokens_read < self.tokens
+
+
+@dataclass(frozen=True, slots=True)
 class Embedding:
     """What is stored under one key.
 
     ``frame_count`` is the number of frames before pooling; ``start_s`` the start of each stored
-    frame in seconds, empty for pooled storage and for tokens.
+    frame in seconds, empty for pooled storage and for tokens; ``extent`` how much of a text was
+    read, None where everything always is.
     """
 
     values: Float[np.ndarray, "layers frames dim"]
     frame_count: int
     start_s: Float32[np.ndarray, "starts"]
+    extent: Extent | None = None
 
 
 class StoreError(ValueError):
@@ -238,7 +253,8 @@ def _tensors(key: str, entry: Embedding, dtype: str) -> dict[str, np.ndarray]:
         raise StoreError(f"{key}: {why}")
     values = np.ascontiguousarray(entry.values, dtype=dtype)
     start_s = entry.start_s.astype(np.float32)
-    frame_count = np.array([entry.frame_count], np.int64)
+    extent = () if entry.extent is None else (entry.extent.tokens, entry.extent.tokens_read)
+    frame_count = np.array([entry.frame_count, *extent], np.int64)
     checksum = _checksum(values, start_s, frame_count)
     return {
         key: values,
@@ -270,6 +286,7 @@ def _read_shard(path: Path, keys: Sequence[str]) -> dict[str, Embedding]:
                     f"{path}: the bytes of {key} have changed since they were written; "
                     "'serfusion cache gc' removes damaged shards, the next run encodes them again"
                 )
-            values, start_s, frame_count = parts
-            found[key] = Embedding(values.astype(np.float32), int(frame_count[0]), start_s)
+            values, start_s, counts = parts
+            extent = Extent(int(counts[1]), int(counts[2])) if len(counts) == 3 else None
+            found[key] = Embedding(values.astype(np.float32), int(counts[0]), start_s, extent)
     return found

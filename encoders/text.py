@@ -3,8 +3,11 @@
 Padding changes nothing here: attention is masked, and nothing else looks across tokens.
 """
 
+import logging
+import math
 import string
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,10 +16,12 @@ from torch import nn
 from encoders.cards import CARDS
 from encoders.checkpoints import locate
 from encoders.checkpoints import weights_sha256 as sha256_of
+from encoders.cleaning import clean_text
 from encoders.packing import in_batches
 from encoders.pooling import Hidden
 from encoders.specs import BertSpec, SentenceSpec
 from encoders.speech import UNTRAINED_SEED, state_sha256
+from encoders.store import Extent
 
 NUMERICS_VERSION = 1
 #: Padded tokens in one pass.
@@ -39,11 +44,27 @@ def load(spec: BertSpec | SentenceSpec, device: torch.device) -> nn.Module:
         return SentenceEncoder(SentenceTransformer(str(folder), device=str(device)), spec)
     if spec.untrained:
         return BertEncoder(_untrained_model(spec), _untrained_tokenizer(spec), spec, device)
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
     folder = locate(spec.checkpoint, spec.revision)
     model = AutoModel.from_pretrained(folder, trust_remote_code=False, dtype=torch.float32)
-    return BertEncoder(model, AutoTokenizer.from_pretrained(folder), spec, device)
+    return BertEncoder(model, _tokenizer(folder), spec, device)
+
+
+def _tokenizer(folder: Path) -> Any:  # noqa: ANN401 - a transformers tokenizer
+    """The tokenizer of a folder; BERTweet's with the normalisation that it was trained with.
+
+    The package emoji, which BERTweet's would ask to spell emoji, is left out of it: what it says
+    differs between its versions, and a transcript would get another embedding where it is absent.
+    """
+    from transformers import AutoTokenizer, BertweetTokenizer
+
+    logging.getLogger(BertweetTokenizer.__module__).setLevel(logging.ERROR)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if isinstance(tokenizer, BertweetTokenizer):
+        tokenizer.normalization = True
+        tokenizer.demojizer = None
+    return tokenizer
 
 
 class BertEncoder(nn.Module):
@@ -64,16 +85,25 @@ class BertEncoder(nn.Module):
         super().__init__()
         self.model = model.to(device)
         self.tokenizer = tokenizer
-        self.max_length = spec.max_length
+        own = min(float(tokenizer.model_max_length), position_limit(model))
+        self.max_length = _checked(spec, own, position_limit(model))
+        self.clean = spec.clean
         self.device = device
 
     def forward(self, inputs: Sequence[str]) -> list[Hidden]:
         """Hidden layers of every text."""
+        texts = [clean_text(text, self.clean) for text in inputs]
         ids = [
-            self.tokenizer(t, truncation=True, max_length=self.max_length)["input_ids"]
-            for t in inputs
+            self.tokenizer(text, truncation=True, max_length=int(self.max_length))["input_ids"]
+            for text in texts
         ]
         return in_batches(ids, len, BATCH_TOKENS, self._batch)
+
+    def extents(self, inputs: Sequence[str]) -> list[Extent]:
+        """Tokens of every text after cleaning, and how many of them are read."""
+        texts = [clean_text(text, self.clean) for text in inputs]
+        counts = [len(self.tokenizer(text, verbose=False)["input_ids"]) for text in texts]
+        return [Extent(count, int(min(count, self.max_length))) for count in counts]
 
     def _batch(self, ids: list[list[int]]) -> list[Hidden]:
         longest = max(map(len, ids))
@@ -98,15 +128,70 @@ class SentenceEncoder(nn.Module):
         super().__init__()
         self.model = model
         self.output = "sentence_embedding" if spec.storage == "pooled" else "token_embeddings"
+        self.clean = spec.clean
+        most = position_limit(getattr(model[0], "auto_model", None))
+        own = min(float(model.max_seq_length or math.inf), most)
+        self.max_length = _checked(spec, own, most)
+        if self.max_length < math.inf:
+            model.max_seq_length = int(self.max_length)
 
     def forward(self, inputs: Sequence[str]) -> list[Hidden]:
         """Hidden layers of every text."""
+        texts = [clean_text(text, self.clean) for text in inputs]
         rows = self.model.encode(
-            list(inputs), output_value=self.output, convert_to_tensor=True, show_progress_bar=False
+            texts, output_value=self.output, convert_to_tensor=True, show_progress_bar=False
         )
         if self.output == "sentence_embedding":
             return [row[None, None] for row in rows]
         return [row[None] for row in rows]
+
+    def extents(self, inputs: Sequence[str]) -> list[Extent | None]:
+        """Tokens of every text after cleaning, and how many are read; None without a limit."""
+        if self.max_length == math.inf:
+            return [None] * len(inputs)
+        counts = [self._count(clean_text(text, self.clean)) for text in inputs]
+        return [Extent(count, int(min(count, self.max_length))) for count in counts]
+
+    def _count(self, text: str) -> int:
+        # As encode() does it, prompt and all, but whole.
+        prompt = self.model.prompts.get(self.model.default_prompt_name)
+        whole = {"text": {"truncation": False, "verbose": False}}
+        features = self.model.preprocess([text], prompt=prompt, processing_kwargs=whole)
+        return int(features["input_ids"].shape[1])
+
+
+# ---------------------------------------------------------------- how much is read
+
+
+def position_limit(model: Any) -> float:  # noqa: ANN401 - a transformers model
+    """Tokens for which a model has positions; infinite where it needs none.
+
+    RoBERTa and its relatives count positions from the one after padding, so that of 514 they
+    can use 512.
+    """
+    positions = getattr(getattr(model, "config", None), "max_position_embeddings", None)
+    if positions is None:
+        return math.inf
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return float(positions if padding is None else positions - padding - 1)
+
+
+def _checked(spec: BertSpec | SentenceSpec, own: float, most: float) -> float:
+    """The limit that a spec asks for, or else the model's own, in tokens.
+
+    Raises:
+        ValueError: the model has no position for the last token.
+    """
+    asked = spec.max_length
+    if asked is None:
+        return own
+    if asked > most:
+        raise ValueError(
+            f"{spec.checkpoint}: max_length={asked}, but it has positions for {most:g} tokens; "
+            f"expected that or less, or none for its own limit of {own:g}"
+        )
+    return float(asked)
 
 
 # ---------------------------------------------------------------- without a hub

@@ -1,5 +1,6 @@
 """The command line: parse, then one call. Nothing heavy is imported before it is needed."""
 
+import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,18 +38,18 @@ Audio = Annotated[str | None, typer.Option(help="Audio encoder, as in logmel or 
 Text = Annotated[str | None, typer.Option(help="Text encoder, as in minilm or bert-base.")]
 Asr = Annotated[str, typer.Option(help="Recogniser of missing transcripts.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
-Trials = Annotated[
-    int, typer.Option(help="Optuna trials per arm and fold; 0: documented defaults.")
+TRIALS = "Optuna trials per arm and fold; 0: documented defaults."
+SEEDS = "Heads trained with different seeds, per arm and fold."
+Jobs = Annotated[
+    int | None, typer.Option(min=1, help="Processes that train heads [number of cores].")
 ]
-Seeds = Annotated[int, typer.Option(help="Heads trained with different seeds, per arm and fold.")]
-Jobs = Annotated[int | None, typer.Option(help="Processes that train heads [number of cores].")]
 
 
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
-    trials: Trials = 3,
-    seeds: Seeds = 3,
+    trials: Annotated[int, typer.Option(min=0, help=TRIALS)] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help=SEEDS)] = 3,
     jobs: Jobs = None,
 ) -> None:
     """Compare audio, text and fused arms on the built-in corpus (synthetic speech), offline."""
@@ -76,43 +77,40 @@ def compare(
     labels: Labels = None,
     audio: Audio = None,
     text: Text = None,
-    asr: Asr = "whisper-base",
-    transcript: Annotated[str, typer.Option(help="gold, asr or gold_else_asr.")] = "gold_else_asr",
+    asr: Annotated[
+        str | None, typer.Option(help="Recogniser of missing transcripts [whisper-base].")
+    ] = None,
+    transcript: Annotated[
+        str | None, typer.Option(help="gold, asr or gold_else_asr [gold_else_asr].")
+    ] = None,
     arms: Annotated[
         str | None, typer.Option(help="Some of audio,text,audio_frames,concat,late,attention.")
     ] = None,
     folds: Annotated[
         str | None, typer.Option(help="groups, speaker, session, fold or split.")
     ] = None,
-    rows: Annotated[str, typer.Option(help="complete, or all: keep rows that lack a modality.")] = (
-        "complete"
-    ),
-    trials: Trials = 20,
-    seeds: Seeds = 5,
+    rows: Annotated[
+        str | None,
+        typer.Option(help="complete, or all: keep rows that lack a modality [complete]."),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=0, help=f"{TRIALS} [20]")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help=f"{SEEDS} [5]")] = None,
     jobs: Jobs = None,
     out: Out = None,
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
     from experiments.config import read_study, study_from_options
 
-    if config is not None:
-        study = read_study(config)
-    else:
-        study = study_from_options(
-            corpus=corpus,
-            manifest=_text(manifest),
-            root=_text(root),
-            labels=_list(labels),
-            audio=audio,
-            text=text,
-            asr=asr,
-            transcript=transcript,
-            arms=_list(arms),
-            folds=folds,
-            rows=rows,
-            trials=trials,
-            seeds=seeds,
-        )
+    options = {
+        **{"corpus": corpus, "manifest": _text(manifest), "root": _text(root)},
+        **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
+        **{"transcript": transcript, "arms": _list(arms), "folds": folds, "rows": rows},
+        **{"trials": trials, "seeds": seeds},
+    }
+    given = [f"--{name}" for name, value in options.items() if value is not None]
+    if config is not None and given:
+        raise OptionError(f"--config holds the whole study; {', '.join(given)} cannot go with it")
+    study = study_from_options(**options) if config is None else read_study(config)
     _compare(study, out, jobs)
 
 
@@ -161,7 +159,7 @@ def report(runs: Annotated[list[Path], typer.Argument(help="Folders of finished 
 
     for run in runs:
         print_report(rebuild(run), console)
-        console.print(f"report: {run / 'report.html'}")
+        console.print(f"report: {run / 'report.html'}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -192,12 +190,17 @@ def main() -> None:
         sys.exit(2)
     except (ValueError, OSError) as error:
         errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            errors.print("free some space; the same command goes on where this one was")
         sys.exit(1)
 
 
 @contextmanager
 def bars() -> "Iterator[Progress]":
-    """Progress bars on standard error, one per kind of work."""
+    """Progress on standard error, one bar per kind of work; lines where that is no terminal."""
+    if not errors.is_terminal:
+        yield _lines()
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -218,6 +221,19 @@ def bars() -> "Iterator[Progress]":
         yield progress
 
 
+def _lines() -> "Progress":
+    """Progress for logs: a line at every tenth of each kind of work that is not done at once."""
+    told: dict[str, int] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        tenth = 10 * done // max(total, 1)
+        if tenth > told.get(what, 0) and not (what not in told and done == total):
+            errors.print(f"{what}: {done} of {total}", markup=False)
+        told[what] = max(tenth, told.get(what, 0))
+
+    return progress
+
+
 def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
     from experiments.comparison import compare as run_comparison
     from experiments.report import print_report
@@ -227,7 +243,7 @@ def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
             study, out=out, jobs=jobs, progress=progress, notify=lambda line: errors.print(line)
         )
     print_report(outcome.results, console)
-    console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True)
+    console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
     _leave(outcome.failures)
 
 

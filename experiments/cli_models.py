@@ -14,7 +14,7 @@ def ls() -> None:
     """List short names with dimension, layers, size, licence, and whether the weights are here."""
     from rich.table import Table
 
-    from experiments.models import known_models
+    from experiments.models import NOTES, known_models
 
     table = Table(
         "name", "kind", "checkpoint", "dim", "layers", "MB", "licence", "language", "here"
@@ -22,6 +22,8 @@ def ls() -> None:
     for row in known_models():
         table.add_row(*row.cells())
     console.print(table)
+    for note in NOTES:
+        console.print(note, markup=False, soft_wrap=True)
 
 
 @app.command()

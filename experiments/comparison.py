@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Outcome:
     """Where a run lies, its ``results.json``, and the media files that could not be used."""
 
     folder: Path
-    results: Mapping[str, Any]
+    results: Mapping[str, Any] = field(repr=False)
     failures: tuple[Failure, ...]
 
 
@@ -88,6 +89,8 @@ def compare(
     tell = notify or (lambda _line: None)
     corpus = load_corpus(study)
     rows = labelled(corpus)
+    folder = out or Path("runs") / _config_hash(study)
+    check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
     make_folds(corpus, rows, study.folds or corpus.folds)
     preflight(study, rows, arms)
@@ -105,12 +108,24 @@ def compare(
     facts = _facts(run, corpus, study, plan, scores, (*corpus.notes, *notes, *inputs.warnings))
     results = summarise(rows_out, facts)
     model = final_model(plan, corpus, _favourite(rows_out, arms), store.root / "fits" / run)
-    folder = out or Path("runs") / _config_hash(study)
     folder.mkdir(parents=True, exist_ok=True)
     write_study(study, folder / "config.toml")
     model.save(folder / "model")
     _finish(folder, rows_out, results, plan)
     return Outcome(folder, results, inputs.failures)
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before hours of work whether a run can be written, without writing anything.
+
+    Raises:
+        ConfigError: the folder is a file, or neither it nor its nearest parent can be written.
+    """
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    if not nearest.is_dir():
+        raise ConfigError(f"--out {folder}: {nearest} is a file; give a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out {folder}: {nearest} cannot be written; give another folder")
 
 
 def _favourite(rows: Sequence[Prediction], arms: Sequence[str]) -> str:

@@ -108,10 +108,12 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
 
 def write_study(study: Study, path: Path) -> None:
     """Write a study as TOML, so that :func:`read_study` returns an equal one."""
+    from encoders.store import write_atomically
+
     lines = [
         f"{name} = {_toml(value)}" for name, value in asdict(study).items() if value is not None
     ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_atomically(path, ("\n".join(lines) + "\n").encode())
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401 - what a field of Study may hold

@@ -61,6 +61,7 @@ def part(utterances: tuple[Utterance, ...], shard: str) -> tuple[Utterance, ...]
         OptionError: not of the form, or i is not among 1 to N.
     """
     number, _, total = shard.partition("/")
-    if not (number.isdigit() and total.isdigit() and 1 <= int(number) <= int(total)):
+    digits = number.isascii() and total.isascii() and number.isdigit() and total.isdigit()
+    if not (digits and 1 <= int(number) <= int(total)):
         raise OptionError(f"--shard {shard}: expected i/N with i from 1 to N, as in 2/4")
     return utterances[int(number) - 1 :: int(total)]

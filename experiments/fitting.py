@@ -10,7 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from joblib import Parallel, delayed
+from safetensors import SafetensorError
 
 import fusion
 from encoders.extraction import Progress
@@ -33,6 +35,14 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a kept fit; a process that dies lets go of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +74,20 @@ def code_hash() -> str:
 def fit_fold(
     arm: str, data: Dataset, fold: Fold, inner: InnerFolds, budget: Budget, part: Path
 ) -> FoldScores:
-    """Fit one arm in one outer fold, score it, and keep the scores under ``part``."""
+    """Fit one arm in one outer fold, score it, and keep the scores under ``part``.
+
+    Where the same command runs twice at once, one fits and the other waits and reads.
+    """
     journal = part.with_suffix(".journal")
-    with one_thread():
-        fitted = fit_arm(ARMS[arm], data, inner, budget, journal)
-        scores = score(fitted, data, fold, budget.seeds)
-    save_scores(scores, part)
-    journal.unlink(missing_ok=True)
+    with alone(part):
+        kept = load_scores(part, arm, fold.name)
+        if kept is not None:
+            return kept
+        with one_thread():
+            fitted = fit_arm(ARMS[arm], data, inner, budget, journal)
+            scores = score(fitted, data, fold, budget.seeds)
+        save_scores(scores, part)
+        journal.unlink(missing_ok=True)
     return scores
 
 
@@ -87,7 +104,7 @@ def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None)
     for arm in trained:
         for fold, inner in zip(plan.folds, plan.inner, strict=True):
             part = _part(work, arm, fold)
-            kept = load_scores(part)
+            kept = load_scores(part, arm, fold.name)
             if kept is None:
                 task = delayed(fit_fold)(arm, plan.inputs.data, fold, inner, plan.budget, part)
                 left.append(task)
@@ -122,11 +139,20 @@ def _part(work: Path, arm: str, fold: Fold) -> Path:
 def final_model(plan: Plan, corpus: Corpus, arm: str, work: Path) -> FusionModel:
     """One arm fitted on every speaker, tuned and stopped as in the folds, with one seed."""
     kept = work / "model"
-    if (kept / "model.json").is_file():
-        return FusionModel.load(kept)
-    model = _fitted_model(plan, corpus, arm)
-    model.save(kept)
+    with alone(kept):
+        model = _kept_model(kept)
+        if model is None:
+            model = _fitted_model(plan, corpus, arm)
+            model.save(kept)
     return model
+
+
+def _kept_model(folder: Path) -> FusionModel | None:
+    try:
+        return FusionModel.load(folder)
+    # Absent or damaged, in whatever way, it is fitted again.
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, SafetensorError):
+        return None
 
 
 def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.checkpoints import locate
-from encoders.encoder import fingerprint_of
+from encoders.encoder import fingerprint_of, locate_weights
 from encoders.extraction import Extraction, Failure, Progress, embed_audio, embed_text
 from encoders.features import Features, read_features
 from encoders.names import parse_modality
 from encoders.pooling import for_head, statistics_of
 from encoders.recognisers import parse_recogniser, recogniser_fingerprint
-from encoders.specs import Kind, Modality, checkpoint_of
-from encoders.store import EmbeddingStore
+from encoders.specs import Kind, Modality
+from encoders.store import Embedding, EmbeddingStore
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.config import ConfigError, Study
+from experiments.remarks import cuts, silence
 from experiments.words import Words, to_recognise
 from fusion.arms import ARMS
 from fusion.batch import Dataset, collate
@@ -57,7 +57,9 @@ class Modal:
     encoded: int = 0
     cached: int = 0
     failures: tuple[Failure, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
@@ -81,20 +83,20 @@ def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]
     """Find every weight that a study will need before any work starts.
 
     Raises:
-        MissingWeightsError: some weights are neither here nor to be had; ValueError: a name is
-            unknown, or a features file cannot be read.
+        MissingWeightsError: some weights or a package are neither here nor to be had;
+            ValueError: a name is unknown, or a features file cannot be read.
     """
     needed = inputs_needed(arms)
+    recogniser = parse_recogniser(study.asr)
     for kind, typed in typed_encoders(study):
         if typed.startswith(FEATURES):
             _features(typed)
             continue
         spec = parse_modality(typed, kind).encoder
-        checkpoint = checkpoint_of(spec)
-        if checkpoint is not None and needed & {kind, SEQUENCE_OF[kind]}:
-            locate(checkpoint, getattr(spec, "revision", None))
+        if needed & {kind, SEQUENCE_OF[kind]}:
+            locate_weights(spec)
     if reads_words(study, arms) and to_recognise(utterances, study.transcript):
-        recogniser_fingerprint(parse_recogniser(study.asr))
+        recogniser_fingerprint(recogniser)
 
 
 def typed_encoders(study: Study) -> tuple[tuple[Kind, str], ...]:
@@ -130,7 +132,8 @@ def gather(
     audio = _modal("audio", study.audio, needed, utterances, words, store, progress)
     text = _modal("text", study.text, needed, utterances, words, store, progress)
     frames = {**audio.frames, **text.frames}
-    why = {f.utterance: f.why for f in (*words.failures, *audio.failures, *text.failures)}
+    why = {**audio.absent, **text.absent}
+    why |= {f.utterance: f.why for f in (*words.failures, *audio.failures, *text.failures)}
     kept, dropped = _split_rows(utterances, frames, why, study.rows)
     if not kept:
         raise CorpusError(corpus.name, [Fault(f.utterance, f.why) for f in dropped])
@@ -152,7 +155,7 @@ def gather(
         cached=audio.cached + text.cached,
         dropped=dropped,
         failures=tuple(failures.values()),
-        warnings=_silence(audio.silent),
+        warnings=(*silence(audio.silent), *text.remarks),
     )
 
 
@@ -217,18 +220,19 @@ def _modal(
     )
     for name, found in wanted.items():
         modal.identity[name] = fingerprint_of(found.encoder)
-        modal.frames[name] = _read(found, modal.identity[name], done, store)
+        stored = _read(found, modal.identity[name], done, store)
+        modal.frames[name] = {
+            row: for_head(torch.from_numpy(one.values), found) for row, one in stored.items()
+        }
+        modal.remarks = cuts(found, {row: one.extent for row, one in stored.items()})
     return modal
 
 
 def _read(
     modality: Modality, fingerprint: str, done: Extraction, store: EmbeddingStore
-) -> dict[str, Tensor]:
+) -> dict[str, Embedding]:
     stored = store.space(modality.encoder, fingerprint).read(list(done.keys.values()))
-    return {
-        name: for_head(torch.from_numpy(embedding.values), modality)
-        for name, embedding in zip(done.keys, stored, strict=True)
-    }
+    return dict(zip(done.keys, stored, strict=True))
 
 
 def _features(typed: str) -> Features:
@@ -248,7 +252,8 @@ def _precomputed(
             f"--{kind} features: none of its {len(features.frames)} ids is an utterance's "
             f"(first there: {next(iter(features.frames), 'none')}, first here: {utterances[0].id})"
         )
-    modal = Modal(cached=len(own))
+    absent = {u.id: f"is not in the {kind} features" for u in utterances if u.id not in own}
+    modal = Modal(cached=len(own), absent=absent)
     if kind in needed:
         modal.frames[kind] = {
             name: statistics_of(rows) if features.sequences else rows for name, rows in own.items()
@@ -284,10 +289,3 @@ def _split_rows(
 def _plain(names: Sequence[str]) -> list[str]:
     plain = {"audio": "audio", "audio_frames": "audio", "text": "words", "text_tokens": "words"}
     return list(dict.fromkeys(plain[name] for name in names))
-
-
-def _silence(silent: Sequence[str]) -> tuple[str, ...]:
-    if not silent:
-        return ()
-    shown = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
-    return (f"{len(silent)} recordings are silent (peak below -80 dB): {shown}",)

@@ -1,12 +1,23 @@
 """Encoders and recognisers by short name, and their weights on this machine."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from encoders.cards import CARDS
-from encoders.checkpoints import find_local, locate
-from encoders.names import SHORT_NAMES
+from encoders.cards import CARDS, DESCRIPTORS
+from encoders.checkpoints import MissingWeightsError, find_local, locate
+from encoders.cnn_spec import SpectrogramCnnSpec
+from encoders.cnn_weights import fetch_file, locate_file
+from encoders.descriptors import EgemapsSpec
+from encoders.names import SHORT_NAMES, parse_modality
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
+from encoders.specs import Spec
+
+#: What the column of licences is too narrow to say.
+NOTES = (
+    "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "
+    "with pip install 'serfusion[opensmile]'",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +46,10 @@ def known_models() -> list[ModelRow]:
     rows = []
     for name, spec in SHORT_NAMES.items():
         checkpoint = getattr(spec, "checkpoint", None)
-        if checkpoint is None:
-            rows.append(ModelRow(name, spec.kind, "none", None, 1, 0, "Apache-2.0", "any", True))
-            continue
-        card, here = CARDS[checkpoint], find_local(checkpoint) is not None
-        facts = (card.dim, card.layers, card.size_mb, card.licence, card.language, here)
-        rows.append(ModelRow(name, spec.kind, checkpoint, *facts))
+        card = DESCRIPTORS[name] if checkpoint is None else CARDS[checkpoint]
+        facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
+        shown = checkpoint or ("opensmile" if name == "egemaps" else "none")
+        rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(spec)))
     for name, size_mb in WHISPER_MODELS.items():
         language = "en" if name.endswith(".en") else "99 languages"
         here = whisper_path(name).is_file()
@@ -51,16 +60,35 @@ def known_models() -> list[ModelRow]:
     return rows
 
 
+def _is_here(spec: Spec) -> bool:
+    """Whether the weights are on this machine; of descriptors, the package that computes them."""
+    if isinstance(spec, SpectrogramCnnSpec):
+        try:
+            return locate_file(spec).is_file()
+        except MissingWeightsError:
+            return False
+    checkpoint = getattr(spec, "checkpoint", None)
+    if checkpoint is None:
+        return not isinstance(spec, EgemapsSpec) or find_spec("opensmile") is not None
+    return find_local(checkpoint) is not None
+
+
 def fetch_model(name: str) -> Path:
     """Download a model by its short or hub name; returns the folder or file.
 
     Raises:
-        MissingWeightsError: no hub can be reached.
+        MissingWeightsError: no hub can be reached, or a package has to be installed instead.
     """
+    from encoders.encoder import fingerprint_of
+
     if name.startswith("whisper-"):
         return fetch_whisper(name.removeprefix("whisper-"))
     spec = SHORT_NAMES.get(name)
     checkpoint = getattr(spec, "checkpoint", None) if spec is not None else name
     if checkpoint is None:
+        # Says what installs the package, where a descriptor needs one.
+        fingerprint_of(parse_modality(name, "audio").encoder)
         raise ValueError(f"{name} has no weights to fetch")
+    if isinstance(spec, SpectrogramCnnSpec):
+        return fetch_file(checkpoint)
     return locate(checkpoint)

@@ -7,6 +7,7 @@ import string
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,27 +183,22 @@ def _whisper(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def text_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
-    """Folder of a tiny text model: ``bert``, ``roberta`` or ``sentence``, built once a session."""
+    """Folder of a tiny text model by the names of ``TOKENIZERS``, or ``sentence`` (on bert) and
+    ``sentence-mpnet``, built once a session."""
     root = tmp_path_factory.mktemp("text")
 
     @cache
     def build(name: str) -> Path:
-        if name == "sentence":
-            return _sentence(root / name, build("bert"))
+        if name.startswith("sentence"):
+            return _sentence(root / name, build(name.partition("-")[2] or "bert"))
         import torch
         import transformers
 
-        if name == "bert":
-            letters = [*string.ascii_lowercase, *(f"##{c}" for c in string.ascii_lowercase)]
-            pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *WORDS]
-            tokenizer = transformers.BertTokenizer(vocab=_numbered(pieces))
-            config = transformers.BertConfig(**TINY, vocab_size=len(pieces))
-        else:
-            pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *string.ascii_lowercase, "Ġ"]
-            tokenizer = transformers.RobertaTokenizer(vocab=_numbered(pieces), merges=[])
-            config = transformers.RobertaConfig(
-                **TINY, vocab_size=len(pieces), max_position_embeddings=200, type_vocab_size=1
-            )
+        tokenizer = TOKENIZERS[name](root)
+        family, fields = TEXT_CONFIGS[name]
+        config = getattr(transformers, f"{family}Config")(
+            **{**TINY, "vocab_size": len(tokenizer), **fields}
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             model = transformers.AutoModel.from_config(config)
@@ -210,6 +206,60 @@ def text_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
         return root / name
 
     return build
+
+
+def _bert_tokenizer(_root: Path) -> Any:
+    import transformers
+
+    letters = [*string.ascii_lowercase, *(f"##{c}" for c in string.ascii_lowercase)]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *WORDS]
+    return transformers.BertTokenizer(vocab=_numbered(pieces))
+
+
+def _roberta_tokenizer(_root: Path) -> Any:
+    import transformers
+
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *string.ascii_lowercase, "Ġ"]
+    return transformers.RobertaTokenizer(vocab=_numbered(pieces), merges=[])
+
+
+def _mpnet_tokenizer(_root: Path) -> Any:
+    import transformers
+
+    letters = [*string.ascii_lowercase, *(f"##{c}" for c in string.ascii_lowercase)]
+    pieces = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>", *letters, *WORDS]
+    return transformers.MPNetTokenizer(vocab=_numbered(pieces))
+
+
+def _bertweet_tokenizer(root: Path) -> Any:
+    import transformers
+
+    characters = [c for c in string.printable if not c.isspace()]
+    lines = [f"{piece} 1" for c in characters for piece in (c, f"{c}@@")]
+    (root / "vocab.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (root / "bpe.codes").write_text("", encoding="utf-8")
+    return transformers.BertweetTokenizer(str(root / "vocab.txt"), str(root / "bpe.codes"))
+
+
+TOKENIZERS: dict[str, Callable[[Path], Any]] = {
+    "bert": _bert_tokenizer,
+    "roberta": _roberta_tokenizer,
+    "distilroberta": _roberta_tokenizer,
+    "bertweet": _bertweet_tokenizer,
+    "mpnet": _mpnet_tokenizer,
+}
+_ROBERTA = {"type_vocab_size": 1, "pad_token_id": 1, "layer_norm_eps": 1e-5}
+TEXT_CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": ("Bert", {}),
+    "roberta": ("Roberta", {**_ROBERTA, "max_position_embeddings": 200}),
+    "distilroberta": (
+        "Roberta",
+        {**_ROBERTA, "max_position_embeddings": 200, "num_hidden_layers": 2},
+    ),
+    # 128 tokens and the two positions up to padding, as in the true one.
+    "bertweet": ("Roberta", {**_ROBERTA, "max_position_embeddings": 130}),
+    "mpnet": ("MPNet", {"max_position_embeddings": 66}),
+}
 
 
 def _numbered(pieces: Sequence[str]) -> dict[str, int]:

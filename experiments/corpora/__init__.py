@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from encoders.manifest import read_manifest
 from encoders.utterance import Corpus, CorpusError, Fault
+from experiments.config import OptionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,14 @@ def load_source(
     """The corpus that ``--corpus NAME --root DIR`` or ``--manifest FILE`` names.
 
     Raises:
-        CorpusError: neither or both are given, labels for a named corpus, or with every fault of
-            what is given.
+        OptionError: neither or both are given.
+        CorpusError: labels for a named corpus, or with every fault of what is given.
     """
     if (corpus is None) == (manifest is None):
-        what = "expected exactly one of --corpus NAME and --manifest FILE"
-        raise CorpusError("source", [Fault("options", what)])
+        raise OptionError("expected exactly one of --corpus NAME and --manifest FILE")
     folder = Path(root).expanduser() if root else None
+    if folder is not None and not folder.is_dir():
+        raise CorpusError("source", [Fault(f"--root {folder}", "is not a folder")])
     if manifest is not None:
         return read_manifest(Path(manifest).expanduser(), root=folder, labels=labels)
     if labels is not None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import encoders.checkpoints as checkpoints
-from encoders.cards import CARDS, MINILM
+from encoders.cards import CARDS, MINILM, MPNET
 from encoders.checkpoints import (
     CONFIG_FILES,
     MissingWeightsError,
@@ -228,6 +228,25 @@ def test_a_packaged_minilm_with_other_weights_is_refused(monkeypatch):
 )
 def test_a_sentence_model_lists_its_modules(text_checkpoint, name, is_one):
     assert is_sentence_model(str(text_checkpoint(name))) is is_one
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("bert", False), ("sentence", True)])
+def test_a_hub_name_is_fetched_to_tell_what_it_is(monkeypatch, text_checkpoint, name, is_one):
+    """On its first run as on its second, or one name would have two embeddings."""
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(checkpoints, "_hub_answers", lambda: True)
+    monkeypatch.setattr(checkpoints, "fetch", lambda _name, _revision: text_checkpoint(name))
+    assert is_sentence_model("owner/model") is is_one
+
+
+def test_what_a_hub_name_is_cannot_be_told_without_it():
+    with pytest.raises(MissingWeightsError, match="serfusion models fetch owner/model"):
+        is_sentence_model("owner/model")
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_of_a_checkpoint_with_a_card_nothing_is_fetched(name):
+    assert is_sentence_model(name) is (name in (MINILM, MPNET))
 
 
 # ---------------------------------------------------------------- the hash of the weights

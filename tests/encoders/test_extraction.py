@@ -434,6 +434,14 @@ def test_chunks_cover_every_utterance(utterances, store, passes, small_chunks):
     assert passes == [4, 4, 2]
 
 
+def test_progress_is_told_where_no_arm_needs_an_encoder(utterances, store):
+    seen = []
+    found = embed_audio(utterances, [], store, progress=lambda *told: seen.append(told))
+    assert seen == [("audio", 12, 12)]
+    assert len(found.keys) == 12
+    assert embed_text({"u": "a"}, [], store, progress=lambda *_: None).encoded == 0
+
+
 def test_progress_counts_up_to_the_end(utterances, store, small_chunks):
     utterances[0].audio.unlink()
     seen: list[tuple[str, int, int]] = []

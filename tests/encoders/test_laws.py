@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from encoders.audio import Audio
+from encoders.descriptors import MfccSpec
 from encoders.encoder import Encoder, load_encoder
 from encoders.names import parse_modality
 from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec
@@ -29,8 +30,15 @@ SPEECH = (
     "data2vec",
     "wavlm",
 )
-TEXT = ("bert", "roberta")
-FAMILIES = (*SPEECH, "whisper", *TEXT, "sentence", "sentence-tokens", "logmel")
+TEXT = ("bert", "roberta", "distilroberta", "bertweet", "mpnet")
+SENTENCES = ("sentence", "sentence-tokens", "sentence-mpnet", "sentence-mpnet-tokens")
+DESCRIPTORS: dict[str, Spec] = {
+    "logmel": LogMelSpec(storage="frames", deltas=2),
+    "mfcc": MfccSpec(storage="frames", deltas=2),
+    "mfcc13-trimmed": MfccSpec(n_mfcc=13, trim_db=30.0, mel_sample_rate_hz=22050),
+    "mfcc-frequency": MfccSpec(axis="frequency"),
+}
+FAMILIES = (*SPEECH, "whisper", *TEXT, *SENTENCES, *DESCRIPTORS)
 SECONDS = (0.3, 3.0, 0.9, 0.31, 1.7)
 TEXTS = (
     "no",
@@ -63,12 +71,12 @@ def families(speech_checkpoint, text_checkpoint, make_audio) -> Callable[[str], 
     def build(name: str) -> Family:
         if name in (*SPEECH, "whisper"):
             spec = parse_modality(str(speech_checkpoint(name)), "audio").encoder
-        elif name == "logmel":
-            spec = LogMelSpec(storage="frames", deltas=2)
+        elif name in DESCRIPTORS:
+            spec = DESCRIPTORS[name]
         else:
-            folder = text_checkpoint(name.partition("-")[0])
+            folder = text_checkpoint(name.removesuffix("-tokens"))
             spec = parse_modality(str(folder), "text").encoder
-        if name == "sentence-tokens":
+        if name.endswith("-tokens"):
             spec = replace(spec, storage="frames")
         inputs: Inputs = TEXTS
         if spec.kind == "audio":
@@ -149,7 +157,9 @@ def padded_without_mask(folder: Path, inputs: Inputs) -> list[torch.Tensor]:
         output = model(batch).last_hidden_state
     else:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        tokens = tokenizer(list(inputs), padding=True, return_tensors="pt")
+        # BERTweet has no more positions.
+        cut = {"truncation": True, "max_length": 128}
+        tokens = tokenizer(list(inputs), padding=True, return_tensors="pt", **cut)
         lengths = tokens["attention_mask"].sum(dim=1)
         unmasked = torch.ones_like(tokens["attention_mask"])
         output = model(tokens["input_ids"], attention_mask=unmasked).last_hidden_state
@@ -227,7 +237,9 @@ def test_the_layers_are_the_plain_text_models(families, name):
 
 @pytest.mark.parametrize("name", [*SPEECH, *TEXT])
 def test_all_hidden_layers_are_there(families, name):
-    assert {hidden.shape[0] for hidden in families(name).alone} == {4}
+    layers = families(name).encoder.module.model.config.num_hidden_layers
+    assert layers == (2 if name == "distilroberta" else 3)
+    assert {hidden.shape[0] for hidden in families(name).alone} == {layers + 1}
 
 
 @pytest.mark.parametrize("name", SPEECH)

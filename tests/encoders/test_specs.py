@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, fields, replace
 
 import pytest
 
@@ -13,8 +14,10 @@ from encoders.specs import (
     LogMelSpec,
     Modality,
     SentenceSpec,
+    SpectrogramCnnSpec,
     SpeechSpec,
     model_part,
+    spec_from_json,
 )
 
 
@@ -133,6 +136,77 @@ def test_a_hub_name_of_sentence_transformers_is_a_sentence_model():
     assert parse_modality(name, "text").encoder == SentenceSpec(checkpoint=name)
 
 
+# ---------------------------------------------------------------- options that set the spec
+
+
+NETWORK = "resnet50:untrained"
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ("window_s=4,hop_s=2", {"window_s": 4.0, "hop_s": 2.0}),
+        ("sample_rate_hz=16000", {"sample_rate_hz": 16000}),
+        ("reference=window, tail=drop", {"reference": "window", "tail": "drop"}),
+        ("mel_sample_rate_hz=22050", {"mel_sample_rate_hz": 22050}),
+        ("mel_sample_rate_hz=none,trim_db=none", {"mel_sample_rate_hz": None, "trim_db": None}),
+        ("trim_db=40", {"trim_db": 40.0}),
+        ("weights=./a@b=c.pth", {"checkpoint": "./a@b=c.pth"}),
+    ],
+)
+def test_options_set_fields_of_the_spec(options, fields):
+    plain = parse_modality(NETWORK, "audio").encoder
+    assert parse_modality(f"{NETWORK}@{options}", "audio").encoder == replace(plain, **fields)
+
+
+def test_options_of_the_spec_stand_beside_those_of_the_modality():
+    found = parse_modality(f"{NETWORK}@pooling=max,hop_s=0.5,layer=0", "audio")
+    assert (found.pooling, found.layer, found.encoder.hop_s) == ("max", 0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("windw_s=4", "unknown option.*windw_s.*did you mean window_s"),
+        ("family=speech", "unknown option.*family"),
+        ("storage=frames", "unknown option.*storage"),
+        ("checkpoint=x", "unknown option.*checkpoint.*known:.*weights"),
+        ("n_mels=many", "n_mels 'many' is not a whole number"),
+        ("n_mels=12.5", "n_mels '12.5' is not a whole number"),
+        ("n_mels=none", "n_mels 'none' is not a whole number"),
+        ("hop_s=fast", "hop_s 'fast' is not a number"),
+        ("hop_s=inf", "hop_s 'inf' is not a number"),
+        ("hop_s", "hop_s '' is not a number"),
+        ("weights=", "weights '': expected a word"),
+        ("trim_db=off", "trim_db 'off' is not a number"),
+        ("reference=clip", "reference 'clip': expected one of file, window"),
+        ("n_mels=40,n_mels=80", "an option is set twice"),
+        ("n_fft=100", "n_fft 100: expected 512 or more"),
+    ],
+)
+def test_a_wrong_option_of_a_spec_is_named(typed, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        parse_modality(f"{NETWORK}@{typed}", "audio")
+    assert NETWORK in str(caught.value)
+
+
+def test_what_names_no_options_takes_none():
+    with pytest.raises(ValueError, match=r"unknown option.*n_mels.*known: layer, pooling$"):
+        parse_modality("egemaps@n_mels=40", "audio")
+
+
+@pytest.mark.parametrize("name", [name for name, spec in SHORT_NAMES.items() if spec.options])
+def test_every_option_is_a_field(name):
+    spec = SHORT_NAMES[name]
+    assert set(spec.options) <= {found.name for found in fields(spec)}
+
+
+@pytest.mark.parametrize("name", SHORT_NAMES)
+def test_a_spec_comes_back_from_json(name):
+    spec = SHORT_NAMES[name]
+    assert spec_from_json(json.loads(json.dumps(asdict(spec)))) == spec
+
+
 # ---------------------------------------------------------------- sequences
 
 
@@ -157,7 +231,9 @@ def test_a_sentence_model_gives_its_tokens():
     assert found.encoder == SentenceSpec(storage="frames")
 
 
-@pytest.mark.parametrize("spec", [LogMelSpec(), SpeechSpec(), BertSpec(), SentenceSpec()])
+@pytest.mark.parametrize(
+    "spec", [LogMelSpec(), SpeechSpec(), BertSpec(), SentenceSpec(), SpectrogramCnnSpec()]
+)
 def test_a_sequence_of_a_sequence_is_itself(spec):
     once = Modality(name="x", encoder=spec, layer=2).as_sequence()
     assert once.as_sequence() == once
@@ -179,6 +255,7 @@ def test_a_layer_counts_those_that_the_spec_keeps():
         (BertSpec(), BertSpec(storage="frames", layers=(-1,))),
         (LogMelSpec(), LogMelSpec(storage="frames", time_pool=4)),
         (SentenceSpec(), SentenceSpec(storage_dtype="float16")),
+        (SpectrogramCnnSpec(), SpectrogramCnnSpec(storage="frames", storage_dtype="float16")),
     ],
 )
 def test_specs_that_differ_in_storage_share_a_model(one, other):
@@ -193,6 +270,7 @@ def test_specs_that_differ_in_storage_share_a_model(one, other):
         (BertSpec(), BertSpec(max_length=64)),
         (LogMelSpec(), LogMelSpec(deltas=0)),
         (SentenceSpec(), SentenceSpec(storage="frames")),
+        (SpectrogramCnnSpec(), SpectrogramCnnSpec(hop_s=0.5)),
     ],
 )
 def test_specs_that_differ_before_storage_do_not(one, other):

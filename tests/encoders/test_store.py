@@ -19,8 +19,16 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
 from encoders.audio import Audio, read_segment
+from encoders.descriptors import EgemapsSpec, MfccSpec
 from encoders.encoder import fingerprint_of
-from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, SpeechSpec, fingerprint
+from encoders.specs import (
+    BertSpec,
+    LogMelSpec,
+    SentenceSpec,
+    SpectrogramCnnSpec,
+    SpeechSpec,
+    fingerprint,
+)
 from encoders.store import (
     Embedding,
     EmbeddingStore,
@@ -409,7 +417,8 @@ def test_the_key_of_a_slice_does_not_depend_on_its_memory(make_tone):
     assert audio_key(Audio(samples[::2], 16000)) == audio_key(Audio(samples[::2].copy(), 16000))
 
 
-SPECS = [LogMelSpec(), SpeechSpec(), BertSpec(), SentenceSpec()]
+SPECS = [LogMelSpec(), MfccSpec(), EgemapsSpec(), SpeechSpec(), BertSpec(), SentenceSpec()]
+SPECS += [SpectrogramCnnSpec(sample_rate_hz=16000, trim_db=20.0)]
 OTHER = {
     "storage": "frames",
     "storage_dtype": "float16",
@@ -424,6 +433,28 @@ OTHER = {
     "untrained": True,
     "layers": (3,),
     "max_length": 64,
+    "window_s": 20.0,
+    "overlap_s": 2.0,
+    "precision": "bfloat16",
+    "backend": "openvino",
+    "clean": "s4",
+    "n_mfcc": 13,
+    "window": "hamming",
+    "axis": "frequency",
+    "architecture": "resnet50",
+    "trim_db": 30.0,
+    "n_fft": 2048,
+    "win_length": 256,
+    "window_function": "hann",
+    "hop_length": 80,
+    "mel_sample_rate_hz": 22050,
+    "reference": "window",
+    "top_db": 60.0,
+    "hop_s": 0.5,
+    "tail": "drop",
+    "scaling": "decibels",
+    "image_size": 112,
+    "interpolation": "nearest",
 }
 
 

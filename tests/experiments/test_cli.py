@@ -114,11 +114,16 @@ def test_report_refuses_a_run_whose_predictions_were_changed(monkeypatch, corpus
             "no such corpus",
         ),
         (["compare", "--nonsense"], 2, "nonsense"),
+        (["compare", "--config", "s.toml", "--seeds", "2"], 2, "--seeds cannot go with it"),
+        (["demo", "--trials", "-1"], 2, "--trials"),
+        (["demo", "--jobs", "0"], 2, "--jobs"),
+        (["check"], 2, "exactly one of"),
+        (["check", "--manifest", "m.csv", "--root", "nowhere"], 1, "nowhere: is not a folder"),
+        (["embed", "--corpus", "demo", "--audio", "logmel", "--shard", "²/²"], 2, "i/N"),
         (["report", "nowhere"], 1, "nowhere"),
         (["models", "fetch", "logmel"], 1, "no weights"),
         (["embed", "--corpus", "demo", "--audio", "logmel", "--shard", "3/2"], 2, "i/N"),
     ],
-    ids=["no-audio", "no-source", "bad-corpus", "bad-option", "no-run", "no-weights", "bad-shard"],
 )
 def test_what_the_user_can_mend_is_one_message(monkeypatch, capsys, words, code, said):
     assert run(monkeypatch, *words) == code
@@ -167,6 +172,41 @@ def test_missing_weights_are_named_before_work_starts(monkeypatch, corpus, capsy
     assert not (corpus.parent / "run").exists()
 
 
+def test_a_missing_package_is_named_before_work_starts(monkeypatch, corpus, capsys):
+    monkeypatch.setattr("encoders.acoustic.find_spec", lambda _name: None)
+    assert compare(monkeypatch, corpus, "--audio", "egemaps") == 1
+    said = capsys.readouterr().err
+    assert "research and other non-commercial use only" in said
+    assert "pip install 'serfusion[opensmile]'" in said
+    assert not (corpus.parent / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "said"),
+    [
+        ("--audio", "mfcc@trimdb=30", "did you mean trim_db?"),
+        ("--text", "minilm@max_length=many", "max_length 'many' is not a whole number"),
+    ],
+)
+def test_a_wrong_option_of_an_encoder_is_one_message(
+    monkeypatch, corpus, capsys, option, typed, said
+):
+    assert compare(monkeypatch, corpus, option, typed) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_an_image_network_without_weights_says_what_to_do(monkeypatch, corpus, tmp_path, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert compare(monkeypatch, corpus, "--audio", "alexnet") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "serfusion models fetch alexnet" in said
+    assert "alexnet@weights=FILE" in said
+    assert "alexnet:untrained needs none" in said
+    assert not (corpus.parent / "run").exists()
+
+
 def test_check_counts_and_finds_doubled_recordings(monkeypatch, corpus, capsys):
     (corpus.parent / "s0-0.wav").write_bytes((corpus.parent / "s1-0.wav").read_bytes())
     assert run(monkeypatch, "check", "--manifest", corpus) == 0
@@ -207,11 +247,29 @@ def test_kept_fits_are_removed_when_asked_for(monkeypatch, corpus, capsys):
     assert "fits trained, 0 from the cache" in capsys.readouterr().err
 
 
+def test_image_networks_are_listed_with_their_files(monkeypatch, tmp_path):
+    from experiments.models import known_models
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    row = next(row for row in known_models() if row.name == "resnet50")
+    assert (row.checkpoint, row.dim, row.layers, row.size_mb, row.here) == (
+        *("resnet50-0676ba61.pth", 2048, 1, 103, False),
+    )
+    assert row.licence.startswith("BSD-3-Clause")
+
+
+def test_an_image_network_can_be_compared(monkeypatch, corpus):
+    options = "alexnet:untrained@image_size=63,window_s=0.5,hop_s=0.25"
+    assert compare(monkeypatch, corpus, "--audio", options) == 0
+    assert (corpus.parent / "run" / "results.json").is_file()
+
+
 def test_models_and_corpora_are_listed(monkeypatch, capsys):
     assert run(monkeypatch, "models", "ls") == 0
     assert run(monkeypatch, "corpora") == 0
     said = capsys.readouterr().out
     assert "minilm" in said
+    assert "egemaps: openSMILE is free for research and other non-commercial use only" in said
     assert "ravdess" in said
 
 

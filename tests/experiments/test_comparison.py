@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +15,13 @@ import pytest
 
 from encoders.utterance import CorpusError
 from experiments.comparison import Outcome, chosen_arms, compare
-from experiments.config import ConfigError, Study, read_study
+from experiments.config import ConfigError, Study, read_study, write_study
 from experiments.inputs import check_sequences, reads_words
 from experiments.results import RunFacts, summarise
 from experiments.words import to_recognise
 from fusion import predictions, train
 from fusion.heads import DEFAULTS
+from fusion.model import FusionModel
 from fusion.splits import SplitError
 
 TRAINED = ("audio", "text", "audio_frames", "concat", "late", "attention")
@@ -325,6 +328,48 @@ def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(tiny, tmp_path, monke
     assert _bytes(run(tiny[0], tmp_path / "run")) == _bytes(tiny[1])
 
 
+@pytest.mark.slow
+def test_the_same_command_twice_at_once_gives_one_result(tmp_path, monkeypatch):
+    """Two processes on one cache and one folder: one fits, the other waits and reads."""
+    # Other processes do not see what a test has patched: 100 is what they know.
+    monkeypatch.setattr(train, "MAX_EPOCHS", 100)
+    study = write_corpus(tmp_path / "in", repeats=1, arms=("audio", "text"), trials=3, seeds=1)
+    write_study(study, tmp_path / "study.toml")
+    command = [sys.executable, "-c", "from experiments.cli import main; main()", "compare"]
+    command += ["--config", str(tmp_path / "study.toml"), "--jobs", "1", "--out"]
+    both = [
+        subprocess.Popen([*command, str(tmp_path / "run")], stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    (tmp_path / "alone").mkdir()
+    assert (tmp_path / "run" / "predictions.jsonl").read_bytes() == _bytes(
+        _elsewhere(study, tmp_path / "alone")
+    )
+
+
+@pytest.mark.parametrize("damage", ["part", "model"])
+def test_a_damaged_fit_is_made_again(tiny, tmp_path, damage, monkeypatch):
+    study = write_corpus(tmp_path / "in", **SMALL)
+    first = _bytes(run(study, tmp_path / "run"))
+    (work,) = (tmp_path / "cache" / "fits").iterdir()
+    name = "audio-*.npz" if damage == "part" else "model/heads.safetensors"
+    for path in work.glob(name):
+        path.write_bytes(path.read_bytes()[:100])
+    assert _bytes(run(study, tmp_path / "run")) == first
+    assert FusionModel.load(tmp_path / "run" / "model").arm == "audio"
+
+
+def test_a_folder_that_cannot_be_written_is_told_of_before_work(tmp_path, monkeypatch):
+    study = write_corpus(tmp_path / "in", **SMALL)
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr("fusion.arms.fit", None)
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigError, match=r"--out .*: .*file is a file; give a folder"):
+            run(study, out)
+
+
 SMALL = {"arms": ("audio",), "trials": 1, "seeds": 1, "repeats": 1}
 
 
@@ -392,7 +437,7 @@ def test_rows_that_lack_a_modality_leave_every_arm(lacking, tmp_path):
 
 def test_rows_that_leave_are_listed(lacking, tmp_path):
     assert run(lacking, tmp_path / "run").results["rows"]["dropped"] == [
-        {"id": name, "why": "has no audio"} for name in LACKING
+        {"id": name, "why": "is not in the audio features"} for name in LACKING
     ]
 
 

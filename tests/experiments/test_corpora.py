@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from encoders.utterance import Corpus, CorpusError
+from experiments.config import OptionError
 from experiments.corpora import CORPORA, load_source, read_corpus
 from experiments.corpora.emodb import SENTENCES
 from fusion.splits import outer_folds
@@ -238,7 +239,7 @@ def test_a_root_that_is_no_folder_is_named(tmp_path):
 
 @pytest.mark.parametrize("given", [(None, None), ("demo", "m.csv")])
 def test_exactly_one_source_is_expected(given):
-    with pytest.raises(CorpusError, match="expected exactly one of"):
+    with pytest.raises(OptionError, match="expected exactly one of"):
         load_source(*given, None)
 
 

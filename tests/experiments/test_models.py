@@ -1,0 +1,48 @@
+"""The list of encoders by short name."""
+
+from __future__ import annotations
+
+import pytest
+
+import experiments.models as models
+from encoders.checkpoints import MissingWeightsError
+from encoders.encoder import load_encoder
+from encoders.names import SHORT_NAMES
+from experiments.models import ModelRow, fetch_model, known_models
+
+
+def row(name: str) -> ModelRow:
+    (found,) = [one for one in known_models() if one.name == name]
+    return found
+
+
+def test_every_short_name_is_listed_once():
+    listed = [one.name for one in known_models() if one.kind != "asr"]
+    assert listed == list(SHORT_NAMES)
+
+
+@pytest.mark.parametrize("name", ["logmel", "mfcc", "mfcc13"])
+def test_a_descriptor_needs_nothing_and_has_the_dim_listed(make_audio, name):
+    found = row(name)
+    assert (found.checkpoint, found.size_mb, found.here) == ("none", 0, True)
+    assert load_encoder(SHORT_NAMES[name]).encode([make_audio(0.2)])[0].shape[2] == found.dim
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_egemaps_is_listed_with_its_licence_and_whether_it_is_installed(monkeypatch, here):
+    monkeypatch.setattr(models, "find_spec", lambda _name: object() if here else None)
+    found = row("egemaps")
+    assert (found.checkpoint, found.dim, found.here) == ("opensmile", 88, here)
+    assert "research only" in found.licence
+
+
+def test_fetching_egemaps_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("encoders.acoustic.find_spec", lambda _name: None)
+    with pytest.raises(MissingWeightsError, match=r"pip install 'serfusion\[opensmile\]'"):
+        fetch_model("egemaps")
+
+
+@pytest.mark.parametrize("name", ["mfcc", "mfcc13", "logmel"])
+def test_there_is_nothing_to_fetch_for_a_descriptor(name):
+    with pytest.raises(ValueError, match=f"{name} has no weights to fetch"):
+        fetch_model(name)
