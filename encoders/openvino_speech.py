@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.utils import logging
 
 from encoders.audio import Audio
 from encoders.pooling import Hidden
@@ -64,6 +65,8 @@ class OpenVinoEncoder(nn.Module):
 
     def _convert(self) -> Any:  # noqa: ANN401 - a compiled model
         openvino = _openvino()
+        # It remarks on a field of the configuration that only training reads.
+        logging.set_verbosity_error()
         with torch.no_grad(), warnings.catch_warnings():
             # Tracing warns of every Python branch; the check below finds those that matter.
             warnings.simplefilter("ignore")

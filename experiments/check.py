@@ -18,7 +18,7 @@ from encoders.hints import Heard, KeyHints
 from encoders.rows import cut
 from encoders.store import StoreError
 from encoders.utterance import Corpus
-from experiments.counting import counted, verb
+from fusion.escaping import counted
 from fusion.splits import SplitError, outer_folds
 
 SHOWN = 10
@@ -128,14 +128,14 @@ def _hints() -> tuple[KeyHints, str | None]:
 def _remarks(corpus: Corpus, heard: Mapping[str, Heard]) -> Iterator[str]:
     silent = [name for name, one in heard.items() if one.silent]
     if silent:
-        are = verb(len(silent), "is", "are")
+        are = _verb(len(silent), "is", "are")
         yield f"{counted(len(silent), 'recording')} {are} silent: {_some(silent)}"
     by_key: dict[str, list[str]] = defaultdict(list)
     for name, one in heard.items():
         by_key[one.key].append(name)
     doubled = [" = ".join(map(cut, names)) for names in by_key.values() if len(names) > 1]
     if doubled:
-        are = verb(len(doubled), "is", "are")
+        are = _verb(len(doubled), "is", "are")
         yield f"{counted(len(doubled), 'recording')} {are} there more than once: {_some(doubled)}"
     yield from _gaps(corpus)
 
@@ -145,18 +145,18 @@ def _gaps(corpus: Corpus) -> Iterator[str]:
     rows = corpus.utterances
     wordless = sum(utterance.transcript is None for utterance in rows)
     if wordless:
-        are = verb(wordless, "is", "are")
-        them = verb(wordless, "it", "them")
+        are = _verb(wordless, "is", "are")
+        them = _verb(wordless, "it", "them")
         yield (
             f"{counted(wordless, 'transcript')} {are} missing; compare recognises {them} (--asr)"
         )
     voiceless = sum(utterance.audio is None for utterance in rows)
     if voiceless:
-        has = verb(voiceless, "has", "have")
+        has = _verb(voiceless, "has", "have")
         yield f"{counted(voiceless, 'utterance')} {has} no audio file"
     unlabelled = sum(utterance.target is None for utterance in rows)
     if unlabelled:
-        unscored = verb(unlabelled, "is unlabelled and is", "are unlabelled and are")
+        unscored = _verb(unlabelled, "is unlabelled and is", "are unlabelled and are")
         yield f"{counted(unlabelled, 'utterance')} {unscored} not scored"
 
 
@@ -176,3 +176,7 @@ def _folds(corpus: Corpus) -> tuple[str | None, tuple[str, ...]]:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" * (len(names) > SHOWN)
     return ", ".join(map(cut, names[:SHOWN])) + more
+
+
+def _verb(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many

@@ -17,7 +17,7 @@ def ls() -> None:
     from rich.text import Text
 
     from experiments.cache import describe, kept_fits, size_mb
-    from experiments.counting import counted
+    from fusion.escaping import counted
 
     table = Table("space", "encoder", "embeddings", "shards", "MB")
     for row in describe():
@@ -33,7 +33,7 @@ def ls() -> None:
 def verify() -> None:
     """Check every stored embedding against its checksum; exit code 1 if some are damaged."""
     from experiments.cache import damaged
-    from experiments.counting import counted
+    from fusion.escaping import counted
 
     bad = list(damaged())
     for path, what in bad:
@@ -49,7 +49,7 @@ def gc(
 ) -> None:
     """Remove damaged files, leftovers of killed writers, and shards that others cover."""
     from experiments.cache import collect_garbage, forget_fits
-    from experiments.counting import counted
+    from fusion.escaping import counted
 
     removed = collect_garbage()
     for path in removed:
@@ -64,7 +64,7 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder to copy the cache
     """Copy what another place does not have yet; nothing is overwritten."""
     from encoders.extraction import default_store
     from experiments.cache import copy_shards
-    from experiments.counting import counted
+    from fusion.escaping import counted
 
     copied = copy_shards(default_store().root, folder)
     say(f"{counted(copied, 'file')} copied to {folder}")
@@ -75,7 +75,7 @@ def import_(folder: Annotated[Path, typer.Argument(help="Folder made by cache ex
     """Copy shards from another place into the cache, each checked first."""
     from encoders.extraction import default_store
     from experiments.cache import copy_shards
-    from experiments.counting import counted
+    from fusion.escaping import counted
 
     copied = copy_shards(folder, default_store().root)
     say(f"{counted(copied, 'file')} copied from {folder}")

@@ -5,7 +5,7 @@ by class, which is how the same figure fits a dark page.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -18,10 +18,10 @@ from experiments.wording import (
     arm_name,
     decimals,
     percent,
-    plain,
     signed,
     span,
 )
+from fusion.escaping import counted, plain
 
 #: Okabe and Ito's palette, told apart by colour-blind eyes; shapes tell the same again.
 COLOURS = {"audio": "#0072b2", "text": "#c25200", "fused": "#007a59", "single": "#555555"}
@@ -70,7 +70,8 @@ def arms_forest(results: Mapping[str, Any]) -> Forest:
         _mark(arm_name(arm), kind_of(arm), found["uar"], percent, strong=arm in BEST)
         for arm, found in results["arms"].items()
     )
-    label = f"UAR in %, with 95 % intervals over {results['rows']['speakers']} speakers"
+    speakers = counted(results["rows"]["speakers"], "speaker")
+    label = f"UAR in %, with 95 % intervals over {speakers}"
     return Forest("UAR of every arm", marks, chance, f"chance {percent(chance)}", label)
 
 
@@ -217,7 +218,10 @@ def draw_confusion(results: Mapping[str, Any], arm: str) -> str:
     cell = 64 if len(names) <= 5 else 52
     longest = max(len(short(name, CLASS_LETTERS)) for name in names)
     left, top = 14 + max(76, round(LETTER * longest)), 96
+    seeds = len(results["seeds"])
     title = f"Confusion matrix of {arm_name(arm)}: rows are the truth, columns the prediction"
+    title += f"; counts are means over {seeds} seeds" if seeds > 1 else ""
+    digits = 1 if seeds > 1 else 0
     root = canvas(left + cell * len(names) + 34, top + cell * len(names) + 8, title)
     for number, name in enumerate(names):
         middle = (number + 0.5) * cell
@@ -228,7 +232,8 @@ def draw_confusion(results: Mapping[str, Any], arm: str) -> str:
     for row, values in enumerate(counts):
         for column, count in enumerate(values):
             corner = (left + column * cell, top + row * cell)
-            _cell(root, corner, cell, count, sum(values), f"{names[row]} taken for {names[column]}")
+            what = f"{names[row]} taken for {names[column]}"
+            _cell(root, corner, cell, decimals(count, digits), _share(count, values), what)
     return tostring(root, encoding="unicode")
 
 
@@ -239,12 +244,19 @@ def _class_name(root: Element, name: str, at: tuple[float, float], turn: int) ->
         found.set("transform", f"rotate({turn} {at[0]} {at[1]})")
 
 
+def _share(count: float, row: Sequence[float]) -> float | None:
+    return count / sum(row) if sum(row) else None
+
+
 def _cell(
-    root: Element, at: tuple[float, float], size: int, count: float, whole: float, what: str
+    root: Element,
+    at: tuple[float, float],
+    size: int,
+    number: str,
+    share: float | None,
+    what: str,
 ) -> None:
-    share = count / whole if whole else None
     group = SubElement(root, "g")
-    number = decimals(count, 0 if float(count).is_integer() else 1)
     SubElement(group, "title").text = f"{what}: {percent(share)} % ({number})"
     box = {
         "x": f"{at[0] + 1}",

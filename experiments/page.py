@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from experiments.caveats import badges, cautions
 from experiments.config import Study
 from experiments.figures import (
     arms_forest,
@@ -24,29 +25,30 @@ from experiments.wording import (
     MINUS,
     answer,
     arm_name,
-    badges,
     beats_both,
     claim,
     corpus_title,
     decimals,
     p_number,
     percent,
-    plain,
     signed,
     span,
     verdict,
     verdict_text,
 )
+from fusion.escaping import counted, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: Dropped rows that are listed before the reader asks for all.
 DROPPED_SHOWN = 20
+#: Letters in a line of the command, if an option is not longer by itself.
+COMMAND_LETTERS = 76
 #: What is said even where it is the default.
 _ALWAYS = ("audio", "text", "asr", "trials", "seeds")
 
 
-def page(results: Mapping[str, Any]) -> str:
-    """The report as HTML."""
+def page(results: Mapping[str, Any], folder: str = "") -> str:
+    """The report as HTML; ``folder`` is the name of the run's folder, where it has one."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -62,6 +64,9 @@ def page(results: Mapping[str, Any]) -> str:
         answer=answer(results),
         title=corpus_title(results),
         badges=badges(results),
+        folder=plain(folder),
+        cautions=cautions(results),
+        seeds=len(results["seeds"]),
         figures=_figures(results),
         confusions={arm: Markup(draw_confusion(results, arm)) for arm in results["arms"]},
         main=main,
@@ -73,6 +78,10 @@ def page(results: Mapping[str, Any]) -> str:
         beats_both=beats_both(results["differences"]),
         methods=_methods(results),
         reasons=_reasons(results),
+        of_fold={
+            arm: {fold["fold"]: fold for fold in summary["folds"]}
+            for arm, summary in results["arms"].items()
+        },
         command=command(results.get("facts", {}).get("study")),
         shown=DROPPED_SHOWN,
         absent=ABSENT,
@@ -87,20 +96,31 @@ def main_arms(results: Mapping[str, Any]) -> list[str]:
 
 
 def command(study: Mapping[str, Any] | None) -> str | None:
-    """The command line that asks for a study; what is the default is left out."""
+    """The command that asks for a study, over several lines; what is the default is left out."""
     if study is None:
         return None
     defaults = {field.name: field.default for field in fields(Study)}
     first = ("corpus", "manifest", "root")
-    words = ["serfusion", "compare"]
+    words = ["serfusion compare"]
     for name in (*first, *(key for key in study if key not in first)):
         value = study.get(name)
         default = value == defaults.get(name, MISSING) and name not in _ALWAYS
         if value is None or default:
             continue
         text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        words += [f"--{name}", shlex.quote(plain(text))]
-    return " ".join(words)
+        words.append(f"--{name} {shlex.quote(plain(text))}")
+    return _folded(words)
+
+
+def _folded(words: Sequence[str]) -> str:
+    """Words of a command in lines that a shell reads as one; none is broken within an option."""
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) < COMMAND_LETTERS:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"  {word}")
+    return " \\\n".join(lines)
 
 
 def _figures(results: Mapping[str, Any]) -> dict[str, Markup]:
@@ -159,4 +179,5 @@ _FILTERS = {
     "value": _value,
     "largest": _largest,
     "number": decimals,
+    "counted": counted,
 }

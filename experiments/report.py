@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import UndefinedError
+
 from encoders.store import write_atomically
+from experiments.caveats import cautions, dropped_lines
 from experiments.figures import (
     arms_forest,
     differences_forest,
@@ -19,11 +22,13 @@ from experiments.figures import (
     draw_forest,
 )
 from experiments.page import main_arms, page
-from experiments.results import RunFacts, summarise, with_best
+from experiments.results import summarise, with_best
+from experiments.stored import check_unchanged, facts_of, read_results
 from experiments.tables import latex, markdown, terminal_table
-from experiments.wording import BEST, answer, claim, plain
+from experiments.wording import BEST, answer, claim
 from fusion import predictions
-from fusion.predictions import Prediction
+from fusion.escaping import counted, plain
+from fusion.predictions import AGAIN, Prediction
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,13 +37,16 @@ __all__ = ["answer", "claim", "print_report", "rebuild", "terminal_table", "writ
 
 #: Recomputed numbers may differ from stored ones by rounding on another machine, and by no more.
 TOLERANCE = 1e-9
-STORED = ("run", "corpus", "task", "targets", "rows", "arms", "differences", "warnings", "facts")
+#: Letters of a value in a message.
+LONGEST = 80
+#: What a file that passed the schema and was forged all the same can still run into.
+BROKEN = (KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
 
 
 def write_report(results: Mapping[str, Any], folder: Path) -> None:
     """Write ``report.html``, ``table.md``, ``table.tex`` and ``figures/*.svg`` into a folder."""
     files = {
-        "report.html": page(results),
+        "report.html": page(results, folder_name(folder)),
         "table.md": markdown(results),
         "table.tex": latex(results),
         "figures/arms.svg": draw_forest(arms_forest(results)),
@@ -54,15 +62,24 @@ def write_report(results: Mapping[str, Any], folder: Path) -> None:
 
 
 def print_report(results: Mapping[str, Any], console: "Console") -> None:
-    """Print the table of arms, the answer in a sentence, and the warnings."""
+    """Print the table of arms, the answer in a sentence, the warnings and what was dropped."""
     from rich.padding import Padding
     from rich.text import Text
 
     console.print(terminal_table(results))
     console.print()
     console.print(Text(answer(results), style="bold"))
-    for warning in results["warnings"]:
+    small = cautions(results)
+    for warning in (*(["; ".join(small)] if small else []), *results["warnings"]):
         console.print(Padding(Text.assemble(("warning: ", "yellow"), plain(warning)), (0, 0, 0, 2)))
+    for line in dropped_lines(results):
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def folder_name(folder: Path) -> str:
+    """A run's folder as a report names it: without the way to it, which may hold a user's name."""
+    path = folder.resolve()
+    return f"runs/{path.name}" if path.parent.name == "runs" else path.name
 
 
 # ---------------------------------------------------------------- once more from predictions
@@ -71,45 +88,42 @@ def print_report(results: Mapping[str, Any], console: "Console") -> None:
 def rebuild(folder: Path) -> Mapping[str, Any]:
     """Compute a run's results again from its predictions and write its report files.
 
-    The best arms are chosen again too, on the development rows.
+    The best arms are chosen again too, on the development rows. What no prediction can give
+    (names, warnings, facts, hyperparameters) is compared with the hash that the run left of it.
 
     Raises:
-        ValueError: the folder is no run, or a stored number is not what the predictions give.
+        ValueError: the folder is no run, a stored number is not what the predictions give, or
+            something was changed since the run.
     """
-    stored = _stored(folder)
+    stored = read_results(folder)
     rows = _predictions(folder, stored)
     try:
-        results = summarise(with_best(rows), _facts(stored))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        results = summarise(with_best(rows), facts_of(stored))
+        _check_numbers(folder, stored, results)
+        check_unchanged(folder, stored)
+        write_report(results, folder)
+    except (*BROKEN, UndefinedError) as error:
         raise ValueError(
             f"{folder}: predictions.jsonl and results.json are not of one run ({error!r}); "
-            "expected what serfusion compare wrote; run it again"
+            f"expected what serfusion compare wrote; {AGAIN}"
         ) from error
-    faults = list(_departures(stored, json.loads(json.dumps(results)), ""))
-    if faults:
-        raise ValueError(
-            f"{folder}: results.json holds {len(faults)} numbers that its predictions do not give: "
-            f"{'; '.join(faults[:3])}. One of the files was changed; run serfusion compare again"
-        )
-    write_report(results, folder)
     return results
 
 
-def _stored(folder: Path) -> dict[str, Any]:
-    for name in ("results.json", "predictions.jsonl"):
-        if not (folder / name).is_file():
-            raise ValueError(
-                f"{folder}: no finished run: expected {name} in it; serfusion compare writes one"
-            )
-    path = folder / "results.json"
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
-    lacking = [key for key in STORED if not isinstance(stored, dict) or key not in stored]
-    if lacking:
-        raise ValueError(f"{path}: no results of a run: {', '.join(lacking)} not in it")
-    return stored
+def _check_numbers(folder: Path, stored: Mapping[str, Any], results: Mapping[str, Any]) -> None:
+    computed = json.loads(json.dumps(results))
+    faults = [
+        line
+        for key in dict.fromkeys((*stored, *computed))
+        # Hashes say less than numbers do, and are looked at last.
+        if key != "hashes"
+        for line in _departures(stored.get(key), computed.get(key), key)
+    ]
+    if faults:
+        raise ValueError(
+            f"{folder}: results.json holds {counted(len(faults), 'value')} that its predictions "
+            f"do not give: {'; '.join(faults[:3])}. One of the files was changed; {AGAIN}"
+        )
 
 
 def _predictions(folder: Path, stored: Mapping[str, Any]) -> list[Prediction]:
@@ -117,55 +131,38 @@ def _predictions(folder: Path, stored: Mapping[str, Any]) -> list[Prediction]:
     path = folder / "predictions.jsonl"
     rows = [row for row in predictions.read(path) if row.arm not in BEST]
     if not rows:
-        raise ValueError(f"{path}: no predictions in it; run serfusion compare again")
+        raise ValueError(f"{path}: no predictions in it; {AGAIN}")
     other = sorted({row.run for row in rows} - {stored["run"]})
     if other:
         raise ValueError(
-            f"{path}: predictions of run {', '.join(other)}, "
-            f"but results.json beside it is of run {stored['run']}"
+            f"{path}: predictions of run {plain(', '.join(other))}, but results.json beside it "
+            f"is of run {plain(stored['run'])}; {AGAIN}"
         )
     width = len(stored["targets"])
     if any(len(row.scores) != width or len(row.target) != width for row in rows):
-        raise ValueError(f"{path}: expected {width} scores in every row, one per class")
+        raise ValueError(f"{path}: expected {width} scores in every row, one per class; {AGAIN}")
     return rows
-
-
-def _facts(stored: Mapping[str, Any]) -> RunFacts:
-    fits = {
-        arm: tuple(
-            {key: fold[key] for key in ("fold", "hyperparameters", "trials")}
-            for fold in summary["folds"]
-            if "hyperparameters" in fold
-        )
-        for arm, summary in stored["arms"].items()
-    }
-    return RunFacts(
-        run=stored["run"],
-        corpus=stored["corpus"],
-        task=stored["task"],
-        targets=tuple(stored["targets"]),
-        dropped=tuple(stored["rows"]["dropped"]),
-        warnings=tuple(stored["warnings"]),
-        fits={arm: rows for arm, rows in fits.items() if rows},
-        facts=stored["facts"],
-    )
 
 
 def _departures(stored: Any, fresh: Any, where: str) -> Iterator[str]:  # noqa: ANN401 - JSON
     """Places where two JSON values differ, with both values."""
     if isinstance(stored, dict) and isinstance(fresh, dict):
         for key in dict.fromkeys((*stored, *fresh)):
-            place = f"{where}.{key}" if where else key
-            yield from _departures(stored.get(key), fresh.get(key), place)
+            yield from _departures(stored.get(key), fresh.get(key), f"{where}.{plain(key)}")
     elif isinstance(stored, list) and isinstance(fresh, list) and len(stored) == len(fresh):
         for number, pair in enumerate(zip(stored, fresh, strict=True)):
             yield from _departures(*pair, f"{where}[{number}]")
     elif not _same(stored, fresh):
-        yield f"{where} is {plain(stored)}, computed {plain(fresh)}"
+        yield f"{where} is {_brief(stored)}, computed {_brief(fresh)}"
+
+
+def _brief(value: object) -> str:
+    text = plain(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _same(stored: Any, fresh: Any) -> bool:  # noqa: ANN401 - JSON
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (stored, fresh))
     if numbers:
         return math.isclose(stored, fresh, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    return bool(stored == fresh)
+    return type(stored) is type(fresh) and bool(stored == fresh)

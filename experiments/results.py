@@ -1,5 +1,7 @@
 """``results.json``: every number of a report, computed from stored predictions alone."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusion import metrics
-from fusion.predictions import Prediction, best_per_fold, counts_by_speaker
+from fusion.predictions import Prediction, best_per_fold, counts_by_speaker, digest
 from fusion.statistics import holm, interval, paired_difference
 
 UNIMODAL = ("audio", "text", "audio_frames")
@@ -27,6 +29,19 @@ class RunFacts:
     warnings: tuple[str, ...]
     fits: Mapping[str, tuple[Mapping[str, Any], ...]]
     facts: Mapping[str, Any]
+
+    def digest(self) -> str:
+        """Sha256 of all of it as canonical JSON, whatever the order of arms and folds.
+
+        Nothing here can be computed from predictions: a report can only tell whether it changed.
+        """
+        fits = {
+            arm: sorted(rows, key=lambda row: str(row["fold"]))
+            for arm, rows in self.fits.items()
+            if rows
+        }
+        text = json.dumps({**asdict(self), "fits": fits}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def with_best(rows: Sequence[Prediction]) -> list[Prediction]:
@@ -53,7 +68,11 @@ def _chosen(rows: Sequence[Prediction]) -> dict[str, dict[str, str]]:
 
 
 def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
-    """The content of ``results.json``."""
+    """The content of ``results.json``.
+
+    ``hashes`` holds those of what is carried over from the facts and of ``predictions.jsonl``,
+    as :func:`fusion.predictions.write` makes it of these rows.
+    """
     test = [row for row in rows if row.split == "test"]
     speakers = sorted({row.speaker for row in test})
     seeds = sorted({row.seed for row in test})
@@ -61,7 +80,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         arm: [row for row in test if row.arm == arm] for arm in dict.fromkeys(r.arm for r in test)
     }
     counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
-    fits = _fits(rows, facts)
+    fits, folds = _fits(rows, facts), list(dict.fromkeys(row.outer_fold for row in test))
     return {
         "run": facts.run,
         "corpus": facts.corpus,
@@ -74,11 +93,13 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         },
         "seeds": seeds,
         "arms": {
-            arm: _arm(arms[arm], counts[arm], facts.targets, fits.get(arm, ())) for arm in arms
+            arm: _arm(arms[arm], counts[arm], facts.targets, folds, fits.get(arm, ()))
+            for arm in arms
         },
         "differences": _differences(counts),
         "warnings": list(facts.warnings),
         "facts": dict(facts.facts),
+        "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
     }
 
 
@@ -97,6 +118,7 @@ def _arm(
     rows: Sequence[Prediction],
     counts: np.ndarray,
     targets: Sequence[str],
+    folds: Sequence[str],
     fits: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     total = counts.sum(axis=0)  # [seeds, K, K]
@@ -108,7 +130,7 @@ def _arm(
     return {
         **summary,
         "per_class": _per_class(total, targets),
-        "folds": _folds(rows, fits),
+        "folds": _folds(rows, folds, fits),
         "trials": max((len(fit.get("trials", ())) for fit in fits), default=0),
         "confusion": total.mean(axis=0).tolist(),
     }
@@ -128,12 +150,14 @@ def _per_class(total: np.ndarray, targets: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _folds(rows: Sequence[Prediction], fits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Per outer fold; UAR is null with its reason where the fold lacks a class."""
+def _folds(
+    rows: Sequence[Prediction], names: Sequence[str], fits: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Per outer fold, in the same order for every arm; UAR is null where a fold lacks a class."""
     seeds = sorted({row.seed for row in rows})
     about = {fit["fold"]: fit for fit in fits}
     folds = []
-    for name in dict.fromkeys(row.outer_fold for row in rows):
+    for name in sorted({row.outer_fold for row in rows}, key=list(names).index):
         own = [row for row in rows if row.outer_fold == name]
         counts = counts_by_speaker(own, sorted({row.speaker for row in own}), seeds).sum(axis=0)
         lacking = int((counts[0].sum(axis=1) == 0).sum())

@@ -1,9 +1,9 @@
 """The table of arms for Markdown, LaTeX and the terminal."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.caveats import cautions
 from experiments.wording import (
     ABSENT,
     BEST,
@@ -13,12 +13,12 @@ from experiments.wording import (
     arm_name,
     p_number,
     percent,
-    plain,
     setting,
     signed,
     span,
     verdict_text,
 )
+from fusion.escaping import escape_markdown, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,12 +42,6 @@ _LATEX = {
 }
 
 
-def escape_markdown(text: object) -> str:
-    """Text that Markdown shows as it is, in a cell of a table too."""
-    line = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~$!#])", r"\\\1", line)
-
-
 def escape_latex(text: object) -> str:
     """Text that LaTeX sets as it is, at the start of a row too."""
     return "".join(_LATEX.get(letter, letter) for letter in plain(text))
@@ -63,7 +57,10 @@ def markdown(results: Mapping[str, Any]) -> str:
         head = ["difference in UAR, points", "value", "95 %", "p", "p (Holm)", "verdict"]
         lines += ["", *_pipes(head, compared, say)]
     lines += ["", f"In percent, with 95 % intervals. {say(setting(results))}."]
-    lines += ["", *(f"- Warning: {say(warning)}" for warning in results["warnings"])]
+    lines += [
+        "",
+        *(f"- Warning: {say(warning)}" for warning in (*cautions(results), *results["warnings"])),
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
+from experiments.caveats import badges, qualification
+from fusion.escaping import counted, plain
 from fusion.statistics import CLAIM_FROM
 
 Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
@@ -19,9 +21,6 @@ METRICS = {
     "weighted_f1": "weighted F1",
 }
 
-#: Facts of a run that stand beside its title, and their words.
-BADGES = {"synthetic": "synthetic speech", "untrained": "untrained encoder"}
-
 _NAMES = {
     "best_unimodal": "best single modality",
     "best_fused": "best fused",
@@ -31,14 +30,6 @@ _SUBJECTS = {"best_fused": "fused", "best_unimodal": "the best single modality"}
 
 
 # ---------------------------------------------------------------- numbers
-
-
-def plain(text: object) -> str:
-    """One line of printable characters: no line break, control code or change of direction."""
-    line = " ".join(str(text).split())
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line
-    )
 
 
 def decimals(value: float, digits: int) -> str:
@@ -100,19 +91,13 @@ def corpus_title(results: Mapping[str, Any]) -> str:
     return plain(results["corpus"]).replace(" (synthetic speech)", "")
 
 
-def badges(results: Mapping[str, Any]) -> list[str]:
-    """What nobody may overlook: synthetic speech, random weights."""
-    facts = results.get("facts", {})
-    return [badge for key, badge in BADGES.items() if facts.get(key)]
-
-
 def setting(results: Mapping[str, Any]) -> str:
     """Corpus, sizes, encoders and run in one line, for the captions of tables."""
-    study = results.get("facts", {}).get("study", {})
+    study = results.get("facts", {}).get("study") or {}
     rows = results["rows"]
     parts = [
         results["corpus"],
-        f"{rows['used']} utterances of {rows['speakers']} speakers",
+        f"{counted(rows['used'], 'utterance')} of {counted(rows['speakers'], 'speaker')}",
         *(f"{name} {study[name]}" for name in ("audio", "text") if study.get(name)),
         *(badge for badge in badges(results) if badge not in results["corpus"]),
         f"run {results['run']}",
@@ -153,11 +138,11 @@ def verdict_text(difference: Mapping[str, Any]) -> str:
 
 
 def answer(results: Mapping[str, Any]) -> str:
-    """The result of the primary comparison in a sentence; what was measured, if there is none."""
-    for difference in results["differences"]:
-        if difference["primary"] and difference["metric"] == "uar":
-            return _answer(difference, results["rows"]["speakers"])
-    return _measured(results)
+    """The result of the primary comparison in a sentence; what was measured, if there is none.
+
+    Where the words cannot tell the label a second sentence says so.
+    """
+    return f"{_result(results)} {qualification(results)}".rstrip()
 
 
 def claim(difference: Mapping[str, Any], speakers: int) -> str:
@@ -194,6 +179,13 @@ def beats_both(differences: Sequence[Mapping[str, Any]]) -> list[str]:
 # ---------------------------------------------------------------- sentences
 
 
+def _result(results: Mapping[str, Any]) -> str:
+    for difference in results["differences"]:
+        if difference["primary"] and difference["metric"] == "uar":
+            return _answer(difference, results["rows"]["speakers"])
+    return _measured(results)
+
+
 def _answer(difference: Mapping[str, Any], speakers: int) -> str:
     one, other = _SUBJECTS[difference["arm"]], _SUBJECTS[difference["against"]]
     found = verdict(difference)
@@ -223,7 +215,11 @@ def _standing(one: str, other: str, difference: Mapping[str, Any], speakers: int
     side = "above" if difference["value"] > 0 else "below"
     place = "the same UAR as" if size == "0.0" else f"{size} points UAR {side}"
     no_claim = _no_claim(difference, speakers)
-    return f"{one} scored {place} {other} on these {speakers} speakers; {no_claim}"
+    return f"{one} scored {place} {other} {_on_these(speakers)}; {no_claim}"
+
+
+def _on_these(speakers: int) -> str:
+    return "on this one speaker" if speakers == 1 else f"on these {speakers} speakers"
 
 
 def _no_claim(difference: Mapping[str, Any], speakers: int) -> str:
@@ -236,7 +232,8 @@ def _could_have_shown(difference: Mapping[str, Any], speakers: int) -> str:
     # An exact test by sign-flips has 2 ** speakers outcomes, so that p has a floor.
     floor = 2.0 ** (1 - speakers)
     if difference["p"] is not None and floor > SIGNIFICANT:
-        return f"could have shown none: with {speakers} speakers p is at least {p_number(floor)}"
+        with_these = f"with {counted(speakers, 'speaker')} p is at least {p_number(floor)}"
+        return f"could have shown none: {with_these}"
     size = percent(difference.get("detectable"))
     if size in (ABSENT, "0.0"):
         return ""

@@ -21,6 +21,7 @@ from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
 from fusion.arms import ARMS, FittedArm, combine
 from fusion.batch import collate
+from fusion.escaping import escape_markdown
 from fusion.heads import HEADS, Head, HeadKind, Hyperparameters, InputShape
 from fusion.train import PATCHES
 
@@ -163,12 +164,14 @@ class FusionModel:
         }
 
     def _card(self) -> str:
+        # Classes and checkpoints are what somebody typed: text here, never markup.
+        say = escape_markdown
         encoders = [
-            f"- {name}: {getattr(m.encoder, 'checkpoint', m.encoder.family)}"
+            f"- {say(name)}: {say(getattr(m.encoder, 'checkpoint', m.encoder.family))}"
             for name, m in self.modalities.items()
         ] or ["- precomputed features"]
         lines = [
-            f"# {self.arm} ({', '.join(self.targets)})",
+            f"# {say(self.arm)} ({', '.join(map(say, self.targets))})",
             "A head on frozen encoders, trained by serfusion on every speaker of its corpus.",
             "What it is worth on unseen speakers is in results.json of the run beside it.",
             *encoders,

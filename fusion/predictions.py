@@ -1,17 +1,26 @@
 """Prediction rows on disk: everything reported is derived from them."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from uuid import uuid4
 
 import numpy as np
 from jaxtyping import Float
 
 from fusion import metrics
+from fusion.escaping import plain
 
 Split = Literal["dev", "test"]
+
+#: The next step where a file of a run is not what the run wrote.
+AGAIN = "run serfusion compare again (its fits are kept, so that none is trained twice)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,36 +46,94 @@ class Prediction:
     scores: tuple[float, ...]
 
 
+_NAMES = tuple(field.name for field in fields(Prediction))
+
+
 def write(predictions: Iterable[Prediction], path: Path) -> None:
-    """Write one JSON object per line; complete on disk or not there at all."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as handle:
-        for row in predictions:
-            handle.write(json.dumps(asdict(row), ensure_ascii=False, separators=(",", ":")) + "\n")
-    temporary.replace(path)
+    """Write one JSON object per line; complete on disk or not there at all.
+
+    Rows go to a temporary file of their own name, so that two runs into one folder disturb each
+    other no more than that the later one is what stays.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as handle:
+            handle.writelines(map(_line, predictions))
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def digest(predictions: Iterable[Prediction]) -> str:
+    """Sha256 of the file that :func:`write` makes of these rows, in this order."""
+    found = hashlib.sha256()
+    for row in predictions:
+        found.update(_line(row))
+    return found.hexdigest()
+
+
+def _line(row: Prediction) -> bytes:
+    content = {name: getattr(row, name) for name in _NAMES}
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return f"{text}\n".encode()
 
 
 def read(path: Path) -> list[Prediction]:
     """Read what :func:`write` wrote.
 
     Raises:
-        ValueError: a line is not a prediction; names it.
+        ValueError: a line is not a prediction; names it, the field, what was expected and came.
     """
-    known = {field.name for field in fields(Prediction)}
+    parse = _parser()
     rows: list[Prediction] = []
-    with path.open(encoding="utf-8") as handle:
+    # In bytes: a separator of lines that JSON allows inside a string must not end a line here.
+    with path.open("rb") as handle:
         for number, line in enumerate(handle, start=1):
             try:
-                record = json.loads(line)
-                record["target"], record["scores"] = (
-                    tuple(record["target"]),
-                    tuple(record["scores"]),
-                )
-                rows.append(Prediction(**record))
-            except (ValueError, TypeError, KeyError) as error:
-                expected = ", ".join(sorted(known))
-                raise ValueError(f"{path}:{number}: not a prediction ({expected})") from error
+                rows.append(parse(line))
+            except ValueError as error:
+                what = f"{path}:{number}: not a prediction: {_fault(error)}"
+                raise ValueError(f"{what}. {AGAIN}") from error
     return rows
+
+
+@cache
+def _parser() -> Callable[[bytes], Prediction]:
+    """A strict reader of one line; pydantic is imported where a file is read, and not before."""
+    from pydantic import TypeAdapter
+
+    adapter = TypeAdapter(Prediction)
+
+    def parse(line: bytes) -> Prediction:
+        row = adapter.validate_json(line, strict=True, extra="forbid")
+        for name, values in (("target", row.target), ("scores", row.scores)):
+            if not all(map(math.isfinite, values)):
+                raise ValueError(f"{name}: expected finite numbers, got {list(values)}")
+        return row
+
+    return parse
+
+
+def fault_text(error: Mapping[str, Any]) -> str:
+    """One of pydantic's faults in words: where, what was expected, what came."""
+    where = plain(".".join(map(str, error["loc"]))) or "content"
+    match error["type"]:
+        case "missing":
+            return f"{where}: expected, but it is not there"
+        case "json_invalid":
+            return f"expected JSON ({error['ctx']['error']})"
+        case "unexpected_keyword_argument":
+            return f"{where}: not expected"
+    what = error["msg"].removeprefix("Input should be ")
+    return f"{where}: expected {what}, got {plain(error['input'])[:60]}"
+
+
+def _fault(error: ValueError) -> str:
+    from pydantic import ValidationError
+
+    return fault_text(error.errors()[0]) if isinstance(error, ValidationError) else str(error)
 
 
 def counts_by_speaker(

@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from encoders.audio import Audio
 from encoders.descriptors import MfccSpec
+from encoders.embedding import embed
 from encoders.encoder import Encoder, load_encoder
 from encoders.names import parse_modality
-from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec
+from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec, model_part
 
 TOLERANCE = 1e-5
 SPEECH = (
@@ -101,6 +104,25 @@ def test_a_neighbour_changes_nothing(families, name, order):
     found = family.encoder.encode([family.inputs[i] for i in indices])
     for index, hidden in zip(indices, found, strict=True):
         assert error_by_layer(hidden, family.alone[index]).max() <= TOLERANCE
+
+
+@settings(max_examples=2, deadline=None)
+@given(order=st.lists(st.integers(0, len(SECONDS) - 1), min_size=2, max_size=4))
+@pytest.mark.parametrize("name", FAMILIES)
+def test_whatever_is_stored_depends_on_the_input_alone(families, name, order):
+    """Every pooling, and frames: what is kept of an input is the same in any company."""
+    family = families(name)
+    specs = [replace(family.spec, storage=kind) for kind in ("pooled", "frames")]
+    # Of some families the two forms are different models.
+    for spec in [one for one in specs if model_part(one) == model_part(family.spec)]:
+        alone = [embed(family.encoder, [family.inputs[i]], [spec])[0][spec] for i in set(order)]
+        expected = dict(zip(set(order), alone, strict=True))
+        for index, found in zip(
+            order, embed(family.encoder, [family.inputs[i] for i in order], [spec]), strict=True
+        ):
+            error = np.linalg.norm(found[spec].values - expected[index].values)
+            assert error <= TOLERANCE * np.linalg.norm(expected[index].values)
+            assert found[spec].frame_count == expected[index].frame_count
 
 
 @pytest.mark.parametrize("name", FAMILIES)

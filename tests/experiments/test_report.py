@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import re
+import shlex
 import subprocess
 import sys
 from copy import deepcopy
@@ -12,8 +12,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
+from finished_runs import EVIL, STUDY, files, make_results
 from rich.console import Console
 
 from experiments.page import command
@@ -21,121 +21,19 @@ from experiments.report import (
     answer,
     claim,
     print_report,
-    rebuild,
     terminal_table,
     write_report,
 )
-from experiments.results import RunFacts, summarise, with_best
-from experiments.tables import escape_latex, escape_markdown
+from experiments.tables import escape_latex
 from experiments.wording import beats_both, decimals, p_text
-from fusion import predictions
-from fusion.predictions import Prediction
+from fusion.escaping import escape_markdown
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SKILL = {"audio": 0.5, "text": 0.35, "concat": 0.75}
-STUDY = {
-    "audio": "logmel",
-    "text": "minilm",
-    "corpus": "tiny",
-    "manifest": None,
-    "root": "a folder",
-    "labels": ["calm", "cross"],
-    "asr": "whisper-base",
-    "arms": None,
-    "trials": 2,
-    "seeds": 2,
-}
-EVIL = "<script>alert(1)</script>"
-
-
-def make_rows(arms, speakers, targets):
-    """Predictions that are right with the arm's skill, drawn with a fixed seed."""
-    rng = np.random.default_rng(7)
-    rows = []
-    for arm in arms:
-        for number in range(speakers):
-            for split, fold in (("dev", 1 - number % 2), ("test", number % 2)):
-                for item in range(3 * len(targets)):
-                    truth = item % len(targets)
-                    for seed in (0, 1):
-                        scores = rng.dirichlet(np.ones(len(targets)))
-                        scores[truth] += rng.random() < SKILL.get(arm, 0.6)
-                        rows.append(make_row(arm, number, item, fold, split, seed, truth, scores))
-    return rows
-
-
-def make_row(arm, number, item, fold, split, seed, truth, scores):
-    return Prediction(
-        run="abc123",
-        corpus="tiny",
-        utterance=f"s{number}-{item}",
-        speaker=f"s{number}",
-        arm=arm,
-        outer_fold=str(fold),
-        inner_fold=0 if split == "dev" else None,
-        seed=seed,
-        split=split,
-        condition="",
-        window=None,
-        target=tuple(float(k == truth) for k in range(len(scores))),
-        scores=tuple(round(float(score), 6) for score in scores),
-    )
-
-
-def make_facts(arms, targets, dropped=()):
-    fit = {"hyperparameters": {"hidden": 64, "dropout": 0.25}, "trials": [0.5, 0.625]}
-    return RunFacts(
-        run="abc123",
-        corpus="tiny",
-        task="single-label",
-        targets=tuple(targets),
-        dropped=tuple(dropped),
-        warnings=("the words are constant",),
-        fits={arm: ({"fold": "0", **fit}, {"fold": "1", **fit}) for arm in arms},
-        facts={
-            "study": STUDY,
-            "protocol": "speaker",
-            "folds": 2,
-            "encoders": {"audio": "f" * 64},
-            "recognised": 3,
-            "recogniser": "whisper-base",
-            "text_probe": {
-                "sentences": 10, "shared": 1.0, "uar": 0.2, "null_high": 0.3, "p": 0.04
-            },
-        },
-    )  # fmt: skip
-
-
-def make_results(arms=("audio", "text", "concat"), speakers=6, targets=("calm", "cross")):
-    rows = with_best(make_rows(arms, speakers, targets))
-    return json.loads(json.dumps(summarise(rows, make_facts(arms, targets))))
 
 
 @pytest.fixture
 def results():
     return make_results()
-
-
-@pytest.fixture
-def run(tmp_path):
-    folder = tmp_path / "run"
-    folder.mkdir()
-    rows = with_best(make_rows(("audio", "text", "concat"), 6, ("calm", "cross")))
-    found = summarise(rows, make_facts(("audio", "text", "concat"), ("calm", "cross")))
-    predictions.write(rows, folder / "predictions.jsonl")
-    (folder / "results.json").write_text(json.dumps(found))
-    return folder
-
-
-def change(folder, edit):
-    path = folder / "results.json"
-    content = json.loads(path.read_text())
-    edit(content)
-    path.write_text(json.dumps(content))
-
-
-def files(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 # ---------------------------------------------------------------- sentences
@@ -385,10 +283,11 @@ def test_the_page_loads_and_runs_nothing(results, tmp_path):
 
 
 def test_the_same_results_give_the_same_bytes(results, tmp_path):
-    for name in ("one", "two"):
-        write_report(results, tmp_path / name)
-    for path in files(tmp_path / "one"):
-        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
+    one, two = (tmp_path / name / "run" for name in ("one", "two"))
+    for folder in (one, two):
+        write_report(results, folder)
+    for path in files(one):
+        assert (one / path).read_bytes() == (two / path).read_bytes()
 
 
 # ---------------------------------------------------------------- what comes from outside
@@ -461,13 +360,58 @@ def test_latex_letters(text, expected):
     assert escape_latex(text) == expected
 
 
+def words_of(text):
+    """What a shell makes of a command."""
+    return shlex.split(text.replace("\\\n", " "))
+
+
 def test_the_command_is_quoted_and_leaves_out_defaults():
-    assert command(STUDY) == (
+    assert words_of(command(STUDY)) == words_of(
         "serfusion compare --corpus tiny --root 'a folder' --audio logmel --text minilm "
         "--labels calm,cross --asr whisper-base --trials 2 --seeds 2"
     )
     assert command(None) is None
     assert "'a; b'" in (command(STUDY | {"root": "a; b"}) or "")
+
+
+@pytest.mark.parametrize("root", ["a folder", "x" * 200, "a \\ b -- c"])
+def test_no_line_of_the_command_breaks_an_option(root):
+    text = command(STUDY | {"root": root})
+    lines = text.split(" \\\n")
+    assert len(lines) > 1
+    assert all(line.startswith("  --") for line in lines[1:])
+    assert all(len(line) <= 76 or line.count(" --") == 1 for line in lines[1:])
+    assert words_of(text)[words_of(text).index("--root") + 1] == root
+
+
+def cells_of_folds(page):
+    """The table of folds: the name of each, and its cells."""
+    table = page[page.index("UAR on the test speakers of each fold") :]
+    rows = re.findall(
+        r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", table[: table.index("</table>")]
+    )
+    return {name: re.findall(r"<td.*?>(.*?)</td>", cells) for name, cells in rows}
+
+
+def test_a_fold_is_found_by_its_name_in_every_arm(results, tmp_path):
+    """Arms whose folds were stored in another order stand in the right line all the same."""
+    write_report(results, tmp_path)
+    expected = cells_of_folds((tmp_path / "report.html").read_text())
+    assert expected["0"] != expected["1"]
+    results["arms"]["best_fused"]["folds"].reverse()
+    write_report(results, tmp_path)
+    assert cells_of_folds((tmp_path / "report.html").read_text()) == expected
+
+
+def test_an_arm_chosen_in_every_fold_is_said_once(results, tmp_path):
+    for number, fold in enumerate(results["arms"]["best_fused"]["folds"]):
+        fold["chosen"] = ("late", "concat")[number]
+    for fold in results["arms"]["best_unimodal"]["folds"]:
+        fold["chosen"] = "audio"
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Best single modality stands for audio in every fold." in page
+    assert "Best fused stands for late (fold 0), concat (fold 1)." in page
 
 
 # ---------------------------------------------------------------- what may be absent
@@ -550,78 +494,3 @@ def test_a_report_needs_no_model_library(module):
         capture_output=True, text=True, check=True, cwd=REPOSITORY,
     )  # fmt: skip
     assert done.stdout.strip() == "set()"
-
-
-# ---------------------------------------------------------------- once more from predictions
-
-
-def test_rebuilt_numbers_are_the_stored_ones(run):
-    stored = json.loads((run / "results.json").read_text())
-    assert json.loads(json.dumps(rebuild(run))) == stored
-    assert "table.md" in files(run)
-
-
-@pytest.mark.parametrize(
-    ("edit", "message"),
-    [
-        (lambda r: r["arms"]["audio"]["uar"].update(value=0.99), "arms.audio.uar.value is 0.99"),
-        (lambda r: r["arms"]["concat"].update(confusion=[[1, 0], [0, 1]]), "confusion"),
-        (lambda r: r["differences"][0].update(p=0.001), r"differences\[0\].p is 0.001"),
-        (lambda r: r["differences"].pop(), "differences"),
-        (lambda r: r["arms"].pop("best_fused"), "arms.best_fused"),
-        (lambda r: r["rows"].update(used=1000), "rows.used is 1000, computed 36"),
-        (lambda r: r.update(run="other"), "predictions of run abc123"),
-        (lambda r: r.update(targets=["a", "b", "c"]), "expected 3 scores"),
-        (lambda r: r.pop("arms"), "no results of a run: arms"),
-        (lambda r: r["arms"].update(audio=[]), "not of one run"),
-    ],
-)
-def test_a_number_that_no_run_made_is_refused(run, edit, message):
-    change(run, edit)
-    with pytest.raises(ValueError, match=message):
-        rebuild(run)
-    assert files(run) == {"results.json", "predictions.jsonl"}
-
-
-def test_changed_predictions_are_refused(run):
-    path = run / "predictions.jsonl"
-    rows = predictions.read(path)
-    wrong = [row for row in rows if not (row.arm == "audio" and row.utterance == "s0-0")]
-    predictions.write(wrong, path)
-    with pytest.raises(ValueError, match="numbers that its predictions do not give"):
-        rebuild(run)
-
-
-def test_best_arms_are_chosen_again_and_not_read(run):
-    """A best arm whose rows were bettered by hand is the honest one again."""
-    path = run / "predictions.jsonl"
-    stored = json.loads((run / "results.json").read_text())
-    rows = [
-        Prediction(**{name: getattr(row, name) for name in Prediction.__slots__}
-                   | ({"scores": row.target} if row.arm == "best_fused" else {}))
-        for row in predictions.read(path)
-    ]  # fmt: skip
-    predictions.write(rows, path)
-    assert rebuild(run)["arms"]["best_fused"]["uar"] == stored["arms"]["best_fused"]["uar"]
-
-
-@pytest.mark.parametrize("lacking", ["results.json", "predictions.jsonl"])
-def test_a_folder_that_is_no_run_is_named(run, lacking):
-    (run / lacking).unlink()
-    with pytest.raises(ValueError, match=f"no finished run: expected {lacking}"):
-        rebuild(run)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("results.json", "{", "not JSON"),
-        ("results.json", "[]", "no results of a run"),
-        ("predictions.jsonl", "", "no predictions in it"),
-        ("predictions.jsonl", '{"run": 1}\n', "not a prediction"),
-    ],
-)
-def test_a_broken_file_is_named(run, name, content, message):
-    (run / name).write_text(content)
-    with pytest.raises(ValueError, match=message):
-        rebuild(run)

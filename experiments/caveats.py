@@ -1,0 +1,72 @@
+"""What must be said beside a result, found in ``results.json``: badges, cautions, dropped rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fusion.escaping import counted, plain
+
+#: Facts of a run that stand beside its title, and their words.
+BADGES = {"synthetic": "synthetic speech", "untrained": "untrained encoder"}
+CONSTANT_WORDS = "same words under every label"
+#: Arms without words; the best single modality may be audio too.
+_WORDLESS = {"audio", "audio_frames", "best_unimodal"}
+#: Before this trial the search draws at random (``n_startup_trials`` in :mod:`fusion.tune`).
+SEARCHED_FROM = 5
+#: Dropped rows that a terminal names.
+NAMED = 3
+
+
+def badges(results: Mapping[str, Any]) -> list[str]:
+    """What nobody may overlook: synthetic speech, random weights, words that carry no label."""
+    facts = results.get("facts", {})
+    found = [badge for key, badge in BADGES.items() if facts.get(key)]
+    return found + [CONSTANT_WORDS] * has_constant_words(results)
+
+
+def has_constant_words(results: Mapping[str, Any]) -> bool:
+    """Whether the words cannot tell the label: same sentences under each, most of them gold.
+
+    False where no arm reads words, and where the text arm reads precomputed features: those may
+    come from other words than the corpus's.
+    """
+    facts = results.get("facts", {})
+    if not (facts.get("text_probe") or {}).get("even") or not results["arms"].keys() - _WORDLESS:
+        return False
+    if str((facts.get("study") or {}).get("text", "")).startswith("features:"):
+        return False
+    return 2 * (facts.get("recognised") or 0) < results["rows"]["used"]
+
+
+def qualification(results: Mapping[str, Any]) -> str:
+    """The sentence that follows the answer where the words cannot tell the label; else nothing."""
+    if not has_constant_words(results):
+        return ""
+    who = "most of the words" if results["facts"].get("recognised") else "the words"
+    told = f"{who} are the same under every label: a gain here cannot come from them."
+    return f"{told[0].upper()}{told[1:]}"
+
+
+def cautions(results: Mapping[str, Any]) -> list[str]:
+    """What a small budget leaves open: one seed, or a search that has hardly begun."""
+    found = []
+    if len(results.get("seeds", ())) == 1:
+        found.append("one seed: the spread over seeds is unknown")
+    trials = max((arm["trials"] for arm in results["arms"].values()), default=0)
+    if 0 < trials < SEARCHED_FROM:
+        found.append(
+            f"{counted(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search tries "
+            "the defaults and random draws only, so that arms may differ by luck of the draw"
+        )
+    return found
+
+
+def dropped_lines(results: Mapping[str, Any]) -> list[str]:
+    """The first rows that left every arm, with their reasons, and where all of them stand."""
+    dropped = results["rows"]["dropped"]
+    if not dropped:
+        return []
+    lines = [f"{counted(len(dropped), 'utterance')} left every arm:"]
+    lines += [f"  {plain(row['id'])}: {plain(row['why'])}" for row in dropped[:NAMED]]
+    more = f"and {len(dropped) - NAMED} more; " if len(dropped) > NAMED else ""
+    where = '"rows" in results.json, and Rows in report.html'
+    return [*lines, f"  {more}{'all' if more else 'they'} stand under {where}"]

@@ -1,0 +1,37 @@
+"""What ``check`` prints of a corpus is the corpus's text, whatever a terminal would make of it."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+
+from rich.console import Console
+
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.check import Check, print_check
+
+TARGETS = ("[red]calm[/red]", "[/]cross")
+
+
+def test_names_are_text_and_never_markup(tmp_path):
+    speaker = "[link=file:///]s1[/link]\x1b[2J"
+    rows = [
+        Utterance(id=name, speaker=speaker, target=one_hot(name, TARGETS), transcript="a")
+        for name in TARGETS
+    ]
+    corpus = Corpus(
+        name="[blink]tiny",
+        root=tmp_path,
+        task="single-label",
+        targets=TARGETS,
+        utterances=tuple(rows),
+    )
+    counts = Counter(TARGETS)
+    out = io.StringIO()
+    done = Check(corpus, counts, {speaker: counts}, 0.0, (), ("[bold]look[/bold]\x1b[2J",))
+    print_check(done, Console(file=out, width=200))
+    printed = out.getvalue()
+    expected = (*TARGETS, "[blink]tiny", "[link=file:///]s1[/link]", "- [bold]look[/bold]")
+    assert [words for words in expected if words not in printed] == []
+    assert "\x1b" not in printed
+    assert "2 utterances, 1 speaker, 0.00 h" in printed

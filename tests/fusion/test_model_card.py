@@ -1,0 +1,60 @@
+"""The card of a saved model: what somebody typed stays text in it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoders.names import parse_modality
+from fusion.escaping import counted, escape_markdown, plain
+from fusion.model import FusionModel
+
+CHANGE_OF_DIRECTION = "\N{RIGHT-TO-LEFT OVERRIDE}"
+
+
+def card(folder, targets, modalities=None) -> str:
+    FusionModel("concat", targets, modalities or {}, ()).save(folder)
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("a\x00b", "a\N{REPLACEMENT CHARACTER}b"),
+        (f"calm{CHANGE_OF_DIRECTION}", "calm\N{REPLACEMENT CHARACTER}"),
+        ("one\n\n# two", r"one \# two"),
+        ("[x](http://example.org)", r"\[x\](http://example.org)"),
+        ("*_`~|\\", r"\*\_\`\~\|\\"),
+    ],
+)
+def test_a_label_is_text_and_nothing_else(tmp_path, label, shown):
+    text = card(tmp_path, (label, "calm"))
+    assert text.splitlines()[0] == f"# concat ({shown}, calm)"
+    assert label not in text
+
+
+def test_a_checkpoint_is_text_too(tmp_path):
+    modality = parse_modality("models/<b>_x_:untrained", "text")
+    assert r"- text: models/&lt;b&gt;\_x\_" in card(tmp_path, ("a",), {"text": modality})
+
+
+@given(st.text())
+def test_cleaned_text_is_one_printable_line_and_cleaning_again_changes_nothing(text):
+    line = plain(text)
+    assert line.isprintable()
+    assert plain(line) == line
+
+
+@given(st.text("a<>&|*_[]`\\!#~$\n"))
+def test_nothing_that_markdown_obeys_is_left_bare(text):
+    shown = escape_markdown(text)
+    assert not set("<>\n") & set(shown)
+    bare = shown.replace("\\\\", "")
+    assert all(bare[at - 1] == "\\" for at, letter in enumerate(bare) if letter in "|*_[]`!#~$")
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (1440, "1440 rows")])
+def test_one_takes_no_s(number, text):
+    assert counted(number, "row") == text
