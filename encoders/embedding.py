@@ -10,7 +10,7 @@ from encoders.encoder import Encoder, Measuring, Trimming
 from encoders.packing import in_batches
 from encoders.pooling import Hidden, Reduction
 from encoders.specs import Spec, SpeechSpec
-from encoders.store import Embedding, Extent
+from encoders.store import Embedding, Extent, why_not_storable
 from encoders.windows import Window, cut
 
 #: Seconds of audio, or texts, whose hidden layers are in memory at once: 13 layers of 768 for
@@ -40,6 +40,16 @@ def embed(encoder: Encoder, inputs: Sequence[Any], specs: Sequence[Spec]) -> lis
         return [_reduced(own, extent, start, specs, encoder) for own, extent, start in stored]
 
     return in_batches(list(inputs), _size, HELD, encode)
+
+
+def unstorable(stored: Mapping[str, Stored]) -> dict[str, str]:
+    """Why embeddings cannot be kept, by key: one that is not finite must not stop the others."""
+    return {
+        key: f"its embedding by {spec.family} {why}"
+        for key, by_spec in stored.items()
+        for spec, entry in by_spec.items()
+        if (why := why_not_storable(entry, spec.storage_dtype)) is not None
+    }
 
 
 def _size(one: Audio | str) -> float:

@@ -14,11 +14,19 @@ import torch
 
 from encoders.audio import Audio, AudioError
 from encoders.cleaning import TextError
-from encoders.embedding import Stored, embed
+from encoders.embedding import Stored, embed, unstorable
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
 from encoders.specs import Kind, Spec, model_part
-from encoders.store import EmbeddingStore, Space, text_key
+from encoders.store import (
+    CACHE_VARIABLE,
+    EmbeddingStore,
+    Space,
+    StoreError,
+    elsewhere,
+    make_folder,
+    text_key,
+)
 from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
@@ -220,9 +228,14 @@ class SharedModel:
         contents = {key: content for key, content in inputs.values() if self.lacks(key)}
         if not contents:
             return {}
+        # Before the model runs: an hour of encoding must not end in a folder that takes nothing.
+        for space in self.spaces.values():
+            make_folder(space.folder.parent)
         if self._encoder is None:
             self._encoder = load_encoder(next(iter(self.spaces)), self.device, self._depth())
         stored, failed = _encode(self._encoder, contents, list(self.spaces))
+        failed |= unstorable(stored)
+        stored = {key: found for key, found in stored.items() if key not in failed}
         for spec, space in self.spaces.items():
             entries = {key: stored[key][spec] for key in space.missing(stored)}
             space.write(entries, _provenance(self.device))
@@ -267,5 +280,12 @@ def _provenance(device: str) -> dict[str, str]:
 
 
 def default_store() -> EmbeddingStore:
-    """The store in ``SERFUSION_CACHE``, else in ``~/.cache/serfusion``."""
-    return EmbeddingStore(os.environ.get("SERFUSION_CACHE") or Path("~/.cache/serfusion"))
+    """The store in ``SERFUSION_CACHE``, else in ``~/.cache/serfusion``.
+
+    Raises:
+        StoreError: there is something, and it is no folder.
+    """
+    store = EmbeddingStore(os.environ.get(CACHE_VARIABLE) or Path("~/.cache/serfusion"))
+    if store.root.exists() and not store.root.is_dir():
+        raise StoreError(f"{store.root}: the cache is to be a folder, this is none; {elsewhere()}")
+    return store

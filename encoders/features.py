@@ -1,6 +1,9 @@
 """Precomputed embeddings from a file: they bypass the store, their hash enters the run's id."""
 
 import hashlib
+import io
+import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,15 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor
+
+from encoders.rows import composed, quoted
+
+EXPECTED = (
+    "expected an .npz with 'id' [N] of texts or whole numbers and 'values' [N, D] of real numbers, "
+    "or 'values' [sum of frames, D] with 'lengths' [N] of whole numbers from 1 on"
+)
+#: Kinds of numpy's types that are texts or whole numbers, whole numbers, and real numbers.
+NAMES, WHOLE, REAL = "UiuS", "iu", "fiu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +40,90 @@ def read_features(path: Path) -> Features:
     """Read an .npz: ``id`` [N], ``values`` [N, D], or [sum of frames, D] with ``lengths`` [N].
 
     Raises:
-        ValueError: the file is missing, is no .npz, or its arrays do not fit together.
+        ValueError: the file is missing, is no .npz, or its arrays do not fit together; says what
+            was expected and what came.
     """
     if not path.is_file():
-        raise ValueError(f"features:{path}: no such file")
+        raise ValueError(f"features:{path}: no such file; {EXPECTED}")
+    content = path.read_bytes()
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"features:{path}: not an .npz of plain arrays ({error})") from error
-    ids, values = _checked(path, arrays)
-    lengths = arrays.get("lengths", np.ones(len(ids), int))
-    if len(lengths) != len(ids) or lengths.sum() != len(values) or (lengths < 1).any():
-        raise ValueError(
-            f"features:{path}: {len(ids)} ids and lengths that sum to {lengths.sum()}, "
-            f"but values has {len(values)} rows; expected one row per id, or 'lengths' beside it"
-        )
-    rows = torch.from_numpy(values).split([int(length) for length in lengths])
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Features(dict(zip(ids, rows, strict=True)), sha256)
+        arrays = _arrays(content)
+        ids, lengths = _ids(arrays), _lengths(arrays)
+        values = _values(arrays, len(ids), lengths)
+    except _Unfit as error:
+        raise ValueError(f"features:{path}: {EXPECTED}; found {error}") from error
+    rows = torch.from_numpy(values).split(lengths)
+    return Features(dict(zip(ids, rows, strict=True)), hashlib.sha256(content).hexdigest())
 
 
-def _checked(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[list[str], np.ndarray]:
-    if "id" not in arrays or "values" not in arrays:
-        found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise ValueError(f"features:{path}: expected arrays 'id' and 'values', found {found}")
-    ids = [str(name) for name in arrays["id"]]
-    values = arrays["values"]
-    if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
-        raise ValueError(
-            f"features:{path}: values is {values.dtype} {values.shape}, expected [N, D]"
-        )
-    if len(set(ids)) != len(ids):
-        raise ValueError(f"features:{path}: {len(ids) - len(set(ids))} ids are there twice")
-    values = values.astype(np.float32)
-    if not np.isfinite(values).all():
-        bad = int((~np.isfinite(values)).any(axis=1).sum())
-        raise ValueError(f"features:{path}: {bad} rows hold values that are not finite")
-    return ids, values
+class _Unfit(Exception):
+    """What came instead of what was expected."""
+
+
+def _arrays(content: bytes) -> dict[str, np.ndarray]:
+    try:
+        with warnings.catch_warnings(), np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            warnings.simplefilter("ignore")
+            named = [name for name in ("id", "values", "lengths") if name in archive.files]
+            if not {"id", "values"} <= set(named):
+                raise _Unfit(f"arrays {', '.join(archive.files) or 'none'}")
+            return {name: np.asarray(archive[name]) for name in named}
+    except _Unfit:
+        raise
+    # Zip, zlib, headers and pickles each fail in their own way, and numpy advises to trust them.
+    except Exception as error:
+        raise _Unfit(_what_came(content)) from error
+
+
+def _what_came(content: bytes) -> str:
+    if content.startswith(b"\x93NUMPY"):
+        return "a single array, as of an .npy"
+    if not content.startswith(b"PK"):
+        return f"no archive (it starts with {content[:8]!r})"
+    return "an archive that is damaged, cut short, or holds objects instead of plain arrays"
+
+
+def _shape(name: str, array: np.ndarray) -> str:
+    return f"'{name}' {array.dtype} {list(array.shape)}"
+
+
+def _ids(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    array = arrays["id"]
+    if array.ndim != 1 or array.dtype.kind not in NAMES:
+        raise _Unfit(_shape("id", array))
+    try:
+        ids = [one.decode() if isinstance(one, bytes) else str(one) for one in array.tolist()]
+    except UnicodeDecodeError:
+        raise _Unfit(f"{_shape('id', array)} that is not UTF-8") from None
+    # As manifests have them.
+    ids = [composed(name).strip() for name in ids]
+    doubled = [name for name, count in Counter(ids).items() if count > 1]
+    if doubled:
+        raise _Unfit(f"{len(doubled)} ids more than once, first {quoted(doubled[0])}")
+    return ids
+
+
+def _lengths(arrays: Mapping[str, np.ndarray]) -> list[int]:
+    if "lengths" not in arrays:
+        return [1] * len(arrays["id"])
+    array = arrays["lengths"]
+    if array.shape != arrays["id"].shape or array.dtype.kind not in WHOLE:
+        raise _Unfit(f"{_shape('id', arrays['id'])} and {_shape('lengths', array)}")
+    lengths = [int(one) for one in array]
+    if min(lengths, default=1) < 1:
+        raise _Unfit(f"'lengths' with {min(lengths)}: an utterance has at least one frame")
+    return lengths
+
+
+def _values(arrays: Mapping[str, np.ndarray], ids: int, lengths: list[int]) -> np.ndarray:
+    array = arrays["values"]
+    if array.ndim != 2 or array.dtype.kind not in REAL or 0 in array.shape:
+        raise _Unfit(_shape("values", array))
+    if sum(lengths) != len(array):
+        raise _Unfit(f"{ids} ids whose lengths sum to {sum(lengths)}, and {len(array)} rows")
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
+    bad = int((~np.isfinite(values)).any(axis=1).sum())
+    if bad:
+        raise _Unfit(f"{bad} rows of 'values' that are not finite as float32")
+    return values

@@ -4,11 +4,13 @@ The file may be deleted at any time; a hint that does not match is ignored and m
 """
 
 import json
+import re
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from encoders.audio import Audio, read_utterance
-from encoders.store import audio_key, write_atomically
+from encoders.rows import parse_json
+from encoders.store import StoreError, audio_key, make_folder, write_atomically
 from encoders.utterance import Utterance
 
 
@@ -48,23 +50,41 @@ class KeyHints:
             self._changed = True
         return heard, audio
 
-    def save(self) -> None:
-        """Write what was learned, keeping what another process has written meanwhile."""
+    def save(self) -> str | None:
+        """Write what was learned, keeping what another process has written meanwhile.
+
+        Returns why that could not be: hints spare time, and their loss must not cost a result.
+        """
         if not self._changed:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+            return None
         self._heard = {**_load(self.path), **self._heard}
         content = {stamp: astuple(heard) for stamp, heard in self._heard.items()}
-        write_atomically(self.path, json.dumps(content).encode())
+        try:
+            make_folder(self.path.parent)
+            write_atomically(self.path, json.dumps(content).encode())
+        except (OSError, StoreError) as error:
+            return str(error)
         self._changed = False
+        return None
 
 
 def _load(path: Path) -> dict[str, Heard]:
     try:
-        content = json.loads(path.read_text())
-        return {stamp: Heard(*fields) for stamp, fields in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        content = parse_json(path.read_bytes())
+    except (OSError, ValueError):
         return {}
+    if not isinstance(content, dict):
+        return {}
+    return {stamp: Heard(*fields) for stamp, fields in content.items() if _is_heard(fields)}
+
+
+def _is_heard(fields: object) -> bool:
+    """Whether some JSON is a key of 64 hexadecimal digits, a length in seconds and a yes or no."""
+    if not isinstance(fields, list) or len(fields) != 3:
+        return False
+    key, duration_s, silent = fields
+    known = isinstance(key, str) and re.fullmatch("[0-9a-f]{64}", key) is not None
+    return known and isinstance(duration_s, float) and isinstance(silent, bool)
 
 
 def _stamp(utterance: Utterance) -> str | None:

@@ -8,42 +8,40 @@ an empty cell is unlabelled. Every fault of a manifest is collected before anyth
 
 import csv
 import difflib
-import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from encoders.rows import (
+    COLUMNS,
+    DIMENSIONS,
+    TEXT_COLUMNS,
+    Row,
+    composed,
+    cut,
+    guarded,
+    quoted,
+    read_rows,
+)
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
 
-DIMENSIONS = ("valence", "arousal", "dominance")
-TEXT_COLUMNS = ("speaker", "dialogue", "session", "script", "split", "fold", "language", "sex")
-COLUMNS = (
-    *("id", "audio", "start_s", "end_s", "transcript", "speaker", "label"),
-    *("dialogue", "session", "script", "split", "fold", "language", "sex", "age"),
-    *DIMENSIONS,
-)
 SPLITS = ("train", "dev", "test")
 #: How far written shares may be from 1 in all: two decimals of seven classes.
 SHARES_ERR = 0.04
-#: What starts a formula in a spreadsheet (OWASP, CSV injection).
-FORMULA = ("=", "+", "-", "@")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a manifest: where it stands and its cells, empty ones left out."""
-
-    line: int
-    cells: Mapping[str, str]
-
-    @property
-    def where(self) -> str:
-        """Line and id, as they appear in messages."""
-        return f"line {self.line} (id {self.cells.get('id', '?')})"
+#: What other tables call our columns.
+SYNONYMS = MappingProxyType(
+    {
+        "emotion": "label",
+        **dict.fromkeys(("path", "file", "wav", "filename"), "audio"),
+        **dict.fromkeys(("text", "sentence"), "transcript"),
+        **dict.fromkeys(("spk", "speaker_id"), "speaker"),
+        **{"start": "start_s", "end": "end_s"},
+    }
+)
 
 
 def read_manifest(
@@ -60,7 +58,13 @@ def read_manifest(
     path = Path(path)
     root = Path(root) if root is not None else path.parent
     faults: list[Fault] = []
-    rows = [row for row in _rows(path, faults) if row.cells]
+    rows = read_rows(path, faults)
+    if any(fault.where == "header" for fault in faults):
+        # Cells whose columns are in doubt say nothing.
+        raise CorpusError(str(path), faults)
+    if labels is not None:
+        labels = [composed(label).strip() for label in labels]
+        faults += _label_faults(labels)
     faults += _column_faults(rows) + _identity_faults(rows)
     task, targets = _task(rows, labels)
     utterances = [_utterance(row, root, task, targets, faults) for row in rows]
@@ -92,31 +96,6 @@ def write_manifest(corpus: Corpus, path: Path | str) -> None:
         writer.writerows({k: guarded(v) for k, v in record.items()} for record in records)
 
 
-def guarded(cell: str) -> str:
-    """A CSV cell that no spreadsheet takes for a formula: an apostrophe before what starts one.
-
-    :func:`read_manifest` takes it away again. Numbers are left as they are.
-
-    >>> guarded("=1+1"), guarded("-0.5"), guarded("well, =")
-    ("'=1+1", '-0.5', 'well, =')
-    """
-    if not cell.lstrip("'").startswith(FORMULA) or _is_number(cell):
-        return cell
-    return f"'{cell}"
-
-
-def _unguarded(cell: str) -> str:
-    bare = cell.removeprefix("'")
-    return bare if bare.lstrip("'").startswith(FORMULA) and not _is_number(bare) else cell
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return math.isfinite(float(cell))
-    except ValueError:
-        return False
-
-
 def _record(corpus: Corpus, utterance: Utterance) -> dict[str, str]:
     values: dict[str, Any] = {
         name: getattr(utterance, name) for name in ("id", "end_s", "transcript", "age")
@@ -145,62 +124,19 @@ def _label_cell(corpus: Corpus, target: tuple[float, ...]) -> str:
     return "|".join(name for name, _ in pairs) or "none"
 
 
-# ---------------------------------------------------------------- lines
-
-
-def _rows(path: Path, faults: list[Fault]) -> Iterator[Row]:
-    if not path.is_file():
-        raise CorpusError(str(path), [Fault(str(path), "no such file: expected a .csv or .jsonl")])
-    try:
-        # Bytes, because reading as text would turn "\r\n" inside a cell into "\n".
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"not UTF-8 (byte {error.start}): save the file as UTF-8"
-        raise CorpusError(str(path), [Fault(str(path), what)]) from error
-    yield from (_json_rows if path.suffix == ".jsonl" else _csv_rows)(text, faults)
-
-
-def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        names = Counter(name.strip() for name in reader.fieldnames or ())
-        doubled = [name for name, count in names.items() if name and count > 1]
-        if doubled:
-            faults.append(Fault("header", f"column given twice: {', '.join(map(repr, doubled))}"))
-        for record in reader:
-            if None in record:
-                what = "more cells than the header has columns"
-                faults.append(Fault(f"line {reader.line_num}", what))
-            cells = {str(k).strip(): v.strip() for k, v in record.items() if k and v and v.strip()}
-            yield Row(reader.line_num, {name: _unguarded(v) for name, v in cells.items()})
-    except csv.Error as error:
-        what = f"not CSV ({error}): is a quotation mark left open?"
-        faults.append(Fault(f"line {reader.line_num}", what))
-
-
-def _json_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
-    # Not splitlines(): it also cuts at characters that JSON leaves as they are inside a text.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            faults.append(Fault(f"line {number}", f"not JSON ({error})"))
-            continue
-        if not isinstance(record, dict):
-            what = "expected a JSON object with the columns as keys"
-            faults.append(Fault(f"line {number}", what))
-            continue
-        nested = [name for name, value in record.items() if isinstance(value, (list, dict, bool))]
-        for name in nested:
-            what = f"{name} {record[name]!r}: expected a text or a number (labels as in happy|sad)"
-            faults.append(Fault(f"line {number}", what))
-        cells = {name: str(value).strip() for name, value in record.items() if value is not None}
-        yield Row(number, {name: cell for name, cell in cells.items() if cell})
-
-
 # ---------------------------------------------------------------- faults of the whole table
+
+
+def _label_faults(labels: Sequence[str]) -> list[Fault]:
+    """Faults of classes that the user names; a name must be one that a cell can hold."""
+    wrong = [name for name in labels if name in ("", "none") or "|" in name or ":" in name]
+    what = "no name of a class: expected a word that is not none, without | and :"
+    faults = [Fault("--labels", f"{quoted(name)} is {what}") for name in dict.fromkeys(wrong)]
+    doubled = [name for name, count in Counter(labels).items() if count > 1]
+    faults += [Fault("--labels", f"{quoted(name)} is given twice") for name in doubled]
+    if not labels:
+        faults.append(Fault("--labels", "names no class: expected some, as in angry,happy,sad"))
+    return faults
 
 
 def _column_faults(rows: Sequence[Row]) -> list[Fault]:
@@ -217,9 +153,10 @@ def _column_faults(rows: Sequence[Row]) -> list[Fault]:
 
 
 def _unknown_column(name: str) -> str:
-    near = difflib.get_close_matches(name, COLUMNS, n=1)
+    meant = SYNONYMS.get(name.lower())
+    near = [meant] if meant else difflib.get_close_matches(name[:40].lower(), COLUMNS, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(COLUMNS)}"
-    return f"unknown column {name!r}: {hint}"
+    return f"unknown column {quoted(name)}: {hint}"
 
 
 def _identity_faults(rows: Sequence[Row]) -> list[Fault]:
@@ -229,7 +166,7 @@ def _identity_faults(rows: Sequence[Row]) -> list[Fault]:
         if name is None:
             faults.append(Fault(f"line {row.line}", "the id is empty"))
         elif name in first:
-            faults.append(Fault(row.where, f"duplicate id, first on line {first[name].line}"))
+            faults.append(Fault(row.where, f"duplicate id, first on line {first[name].line}", "id"))
         else:
             first[name] = row
     return faults
@@ -265,7 +202,7 @@ def _utterance(
         faults.append(Fault(row.where, f"the segment {start_s:g}-{end_s:g} s {what}"))
     split = row.cells.get("split")
     if split is not None and split not in SPLITS:
-        faults.append(Fault(row.where, f"split {split!r}: expected {', '.join(SPLITS)}"))
+        faults.append(Fault(row.where, f"split {quoted(split)}: expected {', '.join(SPLITS)}"))
     return Utterance(
         id=row.cells.get("id", ""),
         audio=_audio(row, root, faults),
@@ -287,7 +224,7 @@ def _number(row: Row, column: str, faults: list[Fault]) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        faults.append(Fault(row.where, f"{column} {cell!r} is not a number"))
+        faults.append(Fault(row.where, f"{column} {quoted(cell)} is not a number"))
         return None
     return value
 
@@ -301,13 +238,14 @@ def _audio(row: Row, root: Path, faults: list[Fault]) -> Path | None:
         inside, found = path.resolve().is_relative_to(root.resolve()), path.is_file()
     # A name with a zero byte, one too long for the file system, a link to itself.
     except (ValueError, OSError, RuntimeError) as error:
-        faults.append(Fault(row.where, f"audio {cell[:80]!r} is no file name ({error})"))
+        why = getattr(error, "strerror", None) or cut(error)
+        faults.append(Fault(row.where, f"audio {quoted(cell)} is no file name ({why})", "no name"))
         return None
     if not inside:
-        what = f"audio {cell!r} lies outside {root}: give the folder that holds all audio as --root"
-        faults.append(Fault(row.where, what))
+        what = f"audio {quoted(cell)} lies outside {root}: give the folder that holds all audio as"
+        faults.append(Fault(row.where, f"{what} --root", "outside"))
     elif not found:
-        faults.append(Fault(row.where, f"missing file {path}"))
+        faults.append(Fault(row.where, f"missing file {path}", "missing"))
     return path
 
 
@@ -321,16 +259,22 @@ def _target(
     if cell is None:
         return None
     shares = dict.fromkeys(targets, 0.0)
+    named: list[str] = []
     for part in cell.split("|") if cell != "none" else ():
         name, _, share = (piece.strip() for piece in part.partition(":"))
-        if name not in shares:
-            what = f"unknown label {name!r}: expected one of {', '.join(targets)}"
+        named.append(name)
+        if name in shares:
+            shares[name] = _share(row, part, share, faults)
+        else:
+            known = ", ".join(targets) or "no class (every cell is none or empty)"
+            what = f"unknown label {quoted(name)}: expected one of {known}"
             faults.append(Fault(row.where, what))
-            continue
-        shares[name] = _share(row, part, share, faults)
+    if len(set(named)) < len(named):
+        faults.append(Fault(row.where, f"label {quoted(cell)} names a class twice"))
     total = sum(shares.values())
     if task == "distribution" and not math.isclose(total, 1.0, abs_tol=SHARES_ERR):
-        faults.append(Fault(row.where, f"label {cell!r}: its shares add up to {total:g}, not to 1"))
+        what = f"label {quoted(cell)}: its shares add up to {total:g}, not to 1"
+        faults.append(Fault(row.where, what))
     return tuple(shares.values())
 
 
@@ -340,7 +284,9 @@ def _share(row: Row, part: str, share: str, faults: list[Fault]) -> float:
     except ValueError:
         value = math.nan
     if not 0.0 <= value < math.inf:
-        faults.append(Fault(row.where, f"label {part!r}: expected NAME:SHARE, as in happy:0.7"))
+        faults.append(
+            Fault(row.where, f"label {quoted(part)}: expected NAME:SHARE, as in happy:0.7")
+        )
         return 0.0
     return value
 

@@ -11,6 +11,7 @@ import json
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,8 @@ from encoders.audio import Audio
 from encoders.specs import Spec
 
 FORMAT_VERSION = 1
+#: Environment variable with the folder of the cache.
+CACHE_VARIABLE = "SERFUSION_CACHE"
 CHECKSUM, START_S, FRAME_COUNT = ".sha256", ".start_s", ".frames"
 
 
@@ -127,7 +130,7 @@ class Space:
         for key in sorted(entries):
             tensors.update(_tensors(key, entries[key], self._dtype()))
         content = save(tensors)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._describe(provenance)
         path = self.folder / f"{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
         write_atomically(path, content)
@@ -182,8 +185,46 @@ def damaged_keys(path: Path) -> list[str]:
     return damaged
 
 
+def why_not_storable(entry: Embedding, dtype: str) -> str | None:
+    """What keeps an embedding from being stored as ``dtype``; None where nothing does."""
+    with np.errstate(over="ignore"):
+        if np.isfinite(entry.values.astype(dtype)).all():
+            return None
+    if np.isfinite(entry.values).all():
+        return f"holds values that are not finite as {dtype}; store float32"
+    return "holds values that are not finite: its input is damaged, or the encoder overflows on it"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of the cache, with those above it.
+
+    Raises:
+        StoreError: nothing can be written there; names the variable that chooses another place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        why = None if os.access(folder, os.W_OK) else "no permission to write"
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    if why is not None:
+        raise StoreError(f"{folder}: the cache cannot be written there ({why}); {elsewhere()}")
+
+
+def elsewhere() -> str:
+    """What to do where the cache lies badly."""
+    now = os.environ.get(CACHE_VARIABLE)
+    return (
+        f"set {CACHE_VARIABLE} to a folder that you can write to "
+        f"(now {now if now else 'not set, which is ~/.cache/serfusion'})"
+    )
+
+
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside ``path``, sync, rename: readers see all of it or nothing."""
+    """Write to a temporary name beside ``path``, sync, rename: readers see all of it or nothing.
+
+    Raises:
+        OSError: with the path, also where the system names none (as on a full disk).
+    """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         with temporary.open("wb") as handle:
@@ -191,8 +232,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _opens(path: Path) -> bool:
@@ -204,10 +248,10 @@ def _opens(path: Path) -> bool:
 
 
 def _tensors(key: str, entry: Embedding, dtype: str) -> dict[str, np.ndarray]:
-    with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(entry.values, dtype=dtype)
-    if not np.isfinite(values).all():
-        raise StoreError(f"{key}: holds values that are not finite as {dtype}; store float32")
+    why = why_not_storable(entry, dtype)
+    if why is not None:
+        raise StoreError(f"{key}: {why}")
+    values = np.ascontiguousarray(entry.values, dtype=dtype)
     start_s = entry.start_s.astype(np.float32)
     extent = () if entry.extent is None else (entry.extent.tokens, entry.extent.tokens_read)
     frame_count = np.array([entry.frame_count, *extent], np.int64)

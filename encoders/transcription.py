@@ -34,7 +34,8 @@ from encoders.recognisers import (
     sphinx_model,
     weights_sha256,
 )
-from encoders.store import text_key, write_atomically
+from encoders.rows import parse_json
+from encoders.store import make_folder, text_key, write_atomically
 from encoders.utterance import Utterance
 
 __all__ = ["PocketsphinxSpec", "Recogniser", "RecogniserSpec", "Segment", "Transcript"]
@@ -137,7 +138,7 @@ class TranscriptCache:
     def read(self, key: str) -> Transcript | None:
         """The transcript under an audio key; None where there is none, or a damaged one."""
         try:
-            record = json.loads((self.folder / f"{key}.json").read_bytes())
+            record = parse_json((self.folder / f"{key}.json").read_bytes())
             fields = record["transcript"]
             if record["sha256"] != text_key(json.dumps(fields, sort_keys=True)):
                 return None
@@ -148,7 +149,7 @@ class TranscriptCache:
 
     def write(self, key: str, transcript: Transcript, device: str) -> None:
         """Write a transcript with its checksum: complete on disk, or not there at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._describe(device)
         fields = asdict(transcript)
         record = {"transcript": fields, "sha256": text_key(json.dumps(fields, sort_keys=True))}

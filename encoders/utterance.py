@@ -60,13 +60,34 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with an input, where it is, and what to do about it."""
+    """One thing that is wrong with an input, where it is, and what to do about it.
+
+    Faults of one ``kind`` are shown as one; those without a kind where their words are equal.
+    """
 
     where: str
     what: str
+    kind: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
+
+
+def grouped(faults: Iterable[Fault]) -> list[str]:
+    """One line for each kind of fault, in the order of their first.
+
+    >>> grouped([Fault("line 2", "no file", "file"), Fault("line 3", "no files", "file")])
+    ['2 rows (first line 2): no file']
+    """
+    kinds: dict[str, list[Fault]] = {}
+    for fault in faults:
+        kinds.setdefault(fault.kind or fault.what, []).append(fault)
+    return [
+        str(found[0])
+        if len(found) == 1
+        else f"{len(found)} rows (first {found[0].where}): {found[0].what}"
+        for found in kinds.values()
+    ]
 
 
 class CorpusError(ValueError):
@@ -76,9 +97,10 @@ class CorpusError(ValueError):
 
     def __init__(self, source: str, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
-        shown = [f"  {fault}" for fault in self.faults[: self.SHOWN]]
-        if len(self.faults) > self.SHOWN:
-            shown.append(f"  ... and {len(self.faults) - self.SHOWN} more")
+        lines = grouped(self.faults)
+        shown = [f"  {line}" for line in lines[: self.SHOWN]]
+        if len(lines) > self.SHOWN:
+            shown.append(f"  ... and {len(lines) - self.SHOWN} more")
         count = f"{len(self.faults)} fault" + ("s" if len(self.faults) != 1 else "")
         super().__init__("\n".join([f"{source}: {count}", *shown]))
 

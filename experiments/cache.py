@@ -1,17 +1,26 @@
 """Housekeeping of the embedding store."""
 
-import json
+import hashlib
+import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from encoders.extraction import default_store
-from encoders.store import damaged_keys, shard_keys
+from encoders.rows import cut, parse_json
+from encoders.store import damaged_keys, make_folder, shard_keys, write_atomically
 
 #: A temporary file younger than this may belong to a writer at work.
 LEFTOVER_S = 3600.0
+#: Names that a store gives its folders and shards: a family, and 32 hexadecimal digits of a hash.
+SPACE = re.compile(r"([a-z][a-z0-9_-]*)-[0-9a-f]{32}")
+SHARD = re.compile(r"([0-9a-f]{32})\.safetensors")
+#: A description of an encoder is a page; what is larger is none.
+SPEC_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +35,13 @@ class SpaceRow:
 
 
 def describe() -> list[SpaceRow]:
-    """All spaces of the default store."""
+    """All spaces of the default store; one whose description is damaged is listed as that."""
     rows = []
     for space in default_store().spaces():
-        spec = json.loads((space.folder / "spec.json").read_text())["spec"]
-        name = spec.get("checkpoint") or spec["family"]
         shards = space.shards()
         size = sum(path.stat().st_size for path in shards) / 1e6
-        encoder = f"{name}, {spec['storage']}" + (", untrained" if spec.get("untrained") else "")
-        rows.append(SpaceRow(space.folder.name, encoder, len(space), len(shards), size))
+        found = _encoder(space.folder)
+        rows.append(SpaceRow(space.folder.name, found, len(space), len(shards), size))
     return rows
 
 
@@ -58,19 +65,28 @@ def forget_fits() -> int:
 
 
 def damaged() -> Iterator[tuple[Path, str]]:
-    """Shards that cannot be read or hold changed bytes, with what is wrong."""
-    for path in sorted(default_store().root.glob("*/*.safetensors")):
+    """Shards and descriptions that cannot be read or hold changed bytes, with what is wrong."""
+    root = default_store().root
+    for path in sorted(root.glob("*/*.safetensors")):
         what = _damage(path)
         if what is not None:
             yield path, what
+    for path in sorted(root.glob("*/spec.json")):
+        try:
+            _spec(path.parent)
+        except ValueError as error:
+            yield path, str(error)
 
 
 def collect_garbage() -> list[Path]:
-    """Remove damaged shards, old temporary files and shards whose every key another one holds."""
+    """Remove what is damaged, old temporary files and shards whose every key another one holds.
+
+    The next run writes a description again that was removed.
+    """
     store = default_store()
     old = time.time() - LEFTOVER_S
-    removed = [path for path in store.root.glob("*/.*.tmp") if path.stat().st_mtime < old]
-    removed += [path for path, _ in damaged()]
+    removed = [path for path in store.root.glob("*/.*.tmp") if path.lstat().st_mtime < old]
+    removed += [path for path, _ in damaged() if not path.is_dir()]
     for space in store.spaces():
         seen: set[str] = set()
         for path in space.shards():
@@ -79,34 +95,101 @@ def collect_garbage() -> list[Path]:
                 removed.append(path)
             seen |= keys
     for path in removed:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return removed
 
 
+# ---------------------------------------------------------------- from one place to another
+
+
 def copy_shards(source: Path, target: Path) -> int:
-    """Copy spec files and intact shards that the target lacks; returns how many files.
+    """Copy descriptions and intact shards that the target lacks; returns how many files.
+
+    Everything is checked before anything is copied: names, descriptions, that files are files
+    (a link would bring along what it points to), and that shards hold what their names say.
 
     Raises:
-        ValueError: the source is no store, or one of its shards is damaged.
+        ValueError: the source is no store, or something in it is not what a store writes.
     """
-    if not any(source.glob("*/spec.json")):
+    spaces = [path for path in sorted(source.glob("*")) if SPACE.fullmatch(path.name)]
+    if not spaces:
         raise ValueError(
             f"{source}: no embedding store (expected <family>-<fingerprint>/spec.json)"
         )
-    copied = 0
-    for path in sorted([*source.glob("*/spec.json"), *source.glob("*/*.safetensors")]):
+    files = [path for space in spaces for path in _lacking(space, target / space.name)]
+    for path in files:
         place = target / path.parent.name / path.name
-        if place.exists():
-            continue
+        make_folder(place.parent)
+        # Checked as it is read, once more; the name of the copy in work is its own.
+        write_atomically(place, _content(path))
+    return len(files)
+
+
+def _lacking(space: Path, target: Path) -> list[Path]:
+    """Description and shards that the target lacks, each found to be what it should."""
+    _spec(space)
+    files = [space / "spec.json", *sorted(space.glob("*.safetensors"))]
+    files = [path for path in files if not (target / path.name).exists()]
+    for path in files:
+        _content(path)
         what = _damage(path) if path.suffix == ".safetensors" else None
         if what is not None:
             raise ValueError(f"{path}: {what}; 'serfusion cache gc' removes damaged shards")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{place.name}.tmp")
-        shutil.copyfile(path, temporary)
-        temporary.replace(place)
-        copied += 1
-    return copied
+    return files
+
+
+def _content(path: Path) -> bytes:
+    _expect_file(path)
+    content = path.read_bytes()
+    if path.name == "spec.json":
+        return content
+    named = SHARD.fullmatch(path.name)
+    if named is None or hashlib.sha256(content).hexdigest()[:32] != named[1]:
+        raise ValueError(
+            f"{path}: its bytes have changed since they were written, or it is no shard: expected "
+            "a name made of the first 32 digits of their sha256; take it out ('serfusion cache gc' "
+            "removes damaged shards of the cache)"
+        )
+    return content
+
+
+def _expect_file(path: Path) -> None:
+    for place, kind, what in ((path.parent, stat.S_ISDIR, "folder"), (path, stat.S_ISREG, "file")):
+        try:
+            fits = kind(place.lstat().st_mode)
+        except OSError as error:
+            raise ValueError(f"{place}: expected a {what} ({error.strerror})") from error
+        if not fits:
+            raise ValueError(f"{place}: expected a {what} itself, found a link or something else")
+
+
+def _spec(space: Path) -> dict[str, Any]:
+    """What a description says of an encoder; a ValueError where it is none, or another's."""
+    path = space / "spec.json"
+    _expect_file(path)
+    if path.stat().st_size > SPEC_BYTES:
+        raise ValueError(f"{path}: damaged (larger than {SPEC_BYTES} bytes)")
+    try:
+        content = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged (not JSON: {error})") from error
+    spec = content.get("spec") if isinstance(content, dict) and "format" in content else None
+    family = spec.get("family") if isinstance(spec, dict) else None
+    named = SPACE.fullmatch(space.name)
+    if not isinstance(spec, dict) or not isinstance(family, str):
+        raise ValueError(f'{path}: damaged (expected {{"format": ..., "spec": {{"family": ...}}}})')
+    if named is None or family != named[1]:
+        raise ValueError(f"{path}: describes {cut(family)}, in a folder of another name")
+    return spec
+
+
+def _encoder(space: Path) -> str:
+    try:
+        spec = _spec(space)
+    except (ValueError, OSError):
+        return "damaged spec.json (gc removes it, the next run writes it again)"
+    name = spec.get("checkpoint") or spec["family"]
+    return cut(f"{name}, {spec.get('storage', '?')}") + ", untrained" * bool(spec.get("untrained"))
 
 
 def _damage(path: Path) -> str | None:
@@ -115,4 +198,4 @@ def _damage(path: Path) -> str | None:
     # safetensors raises its own error type for headers, OSError for files cut short.
     except Exception as error:
         return f"cannot be read ({error})"
-    return f"{len(bad)} entries have changed since they were written" if bad else None
+    return f"{len(bad)} of its entries changed since they were written" if bad else None

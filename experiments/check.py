@@ -1,8 +1,12 @@
 """Validate a corpus before anything is trained on it."""
 
+import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,16 +15,26 @@ from rich.text import Text
 from encoders.audio import AudioError
 from encoders.extraction import Failure, Progress, default_store
 from encoders.hints import Heard, KeyHints
+from encoders.rows import cut
+from encoders.store import StoreError
 from encoders.utterance import Corpus
-from fusion.escaping import counted, plain
+from fusion.escaping import counted
 from fusion.splits import SplitError, outer_folds
 
 SHOWN = 10
+UNKNOWN = "(unknown)"
+#: How rich prints what users wrote: brackets are no markup, lines are not broken.
+AS_IT_IS: Mapping[str, Any] = MappingProxyType(
+    {"markup": False, "highlight": False, "soft_wrap": True}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found: counts, the media files that cannot be used, and what to look at."""
+    """What was found: counts, the media files that cannot be used, and what to look at.
+
+    ``obstacle`` says why no comparison is possible, None where one is.
+    """
 
     corpus: Corpus
     classes: Mapping[str, int]
@@ -28,51 +42,64 @@ class Check:
     hours: float
     failures: tuple[Failure, ...]
     remarks: tuple[str, ...]
+    obstacle: str | None = None
 
 
 def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Check:
     """Decode every file once and count; the keys found spare decoding later."""
-    heard, failures = _listen(corpus, progress)
+    heard, failures, unkept = _listen(corpus, progress)
+    obstacle, folds = _folds(corpus)
     speakers: dict[str, Counter[str]] = defaultdict(Counter)
     for utterance in corpus.utterances:
         label = corpus.label(utterance) if corpus.task == "single-label" else corpus.task
-        speakers[utterance.speaker or "(unknown)"][label or "(unlabelled)"] += 1
+        speakers[utterance.speaker or UNKNOWN][label or "(unlabelled)"] += 1
     return Check(
         corpus=corpus,
         classes=sum(speakers.values(), Counter()),
         speakers=speakers,
         hours=sum(one.duration_s for one in heard.values()) / 3600,
         failures=failures,
-        remarks=tuple(_remarks(corpus, heard)),
+        remarks=(*_remarks(corpus, heard), *unkept, *folds),
+        obstacle=obstacle,
     )
 
 
 def print_check(check: Check, console: Console) -> None:
     """Class by speaker table, then remarks."""
+    if check.obstacle is not None:
+        console.print(f"no comparison is possible: {check.obstacle}", **AS_IT_IS)
     names = list(check.classes)
-    # Speakers, classes and the corpus are named by its table: text, never markup of the terminal.
-    title = Text(f"{plain(check.corpus.name)}: utterances by speaker and class")
+    title = Text(f"{cut(check.corpus.name)}: utterances by speaker and class")
+    # Text, because names of speakers and classes are no markup.
     table = Table("speaker", title=title)
     for name in names:
-        table.add_column(Text(plain(name)))
+        table.add_column(Text(cut(name)))
     for speaker, counts in sorted(check.speakers.items()):
-        table.add_row(Text(plain(speaker)), *(str(counts[name]) for name in names))
+        table.add_row(Text(cut(speaker)), *(str(counts[name]) for name in names))
     table.add_section()
     table.add_row("all", *(str(check.classes[name]) for name in names))
     console.print(table)
-    console.print(
-        f"{counted(len(check.corpus.utterances), 'utterance')}, "
-        f"{counted(len(check.speakers), 'speaker')}, "
-        f"{check.hours:.2f} h of audio"
-    )
+    utterances = counted(len(check.corpus.utterances), "utterance")
+    console.print(f"{utterances}, {_speakers(check)}, {check.hours:.2f} h of audio", **AS_IT_IS)
     for remark in (*check.corpus.notes, *check.remarks):
-        console.print(Text(f"- {plain(remark)}"), soft_wrap=True)
+        console.print(f"- {remark}", **AS_IT_IS)
+
+
+def _speakers(check: Check) -> str:
+    known = len(set(check.speakers) - {UNKNOWN})
+    unknown = sum(check.speakers.get(UNKNOWN, {}).values())
+    if not unknown:
+        return counted(known, "speaker")
+    if not known:
+        return "speakers unknown"
+    return f"{counted(known, 'speaker')} ({counted(unknown, 'utterance')} of unknown speakers)"
 
 
 def _listen(
     corpus: Corpus, progress: Progress | None
-) -> tuple[dict[str, Heard], tuple[Failure, ...]]:
-    hints = KeyHints(default_store().root / "hints.json")
+) -> tuple[dict[str, Heard], tuple[Failure, ...], tuple[str, ...]]:
+    """What was heard by id, what could not be used, and why the cache does not remember it."""
+    hints, why = _hints()
     heard: dict[str, Heard] = {}
     failures: list[Failure] = []
     voiced = [utterance for utterance in corpus.utterances if utterance.audio is not None]
@@ -85,43 +112,71 @@ def _listen(
             if progress is not None:
                 progress("decoding", done, len(voiced))
     finally:
-        hints.save()
-    return heard, tuple(failures)
+        why = hints.save() or why
+    unkept = (f"what was decoded cannot be remembered: {why}",) if why else ()
+    return heard, tuple(failures), unkept
 
 
-def _remarks(corpus: Corpus, heard: Mapping[str, Heard]) -> list[str]:
-    rows = corpus.utterances
-    remarks = []
+def _hints() -> tuple[KeyHints, str | None]:
+    """Hints of the cache; without one, hints that nobody keeps, and why: a check needs none."""
+    try:
+        return KeyHints(default_store().root / "hints.json"), None
+    except StoreError as error:
+        return KeyHints(Path(os.devnull) / "hints.json"), str(error)
+
+
+def _remarks(corpus: Corpus, heard: Mapping[str, Heard]) -> Iterator[str]:
     silent = [name for name, one in heard.items() if one.silent]
     if silent:
-        remarks.append(f"{len(silent)} recordings are silent: {_some(silent)}")
+        are = _verb(len(silent), "is", "are")
+        yield f"{counted(len(silent), 'recording')} {are} silent: {_some(silent)}"
     by_key: dict[str, list[str]] = defaultdict(list)
     for name, one in heard.items():
         by_key[one.key].append(name)
-    doubled = [" = ".join(names) for names in by_key.values() if len(names) > 1]
+    doubled = [" = ".join(map(cut, names)) for names in by_key.values() if len(names) > 1]
     if doubled:
-        remarks.append(f"{len(doubled)} recordings are there more than once: {_some(doubled)}")
-    wordless = [u.id for u in rows if u.transcript is None]
+        are = _verb(len(doubled), "is", "are")
+        yield f"{counted(len(doubled), 'recording')} {are} there more than once: {_some(doubled)}"
+    yield from _gaps(corpus)
+
+
+def _gaps(corpus: Corpus) -> Iterator[str]:
+    """What utterances lack."""
+    rows = corpus.utterances
+    wordless = sum(utterance.transcript is None for utterance in rows)
     if wordless:
-        remarks.append(f"{len(wordless)} transcripts are missing; compare recognises them (--asr)")
-    silent_rows = [u.id for u in rows if u.audio is None]
-    if silent_rows:
-        remarks.append(f"{len(silent_rows)} utterances have no audio file")
-    unlabelled = [u.id for u in rows if u.target is None]
+        are = _verb(wordless, "is", "are")
+        them = _verb(wordless, "it", "them")
+        yield (
+            f"{counted(wordless, 'transcript')} {are} missing; compare recognises {them} (--asr)"
+        )
+    voiceless = sum(utterance.audio is None for utterance in rows)
+    if voiceless:
+        has = _verb(voiceless, "has", "have")
+        yield f"{counted(voiceless, 'utterance')} {has} no audio file"
+    unlabelled = sum(utterance.target is None for utterance in rows)
     if unlabelled:
-        remarks.append(f"{len(unlabelled)} utterances are unlabelled and are not scored")
-    remarks.append(_folds(corpus))
-    return remarks
+        unscored = _verb(unlabelled, "is unlabelled and is", "are unlabelled and are")
+        yield f"{counted(unlabelled, 'utterance')} {unscored} not scored"
 
 
-def _folds(corpus: Corpus) -> str:
+def _folds(corpus: Corpus) -> tuple[str | None, tuple[str, ...]]:
+    """Why no comparison is possible, or a remark on the folds of one."""
     rows = [utterance for utterance in corpus.utterances if utterance.target is not None]
+    if rows and not any(utterance.speaker for utterance in rows):
+        return "speakers unknown: name them in the column 'speaker'", ()
     try:
         folds = outer_folds(rows, corpus.folds)
     except SplitError as error:
-        return f"no comparison is possible: {error}"
-    return f"{len(folds)} speaker-independent folds by '{corpus.folds}'"
+        return str(error), ()
+    found = counted(len(folds), "speaker-independent fold")
+    return None, (f"{found} by '{corpus.folds}'",)
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" * (len(names) > SHOWN))
+    more = f" and {len(names) - SHOWN} more" * (len(names) > SHOWN)
+    return ", ".join(map(cut, names[:SHOWN])) + more
+
+
+def _verb(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many

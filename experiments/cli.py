@@ -127,6 +127,8 @@ def check(
         result = check_corpus(found, progress)
     print_check(result, console)
     _leave(result.failures)
+    if result.obstacle is not None:
+        raise typer.Exit(1)
 
 
 @app.command()

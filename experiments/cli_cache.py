@@ -14,26 +14,31 @@ console = Console()
 def ls() -> None:
     """List the encoders in the cache with their number of embeddings and size on disk."""
     from rich.table import Table
+    from rich.text import Text
 
     from experiments.cache import describe, kept_fits, size_mb
+    from fusion.escaping import counted
 
     table = Table("space", "encoder", "embeddings", "shards", "MB")
     for row in describe():
-        table.add_row(row.space, row.encoder, str(row.embeddings), str(row.shards), f"{row.mb:.1f}")
+        # Text, because names of folders and checkpoints are no markup.
+        names = (Text(row.space, overflow="fold"), Text(row.encoder, overflow="fold"))
+        table.add_row(*names, str(row.embeddings), str(row.shards), f"{row.mb:.1f}")
     console.print(table)
     fits = kept_fits()
-    console.print(f"trained heads of {len(fits)} runs, {size_mb(fits):.1f} MB (gc --fits removes)")
+    say(f"trained heads of {counted(len(fits), 'run')}, {size_mb(fits):.1f} MB (gc --fits removes)")
 
 
 @app.command()
 def verify() -> None:
     """Check every stored embedding against its checksum; exit code 1 if some are damaged."""
     from experiments.cache import damaged
+    from fusion.escaping import counted
 
     bad = list(damaged())
     for path, what in bad:
-        console.print(f"{path}: {what}", markup=False, soft_wrap=True)
-    console.print("all shards are intact" if not bad else f"{len(bad)} shards are damaged")
+        say(f"{path}: {what}")
+    say("all files are intact" if not bad else f"{counted(len(bad), 'damaged file')}")
     if bad:
         raise typer.Exit(1)
 
@@ -42,15 +47,16 @@ def verify() -> None:
 def gc(
     fits: Annotated[bool, typer.Option("--fits", help="Remove kept trained heads too.")] = False,
 ) -> None:
-    """Remove damaged shards, leftovers of killed writers, and shards that others cover."""
+    """Remove damaged files, leftovers of killed writers, and shards that others cover."""
     from experiments.cache import collect_garbage, forget_fits
+    from fusion.escaping import counted
 
     removed = collect_garbage()
     for path in removed:
-        console.print(f"removed {path}", markup=False, soft_wrap=True)
-    console.print(f"{len(removed)} files removed")
+        say(f"removed {path}")
+    say(f"{counted(len(removed), 'file')} removed")
     if fits:
-        console.print(f"trained heads of {forget_fits()} runs removed")
+        say(f"trained heads of {counted(forget_fits(), 'run')} removed")
 
 
 @app.command()
@@ -58,8 +64,10 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder to copy the cache
     """Copy what another place does not have yet; nothing is overwritten."""
     from encoders.extraction import default_store
     from experiments.cache import copy_shards
+    from fusion.escaping import counted
 
-    console.print(f"{copy_shards(default_store().root, folder)} files copied to {folder}")
+    copied = copy_shards(default_store().root, folder)
+    say(f"{counted(copied, 'file')} copied to {folder}")
 
 
 @app.command("import")
@@ -67,5 +75,12 @@ def import_(folder: Annotated[Path, typer.Argument(help="Folder made by cache ex
     """Copy shards from another place into the cache, each checked first."""
     from encoders.extraction import default_store
     from experiments.cache import copy_shards
+    from fusion.escaping import counted
 
-    console.print(f"{copy_shards(folder, default_store().root)} files copied from {folder}")
+    copied = copy_shards(folder, default_store().root)
+    say(f"{counted(copied, 'file')} copied from {folder}")
+
+
+def say(line: str) -> None:
+    """Print a line as it is: brackets in names are no markup, and paths are not broken."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

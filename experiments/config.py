@@ -2,6 +2,8 @@
 
 import difflib
 import json
+import re
+import sys
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -63,18 +65,37 @@ def read_study(path: Path) -> Study:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = _toml_as_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: not TOML ({error})") from error
     try:
-        # A date, which no key wants and JSON lacks, becomes a table and is refused like one.
-        text = json.dumps(content, default=lambda value: {"date": str(value)})
         return TypeAdapter(Study).validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         faults = [_fault(fault["loc"], fault["msg"], fault["type"]) for fault in error.errors()]
         raise ConfigError("\n  ".join([f"{path}: {len(faults)} faults", *faults])) from error
+
+
+def _toml_as_json(text: str) -> str:
+    """TOML as JSON; a ValueError where it is none, or is more than Python reads, with its line."""
+    try:
+        # A date, which no key wants and JSON lacks, becomes a table and is refused like one.
+        return json.dumps(tomllib.loads(text), default=lambda value: {"date": str(value)})
+    except RecursionError:
+        depths = [line.count("[") + line.count("{") + line.count(".") for line in text.split("\n")]
+        line = depths.index(max(depths)) + 1
+        raise ValueError(f"nested too deep at line {line}") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        digits = sys.get_int_max_str_digits()
+        long = re.search(rf"\d{{{digits + 1}}}", text.replace("_", ""))
+        if long is None:
+            raise
+        line = text.replace("_", "")[: long.start()].count("\n") + 1
+        what = f"a number of more than {digits} digits at line {line}"
+        raise ValueError(what) from error
 
 
 def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here

@@ -1,5 +1,6 @@
 """Encoders and recognisers by short name, and their weights on this machine."""
 
+import difflib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from encoders.cnn_weights import fetch_file, locate_file
 from encoders.descriptors import EgemapsSpec
 from encoders.names import SHORT_NAMES, parse_modality
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
+from encoders.rows import cut
 from encoders.specs import Spec
 
 #: What the column of licences is too narrow to say.
@@ -78,9 +80,11 @@ def fetch_model(name: str) -> Path:
 
     Raises:
         MissingWeightsError: no hub can be reached, or a package has to be installed instead.
+        ValueError: no short name (the nearest are offered), and no hub name or folder either.
     """
     from encoders.encoder import fingerprint_of
 
+    _check_known(name)
     if name.startswith("whisper-"):
         return fetch_whisper(name.removeprefix("whisper-"))
     spec = SHORT_NAMES.get(name)
@@ -92,3 +96,17 @@ def fetch_model(name: str) -> Path:
     if isinstance(spec, SpectrogramCnnSpec):
         return fetch_file(checkpoint)
     return locate(checkpoint)
+
+
+def _check_known(name: str) -> None:
+    known = [*SHORT_NAMES, *(f"whisper-{one}" for one in WHISPER_MODELS)]
+    if name in known or ("/" in name or name.startswith((".", "~"))):
+        return
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if not near and name.startswith("whisper-"):
+        near = [one for one in known if one.startswith("whisper-")]
+    offered = " or ".join(near or known)
+    raise ValueError(
+        f"{cut(name)}: no such model; did you mean {offered}? "
+        "(a hub name is OWNER/NAME; 'serfusion models ls' lists the short ones)"
+    )

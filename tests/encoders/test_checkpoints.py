@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -102,31 +103,63 @@ def test_without_a_hub_the_answer_comes_in_five_seconds(tmp_path, network):
     assert seconds < 5
 
 
-class NotFound(BaseHTTPRequestHandler):
-    """A hub that answers, and has no such model."""
+LOGIN_PAGE = b"<html><title>Log in to this network</title></html>"
+#: Status, body, and what is said of it; bytes of None come one at a time, without an end.
+STRANGE_HUBS = {
+    "not found": (404, b"", "has no such model, or it is gated and you are not logged in"),
+    "forbidden": (403, b"", "has no such model, or it is gated and you are not logged in"),
+    "error": (500, b"", "answers with an error (HTTP 500)"),
+    "login page": (200, LOGIN_PAGE, "but not as a model hub (a login page of the network?)"),
+    "list": (200, b"[1]", "but not as a model hub"),
+    "nested": (200, b"[" * 100_000, "but not as a model hub"),
+    "half a model": (200, b'{"id": "x"}', "the download failed"),
+    "drops": (200, None, "no model hub can be reached"),
+}
 
-    def do_GET(self) -> None:
-        self.send_response(404)
-        self.send_header("X-Error-Code", "RepoNotFound")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
 
-    do_HEAD = do_GET
+def hub(status: int, body: bytes | None) -> type[BaseHTTPRequestHandler]:
+    """A hub that answers every question in the same way."""
 
-    def log_message(self, *_parts: object) -> None:
-        """Stay quiet."""
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(10**6 if body is None else len(body)))
+            self.end_headers()
+            self.wfile.write(body or b"")
+            for _ in range(0 if body is not None else 50):
+                time.sleep(0.2)
+                self.wfile.write(b" ")
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_parts: object) -> None:
+            """Stay quiet."""
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):
+                super().handle()
+
+    return Hub
 
 
-def test_a_model_that_the_hub_does_not_have_is_told(tmp_path):
-    with HTTPServer(("127.0.0.1", 0), NotFound) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            _, message = ask_hub(server.server_port, tmp_path)
-        finally:
-            server.shutdown()
-            thread.join()
-    assert "the hub has no such model, or it is gated" in message
+@pytest.mark.parametrize(("status", "body", "said"), STRANGE_HUBS.values(), ids=STRANGE_HUBS.keys())
+def test_a_hub_that_answers_wrongly_is_told_in_five_seconds(tmp_path, status, body, said):
+    with ThreadingHTTPServer(("127.0.0.1", 0), hub(status, body)) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        seconds, message = ask_hub(server.server_port, tmp_path)
+        server.shutdown()
+    assert seconds < 5
+    for part in (WAV2VEC2, str(tmp_path / "hub"), "serfusion models fetch wav2vec2-base", said):
+        assert part in message, message
+
+
+@pytest.mark.parametrize("value", ["1", "true", "Yes", "on"])
+def test_the_hub_is_not_asked_where_that_is_forbidden(empty_hub, monkeypatch, value):
+    monkeypatch.setenv("HF_HUB_OFFLINE", value)
+    monkeypatch.setattr(checkpoints, "_hub_fault", lambda *_: 1 / 0)
+    with pytest.raises(MissingWeightsError, match="no model hub can be reached"):
+        locate(WAV2VEC2)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +267,7 @@ def test_a_sentence_model_lists_its_modules(text_checkpoint, name, is_one):
 def test_a_hub_name_is_fetched_to_tell_what_it_is(monkeypatch, text_checkpoint, name, is_one):
     """On its first run as on its second, or one name would have two embeddings."""
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(checkpoints, "_hub_answers", lambda: True)
+    monkeypatch.setattr(checkpoints, "_hub_fault", lambda *_: None)
     monkeypatch.setattr(checkpoints, "fetch", lambda _name, _revision: text_checkpoint(name))
     assert is_sentence_model("owner/model") is is_one
 

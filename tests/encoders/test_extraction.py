@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,16 +15,17 @@ import soundfile
 import torch
 
 import encoders.extraction as extraction
-from encoders.audio import AudioError
+from encoders.audio import Audio, AudioError, read_utterance
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.extraction import embed_audio, embed_text
+from encoders.extraction import default_store, embed_audio, embed_text
 from encoders.hints import KeyHints
 from encoders.pooling import for_storage
 from encoders.specs import BertSpec, LogMelSpec, Spec, SpeechSpec
-from encoders.store import EmbeddingStore, text_key
+from encoders.store import Embedding, EmbeddingStore, StoreError, text_key, write_atomically
 from encoders.utterance import Utterance
 
 SPEC = LogMelSpec(n_mels=10)
+NO_STARTS = np.zeros(0, np.float32)
 FRAMES = LogMelSpec(n_mels=10, storage="frames", time_pool=4)
 
 
@@ -225,6 +228,90 @@ def test_a_bad_file_is_listed_again_on_a_warm_run(utterances, store, no_model):
     assert (found.encoded, found.cached) == (0, 11)
 
 
+def test_an_embedding_that_is_not_finite_fails_alone(utterances, store, monkeypatch):
+    class Overflowing:
+        frame_s = None
+
+        def __init__(self, encoder: object) -> None:
+            self.encoder = encoder
+
+        def encode(self, inputs: list[Audio]) -> list[torch.Tensor]:
+            return [
+                found * (np.inf if len(audio.samples) == len(loud.samples) else 1)
+                for audio, found in zip(inputs, self.encoder.encode(inputs), strict=True)
+            ]
+
+    loud = read_utterance(utterances[5])
+    monkeypatch.setattr(extraction, "load_encoder", lambda *how: Overflowing(load_encoder(*how)))
+    specs = [SPEC, replace(SPEC, storage="frames")]
+    found = embed_audio(utterances, specs, store)
+    assert [failure.utterance for failure in found.failures] == ["u5"]
+    assert "its embedding by logmel holds values that are not finite" in found.failures[0].why
+    assert sorted(found.keys) == sorted({u.id for u in utterances} - {"u5"})
+    assert found.encoded == 11
+
+
+def test_what_float16_cannot_hold_fails_alone(utterances, store, monkeypatch):
+    half = replace(SPEC, storage_dtype="float16")
+    monkeypatch.setattr(
+        extraction,
+        "_encode",
+        lambda _encoder, contents, specs: (
+            {
+                key: {half: Embedding(np.full((1, 1, 1), 10.0**k, np.float32), 1, NO_STARTS)}
+                for k, key in enumerate(contents)
+            },
+            {},
+        ),
+    )
+    found = embed_audio(utterances[:6], [half], store)
+    assert [failure.utterance for failure in found.failures] == ["u5"]
+    assert "not finite as float16; store float32" in found.failures[0].why
+
+
+# ---------------------------------------------------------------- a cache in a bad place
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch) -> Path:
+    """A cache below something that is no folder."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "file" / "cache"))
+    return tmp_path / "file" / "cache"
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_a_model_runs(utterances, nowhere, no_model):
+    no_model()
+    with pytest.raises(StoreError, match=r"be written there .*set SERFUSION_CACHE") as caught:
+        embed_audio(utterances, [SPEC], default_store())
+    assert str(nowhere) in str(caught.value)
+
+
+def test_a_folder_without_permission_is_told(utterances, store, monkeypatch, no_model):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    no_model()
+    monkeypatch.delenv("SERFUSION_CACHE")
+    with pytest.raises(StoreError, match=r"no permission to write.*not set, which is ~/\.cache"):
+        embed_audio(utterances, [SPEC], store)
+
+
+def test_a_cache_that_is_a_file_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match="this is none; set SERFUSION_CACHE to a folder"):
+        default_store()
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.json'"):
+        write_atomically(tmp_path / "a.json", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_absent_file_is_listed(utterances, store):
     utterances[0].audio.unlink()
     assert [f.utterance for f in embed_audio(utterances, [SPEC], store).failures] == ["u0"]
@@ -385,7 +472,15 @@ def test_a_new_name_keeps_its_key(utterances, store, no_model):
     assert list(embed_audio(moved, [SPEC], store).keys.values()) == list(before.values())
 
 
-@pytest.mark.parametrize("hints", [None, "", "[]", "{}", '{"a": 1}', '{"a": ["b"]}', "\xff"])
+@pytest.mark.parametrize(
+    "hints",
+    [
+        *(None, "", "[]", "{}", '{"a": 1}', '{"a": ["b"]}', "\xff", "null", "[" * 100_000),
+        '{"a": [1, 2, 3]}',
+        '{"a": ' + "9" * 5000 + "}",
+    ],
+    ids=range(11),
+)
 def test_hints_may_be_lost_or_damaged(utterances, store, no_model, hints):
     before = embed_audio(utterances, [SPEC], store)
     path = store.root / "hints.json"
@@ -394,6 +489,24 @@ def test_hints_may_be_lost_or_damaged(utterances, store, no_model, hints):
     found = embed_audio(utterances, [SPEC], store)
     assert found.keys == before.keys
     assert found.encoded == 0
+
+
+@pytest.mark.parametrize(
+    "fields", [[5, 1.0, False], ["../x", 1.0, False], ["a" * 64, "1", False], ["a" * 64, 1.0, 0]]
+)
+def test_a_hint_of_another_form_is_ignored(utterances, store, fields):
+    embed_audio(utterances, [SPEC], store)
+    path = store.root / "hints.json"
+    path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()), fields)))
+    assert KeyHints(path).get(utterances[0]) is None
+
+
+def test_hints_that_cannot_be_kept_cost_no_result(utterances, tmp_path):
+    (tmp_path / "file").touch()
+    hints = KeyHints(tmp_path / "file" / "hints.json")
+    heard, _ = hints.decode(utterances[0])
+    assert "SERFUSION_CACHE" in (hints.save() or "")
+    assert hints.get(utterances[0]) == heard
 
 
 def test_lost_hints_are_made_again(utterances, store):

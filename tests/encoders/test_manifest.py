@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from encoders.manifest import COLUMNS, read_manifest, write_manifest
+from encoders.manifest import read_manifest, write_manifest
+from encoders.rows import COLUMNS, composed
 from encoders.utterance import Corpus, CorpusError, Utterance
 
 LABELS = ("angry", "happy", "sad")
 FORMATS = [".csv", ".jsonl"]
-#: Cells are stripped and empty ones are None, so that is all a text can lose.
-CELLS = st.text(st.characters(exclude_categories=["Cs"])).map(str.strip).filter(bool)
+#: Cells are stripped and empty ones are None, names are composed: that is all a text can lose.
+CELLS = st.text(st.characters(exclude_categories=["Cs"])).map(composed).map(str.strip).filter(bool)
 SECONDS = st.floats(0, 1e5, allow_nan=False)
 
 
@@ -416,13 +417,110 @@ def test_every_fault_is_told_at_once(tmp_path):
 
 
 def test_many_faults_are_counted_and_cut_short(tmp_path):
-    path = write(tmp_path, [{"id": f"u{k}", "age": "x"} for k in range(50)])
+    path = write(tmp_path, [{"id": f"u{k}", "age": f"x{k}"} for k in range(50)])
     with pytest.raises(CorpusError) as caught:
         read_manifest(path)
     message = str(caught.value)
     assert "50 faults" in message
     assert "and 30 more" in message
     assert len(caught.value.faults) == 50
+
+
+def test_faults_of_one_kind_are_one_line(tmp_path):
+    rows = [{"id": f"u{k}", "audio": f"../{k}.wav"} for k in range(192)] + [{"id": "x", "age": "y"}]
+    path = write(tmp_path, rows)
+    with pytest.raises(CorpusError) as caught:
+        read_manifest(path)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{path}: 193 faults"
+    assert lines[1].startswith("  192 rows (first line 2 (id u0)): audio '../0.wav' lies outside")
+    assert lines[2] == "  line 194 (id x): age 'y' is not a number"
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        *(("emotion", "label"), ("path", "audio"), ("file", "audio"), ("wav", "audio")),
+        *(("filename", "audio"), ("text", "transcript"), ("sentence", "transcript")),
+        *(("spk", "speaker"), ("speaker_id", "speaker"), ("start", "start_s"), ("end", "end_s")),
+        ("Emotion", "label"),
+    ],
+)
+def test_what_other_tables_call_a_column_is_offered(tmp_path, name, column):
+    path = write(tmp_path, [{"id": "a", name: "1"}])
+    assert faults_of(path) == [f"columns: unknown column {name!r}: did you mean {column!r}?"]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_cells_separated_otherwise_are_one_fault(tmp_path, mark):
+    (tmp_path / "m.csv").write_text(mark.join(["id", "speaker"]) + "\n" + mark.join("ab") + "\n")
+    found = faults_of(tmp_path / "m.csv")
+    assert found == [
+        f"header: cells are separated by {mark!r}: expected commas (save it as CSV with commas)"
+    ]
+
+
+# ---------------------------------------------------------------- one name, typed in two ways
+
+TYPED = ("Jose\u0301", "Jos\xe9")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    "column", ["speaker", "session", "script", "dialogue", "fold", "language", "sex"]
+)
+def test_an_accent_typed_in_two_ways_is_one_name(tmp_path, suffix, column):
+    rows = [{"id": str(k), column: name} for k, name in enumerate(TYPED)]
+    corpus = read_manifest(write(tmp_path, rows, f"m{suffix}"))
+    assert {getattr(u, column) for u in corpus.utterances} == {"Jos\xe9"}
+
+
+def test_a_class_typed_in_two_ways_is_one_class(tmp_path):
+    path = write(tmp_path, [{"id": str(k), "label": name} for k, name in enumerate(TYPED)])
+    assert read_manifest(path).targets == ("Jos\xe9",)
+    assert read_manifest(path, labels=TYPED[:1]).targets == ("Jos\xe9",)
+
+
+def test_ids_that_differ_in_form_only_are_duplicates(tmp_path):
+    path = write(tmp_path, [{"id": name} for name in TYPED])
+    assert faults_of(path) == ["line 3 (id Jos\xe9): duplicate id, first on line 2"]
+
+
+def test_a_file_name_keeps_its_form(tmp_path):
+    """It is bytes to the file system, which does not compose it."""
+    (tmp_path / f"{TYPED[0]}.wav").touch()
+    path = write(tmp_path, [{"id": "a", "audio": f"{TYPED[0]}.wav"}])
+    assert read_manifest(path).utterances[0].audio == tmp_path / f"{TYPED[0]}.wav"
+
+
+# ---------------------------------------------------------------- classes that the user names
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (("sad", "sad"), "--labels: 'sad' is given twice"),
+        (TYPED, "'Jos\xe9' is given twice"),
+        (("sad", "none"), "'none' is no name of a class"),
+        (("sad", "a|b"), r"'a\|b' is no name of a class"),
+        (("sad", "a:1"), "'a:1' is no name of a class"),
+        (("sad", " "), "'' is no name of a class"),
+        ((), "names no class"),
+    ],
+)
+def test_classes_that_cannot_be_are_a_fault(tmp_path, labels, message):
+    path = write(tmp_path, [{"id": "a", "label": "sad"}])
+    assert any(_matches(message, fault) for fault in faults_of(path, labels=labels))
+
+
+@pytest.mark.parametrize("cell", ["happy:0.4|happy:1", "happy:0.5|happy:0.5", "happy|happy"])
+def test_a_class_named_twice_is_a_fault(tmp_path, cell):
+    found = faults_of(write(tmp_path, [{"id": "a", "label": cell}]))
+    assert f"line 2 (id a): label {cell!r} names a class twice" in found
+
+
+# ---------------------------------------------------------------- tables made to break readers
 
 
 def test_a_column_given_twice_is_told(tmp_path):
@@ -441,8 +539,52 @@ def test_a_quotation_mark_left_open_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        'id,transcript\na,"well\nb,more\nc,words\n',
+        'id,transcript\na,"well\nb,"more"\nc,words\n',
+        'id,transcript\na,"well" said\nb,more\n',
+    ],
+    ids=["to the end", "to the next", "behind a cell"],
+)
+def test_an_open_quotation_mark_swallows_no_row(tmp_path, content):
+    (tmp_path / "m.csv").write_text(content)
+    (fault,) = faults_of(tmp_path / "m.csv")
+    assert fault.startswith("line 2: not CSV")
+    assert "is a quotation mark left open?" in fault
+
+
+def test_what_excel_writes_is_read(tmp_path):
+    lines = ["id,transcript", '1,"a, ""b"" c"', '2,"two', 'lines"', '3,5" tall', "4,it's"]
+    (tmp_path / "m.csv").write_bytes(("\r\n".join(lines) + "\r\n").encode("utf-8-sig"))
+    found = [u.transcript for u in read_manifest(tmp_path / "m.csv").utterances]
+    assert found == ['a, "b" c', "two\r\nlines", '5" tall', "it's"]
+
+
+def test_a_cell_too_long_is_told_with_its_line(tmp_path):
+    (tmp_path / "m.csv").write_text("id,transcript\na,x\nb," + "x" * 140_000 + "\n")
+    assert "line 3: a cell of more than 131072 characters" in faults_of(tmp_path / "m.csv")[0]
+
+
+@pytest.mark.parametrize("column", ["id", "audio", "start_s", "label", "split", "age", "x" * 5000])
+@pytest.mark.parametrize("value", ["x" * 100_000, "\x1b[2J" * 5000], ids=["long", "escapes"])
+def test_a_message_is_short_and_prints(tmp_path, column, value):
+    path = write(tmp_path, [{"id": "a", column: value}, {"id": "a", column: value}], "m.jsonl")
+    with pytest.raises(CorpusError) as caught:
+        read_manifest(path, labels=("sad",))
+    assert len(str(caught.value)) < 2500
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
+        ('{"id": "a", "age": ' + "9" * 5000 + "}", "line 1: not JSON .a number of more than 4300"),
+        ("[" * 100_000, "line 1: not JSON .nested too deep"),
+        ('{"id": "a", "age": ' + "[" * 900 + "]" * 900 + "}", "line 1: age .*expected a text"),
+        ('{"id": "a", "speaker": "\\ud800"}', "line 1: 'speaker' holds half of a surrogate"),
+        ('{"id": "\\udfff"}', "line 1: 'id' holds half of a surrogate"),
+        ('{"id": "a", "\\ud800": 1}', "holds half of a surrogate"),
         ("{", "line 1: not JSON"),
         ("[1]", "line 1: expected a JSON object"),
         ('{"id": "a", "label": ["happy", "sad"]}', r"line 1: label \['happy', 'sad'\]: expected"),

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.config import (
@@ -37,6 +37,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)  # The first example imports pydantic.
 @given(FIELDS, st.sampled_from(["corpus", "manifest"]), TEXT)
 def test_a_study_comes_back_from_its_file(tmp_path_factory, values, source, name):
     study = Study(**values, **{source: name})
@@ -175,3 +176,20 @@ def test_two_sources_are_a_fault_of_usage():
 def test_a_fault_of_several_options_has_no_empty_name():
     with pytest.raises(OptionError, match=r"^expected exactly one of"):
         study_from_options(audio="logmel", text="minilm")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("audio = 'x'\ntrials = " + "9" * 5000, "a number of more than 4300 digits at line 2"),
+        ("audio = 'x'\narms = " + "[" * 20000, "nested too deep at line 2"),
+        ("a" + ".a" * 4000 + " = 1", "nested too deep at line 1"),
+        ('audio = "\\ud800"', "not TOML"),
+    ],
+    ids=["digits", "brackets", "dots", "surrogate"],
+)
+def test_a_file_made_to_break_readers_is_one_message(tmp_path, content, said):
+    (tmp_path / "s.toml").write_text(content)
+    with pytest.raises(ConfigError, match=said) as caught:
+        read_study(tmp_path / "s.toml")
+    assert "set_int_max_str_digits" not in str(caught.value)

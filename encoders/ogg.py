@@ -1,0 +1,65 @@
+"""Whether an Ogg file (Vorbis, Opus, Speex) is whole, by the checksums that its pages carry.
+
+libsndfile and FFmpeg drop a page whose checksum is wrong and join what is left, so that everything
+after it lies too early. RFC 3533, section 6, has the layout of a page.
+"""
+
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+MAGIC = b"OggS"
+#: Bytes of a page before its segment table, where its checksum and its flags stand (RFC 3533, 6).
+HEADER_BYTES = 27
+CHECKSUM = slice(22, 26)
+FLAGS, ENDS_STREAM = 5, 4
+#: Every byte with its bits the other way round.
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def damage_of(path: Path) -> str | None:
+    """What is wrong with the first damaged page; None for a whole file and for another format."""
+    status = path.stat()
+    return _damage(path, status.st_size, status.st_mtime_ns)
+
+
+def page_checksum(page: bytes) -> int:
+    """CRC-32 with polynomial 0x04c11db7, start 0, most significant bit first (RFC 3533).
+
+    >>> page_checksum(b"123456789") == 0x89A1897F
+    True
+    """
+    # zlib's is the mirror image of it, and inverts the register before and after.
+    mirrored = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
+
+
+# Once per file: a recording of an hour may be read in a thousand segments.
+@lru_cache(maxsize=256)
+def _damage(path: Path, size: int, changed_ns: int) -> str | None:
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return None
+        file.seek(0)
+        return next(_faults(file, size), None)
+
+
+def _faults(file: BinaryIO, size: int) -> Iterator[str]:
+    ended = False
+    while (start := file.tell()) < size:
+        header = file.read(HEADER_BYTES)
+        if not header.startswith(MAGIC):
+            # Behind the page that ends a stream other programs append tags.
+            if not ended:
+                yield f"no page of Ogg at byte {start}"
+            return
+        sizes = file.read(header[-1])
+        body = file.read(sum(sizes))
+        if file.tell() < start + HEADER_BYTES + header[-1] + sum(sizes):
+            yield f"the page at byte {start} is cut short by the end of the file"
+        page = header[: CHECKSUM.start] + bytes(4) + header[CHECKSUM.stop :] + sizes + body
+        if page_checksum(page) != int.from_bytes(header[CHECKSUM], "little"):
+            yield f"the checksum of the page at byte {start} is wrong"
+        ended = bool(header[FLAGS] & ENDS_STREAM)

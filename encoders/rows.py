@@ -1,0 +1,216 @@
+"""Lines of a CSV or JSONL table: cells as text, with the line they stand on, faults collected."""
+
+import csv
+import io
+import json
+import math
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from encoders.utterance import CorpusError, Fault
+
+DIMENSIONS = ("valence", "arousal", "dominance")
+TEXT_COLUMNS = ("speaker", "dialogue", "session", "script", "split", "fold", "language", "sex")
+COLUMNS = (
+    *("id", "audio", "start_s", "end_s", "transcript", "speaker", "label"),
+    *("dialogue", "session", "script", "split", "fold", "language", "sex", "age"),
+    *DIMENSIONS,
+)
+#: Columns that name something: equal to the eye must be equal. File names are bytes, and words
+#: are normalised where their key is made.
+NAMES = frozenset(("id", "label", *TEXT_COLUMNS))
+#: What starts a formula in a spreadsheet (OWASP, CSV injection).
+FORMULA = ("=", "+", "-", "@")
+#: Characters of a value that a message shows.
+SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a manifest: where it stands and its cells, empty ones left out."""
+
+    line: int
+    cells: Mapping[str, str]
+
+    @property
+    def where(self) -> str:
+        """Line and id, as they appear in messages."""
+        return f"line {self.line} (id {cut(self.cells.get('id', '?'))})"
+
+
+def read_rows(path: Path, faults: list[Fault]) -> list[Row]:
+    """Rows that have a cell, names in Unicode's composed form (NFC).
+
+    Raises:
+        CorpusError: there is no such file, or it is not UTF-8.
+    """
+    if not path.is_file():
+        raise CorpusError(str(path), [Fault(str(path), "no such file: expected a .csv or .jsonl")])
+    try:
+        # Bytes, because reading as text would turn "\r\n" inside a cell into "\n".
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"not UTF-8 (byte {error.start}): save the file as UTF-8"
+        raise CorpusError(str(path), [Fault(str(path), what)]) from error
+    found = (_json_rows if path.suffix == ".jsonl" else _csv_rows)(text, faults)
+    return [row for row in found if row.cells]
+
+
+def cut(value: object) -> str:
+    """A value as messages show it, at most 80 characters long.
+
+    >>> cut("x" * 100) == "x" * 80 + "... (100 characters)"
+    True
+    """
+    try:
+        text = str(value)
+    except RecursionError:
+        return "(nested too deep to be shown)"
+    # Terminals obey what does not print.
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:SHOWN])
+    return shown if len(text) <= SHOWN else f"{shown}... ({len(text)} characters)"
+
+
+def quoted(value: str) -> str:
+    """Like :func:`cut`, in quotation marks and with what does not print escaped."""
+    return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}... ({len(value)} characters)"
+
+
+def composed(text: str) -> str:
+    """Text in NFC: a letter and its accent are one character, however they were typed."""
+    return unicodedata.normalize("NFC", text)
+
+
+def guarded(cell: str) -> str:
+    """A CSV cell that no spreadsheet takes for a formula: an apostrophe before what starts one.
+
+    :func:`read_rows` takes it away again. Numbers are left as they are.
+
+    >>> guarded("=1+1"), guarded("-0.5"), guarded("well, =")
+    ("'=1+1", '-0.5', 'well, =')
+    """
+    if not cell.lstrip("'").startswith(FORMULA) or _is_number(cell):
+        return cell
+    return f"'{cell}"
+
+
+def _unguarded(cell: str) -> str:
+    bare = cell.removeprefix("'")
+    return bare if bare.lstrip("'").startswith(FORMULA) and not _is_number(bare) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _row(line: int, cells: Mapping[str, str]) -> Row:
+    stripped = {
+        name: (composed(cell) if name in NAMES else cell).strip() for name, cell in cells.items()
+    }
+    return Row(line, {name: cell for name, cell in stripped.items() if cell})
+
+
+# ---------------------------------------------------------------- CSV
+
+
+def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
+    # Strict: without it a quotation mark left open makes one cell of the rest of the file.
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    line = 0
+    try:
+        faults += _header_faults([name.strip() for name in reader.fieldnames or ()])
+        line = reader.line_num
+        for record in reader:
+            line = reader.line_num
+            if None in record:
+                faults.append(Fault(f"line {line}", "more cells than the header has columns"))
+            cells = {str(k).strip(): _unguarded(v.strip()) for k, v in record.items() if k and v}
+            yield _row(line, cells)
+    except csv.Error as error:
+        limit = csv.field_size_limit()
+        long = "field limit" in str(error)
+        why = f"a cell of more than {limit} characters" if long else f"not CSV: {error}"
+        what = f"{why}; is a quotation mark left open? Inside a cell in quotes it is written twice"
+        faults.append(Fault(f"line {line + 1}", what))
+
+
+def _header_faults(names: list[str]) -> list[Fault]:
+    if len(names) == 1 and (found := [mark for mark in ";\t" if mark in names[0]]):
+        what = f"cells are separated by {found[0]!r}: expected commas (save it as CSV with commas)"
+        return [Fault("header", what)]
+    doubled = [name for name, count in Counter(names).items() if name and count > 1]
+    if not doubled:
+        return []
+    return [Fault("header", f"column given twice: {', '.join(map(quoted, doubled))}")]
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """A JSON value.
+
+    Raises:
+        ValueError: it is none, is nested deeper than Python's stack, or holds a number of more
+            digits than Python reads.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(str(error)) from None
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except ValueError:
+        digits = sys.get_int_max_str_digits()
+        raise ValueError(f"a number of more than {digits} digits") from None
+
+
+def _json_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
+    # Not splitlines(): it also cuts at characters that JSON leaves as they are inside a text.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = parse_json(line)
+        except ValueError as error:
+            faults.append(Fault(f"line {number}", f"not JSON ({error})"))
+            continue
+        if not isinstance(record, dict):
+            what = "expected a JSON object with the columns as keys"
+            faults.append(Fault(f"line {number}", what))
+            continue
+        found = list(_cell_faults(number, record))
+        faults += found
+        unfit = {fault.kind for fault in found}
+        yield _row(
+            number, {k: str(v) for k, v in record.items() if v is not None and k not in unfit}
+        )
+
+
+def _cell_faults(line: int, record: Mapping[str, Any]) -> Iterator[Fault]:
+    """Faults of values; the kind of each is its column."""
+    for name, value in record.items():
+        if isinstance(value, (list, dict, bool)):
+            what = f"{cut(name)} {cut(value)}: expected a text or a number (labels as in happy|sad)"
+            yield Fault(f"line {line}", what, kind=name)
+        elif not _is_text(f"{name}{value}"):
+            what = f"{quoted(name)} holds half of a surrogate pair (\\ud800 to \\udfff): no text"
+            yield Fault(f"line {line}", what, kind=name)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
