@@ -101,7 +101,7 @@ def _statistic(hidden: Hidden, name: str) -> Float32[Tensor, "layers 1 wide"]:
         return hidden[:, :1]
     if name.startswith("course"):
         return _course(hidden, int(name.removeprefix("course")))
-    assert name in ("sentence", "functionals"), f"unknown statistic {name}"
+    assert name in ("sentence", "functionals", "logits"), f"unknown statistic {name}"
     assert hidden.shape[1] == 1, f"{name}: one frame expected, {hidden.shape[1]} came"
     return hidden
 

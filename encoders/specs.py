@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
 
+from encoders.classifier_spec import SpeechClassifierSpec, TextClassifierSpec
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.descriptors import EgemapsSpec, MfccSpec
 from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
@@ -162,7 +163,15 @@ class SentenceSpec:
 
 
 Spec = (
-    LogMelSpec | MfccSpec | EgemapsSpec | SpectrogramCnnSpec | SpeechSpec | BertSpec | SentenceSpec
+    LogMelSpec
+    | MfccSpec
+    | EgemapsSpec
+    | SpectrogramCnnSpec
+    | SpeechSpec
+    | BertSpec
+    | SentenceSpec
+    | SpeechClassifierSpec
+    | TextClassifierSpec
 )
 
 #: The module of each family. Each has ``NUMERICS_VERSION``, ``weights_sha256(spec)`` and
@@ -176,6 +185,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "bert": "encoders.text",
         "sentence": "encoders.text",
         "spectrogram_cnn": "encoders.spectrogram_cnn",
+        "speech_classifier": "encoders.classifiers",
+        "text_classifier": "encoders.classifiers",
     }
 )
 

@@ -61,7 +61,7 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
             f"{spec.checkpoint}: is a {model.config.model_type} model; expected wav2vec2, HuBERT, "
             "WavLM, data2vec-audio or Whisper"
         )
-    normalise = folder is None or _normalises(folder)
+    normalise = folder is None or normalises(folder)
     if spec.backend == "openvino":
         from encoders.openvino_speech import OpenVinoEncoder
 
@@ -251,7 +251,8 @@ def _untrained(spec: SpeechSpec) -> Any:  # noqa: ANN401 - a transformers model
         return AutoModel.from_config(config)
 
 
-def _normalises(folder: Path) -> bool:
+def normalises(folder: Path) -> bool:
+    """Whether a checkpoint takes waveforms of zero mean and unit variance."""
     from transformers import AutoFeatureExtractor
 
     if not (folder / "preprocessor_config.json").is_file():

@@ -28,7 +28,7 @@ class Arm:
     """One row of the table: a head and the inputs it reads."""
 
     name: str
-    head: HeadKind | Literal["late"]
+    head: HeadKind | Literal["late", "published"]
     inputs: tuple[str, ...]
 
     @property
@@ -50,6 +50,20 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         )
     }
 )
+
+#: Begins the name of an arm that is a published classifier's own head; its input has its name.
+PUBLISHED = "pretrained:"
+
+
+def arm_of(name: str) -> Arm:
+    """An arm by its name; :mod:`fusion.published` scores those that were trained elsewhere.
+
+    Raises:
+        KeyError: there is no such arm.
+    """
+    if name.startswith(PUBLISHED):
+        return Arm(name, "published", (name,))
+    return ARMS[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,7 @@ def fit_arm(
     The objective reads development rows of the inner folds only.
     """
     assert arm.head != "late", "late fusion reuses the fold's unimodal heads"
+    assert arm.head != "published", "a published classifier is scored as it is"
     kind: HeadKind = arm.head
     defaults = DEFAULTS[kind]
 

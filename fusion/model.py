@@ -41,6 +41,7 @@ class Part:
     def of(cls, fitted: FittedArm) -> "Part":
         """The heads of a fitted arm."""
         assert fitted.arm.head != "late"
+        assert fitted.arm.head != "published"
         heads = tuple(one.head for one in fitted.heads)
         dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
         return cls(fitted.arm.head, fitted.arm.inputs, dims, fitted.hyperparameters, heads)
