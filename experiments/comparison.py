@@ -221,6 +221,8 @@ def _facts(
     fits: dict[str, list[dict[str, Any]]] = {}
     for one in scores:
         about = {"hyperparameters": dict(one.hyperparameters), "trials": list(one.trials)}
+        if one.layer_weights:
+            about["layer_weights"] = dict(one.layer_weights)
         fits.setdefault(one.arm, []).append({"fold": one.fold, **about})
     return RunFacts(
         run=run,

@@ -64,6 +64,7 @@ class Modal:
     absent: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     heard: bool = False
+    layers: dict[str, int] = field(default_factory=dict)
 
 
 def preflight(
@@ -131,6 +132,7 @@ def gather(
         *(_scored(one, utterances, words, store, progress) for one in published.values()),
     ]
     frames = {name: rows for modal in modals for name, rows in modal.frames.items()}
+    layers = {name: count for modal in modals for name, count in modal.layers.items()}
     why = {name: reason for modal in modals for name, reason in modal.absent.items()}
     failed = [*words.failures, *(f for modal in modals for f in modal.failures)]
     why |= {f.utterance: f.why for f in failed}
@@ -141,7 +143,10 @@ def gather(
         ids=tuple(u.id for u in kept),
         targets=corpus.targets,
         truth=np.array([corpus.targets.index(corpus.label(u) or "") for u in kept], np.int64),
-        inputs={name: collate([rows.get(u.id) for u in kept]) for name, rows in frames.items()},
+        inputs={
+            name: collate([rows.get(u.id) for u in kept], layers.get(name, 1))
+            for name, rows in frames.items()
+        },
     )
     return Inputs(
         data=data,
@@ -249,6 +254,8 @@ def _encoded(
         modal.frames[name] = {
             row: for_head(torch.from_numpy(one.values), found) for row, one in stored.items()
         }
+        if found.layer == "mix":
+            modal.layers[name] = max((len(one.values) for one in stored.values()), default=1)
         cut = cuts(found, {row: one.extent for row, one in stored.items()})
     modal.remarks = (*silence(done.silent), *cut)
     return modal

@@ -49,7 +49,7 @@ class Published:
         if self.labels.unused:
             unused = ", ".join(self.labels.unused)
             lines.append(
-                f"{self.arm}: its labels {unused} are no class of this corpus; what they would get "
+                f"{self.arm}: its labels {unused} stand for no class here; what they would get "
                 "is shared out among the others in proportion"
             )
         return tuple(lines)

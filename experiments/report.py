@@ -32,6 +32,7 @@ __all__ = ["answer", "claim", "print_report", "rebuild", "terminal_table", "writ
 
 #: Recomputed numbers may differ from stored ones by rounding on another machine, and by no more.
 TOLERANCE = 1e-9
+FIT = ("fold", "hyperparameters", "trials", "layer_weights")
 STORED = ("run", "corpus", "task", "targets", "rows", "arms", "differences", "warnings", "facts")
 
 
@@ -133,7 +134,7 @@ def _predictions(folder: Path, stored: Mapping[str, Any]) -> list[Prediction]:
 def _facts(stored: Mapping[str, Any]) -> RunFacts:
     fits = {
         arm: tuple(
-            {key: fold[key] for key in ("fold", "hyperparameters", "trials")}
+            {key: fold[key] for key in FIT if key in fold}
             for fold in summary["folds"]
             if "hyperparameters" in fold
         )
