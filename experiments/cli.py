@@ -247,10 +247,11 @@ def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
     from experiments.comparison import compare as run_comparison
     from experiments.report import print_report
 
+    def tell(line: str) -> None:
+        errors.print(line, markup=False)
+
     with bars() as progress:
-        outcome = run_comparison(
-            study, out=out, jobs=jobs, progress=progress, notify=lambda line: errors.print(line)
-        )
+        outcome = run_comparison(study, out=out, jobs=jobs, progress=progress, notify=tell)
     print_report(outcome.results, console)
     console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
     _leave(outcome.failures)

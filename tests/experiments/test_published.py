@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from encoders.audio import read_segment
 from encoders.classifiers import ClassifierError, classifier_spec
 from encoders.encoder import load_encoder
+from experiments import cli
 from experiments.comparison import Outcome, chosen_arms, compare
-from experiments.config import ConfigError, Study
+from experiments.config import ConfigError, Study, read_study
 from experiments.report import rebuild
 from fusion import predictions, train
 
@@ -157,6 +159,24 @@ def test_another_map_is_another_result(corpus, speech_classifier, tmp_path):
     assert results["facts"]["published"][name]["map"] == {"hap": "happy", "ang": "surprised"}
     config = (tmp_path / "run" / "config.toml").read_text()
     assert 'map = ["ang=surprised", "neu=none"]' in config
+
+
+def test_the_command_takes_arms_and_map_and_tells_what_is_what(
+    corpus, speech_classifier, tmp_path, monkeypatch, capsys
+):
+    name = f"pretrained:{speech_classifier('hubert', ('neu', '[red]', 'x', 'sad'))}"
+    study = corpus(name)
+    words = ["--manifest", study.manifest, "--audio", "logmel", "--text", study.text]
+    words += ["--arms", name, "--map", "[red]=happy,x=surprised", "--out", tmp_path / "run"]
+    words += ["--trials", 0, "--seeds", 1]
+    monkeypatch.setattr(sys, "argv", ["serfusion", "compare", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code
+    told = " ".join(capsys.readouterr().err.split())
+    assert "neu is neutral, [red] is happy, x is surprised" in told
+    study = read_study(tmp_path / "run" / "config.toml")
+    assert (study.arms, study.map) == ((name,), ("[red]=happy", "x=surprised"))
 
 
 # ---------------------------------------------------------------- refused before any work
