@@ -84,6 +84,8 @@ def _reduced(
     for hidden in parts:
         for reduction in reductions.values():
             reduction.add(hidden)
+        # Not held while the next window is encoded.
+        del hidden
     found = {}
     for spec, reduction in reductions.items():
         values = reduction.stored().numpy()

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from encoders.cards import MPNET, SPEECH_CARDS
 from encoders.cnn_spec import SpectrogramCnnSpec
@@ -79,11 +79,18 @@ def parse_modality(
     own = {name: text for name, text in parts.options.items() if name not in MODALITY_OPTIONS}
     try:
         spec = with_options(spec, own)
-        layer = parsed("layer", parts.options.get("layer", "-1"), int)
+        layer = _layer(parts.options.get("layer", "-1"))
     except ValueError as error:
         raise ValueError(f"--{kind} {typed}: {error}") from None
     pooling = parts.options.get("pooling", "")
     return Modality(name=kind, encoder=spec, layer=layer, pooling=pooling, transcript=transcript)
+
+
+def _layer(typed: str) -> int | Literal["mix"]:
+    if typed == "mix":
+        return "mix"
+    layer: int = parsed("layer", typed, int)
+    return layer
 
 
 def _take_apart(typed: str) -> EncoderName:

@@ -101,7 +101,7 @@ def _statistic(hidden: Hidden, name: str) -> Float32[Tensor, "layers 1 wide"]:
         return hidden[:, :1]
     if name.startswith("course"):
         return _course(hidden, int(name.removeprefix("course")))
-    assert name in ("sentence", "functionals"), f"unknown statistic {name}"
+    assert name in ("sentence", "functionals", "logits"), f"unknown statistic {name}"
     assert hidden.shape[1] == 1, f"{name}: one frame expected, {hidden.shape[1]} came"
     return hidden
 
@@ -116,8 +116,19 @@ def _course(hidden: Hidden, stretches: int) -> Float32[Tensor, "layers 1 wide"]:
 
 
 def for_head(stored: Stored, modality: Modality) -> Float32[Tensor, "kept_frames wide"]:
-    """One layer of what is stored, and of pooled storage the statistics that the modality names."""
-    frames = _layer(stored, modality.layer, modality.name)
+    """One layer of what is stored, and of pooled storage the statistics that the modality names.
+
+    Layers of a mix stand side by side, ``[frames, layers * wide]``, the first layer first.
+    """
+    if modality.layer == "mix":
+        return torch.cat([_of_layer(stored, k, modality) for k in range(len(stored))], dim=1)
+    return _of_layer(stored, modality.layer, modality)
+
+
+def _of_layer(
+    stored: Stored, layer: int, modality: Modality
+) -> Float32[Tensor, "kept_frames wide"]:
+    frames = _layer(stored, layer, modality.name)
     if modality.encoder.storage == "frames":
         return frames
     blocks = frames.chunk(len(modality.encoder.statistics), dim=1)

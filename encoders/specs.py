@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
 
+from encoders.classifier_spec import SpeechClassifierSpec, TextClassifierSpec
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.descriptors import EgemapsSpec, MfccSpec
 from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
@@ -162,7 +163,15 @@ class SentenceSpec:
 
 
 Spec = (
-    LogMelSpec | MfccSpec | EgemapsSpec | SpectrogramCnnSpec | SpeechSpec | BertSpec | SentenceSpec
+    LogMelSpec
+    | MfccSpec
+    | EgemapsSpec
+    | SpectrogramCnnSpec
+    | SpeechSpec
+    | BertSpec
+    | SentenceSpec
+    | SpeechClassifierSpec
+    | TextClassifierSpec
 )
 
 #: The module of each family. Each has ``NUMERICS_VERSION``, ``weights_sha256(spec)`` and
@@ -176,6 +185,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "bert": "encoders.text",
         "sentence": "encoders.text",
         "spectrogram_cnn": "encoders.spectrogram_cnn",
+        "speech_classifier": "encoders.classifiers",
+        "text_classifier": "encoders.classifiers",
     }
 )
 
@@ -211,13 +222,14 @@ def model_part(spec: Spec) -> Spec:
 class Modality:
     """One input of a head: an encoder and what is cheap to change about it.
 
-    ``layer`` counts from 0 or, negative, from the end. ``pooling`` joins statistics of the spec
+    ``layer`` counts from 0 or, negative, from the end; "mix" gives a head all stored layers, which
+    it weighs. ``pooling`` joins statistics of the spec
     with ``+``; it is ignored where the spec stores frames.
     """
 
     name: str
     encoder: Spec
-    layer: int = -1
+    layer: int | Literal["mix"] = -1
     pooling: str = ""
     transcript: TranscriptSource = "gold_else_asr"
 
@@ -231,15 +243,18 @@ class Modality:
     def as_sequence(self) -> "Modality":
         """The same input as a sequence: frames pooled in time by four, or tokens.
 
-        Of a deep model only this layer is kept, because frames of all layers would fill a disk.
+        Of a deep model only this layer is kept, because frames of all layers would fill a disk; a
+        mix needs all of them.
         """
         changed: dict[str, Any] = {"storage": "frames", **self.encoder.sequence}
+        if self.layer == "mix":
+            return replace(self, encoder=replace(self.encoder, **changed))
         if "layers" in self.encoder.after_forward:
-            changed["layers"] = (self._own_layer(),)
+            changed["layers"] = (self._own_layer(self.layer),)
         frames = replace(self.encoder, **changed)
         return replace(self, encoder=frames, layer=-1)
 
-    def _own_layer(self) -> int:
+    def _own_layer(self, layer: int) -> int:
         """Layer of the model itself, where the spec keeps only some and ``layer`` counts those."""
         kept = self.encoder.layers
-        return self.layer if kept is None else kept[self.layer]
+        return layer if kept is None else kept[layer]

@@ -61,7 +61,7 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
             f"{spec.checkpoint}: is a {model.config.model_type} model; expected wav2vec2, HuBERT, "
             "WavLM, data2vec-audio or Whisper"
         )
-    normalise = folder is None or _normalises(folder)
+    normalise = folder is None or normalises(folder)
     if spec.backend == "openvino":
         from encoders.openvino_speech import OpenVinoEncoder
 
@@ -124,7 +124,9 @@ class Layers(nn.Module):
         """Hidden layers for what the transformer itself takes."""
         self._seen = []
         output = self.transformer(*inputs, **options)
-        seen = [*self._seen[:-1], output.last_hidden_state] if self.whole else self._seen
+        seen, self._seen = self._seen, []
+        if self.whole:
+            seen[-1] = output.last_hidden_state
         return torch.stack(seen, dim=1)
 
     def _keep_input(
@@ -251,7 +253,8 @@ def _untrained(spec: SpeechSpec) -> Any:  # noqa: ANN401 - a transformers model
         return AutoModel.from_config(config)
 
 
-def _normalises(folder: Path) -> bool:
+def normalises(folder: Path) -> bool:
+    """Whether a checkpoint takes waveforms of zero mean and unit variance."""
     from transformers import AutoFeatureExtractor
 
     if not (folder / "preprocessor_config.json").is_file():

@@ -48,10 +48,10 @@ def load(spec: BertSpec | SentenceSpec, device: torch.device) -> nn.Module:
 
     folder = locate(spec.checkpoint, spec.revision)
     model = AutoModel.from_pretrained(folder, trust_remote_code=False, dtype=torch.float32)
-    return BertEncoder(model, _tokenizer(folder), spec, device)
+    return BertEncoder(model, tokenizer_of(folder), spec, device)
 
 
-def _tokenizer(folder: Path) -> Any:  # noqa: ANN401 - a transformers tokenizer
+def tokenizer_of(folder: Path) -> Any:  # noqa: ANN401 - a transformers tokenizer
     """The tokenizer of a folder; BERTweet's with the normalisation that it was trained with.
 
     The package emoji, which BERTweet's would ask to spell emoji, is left out of it: what it says

@@ -18,7 +18,7 @@ from encoders.hints import Heard, KeyHints
 from encoders.rows import cut
 from encoders.store import StoreError
 from encoders.utterance import Corpus
-from fusion.escaping import counted
+from fusion.escaping import counted, plain
 from fusion.splits import SplitError, outer_folds
 
 SHOWN = 10
@@ -67,22 +67,26 @@ def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Check:
 def print_check(check: Check, console: Console) -> None:
     """Class by speaker table, then remarks."""
     if check.obstacle is not None:
-        console.print(f"no comparison is possible: {check.obstacle}", **AS_IT_IS)
+        console.print(f"no comparison is possible: {plain(check.obstacle)}", **AS_IT_IS)
     names = list(check.classes)
-    title = Text(f"{cut(check.corpus.name)}: utterances by speaker and class")
+    title = Text(f"{_shown(check.corpus.name)}: utterances by speaker and class")
     # Text, because names of speakers and classes are no markup.
     table = Table("speaker", title=title)
     for name in names:
-        table.add_column(Text(cut(name)))
+        table.add_column(Text(_shown(name)))
     for speaker, counts in sorted(check.speakers.items()):
-        table.add_row(Text(cut(speaker)), *(str(counts[name]) for name in names))
+        table.add_row(Text(_shown(speaker)), *(str(counts[name]) for name in names))
     table.add_section()
     table.add_row("all", *(str(check.classes[name]) for name in names))
     console.print(table)
     utterances = counted(len(check.corpus.utterances), "utterance")
     console.print(f"{utterances}, {_speakers(check)}, {check.hours:.2f} h of audio", **AS_IT_IS)
     for remark in (*check.corpus.notes, *check.remarks):
-        console.print(f"- {remark}", **AS_IT_IS)
+        console.print(f"- {plain(remark)}", **AS_IT_IS)
+
+
+def _shown(name: str) -> str:
+    return cut(plain(name))
 
 
 def _speakers(check: Check) -> str:

@@ -84,7 +84,15 @@ def compare(
         str | None, typer.Option(help="gold, asr or gold_else_asr [gold_else_asr].")
     ] = None,
     arms: Annotated[
-        str | None, typer.Option(help="Some of audio,text,audio_frames,concat,late,attention.")
+        str | None,
+        typer.Option(
+            help="Some of audio,text,audio_frames,concat,late,attention, and pretrained:NAME "
+            "(a published classifier's own head)."
+        ),
+    ] = None,
+    label_map: Annotated[
+        str | None,
+        typer.Option("--map", help="Classes of its labels that differ, as in hap=happy,exc=happy."),
     ] = None,
     folds: Annotated[
         str | None, typer.Option(help="groups, speaker, session, fold or split.")
@@ -104,7 +112,8 @@ def compare(
     options = {
         **{"corpus": corpus, "manifest": _text(manifest), "root": _text(root)},
         **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
-        **{"transcript": transcript, "arms": _list(arms), "folds": folds, "rows": rows},
+        **{"transcript": transcript, "arms": _list(arms), "map": _list(label_map)},
+        **{"folds": folds, "rows": rows},
         **{"trials": trials, "seeds": seeds},
     }
     given = [f"--{name}" for name, value in options.items() if value is not None]
@@ -232,14 +241,11 @@ def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
     from experiments.comparison import compare as run_comparison
     from experiments.report import print_report
 
+    def tell(line: str) -> None:
+        errors.print(line, markup=False)
+
     with bars() as progress:
-        outcome = run_comparison(
-            study,
-            out=out,
-            jobs=jobs,
-            progress=progress,
-            notify=lambda line: errors.print(line, markup=False),
-        )
+        outcome = run_comparison(study, out=out, jobs=jobs, progress=progress, notify=tell)
     print_report(outcome.results, console)
     console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
     _leave(outcome.failures)

@@ -20,16 +20,17 @@ from experiments.inputs import (
     Inputs,
     check_sequences,
     gather,
-    labelled,
     preflight,
     reads_words,
 )
 from experiments.plan import Plan, make_folds, make_plan, warnings_of
+from experiments.published import find_published
 from experiments.report import write_report
 from experiments.results import FUSED, RunFacts, summarise, with_best
+from experiments.rows import labelled
 from experiments.words import find_words
 from fusion import predictions
-from fusion.arms import ARMS, FoldScores
+from fusion.arms import ARMS, PUBLISHED, FoldScores
 from fusion.predictions import Prediction, best_per_fold
 from fusion.splits import speaker_of
 
@@ -61,15 +62,19 @@ def chosen_arms(study: Study) -> tuple[str, ...]:
         ConfigError: an arm is unknown.
     """
     asked = study.arms or DEFAULT_ARMS
-    unknown = [arm for arm in asked if arm not in ARMS]
+    published = [
+        arm for arm in dict.fromkeys(asked) if arm.removeprefix(PUBLISHED) not in ("", arm)
+    ]
+    unknown = [arm for arm in asked if arm not in (*ARMS, *published)]
     if unknown:
-        raise ConfigError(f"--arms {','.join(unknown)}: expected some of {', '.join(ARMS)}")
+        known = (*ARMS, f"{PUBLISHED}NAME")
+        raise ConfigError(f"--arms {','.join(unknown)}: expected some of {', '.join(known)}")
     wanted = set(asked)
     if "late" in wanted:
         wanted |= {"audio", "text"}
     if "attention" in wanted:
         wanted |= {"audio_frames"}
-    return tuple(arm for arm in ARMS if arm in wanted)
+    return (*(arm for arm in ARMS if arm in wanted), *published)
 
 
 def compare(
@@ -93,11 +98,14 @@ def compare(
     check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
     make_folds(corpus, rows, study.folds or corpus.folds)
-    preflight(study, rows, arms)
+    published = find_published(study, arms, corpus)
+    for one in published.values():
+        tell(one.told)
+    preflight(study, rows, arms, published)
     store = default_store()
-    source = study.transcript if reads_words(study, arms) else "gold"
+    source = study.transcript if reads_words(study, arms, published) else "gold"
     words = find_words(rows, source, study.asr, store, progress)
-    inputs = gather(corpus, rows, words, study, arms, store, progress)
+    inputs = gather(corpus, rows, words, study, arms, store, progress, published)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     plan = make_plan(corpus, inputs, study, arms)
     run = _run_id(study, inputs)
@@ -105,12 +113,15 @@ def compare(
     tell(f"{fits.trained} fits trained, {fits.cached} from the cache")
     scores = fits.scores
     rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, scores)))
+    notes = (*notes, *(line for one in published.values() for line in one.warnings))
     facts = _facts(run, corpus, study, plan, scores, (*corpus.notes, *notes, *inputs.warnings))
     results = summarise(rows_out, facts)
-    model = final_model(plan, corpus, _favourite(rows_out, arms), store.root / "fits" / run)
+    favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
+    model = favourite and final_model(plan, corpus, favourite, store.root / "fits" / run)
     folder.mkdir(parents=True, exist_ok=True)
     write_study(study, folder / "config.toml")
-    model.save(folder / "model")
+    if model:
+        model.save(folder / "model")
     _finish(folder, rows_out, results, plan)
     return Outcome(folder, results, inputs.failures)
 
@@ -128,9 +139,14 @@ def check_writable(folder: Path) -> None:
         raise ConfigError(f"--out {folder}: {nearest} cannot be written; give another folder")
 
 
-def _favourite(rows: Sequence[Prediction], arms: Sequence[str]) -> str:
-    """Arm that most folds chose on development rows, fused ones first; ties go to the first."""
+def _favourite(rows: Sequence[Prediction], arms: Sequence[str]) -> str | None:
+    """Arm that most folds chose on development rows, fused ones first; ties go to the first.
+
+    None where nothing is trained.
+    """
     group = [arm for arm in FUSED if arm in arms] or list(arms)
+    if not group:
+        return None
     chosen = list(best_per_fold(rows, group).values())
     return max(group, key=chosen.count)
 
@@ -205,6 +221,8 @@ def _facts(
     fits: dict[str, list[dict[str, Any]]] = {}
     for one in scores:
         about = {"hyperparameters": dict(one.hyperparameters), "trials": list(one.trials)}
+        if one.layer_weights:
+            about["layer_weights"] = dict(one.layer_weights)
         fits.setdefault(one.arm, []).append({"fold": one.fold, **about})
     return RunFacts(
         run=run,
@@ -229,6 +247,7 @@ def _facts(
             "cached": inputs.cached,
             "recognised": len(plan.recognised),
             "recogniser": inputs.words.back_end if plan.recognised else None,
+            "published": {arm: one.fact for arm, one in inputs.published.items()},
             "text_probe": asdict(plan.probe) if plan.probe else None,
         },
     )

@@ -25,7 +25,8 @@ class Study:
     """One comparison: the corpus, the encoders, the protocol and the budget.
 
     Exactly one of ``corpus`` and ``manifest`` is given. ``arms`` None means the default arms, of
-    which those that the inputs cannot serve are left out with a warning.
+    which those that the inputs cannot serve are left out with a warning. ``map`` says which class
+    a label of a published classifier is (``hap=happy``), where its name does not.
     """
 
     audio: str
@@ -37,6 +38,7 @@ class Study:
     asr: str = "whisper-base"
     transcript: Literal["gold", "asr", "gold_else_asr"] = "gold_else_asr"
     arms: tuple[str, ...] | None = None
+    map: tuple[str, ...] | None = None
     folds: str | None = None
     rows: Literal["complete", "all"] = "complete"
     trials: int = 20

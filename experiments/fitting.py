@@ -19,10 +19,11 @@ from encoders.extraction import Progress
 from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.plan import Plan
-from fusion.arms import ARMS, Budget, FoldScores, fit_arm, fuse_late, score
+from fusion.arms import ARMS, Budget, FoldScores, arm_of, fit_arm, fuse_late, score
 from fusion.batch import Dataset
 from fusion.model import FusionModel, Part, late_model
 from fusion.parts import load_scores, save_scores
+from fusion.published import score_published
 from fusion.splits import Fold, InnerFolds, inner_folds
 
 
@@ -97,7 +98,7 @@ def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None)
     Fits are kept under ``work``, whose name is the hash of everything that they depend on, so
     that an interrupted command goes on, and a repeated one trains nothing twice.
     """
-    trained = [arm for arm in plan.arms if ARMS[arm].head != "late"]
+    trained = [arm for arm in plan.arms if arm_of(arm).head not in ("late", "published")]
     # Attention takes longest, so it is dealt out first.
     trained.sort(key=lambda arm: ARMS[arm].head != "attention")
     scores, left = [], []
@@ -118,6 +119,7 @@ def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None)
             progress("heads", len(scores), len(left) + cached)
     if "late" in plan.arms:
         scores += _late(plan, scores)
+    scores += _published(plan)
     return Fits(tuple(scores), len(left), cached)
 
 
@@ -128,6 +130,15 @@ def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
             found["audio", fold.name], found["text", fold.name], plan.inputs.data, plan.budget, None
         )
         for fold in plan.folds
+    ]
+
+
+def _published(plan: Plan) -> list[FoldScores]:
+    data, seeds = plan.inputs.data, plan.budget.seeds
+    return [
+        score_published(arm, data, one.labels.columns, fold, inner, seeds)
+        for arm, one in plan.inputs.published.items()
+        for fold, inner in zip(plan.folds, plan.inner, strict=True)
     ]
 
 

@@ -19,14 +19,17 @@ from encoders.specs import Kind, Modality
 from encoders.store import Embedding, EmbeddingStore
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.config import ConfigError, Study
+from experiments.published import Published
 from experiments.remarks import cuts, silence
+from experiments.rows import split_rows
 from experiments.words import Words, to_recognise
-from fusion.arms import ARMS
+from fusion.arms import arm_of
 from fusion.batch import Dataset, collate
 
 FEATURES = "features:"
 #: Input that holds a kind of encoder's frames or tokens; the pooled input has the kind's name.
 SEQUENCE_OF: Mapping[Kind, str] = MappingProxyType({"audio": "audio_frames", "text": "text_tokens"})
+NONE: Mapping[str, Published] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Inputs:
     dropped: tuple[Failure, ...]
     failures: tuple[Failure, ...]
     warnings: tuple[str, ...]
+    published: Mapping[str, Published]
 
 
 @dataclass(slots=True)
@@ -58,28 +62,17 @@ class Modal:
     cached: int = 0
     failures: tuple[Failure, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
-    silent: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    heard: bool = False
+    layers: dict[str, int] = field(default_factory=dict)
 
 
-def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
-    """Utterances that can be scored; raises where the task or the classes allow no comparison."""
-    if corpus.task != "single-label":
-        what = f"{corpus.task} targets: this version compares single-label classification only"
-        raise CorpusError(corpus.name, [Fault("label", what)])
-    rows = tuple(utterance for utterance in corpus.utterances if utterance.target is not None)
-    found = {corpus.label(utterance) for utterance in rows}
-    if len(found) < 2:
-        what = f"{len(found)} class among {len(rows)} labelled utterances: at least two are needed"
-        raise CorpusError(corpus.name, [Fault("label", what)])
-    absent = [target for target in corpus.targets if target not in found]
-    if absent:
-        what = f"no utterance of {', '.join(absent)}: take them out of --labels"
-        raise CorpusError(corpus.name, [Fault("label", what)])
-    return rows
-
-
-def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]) -> None:
+def preflight(
+    study: Study,
+    utterances: Sequence[Utterance],
+    arms: Sequence[str],
+    published: Mapping[str, Published] = NONE,
+) -> None:
     """Find every weight that a study will need before any work starts.
 
     Raises:
@@ -95,7 +88,7 @@ def preflight(study: Study, utterances: Sequence[Utterance], arms: Sequence[str]
         spec = parse_modality(typed, kind).encoder
         if needed & {kind, SEQUENCE_OF[kind]}:
             locate_weights(spec)
-    if reads_words(study, arms) and to_recognise(utterances, study.transcript):
+    if reads_words(study, arms, published) and to_recognise(utterances, study.transcript):
         recogniser_fingerprint(recogniser)
 
 
@@ -104,15 +97,18 @@ def typed_encoders(study: Study) -> tuple[tuple[Kind, str], ...]:
     return ("audio", study.audio), ("text", study.text)
 
 
-def reads_words(study: Study, arms: Sequence[str]) -> bool:
-    """Whether some arm embeds transcripts; without one nothing need be recognised."""
+def reads_words(
+    study: Study, arms: Sequence[str], published: Mapping[str, Published] = NONE
+) -> bool:
+    """Whether some arm encodes transcripts; without one nothing need be recognised."""
     read = inputs_needed(arms) & {"text", SEQUENCE_OF["text"]}
-    return bool(read) and not study.text.startswith(FEATURES)
+    scored = any(one.spec.kind == "text" for one in published.values())
+    return scored or (bool(read) and not study.text.startswith(FEATURES))
 
 
 def inputs_needed(arms: Sequence[str]) -> frozenset[str]:
     """Names of the inputs that some arm reads."""
-    return frozenset(name for arm in arms for name in ARMS[arm].inputs)
+    return frozenset(name for arm in arms for name in arm_of(arm).inputs)
 
 
 def gather(
@@ -123,39 +119,48 @@ def gather(
     arms: Sequence[str],
     store: EmbeddingStore,
     progress: Progress | None,
+    published: Mapping[str, Published] = NONE,
 ) -> Inputs:
     """Embed what the arms need and line the rows up.
 
     A row that lacks a modality leaves every arm (``rows="complete"``) and is listed.
     """
     needed = inputs_needed(arms)
-    audio = _modal("audio", study.audio, needed, utterances, words, store, progress)
-    text = _modal("text", study.text, needed, utterances, words, store, progress)
-    frames = {**audio.frames, **text.frames}
-    why = {**audio.absent, **text.absent}
-    why |= {f.utterance: f.why for f in (*words.failures, *audio.failures, *text.failures)}
-    kept, dropped = _split_rows(utterances, frames, why, study.rows)
+    modals = [
+        _modal("audio", study.audio, needed, utterances, words, store, progress),
+        _modal("text", study.text, needed, utterances, words, store, progress),
+        *(_scored(one, utterances, words, store, progress) for one in published.values()),
+    ]
+    frames = {name: rows for modal in modals for name, rows in modal.frames.items()}
+    layers = {name: count for modal in modals for name, count in modal.layers.items()}
+    why = {name: reason for modal in modals for name, reason in modal.absent.items()}
+    failed = [*words.failures, *(f for modal in modals for f in modal.failures)]
+    why |= {f.utterance: f.why for f in failed}
+    kept, dropped = split_rows(utterances, frames, why, study.rows)
     if not kept:
         raise CorpusError(corpus.name, [Fault(f.utterance, f.why) for f in dropped])
     data = Dataset(
         ids=tuple(u.id for u in kept),
         targets=corpus.targets,
         truth=np.array([corpus.targets.index(corpus.label(u) or "") for u in kept], np.int64),
-        inputs={name: collate([rows.get(u.id) for u in kept]) for name, rows in frames.items()},
+        inputs={
+            name: collate([rows.get(u.id) for u in kept], layers.get(name, 1))
+            for name, rows in frames.items()
+        },
     )
-    failures = {f.utterance: f for f in (*words.failures, *audio.failures, *text.failures)}
     return Inputs(
         data=data,
         utterances=kept,
         words=words,
-        identity={**audio.identity, **text.identity},
-        keys=audio.keys,
-        modalities={**audio.modalities, **text.modalities},
-        encoded=audio.encoded + text.encoded,
-        cached=audio.cached + text.cached,
+        identity={name: mark for modal in modals for name, mark in modal.identity.items()},
+        keys={u: key for modal in modals if modal.heard for u, key in modal.keys.items()},
+        modalities={name: m for modal in modals for name, m in modal.modalities.items()},
+        encoded=sum(modal.encoded for modal in modals),
+        cached=sum(modal.cached for modal in modals),
         dropped=dropped,
-        failures=tuple(failures.values()),
-        warnings=(*silence(audio.silent), *text.remarks),
+        failures=tuple({f.utterance: f for f in failed}.values()),
+        warnings=tuple(dict.fromkeys(line for modal in modals for line in modal.remarks)),
+        published=published,
     )
 
 
@@ -166,12 +171,12 @@ def check_sequences(study: Study, arms: Sequence[str]) -> tuple[tuple[str, ...],
         for name, typed in (("audio_frames", study.audio), ("text_tokens", study.text))
         if typed.startswith(FEATURES) and not _features(typed).sequences
     }
-    lost = [a for a in arms if ARMS[a].head == "attention" and flat.keys() & ARMS[a].inputs]
+    lost = [a for a in arms if arm_of(a).head == "attention" and flat.keys() & arm_of(a).inputs]
     if not lost:
         return tuple(arms), ()
     if study.arms is None:
         # Audio frames alone are there for the sake of attention.
-        lost = [a for a in arms if ARMS[a].head == "attention"]
+        lost = [a for a in arms if arm_of(a).head == "attention"]
     file = next(iter(flat.values()))
     why = f"{file} holds one frame per utterance, over which attention is an MLP in disguise"
     if study.arms is not None:
@@ -202,6 +207,31 @@ def _modal(
         for name, found in ((kind, modality), (sequence_name, modality.as_sequence()))
         if name in needed
     }
+    modal = _encoded(kind, wanted, utterances, words, store, progress)
+    modal.modalities = wanted
+    return modal
+
+
+def _scored(
+    one: Published,
+    utterances: Sequence[Utterance],
+    words: Words,
+    store: EmbeddingStore,
+    progress: Progress | None,
+) -> Modal:
+    """Logits of a published classifier; it is no part of the model that a run leaves."""
+    own = Modality(name=one.spec.kind, encoder=one.spec)
+    return _encoded(one.spec.kind, {one.arm: own}, utterances, words, store, progress)
+
+
+def _encoded(
+    kind: Kind,
+    wanted: Mapping[str, Modality],
+    utterances: Sequence[Utterance],
+    words: Words,
+    store: EmbeddingStore,
+    progress: Progress | None,
+) -> Modal:
     specs = [found.encoder for found in wanted.values()]
     if kind == "audio":
         voiced = [u for u in utterances if u.audio is not None]
@@ -212,19 +242,22 @@ def _modal(
         done = embed_text(texts, specs, store, progress=progress)
     modal = Modal(
         keys=done.keys,
-        modalities=wanted,
         encoded=done.encoded,
         cached=done.cached,
         failures=done.failures,
-        silent=done.silent,
+        heard=kind == "audio",
     )
+    cut: tuple[str, ...] = ()
     for name, found in wanted.items():
         modal.identity[name] = fingerprint_of(found.encoder)
         stored = _read(found, modal.identity[name], done, store)
         modal.frames[name] = {
             row: for_head(torch.from_numpy(one.values), found) for row, one in stored.items()
         }
-        modal.remarks = cuts(found, {row: one.extent for row, one in stored.items()})
+        if found.layer == "mix":
+            modal.layers[name] = max((len(one.values) for one in stored.values()), default=1)
+        cut = cuts(found, {row: one.extent for row, one in stored.items()})
+    modal.remarks = (*silence(done.silent), *cut)
     return modal
 
 
@@ -263,29 +296,3 @@ def _precomputed(
         modal.frames[sequence_name] = own
         modal.identity[sequence_name] = features.sha256
     return modal
-
-
-# ---------------------------------------------------------------- rows
-
-
-def _split_rows(
-    utterances: Sequence[Utterance],
-    frames: Mapping[str, Mapping[str, Tensor]],
-    why: Mapping[str, str],
-    rows: str,
-) -> tuple[tuple[Utterance, ...], tuple[Failure, ...]]:
-    kept: list[Utterance] = []
-    dropped: list[Failure] = []
-    for utterance in utterances:
-        lacking = [name for name in frames if utterance.id not in frames[name]]
-        if not lacking or (rows == "all" and len(lacking) < len(frames)):
-            kept.append(utterance)
-        else:
-            reason = why.get(utterance.id) or f"has no {' and no '.join(_plain(lacking))}"
-            dropped.append(Failure(utterance.id, reason))
-    return tuple(kept), tuple(dropped)
-
-
-def _plain(names: Sequence[str]) -> list[str]:
-    plain = {"audio": "audio", "audio_frames": "audio", "text": "words", "text_tokens": "words"}
-    return list(dict.fromkeys(plain[name] for name in names))

@@ -96,7 +96,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
             arm: _arm(arms[arm], counts[arm], facts.targets, folds, fits.get(arm, ()))
             for arm in arms
         },
-        "differences": _differences(counts),
+        "differences": _differences(counts, _published(facts)),
         "warnings": list(facts.warnings),
         "facts": dict(facts.facts),
         "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
@@ -173,14 +173,21 @@ def _folds(
     return folds
 
 
-def _differences(counts: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+def _published(facts: RunFacts) -> dict[str, str]:
+    """Published classifiers, each with the arm that reads what it reads."""
+    return {arm: one["kind"] for arm, one in facts.facts.get("published", {}).items()}
+
+
+def _differences(
+    counts: Mapping[str, np.ndarray], published: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """The primary comparison, then the exploratory ones with Holm's correction per metric."""
+    pairs = [(arm, other) for arm in FUSED for other in ("audio", "text")] + [*published.items()]
     rows: list[dict[str, Any]] = []
     for metric in COMPARED:
         exploratory = [
             _difference(counts, arm, other, metric, primary=False)
-            for arm in FUSED
-            for other in ("audio", "text")
+            for arm, other in pairs
             if arm in counts and other in counts
         ]
         for row, corrected in zip(exploratory, holm([r["p"] for r in exploratory]), strict=True):

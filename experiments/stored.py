@@ -20,6 +20,8 @@ from fusion.predictions import AGAIN, fault_text
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+#: What is carried over of how an arm was fitted in a fold.
+FIT = ("fold", "hyperparameters", "trials", "layer_weights")
 #: Faults of a file that are told at once.
 TOLD = 3
 
@@ -50,6 +52,7 @@ class FoldFit:
     fold: str
     hyperparameters: dict[str, Scalar] = field(default_factory=dict)
     trials: list[float] = field(default_factory=list)
+    layer_weights: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def facts_of(stored: Mapping[str, Any]) -> RunFacts:
     """What cannot be computed from predictions and is carried over."""
     fits = {
         arm: tuple(
-            {key: fold[key] for key in ("fold", "hyperparameters", "trials")}
+            {key: fold[key] for key in FIT if key in fold}
             for fold in summary["folds"]
             if "hyperparameters" in fold and "trials" in fold
         )

@@ -6,7 +6,7 @@ ever refitted on rows it was selected on.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -28,7 +28,7 @@ class Arm:
     """One row of the table: a head and the inputs it reads."""
 
     name: str
-    head: HeadKind | Literal["late"]
+    head: HeadKind | Literal["late", "published"]
     inputs: tuple[str, ...]
 
     @property
@@ -51,6 +51,20 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
     }
 )
 
+#: Begins the name of an arm that is a published classifier's own head; its input has its name.
+PUBLISHED = "pretrained:"
+
+
+def arm_of(name: str) -> Arm:
+    """An arm by its name; :mod:`fusion.published` scores those that were trained elsewhere.
+
+    Raises:
+        KeyError: there is no such arm.
+    """
+    if name.startswith(PUBLISHED):
+        return Arm(name, "published", (name,))
+    return ARMS[name]
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -63,7 +77,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class FoldScores:
-    """Class probabilities of one arm in one outer fold, ``[seeds, rows, targets]``."""
+    """Class probabilities of one arm in one outer fold, ``[seeds, rows, targets]``.
+
+    ``layer_weights`` are by input, the mean over heads, where an input is a mix of layers.
+    """
 
     arm: str
     fold: str
@@ -74,6 +91,7 @@ class FoldScores:
     dev_scores: Float[np.ndarray, "seeds dev targets"]
     test: Int64[np.ndarray, "test"]
     test_scores: Float[np.ndarray, "seeds test targets"]
+    layer_weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,7 @@ def fit_arm(
     The objective reads development rows of the inner folds only.
     """
     assert arm.head != "late", "late fusion reuses the fold's unimodal heads"
+    assert arm.head != "published", "a published classifier is scored as it is"
     kind: HeadKind = arm.head
     defaults = DEFAULTS[kind]
 
@@ -128,7 +147,19 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         dev_scores=dev_scores,
         test=test,
         test_scores=every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1),
+        layer_weights=_layer_weights(fitted),
     )
+
+
+def _layer_weights(fitted: FittedArm) -> dict[str, list[float]]:
+    """Weights of the layers of each mix, by input, mean over inner folds and seeds."""
+    found: dict[str, list[float]] = {}
+    for number, name in enumerate(fitted.arm.inputs):
+        weights = [one.head.layer_weights(number) for one in fitted.heads]
+        known = [own.detach().double() for own in weights if own is not None]
+        if known:
+            found[name] = torch.stack(known).mean(dim=0).tolist()
+    return found
 
 
 def fuse_late(
@@ -155,6 +186,7 @@ def fuse_late(
         epochs=(),
         dev_scores=combine(audio.dev_scores, text.dev_scores, weight),
         test_scores=combine(audio.test_scores, text.test_scores, weight),
+        layer_weights={},
     )
 
 

@@ -14,27 +14,30 @@ class ModalityBatch:
     """One modality of some rows.
 
     ``mask`` is True at a row's own frames. Where ``present`` is False the modality is missing: its
-    values are zeros with one frame, for which a head puts its learned token.
+    values are zeros with one frame, for which a head puts its learned token. ``layers`` is how many
+    hidden layers stand side by side in a frame, for a head to weigh.
     """
 
     values: Float[Tensor, "batch frames dim"]
     mask: Bool[Tensor, "batch frames"]
     present: Bool[Tensor, "batch"]
+    layers: int = 1
 
     @property
     def dim(self) -> int:
-        """Width of one frame."""
+        """Width of one frame, of all its layers."""
         return self.values.shape[-1]
 
     def rows(self, index: Tensor) -> "ModalityBatch":
         """Some of the rows, padded to the longest of them."""
         cut = self.cut_to(index)
-        return ModalityBatch(cut.values[index], cut.mask[index], cut.present[index])
+        return ModalityBatch(cut.values[index], cut.mask[index], cut.present[index], cut.layers)
 
     def cut_to(self, index: Tensor) -> "ModalityBatch":
         """All rows, cut to the longest of some of them."""
         longest = int(self.mask[index].sum(dim=1).max()) if len(index) else 1
-        return ModalityBatch(self.values[:, :longest], self.mask[:, :longest], self.present)
+        values, mask = self.values[:, :longest], self.mask[:, :longest]
+        return ModalityBatch(values, mask, self.present, self.layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,9 @@ class Dataset:
         return tuple(self.inputs[name] for name in names)
 
 
-def collate(sequences: Sequence[Float32[Tensor, "_frames _dim"] | None]) -> ModalityBatch:
+def collate(
+    sequences: Sequence[Float32[Tensor, "_frames _dim"] | None], layers: int = 1
+) -> ModalityBatch:
     """Pad sequences to the longest; None is a missing modality.
 
     Raises:
@@ -72,7 +77,7 @@ def collate(sequences: Sequence[Float32[Tensor, "_frames _dim"] | None]) -> Moda
         if sequence is not None:
             row[: len(sequence)] = sequence
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
-    return ModalityBatch(values, mask, torch.tensor([s is not None for s in sequences]))
+    return ModalityBatch(values, mask, torch.tensor([s is not None for s in sequences]), layers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ class Hyperparameters:
     batch_size: int = 64
 
 
+#: Layer weights learn this much faster than matrices, because a head takes only hundreds of steps:
+#: where one layer of four tells (162 rows, the data of the tests), its weight becomes .35, .87 or
+#: .98 and UAR .82, 1.00 or 1.00 at 1, 10 or 30 times the rate; alone it gives 1.00.
+MIX_RATE = 10.0
+
 #: Hyperparameters of ``--trials 0``, and the first trial of every study.
 DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
     "mlp": Hyperparameters(),
@@ -40,21 +45,32 @@ DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
 
 @dataclass(frozen=True, slots=True)
 class InputShape:
-    """Width of an input's frames, and how many of them attention embeds as one patch."""
+    """Width of an input's frames, and how many of them attention embeds as one patch.
+
+    With several ``layers`` a frame has that many hidden layers side by side, each ``dim`` wide.
+    """
 
     dim: int
     patch: int = 1
+    layers: int = 1
 
 
 class Head(nn.Module):
-    """What all heads share: standardisation, dropout before the classifier, the classifier."""
+    """What all heads share: standardisation, the mix of layers, dropout before the classifier.
 
-    def __init__(self, dims: Sequence[int], width: int, classes: int) -> None:
+    Where an input has several hidden layers, each is standardised and their softmax-weighted sum is
+    taken before all else, as in SUPERB (Yang et al. 2021, arXiv 2105.01051); it starts even.
+    """
+
+    def __init__(self, shapes: Sequence[InputShape], width: int, classes: int) -> None:
         super().__init__()
         self.width = width
-        for number, dim in enumerate(dims):
-            self.register_buffer(f"mean_{number}", torch.zeros(dim))
-            self.register_buffer(f"scale_{number}", torch.ones(dim))
+        self.layers = tuple(shape.layers for shape in shapes)
+        for number, shape in enumerate(shapes):
+            self.register_buffer(f"mean_{number}", torch.zeros(shape.layers * shape.dim))
+            self.register_buffer(f"scale_{number}", torch.ones(shape.layers * shape.dim))
+            if shape.layers > 1:
+                self.register_parameter(f"mix_{number}", nn.Parameter(torch.zeros(shape.layers)))
         self.classify = nn.Linear(width, classes)
 
     def standardize_with(self, standardizers: Sequence[Standardizer]) -> None:
@@ -66,6 +82,12 @@ class Head(nn.Module):
     def standardizer(self, number: int) -> Standardizer:
         """What was fitted for one input."""
         return Standardizer(getattr(self, f"mean_{number}"), getattr(self, f"scale_{number}"))
+
+    def layer_weights(self, number: int) -> Float[Tensor, "layers"] | None:
+        """Weights of one input's layers, which add up to 1; None where it has one layer."""
+        if self.layers[number] == 1:
+            return None
+        return (MIX_RATE * getattr(self, f"mix_{number}")).softmax(dim=0)
 
     def forward(
         self, batches: Sequence[ModalityBatch], keep: Float[Tensor, "batch width"] | None = None
@@ -84,7 +106,7 @@ class MlpHead(Head):
 
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
         dims = [shape.dim for shape in shapes]
-        super().__init__(dims, hyper.hidden, classes)
+        super().__init__(shapes, hyper.hidden, classes)
         self.tokens = nn.ParameterList(torch.zeros(dim) for dim in dims)
         self.hidden = nn.Linear(sum(dims), hyper.hidden)
 
@@ -94,6 +116,9 @@ class MlpHead(Head):
         for number, batch in enumerate(batches):
             fitted = self.standardizer(number)
             values = (batch.values[:, 0] - fitted.mean) / fitted.scale
+            mix = self.layer_weights(number)
+            if mix is not None:
+                values = (values.unflatten(1, (len(mix), -1)) * mix[:, None]).sum(dim=1)
             pooled.append(torch.where(batch.present[:, None], values, self.tokens[number]))
         return functional.relu(self.hidden(torch.cat(pooled, dim=1)))
 
@@ -108,7 +133,7 @@ class AttentionHead(Head):
 
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
         width = hyper.hidden
-        super().__init__([shape.dim for shape in shapes], width, classes)
+        super().__init__(shapes, width, classes)
         self.embed = nn.ModuleList(PatchEmbedding(shape, width) for shape in shapes)
         self.attend = nn.ModuleList(CrossAttention(width) for _ in shapes)
         self.pool = nn.ModuleList(AttentivePooling(width) for _ in shapes)
@@ -117,7 +142,7 @@ class AttentionHead(Head):
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
         """Joined statistics of every modality after it has attended to the next one."""
         embedded = [
-            embed(batch, self.standardizer(number))
+            embed(batch, self.standardizer(number), self.layer_weights(number))
             for number, (embed, batch) in enumerate(zip(self.embed, batches, strict=True))
         ]
         pooled = []
@@ -144,7 +169,7 @@ class FlatLinear(nn.Linear):
 class PatchEmbedding(nn.Module):
     """Consecutive frames embedded together, with their position; a token where all is missing.
 
-    Standardisation is folded into the weights, because frames are many.
+    Standardisation and the mix of layers are folded into the weights, because frames are many.
     """
 
     def __init__(self, shape: InputShape, width: int) -> None:
@@ -153,7 +178,12 @@ class PatchEmbedding(nn.Module):
         self.weight = nn.Linear(shape.patch * shape.dim, width)
         self.token = nn.Parameter(torch.zeros(width))
 
-    def forward(self, batch: ModalityBatch, fitted: Standardizer) -> ModalityBatch:
+    def forward(
+        self,
+        batch: ModalityBatch,
+        fitted: Standardizer,
+        mix: Float[Tensor, "layers"] | None = None,
+    ) -> ModalityBatch:
         """Embedded patches, ``[batch, patches, width]``, with their mask."""
         missing = -batch.values.shape[1] % self.patch
         values, mask = batch.values, batch.mask
@@ -161,7 +191,10 @@ class PatchEmbedding(nn.Module):
             values = functional.pad(values, (0, 0, 0, missing))
             mask = functional.pad(mask, (0, missing))
         own = mask.unflatten(1, (-1, self.patch))
-        weight = self.weight.weight.unflatten(1, (self.patch, -1)) / fitted.scale
+        weight = self.weight.weight.unflatten(1, (self.patch, -1))
+        if mix is not None:
+            weight = (weight[:, :, None] * mix[:, None]).flatten(2)
+        weight = weight / fitted.scale
         # Frames beyond the end are zeros and must weigh nothing, not minus the mean.
         shift = (weight @ fitted.mean).T  # [patch, width]
         patches = values.unflatten(1, (-1, self.patch)).flatten(2)

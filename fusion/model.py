@@ -35,6 +35,7 @@ class Part:
     kind: HeadKind
     inputs: tuple[str, ...]
     dims: tuple[int, ...]
+    layers: tuple[int, ...]
     hyperparameters: Hyperparameters
     heads: tuple[Head, ...]
 
@@ -42,9 +43,11 @@ class Part:
     def of(cls, fitted: FittedArm) -> "Part":
         """The heads of a fitted arm."""
         assert fitted.arm.head != "late"
+        assert fitted.arm.head != "published"
         heads = tuple(one.head for one in fitted.heads)
         dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
-        return cls(fitted.arm.head, fitted.arm.inputs, dims, fitted.hyperparameters, heads)
+        layers, hyper = heads[0].layers, fitted.hyperparameters
+        return cls(fitted.arm.head, fitted.arm.inputs, dims, layers, hyper, heads)
 
     def scores(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "1 targets"]:
         """Class probabilities of one utterance; an input that is None counts as missing."""
@@ -149,6 +152,7 @@ class FusionModel:
                 "kind": part.kind,
                 "inputs": part.inputs,
                 "dims": part.dims,
+                "layers": part.layers,
                 "hyperparameters": asdict(part.hyperparameters),
                 "heads": len(part.heads),
             }
@@ -196,7 +200,11 @@ def _part(
 ) -> Part:
     hyper = Hyperparameters(**about["hyperparameters"])
     inputs, dims = tuple(about["inputs"]), tuple(about["dims"])
-    shapes = [InputShape(dim, PATCHES.get(name, 1)) for name, dim in zip(inputs, dims, strict=True)]
+    layers = tuple(about.get("layers", [1] * len(inputs)))
+    shapes = [
+        InputShape(dim // count, PATCHES.get(name, 1), count)
+        for name, dim, count in zip(inputs, dims, layers, strict=True)
+    ]
     heads = []
     for index in range(about["heads"]):
         prefix = f"{number}.{index}."
@@ -204,7 +212,7 @@ def _part(
         head = HEADS[about["kind"]](shapes, classes, hyper)
         head.load_state_dict(state)
         heads.append(head.eval())
-    return Part(about["kind"], inputs, dims, hyper, tuple(heads))
+    return Part(about["kind"], inputs, dims, layers, hyper, tuple(heads))
 
 
 def late_model(

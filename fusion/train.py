@@ -67,7 +67,8 @@ def fit(
     # Not even the length of a test recording reaches training: padding changes the last bits.
     batches = [batch.cut_to(used) for batch in data.of(inputs)]
     shapes = [
-        InputShape(b.dim, PATCHES.get(name, 1)) for name, b in zip(inputs, batches, strict=True)
+        InputShape(b.dim // b.layers, PATCHES.get(name, 1), b.layers)
+        for name, b in zip(inputs, batches, strict=True)
     ]
     size = max(1, STACK_VALUES // (hyper.batch_size * values_per_row(batches)))
     fitted: list[FittedHead] = []

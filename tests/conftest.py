@@ -143,6 +143,8 @@ WHISPER = {
     "num_mel_bins": 8,
     "max_source_positions": 1500,
 }
+#: Labels of tiny classifiers, as IEMOCAP and SUPERB abbreviate them.
+CLASSES = ("neu", "hap", "ang", "sad")
 WORDS = ("the", "horse", "said", "no", "very", "loud")
 
 
@@ -168,6 +170,65 @@ def speech_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
         return root / name
 
     return build
+
+
+@pytest.fixture(scope="session")
+def speech_classifier(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folder of a tiny speech classifier by the names of ``SPEECH``, or ``whisper``."""
+    root = tmp_path_factory.mktemp("speech-classifiers")
+
+    @cache
+    def build(name: str, labels: tuple[str, ...] = CLASSES, **fields: object) -> Path:
+        import transformers
+
+        if name == "whisper":
+            config = transformers.WhisperConfig(**WHISPER)
+            extractor = transformers.WhisperFeatureExtractor(feature_size=8)
+        else:
+            family, own = SPEECH[name]
+            fields = {**own, "classifier_proj_size": 8, **fields}
+            config = getattr(transformers, f"{family}Config")(**TINY, conv_dim=(16,) * 7, **fields)
+            extractor = transformers.Wav2Vec2FeatureExtractor(sampling_rate=RATE)
+        folder = root / f"{len(list(root.iterdir()))}"
+        _save(folder, _classifier("AudioClassification", config, labels), extractor)
+        return folder
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def text_classifier(
+    tmp_path_factory: pytest.TempPathFactory, text_checkpoint: Checkpoints
+) -> Checkpoints:
+    """Folder of a tiny text classifier by the names of ``TOKENIZERS``."""
+    root = tmp_path_factory.mktemp("text-classifiers")
+
+    @cache
+    def build(name: str) -> Path:
+        import transformers
+
+        config = transformers.AutoConfig.from_pretrained(text_checkpoint(name))
+        tokenizer = transformers.AutoTokenizer.from_pretrained(text_checkpoint(name))
+        _save(root / name, _classifier("SequenceClassification", config, CLASSES), tokenizer)
+        return root / name
+
+    return build
+
+
+def _classifier(task: str, config: Any, labels: tuple[str, ...]) -> Any:
+    """A classifier whose head is random enough for its logits to differ between utterances."""
+    import torch
+    import transformers
+
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = getattr(transformers, f"AutoModelFor{task}").from_config(config)
+        for name, weight in model.named_parameters():
+            if not name.startswith(model.base_model_prefix):
+                torch.nn.init.normal_(weight)
+    return model
 
 
 def _whisper(folder: Path) -> Path:

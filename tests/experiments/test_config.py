@@ -27,6 +27,7 @@ FIELDS = st.fixed_dictionaries(
         "root": st.none() | TEXT,
         "labels": LISTS,
         "arms": LISTS.filter(lambda arms: arms != ()),
+        "map": LISTS,
         "asr": TEXT,
         "folds": st.none() | TEXT,
         "transcript": st.sampled_from(["gold", "asr", "gold_else_asr"]),
@@ -56,7 +57,7 @@ def test_odd_characters_come_back(tmp_path, character):
 def test_every_field_is_drawn():
     assert {f.name for f in fields(Study)} == {
         *("audio", "text", "corpus", "manifest", "root", "labels", "asr", "transcript", "arms"),
-        *("folds", "rows", "trials", "seeds"),
+        *("map", "folds", "rows", "trials", "seeds"),
     }
 
 

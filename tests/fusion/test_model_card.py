@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.names import parse_modality
+from encoders.specs import BertSpec, Modality
 from fusion.escaping import counted, escape_markdown, plain
 from fusion.model import FusionModel
 
@@ -36,7 +36,7 @@ def test_a_label_is_text_and_nothing_else(tmp_path, label, shown):
 
 
 def test_a_checkpoint_is_text_too(tmp_path):
-    modality = parse_modality("models/<b>_x_:untrained", "text")
+    modality = Modality(name="text", encoder=BertSpec(checkpoint="models/<b>_x_", untrained=True))
     assert r"- text: models/&lt;b&gt;\_x\_" in card(tmp_path, ("a",), {"text": modality})
 
 

@@ -1,0 +1,60 @@
+"""Published classifiers as arms: their own head's probabilities on the rows of every other arm.
+
+Nothing is fitted, so that the scores of an utterance are the same in every fold and with every
+seed; the rows are those of the trained arms.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from fusion.arms import FoldScores
+from fusion.batch import Dataset
+from fusion.splits import Fold, InnerFolds
+
+
+def class_probabilities(
+    logits: Float32[np.ndarray, "rows labels"], columns: Sequence[int | None], targets: int
+) -> Float[np.ndarray, "rows targets"]:
+    """Probabilities of a corpus's targets from the logits of a classifier's own labels.
+
+    ``columns`` is the target of each label, None where the corpus has no such class: what such
+    labels would get is shared out among the others in proportion. Labels of one target are summed;
+    a target without a label gets 0.
+    """
+    known = [number for number, column in enumerate(columns) if column is not None]
+    kept = logits[:, known].astype(np.float64)
+    # Over the labels that count alone: what the others get may be all that one can represent.
+    powers = np.exp(kept - kept.max(axis=1, keepdims=True))
+    found = np.zeros((len(logits), targets))
+    for place, number in enumerate(known):
+        found[:, columns[number]] += powers[:, place]
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def score_published(
+    arm: str,
+    data: Dataset,
+    columns: Sequence[int | None],
+    fold: Fold,
+    inner: InnerFolds,
+    seeds: int,
+) -> FoldScores:
+    """Scores of a published classifier in one outer fold, the same for every seed; no trials."""
+    batch = data.inputs[arm]
+    assert bool(batch.present.all()), "a published classifier has no answer for a missing input"
+    every = class_probabilities(batch.values[:, 0].numpy(), columns, len(data.targets))
+    dev = np.concatenate([data.index(one.dev) for one in inner.folds])
+    test = data.index(fold.test)
+    return FoldScores(
+        arm=arm,
+        fold=fold.name,
+        hyperparameters={},
+        trials=(),
+        epochs=(),
+        dev=dev,
+        dev_scores=np.stack([every[dev]] * seeds),
+        test=test,
+        test_scores=np.stack([every[test]] * seeds),
+    )
