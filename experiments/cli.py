@@ -95,6 +95,13 @@ def compare(
     ] = None,
     trials: Annotated[int | None, typer.Option(min=0, help=f"{TRIALS} [20]")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help=f"{SEEDS} [5]")] = None,
+    allow_contaminated: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-contaminated",
+            help="Score a fine-tuned encoder on speakers it has seen; marks every table.",
+        ),
+    ] = None,
     jobs: Jobs = None,
     out: Out = None,
 ) -> None:
@@ -105,9 +112,9 @@ def compare(
         **{"corpus": corpus, "manifest": _text(manifest), "root": _text(root)},
         **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
         **{"transcript": transcript, "arms": _list(arms), "folds": folds, "rows": rows},
-        **{"trials": trials, "seeds": seeds},
+        **{"trials": trials, "seeds": seeds, "allow_contaminated": allow_contaminated},
     }
-    given = [f"--{name}" for name, value in options.items() if value is not None]
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if config is not None and given:
         raise OptionError(f"--config holds the whole study; {', '.join(given)} cannot go with it")
     study = study_from_options(**options) if config is None else read_study(config)

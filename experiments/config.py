@@ -23,7 +23,8 @@ class Study:
     """One comparison: the corpus, the encoders, the protocol and the budget.
 
     Exactly one of ``corpus`` and ``manifest`` is given. ``arms`` None means the default arms, of
-    which those that the inputs cannot serve are left out with a warning.
+    which those that the inputs cannot serve are left out with a warning. ``allow_contaminated``
+    scores a fine-tuned encoder on what it has seen, and marks every table.
     """
 
     audio: str
@@ -39,6 +40,7 @@ class Study:
     rows: Literal["complete", "all"] = "complete"
     trials: int = 20
     seeds: int = 5
+    allow_contaminated: bool = False
 
     def __post_init__(self) -> None:
         faults = []

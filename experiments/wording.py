@@ -20,7 +20,11 @@ METRICS = {
 }
 
 #: Facts of a run that stand beside its title, and their words.
-BADGES = {"synthetic": "synthetic speech", "untrained": "untrained encoder"}
+BADGES = {
+    "synthetic": "synthetic speech",
+    "untrained": "untrained encoder",
+    "contaminated": "contaminated: the encoder has seen these speakers",
+}
 
 _NAMES = {
     "best_unimodal": "best single modality",
@@ -101,7 +105,7 @@ def corpus_title(results: Mapping[str, Any]) -> str:
 
 
 def badges(results: Mapping[str, Any]) -> list[str]:
-    """What nobody may overlook: synthetic speech, random weights."""
+    """What nobody may overlook: synthetic speech, random or contaminated weights."""
     facts = results.get("facts", {})
     return [badge for key, badge in BADGES.items() if facts.get(key)]
 
