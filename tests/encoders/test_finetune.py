@@ -15,7 +15,7 @@ from encoders.audio import Audio, AudioError, read_utterance
 from encoders.augmentation import Masks, WaveformChanges
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.finetune import Finetuned, FinetuneError, Settings, finetune
+from encoders.finetune import Finetuned, FinetuneError, Settings, finetune, held_out_uar
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
 from encoders.recordings import prepare
 from encoders.specs import LogMelSpec
@@ -98,6 +98,21 @@ def test_its_embeddings_tell_new_speakers_tones_apart(saved, sides):
     means = np.stack([known[truth == label].mean(axis=0) for label in (0, 1)])
     nearest = np.linalg.norm(asked[:, None] - means, axis=2).argmin(axis=1)
     assert nearest.tolist() == [one.target.index(1.0) for one in new]
+
+
+def test_its_own_classifier_is_scored_on_new_speakers_only(tuned, sides):
+    train, dev, new = sides
+    assert held_out_uar(tuned, new) == 1.0
+    swapped = [replace(one, target=one.target[::-1]) for one in new]
+    assert held_out_uar(tuned, swapped) == 0.0
+    for heard in (
+        train[0],
+        dev[0],
+        replace(dev[0], speaker="renamed"),
+        replace(new[0], speaker="s0"),
+    ):
+        with pytest.raises(FinetuneError, match=r"that is no held-out score"):
+            held_out_uar(tuned, [*new, heard])
 
 
 def test_labels_that_the_tones_do_not_tell_are_not_learned(sides):
