@@ -69,6 +69,24 @@ class ImageNetwork(nn.Module):
         return self.maps(images).mean(dim=(2, 3))
 
 
+class Projected(ImageNetwork):
+    """A network whose embedding is a linear map of the averages of its feature maps."""
+
+    def __init__(self, network: ImageNetwork, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.network = network
+        self.projection = nn.Linear(network.dim, dim)
+
+    def maps(self, images: Images) -> Maps:
+        """Feature maps of the network."""
+        return self.network.maps(images)
+
+    def forward(self, images: Images) -> Float[Tensor, "images dim"]:
+        """Projected embedding of every image."""
+        return self.projection(self.network(images))
+
+
 # ---------------------------------------------------------------- AlexNet
 
 

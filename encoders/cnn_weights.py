@@ -15,13 +15,17 @@ from torch import Tensor, nn
 
 from encoders.cards import CARDS, TORCHVISION
 from encoders.checkpoints import MissingWeightsError
+from encoders.cnn_models import ImageNetwork, Projected, build
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.recognisers import answers
+from encoders.storage import UNTRAINED_SEED
 
 SERVER = "https://download.pytorch.org/models/"
 SUFFIXES = (".safetensors", ".pt", ".pth")
 #: Parameters of the classifiers, which an embedding does not need.
 CLASSIFIERS = ("classifier.", "fc.")
+#: Parameters of a projection of the pooled channels, which fine-tuned networks of ours have.
+PROJECTION = "projection."
 #: Counted in training, of no use in evaluation, and missing in files older than torch 0.4.1.
 COUNTERS = "num_batches_tracked"
 #: How DenseNet's older files write ``norm1`` and ``conv2``: a dot before the digit.
@@ -80,6 +84,37 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def load_network(spec: SpectrogramCnnSpec) -> ImageNetwork:
+    """The network of a spec: random, with published weights, or fine-tuned with its projection.
+
+    Raises:
+        MissingWeightsError: there is no such file.
+        ValueError: the file holds another network.
+    """
+    network = build(spec.architecture, UNTRAINED_SEED)
+    if spec.untrained:
+        return network
+    path = locate_file(spec)
+    load_weights(network, path)
+    return _projected(network, path)
+
+
+def _projected(network: ImageNetwork, path: Path) -> ImageNetwork:
+    """The network with the projection that a file holds; itself where it holds none."""
+    state = {k.removeprefix(PROJECTION): v for k, v in _read(path).items() if PROJECTION in k}
+    if not state:
+        return network
+    weight = state.get("weight")
+    if state.keys() != {"weight", "bias"} or weight is None or weight.shape[1:] != (network.dim,):
+        raise ValueError(
+            f"{path}: expected {PROJECTION}weight of [dim, {network.dim}] and {PROJECTION}bias, "
+            f"found {', '.join(f'{k} {tuple(v.shape)}' for k, v in sorted(state.items()))}"
+        )
+    projected = Projected(network, len(weight))
+    projected.projection.load_state_dict(state)
+    return projected
+
+
 def load_weights(network: nn.Module, path: Path) -> None:
     """Fill a network from a file with torchvision's state dict; its classifier is left out.
 
@@ -91,7 +126,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     found = {
         _OLD_SPELLING.sub(r"\1\2.", name): tensor
         for name, tensor in _read(path).items()
-        if not name.startswith(CLASSIFIERS) and not name.endswith(COUNTERS)
+        if not name.startswith((*CLASSIFIERS, PROJECTION)) and not name.endswith(COUNTERS)
     }
     _compare({name: one for name, one in own.items() if not name.endswith(COUNTERS)}, found, path)
     network.load_state_dict(found, strict=False)

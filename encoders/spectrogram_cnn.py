@@ -5,6 +5,7 @@ has no artificial edges; each window is then embedded by itself. Batches of wind
 memory: what is held of a long recording are its samples and one batch of windows.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from torch import Tensor, nn
 from encoders.audio import Audio, AudioError, Samples, resample
 from encoders.cnn_models import ImageNetwork, build
 from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.cnn_weights import file_sha256, load_weights, locate_file
+from encoders.cnn_weights import file_sha256, load_network, locate_file
 from encoders.mel import MelSetting, centred, decibels_below, mel_power, trim_bounds
 from encoders.pooling import Hidden
-from encoders.speech import UNTRAINED_SEED, state_sha256
+from encoders.provenance import PROVENANCE, read_provenance
+from encoders.speech import state_sha256
+from encoders.storage import UNTRAINED_SEED
 
 NUMERICS_VERSION = 1
 #: Images in one pass: more are slower on the CPU (one core, ResNet-50: 84 ms an image alone, 78 in
@@ -37,10 +40,18 @@ Images = Float32[Tensor, "windows 3 size size"]
 
 
 def weights_sha256(spec: SpectrogramCnnSpec) -> str:
-    """Hash of the file's bytes, or of the random weights of an untrained network."""
+    """Hash of the file's bytes, or of the random weights of an untrained network.
+
+    Of a fine-tuned network its record is hashed too: weights that have seen more are another
+    encoder.
+    """
     if spec.untrained:
         return state_sha256(build(spec.architecture, UNTRAINED_SEED))
-    return file_sha256(locate_file(spec))
+    path = locate_file(spec)
+    if read_provenance(path) is None:
+        return file_sha256(path)
+    both = file_sha256(path) + file_sha256(path.parent / PROVENANCE)
+    return hashlib.sha256(both.encode()).hexdigest()
 
 
 def load(spec: SpectrogramCnnSpec, device: torch.device) -> "SpectrogramCnnEncoder":
@@ -50,10 +61,7 @@ def load(spec: SpectrogramCnnSpec, device: torch.device) -> "SpectrogramCnnEncod
         MissingWeightsError: there is no such file.
         ValueError: the file holds another network.
     """
-    network = build(spec.architecture, UNTRAINED_SEED)
-    if not spec.untrained:
-        load_weights(network, locate_file(spec))
-    return SpectrogramCnnEncoder(network, spec, device)
+    return SpectrogramCnnEncoder(load_network(spec), spec, device)
 
 
 class SpectrogramCnnEncoder(nn.Module):
@@ -93,18 +101,7 @@ class SpectrogramCnnEncoder(nn.Module):
         return torch.cat(rows)[None]
 
     def _windows(self, samples: Samples) -> Iterator[Windows]:
-        """Batches of windows in decibels."""
-        setting, grid = mel_setting(self.spec), self.grid
-        count = grid.count(len(samples), self.spec)
-        frames = max(1 + len(samples) // setting.hop_length, grid.frames(count))
-        padded = centred(samples, setting, frames)
-        peak = loudest(padded, setting, frames) if self.spec.reference == "file" else None
-        for first in range(0, count, BATCH_WINDOWS):
-            size = min(BATCH_WINDOWS, count - first)
-            block = _block(padded, setting, first * grid.hop, grid.frames(size))
-            power = block.unfold(1, grid.window, grid.hop).permute(1, 0, 2)
-            own = power.amax(dim=(1, 2), keepdim=True) if peak is None else peak
-            yield decibels_below(power, own, self.spec.top_db)
+        return windows_of(samples, self.spec)
 
     def _embed(self, windows: Windows) -> Float32[Tensor, "windows dim"]:
         images = to_images(windows, self.spec).to(self.device)
@@ -139,6 +136,21 @@ class Grid:
     def frames(self, windows: int) -> int:
         """Frames that so many windows cover."""
         return self.window + (windows - 1) * self.hop
+
+
+def windows_of(samples: Samples, spec: SpectrogramCnnSpec) -> Iterator[Windows]:
+    """Batches of windows in decibels, of samples that are trimmed already."""
+    setting, grid = mel_setting(spec), Grid.of(spec)
+    count = grid.count(len(samples), spec)
+    frames = max(1 + len(samples) // setting.hop_length, grid.frames(count))
+    padded = centred(samples, setting, frames)
+    peak = loudest(padded, setting, frames) if spec.reference == "file" else None
+    for first in range(0, count, BATCH_WINDOWS):
+        size = min(BATCH_WINDOWS, count - first)
+        block = _block(padded, setting, first * grid.hop, grid.frames(size))
+        power = block.unfold(1, grid.window, grid.hop).permute(1, 0, 2)
+        own = power.amax(dim=(1, 2), keepdim=True) if peak is None else peak
+        yield decibels_below(power, own, spec.top_db)
 
 
 def trimmed(samples: Samples, spec: SpectrogramCnnSpec) -> slice:
@@ -185,20 +197,25 @@ def loudest(padded: Samples, setting: MelSetting, frames: int) -> Float32[Tensor
 
 
 def to_images(windows: Windows, spec: SpectrogramCnnSpec) -> Images:
-    """Windows in decibels as images for a network trained on ImageNet.
+    """Windows in decibels as images for a network trained on ImageNet; row 0 is the lowest band."""
+    return from_unit(to_unit(windows, spec), spec)
 
-    Row 0 is the lowest band. Sizes are changed without antialiasing, ``align_corners`` False.
+
+def from_unit(windows: Windows, spec: SpectrogramCnnSpec) -> Images:
+    """Images of windows from 0 to 1.
+
+    Sizes are changed without antialiasing, ``align_corners`` False.
     """
     size = (spec.image_size, spec.image_size)
     corners = None if spec.interpolation == "nearest" else False
     grey = nn.functional.interpolate(
-        _to_unit(windows, spec)[:, None], size, mode=spec.interpolation, align_corners=corners
+        windows[:, None], size, mode=spec.interpolation, align_corners=corners
     )
     mean, std = (torch.tensor(of)[:, None, None] for of in (IMAGENET_MEAN, IMAGENET_STD))
     return (grey - mean) / std
 
 
-def _to_unit(windows: Windows, spec: SpectrogramCnnSpec) -> Windows:
+def to_unit(windows: Windows, spec: SpectrogramCnnSpec) -> Windows:
     """Decibels as 0 to 1; a window that is the same everywhere becomes 0."""
     if spec.scaling == "decibels":
         return windows / spec.top_db + 1

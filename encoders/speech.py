@@ -26,9 +26,9 @@ from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.packing import in_batches
 from encoders.pooling import Raw
 from encoders.specs import SpeechSpec
+from encoders.storage import UNTRAINED_SEED
 
 NUMERICS_VERSION = 1
-UNTRAINED_SEED = 0
 SAMPLE_RATE_HZ = 16000
 #: Padded seconds in one pass of the transformer: 32 s keep a base model under 1.5 GB.
 BATCH_SECONDS = 32.0

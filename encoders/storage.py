@@ -8,3 +8,5 @@ StorageDtype = Literal["float32", "float16"]
 #: Statistics over time that ``storage="pooled"`` keeps side by side, in this order.
 TIME_STATISTICS = ("mean", "std", "max")
 WindowFunction = Literal["hamming", "hann"]
+#: Of the random weights of every ``:untrained`` encoder.
+UNTRAINED_SEED = 0

@@ -20,7 +20,8 @@ from encoders.cleaning import clean_text
 from encoders.packing import in_batches
 from encoders.pooling import Hidden
 from encoders.specs import BertSpec, SentenceSpec
-from encoders.speech import UNTRAINED_SEED, state_sha256
+from encoders.speech import state_sha256
+from encoders.storage import UNTRAINED_SEED
 from encoders.store import Extent
 
 NUMERICS_VERSION = 1

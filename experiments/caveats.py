@@ -6,7 +6,11 @@ from typing import Any
 from fusion.escaping import counted, plain
 
 #: Facts of a run that stand beside its title, and their words.
-BADGES = {"synthetic": "synthetic speech", "untrained": "untrained encoder"}
+BADGES = {
+    "synthetic": "synthetic speech",
+    "untrained": "untrained encoder",
+    "contaminated": "contaminated: the encoder has seen these speakers",
+}
 CONSTANT_WORDS = "same words under every label"
 #: Arms without words; the best single modality may be audio too.
 _WORDLESS = {"audio", "audio_frames", "best_unimodal"}

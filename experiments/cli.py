@@ -103,6 +103,13 @@ def compare(
     ] = None,
     trials: Annotated[int | None, typer.Option(min=0, help=f"{TRIALS} [20]")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help=f"{SEEDS} [5]")] = None,
+    allow_contaminated: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-contaminated",
+            help="Score a fine-tuned encoder on speakers it has seen; marks every table.",
+        ),
+    ] = None,
     jobs: Jobs = None,
     out: Out = None,
 ) -> None:
@@ -113,10 +120,10 @@ def compare(
         **{"corpus": corpus, "manifest": _text(manifest), "root": _text(root)},
         **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
         **{"transcript": transcript, "arms": _list(arms), "map": _list(label_map)},
-        **{"folds": folds, "rows": rows},
+        **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
         **{"trials": trials, "seeds": seeds},
     }
-    given = [f"--{name}" for name, value in options.items() if value is not None]
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if config is not None and given:
         raise OptionError(f"--config holds the whole study; {', '.join(given)} cannot go with it")
     study = study_from_options(**options) if config is None else read_study(config)

@@ -14,6 +14,7 @@ from encoders.extraction import Failure, Progress, default_store
 from encoders.store import write_atomically
 from encoders.utterance import Corpus
 from experiments.config import DEFAULT_ARMS, ConfigError, Study, write_study
+from experiments.contamination import check_unseen, remarks, scored_rows
 from experiments.corpora import load_source
 from experiments.fitting import code_hash, final_model, fit_all
 from experiments.inputs import (
@@ -97,24 +98,29 @@ def compare(
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
-    make_folds(corpus, rows, study.folds or corpus.folds)
+    folds, _ = make_folds(corpus, rows, study.folds or corpus.folds)
     published = find_published(study, arms, corpus)
     for one in published.values():
         tell(one.told)
     preflight(study, rows, arms, published)
+    # Speakers' names before hours of work; their samples once they have been read.
+    check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
     store = default_store()
     source = study.transcript if reads_words(study, arms, published) else "gold"
     words = find_words(rows, source, study.asr, store, progress)
     inputs = gather(corpus, rows, words, study, arms, store, progress, published)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     plan = make_plan(corpus, inputs, study, arms)
+    scored = scored_rows(inputs.utterances, plan.folds)
+    dirty = check_unseen(study, corpus, arms, scored, inputs.keys)
     run = _run_id(study, inputs)
     fits = fit_all(plan, store.root / "fits" / run, jobs, progress)
     tell(f"{fits.trained} fits trained, {fits.cached} from the cache")
     scores = fits.scores
     rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, scores)))
     notes = (*notes, *(line for one in published.values() for line in one.warnings))
-    facts = _facts(run, corpus, study, plan, scores, (*corpus.notes, *notes, *inputs.warnings))
+    told = (*remarks(inputs.modalities, dirty), *corpus.notes, *notes, *inputs.warnings)
+    facts = _facts(run, corpus, study, plan, scores, told, bool(dirty))
     results = summarise(rows_out, facts)
     favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
     model = favourite and final_model(plan, corpus, favourite, store.root / "fits" / run)
@@ -216,6 +222,7 @@ def _facts(
     plan: Plan,
     scores: Sequence[FoldScores],
     warnings: Sequence[str],
+    contaminated: bool,
 ) -> RunFacts:
     inputs, modalities = plan.inputs, plan.inputs.modalities
     fits: dict[str, list[dict[str, Any]]] = {}
@@ -238,6 +245,7 @@ def _facts(
             "folds": len(plan.folds),
             "synthetic": corpus.synthetic,
             "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
+            "contaminated": contaminated,
             "encoders": dict(inputs.identity),
             "checkpoints": {
                 name: getattr(m.encoder, "checkpoint", m.encoder.family)

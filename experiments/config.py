@@ -27,6 +27,7 @@ class Study:
     Exactly one of ``corpus`` and ``manifest`` is given. ``arms`` None means the default arms, of
     which those that the inputs cannot serve are left out with a warning. ``map`` says which class
     a label of a published classifier is (``hap=happy``), where its name does not.
+    ``allow_contaminated`` scores a fine-tuned encoder on what it has seen, and marks every table.
     """
 
     audio: str
@@ -43,6 +44,7 @@ class Study:
     rows: Literal["complete", "all"] = "complete"
     trials: int = 20
     seeds: int = 5
+    allow_contaminated: bool = False
 
     def __post_init__(self) -> None:
         faults = []

@@ -83,6 +83,7 @@ class Facts:
     folds: int = 0
     synthetic: bool = False
     untrained: bool = False
+    contaminated: bool = False
     encoders: dict[str, str] = field(default_factory=dict)
     checkpoints: dict[str, str] = field(default_factory=dict)
     recognised: int = 0

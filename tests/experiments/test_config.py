@@ -34,6 +34,7 @@ FIELDS = st.fixed_dictionaries(
         "rows": st.sampled_from(["complete", "all"]),
         "trials": st.integers(0, 10**6),
         "seeds": st.integers(1, 10**6),
+        "allow_contaminated": st.booleans(),
     }
 )
 
@@ -57,7 +58,7 @@ def test_odd_characters_come_back(tmp_path, character):
 def test_every_field_is_drawn():
     assert {f.name for f in fields(Study)} == {
         *("audio", "text", "corpus", "manifest", "root", "labels", "asr", "transcript", "arms"),
-        *("map", "folds", "rows", "trials", "seeds"),
+        *("map", "folds", "rows", "trials", "seeds", "allow_contaminated"),
     }
 
 
