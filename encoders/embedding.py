@@ -1,5 +1,7 @@
 """From inputs to what the store keeps of them: encode, reduce at once, hold no more than needed."""
 
+import ctypes
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -65,7 +67,16 @@ def _windows(one: Audio | str, spec: Spec, encoder: Encoder) -> list[Window]:
 
 
 def _parts(windows: Sequence[Window], encoder: Encoder) -> Iterable[Hidden]:
-    return (window.own(encoder.encode([window.content])[0]) for window in windows)
+    for window in windows:
+        yield window.own(encoder.encode([window.content])[0])
+        _give_back()
+
+
+def _give_back() -> None:
+    """Hand freed memory back: glibc keeps it, and what it keeps grows with every window."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _start_s(one: Audio | str, encoder: Encoder) -> float:

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
@@ -83,6 +83,27 @@ def values_per_row(batches: Sequence[ModalityBatch]) -> int:
     return sum(batch.values.shape[1] * batch.values.shape[2] for batch in batches)
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A member that is still trained: its number in the stack and its sources of chance."""
+
+    number: int
+    member: Member
+    shuffling: np.random.Generator
+    dropping: torch.Generator
+
+    @classmethod
+    def of(cls, number: int, member: Member) -> "Training":
+        """A member at the start of its training."""
+        drops = torch.Generator().manual_seed(member.seed)
+        return cls(number, member, np.random.default_rng([member.seed, 0]), drops)
+
+    def batches(self, steps: int) -> list[np.ndarray]:
+        """Rows of an epoch in a new order, in so many batches."""
+        rows = self.shuffling.permutation(self.member.train)
+        return np.array_split(np.resize(rows, max(steps, len(rows))), steps)
+
+
 class Stack:
     """Heads that are trained together; the leading axis of every tensor is the member."""
 
@@ -95,7 +116,7 @@ class Stack:
         members: Sequence[Member],
         hyper: Hyperparameters,
     ) -> None:
-        self.batches, self.members, self.hyper = batches, members, hyper
+        self.batches, self.hyper = batches, hyper
         self.truth = torch.from_numpy(data.truth)
         self.heads = [
             _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), batches, member)
@@ -104,54 +125,62 @@ class Stack:
         self.parameters, self.buffers = stack_module_state(self.heads)
         self.weights = torch.stack([_class_weights(self.truth[m.train], data) for m in members])
         self.dev, self.dev_counts = _padded([m.dev for m in members])
+        self.training = [Training.of(number, member) for number, member in enumerate(members)]
+        longest = max(len(member.train) for member in members)
+        self.steps = -(-longest // hyper.batch_size)
 
     def fit(self) -> list[FittedHead]:
-        """Train until no member improves on its development loss."""
+        """Train every member until its development loss improves no more."""
         optimizer = torch.optim.AdamW(
             list(self.parameters.values()),
             lr=self.hyper.learning_rate,
             weight_decay=self.hyper.weight_decay,
             fused=True,
         )
-        shuffles = [np.random.default_rng([m.seed, 0]) for m in self.members]
-        drops = [torch.Generator().manual_seed(m.seed) for m in self.members]
-        best = Best(self.parameters, len(self.members))
+        best = Best(self.parameters, len(self.heads))
         for epoch in range(1, MAX_EPOCHS + 1):
-            self._epoch(optimizer, shuffles, drops)
-            if not best.update(epoch, self._dev_loss(), self.parameters):
+            self._epoch(optimizer)
+            numbers = torch.tensor([one.number for one in self.training])
+            hopeful = best.update(epoch, numbers, self._dev_loss(), self.parameters)
+            if not hopeful.any():
                 break
-        return [self._fitted(number, best) for number in range(len(self.members))]
+            if not hopeful.all():
+                self._go_on_with(hopeful.nonzero()[:, 0], optimizer)
+        return [self._fitted(number, best) for number in range(len(self.heads))]
 
-    def _epoch(
-        self,
-        optimizer: torch.optim.Optimizer,
-        shuffles: Sequence[np.random.Generator],
-        drops: Sequence[torch.Generator],
-    ) -> None:
-        longest = max(len(member.train) for member in self.members)
-        steps = -(-longest // self.hyper.batch_size)
+    def _epoch(self, optimizer: torch.optim.Optimizer) -> None:
         # Every member takes the same number of steps; one with fewer rows than steps repeats them.
-        orders = [
-            np.array_split(
-                np.resize(shuffle.permutation(member.train), max(steps, len(member.train))), steps
-            )
-            for member, shuffle in zip(self.members, shuffles, strict=True)
-        ]
+        orders = [one.batches(self.steps) for one in self.training]
         for rows in zip(*orders, strict=True):
             index, counts = _padded(rows)
             own = torch.arange(index.shape[1]) < counts[:, None]
-            sums, weights = self._losses(index, own, self._keep(counts, drops))
+            sums, weights = self._losses(index, own, self._keep(counts))
             loss = (sums / weights).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
 
-    def _keep(self, counts: Tensor, drops: Sequence[torch.Generator]) -> Tensor:
+    def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """Drop members that have ended: what is left of them would only take time."""
+        kept = {name: of.detach()[rows].requires_grad_() for name, of in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            own = optimizer.state.pop(parameter)
+            optimizer.state[kept[name]] = {
+                key: value[rows] if value.dim() else value for key, value in own.items()
+            }
+        optimizer.param_groups[0]["params"] = list(kept.values())
+        self.parameters = kept
+        self.buffers = {name: of[rows] for name, of in self.buffers.items()}
+        self.weights, self.dev = self.weights[rows], self.dev[rows]
+        self.dev_counts = self.dev_counts[rows]
+        self.training = [self.training[row] for row in rows.tolist()]
+
+    def _keep(self, counts: Tensor) -> Tensor:
         share, width = 1 - self.hyper.dropout, self.heads[0].width
         # Each draws for its own rows alone: what it draws next must not depend on the others.
-        own = zip(counts.tolist(), drops, strict=True)
-        drawn = pad_sequence([torch.rand(rows, width, generator=drop) for rows, drop in own], True)
-        return (drawn < share).float() / share
+        own = zip(counts.tolist(), self.training, strict=True)
+        drawn = [torch.rand(rows, width, generator=one.dropping) for rows, one in own]
+        return (pad_sequence(drawn, True) < share).float() / share
 
     def _losses(self, index: Tensor, own: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor]:
         """Class-weighted cross-entropy summed over a member's own rows, and the weights' sum."""
@@ -173,7 +202,7 @@ class Stack:
     def _dev_loss(self) -> Tensor:
         """In blocks no larger than a stack may hold in training, because there may be many rows."""
         own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
-        width = max(1, STACK_VALUES // (len(self.members) * values_per_row(self.batches)))
+        width = max(1, STACK_VALUES // (len(self.training) * values_per_row(self.batches)))
         blocks = zip(self.dev.split(width, 1), own.split(width, 1), strict=True)
         pairs = [self._losses(index, mask, None) for index, mask in blocks]
         sums, weights = (torch.stack(parts).sum(dim=0) for parts in zip(*pairs, strict=True))
@@ -196,23 +225,24 @@ def _member_logits(
 
 
 class Best:
-    """The best state of each member so far, and which members still hope to improve."""
+    """The best state of each member so far, and the epoch that it is of."""
 
     def __init__(self, parameters: State, members: int) -> None:
         self.parameters = {name: values.detach().clone() for name, values in parameters.items()}
         self.losses = torch.full((members,), torch.inf)
         self.epochs = torch.zeros(members, dtype=torch.long)
 
-    def update(self, epoch: int, losses: Tensor, parameters: State) -> bool:
-        """Keep the states that improved; False once every member has run out of patience."""
-        hopeful = epoch - self.epochs <= PATIENCE
-        improved = (losses < self.losses) & hopeful
-        self.losses = torch.where(improved, losses, self.losses)
-        self.epochs = torch.where(improved, epoch, self.epochs)
+    def update(
+        self, epoch: int, numbers: Int64[Tensor, "some"], losses: Tensor, parameters: State
+    ) -> Bool[Tensor, "some"]:
+        """Keep the states of some members that improved; whether each has patience left."""
+        improved = losses < self.losses[numbers]
+        better = numbers[improved]
+        self.losses[better] = losses[improved]
+        self.epochs[better] = epoch
         for name, values in self.parameters.items():
-            chosen = improved.view(-1, *[1] * (values.dim() - 1))
-            values.copy_(torch.where(chosen, parameters[name].detach(), values))
-        return bool((epoch - self.epochs < PATIENCE).any())
+            values[better] = parameters[name].detach()[improved]
+        return epoch - self.epochs[numbers] < PATIENCE
 
 
 def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], member: Member) -> Head:

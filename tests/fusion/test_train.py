@@ -82,8 +82,31 @@ def test_members_of_different_size_do_not_touch_one_another(kind, make_data, mon
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_member_stops_for_itself(kind, make_data):
     data, some = make_data(noise=3.0), members(42, 42, 42, 42)
-    together = fitted(kind, data, some)
-    assert [head.epoch for head in together] == [fitted(kind, data, [one])[0].epoch for one in some]
+    hasty = replace(QUICK[kind], learning_rate=0.02)
+    together = fitted(kind, data, some, hasty)
+    alone = [fitted(kind, data, [one], hasty)[0] for one in some]
+    assert len({head.epoch for head in together}) > 1
+    assert [head.epoch for head in together] == [head.epoch for head in alone]
+    pairs = zip(together, alone, strict=True)
+    assert max(disagree(kind, data, a, b) for a, b in pairs) < 1e-4
+
+
+def test_a_member_that_has_ended_is_not_computed_on(make_data, monkeypatch):
+    """Rows of the development loss are counted: one per member that is still trained."""
+    still: list[int] = []
+    losses = train.Stack._dev_loss
+
+    def counted(stack: train.Stack) -> torch.Tensor:
+        still.append(len(stack.parameters["classify.weight"]))
+        return losses(stack)
+
+    monkeypatch.setattr(train.Stack, "_dev_loss", counted)
+    monkeypatch.setattr(train, "MAX_EPOCHS", 40)
+    hasty = replace(QUICK["mlp"], learning_rate=0.02)
+    together = fitted("mlp", make_data(noise=3.0), members(42, 42, 42, 42), hasty)
+    ends = [one.epoch + train.PATIENCE for one in together]
+    assert len(set(ends)) > 1, "they end at different epochs"
+    assert still == [sum(end >= epoch for end in ends) for epoch in range(1, max(ends) + 1)]
 
 
 def test_a_member_much_smaller_than_the_others_is_trained(make_data):
