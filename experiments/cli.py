@@ -86,8 +86,8 @@ def compare(
     arms: Annotated[
         str | None,
         typer.Option(
-            help="Some of audio,text,audio_frames,concat,late,attention, and pretrained:NAME "
-            "(a published classifier's own head)."
+            help="Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, and "
+            "pretrained:NAME (a published classifier's own head)."
         ),
     ] = None,
     label_map: Annotated[

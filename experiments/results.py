@@ -13,7 +13,7 @@ from fusion.predictions import Prediction, best_per_fold, counts_by_speaker, dig
 from fusion.statistics import holm, interval, paired_difference
 
 UNIMODAL = ("audio", "text", "audio_frames")
-FUSED = ("concat", "late", "attention")
+FUSED = ("concat", "gated", "lowrank", "late", "attention")
 COMPARED = ("uar", "accuracy")
 
 

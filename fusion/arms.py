@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 
 from fusion import metrics
 from fusion.batch import Dataset
-from fusion.heads import DEFAULTS, HeadKind, Hyperparameters
+from fusion.head import DEFAULTS, HeadKind, Hyperparameters
 from fusion.splits import Fold, InnerFolds
 from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
 from fusion.tune import SPACES, Study, tune
@@ -53,6 +53,8 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
             Arm("concat", "mlp", ("audio", "text")),
             Arm("concat_linear", "linear", ("audio", "text")),
             Arm("concat_crossfit", "linear", ("audio", "text"), crossfitted=True),
+            Arm("gated", "gated", ("audio", "text")),
+            Arm("lowrank", "lowrank", ("audio", "text")),
             Arm("late", "late", ("audio", "text")),
             Arm("attention", "attention", ("audio_frames", "text_tokens")),
         )

@@ -1,105 +1,19 @@
-"""Heads: embeddings in, logits out. Each is an ordinary module of one model.
-
-Standardisation and the token of a missing modality are part of the head, so that a saved head is
-complete. Dropout acts once, on the representation before the classifier, through ``keep``: the
-training loop draws it, because several heads are trained as one stack.
-"""
+"""Heads over utterance-level embeddings, and the table of all heads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.batch import ModalityBatch, Standardizer
+from fusion.attention import AttentionHead
+from fusion.batch import ModalityBatch
+from fusion.head import Head, HeadKind, Hyperparameters, InputShape
 
-HeadKind = Literal["linear", "mlp", "attention"]
-Logits = Float[Tensor, "batch targets"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hyperparameters:
-    """What Optuna tunes; the defaults are what ``--trials 0`` uses."""
-
-    hidden: int = 64
-    dropout: float = 0.5
-    learning_rate: float = 1e-3
-    weight_decay: float = 1.0
-    batch_size: int = 64
-
-
-#: Layer weights learn this much faster than matrices, because a head takes only hundreds of steps:
-#: where one layer of four tells (162 rows, the data of the tests), its weight becomes .35, .87 or
-#: .98 and UAR .82, 1.00 or 1.00 at 1, 10 or 30 times the rate; alone it gives 1.00.
-MIX_RATE = 10.0
-
-#: Hyperparameters of ``--trials 0``, and the first trial of every study.
-DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
-    "linear": Hyperparameters(hidden=0, dropout=0.0),
-    "mlp": Hyperparameters(),
-    "attention": Hyperparameters(hidden=32, learning_rate=2e-3),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class InputShape:
-    """Width of an input's frames, and how many of them attention embeds as one patch.
-
-    With several ``layers`` a frame has that many hidden layers side by side, each ``dim`` wide.
-    """
-
-    dim: int
-    patch: int = 1
-    layers: int = 1
-
-
-class Head(nn.Module):
-    """What all heads share: standardisation, the mix of layers, dropout before the classifier.
-
-    Where an input has several hidden layers, each is standardised and their softmax-weighted sum is
-    taken before all else, as in SUPERB (Yang et al. 2021, arXiv 2105.01051); it starts even.
-    """
-
-    def __init__(self, shapes: Sequence[InputShape], width: int, classes: int) -> None:
-        super().__init__()
-        self.width = width
-        self.layers = tuple(shape.layers for shape in shapes)
-        for number, shape in enumerate(shapes):
-            self.register_buffer(f"mean_{number}", torch.zeros(shape.layers * shape.dim))
-            self.register_buffer(f"scale_{number}", torch.ones(shape.layers * shape.dim))
-            if shape.layers > 1:
-                self.register_parameter(f"mix_{number}", nn.Parameter(torch.zeros(shape.layers)))
-        self.classify = nn.Linear(width, classes)
-
-    def standardize_with(self, standardizers: Sequence[Standardizer]) -> None:
-        """Take over what was fitted on training rows."""
-        for number, fitted in enumerate(standardizers):
-            self.register_buffer(f"mean_{number}", fitted.mean)
-            self.register_buffer(f"scale_{number}", fitted.scale)
-
-    def standardizer(self, number: int) -> Standardizer:
-        """What was fitted for one input."""
-        return Standardizer(getattr(self, f"mean_{number}"), getattr(self, f"scale_{number}"))
-
-    def layer_weights(self, number: int) -> Float[Tensor, "layers"] | None:
-        """Weights of one input's layers, which add up to 1; None where it has one layer."""
-        if self.layers[number] == 1:
-            return None
-        return (MIX_RATE * getattr(self, f"mix_{number}")).softmax(dim=0)
-
-    def forward(
-        self, batches: Sequence[ModalityBatch], keep: Float[Tensor, "batch width"] | None = None
-    ) -> Logits:
-        """Logits; ``keep`` scales the representation (dropout), None leaves it as it is."""
-        hidden = self.represent(batches)
-        return self.classify(hidden if keep is None else hidden * keep)
-
-    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
-        """Representation before the classifier; each head has its own."""
-        raise NotImplementedError
+#: Rank of the bilinear head's weights; Liu et al. search 1 to 16 and find little between them.
+RANK = 4
 
 
 class LinearHead(Head):
@@ -118,15 +32,19 @@ class LinearHead(Head):
 
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
         """The concatenated utterance-level embeddings, standardised."""
-        pooled = []
+        return torch.cat(self.embeddings(batches), dim=1)
+
+    def embeddings(self, batches: Sequence[ModalityBatch]) -> list[Float[Tensor, "batch _dim"]]:
+        """Each input standardised, its layers mixed; its token where it is missing."""
+        found = []
         for number, batch in enumerate(batches):
             fitted = self.standardizer(number)
             values = (batch.values[:, 0] - fitted.mean) / fitted.scale
             mix = self.layer_weights(number)
             if mix is not None:
                 values = (values.unflatten(1, (len(mix), -1)) * mix[:, None]).sum(dim=1)
-            pooled.append(torch.where(batch.present[:, None], values, self.tokens[number]))
-        return torch.cat(pooled, dim=1)
+            found.append(torch.where(batch.present[:, None], values, self.tokens[number]))
+        return found
 
 
 class MlpHead(LinearHead):
@@ -141,146 +59,54 @@ class MlpHead(LinearHead):
         return functional.relu(self.hidden(super().represent(batches)))
 
 
-class AttentionHead(Head):
-    """Cross-modal attention over frames and tokens, attentive statistics pooling, one classifier.
+class GatedHead(LinearHead):
+    """Gated multimodal units (Arevalo et al. 2017, arXiv 1702.01992, section 3.1).
 
-    Patches of frames are embedded (Gong et al. 2021, arXiv 2104.01778); each modality queries the
-    other (Tsai et al. 2019, arXiv 1906.00295), a single one itself; what comes out is pooled over
-    time to weighted mean and deviation (Okabe et al. 2018, arXiv 1803.10963).
+    Each modality has a hidden layer with tanh; a gate that reads all of them weighs these per
+    hidden value. With two modalities the softmax here is the paper's sigmoid.
     """
 
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
-        width = hyper.hidden
-        super().__init__(shapes, width, classes)
-        self.embed = nn.ModuleList(PatchEmbedding(shape, width) for shape in shapes)
-        self.attend = nn.ModuleList(CrossAttention(width) for _ in shapes)
-        self.pool = nn.ModuleList(AttentivePooling(width) for _ in shapes)
-        self.join = nn.Linear(2 * width * len(shapes), width)
+        super().__init__(shapes, classes, hyper, hyper.hidden)
+        dims = [shape.dim for shape in shapes]
+        self.hidden = nn.ModuleList(nn.Linear(dim, hyper.hidden) for dim in dims)
+        self.gate = nn.Linear(sum(dims), hyper.hidden * len(dims), bias=False)
 
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
-        """Joined statistics of every modality after it has attended to the next one."""
-        embedded = [
-            embed(batch, self.standardizer(number), self.layer_weights(number))
-            for number, (embed, batch) in enumerate(zip(self.embed, batches, strict=True))
-        ]
-        pooled = []
-        for number, (attend, pool) in enumerate(zip(self.attend, self.pool, strict=True)):
-            own, other = embedded[number], embedded[(number + 1) % len(embedded)]
-            mixed = attend(own.values, other.values, other.mask)
-            pooled.append(pool(mixed, own.mask))
-        return functional.relu(self.join(torch.cat(pooled, dim=1)))
+        """Hidden values of the modalities, weighed by the gate."""
+        embeddings = self.embeddings(batches)
+        pairs = zip(self.hidden, embeddings, strict=True)
+        hidden = torch.stack([torch.tanh(layer(own)) for layer, own in pairs], dim=1)
+        gates = self.gate(torch.cat(embeddings, dim=1)).unflatten(1, hidden.shape[1:])
+        return (gates.softmax(dim=1) * hidden).sum(dim=1)
 
 
-class FlatLinear(nn.Linear):
-    """A linear layer that sees one row per frame.
+class LowRankHead(LinearHead):
+    """Low-rank multimodal fusion (Liu et al. 2018, arXiv 1806.00064, section 3.3).
 
-    In a stack of heads a layer over ``[batch, frames, dim]`` would copy its weights for every row.
+    The outer product of all modalities, each with a 1 appended, under weights of rank ``RANK``: for
+    every rank a product of linear maps, then their mean, so that the rank is no matter of size.
     """
 
-    def forward(
-        self, values: Float[Tensor, "batch frames dim"]
-    ) -> Float[Tensor, "batch frames out"]:
-        """Same as ``nn.Linear``."""
-        return super().forward(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+    def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+        super().__init__(shapes, classes, hyper, hyper.hidden)
+        wide = RANK * hyper.hidden
+        self.factors = nn.ModuleList(nn.Linear(shape.dim, wide) for shape in shapes)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """Mean over ranks of the product over modalities."""
+        pairs = zip(self.factors, self.embeddings(batches), strict=True)
+        factors = torch.stack([factor(own) for factor, own in pairs], dim=1)
+        return factors.prod(dim=1).unflatten(1, (RANK, -1)).mean(dim=1)
 
 
-class PatchEmbedding(nn.Module):
-    """Consecutive frames embedded together, with their position; a token where all is missing.
-
-    Standardisation and the mix of layers are folded into the weights, because frames are many.
-    """
-
-    def __init__(self, shape: InputShape, width: int) -> None:
-        super().__init__()
-        self.patch = shape.patch
-        self.weight = nn.Linear(shape.patch * shape.dim, width)
-        self.token = nn.Parameter(torch.zeros(width))
-
-    def forward(
-        self,
-        batch: ModalityBatch,
-        fitted: Standardizer,
-        mix: Float[Tensor, "layers"] | None = None,
-    ) -> ModalityBatch:
-        """Embedded patches, ``[batch, patches, width]``, with their mask."""
-        missing = -batch.values.shape[1] % self.patch
-        values, mask = batch.values, batch.mask
-        if missing:
-            values = functional.pad(values, (0, 0, 0, missing))
-            mask = functional.pad(mask, (0, missing))
-        own = mask.unflatten(1, (-1, self.patch))
-        weight = self.weight.weight.unflatten(1, (self.patch, -1))
-        if mix is not None:
-            weight = (weight[:, :, None] * mix[:, None]).flatten(2)
-        weight = weight / fitted.scale
-        # Frames beyond the end are zeros and must weigh nothing, not minus the mean.
-        shift = (weight @ fitted.mean).T  # [patch, width]
-        patches = values.unflatten(1, (-1, self.patch)).flatten(2)
-        rows = functional.linear(patches.flatten(0, 1), weight.flatten(1), self.weight.bias)
-        rows = rows - own.flatten(0, 1).to(values.dtype) @ shift
-        embedded = functional.relu(rows).unflatten(0, patches.shape[:2])
-        embedded = torch.where(batch.present[:, None, None], embedded, self.token)
-        embedded = embedded + positions(embedded.shape[1], embedded.shape[2])
-        return ModalityBatch(embedded, own.any(dim=2), batch.present)
-
-
-class CrossAttention(nn.Module):
-    """One block of multi-head attention with a residual and a norm; queries need no mask."""
-
-    HEADS = 2
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.query = FlatLinear(width, width)
-        self.key_value = FlatLinear(width, 2 * width)
-        self.out = FlatLinear(width, width)
-        self.norm = nn.LayerNorm(width)
-
-    def forward(
-        self,
-        queried_by: Float[Tensor, "batch queries width"],
-        context: Float[Tensor, "batch keys width"],
-        mask: Tensor,
-    ) -> Float[Tensor, "batch queries width"]:
-        """Queries enriched by the context's own frames."""
-        query = self._split(self.query(queried_by))
-        key, value = map(self._split, self.key_value(context).chunk(2, dim=-1))
-        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5  # [B, heads, Q, K]
-        weights = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1)
-        mixed = (weights @ value).transpose(1, 2).flatten(2)
-        return self.norm(queried_by + self.out(mixed))
-
-    def _split(self, values: Tensor) -> Tensor:
-        return values.unflatten(-1, (self.HEADS, -1)).transpose(1, 2)  # [B, heads, T, width/heads]
-
-
-class AttentivePooling(nn.Module):
-    """Weighted mean and deviation over a row's own frames."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.score = FlatLinear(width, 1)
-
-    def forward(
-        self, frames: Float[Tensor, "batch frames width"], mask: Tensor
-    ) -> Float[Tensor, "batch wide"]:
-        """Mean and deviation side by side, ``[batch, 2 * width]``."""
-        scores = self.score(frames)[..., 0].masked_fill(~mask, -torch.inf)
-        weights = scores.softmax(dim=1)[..., None]
-        mean = (weights * frames).sum(dim=1)
-        variance = (weights * (frames - mean[:, None]).square()).sum(dim=1)
-        return torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)
-
-
-HEADS: dict[HeadKind, type[LinearHead | AttentionHead]] = {
-    "linear": LinearHead,
-    "mlp": MlpHead,
-    "attention": AttentionHead,
-}
-
-
-def positions(frames: int, width: int) -> Float[Tensor, "frames width"]:
-    """Sinusoidal positions (Vaswani et al. 2017)."""
-    steps = torch.arange(frames)[:, None]
-    rates = torch.exp(torch.arange(0, width, 2) * (-9.21034 / width))  # 1 to 1/10000
-    return torch.stack([(steps * rates).sin(), (steps * rates).cos()], dim=-1).flatten(1)[:, :width]
+AnyHead = LinearHead | AttentionHead
+HEADS: Mapping[HeadKind, type[AnyHead]] = MappingProxyType(
+    {
+        "linear": LinearHead,
+        "mlp": MlpHead,
+        "gated": GatedHead,
+        "lowrank": LowRankHead,
+        "attention": AttentionHead,
+    }
+)

@@ -22,7 +22,8 @@ from encoders.store import write_atomically
 from fusion.arms import ARMS, FittedArm, combine
 from fusion.batch import collate
 from fusion.escaping import escape_markdown
-from fusion.heads import HEADS, Head, HeadKind, Hyperparameters, InputShape
+from fusion.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.heads import HEADS
 from fusion.train import PATCHES
 
 FORMAT_VERSION = 1

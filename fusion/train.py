@@ -19,7 +19,8 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from fusion.batch import Dataset, ModalityBatch, Standardizer
-from fusion.heads import HEADS, Head, HeadKind, Hyperparameters, InputShape
+from fusion.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.heads import HEADS
 
 MAX_EPOCHS = 100
 PATIENCE = 6

@@ -19,6 +19,13 @@ from optuna.trial import TrialState
 
 Space = Mapping[str, BaseDistribution]
 
+#: Of heads with one hidden layer over utterance-level embeddings.
+_HIDDEN: Space = {
+    "hidden": CategoricalDistribution((32, 64, 128, 256)),
+    "dropout": FloatDistribution(0.2, 0.7),
+    "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
+    "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
+}
 SPACES: Mapping[str, Space] = MappingProxyType(
     {
         "linear": {
@@ -26,12 +33,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
             "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
             "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
         },
-        "mlp": {
-            "hidden": CategoricalDistribution((32, 64, 128, 256)),
-            "dropout": FloatDistribution(0.2, 0.7),
-            "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
-            "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
-        },
+        **dict.fromkeys(("mlp", "gated", "lowrank"), _HIDDEN),
         "attention": {
             "hidden": CategoricalDistribution((16, 32, 64)),
             "dropout": FloatDistribution(0.2, 0.7),

@@ -7,19 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fusion.attention import AttentionHead, PatchEmbedding, positions
 from fusion.batch import ModalityBatch, Standardizer, collate
-from fusion.heads import (
-    DEFAULTS,
-    HEADS,
-    AttentionHead,
-    InputShape,
-    MlpHead,
-    PatchEmbedding,
-    positions,
-)
+from fusion.head import DEFAULTS, InputShape
+from fusion.heads import HEADS, RANK, GatedHead, LowRankHead, MlpHead
 
 SHAPES = (InputShape(5, patch=4), InputShape(7))
-KINDS = ("mlp", "attention")
+KINDS = tuple(HEADS)
 
 
 def sequences(dim: int, *lengths: int | None, seed: int = 0) -> list[torch.Tensor | None]:
@@ -166,7 +160,7 @@ def test_a_missing_modality_is_its_token(kind, modality):
     given[modality] = replace(given[modality], present=torch.tensor([True, False, True]))
     before = head(given)
     with torch.no_grad():
-        token = head.tokens[modality] if kind == "mlp" else head.embed[modality].token
+        token = head.embed[modality].token if kind == "attention" else head.tokens[modality]
         token.add_(1.0)
     changed = (head(given) != before).any(dim=1)
     assert changed.tolist() == [False, True, False]
@@ -226,3 +220,37 @@ def test_a_saved_head_is_complete(kind):
     fresh = HEADS[kind](SHAPES, 3, DEFAULTS[kind])
     fresh.load_state_dict(head.state_dict())
     assert torch.equal(fresh.eval()(given), head(given))
+
+
+# ---------------------------------------------------------------- formulas
+
+
+def embedded(head: MlpHead, given: list[ModalityBatch]) -> list[torch.Tensor]:
+    return [
+        (b.values[:, 0] - head.standardizer(n).mean) / head.standardizer(n).scale
+        for n, b in enumerate(given)
+    ]
+
+
+def test_two_gated_modalities_are_weighed_by_a_sigmoid():
+    """Equations of Arevalo et al. 2017, section 3.1, for two modalities."""
+    head, given = make("gated"), batches(1, 1, 1)
+    assert isinstance(head, GatedHead)
+    audio, text = embedded(head, given)
+    both = torch.cat([audio, text], dim=1)
+    one, other = head.gate.weight.chunk(2)
+    gate = torch.sigmoid(both @ (one - other).T)
+    voice, words = (torch.tanh(head.hidden[n](x)) for n, x in enumerate((audio, text)))
+    close(head.represent(given), gate * voice + (1 - gate) * words)
+
+
+def test_low_rank_fusion_is_a_bilinear_map_of_both_with_ones():
+    """Liu et al. 2018: the weights, written out in full, times the outer product."""
+    head, given = make("lowrank"), batches(1, 1, 1)
+    assert isinstance(head, LowRankHead)
+    ones = [torch.cat([x, torch.ones(3, 1)], dim=1) for x in embedded(head, given)]
+    outer = torch.einsum("bi,bj->bij", *ones)
+    factors = [torch.cat([f.weight, f.bias[:, None]], dim=1) for f in head.factors]
+    by_rank = [f.unflatten(0, (RANK, -1)) for f in factors]
+    whole = torch.einsum("rhi,rhj->hij", *by_rank) / RANK
+    close(head.represent(given), torch.einsum("hij,bij->bh", whole, outer))

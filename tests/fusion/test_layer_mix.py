@@ -17,7 +17,8 @@ from encoders.specs import Modality, SpeechSpec
 from fusion import train
 from fusion.arms import ARMS, Arm, Budget, FittedArm, fit_arm, fuse_late, score, uar_of
 from fusion.batch import Dataset, Standardizer, collate
-from fusion.heads import DEFAULTS, HEADS, InputShape
+from fusion.head import DEFAULTS, InputShape
+from fusion.heads import HEADS
 from fusion.model import FusionModel, Part
 from fusion.parts import load_scores, save_scores
 from fusion.splits import Fold, InnerFolds

@@ -12,11 +12,14 @@ from torch.nn import functional
 
 from fusion import train
 from fusion.batch import Dataset
-from fusion.heads import DEFAULTS, Hyperparameters
+from fusion.head import DEFAULTS, Hyperparameters
 from fusion.train import FittedHead, Member, fit
 
 ROWS = np.arange(54)
-KINDS = {"mlp": ("audio", "text"), "attention": ("audio_frames", "text_tokens")}
+KINDS = {
+    **dict.fromkeys(("mlp", "gated", "lowrank"), ("audio", "text")),
+    "attention": ("audio_frames", "text_tokens"),
+}
 QUICK = {kind: replace(DEFAULTS[kind], hidden=16, batch_size=16) for kind in KINDS}
 
 
