@@ -89,9 +89,9 @@ def compare(
     arms: Annotated[
         str | None,
         typer.Option(
-            help="Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, a final layer alone "
-            "(audio_linear,text_linear,concat_linear,concat_crossfit), and pretrained:NAME (a "
-            "published classifier's own head)."
+            help="Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, a final "
+            "layer alone (audio_linear,text_linear,concat_linear,concat_crossfit), and "
+            "pretrained:NAME (a published classifier's own head)."
         ),
     ] = None,
     label_map: Annotated[

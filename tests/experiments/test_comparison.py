@@ -20,7 +20,7 @@ from experiments.inputs import check_sequences, reads_words
 from experiments.results import RunFacts, summarise
 from experiments.words import to_recognise
 from fusion import predictions, train
-from fusion.heads import DEFAULTS
+from fusion.head import DEFAULTS
 from fusion.model import FusionModel
 from fusion.splits import SplitError
 
