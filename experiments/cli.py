@@ -107,6 +107,13 @@ def compare(
     ] = None,
     trials: Annotated[int | None, typer.Option(min=0, help=f"{TRIALS} [20]")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help=f"{SEEDS} [5]")] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="Hyperparameters of heads that are not tuned, as in "
+            "loss=focal,modality_dropout=0.3,unimodal_loss=0.2,hidden=64."
+        ),
+    ] = None,
     allow_contaminated: Annotated[
         bool | None,
         typer.Option(
@@ -132,7 +139,7 @@ def compare(
         **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
         **{"transcript": transcript, "arms": _list(arms), "map": _list(label_map)},
         **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
-        **{"trials": trials, "seeds": seeds, "recipe": recipe},
+        **{"trials": trials, "seeds": seeds, "head": _list(head), "recipe": recipe},
     }
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if config is not None and given:

@@ -32,6 +32,7 @@ class Study:
     Exactly one of ``corpus`` and ``manifest`` is given. ``arms`` None means the default arms, of
     which those that the inputs cannot serve are left out with a warning. ``map`` says which class
     a label of a published classifier is (``hap=happy``), where its name does not.
+    ``head`` fixes hyperparameters of heads (``loss=focal``), which are then not tuned.
     ``allow_contaminated`` scores a fine-tuned encoder on what it has seen, and marks every table.
 
     An encoder named ``finetuned:NAME`` is trained on the training speakers of every fold, then
@@ -54,6 +55,7 @@ class Study:
     trials: int = 20
     seeds: int = 5
     allow_contaminated: bool = False
+    head: tuple[str, ...] | None = None
     recipe: Literal["s4"] | None = None
 
     def __post_init__(self) -> None:

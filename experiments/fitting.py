@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +19,9 @@ from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.locks import alone
 from experiments.plan import Plan
-from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, fuse_late, score
+from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score
 from fusion.crossfit import View, score_crossfitted
+from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
 from fusion.parts import load_scores, save_scores
 from fusion.published import score_published
@@ -122,6 +123,7 @@ def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None)
             progress("heads", len(scores), len(left) + cached)
     if "late" in plan.arms:
         scores += _late(plan, scores)
+    scores += [one for whole in scores for one in whole.each_alone()]
     scores += _published(plan)
     return Fits(tuple(scores), len(left), cached)
 
@@ -172,7 +174,7 @@ def _kept_model(folder: Path) -> FusionModel | None:
 def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
     data = plan.inputs.data
     inner = inner_folds(plan.inputs.utterances, corpus.label)
-    budget = Budget(plan.budget.trials, seeds=1, study_seed=plan.budget.study_seed)
+    budget = replace(plan.budget, seeds=1)
     with one_thread():
         if ARMS[arm].head != "late":
             fitted = fit_arm(ARMS[arm], data, inner, budget, None)

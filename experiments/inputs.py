@@ -24,6 +24,7 @@ from experiments.rows import split_rows
 from experiments.words import Words, to_recognise
 from fusion.arms import arm_of
 from fusion.batch import Dataset, collate
+from fusion.head import fixed_values
 
 FEATURES = "features:"
 #: Input that holds a kind of encoder's frames or tokens; the pooled input has the kind's name.
@@ -56,12 +57,13 @@ def preflight(
     arms: Sequence[str],
     published: Mapping[str, Published] = NONE,
 ) -> None:
-    """Find every weight that a study will need before any work starts.
+    """Find every weight that a study will need, and read every value, before any work starts.
 
     Raises:
         MissingWeightsError: some weights or a package are neither here nor to be had;
             ValueError: a name is unknown, or a features file cannot be read.
     """
+    fixed_values(study.head)
     needed = inputs_needed(arms)
     check_crossfitted(study, arms)
     recogniser = parse_recogniser(study.asr)

@@ -13,6 +13,7 @@ from fusion.arms import Budget
 from fusion.crossfit import View
 from fusion.development import hold_out
 from fusion.escaping import counted
+from fusion.head import fixed_values
 from fusion.leaks import TextProbe, probe_text
 from fusion.splits import (
     Fold,
@@ -68,7 +69,7 @@ def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...
     }
     speakers = {utterance.id: speaker_of(utterance) for utterance in inputs.utterances}
     probe = probe_text(inputs.data, gold, speakers, folds)
-    budget = Budget(trials=study.trials, seeds=study.seeds)
+    budget = Budget(study.trials, study.seeds, fixed=fixed_values(study.head))
     views = tuple(Views(View(inputs.data, found)) for found in inner)
     return Plan(arms, inputs, folds, inner, budget, probe, protocol, views)
 

@@ -20,7 +20,7 @@ from fusion.batch import Dataset
 from fusion.head import DEFAULTS, HeadKind, Hyperparameters
 from fusion.splits import Fold, InnerFolds
 from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
-from fusion.tune import SPACES, Study, tune
+from fusion.tune import SPACES, Space, Study, tune
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,23 @@ def arm_of(name: str) -> Arm:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What every arm may spend; ``study_seed`` seeds trials and tuned heads."""
+    """What every arm may spend; ``study_seed`` seeds trials and tuned heads.
+
+    ``fixed`` are hyperparameters, by name, that are not tuned in any arm.
+    """
 
     trials: int = 20
     seeds: int = 5
     study_seed: int = 0
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def defaults(self, kind: HeadKind) -> Hyperparameters:
+        """Hyperparameters of a head before tuning."""
+        return replace(DEFAULTS[kind], **self.fixed)
+
+    def space(self, kind: HeadKind) -> Space:
+        """What is tuned of a head."""
+        return {name: found for name, found in SPACES[kind].items() if name not in self.fixed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,8 @@ class FoldScores:
     """Class probabilities of one arm in one outer fold, ``[seeds, rows, targets]``.
 
     ``layer_weights`` are by input, the mean over heads, where an input is a mix of layers.
+    ``alone`` are test scores by the only input that the heads were shown, of heads that were
+    trained to do without the others.
     """
 
     arm: str
@@ -102,6 +116,17 @@ class FoldScores:
     test: Int64[np.ndarray, "test"]
     test_scores: Float[np.ndarray, "seeds test targets"]
     layer_weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    alone: Mapping[str, Float[np.ndarray, "seeds test targets"]] = field(default_factory=dict)
+
+    def each_alone(self) -> list["FoldScores"]:
+        """The same heads as arms of their own, named ``ARM/INPUT``, where only INPUT is there."""
+        none, classes = np.zeros(0, np.int64), self.test_scores.shape[2]
+        empty = np.zeros((len(self.test_scores), 0, classes))
+        kept = replace(self, dev=none, dev_scores=empty, trials=(), layer_weights={}, alone={})
+        return [
+            replace(kept, arm=f"{self.arm}/{name}", test_scores=scores)
+            for name, scores in self.alone.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +150,7 @@ def fit_arm(
     assert arm.head != "late", "late fusion reuses the fold's unimodal heads"
     assert arm.head != "published", "a published classifier is scored as it is"
     kind: HeadKind = arm.head
-    defaults = DEFAULTS[kind]
+    defaults = budget.defaults(kind)
 
     def objective(values: Mapping[str, Any]) -> float:
         members = _members(data, inner, [budget.study_seed])
@@ -134,7 +159,7 @@ def fit_arm(
         return uar_of(data, index, scores)
 
     study = search(arm, objective, budget, journal)
-    return fit_chosen(arm, data, inner, study, budget.seeds)
+    return fit_chosen(arm, data, inner, study, budget)
 
 
 def search(
@@ -143,18 +168,20 @@ def search(
     """Search hyperparameters of an arm's head, the documented defaults first."""
     assert arm.head != "late"
     assert arm.head != "published"
-    space = SPACES[arm.head]
-    defaults = asdict(DEFAULTS[arm.head])
+    space = budget.space(arm.head)
+    defaults = asdict(budget.defaults(arm.head))
     first = {name: value for name, value in defaults.items() if name in space}
     return tune(objective, space, first, budget.trials, budget.study_seed, journal)
 
 
-def fit_chosen(arm: Arm, data: Dataset, inner: InnerFolds, study: Study, seeds: int) -> FittedArm:
+def fit_chosen(
+    arm: Arm, data: Dataset, inner: InnerFolds, study: Study, budget: Budget
+) -> FittedArm:
     """One head per seed and inner fold, with the hyperparameters that a study chose."""
     assert arm.head != "late"
     assert arm.head != "published"
-    hyper = replace(DEFAULTS[arm.head], **study.best)
-    members = _members(data, inner, range(seeds))
+    hyper = replace(budget.defaults(arm.head), **study.best)
+    members = _members(data, inner, range(budget.seeds))
     heads = fit(arm.head, data, arm.inputs, members, hyper)
     return FittedArm(arm, hyper, study, tuple(members), tuple(heads))
 
@@ -163,7 +190,8 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
     """Scores of a fitted arm on its development rows and on the fold's test rows."""
     dev, dev_scores = _dev_scores(fitted.arm, data, fitted.members, fitted.heads, seeds)
     test = data.index(fold.test)
-    every = np.stack([_scores(fitted.arm, data, head, test) for head in fitted.heads])
+    hyper, inputs = fitted.hyperparameters, fitted.arm.inputs
+    partial = fitted.arm.fused and (hyper.modality_dropout > 0 or hyper.unimodal_loss > 0)
     return FoldScores(
         arm=fitted.arm.name,
         fold=fold.name,
@@ -173,9 +201,24 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         dev=dev,
         dev_scores=dev_scores,
         test=test,
-        test_scores=every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1),
+        test_scores=_mean_scores(fitted, data, test, seeds),
         layer_weights=_layer_weights(fitted),
+        alone={n: _mean_scores(fitted, data, test, seeds, n) for n in inputs} if partial else {},
     )
+
+
+def _mean_scores(
+    fitted: FittedArm,
+    data: Dataset,
+    index: Int64[np.ndarray, "rows"],
+    seeds: int,
+    only: str | None = None,
+) -> Float[np.ndarray, "seeds rows targets"]:
+    """Mean over the inner folds' heads, of each seed."""
+    every = np.stack([_scores(fitted.arm, data, head, index, only) for head in fitted.heads])
+    mean: Float[np.ndarray, "seeds rows targets"]
+    mean = every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1)
+    return mean
 
 
 def _layer_weights(fitted: FittedArm) -> dict[str, list[float]]:
@@ -189,34 +232,6 @@ def _layer_weights(fitted: FittedArm) -> dict[str, list[float]]:
     return found
 
 
-def fuse_late(
-    audio: FoldScores, text: FoldScores, data: Dataset, budget: Budget, journal: Path | None
-) -> FoldScores:
-    """Decision-level fusion: weighted sum of log-probabilities, the weight tuned on development.
-
-    The trials of this arm go to the weight; the heads are those of the unimodal arms.
-    """
-
-    def objective(values: Mapping[str, Any]) -> float:
-        first = slice(0, 1)
-        scores = combine(audio.dev_scores[first], text.dev_scores[first], values["audio_weight"])
-        return uar_of(data, audio.dev, scores)
-
-    default = {"audio_weight": 0.5}
-    study = tune(objective, SPACES["late"], default, budget.trials, budget.study_seed, journal)
-    weight = study.best["audio_weight"]
-    return replace(
-        audio,
-        arm="late",
-        hyperparameters=dict(study.best),
-        trials=study.values,
-        epochs=(),
-        dev_scores=combine(audio.dev_scores, text.dev_scores, weight),
-        test_scores=combine(audio.test_scores, text.test_scores, weight),
-        layer_weights={},
-    )
-
-
 def uar_of(
     data: Dataset,
     index: Int64[np.ndarray, "rows"],
@@ -228,18 +243,6 @@ def uar_of(
     return float(metrics.uar(np.stack(counts)).mean())
 
 
-def combine(
-    audio: Float[np.ndarray, "seeds rows targets"],
-    text: Float[np.ndarray, "seeds rows targets"],
-    audio_weight: float,
-) -> Float[np.ndarray, "seeds rows targets"]:
-    """Weighted sum of log-probabilities, brought back to probabilities."""
-    tiny = np.finfo(np.float64).tiny
-    logits = audio_weight * np.log(audio + tiny) + (1 - audio_weight) * np.log(text + tiny)
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
 def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:
     return [
         Member(data.index(fold.train), data.index(fold.dev), seed * len(inner.folds) + number)
@@ -249,9 +252,17 @@ def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Mem
 
 
 def _scores(
-    arm: Arm, data: Dataset, head: FittedHead, index: Int64[np.ndarray, "rows"]
+    arm: Arm,
+    data: Dataset,
+    head: FittedHead,
+    index: Int64[np.ndarray, "rows"],
+    only: str | None = None,
 ) -> Float[np.ndarray, "rows targets"]:
-    inputs = data.of(arm.inputs)
+    everything = torch.ones(len(data.ids), dtype=torch.bool)
+    inputs = [
+        batch if only in (None, name) else batch.hidden(everything)
+        for name, batch in zip(arm.inputs, data.of(arm.inputs), strict=True)
+    ]
     width = max(1, STACK_VALUES // values_per_row(inputs))
     blocks = torch.from_numpy(index).split(width)
     parts = [head.scores([batch.rows(rows) for batch in inputs]) for rows in blocks]

@@ -39,6 +39,12 @@ class ModalityBatch:
         values, mask = self.values[:, :longest], self.mask[:, :longest]
         return ModalityBatch(values, mask, self.present, self.layers)
 
+    def hidden(self, rows: Bool[Tensor, "batch"]) -> "ModalityBatch":
+        """The same with some rows missing: one frame, for which a head puts its token."""
+        first = torch.arange(self.mask.shape[1], device=self.mask.device) == 0
+        mask = torch.where(rows[:, None], first, self.mask)
+        return ModalityBatch(self.values, mask, self.present & ~rows, self.layers)
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

@@ -11,18 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fusion.arms import (
-    Arm,
-    Budget,
-    FittedArm,
-    FoldScores,
-    combine,
-    fit_chosen,
-    score,
-    search,
-    uar_of,
-)
+from fusion.arms import Arm, Budget, FittedArm, FoldScores, fit_chosen, score, search, uar_of
 from fusion.batch import Dataset
+from fusion.late import combine
 from fusion.splits import Fold, InnerFolds
 from fusion.tune import Study
 
@@ -47,15 +38,16 @@ def score_crossfitted(
 
     def objective(values: Mapping[str, Any]) -> float:
         first = Fold(fold.name, (), ())
-        found = _averaged(_fitted(arm, views, Study(values, ()), 1), views, first, 1)
+        chosen = Study(values, ())
+        found = _averaged(_fitted(arm, views, chosen, replace(budget, seeds=1)), views, first, 1)
         return uar_of(one.data, found.dev, found.dev_scores)
 
     study = search(arm, objective, budget, journal)
-    return _averaged(_fitted(arm, views, study, budget.seeds), views, fold, budget.seeds)
+    return _averaged(_fitted(arm, views, study, budget), views, fold, budget.seeds)
 
 
-def _fitted(arm: Arm, views: Sequence[View], study: Study, seeds: int) -> list[FittedArm]:
-    return [fit_chosen(arm, view.data, view.inner, study, seeds) for view in views]
+def _fitted(arm: Arm, views: Sequence[View], study: Study, budget: Budget) -> list[FittedArm]:
+    return [fit_chosen(arm, view.data, view.inner, study, budget) for view in views]
 
 
 def _averaged(
@@ -74,4 +66,5 @@ def _averaged(
             name: [(a + b) / 2 for a, b in zip(own, other.layer_weights[name], strict=True)]
             for name, own in one.layer_weights.items()
         },
+        alone={name: combine(own, other.alone[name], 0.5) for name, own in one.alone.items()},
     )

@@ -5,15 +5,18 @@ complete. Dropout acts once, on the representation before the classifier, throug
 training loop draws it, because several heads are trained as one stack.
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_type_hints
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from encoders.options import parsed
 from fusion.batch import ModalityBatch, Standardizer
+from fusion.losses import Loss
 
 HeadKind = Literal["linear", "mlp", "gated", "lowrank", "attention"]
 Logits = Float[Tensor, "batch targets"]
@@ -21,13 +24,42 @@ Logits = Float[Tensor, "batch targets"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hyperparameters:
-    """What Optuna tunes; the defaults are what ``--trials 0`` uses."""
+    """How a head is made and trained; the defaults are what ``--trials 0`` uses.
+
+    Optuna tunes those of its search space (:mod:`fusion.tune`) that a study does not fix. The
+    others are fixed: the ``loss`` (:mod:`fusion.losses`); ``modality_dropout``, the share of
+    training rows with several inputs of which one, chosen at random, is hidden, so that a head
+    learns what to do where a modality is missing; and ``unimodal_loss``, the weight of the loss
+    that a head with several inputs has when it sees each input alone, averaged over them.
+
+    Raises:
+        ValueError: values that cannot be, all of them at once.
+    """
 
     hidden: int = 64
     dropout: float = 0.5
     learning_rate: float = 1e-3
     weight_decay: float = 1.0
     batch_size: int = 64
+    loss: Loss = "cross_entropy"
+    focal_gamma: float = 2.0
+    modality_dropout: float = 0.0
+    unimodal_loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name}={getattr(self, name)}: expected 0 or more and below 1"
+            for name in ("dropout", "modality_dropout")
+            if not 0 <= getattr(self, name) < 1
+        ]
+        least = {"hidden": 0, "batch_size": 1, "weight_decay": 0, "focal_gamma": 0}
+        for name, lowest in (*least.items(), ("unimodal_loss", 0)):
+            if not getattr(self, name) >= lowest:
+                faults.append(f"{name}={getattr(self, name)}: expected {lowest} or more")
+        if not self.learning_rate > 0:
+            faults.append(f"learning_rate={self.learning_rate}: expected more than 0")
+        if faults:
+            raise ValueError("; ".join(faults))
 
 
 #: Layer weights learn this much faster than matrices, because a head takes only hundreds of steps:
@@ -101,3 +133,25 @@ class Head(nn.Module):
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
         """Representation before the classifier; each head has its own."""
         raise NotImplementedError
+
+
+def fixed_values(typed: Sequence[str] | None) -> dict[str, Any]:
+    """Hyperparameters that a user fixes, from ``name=value`` pairs.
+
+    Raises:
+        ValueError: no such hyperparameter (the nearest is offered), one set twice, or a value that
+            it cannot have.
+    """
+    pairs = [pair.partition("=") for pair in typed or ()]
+    hints, found = get_type_hints(Hyperparameters), dict[str, Any]()
+    for name, _, text in pairs:
+        if name not in hints:
+            near = difflib.get_close_matches(name, hints, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(hints)}"
+            raise ValueError(f"--head {name}: no such hyperparameter; {hint}")
+        if name in found:
+            raise ValueError(f"--head {name}: is set twice")
+        found[name] = parsed(name, text, hints[name])
+    # Raises where a value is out of range.
+    Hyperparameters(**found)
+    return found

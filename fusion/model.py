@@ -19,11 +19,12 @@ from encoders.pooling import for_head
 from encoders.recognisers import normalise
 from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
-from fusion.arms import ARMS, FittedArm, combine
+from fusion.arms import ARMS, FittedArm
 from fusion.batch import collate
 from fusion.escaping import escape_markdown
 from fusion.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.heads import HEADS
+from fusion.late import combine
 from fusion.train import PATCHES
 
 FORMAT_VERSION = 1

@@ -15,12 +15,15 @@ from encoders.store import write_atomically
 from fusion.arms import FoldScores
 
 ARRAYS = ("dev", "dev_scores", "test", "test_scores")
+#: Begins the names of scores of one input alone.
+ALONE = "alone:"
 
 
 def save_scores(scores: FoldScores, path: Path) -> None:
     """Write the scores of one arm in one fold, with a checksum over all of them."""
     fields = asdict(scores)
     arrays = {name: fields.pop(name) for name in ARRAYS}
+    arrays |= {f"{ALONE}{name}": values for name, values in fields.pop("alone").items()}
     about = {"fields": fields, "sha256": _checksum(fields, arrays)}
     content = io.BytesIO()
     np.savez(content, about=np.array(json.dumps(about)), **arrays)
@@ -38,7 +41,8 @@ def load_scores(path: Path, arm: str, fold: str) -> FoldScores | None:
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             about = json.loads(str(archive["about"]))
-            arrays = {name: archive[name] for name in ARRAYS}
+            names = (*ARRAYS, *(name for name in archive.files if name.startswith(ALONE)))
+            arrays = {name: archive[name] for name in names}
         fields = about["fields"]
         whole = about["sha256"] == _checksum(fields, arrays)
     # What numpy, zip and JSON raise of damaged bytes; each means the same here.
@@ -47,12 +51,13 @@ def load_scores(path: Path, arm: str, fold: str) -> FoldScores | None:
     if not whole or (fields["arm"], fields["fold"]) != (arm, fold):
         return None
     fields["trials"], fields["epochs"] = tuple(fields["trials"]), tuple(fields["epochs"])
-    return FoldScores(**fields, **arrays)
+    alone = {n.removeprefix(ALONE): arrays.pop(n) for n in tuple(arrays) if n.startswith(ALONE)}
+    return FoldScores(**fields, **arrays, alone=alone)
 
 
 def _checksum(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
-    for name in ARRAYS:
+    for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(array.tobytes())

@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.heads import HEADS
+from fusion.losses import class_weights, row_losses
 
 MAX_EPOCHS = 100
 PATIENCE = 6
@@ -124,7 +125,9 @@ class Stack:
             for member in members
         ]
         self.parameters, self.buffers = stack_module_state(self.heads)
-        self.weights = torch.stack([_class_weights(self.truth[m.train], data) for m in members])
+        self.weights = torch.stack(
+            [class_weights(self.truth[m.train], len(data.targets), hyper.loss) for m in members]
+        )
         self.dev, self.dev_counts = _padded([m.dev for m in members])
         self.training = [Training.of(number, member) for number, member in enumerate(members)]
         longest = max(len(member.train) for member in members)
@@ -155,8 +158,9 @@ class Stack:
         for rows in zip(*orders, strict=True):
             index, counts = _padded(rows)
             own = torch.arange(index.shape[1]) < counts[:, None]
-            sums, weights = self._losses(index, own, self._keep(counts))
-            loss = (sums / weights).sum()
+            keep = self._keep(counts)
+            sums, weights = self._losses(index, own, keep, self._hide(index, counts))
+            loss = (sums / weights).sum() + self._alone(index, own, keep)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -183,21 +187,47 @@ class Stack:
         drawn = [torch.rand(rows, width, generator=one.dropping) for rows, one in own]
         return (pad_sequence(drawn, True) < share).float() / share
 
-    def _losses(self, index: Tensor, own: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Class-weighted cross-entropy summed over a member's own rows, and the weights' sum."""
-        logits = self._logits(index, keep)
-        rows = functional.cross_entropy(
-            logits.flatten(0, 1), self.truth[index].flatten(), reduction="none"
-        ).view_as(index)
-        weights = self.weights.gather(1, self.truth[index]) * own
-        return (rows * weights).sum(dim=1), weights.sum(dim=1)
+    def _hide(self, index: Tensor, counts: Tensor) -> Tensor | None:
+        """Inputs that rows do without in this step, ``[members, rows, inputs]``; None: none."""
+        share, inputs = self.hyper.modality_dropout, len(self.batches)
+        if share == 0 or inputs == 1:
+            return None
+        drawn = []
+        for rows, one in zip(counts.tolist(), self.training, strict=True):
+            lucky = torch.rand(rows, 1, generator=one.dropping) < share
+            which = torch.randint(inputs, (rows,), generator=one.dropping)
+            drawn.append(functional.one_hot(which, inputs).bool() & lucky)
+        present = torch.stack([batch.present for batch in self.batches], dim=1)[index]
+        # Of what lacks an input already, no other is taken.
+        return pad_sequence(drawn, True) & present.all(dim=2, keepdim=True)
 
-    def _logits(self, index: Tensor, keep: Tensor | None) -> Tensor:
+    def _alone(self, index: Tensor, own: Tensor, keep: Tensor) -> Tensor:
+        """Weighted loss of seeing one input only, averaged over the inputs, summed over members."""
+        share, inputs = self.hyper.unimodal_loss, len(self.batches)
+        total = torch.zeros(())
+        for number in range(inputs if share > 0 and inputs > 1 else 0):
+            others = torch.arange(inputs) != number
+            # A row that lacks this very input has nothing to learn from it alone.
+            rows = own & self.batches[number].present[index]
+            sums, weights = self._losses(index, rows, keep, others.expand(*index.shape, inputs))
+            total = total + (sums / weights.clamp_min(1e-6)).sum()
+        return share * total / inputs
+
+    def _losses(
+        self, index: Tensor, own: Tensor, keep: Tensor | None, hide: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Class-weighted loss summed over a member's own rows, and the weights' sum."""
+        logits, truth = self._logits(index, keep, hide).flatten(0, 1), self.truth[index]
+        rows = row_losses(logits, truth.flatten(), self.hyper.loss, self.hyper.focal_gamma)
+        weights = self.weights.gather(1, truth) * own
+        return (rows.view_as(index) * weights).sum(dim=1), weights.sum(dim=1)
+
+    def _logits(self, index: Tensor, keep: Tensor | None, hide: Tensor | None) -> Tensor:
         """Logits of each member for its own rows, ``[members, rows, targets]``."""
         tensors = [t[index] for b in self.batches for t in (b.values, b.mask, b.present)]
-        axes = (0, 0, 0, None if keep is None else 0)
+        axes = (0, 0, 0, *(None if part is None else 0 for part in (keep, hide)))
         run = vmap(partial(_member_logits, self.heads[0]), in_dims=axes)
-        return run(self.parameters, self.buffers, tensors, keep)
+        return run(self.parameters, self.buffers, tensors, keep, hide)
 
     @torch.no_grad()
     def _dev_loss(self) -> Tensor:
@@ -217,11 +247,18 @@ class Stack:
 
 
 def _member_logits(
-    head: Head, parameters: State, buffers: State, own: list[Tensor], keep: Tensor | None
+    head: Head,
+    parameters: State,
+    buffers: State,
+    own: list[Tensor],
+    keep: Tensor | None,
+    hide: Tensor | None,
 ) -> Tensor:
     """Logits of one member; ``own`` are values, mask and presence of each input in turn."""
     triples = zip(own[::3], own[1::3], own[2::3], strict=True)
     inputs = [ModalityBatch(*triple) for triple in triples]
+    if hide is not None:
+        inputs = [batch.hidden(hide[:, number]) for number, batch in enumerate(inputs)]
     return functional_call(head, (parameters, buffers), (inputs, keep))
 
 
@@ -253,12 +290,6 @@ def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], membe
     rows = torch.from_numpy(member.train)
     head.standardize_with([Standardizer.fitted(batch.rows(rows)) for batch in batches])
     return head
-
-
-def _class_weights(truth: Tensor, data: Dataset) -> Tensor:
-    """Inverse frequency of each class in the training rows, because UAR weighs classes equally."""
-    counts = torch.bincount(truth, minlength=len(data.targets)).float()
-    return torch.where(counts > 0, len(truth) / (len(data.targets) * counts.clamp_min(1)), 0.0)
 
 
 def _padded(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,7 @@ FIELDS = st.fixed_dictionaries(
         "labels": LISTS,
         "arms": LISTS.filter(lambda arms: arms != ()),
         "map": LISTS,
+        "head": LISTS,
         "asr": TEXT,
         "folds": st.none() | TEXT,
         "transcript": st.sampled_from(["gold", "asr", "gold_else_asr"]),
@@ -58,7 +59,7 @@ def test_odd_characters_come_back(tmp_path, character):
 def test_every_field_is_drawn():
     assert {f.name for f in fields(Study)} == {
         *("audio", "text", "corpus", "manifest", "root", "labels", "asr", "transcript", "arms"),
-        *("map", "folds", "rows", "trials", "seeds", "allow_contaminated"),
+        *("map", "folds", "rows", "trials", "seeds", "allow_contaminated", "head"),
     }
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from fusion import train
-from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, fuse_late, score, uar_of
+from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, score, uar_of
 from fusion.batch import Dataset, ModalityBatch
+from fusion.late import fuse_late
 from fusion.splits import Fold, InnerFolds
 
 BUDGET = Budget(trials=2, seeds=2)
@@ -189,7 +190,7 @@ def test_a_weight_at_an_end_is_that_arm(weight, arm, make_data, split_data, monk
     data = make_data()
     fold, inner = split_data(data)
     sides = {name: scored(name, data, fold, inner) for name in ("audio", "text")}
-    monkeypatch.setattr("fusion.arms.tune", _choose(weight))
+    monkeypatch.setattr("fusion.late.tune", _choose(weight))
     late = fuse_late(sides["audio"], sides["text"], data, BUDGET, None)
     np.testing.assert_allclose(late.test_scores, sides[arm].test_scores, rtol=1e-6)
 
@@ -214,3 +215,35 @@ def test_scores_of_late_fusion_are_probabilities(make_data, split_data):
     data = make_data()
     late = _late(data, *split_data(data))
     np.testing.assert_allclose(late.test_scores.sum(axis=-1), 1.0)
+
+
+# ---------------------------------------------------------------- inputs alone
+
+
+def test_heads_that_learned_to_do_without_an_input_are_scored_so(make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    budget = Budget(0, 1, fixed={"modality_dropout": 0.5})
+    found = score(fit_arm(ARMS["concat"], data, inner, budget, None), data, fold, 1)
+    audio, text = found.each_alone()
+    assert (audio.arm, text.arm) == ("concat/audio", "concat/text")
+    assert audio.test_scores.shape == found.test_scores.shape
+    assert np.abs(audio.test_scores - text.test_scores).max() > 1e-3
+    assert len(audio.dev) == 0, "nothing is chosen on them"
+
+
+@pytest.mark.parametrize("name", ["audio", "concat"])
+def test_heads_that_did_not_are_not(name, make_data, split_data):
+    data = make_data()
+    fold, inner = split_data(data)
+    fixed = {"modality_dropout": 0.5} if name == "audio" else {}
+    found = score(fit_arm(ARMS[name], data, inner, Budget(0, 1, fixed=fixed), None), data, fold, 1)
+    assert found.each_alone() == []
+
+
+def test_what_is_fixed_is_not_tuned(make_data, split_data):
+    data = make_data()
+    _, inner = split_data(data)
+    fitted = fit_arm(ARMS["concat"], data, inner, Budget(2, 1, fixed={"hidden": 17}), None)
+    assert fitted.hyperparameters.hidden == 17
+    assert set(fitted.study.best) == {"dropout", "learning_rate", "weight_decay"}

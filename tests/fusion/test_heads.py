@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from fusion.attention import AttentionHead, PatchEmbedding, positions
 from fusion.batch import ModalityBatch, Standardizer, collate
-from fusion.head import DEFAULTS, InputShape
+from fusion.head import DEFAULTS, InputShape, fixed_values
 from fusion.heads import HEADS, RANK, GatedHead, LowRankHead, MlpHead
 
 SHAPES = (InputShape(5, patch=4), InputShape(7))
@@ -254,3 +255,32 @@ def test_low_rank_fusion_is_a_bilinear_map_of_both_with_ones():
     by_rank = [f.unflatten(0, (RANK, -1)) for f in factors]
     whole = torch.einsum("rhi,rhj->hij", *by_rank) / RANK
     close(head.represent(given), torch.einsum("hij,bij->bh", whole, outer))
+
+
+# ---------------------------------------------------------------- fixed hyperparameters
+
+
+def test_fixed_values_have_the_types_of_their_fields():
+    found = fixed_values(("loss=focal", "hidden=32", "modality_dropout=0.25"))
+    assert found == {"loss": "focal", "hidden": 32, "modality_dropout": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("hiden=3", "--head hiden: no such hyperparameter; did you mean hidden"),
+        ("loss=hinge", "loss 'hinge': expected one of cross_entropy, class_balanced, focal"),
+        ("modality_dropout=1", "modality_dropout=1.0: expected 0 or more and below 1"),
+        ("hidden=-1", "hidden=-1: expected 0 or more"),
+        ("learning_rate=0", "learning_rate=0.0: expected more than 0"),
+        ("hidden", "hidden '' is not a whole number"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(typed, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        fixed_values((typed,))
+
+
+def test_a_value_that_is_set_twice_is_refused():
+    with pytest.raises(ValueError, match="set twice"):
+        fixed_values(("hidden=3", "hidden=4"))

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from encoders.pooling import for_head
 from encoders.specs import Modality, SpeechSpec
 from fusion import train
-from fusion.arms import ARMS, Arm, Budget, FittedArm, fit_arm, fuse_late, score, uar_of
+from fusion.arms import ARMS, Arm, Budget, FittedArm, fit_arm, score, uar_of
 from fusion.batch import Dataset, Standardizer, collate
 from fusion.head import DEFAULTS, InputShape
 from fusion.heads import HEADS
+from fusion.late import fuse_late
 from fusion.model import FusionModel, Part
 from fusion.parts import load_scores, save_scores
 from fusion.splits import Fold, InnerFolds

@@ -251,17 +251,6 @@ def test_scores_are_probabilities(make_data):
     torch.testing.assert_close(scores.sum(dim=1), torch.ones(54))
 
 
-def test_classes_weigh_by_their_inverse_frequency(make_data):
-    data = make_data()
-    truth = torch.tensor([0, 0, 0, 0, 1, 1, 2])
-    expected = compute_class_weight("balanced", classes=np.arange(3), y=truth.numpy())
-    np.testing.assert_allclose(train._class_weights(truth, data).numpy(), expected, rtol=1e-6)
-
-
-def test_a_class_that_training_lacks_weighs_nothing(make_data):
-    assert train._class_weights(torch.tensor([0, 0, 1]), make_data())[2] == 0
-
-
 def test_rare_classes_are_not_ignored(make_data):
     data = make_data(noise=0.5)
     dev = ROWS[:12]
@@ -278,3 +267,55 @@ def test_standardisation_is_fitted_on_training_rows(make_data):
     (head,) = fitted("mlp", data, some)
     expected = data.inputs["text"].values[torch.from_numpy(some[0].train), 0].mean(dim=0)
     torch.testing.assert_close(head.head.standardizer(1).mean, expected, rtol=1e-5, atol=1e-6)
+
+
+# ---------------------------------------------------------------- missing modalities
+
+
+def alone(kind: str, data: Dataset, head: FittedHead, shown: int) -> float:
+    """Accuracy of a head that is shown one of its inputs only."""
+    everything = torch.ones(len(data.ids), dtype=torch.bool)
+    inputs = [
+        batch if number == shown else batch.hidden(everything)
+        for number, batch in enumerate(data.of(KINDS[kind]))
+    ]
+    return float((head.scores(inputs).argmax(dim=1).numpy() == data.truth).mean())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("option", ["modality_dropout", "unimodal_loss"])
+def test_a_head_learns_to_do_without_either_input(kind, option, make_data, monkeypatch):
+    monkeypatch.setattr(train, "MAX_EPOCHS", 40)
+    data = make_data(noise=0.3)
+    taught = replace(QUICK[kind], learning_rate=5e-3, **{option: 0.5})
+    (head,) = fitted(kind, data, members(42), taught)
+    assert min(alone(kind, data, head, shown) for shown in (0, 1)) > 0.8
+
+
+@pytest.mark.parametrize("option", ["modality_dropout", "unimodal_loss"])
+def test_what_one_input_alone_is_taught_changes_nothing_of_a_unimodal_head(option, make_data):
+    data, some = make_data(), members(42)
+    hypers = [QUICK["mlp"], replace(QUICK["mlp"], **{option: 0.5})]
+    one, other = (fit("mlp", data, ("audio",), some, hyper)[0] for hyper in hypers)
+    assert apart(one, other) == 0
+
+
+def test_rows_that_lack_an_input_are_never_left_without_any(make_data, monkeypatch):
+    """Each row has one of two inputs: nothing is left to hide."""
+    data = make_data()
+    half = torch.arange(54) % 2 == 0
+    audio, text = data.of(("audio", "text"))
+    split = replace(data, inputs={"audio": audio.hidden(half), "text": text.hidden(~half)})
+    seen: list[torch.Tensor] = []
+    hide = train.Stack._hide
+
+    def watched(stack: train.Stack, index: torch.Tensor, counts: torch.Tensor) -> object:
+        found = hide(stack, index, counts)
+        assert found is not None
+        seen.append(found)
+        return found
+
+    monkeypatch.setattr(train.Stack, "_hide", watched)
+    fitted("mlp", split, members(42), replace(QUICK["mlp"], modality_dropout=0.9))
+    assert seen
+    assert not torch.cat([one.flatten() for one in seen]).any()
