@@ -8,6 +8,9 @@ from typing import Any
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MPNET = "sentence-transformers/all-mpnet-base-v2"
 
+#: AlexNet on log-mel windows that ships with the package (``encoders/bundled``).
+BUNDLED_ALEXNET = "serfusion/alexnet-ravdess"
+
 #: torchvision's published file of each architecture: ImageNet weights, version 1. The digits are
 #: the first of the sha256 of its bytes.
 TORCHVISION: Mapping[str, str] = MappingProxyType(
@@ -150,7 +153,8 @@ SPEECH_CARDS: Mapping[str, Card] = MappingProxyType(
 CARDS: Mapping[str, Card] = MappingProxyType(
     {
         **SPEECH_CARDS,
-        TORCHVISION["alexnet"]: Card("alexnet", 256, 1, 244, _VISION_LICENCE, "any"),
+        BUNDLED_ALEXNET: Card("alexnet", 256, 1, 5, "CC BY-NC-SA 4.0", "en (acted)"),
+        TORCHVISION["alexnet"]: Card("alexnet-imagenet", 256, 1, 244, _VISION_LICENCE, "any"),
         TORCHVISION["resnet50"]: Card("resnet50", 2048, 1, 103, _VISION_LICENCE, "any"),
         TORCHVISION["resnext50"]: Card("resnext50", 2048, 1, 100, _VISION_LICENCE, "any"),
         TORCHVISION["densenet201"]: Card("densenet201", 1920, 1, 81, _VISION_LICENCE, "any"),

@@ -13,7 +13,8 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
-from encoders.cards import CARDS, TORCHVISION
+from encoders.bundled import ALEXNET
+from encoders.cards import BUNDLED_ALEXNET, CARDS, TORCHVISION
 from encoders.checkpoints import MissingWeightsError
 from encoders.cnn_models import ImageNetwork, Projected, build
 from encoders.cnn_spec import SpectrogramCnnSpec
@@ -39,7 +40,8 @@ def locate_file(spec: SpectrogramCnnSpec) -> Path:
     Raises:
         MissingWeightsError: it is not on this machine, or a folder holds none or several.
     """
-    path = Path(spec.checkpoint).expanduser()
+    bundled = spec.checkpoint == BUNDLED_ALEXNET
+    path = ALEXNET if bundled else Path(spec.checkpoint).expanduser()
     if path.is_dir():
         return _only_file(path)
     if path.is_file():
@@ -191,7 +193,8 @@ def _checked(path: Path) -> Path:
 
 
 def _missing(spec: SpectrogramCnnSpec) -> str:
-    name, file = spec.architecture, spec.checkpoint
+    file = spec.checkpoint
+    name = CARDS[file].short_name
     return (
         f"{name}: torchvision's weights {file} (about {CARDS[file].size_mb} MB) are not in "
         f"{published_path(file).parent}. Where there is a network run: serfusion models fetch "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from encoders.cards import MPNET, SPEECH_CARDS
+from encoders.cards import BUNDLED_ALEXNET, MPNET, SPEECH_CARDS
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.descriptors import EgemapsSpec, MfccSpec
 from encoders.options import MODALITY_OPTIONS, parsed, with_options
@@ -28,7 +28,11 @@ SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
         "mfcc": MfccSpec(),
         "mfcc13": MfccSpec(n_mfcc=13),
         "egemaps": EgemapsSpec(),
-        "alexnet": SpectrogramCnnSpec(architecture="alexnet"),
+        # As it was trained; ``encoders/bundled/alexnet/MODEL_CARD.md`` says on what.
+        "alexnet": SpectrogramCnnSpec(
+            checkpoint=BUNDLED_ALEXNET, window_s=2.0, hop_s=0.5, image_size=128
+        ),
+        "alexnet-imagenet": SpectrogramCnnSpec(architecture="alexnet"),
         "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
         "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
         "densenet201": SpectrogramCnnSpec(architecture="densenet201"),

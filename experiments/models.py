@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from encoders.cards import CARDS, DESCRIPTORS
+from encoders.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
 from encoders.checkpoints import MissingWeightsError, find_local, locate
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.cnn_weights import fetch_file, locate_file
@@ -17,6 +17,8 @@ from encoders.specs import Spec
 
 #: What the column of licences is too narrow to say.
 NOTES = (
+    "alexnet: its weights were trained on RAVDESS and share its licence, CC BY-NC-SA 4.0 (not for "
+    "commercial use); RAVDESS is not scored with it. alexnet-imagenet is torchvision's",
     "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "
     "with pip install 'serfusion[opensmile]'",
 )
@@ -93,6 +95,8 @@ def fetch_model(name: str) -> Path:
         # Says what installs the package, where a descriptor needs one.
         fingerprint_of(parse_modality(name, "audio").encoder)
         raise ValueError(f"{name} has no weights to fetch")
+    if checkpoint == BUNDLED_ALEXNET:
+        raise ValueError(f"{name} ships with the package: there is nothing to fetch")
     if isinstance(spec, SpectrogramCnnSpec):
         return fetch_file(checkpoint)
     return locate(checkpoint)

@@ -82,6 +82,10 @@ def test_the_wheel_ships_three_packages_and_nothing_else(wheel):
         "experiments/templates/report.html.j2",
         "experiments/demo_corpus/manifest.csv",
         "experiments/demo_corpus/PROVENANCE.md",
+        "encoders/bundled/alexnet/weights.safetensors",
+        "encoders/bundled/alexnet/provenance.json",
+        "encoders/bundled/alexnet/MODEL_CARD.md",
+        "encoders/bundled/alexnet/NOTICE",
     ],
 )
 def test_the_wheel_holds_what_the_commands_read(wheel, part):
@@ -101,5 +105,5 @@ def test_every_benchmark_can_be_called():
 def test_an_unknown_benchmark_is_refused():
     from benchmarks.__main__ import main
 
-    with pytest.raises(SystemExit, match="no such benchmark: speeed; known are functionals"):
+    with pytest.raises(SystemExit, match="no such benchmark: speeed; known are embeddings"):
         main(["speeed"])

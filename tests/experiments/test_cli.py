@@ -199,11 +199,11 @@ def test_a_wrong_option_of_an_encoder_is_one_message(
 
 def test_an_image_network_without_weights_says_what_to_do(monkeypatch, corpus, tmp_path, capsys):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    assert compare(monkeypatch, corpus, "--audio", "alexnet") == 1
+    assert compare(monkeypatch, corpus, "--audio", "alexnet-imagenet") == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert "serfusion models fetch alexnet" in said
-    assert "alexnet@weights=FILE" in said
-    assert "alexnet:untrained needs none" in said
+    assert "serfusion models fetch alexnet-imagenet" in said
+    assert "alexnet-imagenet@weights=FILE" in said
+    assert "alexnet-imagenet:untrained needs none" in said
     assert not (corpus.parent / "run").exists()
 
 

@@ -183,3 +183,12 @@ def test_the_command_has_the_flag(corpus_folder, encoder, tmp_path):
     allowed = CliRunner().invoke(app, [*command, "--allow-contaminated"])
     assert allowed.exit_code == 0, allowed.output
     assert "warning: contaminated: " in allowed.output
+
+
+def test_the_alexnet_that_ships_is_not_scored_on_ravdess(corpus_folder):
+    corpus = load_source(None, str(corpus_folder / "tones.csv"), None, None)
+    actors = tuple(replace(utterance, speaker="24") for utterance in corpus.utterances)
+    asked = Study(audio="alexnet", text="minilm", manifest="tones.csv")
+    check_unseen(asked, corpus, ("audio",), actors, {})
+    with pytest.raises(ConfigError, match=r"--audio alexnet: has seen 12 of the 12 .*on ravdess"):
+        check_unseen(asked, replace(corpus, name="ravdess"), ("audio",), actors, {})

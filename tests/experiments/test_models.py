@@ -8,7 +8,7 @@ import experiments.models as models
 from encoders.checkpoints import MissingWeightsError
 from encoders.encoder import load_encoder
 from encoders.names import SHORT_NAMES
-from experiments.models import ModelRow, fetch_model, known_models
+from experiments.models import NOTES, ModelRow, fetch_model, known_models
 
 
 def row(name: str) -> ModelRow:
@@ -46,3 +46,14 @@ def test_fetching_egemaps_says_what_to_install(monkeypatch):
 def test_there_is_nothing_to_fetch_for_a_descriptor(name):
     with pytest.raises(ValueError, match=f"{name} has no weights to fetch"):
         fetch_model(name)
+
+
+def test_the_alexnet_that_ships_is_here_with_its_own_licence():
+    assert row("alexnet").here
+    assert row("alexnet").licence == "CC BY-NC-SA 4.0"
+    assert any(note.startswith("alexnet: its weights were trained on RAVDESS") for note in NOTES)
+
+
+def test_what_ships_is_not_fetched():
+    with pytest.raises(ValueError, match="alexnet ships with the package"):
+        fetch_model("alexnet")

@@ -1,0 +1,50 @@
+"""What frozen audio encoders that need no download are worth to a plain classifier on EmoDB.
+
+Logistic regression of scikit-learn as in :mod:`benchmarks.functionals`, leave one speaker out. The
+bundled AlexNet has heard RAVDESS, so RAVDESS is no test of it.
+"""
+
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+
+from benchmarks.functionals import DATA, uar_of
+from encoders.audio import read_segment
+from encoders.embedding import embed
+from encoders.encoder import load_encoder
+from encoders.names import parse_modality
+from encoders.pooling import for_head
+from encoders.specs import Modality
+from encoders.utterance import Corpus
+from experiments.corpora import read_corpus
+
+NAMES = ("logmel", "mfcc", "mfcc13", "egemaps", "alexnet", "alexnet:untrained")
+
+
+def measure() -> str:
+    """One row per encoder."""
+    if not DATA.is_dir():
+        sys.exit(f"no real speech in {DATA}: set SERFUSION_DATA")
+    corpus = read_corpus("emodb", DATA / "emodb")
+    lines = ["| encoder | values | UAR | UAR, mean over inner folds |", "|---|---|---|---|"]
+    for name in NAMES:
+        if name == "egemaps" and find_spec("opensmile") is None:
+            lines.append(f"| {name} | | not measured: openSMILE is not installed | |")
+            continue
+        table = _table(corpus, parse_modality(name, "audio"))
+        whole, inner = (uar_of(corpus, table, nested=nested) for nested in (False, True))
+        lines.append(f"| {name} | {table.shape[1]} | {whole:.3f} | {inner:.3f} |")
+    return "\n".join(lines)
+
+
+def _table(corpus: Corpus, modality: Modality) -> np.ndarray:
+    encoder, rows = load_encoder(modality.encoder), []
+    for utterance in corpus.utterances:
+        assert utterance.audio is not None
+        audio = read_segment(utterance.audio, utterance.start_s, utterance.end_s)
+        (stored,) = embed(encoder, [audio], [modality.encoder])
+        values = stored[modality.encoder].values
+        rows.append(for_head(torch.from_numpy(values), modality).numpy().ravel())
+    return np.stack(rows)

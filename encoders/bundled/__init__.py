@@ -1,0 +1,6 @@
+"""Weights that ship with the package, each in a folder with its record, card and notice."""
+
+from pathlib import Path
+
+#: AlexNet on log-mel windows, trained on RAVDESS by :mod:`encoders.bundled.make`.
+ALEXNET = Path(__file__).parent / "alexnet"
