@@ -18,10 +18,9 @@ from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.cnn_weights import file_sha256
 from encoders.provenance import PROVENANCE, WEIGHTS, Provenance, provenance_of, write_provenance
 from encoders.recordings import prepare
+from encoders.settings import FinetuneError, Settings, default_settings
 from encoders.training import (
-    FinetuneError,
     Notify,
-    Settings,
     Trainee,
     scores_of,
     start_of,
@@ -30,7 +29,14 @@ from encoders.training import (
 )
 from encoders.utterance import Utterance
 
-__all__ = ["FinetuneError", "Finetuned", "Settings", "finetune", "held_out_uar"]
+__all__ = [
+    "FinetuneError",
+    "Finetuned",
+    "Settings",
+    "default_settings",
+    "finetune",
+    "held_out_uar",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,18 @@
-"""How a spectrogram network is trained: settings, steps, and the end of training."""
+"""How a spectrogram network is trained: its steps, and the end of training."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from encoders.augmentation import Masks, WaveformChanges, masked
+from encoders.augmentation import masked
 from encoders.cnn_models import ImageNetwork, Images, Projected
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.cnn_weights import load_network
 from encoders.recordings import Recordings
+from encoders.settings import Settings
 from encoders.spectrogram_cnn import from_unit
 
 #: Windows of one pass without gradients.
@@ -23,42 +22,6 @@ LARGEST_GRADIENT = 1.0
 
 Notify = Callable[[int, float], None]
 State = dict[str, Tensor]
-
-
-class FinetuneError(ValueError):
-    """An encoder cannot be trained on these utterances."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a network is trained; none of it is part of the spec, all of it is in the record.
-
-    AdamW with a rate that rises over a tenth of all steps and falls to nothing at the last (Smith
-    2018, arXiv 1708.07120). An epoch shows one random window of every training recording. Training
-    ends ``patience`` epochs after the best development UAR. An embedding has ``projection_dim``
-    values, 256 as in the recipe for AlexNet; ``bfloat16`` computes forward passes with 8 bits.
-    """
-
-    epochs: int = 50
-    patience: int = 15
-    batch_size: int = 32
-    learning_rate: float = 5e-4
-    weight_decay: float = 1e-2
-    dropout: float = 0.3
-    label_smoothing: float = 0.1
-    projection_dim: int = 256
-    precision: Literal["float32", "bfloat16"] = "float32"
-    masks: Masks = field(default_factory=Masks)
-    changes: WaveformChanges = field(default_factory=WaveformChanges)
-
-    def __post_init__(self) -> None:
-        least = {"epochs": 1, "patience": 1, "batch_size": 2, "projection_dim": 1}
-        low = [f"{k} {getattr(self, k)}: expected {v} or more" for k, v in least.items()]
-        low = [said for said, k in zip(low, least, strict=True) if getattr(self, k) < least[k]]
-        if self.learning_rate <= 0:
-            low.append(f"learning_rate {self.learning_rate:g}: expected more than 0")
-        if low:
-            raise FinetuneError("; ".join(low))
 
 
 class Trainee(nn.Module):

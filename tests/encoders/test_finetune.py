@@ -15,10 +15,17 @@ from encoders.audio import Audio, AudioError, read_utterance
 from encoders.augmentation import Masks, WaveformChanges
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.finetune import Finetuned, FinetuneError, Settings, finetune, held_out_uar
+from encoders.finetune import (
+    Finetuned,
+    FinetuneError,
+    Settings,
+    default_settings,
+    finetune,
+    held_out_uar,
+)
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
 from encoders.recordings import prepare
-from encoders.specs import LogMelSpec
+from encoders.specs import LogMelSpec, MfccSpec, SentenceSpec
 from encoders.spectrogram_cnn import to_unit, windows_of
 from encoders.store import audio_key
 from encoders.utterance import Utterance, one_hot
@@ -331,6 +338,21 @@ def test_settings_that_cannot_be_are_named_all_at_once():
     said = r"epochs 0: expected 1 or more; batch_size 1: expected 2.*learning_rate -1"
     with pytest.raises(FinetuneError, match=said):
         replace(QUICK, epochs=0, batch_size=1, learning_rate=-1.0)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_the_default_precision_is_what_the_processor_multiplies_fast(fast, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
+    assert default_settings(SPEC).precision == ("bfloat16" if fast else "float32")
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert default_settings(SPEC).precision == "float32"
+
+
+@pytest.mark.parametrize("spec", [LogMelSpec(), MfccSpec(), SentenceSpec()])
+def test_what_cannot_be_trained_has_no_settings(spec):
+    with pytest.raises(FinetuneError, match=f"{spec.family}: .* cannot be trained"):
+        default_settings(spec)
 
 
 def test_eight_bits_are_half_a_step_off_at_most(sides):
