@@ -5,7 +5,7 @@ that did not see the row; test scores are the mean over the inner folds' heads, 
 ever refitted on rows it was selected on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -25,11 +25,15 @@ from fusion.tune import SPACES, Study, tune
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One row of the table: a head and the inputs it reads."""
+    """One row of the table: a head and the inputs it reads.
+
+    A ``crossfitted`` one has a head per half of the training speakers, see :mod:`fusion.crossfit`.
+    """
 
     name: str
     head: HeadKind | Literal["late", "published"]
     inputs: tuple[str, ...]
+    crossfitted: bool = False
 
     @property
     def fused(self) -> bool:
@@ -44,7 +48,11 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
             Arm("audio", "mlp", ("audio",)),
             Arm("text", "mlp", ("text",)),
             Arm("audio_frames", "attention", ("audio_frames",)),
+            Arm("audio_linear", "linear", ("audio",)),
+            Arm("text_linear", "linear", ("text",)),
             Arm("concat", "mlp", ("audio", "text")),
+            Arm("concat_linear", "linear", ("audio", "text")),
+            Arm("concat_crossfit", "linear", ("audio", "text"), crossfitted=True),
             Arm("late", "late", ("audio", "text")),
             Arm("attention", "attention", ("audio_frames", "text_tokens")),
         )
@@ -123,12 +131,29 @@ def fit_arm(
         index, scores = _dev_scores(arm, data, members, heads, seeds=1)
         return uar_of(data, index, scores)
 
-    space = SPACES[kind]
-    first = {name: value for name, value in asdict(defaults).items() if name in space}
-    study = tune(objective, space, first, budget.trials, budget.study_seed, journal)
-    hyper = replace(defaults, **study.best)
-    members = _members(data, inner, range(budget.seeds))
-    heads = fit(kind, data, arm.inputs, members, hyper)
+    study = search(arm, objective, budget, journal)
+    return fit_chosen(arm, data, inner, study, budget.seeds)
+
+
+def search(
+    arm: Arm, objective: Callable[[Mapping[str, Any]], float], budget: Budget, journal: Path | None
+) -> Study:
+    """Search hyperparameters of an arm's head, the documented defaults first."""
+    assert arm.head != "late"
+    assert arm.head != "published"
+    space = SPACES[arm.head]
+    defaults = asdict(DEFAULTS[arm.head])
+    first = {name: value for name, value in defaults.items() if name in space}
+    return tune(objective, space, first, budget.trials, budget.study_seed, journal)
+
+
+def fit_chosen(arm: Arm, data: Dataset, inner: InnerFolds, study: Study, seeds: int) -> FittedArm:
+    """One head per seed and inner fold, with the hyperparameters that a study chose."""
+    assert arm.head != "late"
+    assert arm.head != "published"
+    hyper = replace(DEFAULTS[arm.head], **study.best)
+    members = _members(data, inner, range(seeds))
+    heads = fit(arm.head, data, arm.inputs, members, hyper)
     return FittedArm(arm, hyper, study, tuple(members), tuple(heads))
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from fusion.batch import ModalityBatch, Standardizer
 
-HeadKind = Literal["mlp", "attention"]
+HeadKind = Literal["linear", "mlp", "attention"]
 Logits = Float[Tensor, "batch targets"]
 
 
@@ -38,6 +38,7 @@ MIX_RATE = 10.0
 
 #: Hyperparameters of ``--trials 0``, and the first trial of every study.
 DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
+    "linear": Hyperparameters(hidden=0, dropout=0.0),
     "mlp": Hyperparameters(),
     "attention": Hyperparameters(hidden=32, learning_rate=2e-3),
 }
@@ -101,17 +102,22 @@ class Head(nn.Module):
         raise NotImplementedError
 
 
-class MlpHead(Head):
-    """Unimodal with one input, feature-level concatenation with several: one hidden layer."""
+class LinearHead(Head):
+    """Unimodal with one input, feature-level concatenation with several: the final layer alone."""
 
-    def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+    def __init__(
+        self,
+        shapes: Sequence[InputShape],
+        classes: int,
+        hyper: Hyperparameters,
+        width: int | None = None,
+    ) -> None:
         dims = [shape.dim for shape in shapes]
-        super().__init__(shapes, hyper.hidden, classes)
+        super().__init__(shapes, sum(dims) if width is None else width, classes)
         self.tokens = nn.ParameterList(torch.zeros(dim) for dim in dims)
-        self.hidden = nn.Linear(sum(dims), hyper.hidden)
 
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
-        """Hidden layer over the concatenated utterance-level embeddings."""
+        """The concatenated utterance-level embeddings, standardised."""
         pooled = []
         for number, batch in enumerate(batches):
             fitted = self.standardizer(number)
@@ -120,7 +126,19 @@ class MlpHead(Head):
             if mix is not None:
                 values = (values.unflatten(1, (len(mix), -1)) * mix[:, None]).sum(dim=1)
             pooled.append(torch.where(batch.present[:, None], values, self.tokens[number]))
-        return functional.relu(self.hidden(torch.cat(pooled, dim=1)))
+        return torch.cat(pooled, dim=1)
+
+
+class MlpHead(LinearHead):
+    """The same with one hidden layer."""
+
+    def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+        super().__init__(shapes, classes, hyper, hyper.hidden)
+        self.hidden = nn.Linear(sum(shape.dim for shape in shapes), hyper.hidden)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """Hidden layer over the concatenated utterance-level embeddings."""
+        return functional.relu(self.hidden(super().represent(batches)))
 
 
 class AttentionHead(Head):
@@ -254,7 +272,11 @@ class AttentivePooling(nn.Module):
         return torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)
 
 
-HEADS: dict[HeadKind, type[MlpHead | AttentionHead]] = {"mlp": MlpHead, "attention": AttentionHead}
+HEADS: dict[HeadKind, type[LinearHead | AttentionHead]] = {
+    "linear": LinearHead,
+    "mlp": MlpHead,
+    "attention": AttentionHead,
+}
 
 
 def positions(frames: int, width: int) -> Float[Tensor, "frames width"]:

@@ -21,6 +21,11 @@ Space = Mapping[str, BaseDistribution]
 
 SPACES: Mapping[str, Space] = MappingProxyType(
     {
+        "linear": {
+            "dropout": FloatDistribution(0.0, 0.7),
+            "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
+            "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
+        },
         "mlp": {
             "hidden": CategoricalDistribution((32, 64, 128, 256)),
             "dropout": FloatDistribution(0.2, 0.7),

@@ -1,0 +1,77 @@
+"""Cross-fitted heads: each half of the training speakers is embedded by an encoder of the other.
+
+An encoder that was fine-tuned on the rows a head learns from shows them better than it will show
+new ones, the more so the more it is overfitted, so that the head trusts its modality too much. Here
+one encoder is trained on either half, and a head learns from the half that its encoder has not
+seen. Spaces of two encoders are not aligned: each has its head, and their logits are averaged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fusion.arms import (
+    Arm,
+    Budget,
+    FittedArm,
+    FoldScores,
+    combine,
+    fit_chosen,
+    score,
+    search,
+    uar_of,
+)
+from fusion.batch import Dataset
+from fusion.splits import Fold, InnerFolds
+from fusion.tune import Study
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The rows of an outer fold as some encoders embed them, and the inner folds of heads."""
+
+    data: Dataset
+    inner: InnerFolds
+
+
+def score_crossfitted(
+    arm: Arm, views: Sequence[View], fold: Fold, budget: Budget, journal: Path | None
+) -> FoldScores:
+    """Tune both halves' heads together, train them, average their logits.
+
+    The views share their development rows, which no encoder and no head of them was fitted on.
+    """
+    one, other = views
+    assert [f.dev for f in one.inner.folds] == [f.dev for f in other.inner.folds]
+
+    def objective(values: Mapping[str, Any]) -> float:
+        first = Fold(fold.name, (), ())
+        found = _averaged(_fitted(arm, views, Study(values, ()), 1), views, first, 1)
+        return uar_of(one.data, found.dev, found.dev_scores)
+
+    study = search(arm, objective, budget, journal)
+    return _averaged(_fitted(arm, views, study, budget.seeds), views, fold, budget.seeds)
+
+
+def _fitted(arm: Arm, views: Sequence[View], study: Study, seeds: int) -> list[FittedArm]:
+    return [fit_chosen(arm, view.data, view.inner, study, seeds) for view in views]
+
+
+def _averaged(
+    fitted: Sequence[FittedArm], views: Sequence[View], fold: Fold, seeds: int
+) -> FoldScores:
+    one, other = (
+        score(own, view.data, fold, seeds) for own, view in zip(fitted, views, strict=True)
+    )
+    return replace(
+        one,
+        epochs=(*one.epochs, *other.epochs),
+        # Half the sum of log probabilities is half the sum of logits, but for a constant per row.
+        dev_scores=combine(one.dev_scores, other.dev_scores, 0.5),
+        test_scores=combine(one.test_scores, other.test_scores, 0.5),
+        layer_weights={
+            name: [(a + b) / 2 for a, b in zip(own, other.layer_weights[name], strict=True)]
+            for name, own in one.layer_weights.items()
+        },
+    )
