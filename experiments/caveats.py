@@ -13,7 +13,7 @@ BADGES = {
 }
 CONSTANT_WORDS = "same words under every label"
 #: Arms without words; the best single modality may be audio too.
-_WORDLESS = {"audio", "audio_frames", "best_unimodal"}
+_WORDLESS = {"audio", "audio_frames", "audio_linear", "best_unimodal"}
 #: Before this trial the search draws at random (``n_startup_trials`` in :mod:`fusion.tune`).
 SEARCHED_FROM = 5
 #: Dropped rows that a terminal names.

@@ -34,7 +34,10 @@ Corpus = Annotated[str | None, typer.Option(help="Name of a known corpus (serfus
 Manifest = Annotated[Path | None, typer.Option(help="CSV or JSONL with one utterance per row.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the corpus or of the audio files.")]
 Labels = Annotated[str | None, typer.Option(help="Classes in their order, as in angry,happy,sad.")]
-Audio = Annotated[str | None, typer.Option(help="Audio encoder, as in logmel or wav2vec2-base.")]
+Audio = Annotated[
+    str | None,
+    typer.Option(help="Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."),
+]
 Text = Annotated[str | None, typer.Option(help="Text encoder, as in minilm or bert-base.")]
 Asr = Annotated[str, typer.Option(help="Recogniser of missing transcripts.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
@@ -86,8 +89,9 @@ def compare(
     arms: Annotated[
         str | None,
         typer.Option(
-            help="Some of audio,text,audio_frames,concat,late,attention, and pretrained:NAME "
-            "(a published classifier's own head)."
+            help="Some of audio,text,audio_frames,concat,late,attention, a final layer alone "
+            "(audio_linear,text_linear,concat_linear,concat_crossfit), and pretrained:NAME (a "
+            "published classifier's own head)."
         ),
     ] = None,
     label_map: Annotated[
@@ -110,6 +114,13 @@ def compare(
             help="Score a fine-tuned encoder on speakers it has seen; marks every table.",
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="s4: fine-tune both encoders in every fold [alexnet, bert-base], freeze them, and "
+            "train a final layer on each, on both, and on cross-fitted embeddings."
+        ),
+    ] = None,
     jobs: Jobs = None,
     out: Out = None,
 ) -> None:
@@ -121,7 +132,7 @@ def compare(
         **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
         **{"transcript": transcript, "arms": _list(arms), "map": _list(label_map)},
         **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
-        **{"trials": trials, "seeds": seeds},
+        **{"trials": trials, "seeds": seeds, "recipe": recipe},
     }
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if config is not None and given:

@@ -16,6 +16,7 @@ from encoders.utterance import Corpus
 from experiments.config import DEFAULT_ARMS, ConfigError, Study, write_study
 from experiments.contamination import check_unseen, remarks, scored_rows
 from experiments.corpora import load_source
+from experiments.finetuned import is_finetuned
 from experiments.fitting import code_hash, final_model, fit_all
 from experiments.inputs import (
     Inputs,
@@ -23,12 +24,14 @@ from experiments.inputs import (
     gather,
     preflight,
     reads_words,
+    typed_encoders,
 )
-from experiments.plan import Plan, make_folds, make_plan, warnings_of
+from experiments.plan import Plan, describe_folds, make_folds, make_plan, warnings_of
 from experiments.published import find_published
 from experiments.report import write_report
 from experiments.results import FUSED, RunFacts, summarise, with_best
 from experiments.rows import labelled
+from experiments.views import Bench, check_shared, train_encoders
 from experiments.words import find_words
 from fusion import predictions
 from fusion.arms import ARMS, PUBLISHED, FoldScores
@@ -98,7 +101,8 @@ def compare(
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
-    folds, _ = make_folds(corpus, rows, study.folds or corpus.folds)
+    finetuned = any(is_finetuned(typed) for _, typed in typed_encoders(study))
+    folds, _ = make_folds(corpus, rows, study.folds or corpus.folds, held_out=finetuned)
     published = find_published(study, arms, corpus)
     for one in published.values():
         tell(one.told)
@@ -112,7 +116,12 @@ def compare(
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     plan = make_plan(corpus, inputs, study, arms)
     scored = scored_rows(inputs.utterances, plan.folds)
-    dirty = check_unseen(study, corpus, arms, scored, inputs.keys)
+    dirty = (
+        *check_unseen(study, corpus, arms, scored, inputs.keys),
+        *check_shared(study, plan),
+    )
+    plan = train_encoders(Bench(corpus, plan, store, progress, tell, bool(dirty)))
+    inputs = plan.inputs
     run = _run_id(study, inputs)
     fits = fit_all(plan, store.root / "fits" / run, jobs, progress)
     tell(f"{fits.trained} fits trained, {fits.cached} from the cache")
@@ -123,7 +132,8 @@ def compare(
     facts = _facts(run, corpus, study, plan, scores, told, bool(dirty))
     results = summarise(rows_out, facts)
     favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
-    model = favourite and final_model(plan, corpus, favourite, store.root / "fits" / run)
+    whole = favourite if not plan.trained else None
+    model = whole and final_model(plan, corpus, whole, store.root / "fits" / run)
     folder.mkdir(parents=True, exist_ok=True)
     write_study(study, folder / "config.toml")
     if model:
@@ -251,6 +261,7 @@ def _facts(
                 name: getattr(m.encoder, "checkpoint", m.encoder.family)
                 for name, m in modalities.items()
             },
+            "finetuned": [asdict(one) for one in plan.trained],
             "encoded": inputs.encoded,
             "cached": inputs.cached,
             "recognised": len(plan.recognised),
@@ -266,21 +277,9 @@ def _finish(
 ) -> None:
     predictions.write(rows, folder / "predictions.jsonl")
     _write_json(folder / "environment.json", _environment())
-    _write_json(folder / "folds.json", _folds(plan))
+    _write_json(folder / "folds.json", describe_folds(plan))
     write_report(results, folder)
     _write_json(folder / "results.json", results)
-
-
-def _folds(plan: Plan) -> list[dict[str, Any]]:
-    speaker = {u.id: speaker_of(u) for u in plan.inputs.utterances}
-    return [
-        {
-            **asdict(fold),
-            "test_speakers": sorted({speaker[name] for name in fold.test}),
-            "inner": [asdict(one) for one in inner.folds],
-        }
-        for fold, inner in zip(plan.folds, plan.inner, strict=True)
-    ]
 
 
 def _environment() -> dict[str, str]:

@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
+#: Begins the name of an encoder that is trained on the training speakers of every fold.
+FINETUNED = "finetuned:"
+#: What ``--recipe s4`` compares, and the encoders that it fine-tunes where no others are named.
+RECIPE_ARMS = ("audio_linear", "text_linear", "concat_linear", "concat_crossfit")
+RECIPE_ENCODERS = {"audio": "finetuned:alexnet@pooling=mean", "text": "finetuned:bert-base"}
 
 
 class ConfigError(ValueError):
@@ -28,6 +33,10 @@ class Study:
     which those that the inputs cannot serve are left out with a warning. ``map`` says which class
     a label of a published classifier is (``hap=happy``), where its name does not.
     ``allow_contaminated`` scores a fine-tuned encoder on what it has seen, and marks every table.
+
+    An encoder named ``finetuned:NAME`` is trained on the training speakers of every fold, then
+    frozen. ``recipe`` "s4" does that with both, and trains only a final layer on the embeddings of
+    each, on both side by side, and on cross-fitted ones.
     """
 
     audio: str
@@ -45,9 +54,12 @@ class Study:
     trials: int = 20
     seeds: int = 5
     allow_contaminated: bool = False
+    recipe: Literal["s4"] | None = None
 
     def __post_init__(self) -> None:
         faults = []
+        if self.recipe is not None:
+            faults += self._follow_recipe()
         if (self.corpus is None) == (self.manifest is None):
             faults.append("expected exactly one of --corpus NAME and --manifest FILE")
         if self.trials < 0:
@@ -58,6 +70,19 @@ class Study:
             faults.append(f"--seeds {self.seeds}: expected 1 or more")
         if faults:
             raise ConfigError("; ".join(faults))
+
+    def _follow_recipe(self) -> list[str]:
+        """Fill in what the recipe says; returns what does not go with it."""
+        faults = []
+        if self.arms is not None and set(self.arms) != set(RECIPE_ARMS):
+            faults.append(f"--recipe s4 has arms of its own: {', '.join(RECIPE_ARMS)}; drop --arms")
+        object.__setattr__(self, "arms", RECIPE_ARMS)
+        for kind in ("audio", "text"):
+            typed = getattr(self, kind)
+            if typed.startswith("features:"):
+                faults.append(f"--{kind} {typed}: --recipe s4 trains encoders, not features")
+            object.__setattr__(self, kind, FINETUNED + typed.removeprefix(FINETUNED))
+        return faults
 
 
 def read_study(path: Path) -> Study:
@@ -75,10 +100,18 @@ def read_study(path: Path) -> Study:
     except ValueError as error:
         raise ConfigError(f"{path}: not TOML ({error})") from error
     try:
-        return TypeAdapter(Study).validate_json(text, strict=True, extra="forbid")
+        return TypeAdapter(Study).validate_json(_with_recipe(text), strict=True, extra="forbid")
     except ValidationError as error:
         faults = [_fault(fault["loc"], fault["msg"], fault["type"]) for fault in error.errors()]
         raise ConfigError("\n  ".join([f"{path}: {len(faults)} faults", *faults])) from error
+
+
+def _with_recipe(text: str) -> str:
+    """A study as JSON with the encoders of its recipe, where it names one and not them."""
+    content = json.loads(text)
+    if content.get("recipe") is None:
+        return text
+    return json.dumps({**RECIPE_ENCODERS, **content})
 
 
 def _toml_as_json(text: str) -> str:
@@ -111,6 +144,8 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
     from pydantic import TypeAdapter, ValidationError
 
     given = {name: value for name, value in options.items() if value is not None}
+    if "recipe" in given:
+        given = {**RECIPE_ENCODERS, **given}
     missing = [
         f"--{name} is required, for example --{name} {example}"
         for name, example in (("audio", "logmel"), ("text", "minilm"))

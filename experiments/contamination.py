@@ -7,7 +7,7 @@ from encoders.names import parse_modality
 from encoders.provenance import Provenance, provenance_of
 from encoders.specs import Modality, Spec
 from encoders.utterance import Corpus, Utterance
-from experiments.config import ConfigError, Study
+from experiments.config import FINETUNED, ConfigError, Study
 from experiments.inputs import FEATURES, SEQUENCE_OF, inputs_needed, typed_encoders
 from fusion.splits import Fold
 
@@ -55,6 +55,15 @@ def check_unseen(
         count = sum(held.holds(corpus.name, u.speaker, keys.get(u.id)) for u in scored)
         if count:
             found.append(Contamination(name, record.corpus, count, len(scored)))
+    return allowed(study, found)
+
+
+def allowed(study: Study, found: Sequence[Contamination]) -> tuple[Contamination, ...]:
+    """What was found, where the study allows it.
+
+    Raises:
+        ConfigError: it does not.
+    """
     if found and not study.allow_contaminated:
         raise ConfigError(
             f"{'; '.join(map(str, found))}: its score there says nothing about other speakers. "
@@ -69,7 +78,8 @@ def used_specs(study: Study, arms: Sequence[str]) -> dict[str, Spec]:
     return {
         f"--{kind} {typed}": parse_modality(typed, kind).encoder
         for kind, typed in typed_encoders(study)
-        if not typed.startswith(FEATURES) and needed & {kind, SEQUENCE_OF[kind]}
+        # What is trained in every fold has seen nothing yet: see experiments.views.
+        if not typed.startswith((FEATURES, FINETUNED)) and needed & {kind, SEQUENCE_OF[kind]}
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
 from encoders.names import parse_modality
 from encoders.utterance import Corpus, Utterance
-from experiments.config import OptionError
+from experiments.config import FINETUNED, OptionError
 from experiments.words import find_words
 
 
@@ -33,6 +33,12 @@ def embed_corpus(
     """
     if audio is None and text is None:
         raise OptionError("expected --audio NAME, --text NAME or both")
+    for kind, typed in (("audio", audio), ("text", text)):
+        if typed is not None and typed.startswith(FINETUNED):
+            raise OptionError(
+                f"--{kind} {typed}: is trained in every fold of a comparison (serfusion compare), "
+                "which embeds with it; there is nothing to embed with before"
+            )
     store = default_store()
     rows = part(corpus.utterances, shard)
     encoded, cached = 0, 0

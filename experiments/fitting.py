@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from joblib import Parallel, delayed
 from safetensors import SafetensorError
 
@@ -18,13 +17,14 @@ import fusion
 from encoders.extraction import Progress
 from encoders.specs import Modality
 from encoders.utterance import Corpus
+from experiments.locks import alone
 from experiments.plan import Plan
-from fusion.arms import ARMS, Budget, FoldScores, arm_of, fit_arm, fuse_late, score
-from fusion.batch import Dataset
+from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, fuse_late, score
+from fusion.crossfit import View, score_crossfitted
 from fusion.model import FusionModel, Part, late_model
 from fusion.parts import load_scores, save_scores
 from fusion.published import score_published
-from fusion.splits import Fold, InnerFolds, inner_folds
+from fusion.splits import Fold, inner_folds
 
 
 @contextmanager
@@ -36,14 +36,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold the lock of a kept fit; a process that dies lets go of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,10 @@ class Fits:
 #: What trains heads besides our own code: another version may give other last digits.
 LIBRARIES = ("torch", "numpy", "optuna")
 #: Modules outside ``fusion/`` that decide what a head sees and on which rows.
-GATHERING = ("encoders.pooling", "experiments.inputs", "experiments.plan", "experiments.fitting")
+GATHERING = (
+    *("encoders.pooling", "experiments.inputs", "experiments.modal", "experiments.plan"),
+    *("experiments.views", "experiments.fitting"),
+)
 
 
 def code_hash() -> str:
@@ -72,12 +67,11 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def fit_fold(
-    arm: str, data: Dataset, fold: Fold, inner: InnerFolds, budget: Budget, part: Path
-) -> FoldScores:
+def fit_fold(arm: str, views: Sequence[View], fold: Fold, budget: Budget, part: Path) -> FoldScores:
     """Fit one arm in one outer fold, score it, and keep the scores under ``part``.
 
-    Where the same command runs twice at once, one fits and the other waits and reads.
+    There is one view of the fold's rows, and two where heads are cross-fitted. Where the same
+    command runs twice at once, one fits and the other waits and reads.
     """
     journal = part.with_suffix(".journal")
     with alone(part):
@@ -85,11 +79,20 @@ def fit_fold(
         if kept is not None:
             return kept
         with one_thread():
-            fitted = fit_arm(ARMS[arm], data, inner, budget, journal)
-            scores = score(fitted, data, fold, budget.seeds)
+            scores = _scores(ARMS[arm], views, fold, budget, journal)
         save_scores(scores, part)
         journal.unlink(missing_ok=True)
     return scores
+
+
+def _scores(
+    arm: Arm, views: Sequence[View], fold: Fold, budget: Budget, journal: Path
+) -> FoldScores:
+    if arm.crossfitted:
+        return score_crossfitted(arm, views, fold, budget, journal)
+    (view,) = views
+    fitted = fit_arm(arm, view.data, view.inner, budget, journal)
+    return score(fitted, view.data, fold, budget.seeds)
 
 
 def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
@@ -103,12 +106,12 @@ def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None)
     trained.sort(key=lambda arm: ARMS[arm].head != "attention")
     scores, left = [], []
     for arm in trained:
-        for fold, inner in zip(plan.folds, plan.inner, strict=True):
+        for fold, views in zip(plan.folds, plan.views, strict=True):
             part = _part(work, arm, fold)
             kept = load_scores(part, arm, fold.name)
             if kept is None:
-                task = delayed(fit_fold)(arm, plan.inputs.data, fold, inner, plan.budget, part)
-                left.append(task)
+                own = views.halves if ARMS[arm].crossfitted else (views.whole,)
+                left.append(delayed(fit_fold)(arm, own, fold, plan.budget, part))
             else:
                 scores.append(kept)
     cached = len(scores)

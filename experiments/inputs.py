@@ -1,26 +1,25 @@
 """From a corpus to the rows of a comparison: transcripts, embeddings, what is dropped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from encoders.encoder import fingerprint_of, locate_weights
-from encoders.extraction import Extraction, Failure, Progress, embed_audio, embed_text
+from encoders.encoder import locate_weights
+from encoders.extraction import Failure, Progress
 from encoders.features import Features, read_features
 from encoders.names import parse_modality
-from encoders.pooling import for_head, statistics_of
+from encoders.pooling import statistics_of
 from encoders.recognisers import parse_recogniser, recogniser_fingerprint
 from encoders.specs import Kind, Modality
-from encoders.store import Embedding, EmbeddingStore
+from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
-from experiments.config import ConfigError, Study
+from experiments.config import FINETUNED, ConfigError, Study
+from experiments.finetuned import check_trainable, is_finetuned, parse_trainable
+from experiments.modal import Awaited, Modal, awaiting, encoded
 from experiments.published import Published
-from experiments.remarks import cuts, silence
 from experiments.rows import split_rows
 from experiments.words import Words, to_recognise
 from fusion.arms import arm_of
@@ -48,23 +47,7 @@ class Inputs:
     failures: tuple[Failure, ...]
     warnings: tuple[str, ...]
     published: Mapping[str, Published]
-
-
-@dataclass(slots=True)
-class Modal:
-    """One modality of all utterances while inputs are gathered, by the name of the input."""
-
-    frames: dict[str, dict[str, Tensor]] = field(default_factory=dict)
-    identity: dict[str, str] = field(default_factory=dict)
-    keys: Mapping[str, str] = field(default_factory=dict)
-    modalities: dict[str, Modality] = field(default_factory=dict)
-    encoded: int = 0
-    cached: int = 0
-    failures: tuple[Failure, ...] = ()
-    absent: Mapping[str, str] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
-    heard: bool = False
-    layers: dict[str, int] = field(default_factory=dict)
+    awaited: tuple[Awaited, ...] = ()
 
 
 def preflight(
@@ -80,16 +63,35 @@ def preflight(
             ValueError: a name is unknown, or a features file cannot be read.
     """
     needed = inputs_needed(arms)
+    check_crossfitted(study, arms)
     recogniser = parse_recogniser(study.asr)
     for kind, typed in typed_encoders(study):
         if typed.startswith(FEATURES):
             _features(typed)
-            continue
-        spec = parse_modality(typed, kind).encoder
-        if needed & {kind, SEQUENCE_OF[kind]}:
-            locate_weights(spec)
+        elif is_finetuned(typed):
+            trainable = parse_trainable(typed, kind)
+            if needed & {kind, SEQUENCE_OF[kind]}:
+                check_trainable(trainable)
+        else:
+            spec = parse_modality(typed, kind).encoder
+            if needed & {kind, SEQUENCE_OF[kind]}:
+                locate_weights(spec)
     if reads_words(study, arms, published) and to_recognise(utterances, study.transcript):
         recogniser_fingerprint(recogniser)
+
+
+def check_crossfitted(study: Study, arms: Sequence[str]) -> None:
+    """Refuse cross-fitted arms where no encoder is trained: there would be nothing to cross.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    asked = [arm for arm in arms if arm_of(arm).crossfitted]
+    if asked and not any(is_finetuned(typed) for _, typed in typed_encoders(study)):
+        raise ConfigError(
+            f"--arms {','.join(asked)}: cross-fits encoders that are trained here, and none is; "
+            f"name one as in --audio {FINETUNED}alexnet, or leave the arm out"
+        )
 
 
 def typed_encoders(study: Study) -> tuple[tuple[Kind, str], ...]:
@@ -136,6 +138,7 @@ def gather(
     why = {name: reason for modal in modals for name, reason in modal.absent.items()}
     failed = [*words.failures, *(f for modal in modals for f in modal.failures)]
     why |= {f.utterance: f.why for f in failed}
+    awaited = {name for m in modals if m.awaited is not None for name in m.awaited.inputs}
     kept, dropped = split_rows(utterances, frames, why, study.rows)
     if not kept:
         raise CorpusError(corpus.name, [Fault(f.utterance, f.why) for f in dropped])
@@ -146,6 +149,7 @@ def gather(
         inputs={
             name: collate([rows.get(u.id) for u in kept], layers.get(name, 1))
             for name, rows in frames.items()
+            if name not in awaited
         },
     )
     return Inputs(
@@ -161,6 +165,7 @@ def gather(
         failures=tuple({f.utterance: f for f in failed}.values()),
         warnings=tuple(dict.fromkeys(line for modal in modals for line in modal.remarks)),
         published=published,
+        awaited=tuple(modal.awaited for modal in modals if modal.awaited is not None),
     )
 
 
@@ -201,15 +206,20 @@ def _modal(
         return Modal()
     if typed.startswith(FEATURES):
         return _precomputed(kind, sequence_name, needed, _features(typed), utterances)
-    modality = parse_modality(typed, kind)
-    wanted = {
-        name: found
-        for name, found in ((kind, modality), (sequence_name, modality.as_sequence()))
-        if name in needed
-    }
-    modal = _encoded(kind, wanted, utterances, words, store, progress)
-    modal.modalities = wanted
+    if is_finetuned(typed):
+        trainable = parse_trainable(typed, kind)
+        wanted = inputs_of(trainable.modality, kind, needed)
+        return awaiting(trainable, wanted, utterances, words, store, progress)
+    wanted = inputs_of(parse_modality(typed, kind), kind, needed)
+    modal = encoded(kind, wanted, utterances, words, store, progress)
+    modal.modalities = dict(wanted)
     return modal
+
+
+def inputs_of(modality: Modality, kind: Kind, needed: frozenset[str]) -> dict[str, Modality]:
+    """What an encoder gives by the name of the input: pooled, and as a sequence."""
+    both = ((kind, modality), (SEQUENCE_OF[kind], modality.as_sequence()))
+    return {name: found for name, found in both if name in needed}
 
 
 def _scored(
@@ -221,51 +231,7 @@ def _scored(
 ) -> Modal:
     """Logits of a published classifier; it is no part of the model that a run leaves."""
     own = Modality(name=one.spec.kind, encoder=one.spec)
-    return _encoded(one.spec.kind, {one.arm: own}, utterances, words, store, progress)
-
-
-def _encoded(
-    kind: Kind,
-    wanted: Mapping[str, Modality],
-    utterances: Sequence[Utterance],
-    words: Words,
-    store: EmbeddingStore,
-    progress: Progress | None,
-) -> Modal:
-    specs = [found.encoder for found in wanted.values()]
-    if kind == "audio":
-        voiced = [u for u in utterances if u.audio is not None]
-        done = embed_audio(voiced, specs, store, progress=progress)
-    else:
-        ids = [u.id for u in utterances if u.id in words.texts]
-        texts = {name: words.texts[name] for name in ids}
-        done = embed_text(texts, specs, store, progress=progress)
-    modal = Modal(
-        keys=done.keys,
-        encoded=done.encoded,
-        cached=done.cached,
-        failures=done.failures,
-        heard=kind == "audio",
-    )
-    cut: tuple[str, ...] = ()
-    for name, found in wanted.items():
-        modal.identity[name] = fingerprint_of(found.encoder)
-        stored = _read(found, modal.identity[name], done, store)
-        modal.frames[name] = {
-            row: for_head(torch.from_numpy(one.values), found) for row, one in stored.items()
-        }
-        if found.layer == "mix":
-            modal.layers[name] = max((len(one.values) for one in stored.values()), default=1)
-        cut = cuts(found, {row: one.extent for row, one in stored.items()})
-    modal.remarks = (*silence(done.silent), *cut)
-    return modal
-
-
-def _read(
-    modality: Modality, fingerprint: str, done: Extraction, store: EmbeddingStore
-) -> dict[str, Embedding]:
-    stored = store.space(modality.encoder, fingerprint).read(list(done.keys.values()))
-    return dict(zip(done.keys, stored, strict=True))
+    return encoded(one.spec.kind, {one.arm: own}, utterances, words, store, progress)
 
 
 def _features(typed: str) -> Features:

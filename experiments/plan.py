@@ -1,12 +1,17 @@
 """Everything that is decided before the first head is trained, and what must be said about it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from encoders.utterance import Corpus, Utterance
 from experiments.config import Study
+from experiments.encoder_training import Trained
 from experiments.inputs import Inputs
+from experiments.remarks import training_remarks
 from fusion.arms import Budget
+from fusion.crossfit import View
+from fusion.development import hold_out
 from fusion.escaping import counted
 from fusion.leaks import TextProbe, probe_text
 from fusion.splits import (
@@ -22,8 +27,19 @@ from fusion.splits import (
 
 
 @dataclass(frozen=True, slots=True)
+class Views:
+    """What heads of one outer fold see: the same in every fold, but for encoders trained in it.
+
+    ``halves`` are for cross-fitted arms.
+    """
+
+    whole: View
+    halves: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """Arms, rows, folds and budget of a comparison."""
+    """Arms, rows, folds and budget of a comparison; what was trained in each fold before heads."""
 
     arms: tuple[str, ...]
     inputs: Inputs
@@ -32,6 +48,8 @@ class Plan:
     budget: Budget
     probe: TextProbe | None
     protocol: str
+    views: tuple[Views, ...]
+    trained: tuple[Trained, ...] = ()
 
     @property
     def recognised(self) -> tuple[str, ...]:
@@ -42,7 +60,7 @@ class Plan:
 def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...]) -> Plan:
     """Fix folds and inner folds of the rows that are left, and probe the transcripts."""
     protocol = study.folds or corpus.folds
-    folds, inner = make_folds(corpus, inputs.utterances, protocol)
+    folds, inner = make_folds(corpus, inputs.utterances, protocol, held_out=bool(inputs.awaited))
     gold = {
         name: text
         for name, text in inputs.words.texts.items()
@@ -51,25 +69,34 @@ def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...
     speakers = {utterance.id: speaker_of(utterance) for utterance in inputs.utterances}
     probe = probe_text(inputs.data, gold, speakers, folds)
     budget = Budget(trials=study.trials, seeds=study.seeds)
-    return Plan(arms, inputs, folds, inner, budget, probe, protocol)
+    views = tuple(Views(View(inputs.data, found)) for found in inner)
+    return Plan(arms, inputs, folds, inner, budget, probe, protocol, views)
 
 
 def make_folds(
-    corpus: Corpus, utterances: Sequence[Utterance], protocol: str
+    corpus: Corpus, utterances: Sequence[Utterance], protocol: str, *, held_out: bool = False
 ) -> tuple[tuple[Fold, ...], tuple[InnerFolds, ...]]:
     """Outer folds of some rows, and the inner folds of each.
+
+    With ``held_out`` there is one inner fold: its development speakers are held out of encoders
+    that are trained, and heads must not be selected on rows that their encoder was fitted on.
 
     Raises:
         SplitError: speakers cannot be kept apart, or training or development lacks a class.
     """
     folds = outer_folds(utterances, protocol)
     by_id = {utterance.id: utterance for utterance in utterances}
-    return folds, tuple(_inner(corpus, fold, by_id) for fold in folds)
+    return folds, tuple(_inner(corpus, fold, by_id, held_out) for fold in folds)
 
 
-def _inner(corpus: Corpus, fold: Fold, by_id: Mapping[str, Utterance]) -> InnerFolds:
+def _inner(
+    corpus: Corpus, fold: Fold, by_id: Mapping[str, Utterance], held_out: bool
+) -> InnerFolds:
     if fold.dev:
         found = InnerFolds((InnerFold(fold.train, fold.dev),))
+    elif held_out:
+        one = hold_out([by_id[name] for name in fold.train], corpus.label)
+        found = InnerFolds((one.fold,), one.notes)
     else:
         found = inner_folds([by_id[name] for name in fold.train], corpus.label)
     for inner in found.folds:
@@ -98,7 +125,21 @@ def warnings_of(plan: Plan) -> list[str]:
     if plan.inputs.dropped:
         left = counted(len(plan.inputs.dropped), "utterance")
         lines.append(f"{left} left every arm; they are listed")
-    return list(dict.fromkeys(lines))
+    return list(dict.fromkeys([*training_remarks(plan.trained, plan.arms), *lines]))
+
+
+def describe_folds(plan: Plan) -> list[dict[str, Any]]:
+    """Rows of every fold, as ``folds.json`` keeps them."""
+    speaker = {u.id: speaker_of(u) for u in plan.inputs.utterances}
+    return [
+        {
+            **asdict(fold),
+            "test_speakers": sorted({speaker[name] for name in fold.test}),
+            "inner": [asdict(one) for one in inner.folds],
+            "halves": [asdict(one) for view in views.halves for one in view.inner.folds],
+        }
+        for fold, inner, views in zip(plan.folds, plan.inner, plan.views, strict=True)
+    ]
 
 
 def _probe_lines(probe: TextProbe, chance: float) -> list[str]:

@@ -12,8 +12,11 @@ from fusion import metrics
 from fusion.predictions import Prediction, best_per_fold, counts_by_speaker, digest
 from fusion.statistics import holm, interval, paired_difference
 
-UNIMODAL = ("audio", "text", "audio_frames")
-FUSED = ("concat", "late", "attention")
+UNIMODAL = ("audio", "text", "audio_frames", "audio_linear", "text_linear")
+FUSED = ("concat", "concat_linear", "concat_crossfit", "late", "attention")
+#: Arms of a final layer alone are compared with each other: a hidden layer is another factor.
+LINEAR = ("concat_linear", "concat_crossfit")
+KINDS = ("audio", "text")
 COMPARED = ("uar", "accuracy")
 
 
@@ -182,7 +185,8 @@ def _differences(
     counts: Mapping[str, np.ndarray], published: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """The primary comparison, then the exploratory ones with Holm's correction per metric."""
-    pairs = [(arm, other) for arm in FUSED for other in ("audio", "text")] + [*published.items()]
+    pairs = [(arm, other + "_linear" * (arm in LINEAR)) for arm in FUSED for other in KINDS]
+    pairs += [("concat_crossfit", "concat_linear"), *published.items()]
     rows: list[dict[str, Any]] = []
     for metric in COMPARED:
         exploratory = [

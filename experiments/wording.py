@@ -25,6 +25,10 @@ _NAMES = {
     "best_unimodal": "best single modality",
     "best_fused": "best fused",
     "audio_frames": "audio frames",
+    "audio_linear": "audio, final layer only",
+    "text_linear": "text, final layer only",
+    "concat_linear": "concat, final layer only",
+    "concat_crossfit": "concat, cross-fitted",
 }
 _SUBJECTS = {"best_fused": "fused", "best_unimodal": "the best single modality"}
 
@@ -166,7 +170,8 @@ def beats_both(differences: Sequence[Mapping[str, Any]]) -> list[str]:
     pairs: dict[str, dict[str, Verdict]] = {}
     for row in differences:
         if row["metric"] == "uar" and not row["primary"]:
-            pairs.setdefault(row["arm"], {})[row["against"]] = verdict(row)
+            against = row["against"].removesuffix("_linear")
+            pairs.setdefault(row["arm"], {})[against] = verdict(row)
     lines = []
     for arm, found in pairs.items():
         if {"audio", "text"} <= found.keys():

@@ -1,0 +1,15 @@
+"""Locks of what is kept in the cache, so that of two equal commands one waits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock of something kept; a process that dies lets go of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        yield
