@@ -13,13 +13,14 @@ from fusion.heads import (
     HEADS,
     AttentionHead,
     InputShape,
+    LinearHead,
     MlpHead,
     PatchEmbedding,
     positions,
 )
 
 SHAPES = (InputShape(5, patch=4), InputShape(7))
-KINDS = ("mlp", "attention")
+KINDS = ("linear", "mlp", "attention")
 
 
 def sequences(dim: int, *lengths: int | None, seed: int = 0) -> list[torch.Tensor | None]:
@@ -166,7 +167,8 @@ def test_a_missing_modality_is_its_token(kind, modality):
     given[modality] = replace(given[modality], present=torch.tensor([True, False, True]))
     before = head(given)
     with torch.no_grad():
-        token = head.tokens[modality] if kind == "mlp" else head.embed[modality].token
+        pooled = isinstance(head, LinearHead)
+        token = head.tokens[modality] if pooled else head.embed[modality].token
         token.add_(1.0)
     changed = (head(given) != before).any(dim=1)
     assert changed.tolist() == [False, True, False]

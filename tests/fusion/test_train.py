@@ -16,7 +16,11 @@ from fusion.heads import DEFAULTS, Hyperparameters
 from fusion.train import FittedHead, Member, fit
 
 ROWS = np.arange(54)
-KINDS = {"mlp": ("audio", "text"), "attention": ("audio_frames", "text_tokens")}
+KINDS = {
+    "linear": ("audio", "text"),
+    "mlp": ("audio", "text"),
+    "attention": ("audio_frames", "text_tokens"),
+}
 QUICK = {kind: replace(DEFAULTS[kind], hidden=16, batch_size=16) for kind in KINDS}
 
 
