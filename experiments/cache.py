@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.extraction import default_store
-from encoders.provenance import WEIGHTS, read_provenance
+from encoders.provenance import trained_spec
 from encoders.rows import cut, parse_json
 from encoders.store import damaged_keys, make_folder, shard_keys, write_atomically
 
@@ -20,7 +20,7 @@ LEFTOVER_S = 3600.0
 #: Names that a store gives its folders and shards: a family, and 32 hexadecimal digits of a hash.
 SPACE = re.compile(r"([a-z][a-z0-9_-]*)-[0-9a-f]{32}")
 SHARD = re.compile(r"([0-9a-f]{32})\.safetensors")
-#: Folder of encoders that were fine-tuned here, with the name of their weights.
+#: Folder of encoders that were fine-tuned here.
 TRAINED = "finetuned"
 #: A description of an encoder is a page; what is larger is none.
 SPEC_BYTES = 1 << 20
@@ -231,10 +231,10 @@ def _is_folder(path: Path) -> bool:
 def _encoder_damage(folder: Path) -> str | None:
     """What is wrong with a fine-tuned encoder: weights or record are absent, or no pair."""
     try:
-        record = read_provenance(folder / WEIGHTS)
+        trained_spec(folder)
     except (ValueError, OSError) as error:
         return str(error)
-    return None if record is not None else "no weights of a fine-tuned encoder"
+    return None
 
 
 def _damage(path: Path) -> str | None:

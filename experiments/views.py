@@ -147,7 +147,7 @@ def _seen(bench: Bench, fold: Fold, lessons: Lessons) -> Seen:
 
 def _encoder(bench: Bench, awaited: Awaited, fold: Fold, lessons: Lessons) -> Encoder:
     sides = lessons.sides
-    by_id = {u.id: _worded(u, bench) for u in bench.plan.inputs.utterances if u.id in awaited.keys}
+    by_id = {u.id: _taught(u, awaited, bench) for u in _all(bench) if u.id in awaited.keys}
     train, dev = (
         tuple(by_id[name] for name in side if name in by_id) for side in (sides.train, sides.dev)
     )
@@ -168,9 +168,16 @@ def _all(bench: Bench) -> Sequence[Utterance]:
     return bench.plan.inputs.utterances
 
 
-def _worded(utterance: Utterance, bench: Bench) -> Utterance:
-    """The utterance with the words that every arm reads, recognised ones where those are asked."""
-    return replace(utterance, transcript=bench.plan.inputs.words.texts.get(utterance.id))
+def _taught(utterance: Utterance, awaited: Awaited, bench: Bench) -> Utterance:
+    """The utterance as its encoder is to be taught it.
+
+    Words are those that every arm reads, recognised ones where those are asked. A recording that
+    could not be read is none to a text encoder, which would only ask for its content.
+    """
+    inputs = bench.plan.inputs
+    heard = awaited.trainable.kind == "audio" or utterance.id in inputs.keys
+    audio = utterance.audio if heard else None
+    return replace(utterance, audio=audio, transcript=inputs.words.texts.get(utterance.id))
 
 
 def _embedded(bench: Bench, awaited: Awaited, encoder: Encoder, rows: set[str]) -> Modal:
