@@ -44,7 +44,8 @@ from encoders.training import Pupil
 from encoders.utterance import Utterance
 from encoders.windows import cut
 
-Wave = Float32[Tensor, "samples"]
+#: Samples of one window; each is as long as it is.
+Wave = Float32[Tensor, "_"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class SpeechPupil(Pupil):
             if isinstance(window.content, Audio)
         ]
 
-    def _batch(self, waves: list[Wave]) -> list[Float[Tensor, "frames dim"]]:
+    def _batch(self, waves: list[Wave]) -> list[Float[Tensor, "_ dim"]]:
         own = [self._front(wave.to(self.device)) for wave in waves]
         lengths = [len(frames) for frames in own]
         mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
