@@ -142,7 +142,7 @@ def held_out_uar(tuned: Finetuned, utterances: Sequence[Utterance]) -> float:
 
 def _start(spec: Spec) -> str:
     """What training started from, for the record: never a way to a folder."""
-    checkpoint = str(getattr(spec, "checkpoint", ""))
+    checkpoint: str | None = getattr(spec, "checkpoint", None)
     if getattr(spec, "untrained", False) or not checkpoint:
         return "random weights"
     path = Path(checkpoint).expanduser()
