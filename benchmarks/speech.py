@@ -76,7 +76,7 @@ def _ours(encoder: Encoder) -> Way:
 def _plain() -> torch.nn.Module:
     from encoders import speech
 
-    model = speech._untrained(SPEC).eval()
+    model = speech.seeded_model(SPEC).eval()
     model.config._attn_implementation = "eager"
     return model
 

@@ -177,12 +177,20 @@ CARDS: Mapping[str, Card] = MappingProxyType(
         MPNET: Card("mpnet", 768, 1, 440, "Apache-2.0", "en"),
     }
 )
-#: Descriptors without weights, by short name.
+_OURS = (1, 0, "Apache-2.0", "any")
+#: Descriptors without weights, and networks of which nobody publishes any, by short name.
 DESCRIPTORS: Mapping[str, Card] = MappingProxyType(
     {
         "logmel": Card("logmel", 160, 1, 0, "Apache-2.0", "any"),
         "mfcc": Card("mfcc", 40, 1, 0, "Apache-2.0", "any"),
         "mfcc13": Card("mfcc13", 13, 1, 0, "Apache-2.0", "any"),
         "egemaps": Card("egemaps", 88, 1, 0, "audEERING (research only)", "any"),
+        "mfcc-cnn1d-3": Card("mfcc-cnn1d-3", 256, *_OURS),
+        "mfcc-cnn1d-5": Card("mfcc-cnn1d-5", 256, *_OURS),
+        "mfcc-cnn1d-8": Card("mfcc-cnn1d-8", 256, *_OURS),
+        "mfcc-cnn2d-2": Card("mfcc-cnn2d-2", 640, *_OURS),
+        "mfcc-cnn2d-6": Card("mfcc-cnn2d-6", 320, *_OURS),
+        "mfcc-cnn-lstm": Card("mfcc-cnn-lstm", 256, *_OURS),
+        "mfcc-cnn-lstm-attention": Card("mfcc-cnn-lstm-attention", 256, *_OURS),
     }
 )

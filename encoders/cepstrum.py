@@ -27,12 +27,12 @@ def mfcc(
     peak = power.max()
     # Against a power of 1, not against the peak: the first coefficient carries the level.
     decibels = decibels_below(power, peak, RANGE_DB) + 10 * peak.clamp_min(1e-10).log10()
-    return decibels.T @ _cosines(n_mfcc, setting.n_mels).T
+    return decibels.T @ cosines(n_mfcc, setting.n_mels).T
 
 
 @lru_cache
-def _cosines(n_mfcc: int, n_mels: int) -> Float32[Tensor, "coefficients mels"]:
-    """Rows of the orthonormal DCT-II."""
+def cosines(n_mfcc: int, n_mels: int) -> Float32[Tensor, "coefficients mels"]:
+    """Rows of the orthonormal DCT-II over ``n_mels`` bands."""
     order: Int64[np.ndarray, "coefficients 1"] = np.arange(n_mfcc)[:, None]
     rows = np.cos(np.pi * order * (np.arange(n_mels) + 0.5) / n_mels) * math.sqrt(2 / n_mels)
     rows[0] /= math.sqrt(2)

@@ -37,6 +37,8 @@ CONFIG_FILES = (
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
+    # What fine-tuned weights have seen: those that have seen more are another encoder.
+    "provenance.json",
 )
 WEIGHT_SUFFIXES = (".safetensors", ".bin")
 
@@ -91,7 +93,14 @@ def fetch(checkpoint: str, revision: str | None = None) -> Path:
 
 
 def weights_sha256(folder: Path) -> str:
-    """Sha256 over the weights and every file that decides an embedding, names included."""
+    """Sha256 over the weights and every file that decides an embedding, names included.
+
+    Raises:
+        ValueError: the weights were fine-tuned, and their record is missing or that of others.
+    """
+    from encoders.provenance import record_of
+
+    record_of(folder)
     digest = hashlib.sha256()
     configs = [folder / name for name in CONFIG_FILES if (folder / name).is_file()]
     for part in _module_folders(folder):

@@ -55,10 +55,18 @@ def _initialised(network: "ImageNetwork", mode: Literal["fan_in", "fan_out"]) ->
     return network
 
 
-class ImageNetwork(nn.Module):
-    """A convolutional network without its classifier."""
+class WindowNetwork(nn.Module):
+    """A network without its classifier: one embedding of ``dim`` values per window."""
 
     dim: int
+
+    def forward(self, windows: Float[Tensor, "windows ..."]) -> Float[Tensor, "windows dim"]:
+        """Embedding of every window, each by itself."""
+        raise NotImplementedError
+
+
+class ImageNetwork(WindowNetwork):
+    """A convolutional network on images."""
 
     def maps(self, images: Images) -> Maps:
         """Feature maps of the last convolution, after its norm and rectifier."""
@@ -69,22 +77,18 @@ class ImageNetwork(nn.Module):
         return self.maps(images).mean(dim=(2, 3))
 
 
-class Projected(ImageNetwork):
-    """A network whose embedding is a linear map of the averages of its feature maps."""
+class Projected(WindowNetwork):
+    """A network whose embedding is a linear map of another's."""
 
-    def __init__(self, network: ImageNetwork, dim: int) -> None:
+    def __init__(self, network: WindowNetwork, dim: int) -> None:
         super().__init__()
         self.dim = dim
         self.network = network
         self.projection = nn.Linear(network.dim, dim)
 
-    def maps(self, images: Images) -> Maps:
-        """Feature maps of the network."""
-        return self.network.maps(images)
-
-    def forward(self, images: Images) -> Float[Tensor, "images dim"]:
-        """Projected embedding of every image."""
-        return self.projection(self.network(images))
+    def forward(self, windows: Float[Tensor, "windows ..."]) -> Float[Tensor, "windows dim"]:
+        """Projected embedding of every window."""
+        return self.projection(self.network(windows))
 
 
 # ---------------------------------------------------------------- AlexNet

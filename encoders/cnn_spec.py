@@ -83,10 +83,10 @@ class SpectrogramCnnSpec:
             **dict.fromkeys(("top_db", "trim_db"), 0.1),
             **{"n_fft": self.win_length, "mel_sample_rate_hz": 1.0, "image_size": smallest},
         }
-        _check_least(self.architecture, self, least)
+        check_least(self.architecture, self, least)
 
 
-def _check_least(where: str, spec: object, least: Mapping[str, float]) -> None:
+def check_least(where: str, spec: object, least: Mapping[str, float]) -> None:
     """Raise a ValueError that names every field below its least value; None is below nothing."""
     found = {name: getattr(spec, name) for name in least}
     low = [name for name, value in found.items() if not (value is None or value >= least[name])]

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from encoders.bundled import ALEXNET
 from encoders.cards import BUNDLED_ALEXNET, CARDS, TORCHVISION
 from encoders.checkpoints import MissingWeightsError
-from encoders.cnn_models import ImageNetwork, Projected, build
+from encoders.cnn_models import Projected, WindowNetwork, build
 from encoders.cnn_spec import SpectrogramCnnSpec
+from encoders.mfcc_cnn_spec import MfccCnnSpec
 from encoders.recognisers import answers
 from encoders.storage import UNTRAINED_SEED
 
@@ -34,12 +35,18 @@ _OLD_SPELLING = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 SHOWN = 5
 
 
-def locate_file(spec: SpectrogramCnnSpec) -> Path:
+def locate_file(spec: SpectrogramCnnSpec | MfccCnnSpec) -> Path:
     """File with the weights of a spec.
 
     Raises:
         MissingWeightsError: it is not on this machine, or a folder holds none or several.
     """
+    if not spec.checkpoint:
+        raise MissingWeightsError(
+            f"{spec.architecture}: nobody publishes weights of it. Train it "
+            "(encoders.finetune.finetune) and name what came of it by @weights=FOLDER, or put "
+            ":untrained behind its name (random weights, a control)"
+        )
     bundled = spec.checkpoint == BUNDLED_ALEXNET
     path = ALEXNET if bundled else Path(spec.checkpoint).expanduser()
     if path.is_dir():
@@ -50,6 +57,7 @@ def locate_file(spec: SpectrogramCnnSpec) -> Path:
         raise MissingWeightsError(
             f"{spec.architecture}@weights={spec.checkpoint}: no such file or folder"
         )
+    assert isinstance(spec, SpectrogramCnnSpec), "torchvision has image networks only"
     published = published_path(spec.checkpoint)
     if not published.is_file():
         raise MissingWeightsError(_missing(spec))
@@ -86,7 +94,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def load_network(spec: SpectrogramCnnSpec) -> ImageNetwork:
+def load_network(spec: SpectrogramCnnSpec) -> WindowNetwork:
     """The network of a spec: random, with published weights, or fine-tuned with its projection.
 
     Raises:
@@ -98,11 +106,15 @@ def load_network(spec: SpectrogramCnnSpec) -> ImageNetwork:
         return network
     path = locate_file(spec)
     load_weights(network, path)
-    return _projected(network, path)
+    return projected(network, path)
 
 
-def _projected(network: ImageNetwork, path: Path) -> ImageNetwork:
-    """The network with the projection that a file holds; itself where it holds none."""
+def projected(network: WindowNetwork, path: Path) -> WindowNetwork:
+    """The network with the projection that a file holds; itself where it holds none.
+
+    Raises:
+        ValueError: it is that of another network.
+    """
     state = {k.removeprefix(PROJECTION): v for k, v in _read(path).items() if PROJECTION in k}
     if not state:
         return network
@@ -112,9 +124,9 @@ def _projected(network: ImageNetwork, path: Path) -> ImageNetwork:
             f"{path}: expected {PROJECTION}weight of [dim, {network.dim}] and {PROJECTION}bias, "
             f"found {', '.join(f'{k} {tuple(v.shape)}' for k, v in sorted(state.items()))}"
         )
-    projected = Projected(network, len(weight))
-    projected.projection.load_state_dict(state)
-    return projected
+    found = Projected(network, len(weight))
+    found.projection.load_state_dict(state)
+    return found
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -145,8 +157,7 @@ def _compare(own: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path)
     if faults:
         shown = "; ".join(faults[:SHOWN]) + ("; ..." if len(faults) > SHOWN else "")
         raise ValueError(
-            f"{path}: not torchvision's state dict of this network, {len(faults)} parameters "
-            f"differ: {shown}"
+            f"{path}: not the state dict of this network, {len(faults)} parameters differ: {shown}"
         )
 
 

@@ -12,6 +12,7 @@ import torch
 from encoders.audio import Audio
 from encoders.checkpoints import locate
 from encoders.cnn_spec import SpectrogramCnnSpec
+from encoders.mfcc_cnn_spec import MfccCnnSpec
 from encoders.pooling import Hidden
 from encoders.specs import FAMILIES, Spec, fingerprint, model_part
 from encoders.store import Extent
@@ -103,7 +104,7 @@ def locate_weights(spec: Spec) -> Path | None:
     """
     if getattr(spec, "untrained", False):
         return None
-    if isinstance(spec, SpectrogramCnnSpec):
+    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
         from encoders.cnn_weights import locate_file
 
         return locate_file(spec)
@@ -126,7 +127,7 @@ def _without_place(spec: Spec) -> Spec:
     """The spec without where its weights lie: that says nothing about what they compute."""
     checkpoint = getattr(spec, "checkpoint", None)
     # Of an image network not even a name is needed: the architecture is a field of its own.
-    nameless = isinstance(spec, SpectrogramCnnSpec)
+    nameless = isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec)
     if nameless or (checkpoint is not None and Path(checkpoint).expanduser().is_dir()):
         changed: dict[str, Any] = {"checkpoint": ""}
         return replace(spec, **changed)

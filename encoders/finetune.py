@@ -1,32 +1,25 @@
-"""Train a spectrogram network on training speakers, stop it on development speakers, freeze it.
+"""Train an encoder on training speakers, stop it on development speakers, freeze it.
 
-The result is a folder that ``SpectrogramCnnSpec(checkpoint=FOLDER)`` loads: weights, and the record
-of whose speech they have seen. Test speakers have no place in any signature here.
+The result is a folder that the family's own spec loads (``SpeechSpec(checkpoint=FOLDER)``, and so
+on): weights, and the record of whose speech they have seen. Test speakers have no place in any
+signature here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import nn
 
 from encoders.augmentation import WaveformChanges
-from encoders.cnn_models import Projected
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.cnn_weights import file_sha256
-from encoders.provenance import PROVENANCE, WEIGHTS, Provenance, provenance_of, write_provenance
-from encoders.recordings import prepare
-from encoders.settings import FinetuneError, Settings, default_settings
-from encoders.training import (
-    Notify,
-    Trainee,
-    scores_of,
-    start_of,
-    train_stopped,
-    uar_of,
-)
+from encoders.provenance import Provenance, provenance_of, weights_of, write_provenance
+from encoders.settings import FinetuneError, Settings, check_fit, default_settings
+from encoders.specs import FAMILIES, Spec
+from encoders.training import Notify, Pupil, Trainee, scores_of, train_stopped, uar_of
 from encoders.utterance import Utterance
 
 __all__ = [
@@ -37,84 +30,94 @@ __all__ = [
     "finetune",
     "held_out_uar",
 ]
+#: The module whose ``start(spec, settings)`` makes a family's network ready for training.
+PUPILS: Mapping[str, str] = MappingProxyType(
+    {
+        "spectrogram_cnn": "encoders.window_pupil",
+        "mfcc_cnn": "encoders.window_pupil",
+        "speech": "encoders.speech_pupil",
+        "bert": "encoders.text_pupil",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finetuned:
     """A trained network, where it comes from, and its classifier, which is not saved."""
 
-    spec: SpectrogramCnnSpec
-    network: Projected
+    spec: Spec
+    pupil: Pupil
     provenance: Provenance
     classifier: nn.Module
 
-    def save(self, folder: Path | str, dtype: torch.dtype = torch.float32) -> SpectrogramCnnSpec:
+    def save(self, folder: Path | str, dtype: torch.dtype = torch.float32) -> Spec:
         """Write weights and record; returns the spec that loads them.
 
         ``dtype`` float16 halves the file; the encoder computes with float32 all the same.
         """
-        from safetensors.torch import save_file
-
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        network, own = self.network.network.state_dict(), self.network.projection.state_dict()
-        state = {**network, **{f"projection.{name}": value for name, value in own.items()}}
-        kept = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
-        # Channels last is how a network computes, not how a file is compared.
-        plain = {name: value.contiguous() for name, value in kept.items()}
-        save_file(plain, folder / WEIGHTS, metadata={"record": PROVENANCE})
-        sha256 = file_sha256(folder / WEIGHTS)
-        write_provenance(replace(self.provenance, weights_sha256=sha256), folder)
-        return replace(self.spec, checkpoint=str(folder), untrained=False)
+        self.pupil.save(folder, dtype)
+        record = replace(self.provenance, weights_sha256=weights_of(folder))
+        write_provenance(record, folder)
+        return self.pupil.saved_spec(str(folder))
 
 
 def finetune(
     train: Sequence[Utterance],
     dev: Sequence[Utterance],
     targets: Sequence[str],
-    spec: SpectrogramCnnSpec,
+    spec: Spec,
     settings: Settings,
     *,
     seed: int,
     corpus: str,
     notice: str = "",
     notify: Notify | None = None,
+    device: str = "cpu",
 ) -> Finetuned:
-    """Train the network of a spec: the same arguments give the same bytes on the same machine.
+    """Train the encoder of a spec: the same arguments give the same bytes on the same machine.
 
     An untrained spec starts from random weights drawn from ``seed``, another from its checkpoint.
     ``corpus`` is the name under which these speakers are known, ``notice`` the terms of the
-    weights; ``notify`` is told every epoch and its development UAR.
+    weights; ``notify`` is told every epoch and its development UAR. On a device other than the CPU
+    bytes may differ between runs.
 
     Raises:
-        FinetuneError: a speaker is on both sides or unknown, an utterance has no label, a side
-            lacks a class, or the checkpoint was fine-tuned before.
+        FinetuneError: a speaker is on both sides or unknown, an utterance has no label or lacks
+            what the encoder reads, a side lacks a class, settings do not fit the family, the
+            family is not trained here, or the checkpoint was fine-tuned before.
         AudioError: a recording cannot be read.
+        MissingWeightsError: the checkpoint is not to be had.
     """
+    check_fit(spec, settings)
     _check(train, dev, targets)
     _check_fresh(spec)
     random = np.random.default_rng(seed)
-    heard = prepare(train, spec, settings.changes, random)
-    held = prepare(dev, spec, WaveformChanges(copies=0), random)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng():
         torch.manual_seed(seed)
-        trainee = Trainee(start_of(spec), len(targets), settings)
-        course = train_stopped(trainee, heard, held, spec, settings, notify or (lambda *_: None))
+        pupil: Pupil = import_module(PUPILS[spec.family]).start(spec, settings)
+        heard = pupil.prepare(train, settings.changes, random)
+        held = pupil.prepare(dev, WaveformChanges(copies=0), random)
+        trainee = Trainee(pupil, len(targets), settings).to(device)
+        course = train_stopped(trainee, heard, held, settings, notify or (lambda *_: None))
+    trainee.to("cpu")
     provenance = Provenance(
         corpus=corpus,
         targets=tuple(targets),
         train_speakers=_speakers(train),
         dev_speakers=_speakers(dev),
         keys=tuple(sorted({*heard.keys, *held.keys})),
-        spec=asdict(spec) | {"checkpoint": "", "untrained": False},
+        spec=asdict(pupil.saved_spec("")) | {"checkpoint": ""},
         settings=asdict(settings),
         seed=seed,
         dev_uar=tuple(round(value, 4) for value in course),
         best_epoch=int(np.argmax(course)),
         weights_sha256="",
         notice=notice,
+        start=_start(spec),
     )
-    return Finetuned(spec, trainee.network.eval(), provenance, trainee.classifier.eval())
+    return Finetuned(spec, pupil.eval(), provenance, trainee.classifier.eval())
 
 
 def held_out_uar(tuned: Finetuned, utterances: Sequence[Utterance]) -> float:
@@ -126,15 +129,26 @@ def held_out_uar(tuned: Finetuned, utterances: Sequence[Utterance]) -> float:
         FinetuneError: it has seen one of the speakers or recordings.
     """
     silent = WaveformChanges(copies=0)
-    asked = prepare(utterances, tuned.spec, silent, np.random.default_rng(0))
+    asked = tuned.pupil.prepare(utterances, silent, np.random.default_rng(0))
     both = {*asked.keys} & tuned.provenance.seen.keys
     if both or set(_speakers(utterances)) & tuned.provenance.seen.speakers:
         raise FinetuneError(
             f"{len(both)} of {len(asked.keys)} recordings, or their speakers, were seen in "
             "training or development: that is no held-out score"
         )
-    whole = nn.Sequential(tuned.network, tuned.classifier)
-    return uar_of(scores_of(whole, asked, tuned.spec), asked.truth)
+    whole = nn.Sequential(tuned.pupil, tuned.classifier)
+    return uar_of(scores_of(whole, asked), asked.truth)
+
+
+def _start(spec: Spec) -> str:
+    """What training started from, for the record: never a way to a folder."""
+    checkpoint: str | None = getattr(spec, "checkpoint", None)
+    if getattr(spec, "untrained", False) or not checkpoint:
+        return "random weights"
+    path = Path(checkpoint).expanduser()
+    name = path.name if path.exists() else checkpoint
+    weights: str = import_module(FAMILIES[spec.family]).weights_sha256(spec)
+    return f"{name}, sha256 {weights[:16]}"
 
 
 # ---------------------------------------------------------------- what is refused
@@ -162,11 +176,12 @@ def _check(train: Sequence[Utterance], dev: Sequence[Utterance], targets: Sequen
         )
 
 
-def _check_fresh(spec: SpectrogramCnnSpec) -> None:
+def _check_fresh(spec: Spec) -> None:
     if provenance_of(spec) is not None:
         raise FinetuneError(
-            f"{spec.checkpoint}: was fine-tuned before, on speakers that the new record would not "
-            "name; start from published weights or from an untrained network"
+            f"{getattr(spec, 'checkpoint', spec.family)}: was fine-tuned before, on speakers that "
+            "the new record would not name; start from published weights or from an untrained "
+            "network"
         )
 
 

@@ -4,11 +4,12 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from encoders.cards import BUNDLED_ALEXNET, MPNET, SPEECH_CARDS
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.descriptors import EgemapsSpec, MfccSpec
+from encoders.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.options import MODALITY_OPTIONS, parsed, with_options
 from encoders.specs import (
     BertSpec,
@@ -36,6 +37,10 @@ SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
         "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
         "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
         "densenet201": SpectrogramCnnSpec(architecture="densenet201"),
+        **{
+            f"mfcc-{architecture}": MfccCnnSpec(architecture=architecture)
+            for architecture in get_args(MfccArchitecture)
+        },
         **{
             card.short_name: SpeechSpec(checkpoint=checkpoint)
             for checkpoint, card in SPEECH_CARDS.items()

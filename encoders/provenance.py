@@ -6,13 +6,15 @@ the weights says that there must be one. Whoever scores the encoder asks :func:`
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from encoders.checkpoints import MissingWeightsError
+from encoders.cards import CARDS
+from encoders.checkpoints import MissingWeightsError, find_local, locate, weight_files
 from encoders.cnn_spec import SpectrogramCnnSpec
+from encoders.mfcc_cnn_spec import MfccCnnSpec
 from encoders.specs import Spec, spec_from_json
 
 WEIGHTS, PROVENANCE = "weights.safetensors", "provenance.json"
@@ -39,8 +41,9 @@ class Provenance:
     """How weights came about; ``dev_uar`` is per epoch, of the development speakers.
 
     ``keys`` are those of :func:`encoders.store.audio_key`, of every recording that was trained or
-    stopped on; ``weights_sha256`` ties the record to its weights; ``notice`` are the terms of the
-    weights where they are not those of the code.
+    stopped on, and of :func:`encoders.store.text_key` where an utterance is text alone;
+    ``weights_sha256`` ties the record to its weights; ``notice`` are the terms of the weights where
+    they are not those of the code; ``start`` names what training started from.
     """
 
     corpus: str
@@ -55,6 +58,7 @@ class Provenance:
     best_epoch: int
     weights_sha256: str
     notice: str = ""
+    start: str = ""
 
     @property
     def seen(self) -> Seen:
@@ -79,13 +83,46 @@ def provenance_of(spec: Spec) -> Provenance | None:
 
     Raises:
         ValueError: it cannot be read, or is that of other weights.
-        MissingWeightsError: the weights are not there.
+        MissingWeightsError: the weights are not there, and not to be had.
     """
-    from encoders.cnn_weights import locate_file
-
-    if not isinstance(spec, SpectrogramCnnSpec) or spec.untrained:
+    checkpoint = getattr(spec, "checkpoint", None)
+    if not checkpoint or getattr(spec, "untrained", False):
         return None
-    return read_provenance(locate_file(spec))
+    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
+        from encoders.cnn_weights import locate_file
+
+        return read_provenance(locate_file(spec))
+    folder = find_local(checkpoint, getattr(spec, "revision", None))
+    if folder is None and checkpoint in CARDS:
+        # Published by others: there is nothing of ours beside it.
+        return None
+    return record_of(folder or locate(checkpoint, getattr(spec, "revision", None)))
+
+
+def record_of(folder: Path) -> Provenance | None:
+    """The record of a folder of weights; None where none of its files says that it has one.
+
+    Raises:
+        ValueError: it cannot be read, or is that of other weights.
+    """
+    found = (read_provenance(path) for path in weight_files(folder))
+    return next((record for record in found if record is not None), None)
+
+
+def weights_of(folder: Path) -> str:
+    """Sha256 that ties a record to a folder's weights: of one file its own, or of all of them."""
+    return _sha256_of(weight_files(folder))
+
+
+def _sha256_of(files: Sequence[Path]) -> str:
+    digests = []
+    for path in files:
+        with path.open("rb") as handle:
+            digests.append(hashlib.file_digest(handle, "sha256").hexdigest())
+    if len(files) == 1:
+        return digests[0]
+    lines = (f"{path.name} {digest}\n" for path, digest in zip(files, digests, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def read_provenance(weights: Path) -> Provenance | None:
@@ -103,14 +140,27 @@ def read_provenance(weights: Path) -> Provenance | None:
             "lie beside it; put it back, without it nothing may be scored"
         )
     found = _parsed(path)
-    with weights.open("rb") as handle:
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-    if sha256 != found.weights_sha256:
+    sha256 = _sha256_of([weights])
+    if found.weights_sha256 not in (sha256, weights_of(weights.parent)):
         raise ValueError(
             f"{path}: is the record of weights with sha256 {found.weights_sha256[:12]}..., but "
             f"{weights.name} has {sha256[:12]}...: put back the pair that was saved together"
         )
     return found
+
+
+def with_record(sha256: str, weights: Path) -> str:
+    """Hash of a file of weights, and of its record where it has one.
+
+    Weights that have seen more are another encoder.
+
+    Raises:
+        ValueError: the record cannot be read, or is that of other weights.
+    """
+    if read_provenance(weights) is None:
+        return sha256
+    both = sha256 + hashlib.sha256((weights.parent / PROVENANCE).read_bytes()).hexdigest()
+    return hashlib.sha256(both.encode()).hexdigest()
 
 
 def write_provenance(provenance: Provenance, folder: Path) -> None:
@@ -121,22 +171,35 @@ def write_provenance(provenance: Provenance, folder: Path) -> None:
     write_atomically(folder / PROVENANCE, (text + "\n").encode())
 
 
-def trained_spec(folder: Path | str) -> SpectrogramCnnSpec:
+def claim_record(weights: Path) -> None:
+    """Write into the header of a file of weights that its record must lie beside it.
+
+    As bytes: the library writes several entries in an order that changes from call to call.
+    """
+    content = weights.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = {**header.get("__metadata__", {}), "record": PROVENANCE}
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    # Tensors begin at a multiple of eight bytes.
+    text += b" " * (-len(text) % 8)
+    weights.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
+
+
+def trained_spec(folder: Path | str) -> Spec:
     """The spec of a folder of weights, with the preprocessing that they were trained with.
 
     Raises:
         MissingWeightsError: the folder holds no weights with a record.
         ValueError: the record cannot be read.
     """
-    found = read_provenance(Path(folder).expanduser() / WEIGHTS)
+    found = record_of(Path(folder).expanduser())
     if found is None:
         raise MissingWeightsError(
-            f"{folder}: expected {WEIGHTS} with {PROVENANCE} beside it, as "
-            "encoders.finetune.Finetuned.save writes them"
+            f"{folder}: expected weights ({WEIGHTS}, or a model of transformers) with {PROVENANCE} "
+            "beside them, as encoders.finetune.Finetuned.save writes them"
         )
-    spec = spec_from_json({**found.spec, "checkpoint": str(folder)})
-    assert isinstance(spec, SpectrogramCnnSpec)
-    return spec
+    return spec_from_json({**found.spec, "checkpoint": str(folder)})
 
 
 def _is_finetuned(weights: Path) -> bool:

@@ -1,11 +1,13 @@
-"""Labelled recordings as windows that a spectrogram network is trained on.
+"""Labelled utterances in the form that training draws from: windows, each of some utterance.
 
-Windows are computed once and kept as 8 bits: at 80 dB a step is 0.3 dB, and a second of speech at
-the default 80 frames of 128 bands takes 10 kB per window instead of 41.
+Windows of spectrograms are computed once and kept as 8 bits: at 80 dB a step is 0.3 dB, and a
+second of speech at the default 80 frames of 128 bands takes 10 kB per window instead of 41.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +15,8 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from encoders.audio import AudioError, Samples, read_utterance, resample
-from encoders.augmentation import WaveformChanges, changed
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.spectrogram_cnn import to_unit, trimmed, windows_of
+from encoders.augmentation import Masks, WaveformChanges, changed, masked
+from encoders.spectrogram_cnn import WindowSpec, to_unit, trimmed, windows_of
 from encoders.store import audio_key
 from encoders.utterance import Utterance
 
@@ -23,25 +24,29 @@ STEPS = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Recordings:
-    """Windows of all recordings, one recording after the other.
+class Recordings(ABC):
+    """What a network is trained or scored on: windows of all recordings, one after the other.
 
     ``first`` is the number of a recording's first window, ``count`` how many it has, ``truth`` the
-    number of its class; ``keys`` are the content keys of the utterances, each once.
+    number of its class; ``keys`` are the content keys of the utterances, each once. A changed copy
+    is a recording of its own here; a text is a recording with one window.
     """
 
-    windows: UInt8[Tensor, "windows mels frames"]
     first: Int64[Tensor, "recordings"]
     count: Int64[Tensor, "recordings"]
     truth: Int64[Tensor, "recordings"]
     keys: tuple[str, ...]
 
+    @abstractmethod
+    def inputs(self, rows: Int64[Tensor, "rows"]) -> Any:  # noqa: ANN401 - what the network takes
+        """Some windows as the network takes them."""
+
+    def masked(self, rows: Int64[Tensor, "rows"], masks: Masks, random: torch.Generator) -> Any:  # noqa: ANN401 - what the network takes
+        """Some windows as the network takes them in training."""
+        return self.inputs(rows)
+
     def __len__(self) -> int:
         return len(self.truth)
-
-    def unit(self, rows: Int64[Tensor, "rows"]) -> Float32[Tensor, "rows mels frames"]:
-        """Some windows from 0 to 1."""
-        return self.windows[rows].float() / STEPS
 
     def owners(self) -> Int64[Tensor, "windows"]:
         """The recording that each window belongs to."""
@@ -55,12 +60,72 @@ class Recordings:
         return self.first[recordings] + (share * self.count[recordings]).long()
 
 
-def prepare(
+@dataclass(frozen=True, slots=True)
+class Spectrograms(Recordings):
+    """Windows of spectrograms."""
+
+    windows: UInt8[Tensor, "windows mels frames"]
+
+    def inputs(self, rows: Int64[Tensor, "rows"]) -> Float32[Tensor, "rows mels frames"]:
+        """Some windows from 0 to 1."""
+        return self.windows[rows].float() / STEPS
+
+    def masked(
+        self, rows: Int64[Tensor, "rows"], masks: Masks, random: torch.Generator
+    ) -> Float32[Tensor, "rows mels frames"]:
+        """Some windows from 0 to 1, bands and frames masked."""
+        return masked(self.inputs(rows), masks, random)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recording or a changed copy of one: samples at the asked rate, class, content key."""
+
+    samples: Samples
+    label: int
+    key: str
+
+
+def heard(
     utterances: Sequence[Utterance],
-    spec: SpectrogramCnnSpec,
+    sample_rate_hz: int,
     changes: WaveformChanges,
     random: np.random.Generator,
-) -> Recordings:
+) -> Iterator[Heard]:
+    """Every utterance, followed by its changed copies.
+
+    Raises:
+        AudioError: a recording cannot be read, or holds no sample.
+    """
+    for utterance in utterances:
+        audio = read_utterance(utterance)
+        key, label = audio_key(audio), label_of(utterance)
+        samples = resample(audio, sample_rate_hz).samples
+        if len(samples) == 0:
+            raise AudioError(f"{utterance.id}: a segment of {audio.duration_s:g} s holds no sample")
+        yield Heard(samples, label, key)
+        for _ in range(changes.copies):
+            yield Heard(changed(samples, changes, random), label, key)
+
+
+def label_of(utterance: Utterance) -> int:
+    """Number of an utterance's class."""
+    target = utterance.target
+    assert target is not None, "finetune refuses what is not labelled"
+    return target.index(max(target))
+
+
+def firsts(count: Int64[Tensor, "recordings"]) -> Int64[Tensor, "recordings"]:
+    """Numbers of the first windows of recordings with so many windows."""
+    return count.cumsum(0) - count
+
+
+def prepare(
+    utterances: Sequence[Utterance],
+    spec: WindowSpec,
+    changes: WaveformChanges,
+    random: np.random.Generator,
+) -> Spectrograms:
     """Windows of utterances, each followed by the windows of its changed copies.
 
     Raises:
@@ -69,35 +134,20 @@ def prepare(
     windows: list[Tensor] = []
     truth: list[int] = []
     keys: list[str] = []
-    for utterance in utterances:
-        target = utterance.target
-        assert target is not None, "finetune refuses what is not labelled"
-        audio = read_utterance(utterance)
-        keys.append(audio_key(audio))
-        samples = resample(audio, spec.sample_rate_hz).samples
-        if len(samples) == 0:
-            raise AudioError(f"{utterance.id}: a segment of {audio.duration_s:g} s holds no sample")
-        for version in _versions(samples, changes, random):
-            windows.append(_as_bytes(version, spec))
-            truth.append(target.index(max(target)))
-    count = torch.tensor([len(one) for one in windows])
-    return Recordings(
-        windows=torch.cat(windows),
-        first=count.cumsum(0) - count,
-        count=count,
-        truth=torch.tensor(truth),
-        keys=tuple(dict.fromkeys(keys)),
+    for one in heard(utterances, spec.sample_rate_hz, changes, random):
+        windows.append(_as_bytes(one.samples, spec))
+        truth.append(one.label)
+        keys.append(one.key)
+    count = torch.tensor([len(some) for some in windows])
+    return Spectrograms(
+        firsts(count),
+        count,
+        torch.tensor(truth),
+        tuple(dict.fromkeys(keys)),
+        torch.cat(windows),
     )
 
 
-def _versions(
-    samples: Samples, changes: WaveformChanges, random: np.random.Generator
-) -> Iterator[Samples]:
-    yield samples
-    for _ in range(changes.copies):
-        yield changed(samples, changes, random)
-
-
-def _as_bytes(samples: Samples, spec: SpectrogramCnnSpec) -> UInt8[Tensor, "windows mels frames"]:
-    heard = windows_of(samples[trimmed(samples, spec)], spec)
-    return torch.cat([(to_unit(some, spec) * STEPS).round().byte() for some in heard])
+def _as_bytes(samples: Samples, spec: WindowSpec) -> UInt8[Tensor, "windows mels frames"]:
+    found = windows_of(samples[trimmed(samples, spec)], spec)
+    return torch.cat([(to_unit(some, spec) * STEPS).round().byte() for some in found])

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal, get_args
 from encoders.classifier_spec import SpeechClassifierSpec, TextClassifierSpec
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.descriptors import EgemapsSpec, MfccSpec
+from encoders.mfcc_cnn_spec import MfccCnnSpec
 from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
 
 Kind = Literal["audio", "text"]
@@ -167,6 +168,7 @@ Spec = (
     | MfccSpec
     | EgemapsSpec
     | SpectrogramCnnSpec
+    | MfccCnnSpec
     | SpeechSpec
     | BertSpec
     | SentenceSpec
@@ -185,6 +187,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "bert": "encoders.text",
         "sentence": "encoders.text",
         "spectrogram_cnn": "encoders.spectrogram_cnn",
+        "mfcc_cnn": "encoders.mfcc_cnn",
         "speech_classifier": "encoders.classifiers",
         "text_classifier": "encoders.classifiers",
     }

@@ -25,6 +25,7 @@ from encoders.checkpoints import find_local, locate
 from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.packing import in_batches
 from encoders.pooling import Raw
+from encoders.projection import ProjectedSpeech, read_projection
 from encoders.specs import SpeechSpec
 from encoders.storage import UNTRAINED_SEED
 
@@ -38,7 +39,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def weights_sha256(spec: SpeechSpec) -> str:
     """Hash of the checkpoint's files, or of the random weights of an untrained model."""
     if spec.untrained:
-        return state_sha256(_untrained(spec), _architecture(spec))
+        return state_sha256(seeded_model(spec), _architecture(spec))
     return sha256_of(locate(spec.checkpoint, spec.revision))
 
 
@@ -50,7 +51,7 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
             transformers, or the back end does not take it.
     """
     folder = None if spec.untrained else locate(spec.checkpoint, spec.revision)
-    model = _untrained(spec) if folder is None else _trained(folder)
+    model = seeded_model(spec) if folder is None else trained_model(folder)
     model = model.to(device)
     if model.config.model_type == "whisper":
         from encoders.whisper_encoder import WhisperEncoder, feature_extractor
@@ -62,6 +63,13 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
             "WavLM, data2vec-audio or Whisper"
         )
     normalise = folder is None or normalises(folder)
+    # Before the encoder is made: its parts may be in bfloat16 then.
+    projection = None if folder is None else read_projection(folder, model.config.hidden_size)
+    encoder = _encoder(model, spec, normalise)
+    return encoder if projection is None else ProjectedSpeech(encoder, projection.to(device))
+
+
+def _encoder(model: Any, spec: SpeechSpec, normalise: bool) -> nn.Module:  # noqa: ANN401
     if spec.backend == "openvino":
         from encoders.openvino_speech import OpenVinoEncoder
 
@@ -69,7 +77,12 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
     return SpeechEncoder(model, spec, normalise=normalise)
 
 
-def _trained(folder: Path) -> Any:  # noqa: ANN401 - a transformers model
+def trained_model(folder: Path) -> Any:  # noqa: ANN401 - a transformers model
+    """The model of a folder, in float32.
+
+    Raises:
+        ValueError: its code is not in transformers.
+    """
     from transformers import AutoModel
 
     config = json.loads((folder / "config.json").read_text())
@@ -200,7 +213,16 @@ def waveform(audio: Audio, config: Any, normalise: bool) -> Tensor:  # noqa: ANN
 
 def front_end(model: Any, samples: Tensor) -> Tensor:  # noqa: ANN401 - a transformers model
     """Projected convolutional features of one utterance, ``[1, frames, dim]``."""
-    features = model.feature_extractor(samples[None]).transpose(1, 2)
+    return project(model, features_of(model, samples))
+
+
+def features_of(model: Any, samples: Tensor) -> Tensor:  # noqa: ANN401 - a transformers model
+    """Convolutional features of one utterance, ``[1, frames, channels]``."""
+    return model.feature_extractor(samples[None]).transpose(1, 2)
+
+
+def project(model: Any, features: Tensor) -> Tensor:  # noqa: ANN401 - a transformers model
+    """Features as the transformer takes them, ``[1, frames, dim]``."""
     projected = model.feature_projection(features)
     # wav2vec2 returns (projected, normalised features), HuBERT the projected ones alone.
     return projected[0] if isinstance(projected, tuple) else projected
@@ -237,7 +259,19 @@ def _architecture(spec: SpeechSpec) -> bytes:
     return b"" if folder is None else (folder / "config.json").read_bytes()
 
 
-def _untrained(spec: SpeechSpec) -> Any:  # noqa: ANN401 - a transformers model
+def seeded_model(spec: SpeechSpec) -> Any:  # noqa: ANN401 - a transformers model
+    """The random weights that every ``:untrained`` encoder of a spec has."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(UNTRAINED_SEED)
+        return untrained_model(spec)
+
+
+def untrained_model(spec: SpeechSpec) -> Any:  # noqa: ANN401 - a transformers model
+    """A model of the spec's architecture with random weights, drawn from torch's own state.
+
+    Raises:
+        ValueError: its architecture is not known here.
+    """
     from transformers import AutoConfig, AutoModel
 
     folder = find_local(spec.checkpoint, spec.revision)
@@ -248,9 +282,7 @@ def _untrained(spec: SpeechSpec) -> Any:  # noqa: ANN401 - a transformers model
         config = AutoConfig.from_pretrained(folder)
     else:
         raise ValueError(f"{spec.checkpoint}:untrained: its architecture is not known here")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(UNTRAINED_SEED)
-        return AutoModel.from_config(config)
+    return AutoModel.from_config(config)
 
 
 def normalises(folder: Path) -> bool:

@@ -32,7 +32,7 @@ BATCH_TOKENS = 4096.0
 def weights_sha256(spec: BertSpec | SentenceSpec) -> str:
     """Hash of the checkpoint's files, or of the random weights of an untrained model."""
     if isinstance(spec, BertSpec) and spec.untrained:
-        return state_sha256(_untrained_model(spec))
+        return state_sha256(_seeded(spec))
     return sha256_of(locate(spec.checkpoint, spec.revision))
 
 
@@ -44,12 +44,16 @@ def load(spec: BertSpec | SentenceSpec, device: torch.device) -> nn.Module:
         folder = locate(spec.checkpoint, spec.revision)
         return SentenceEncoder(SentenceTransformer(str(folder), device=str(device)), spec)
     if spec.untrained:
-        return BertEncoder(_untrained_model(spec), _untrained_tokenizer(spec), spec, device)
+        return BertEncoder(_seeded(spec), untrained_tokenizer(), spec, device)
+    folder = locate(spec.checkpoint, spec.revision)
+    return BertEncoder(trained_model(folder), tokenizer_of(folder), spec, device)
+
+
+def trained_model(folder: Path) -> nn.Module:
+    """The model of a folder, in float32."""
     from transformers import AutoModel
 
-    folder = locate(spec.checkpoint, spec.revision)
-    model = AutoModel.from_pretrained(folder, trust_remote_code=False, dtype=torch.float32)
-    return BertEncoder(model, tokenizer_of(folder), spec, device)
+    return AutoModel.from_pretrained(folder, trust_remote_code=False, dtype=torch.float32)
 
 
 def tokenizer_of(folder: Path) -> Any:  # noqa: ANN401 - a transformers tokenizer
@@ -89,16 +93,18 @@ class BertEncoder(nn.Module):
         own = min(float(tokenizer.model_max_length), position_limit(model))
         self.max_length = _checked(spec, own, position_limit(model))
         self.clean = spec.clean
-        self.device = device
 
     def forward(self, inputs: Sequence[str]) -> list[Hidden]:
         """Hidden layers of every text."""
+        return in_batches(self.token_ids(inputs), len, BATCH_TOKENS, self._batch)
+
+    def token_ids(self, inputs: Sequence[str]) -> list[list[int]]:
+        """Tokens of every text, cleaned and cut, special ones included."""
         texts = [clean_text(text, self.clean) for text in inputs]
-        ids = [
-            self.tokenizer(text, truncation=True, max_length=int(self.max_length))["input_ids"]
-            for text in texts
+        most = int(self.max_length)
+        return [
+            self.tokenizer(text, truncation=True, max_length=most)["input_ids"] for text in texts
         ]
-        return in_batches(ids, len, BATCH_TOKENS, self._batch)
 
     def extents(self, inputs: Sequence[str]) -> list[Extent]:
         """Tokens of every text after cleaning, and how many of them are read."""
@@ -106,17 +112,21 @@ class BertEncoder(nn.Module):
         counts = [len(self.tokenizer(text, verbose=False)["input_ids"]) for text in texts]
         return [Extent(count, int(min(count, self.max_length))) for count in counts]
 
-    def _batch(self, ids: list[list[int]]) -> list[Hidden]:
+    def run(self, ids: list[list[int]]) -> Any:  # noqa: ANN401 - what a transformers model returns
+        """The model's output for a padded batch, its hidden states included."""
         longest = max(map(len, ids))
         padding = self.tokenizer.pad_token_id
         padded = torch.tensor([row + [padding] * (longest - len(row)) for row in ids])
         mask = torch.arange(longest)[None] < torch.tensor([len(row) for row in ids])[:, None]
-        output = self.model(
-            input_ids=padded.to(self.device),
-            attention_mask=mask.long().to(self.device),
+        device = self.model.device
+        return self.model(
+            input_ids=padded.to(device),
+            attention_mask=mask.long().to(device),
             output_hidden_states=True,
         )
-        layers = torch.stack(output.hidden_states, dim=1)  # [batch, layers, tokens, dim]
+
+    def _batch(self, ids: list[list[int]]) -> list[Hidden]:
+        layers = torch.stack(self.run(ids).hidden_states, dim=1)  # [batch, layers, tokens, dim]
         return [row[:, : len(own)] for row, own in zip(layers, ids, strict=True)]
 
 
@@ -209,15 +219,24 @@ def _config(spec: BertSpec) -> Any:  # noqa: ANN401 - a transformers configurati
     return BertConfig(**fields)
 
 
-def _untrained_model(spec: BertSpec) -> nn.Module:
-    from transformers import AutoModel
-
+def _seeded(spec: BertSpec) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(UNTRAINED_SEED)
-        return AutoModel.from_config(_config(spec))
+        return untrained_model(spec)
 
 
-def _untrained_tokenizer(spec: BertSpec) -> Any:  # noqa: ANN401 - a transformers tokenizer
+def untrained_model(spec: BertSpec) -> nn.Module:
+    """A model of the spec's architecture with random weights, drawn from torch's own state.
+
+    Raises:
+        ValueError: its architecture is not known here.
+    """
+    from transformers import AutoModel
+
+    return AutoModel.from_config(_config(spec))
+
+
+def untrained_tokenizer() -> Any:  # noqa: ANN401 - a transformers tokenizer
     """Characters as word pieces: the real vocabulary would have to be downloaded.
 
     With random weights no vocabulary means anything; this one covers printable ASCII, and every

@@ -1,19 +1,20 @@
-"""How a spectrogram network is trained: its steps, and the end of training."""
+"""How a network is trained: what it must be able to do, its steps, and the end of training."""
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from encoders.augmentation import masked
-from encoders.cnn_models import ImageNetwork, Images, Projected
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.cnn_weights import load_network
+from encoders.augmentation import WaveformChanges
 from encoders.recordings import Recordings
 from encoders.settings import Settings
-from encoders.spectrogram_cnn import from_unit
+from encoders.specs import Spec
+from encoders.utterance import Utterance
 
 #: Windows of one pass without gradients.
 SCORED_AT_ONCE = 64
@@ -22,55 +23,73 @@ LARGEST_GRADIENT = 1.0
 
 Notify = Callable[[int, float], None]
 State = dict[str, Tensor]
+#: Windows as some network takes them: pixels, samples, tokens.
+Inputs = Any
+
+
+class Pupil(nn.Module, ABC):
+    """A network in training, which knows its inputs and how its weights are kept.
+
+    ``dim`` is the length of an embedding; ``rectified`` says whether its classifier sees a
+    rectified one.
+    """
+
+    dim: int
+    rectified = True
+
+    @abstractmethod
+    def prepare(
+        self, utterances: Sequence[Utterance], changes: WaveformChanges, random: np.random.Generator
+    ) -> Recordings:
+        """Utterances as this network is trained on them, and changed copies of each."""
+
+    @abstractmethod
+    def forward(self, inputs: Inputs) -> Float[Tensor, "windows dim"]:
+        """Embedding of every window."""
+
+    @abstractmethod
+    def save(self, folder: Path, dtype: torch.dtype) -> None:
+        """Write the weights, and whatever else is needed to load them."""
+
+    @abstractmethod
+    def saved_spec(self, folder: str) -> Spec:
+        """The spec that loads what was written to a folder."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
 
 
 class Trainee(nn.Module):
-    """A network, its projection, and the classifier that is thrown away after training."""
+    """A pupil and the classifier that is thrown away after training."""
 
-    def __init__(self, network: ImageNetwork, classes: int, settings: Settings) -> None:
+    def __init__(self, pupil: Pupil, classes: int, settings: Settings) -> None:
         super().__init__()
-        self.network = Projected(network, settings.projection_dim)
+        self.pupil = pupil
         self.classifier = nn.Sequential(
-            nn.ReLU(), nn.Dropout(settings.dropout), nn.Linear(settings.projection_dim, classes)
+            nn.ReLU() if pupil.rectified else nn.Identity(),
+            nn.Dropout(settings.dropout),
+            nn.Linear(pupil.dim, classes),
         )
         self.reduced = settings.precision == "bfloat16"
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, images: Images) -> Float[Tensor, "images classes"]:
-        """Logits in float32."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.reduced):
-            shaped = images.contiguous(memory_format=torch.channels_last)
-            logits: Tensor = self.classifier(self.network(shaped))
-        return logits.float()
-
-
-def start_of(spec: SpectrogramCnnSpec) -> ImageNetwork:
-    """The network that training starts from; random weights are drawn from torch's own state."""
-    network = load_network(spec)
-    if spec.untrained:
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                # Torch's own draw leaves a sixth of the mean square per layer, He's all of it
-                # (2015, eq. 10), and AlexNet has no norms to make up for that.
-                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-    return network
+    def forward(self, inputs: Inputs) -> Float[Tensor, "windows classes"]:
+        """Logits in float32, on the CPU."""
+        with torch.autocast(self.pupil.device.type, torch.bfloat16, enabled=self.reduced):
+            logits: Tensor = self.classifier(self.pupil(inputs))
+        return logits.float().cpu()
 
 
 def train_stopped(
-    trainee: Trainee,
-    heard: Recordings,
-    held: Recordings,
-    spec: SpectrogramCnnSpec,
-    settings: Settings,
-    notify: Notify,
+    trainee: Trainee, heard: Recordings, held: Recordings, settings: Settings, notify: Notify
 ) -> list[float]:
     """Train in place, leave the best epoch's weights; returns development UAR per epoch."""
     random = torch.Generator().manual_seed(torch.initial_seed())
     steps = settings.epochs * _batches(heard, settings)
+    weights = [one for one in trainee.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(
-        trainee.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        weights, settings.learning_rate, weight_decay=settings.weight_decay
     )
     rates = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=steps, pct_start=0.1
@@ -78,10 +97,10 @@ def train_stopped(
     course: list[float] = []
     best: State = {}
     for epoch in range(settings.epochs):
-        for windows, truth in _epoch(heard, settings, random):
-            _step(trainee, from_unit(windows, spec), truth, optimiser, settings)
+        for inputs, truth in _epoch(heard, settings, random):
+            _step(trainee, inputs, truth, optimiser, settings)
             rates.step()
-        course.append(uar_of(scores_of(trainee, held, spec), held.truth))
+        course.append(uar_of(scores_of(trainee, held), held.truth))
         notify(epoch, course[-1])
         if course[-1] > max(course[:-1], default=-1.0):
             best = {name: value.clone() for name, value in trainee.state_dict().items()}
@@ -98,24 +117,24 @@ def _batches(heard: Recordings, settings: Settings) -> int:
 
 def _epoch(
     heard: Recordings, settings: Settings, random: torch.Generator
-) -> Iterator[tuple[Tensor, Int64[Tensor, "batch"]]]:
-    """Masked windows from 0 to 1 and their classes: one window of every recording."""
+) -> Iterator[tuple[Inputs, Int64[Tensor, "batch"]]]:
+    """Masked inputs and their classes: one window of every recording."""
     order = torch.randperm(len(heard), generator=random)
     for chosen in order.tensor_split(_batches(heard, settings)):
         rows = heard.one_window_each(chosen, random)
-        yield masked(heard.unit(rows), settings.masks, random), heard.truth[chosen]
+        yield heard.masked(rows, settings.masks, random), heard.truth[chosen]
 
 
 def _step(
     trainee: Trainee,
-    images: Images,
-    truth: Int64[Tensor, "images"],
+    inputs: Inputs,
+    truth: Int64[Tensor, "windows"],
     optimiser: torch.optim.Optimizer,
     settings: Settings,
 ) -> None:
     trainee.train()
     loss = nn.functional.cross_entropy(
-        trainee(images), truth, label_smoothing=settings.label_smoothing
+        trainee(inputs), truth, label_smoothing=settings.label_smoothing
     )
     optimiser.zero_grad()
     loss.backward()
@@ -124,13 +143,11 @@ def _step(
 
 
 @torch.no_grad()
-def scores_of(
-    trainee: nn.Module, held: Recordings, spec: SpectrogramCnnSpec
-) -> Float[Tensor, "recordings classes"]:
+def scores_of(trainee: nn.Module, held: Recordings) -> Float[Tensor, "recordings classes"]:
     """Sum of the log probabilities of each recording's windows."""
     trainee.eval()
-    rows = torch.arange(len(held.windows))
-    logits = [trainee(from_unit(held.unit(some), spec)) for some in rows.split(SCORED_AT_ONCE)]
+    rows = torch.arange(int(held.count.sum()))
+    logits = [trainee(held.inputs(some)) for some in rows.split(SCORED_AT_ONCE)]
     scores = torch.cat(logits).log_softmax(dim=1)
     return torch.zeros(len(held), scores.shape[1]).index_add_(0, held.owners(), scores)
 

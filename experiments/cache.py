@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.extraction import default_store
+from encoders.provenance import trained_spec
 from encoders.rows import cut, parse_json
 from encoders.store import damaged_keys, make_folder, shard_keys, write_atomically
 
@@ -19,6 +20,8 @@ LEFTOVER_S = 3600.0
 #: Names that a store gives its folders and shards: a family, and 32 hexadecimal digits of a hash.
 SPACE = re.compile(r"([a-z][a-z0-9_-]*)-[0-9a-f]{32}")
 SHARD = re.compile(r"([0-9a-f]{32})\.safetensors")
+#: Folder of encoders that were fine-tuned here.
+TRAINED = "finetuned"
 #: A description of an encoder is a page; what is larger is none.
 SPEC_BYTES = 1 << 20
 
@@ -64,6 +67,20 @@ def forget_fits() -> int:
     return len(folders)
 
 
+def trained_encoders() -> list[Path]:
+    """Folders of encoders that were fine-tuned in a fold of some run."""
+    found = default_store().root.glob(f"{TRAINED}/*")
+    return sorted(path for path in found if _is_folder(path) and not path.name.startswith("."))
+
+
+def forget_encoders() -> int:
+    """Remove every fine-tuned encoder; the next command trains again. Returns how many."""
+    folders = trained_encoders()
+    for folder in folders:
+        shutil.rmtree(folder)
+    return len(folders)
+
+
 def damaged() -> Iterator[tuple[Path, str]]:
     """Shards and descriptions that cannot be read or hold changed bytes, with what is wrong."""
     root = default_store().root
@@ -76,6 +93,10 @@ def damaged() -> Iterator[tuple[Path, str]]:
             _spec(path.parent)
         except ValueError as error:
             yield path, str(error)
+    for folder in trained_encoders():
+        what = _encoder_damage(folder)
+        if what is not None:
+            yield folder, what
 
 
 def collect_garbage() -> list[Path]:
@@ -85,6 +106,7 @@ def collect_garbage() -> list[Path]:
     """
     store = default_store()
     old = time.time() - LEFTOVER_S
+    folders = _clear_training(store.root / TRAINED, old)
     removed = [path for path in store.root.glob("*/.*.tmp") if path.lstat().st_mtime < old]
     removed += [path for path, _ in damaged() if not path.is_dir()]
     for space in store.spaces():
@@ -96,7 +118,7 @@ def collect_garbage() -> list[Path]:
             seen |= keys
     for path in removed:
         path.unlink(missing_ok=True)
-    return removed
+    return [*removed, *folders]
 
 
 # ---------------------------------------------------------------- from one place to another
@@ -190,6 +212,29 @@ def _encoder(space: Path) -> str:
         return "damaged spec.json (gc removes it, the next run writes it again)"
     name = spec.get("checkpoint") or spec["family"]
     return cut(f"{name}, {spec.get('storage', '?')}") + ", untrained" * bool(spec.get("untrained"))
+
+
+def _clear_training(folder: Path, old: float) -> list[Path]:
+    """Remove what killed trainings left, and damaged encoders; a training writes at its end."""
+    left = [path for path in folder.glob(".*.tmp") if _is_folder(path)]
+    removed = [path for path in left if path.stat().st_mtime < old]
+    removed += [path for path in trained_encoders() if _encoder_damage(path) is not None]
+    for path in removed:
+        shutil.rmtree(path)
+    return removed
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _encoder_damage(folder: Path) -> str | None:
+    """What is wrong with a fine-tuned encoder: weights or record are absent, or no pair."""
+    try:
+        trained_spec(folder)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return None
 
 
 def _damage(path: Path) -> str | None:

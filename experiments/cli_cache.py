@@ -16,7 +16,7 @@ def ls() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from experiments.cache import describe, kept_fits, size_mb
+    from experiments.cache import describe, kept_fits, size_mb, trained_encoders
     from fusion.escaping import counted
 
     table = Table("space", "encoder", "embeddings", "shards", "MB")
@@ -27,6 +27,9 @@ def ls() -> None:
     console.print(table)
     fits = kept_fits()
     say(f"trained heads of {counted(len(fits), 'run')}, {size_mb(fits):.1f} MB (gc --fits removes)")
+    tuned = trained_encoders()
+    told = counted(len(tuned), "fine-tuned encoder")
+    say(f"{told}, {size_mb(tuned):.1f} MB (gc --encoders removes)")
 
 
 @app.command()
@@ -46,9 +49,12 @@ def verify() -> None:
 @app.command()
 def gc(
     fits: Annotated[bool, typer.Option("--fits", help="Remove kept trained heads too.")] = False,
+    encoders: Annotated[
+        bool, typer.Option("--encoders", help="Remove encoders that were fine-tuned in folds too.")
+    ] = False,
 ) -> None:
     """Remove damaged files, leftovers of killed writers, and shards that others cover."""
-    from experiments.cache import collect_garbage, forget_fits
+    from experiments.cache import collect_garbage, forget_encoders, forget_fits
     from fusion.escaping import counted
 
     removed = collect_garbage()
@@ -57,6 +63,8 @@ def gc(
     say(f"{counted(len(removed), 'file')} removed")
     if fits:
         say(f"trained heads of {counted(forget_fits(), 'run')} removed")
+    if encoders:
+        say(f"{counted(forget_encoders(), 'fine-tuned encoder')} removed")
 
 
 @app.command()

@@ -24,11 +24,12 @@ from encoders.provenance import Provenance, provenance_of, trained_spec
 from encoders.specs import Kind, Spec
 from encoders.store import make_folder, write_atomically
 from encoders.utterance import Utterance
+from experiments.cache import TRAINED
 from experiments.finetuned import Trainable
 from experiments.locks import alone
 
-#: Folder of a store that holds trained encoders, and the file that says how long one took.
-FOLDER, TIMES = "finetuned", "training.json"
+#: The file that says how long a training took.
+TIMES = "training.json"
 #: One encoder per fold; seeds of a study are seeds of heads.
 SEED = 0
 #: What trains encoders besides our own code.
@@ -99,7 +100,7 @@ def trained_encoder(
         FinetuneError, AudioError: as :func:`encoders.finetune.finetune`.
     """
     name = _name(trainable, lesson, keys, targets, corpus)
-    folder = root / FOLDER / name
+    folder = root / TRAINED / name
     with alone(folder):
         found = _kept(folder, trainable, lesson)
         if found is None:

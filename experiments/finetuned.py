@@ -92,10 +92,11 @@ def _with_options(settings: Settings, told: list[str]) -> Settings:
 
 
 def _is_plain(hint: object) -> bool:
-    """Whether a setting can be typed: a number, a word, one of some words."""
-    choices = tuple(choice for choice in get_args(hint) if choice is not NoneType)
-    plain = (int, float, bool, str)
-    return hint in plain or get_origin(hint) is Literal or bool(choices and choices[0] in plain)
+    """Whether a setting can be typed: a number, a word, one of some words, or none of these."""
+    if hint in (int, float, bool, str) or get_origin(hint) is Literal:
+        return True
+    choices = [choice for choice in get_args(hint) if choice is not NoneType]
+    return len(choices) == 1 and _is_plain(choices[0])
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> str:

@@ -10,6 +10,7 @@ from encoders.checkpoints import MissingWeightsError, find_local, locate
 from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.cnn_weights import fetch_file, locate_file
 from encoders.descriptors import EgemapsSpec
+from encoders.mfcc_cnn_spec import MfccCnnSpec
 from encoders.names import SHORT_NAMES, parse_modality
 from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
 from encoders.rows import cut
@@ -50,7 +51,7 @@ def known_models() -> list[ModelRow]:
     rows = []
     for name, spec in SHORT_NAMES.items():
         checkpoint = getattr(spec, "checkpoint", None)
-        card = DESCRIPTORS[name] if checkpoint is None else CARDS[checkpoint]
+        card = CARDS[checkpoint] if checkpoint else DESCRIPTORS[name]
         facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
         shown = checkpoint or ("opensmile" if name == "egemaps" else "none")
         rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(spec)))
@@ -66,7 +67,7 @@ def known_models() -> list[ModelRow]:
 
 def _is_here(spec: Spec) -> bool:
     """Whether the weights are on this machine; of descriptors, the package that computes them."""
-    if isinstance(spec, SpectrogramCnnSpec):
+    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
         try:
             return locate_file(spec).is_file()
         except MissingWeightsError:

@@ -75,6 +75,25 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedEncoder:
+    """:class:`experiments.encoder_training.Trained` as it is stored."""
+
+    kind: str
+    typed: str
+    fold: str
+    part: str
+    train_speakers: int
+    dev_speakers: int
+    utterances: int
+    dev_uar: float
+    epoch: int
+    epochs: int
+    seconds: float
+    precision: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a run knows of itself and a report shows."""
 
@@ -89,6 +108,7 @@ class Facts:
     recognised: int = 0
     recogniser: str | None = None
     text_probe: Probe | None = None
+    finetuned: list[TrainedEncoder] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ speakers among them held out. What it saw is compared with the fold's test rows 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -43,6 +43,15 @@ class Bench:
     progress: Progress | None
     tell: Callable[[str], None]
     dirty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What the encoders of one view are trained and stopped on, and the heads that read them."""
+
+    part: str
+    sides: InnerFold
+    heads: InnerFolds
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,12 @@ def train_encoders(bench: Bench) -> Plan:
     plan = bench.plan
     if not plan.inputs.awaited:
         return plan
-    found = [_fold(bench, fold, one.inner) for fold, one in _folds(plan)]
+    # All of it is dealt out before hours of training.
+    lessons = [_lessons(bench, views.whole.inner) for views in plan.views]
+    found = [
+        [_seen(bench, fold, lesson) for lesson in own]
+        for fold, own in zip(plan.folds, lessons, strict=True)
+    ]
     every = [seen for own in found for seen in own]
     modals = [modal for seen in every for modal in seen.modals]
     inputs = replace(
@@ -99,31 +113,27 @@ def train_encoders(bench: Bench) -> Plan:
     return replace(plan, inputs=inputs, views=views, trained=trained)
 
 
-def _folds(plan: Plan) -> Iterator[tuple[Fold, View]]:
-    return zip(plan.folds, (views.whole for views in plan.views), strict=True)
-
-
-def _fold(bench: Bench, fold: Fold, inner: InnerFolds) -> list[Seen]:
-    """The view of all training rows; with cross-fitted arms those of both halves behind it."""
+def _lessons(bench: Bench, inner: InnerFolds) -> list[Lessons]:
+    """That of all training rows; with cross-fitted arms those of both halves behind it."""
     (whole,) = inner.folds
-    found = [_seen(bench, fold, ALL, whole, inner)]
+    found = [Lessons(ALL, whole, inner)]
     if not any(arm_of(arm).crossfitted for arm in bench.plan.arms):
         return found
-    by_id = {u.id: u for u in bench.plan.inputs.utterances}
+    by_id = {u.id: u for u in _all(bench)}
     one, other = halves([by_id[name] for name in whole.train], bench.corpus.label)
     for part, taught, left in ((HALVES[0], one, other), (HALVES[1], other, one)):
         heads = InnerFolds((InnerFold(left, whole.dev),))
-        found.append(_seen(bench, fold, part, InnerFold(taught, whole.dev), heads))
+        found.append(Lessons(part, InnerFold(taught, whole.dev), heads))
     return found
 
 
-def _seen(bench: Bench, fold: Fold, part: str, sides: InnerFold, heads: InnerFolds) -> Seen:
-    """Train the encoders on ``sides``; embed the rows that ``heads`` and the test set need."""
-    rows = {name for one in heads.folds for name in (*one.train, *one.dev)} | {*fold.test}
+def _seen(bench: Bench, fold: Fold, lessons: Lessons) -> Seen:
+    """Train the encoders of a view; embed the rows that its heads and the test set need."""
+    rows = {name for one in lessons.heads.folds for name in (*one.train, *one.dev)} | {*fold.test}
     encoders, modals = [], []
     batches: dict[str, ModalityBatch] = {}
     for awaited in bench.plan.inputs.awaited:
-        encoder = _encoder(bench, awaited, fold, part, sides)
+        encoder = _encoder(bench, awaited, fold, lessons)
         bench.tell(str(encoder.told))
         _check_record(bench, fold, encoder)
         modal = _embedded(bench, awaited, encoder, rows)
@@ -131,18 +141,19 @@ def _seen(bench: Bench, fold: Fold, part: str, sides: InnerFold, heads: InnerFol
         encoders.append(encoder)
         modals.append(modal)
     data = bench.plan.inputs.data
-    view = View(replace(data, inputs={**data.inputs, **batches}), heads)
+    view = View(replace(data, inputs={**data.inputs, **batches}), lessons.heads)
     return Seen(view, tuple(encoders), tuple(modals))
 
 
-def _encoder(bench: Bench, awaited: Awaited, fold: Fold, part: str, sides: InnerFold) -> Encoder:
-    by_id = {u.id: _worded(u, bench) for u in bench.plan.inputs.utterances if u.id in awaited.keys}
+def _encoder(bench: Bench, awaited: Awaited, fold: Fold, lessons: Lessons) -> Encoder:
+    sides = lessons.sides
+    by_id = {u.id: _taught(u, awaited, bench) for u in _all(bench) if u.id in awaited.keys}
     train, dev = (
         tuple(by_id[name] for name in side if name in by_id) for side in (sides.train, sides.dev)
     )
     assert not {*sides.train, *sides.dev} & {*fold.test}
     assert_speakers_apart(Fold(fold.name, sides.train, fold.test, sides.dev), _all(bench))
-    lesson, root = Lesson(fold.name, part, train, dev), bench.store.root
+    lesson, root = Lesson(fold.name, lessons.part, train, dev), bench.store.root
     targets, name = bench.corpus.targets, bench.corpus.name
     try:
         return trained_encoder(
@@ -157,9 +168,16 @@ def _all(bench: Bench) -> Sequence[Utterance]:
     return bench.plan.inputs.utterances
 
 
-def _worded(utterance: Utterance, bench: Bench) -> Utterance:
-    """The utterance with the words that every arm reads, recognised ones where those are asked."""
-    return replace(utterance, transcript=bench.plan.inputs.words.texts.get(utterance.id))
+def _taught(utterance: Utterance, awaited: Awaited, bench: Bench) -> Utterance:
+    """The utterance as its encoder is to be taught it.
+
+    Words are those that every arm reads, recognised ones where those are asked. A recording that
+    could not be read is none to a text encoder, which would only ask for its content.
+    """
+    inputs = bench.plan.inputs
+    heard = awaited.trainable.kind == "audio" or utterance.id in inputs.keys
+    audio = utterance.audio if heard else None
+    return replace(utterance, audio=audio, transcript=inputs.words.texts.get(utterance.id))
 
 
 def _embedded(bench: Bench, awaited: Awaited, encoder: Encoder, rows: set[str]) -> Modal:

@@ -30,8 +30,8 @@ see `NOTICE`.
 ## What it can do
 
 - Held-out speakers: a twin trained in the same way without actors {test_names}, and scored on them,
-  has UAR {held_out:.3f} ({classes} classes, chance {chance:.3f}). One split, one seed. With 50 epochs,
-  which the development speakers put lower, it was 0.481: the difference is chance.
+  has UAR {held_out:.3f} ({classes} classes, chance {chance:.3f}). One split, one seed. With 50
+  epochs, which the development speakers put lower, it was 0.481: the difference is chance.
 - Other corpora: `benchmarks/results/embeddings.md` compares it on EmoDB with log-mel, MFCC and the
   same network with random weights.
 

@@ -44,7 +44,8 @@ def test_the_record_names_all_actors_and_recordings_of_ravdess_speech():
     held = seen(SPEC)
     assert held is not None
     assert held.speakers == {f"{actor:02d}" for actor in range(1, 25)}
-    assert len(held.keys) == 1440
+    # Of the 1440 files two hold the same samples.
+    assert len(held.keys) == 1439
     assert held.corpus == "ravdess"
 
 

@@ -211,7 +211,9 @@ def test_a_missing_model_is_told_before_anything_is_loaded(empty_hub):
         load_encoder(SpeechSpec())
 
 
-@pytest.mark.parametrize("name", [n for n, s in SHORT_NAMES.items() if hasattr(s, "checkpoint")])
+@pytest.mark.parametrize(
+    "name", [n for n, s in SHORT_NAMES.items() if getattr(s, "checkpoint", "")]
+)
 def test_every_short_name_has_a_card(name):
     assert CARDS[SHORT_NAMES[name].checkpoint].short_name == name
 

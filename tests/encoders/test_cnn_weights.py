@@ -204,7 +204,7 @@ def test_a_path_that_is_not_there_is_told():
     "part",
     [
         "serfusion models fetch {name}",
-        "https://download.pytorch.org/models/{name}",
+        "https://download.pytorch.org/models/{network}",
         "{name}@weights=FILE",
         "{name}:untrained needs none",
     ],
@@ -213,7 +213,8 @@ def test_missing_weights_are_one_clear_message(name, part):
     spec = parse_modality(name, "audio").encoder
     with pytest.raises(MissingWeightsError) as caught:
         locate_weights(spec)
-    assert part.format(name=name) in str(caught.value)
+    network = name.removesuffix("-imagenet")
+    assert part.format(name=name, network=network) in str(caught.value)
     with pytest.raises(MissingWeightsError):
         fingerprint_of(spec)
 

@@ -137,9 +137,9 @@ def test_the_other_networks_are_trained_and_loaded_too(sides, architecture, tmp_
     train, dev, new = sides
     settings = replace(QUICK, epochs=1, batch_size=2)
     few = finetune(train[:4], dev[:2], TARGETS, spec, settings, seed=0, corpus="tones")
-    before = {name: value.clone() for name, value in few.network.state_dict().items()}
+    before = {name: value.clone() for name, value in few.pupil.network.state_dict().items()}
     assert pooled(few.save(tmp_path / "net"), new[:1]).shape == (1, 16)
-    assert torch.equal(before["projection.weight"], few.network.projection.weight)
+    assert torch.equal(before["projection.weight"], few.pupil.network.projection.weight)
     counters = [value for name, value in before.items() if name.endswith("num_batches_tracked")]
     assert counters
     assert all(value == 2 for value in counters), "norms have seen both batches"
@@ -148,7 +148,7 @@ def test_the_other_networks_are_trained_and_loaded_too(sides, architecture, tmp_
 def test_what_is_loaded_is_what_was_trained(tuned, saved, sides):
     from encoders.spectrogram_cnn import SpectrogramCnnEncoder
 
-    own = SpectrogramCnnEncoder(tuned.network, tuned.spec, torch.device("cpu")).eval()
+    own = SpectrogramCnnEncoder(tuned.pupil.network, tuned.spec, torch.device("cpu")).eval()
     audio = read_utterance(sides[2][0])
     with torch.no_grad():
         assert torch.equal(own([audio])[0], load_encoder(saved).encode([audio])[0])
@@ -181,7 +181,9 @@ def test_the_same_seed_gives_the_same_bytes(tuned, saved, sides, tmp_path):
 def test_another_seed_gives_other_weights(tuned, sides):
     few = (sides[0][:4], sides[1][:2], None)
     other, first = (trained(few, settings=replace(QUICK, epochs=1), seed=n) for n in (1, 0))
-    assert not torch.equal(other.network.projection.weight, first.network.projection.weight)
+    assert not torch.equal(
+        other.pupil.network.projection.weight, first.pupil.network.projection.weight
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,9 @@ def test_every_setting_changes_the_weights(sides, changes):
     one = replace(QUICK, epochs=2, batch_size=2)
     few = (sides[0][:4], sides[1][:2], None)
     before, after = (trained(few, settings=s) for s in (one, replace(one, **changes)))
-    assert not torch.equal(before.network.projection.weight, after.network.projection.weight)
+    assert not torch.equal(
+        before.pupil.network.projection.weight, after.pupil.network.projection.weight
+    )
 
 
 def test_training_stops_when_development_no_longer_improves(sides):
@@ -275,7 +279,7 @@ def test_weights_or_a_record_alone_are_refused(saved, tmp_path):
     with pytest.raises(ValueError, match="without it nothing may be scored"):
         seen(replace(saved, checkpoint=str(renamed)))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"expected weights\.safetensors with provenance\.json"):
+    with pytest.raises(ValueError, match=r"expected weights .* with provenance\.json beside"):
         trained_spec(tmp_path / "empty")
 
 
@@ -359,5 +363,5 @@ def test_eight_bits_are_half_a_step_off_at_most(sides):
     audio: Audio = read_utterance(sides[0][0])
     kept = prepare(sides[0][:1], SPEC, WaveformChanges(), np.random.default_rng(0))
     exact = torch.cat([to_unit(some, SPEC) for some in windows_of(audio.samples, SPEC)])
-    found = kept.unit(torch.arange(len(kept.windows)))
+    found = kept.inputs(torch.arange(len(kept.windows)))
     assert 0 < (found - exact).abs().max() <= 0.5 / 255 + 1e-6

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from encoders.audio import Audio
 from encoders.descriptors import MfccSpec
 from encoders.embedding import embed
 from encoders.encoder import Encoder, load_encoder
+from encoders.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.names import parse_modality
 from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec, model_part
 
@@ -40,6 +42,10 @@ DESCRIPTORS: dict[str, Spec] = {
     "mfcc": MfccSpec(storage="frames", deltas=2),
     "mfcc13-trimmed": MfccSpec(n_mfcc=13, trim_db=30.0, mel_sample_rate_hz=22050),
     "mfcc-frequency": MfccSpec(axis="frequency"),
+    **{
+        f"mfcc-{name}": MfccCnnSpec(architecture=name, untrained=True, window_s=1.0)
+        for name in get_args(MfccArchitecture)
+    },
 }
 FAMILIES = (*SPEECH, "whisper", *TEXT, *SENTENCES, *DESCRIPTORS)
 SECONDS = (0.3, 3.0, 0.9, 0.31, 1.7)
@@ -355,9 +361,9 @@ def test_untrained_architectures_with_equal_weights_have_their_own_keys(
 
 
 def test_an_untrained_text_model_reads_any_character():
-    from encoders.text import _untrained_tokenizer
+    from encoders.text import untrained_tokenizer
 
-    tokenizer = _untrained_tokenizer(BertSpec(untrained=True))
+    tokenizer = untrained_tokenizer()
     text = "Grüße, 世界! 😀 ok"
     assert max(tokenizer(text)["input_ids"]) < len(tokenizer)
     assert tokenizer.unk_token_id in tokenizer(text)["input_ids"]
@@ -378,6 +384,7 @@ import hashlib, sys
 import numpy as np
 from encoders.audio import Audio
 from encoders.encoder import fingerprint_of, load_encoder
+from encoders.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.names import parse_modality
 spec = parse_modality(sys.argv[1], "audio").encoder
 wave = np.sin(np.arange(8000, dtype=np.float32) / 7)

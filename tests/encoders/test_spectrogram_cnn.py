@@ -248,7 +248,7 @@ def test_what_is_held_of_a_long_recording_is_bounded(monkeypatch):
     seen: list[int] = []
     module = load_encoder(SMALL).module
     monkeypatch.setattr(
-        module, "_embed", lambda windows: seen.append(len(windows)) or torch.zeros(len(windows), 1)
+        module, "embed", lambda windows: seen.append(len(windows)) or torch.zeros(len(windows), 1)
     )
     assert module([noise(60.0)])[0].shape == (1, 237, 1)
     assert max(seen) == spectrogram_cnn.BATCH_WINDOWS

@@ -15,7 +15,7 @@ from fusion.late import fuse_late
 from fusion.splits import Fold, InnerFolds
 
 BUDGET = Budget(trials=2, seeds=2)
-TRAINED = ("audio", "audio_frames", "concat", "attention")
+TRAINED = ("audio", "audio_frames", "concat", "concat_linear", "attention")
 
 
 @pytest.fixture(autouse=True)
