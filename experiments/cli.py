@@ -30,10 +30,24 @@ app.add_typer(cli_models.app, name="models")
 console = Console()
 errors = Console(stderr=True, highlight=False)
 
-Corpus = Annotated[str | None, typer.Option(help="Name of a known corpus (serfusion corpora).")]
-Manifest = Annotated[Path | None, typer.Option(help="CSV or JSONL with one utterance per row.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of the corpus or of the audio files.")]
-Labels = Annotated[str | None, typer.Option(help="Classes in their order, as in angry,happy,sad.")]
+Corpus = Annotated[
+    list[str] | None,
+    typer.Option(help="Name of a known corpus (serfusion corpora); repeat it for several."),
+]
+Manifest = Annotated[
+    list[Path] | None, typer.Option(help="CSV or JSONL with one utterance per row.")
+]
+Root = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder of the corpus or of the audio files; one for each corpus."),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="Classes in their order, as in angry,happy,sad; a set of the corpus, as in 4-class; "
+        "or common:ekman, common:four ... for any."
+    ),
+]
 Audio = Annotated[str | None, typer.Option(help="Audio encoder, as in logmel or wav2vec2-base.")]
 Text = Annotated[str | None, typer.Option(help="Text encoder, as in minilm or bert-base.")]
 Asr = Annotated[str, typer.Option(help="Recogniser of missing transcripts.")]
@@ -95,7 +109,11 @@ def compare(
         typer.Option("--map", help="Classes of its labels that differ, as in hap=happy,exc=happy."),
     ] = None,
     folds: Annotated[
-        str | None, typer.Option(help="groups, speaker, session, fold or split.")
+        str | None,
+        typer.Option(
+            help="groups, speaker, session, fold or split; of several corpora also corpus (leave "
+            "one out), cross:A+B/C, matrix."
+        ),
     ] = None,
     rows: Annotated[
         str | None,
@@ -117,7 +135,7 @@ def compare(
     from experiments.config import read_study, study_from_options
 
     options = {
-        **{"corpus": corpus, "manifest": _text(manifest), "root": _text(root)},
+        **{"corpus": _some(corpus), "manifest": _some(manifest), "root": _some(root)},
         **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
         **{"transcript": transcript, "arms": _list(arms), "map": _list(label_map)},
         **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
@@ -138,7 +156,7 @@ def check(
     from experiments.check import check_corpus, print_check
     from experiments.corpora import load_source
 
-    found = load_source(corpus, _text(manifest), _text(root), _list(labels))
+    found = load_source(_some(corpus), _some(manifest), _some(root), _list(labels))
     with bars() as progress:
         result = check_corpus(found, progress)
     print_check(result, console)
@@ -163,7 +181,7 @@ def embed(
     from experiments.corpora import load_source
     from experiments.embed import embed_corpus
 
-    found = load_source(corpus, _text(manifest), _text(root), None)
+    found = load_source(_some(corpus), _some(manifest), _some(root), None)
     with bars() as progress:
         done = embed_corpus(found, audio=audio, text=text, asr=asr, shard=shard, progress=progress)
     console.print(f"{done.encoded} encoded, {done.cached} from the cache")
@@ -268,8 +286,12 @@ def _leave(failures: "Sequence[Failure]") -> None:
     raise typer.Exit(1)
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _some(given: Sequence[str | Path] | None) -> str | tuple[str, ...] | None:
+    """An option that may be repeated: nothing, what was given once, or all of it."""
+    if not given:
+        return None
+    texts = tuple(map(str, given))
+    return texts[0] if len(texts) == 1 else texts
 
 
 def _list(typed: str | None) -> tuple[str, ...] | None:

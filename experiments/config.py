@@ -24,17 +24,18 @@ class OptionError(ConfigError):
 class Study:
     """One comparison: the corpus, the encoders, the protocol and the budget.
 
-    Exactly one of ``corpus`` and ``manifest`` is given. ``arms`` None means the default arms, of
-    which those that the inputs cannot serve are left out with a warning. ``map`` says which class
-    a label of a published classifier is (``hap=happy``), where its name does not.
+    ``corpus`` or ``manifest`` is given; several of them are compared as one. ``arms`` None means
+    the default arms, of which those that the inputs cannot serve are left out with a warning.
+    ``map`` says which class a label of a published classifier is (``hap=happy``), where its name
+    does not.
     ``allow_contaminated`` scores a fine-tuned encoder on what it has seen, and marks every table.
     """
 
     audio: str
     text: str
-    corpus: str | None = None
-    manifest: str | None = None
-    root: str | None = None
+    corpus: str | tuple[str, ...] | None = None
+    manifest: str | tuple[str, ...] | None = None
+    root: str | tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
     asr: str = "whisper-base"
     transcript: Literal["gold", "asr", "gold_else_asr"] = "gold_else_asr"
@@ -48,8 +49,8 @@ class Study:
 
     def __post_init__(self) -> None:
         faults = []
-        if (self.corpus is None) == (self.manifest is None):
-            faults.append("expected exactly one of --corpus NAME and --manifest FILE")
+        if self.corpus in (None, ()) and self.manifest in (None, ()):
+            faults.append("expected --corpus NAME or --manifest FILE (or several of them)")
         if self.trials < 0:
             faults.append(f"--trials {self.trials}: expected 0 (documented defaults) or more")
         if self.arms is not None and not self.arms:

@@ -7,36 +7,37 @@ from pathlib import Path
 
 from encoders.manifest import read_manifest
 from encoders.utterance import Corpus, CorpusError, Fault
-from experiments.config import OptionError
 from experiments.corpora.common_sets import PREFIX, apply_common, common_set
 from experiments.corpora.label_sets import LABEL_SETS, LabelSet, apply, own_classes
+from experiments.corpora.merged import merge
 from experiments.corpora.registry import CORPORA, UNREAD
+from experiments.corpora.sources import OneOrMore, Source, parse_sources
 
 
 def load_source(
-    corpus: str | None,
-    manifest: str | None,
-    root: str | None,
+    corpus: OneOrMore,
+    manifest: OneOrMore,
+    root: OneOrMore,
     labels: tuple[str, ...] | None = None,
 ) -> Corpus:
-    """The corpus that ``--corpus NAME --root DIR`` or ``--manifest FILE`` names.
+    """The corpus that ``--corpus NAME --root DIR`` or ``--manifest FILE`` names, or several as one.
 
     ``labels`` are classes of a manifest in their order; of a named corpus they are a set of it
     (``4-class``), some of its classes, or ``common:NAME``, which manifests take too.
 
     Raises:
-        OptionError: neither or both are given.
+        OptionError: nothing is given, or roots that do not fit.
         CorpusError: with every fault of what is given.
     """
-    if (corpus is None) == (manifest is None):
-        raise OptionError("expected exactly one of --corpus NAME and --manifest FILE")
-    folder = Path(root).expanduser() if root else None
-    if folder is not None and not folder.is_dir():
-        raise CorpusError("source", [Fault(f"--root {folder}", "is not a folder")])
-    if manifest is not None:
-        return _manifest(Path(manifest).expanduser(), folder, labels)
-    assert corpus is not None
-    return read_corpus(corpus, folder, labels)
+    found = [_read(source, labels) for source in parse_sources(corpus, manifest, root)]
+    return found[0] if len(found) == 1 else merge(found)
+
+
+def _read(source: Source, labels: tuple[str, ...] | None) -> Corpus:
+    if source.manifest is not None:
+        return _manifest(source.manifest, source.root, labels)
+    assert source.corpus is not None
+    return read_corpus(source.corpus, source.root, labels)
 
 
 def read_corpus(name: str, root: Path | None, labels: Sequence[str] | None = None) -> Corpus:

@@ -257,9 +257,9 @@ def test_a_root_that_is_no_folder_is_named(tmp_path):
         read_corpus("emodb", tmp_path / "none")
 
 
-@pytest.mark.parametrize("given", [(None, None), ("demo", "m.csv")])
-def test_exactly_one_source_is_expected(given):
-    with pytest.raises(OptionError, match="expected exactly one of"):
+@pytest.mark.parametrize("given", [(None, None), ((), ())])
+def test_a_source_is_expected(given):
+    with pytest.raises(OptionError, match="expected --corpus NAME or --manifest FILE"):
         load_source(*given, None)
 
 
