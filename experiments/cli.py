@@ -43,10 +43,7 @@ Root = Annotated[
 ]
 Labels = Annotated[
     str | None,
-    typer.Option(
-        help="Classes in their order, as in angry,happy,sad; a set of the corpus, as in 4-class; "
-        "or common:ekman, common:four ... for any."
-    ),
+    typer.Option(help="Classes as angry,happy,sad; a set as 4-class; common:ekman for any corpus."),
 ]
 Audio = Annotated[str | None, typer.Option(help="Audio encoder, as in logmel or wav2vec2-base.")]
 Text = Annotated[str | None, typer.Option(help="Text encoder, as in minilm or bert-base.")]
@@ -170,6 +167,7 @@ def embed(
     corpus: Corpus = None,
     manifest: Manifest = None,
     root: Root = None,
+    labels: Labels = None,
     audio: Audio = None,
     text: Text = None,
     asr: Asr = "whisper-base",
@@ -181,7 +179,7 @@ def embed(
     from experiments.corpora import load_source
     from experiments.embed import embed_corpus
 
-    found = load_source(_some(corpus), _some(manifest), _some(root), None)
+    found = load_source(_some(corpus), _some(manifest), _some(root), _list(labels))
     with bars() as progress:
         done = embed_corpus(found, audio=audio, text=text, asr=asr, shard=shard, progress=progress)
     console.print(f"{done.encoded} encoded, {done.cached} from the cache")

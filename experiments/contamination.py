@@ -52,7 +52,7 @@ def check_unseen(
         if record is None:
             continue
         held = record.seen
-        count = sum(_is_seen(held, corpus, u, keys.get(u.id)) for u in scored)
+        count = sum(is_seen(held, corpus, u, keys.get(u.id)) for u in scored)
         if count:
             found.append(Contamination(name, record.corpus, count, len(scored)))
     if found and not study.allow_contaminated:
@@ -63,7 +63,7 @@ def check_unseen(
     return tuple(found)
 
 
-def _is_seen(held: Seen, corpus: Corpus, utterance: Utterance, key: str | None) -> bool:
+def is_seen(held: Seen, corpus: Corpus, utterance: Utterance, key: str | None) -> bool:
     """Whether an encoder has seen an utterance or its speaker, however corpora were merged."""
     origin, speaker = utterance.corpus or corpus.name, utterance.speaker
     if speaker is not None and utterance.corpus is not None:

@@ -28,6 +28,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 SPLITS = ("train", "dev", "test")
 #: A duration as pandas writes it: ``0 days 00:00:01.500000``.
 DURATION = re.compile(r"(?:(\d+) days? )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,60}")
 SECONDS = (86400.0, 3600.0, 60.0, 1.0)
 
 
@@ -66,8 +67,10 @@ def read(root: Path) -> Corpus:
         raise CorpusError(str(path), faults)
     lost = [u.id for u in utterances if u.audio is None]
     splits = {u.split for u in utterances}
+    name = str(header.get("name"))
     return Corpus(
-        name="audformat",
+        # Two databases must not have one name where they are compared together.
+        name=name if NAME.fullmatch(name) else "audformat",
         root=root,
         task="single-label",
         targets=targets,

@@ -52,7 +52,7 @@ def test_tables_of_files_and_segments_are_put_together(root):
     first, second = corpus.utterances
     assert (corpus.label(first), first.speaker, first.transcript) == ("anger", "spk1", "no")
     assert (first.start_s, first.end_s, second.start_s, second.end_s) == (0.0, 1.5, 62.0, None)
-    assert (first.audio is not None, second.audio) == (True, None)
+    assert (corpus.name, first.audio is not None, second.audio) == ("mini", True, None)
 
 
 def test_what_a_scheme_tells_of_speakers_is_taken(root):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from encoders.provenance import Seen
 from encoders.utterance import Corpus, CorpusError, Utterance, one_hot
 from experiments.config import OptionError
+from experiments.contamination import is_seen
 from experiments.corpora import load_source
 from experiments.corpora.merged import merge
 from experiments.corpora.sources import parse_sources
@@ -114,6 +116,19 @@ def test_corpora_without_shared_classes_are_told_which_sets_they_share():
     message = str(caught.value)
     assert "0 classes are shared, at least two are needed: one has anger, joy, calm" in message
     assert "give --labels common:ekman (angry, happy) or common:four (angry, happy)" in message
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (Seen("one", frozenset(["s0"]), frozenset()), 6),  # trained on that corpus alone
+        (Seen("one+three", frozenset(["one/s0", "three/s1"]), frozenset()), 6),  # on several
+        (Seen("three", frozenset(["s0"]), frozenset()), 0),  # on an equal name elsewhere
+        (Seen("three", frozenset(), frozenset(["key"])), 12 * 6),  # on equal samples
+    ],
+)
+def test_what_an_encoder_has_seen_is_known_however_corpora_were_merged(held, expected, both):
+    assert sum(is_seen(held, both, u, "key") for u in both.utterances) == expected
 
 
 # ---------------------------------------------------------------- what is typed
