@@ -14,7 +14,8 @@ class Utterance:
 
     ``target`` has the length of ``Corpus.targets`` (one-hot, multi-hot, shares or values); None
     means unlabelled, which is not "no class present". ``transcript`` is None where the words are
-    not known, never an empty string. ``end_s`` None means: to the end of the file.
+    not known, never an empty string. ``end_s`` None means: to the end of the file. ``corpus`` is
+    the corpus of origin where several were merged, None elsewhere.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Utterance:
     language: str | None = None
     sex: str | None = None
     age: float | None = None
+    corpus: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,17 @@
 
 import errno
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from experiments import cli_cache, cli_models
 from experiments.config import OptionError
+from experiments.terminal import bars, console, errors, leave
 
 if TYPE_CHECKING:
-    from encoders.extraction import Failure, Progress
     from experiments.config import Study
 
 app = typer.Typer(
@@ -27,13 +25,21 @@ app = typer.Typer(
 )
 app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_models.app, name="models")
-console = Console()
-errors = Console(stderr=True, highlight=False)
-
-Corpus = Annotated[str | None, typer.Option(help="Name of a known corpus (serfusion corpora).")]
-Manifest = Annotated[Path | None, typer.Option(help="CSV or JSONL with one utterance per row.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of the corpus or of the audio files.")]
-Labels = Annotated[str | None, typer.Option(help="Classes in their order, as in angry,happy,sad.")]
+Corpus = Annotated[
+    list[str] | None,
+    typer.Option(help="Name of a known corpus (serfusion corpora); repeat it for several."),
+]
+Manifest = Annotated[
+    list[Path] | None, typer.Option(help="CSV or JSONL with one utterance per row.")
+]
+Root = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder of the corpus or of the audio files; one for each corpus."),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(help="Classes as angry,happy,sad; a set as 4-class; common:ekman for any corpus."),
+]
 Audio = Annotated[
     str | None,
     typer.Option(help="Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."),
@@ -99,7 +105,11 @@ def compare(
         typer.Option("--map", help="Classes of its labels that differ, as in hap=happy,exc=happy."),
     ] = None,
     folds: Annotated[
-        str | None, typer.Option(help="groups, speaker, session, fold or split.")
+        str | None,
+        typer.Option(
+            help="groups, speaker, session, fold or split; of several corpora also corpus (leave "
+            "one out), cross:A+B/C, matrix."
+        ),
     ] = None,
     rows: Annotated[
         str | None,
@@ -135,7 +145,7 @@ def compare(
     from experiments.config import read_study, study_from_options
 
     options = {
-        **{"corpus": corpus, "manifest": _text(manifest), "root": _text(root)},
+        **{"corpus": _some(corpus), "manifest": _some(manifest), "root": _some(root)},
         **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
         **{"transcript": transcript, "arms": _list(arms), "map": _list(label_map)},
         **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
@@ -156,11 +166,11 @@ def check(
     from experiments.check import check_corpus, print_check
     from experiments.corpora import load_source
 
-    found = load_source(corpus, _text(manifest), _text(root), _list(labels))
+    found = load_source(_some(corpus), _some(manifest), _some(root), _list(labels))
     with bars() as progress:
         result = check_corpus(found, progress)
     print_check(result, console)
-    _leave(result.failures)
+    leave(result.failures)
     if result.obstacle is not None:
         raise typer.Exit(1)
 
@@ -170,6 +180,7 @@ def embed(
     corpus: Corpus = None,
     manifest: Manifest = None,
     root: Root = None,
+    labels: Labels = None,
     audio: Audio = None,
     text: Text = None,
     asr: Asr = "whisper-base",
@@ -181,11 +192,11 @@ def embed(
     from experiments.corpora import load_source
     from experiments.embed import embed_corpus
 
-    found = load_source(corpus, _text(manifest), _text(root), None)
+    found = load_source(_some(corpus), _some(manifest), _some(root), _list(labels))
     with bars() as progress:
         done = embed_corpus(found, audio=audio, text=text, asr=asr, shard=shard, progress=progress)
     console.print(f"{done.encoded} encoded, {done.cached} from the cache")
-    _leave(done.failures)
+    leave(done.failures)
 
 
 @app.command()
@@ -223,45 +234,6 @@ def main() -> None:
         sys.exit(1)
 
 
-@contextmanager
-def bars() -> "Iterator[Progress]":
-    """Progress on standard error, one bar per kind of work; lines where that is no terminal."""
-    if not errors.is_terminal:
-        yield _lines()
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as shown:
-        tasks: dict[str, Any] = {}
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = shown.add_task(what, total=total)
-            shown.update(tasks[what], completed=done, total=total)
-
-        yield progress
-
-
-def _lines() -> "Progress":
-    """Progress for logs: a line at every tenth of each kind of work that is not done at once."""
-    told: dict[str, int] = {}
-
-    def progress(what: str, done: int, total: int) -> None:
-        tenth = 10 * done // max(total, 1)
-        if tenth > told.get(what, 0) and not (what not in told and done == total):
-            errors.print(f"{what}: {done} of {total}", markup=False)
-        told[what] = max(tenth, told.get(what, 0))
-
-    return progress
-
-
 def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
     from experiments.comparison import compare as run_comparison
     from experiments.report import print_report
@@ -273,21 +245,15 @@ def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
         outcome = run_comparison(study, out=out, jobs=jobs, progress=progress, notify=tell)
     print_report(outcome.results, console)
     console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
-    _leave(outcome.failures)
+    leave(outcome.failures)
 
 
-def _leave(failures: "Sequence[Failure]") -> None:
-    """List the media files that could not be used; exit code 1 if there are any."""
-    if not failures:
-        return
-    errors.print(f"{len(failures)} could not be used:", markup=False)
-    for failure in failures[:20]:
-        errors.print(f"  {failure.utterance}: {failure.why}", markup=False, soft_wrap=True)
-    raise typer.Exit(1)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _some(given: Sequence[str | Path] | None) -> str | tuple[str, ...] | None:
+    """An option that may be repeated: nothing, what was given once, or all of it."""
+    if not given:
+        return None
+    texts = tuple(map(str, given))
+    return texts[0] if len(texts) == 1 else texts
 
 
 def _list(typed: str | None) -> tuple[str, ...] | None:

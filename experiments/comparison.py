@@ -26,6 +26,7 @@ from experiments.inputs import (
     reads_words,
     typed_encoders,
 )
+from experiments.matrix import trained_on
 from experiments.plan import Plan, describe_folds, make_folds, make_plan, warnings_of
 from experiments.published import find_published
 from experiments.report import write_report
@@ -208,7 +209,7 @@ def _prediction_rows(
                     utterance = utterances[row]
                     yield Prediction(
                         run=run,
-                        corpus=corpus,
+                        corpus=utterance.corpus or corpus,
                         utterance=utterance.id,
                         speaker=speaker_of(utterance),
                         arm=one.arm,
@@ -253,6 +254,7 @@ def _facts(
             "study": asdict(study),
             "protocol": plan.protocol,
             "folds": len(plan.folds),
+            "trained_on": trained_on(inputs.utterances, plan.folds),
             "synthetic": corpus.synthetic,
             "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
             "contaminated": contaminated,

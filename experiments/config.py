@@ -29,9 +29,10 @@ class OptionError(ConfigError):
 class Study:
     """One comparison: the corpus, the encoders, the protocol and the budget.
 
-    Exactly one of ``corpus`` and ``manifest`` is given. ``arms`` None means the default arms, of
-    which those that the inputs cannot serve are left out with a warning. ``map`` says which class
-    a label of a published classifier is (``hap=happy``), where its name does not.
+    ``corpus`` or ``manifest`` is given; several of them are compared as one. ``arms`` None means
+    the default arms, of which those that the inputs cannot serve are left out with a warning.
+    ``map`` says which class a label of a published classifier is (``hap=happy``), where its name
+    does not.
     ``head`` fixes hyperparameters of heads (``loss=focal``), which are then not tuned.
     ``allow_contaminated`` scores a fine-tuned encoder on what it has seen, and marks every table.
 
@@ -42,9 +43,9 @@ class Study:
 
     audio: str
     text: str
-    corpus: str | None = None
-    manifest: str | None = None
-    root: str | None = None
+    corpus: str | tuple[str, ...] | None = None
+    manifest: str | tuple[str, ...] | None = None
+    root: str | tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
     asr: str = "whisper-base"
     transcript: Literal["gold", "asr", "gold_else_asr"] = "gold_else_asr"
@@ -62,8 +63,8 @@ class Study:
         faults = []
         if self.recipe is not None:
             faults += self._follow_recipe()
-        if (self.corpus is None) == (self.manifest is None):
-            faults.append("expected exactly one of --corpus NAME and --manifest FILE")
+        if self.corpus in (None, ()) and self.manifest in (None, ()):
+            faults.append("expected --corpus NAME or --manifest FILE (or several of them)")
         if self.trials < 0:
             faults.append(f"--trials {self.trials}: expected 0 (documented defaults) or more")
         if self.arms is not None and not self.arms:

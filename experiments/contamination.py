@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from encoders.names import parse_modality
-from encoders.provenance import Provenance, provenance_of
+from encoders.provenance import Provenance, Seen, provenance_of
 from encoders.specs import Modality, Spec
 from encoders.utterance import Corpus, Utterance
 from experiments.config import FINETUNED, ConfigError, Study
@@ -52,7 +52,7 @@ def check_unseen(
         if record is None:
             continue
         held = record.seen
-        count = sum(held.holds(corpus.name, u.speaker, keys.get(u.id)) for u in scored)
+        count = sum(is_seen(held, corpus, u, keys.get(u.id)) for u in scored)
         if count:
             found.append(Contamination(name, record.corpus, count, len(scored)))
     return allowed(study, found)
@@ -70,6 +70,14 @@ def allowed(study: Study, found: Sequence[Contamination]) -> tuple[Contamination
             f"Score another corpus, take another encoder, or add {FLAG}, which marks every table"
         )
     return tuple(found)
+
+
+def is_seen(held: Seen, corpus: Corpus, utterance: Utterance, key: str | None) -> bool:
+    """Whether an encoder has seen an utterance or its speaker, however corpora were merged."""
+    origin, speaker = utterance.corpus or corpus.name, utterance.speaker
+    if speaker is not None and utterance.corpus is not None:
+        speaker = speaker.removeprefix(f"{origin}/")
+    return held.holds(origin, speaker, key) or f"{origin}/{speaker}" in held.speakers
 
 
 def used_specs(study: Study, arms: Sequence[str]) -> dict[str, Spec]:

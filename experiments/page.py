@@ -18,6 +18,7 @@ from experiments.figures import (
     draw_forest,
     kind_of,
 )
+from experiments.matrix import matrix_table
 from experiments.wording import (
     ABSENT,
     BEST,
@@ -74,6 +75,7 @@ def page(results: Mapping[str, Any], folder: str = "") -> str:
         metrics=METRICS,
         best=BEST,
         compared=_by_metric(results["differences"]),
+        matrix=matrix_table(results.get("matrix", ())),
         claims=[claim(row, speakers) for row in _exploratory(results["differences"])],
         beats_both=beats_both(results["differences"]),
         methods=_methods(results),
@@ -107,8 +109,11 @@ def command(study: Mapping[str, Any] | None) -> str | None:
         default = value == defaults.get(name, MISSING) and name not in _ALWAYS
         if value is None or default:
             continue
-        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        words.append(f"--{name} {shlex.quote(plain(text))}")
+        several = isinstance(value, list | tuple)
+        # Sources repeat their option; other lists stand behind one.
+        texts = list(map(str, value if several else [value]))
+        texts = texts if name in first else [",".join(texts)]
+        words += [f"--{name} {shlex.quote(plain(text))}" for text in texts]
     return _folded(words)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.matrix import corpus_matrix
 from fusion import metrics
 from fusion.predictions import Prediction, best_per_fold, counts_by_speaker, digest
 from fusion.statistics import holm, interval, paired_difference
@@ -83,6 +84,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         arm: [row for row in test if row.arm == arm] for arm in dict.fromkeys(r.arm for r in test)
     }
     counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
+    cells = corpus_matrix(test, facts.facts.get("trained_on", {}))
     fits, folds = _fits(rows, facts), list(dict.fromkeys(row.outer_fold for row in test))
     return {
         "run": facts.run,
@@ -100,6 +102,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
             for arm in arms
         },
         "differences": _differences(counts, _published(facts)),
+        **({"matrix": cells} if cells else {}),
         "warnings": list(facts.warnings),
         "facts": dict(facts.facts),
         "hashes": {"facts": facts.digest(), "predictions": digest(rows)},

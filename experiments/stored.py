@@ -100,6 +100,7 @@ class Facts:
     study: dict[str, Scalar | list[str]] | None = None
     protocol: str = ""
     folds: int = 0
+    trained_on: dict[str, list[str]] = field(default_factory=dict)
     synthetic: bool = False
     untrained: bool = False
     contaminated: bool = False

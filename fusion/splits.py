@@ -49,12 +49,20 @@ def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, .
     """Folds by name.
 
     ``groups`` are five speaker groups, ``speaker`` leaves one speaker out, ``session`` one
-    session; ``fold`` and ``split`` are the manifest's own.
+    session; ``fold`` and ``split`` are the manifest's own; those of :mod:`fusion.crossing` are
+    across corpora.
 
     Raises:
         SplitError: fewer than three speakers, a speaker on both sides of a fold, or a speaker,
             session, fold or split that some utterance does not have.
     """
+    if protocol.partition(":")[0] in ("corpus", "cross", "matrix"):
+        from fusion.crossing import cross_folds
+
+        crossed = cross_folds(utterances, protocol)
+        for fold in crossed:
+            assert_speakers_apart(fold, utterances)
+        return crossed
     if protocol not in PROTOCOLS:
         raise SplitError(f"--folds {protocol}: expected one of {', '.join(PROTOCOLS)}")
     speakers = {speaker_of(utterance) for utterance in utterances}
@@ -165,7 +173,8 @@ def inner_folds(
         SplitError: no two groups of speakers both hold every class.
     """
     scripted = all(utterance.script is not None for utterance in utterances)
-    if scripted:
+    # No script links two corpora: they would take turns, and no head would learn from both.
+    if scripted and len({utterance.corpus for utterance in utterances}) == 1:
         component = _components(utterances)
         groups = _group(utterances, lambda u: component[speaker_of(u)], label_of)
         if groups is not None:

@@ -4,11 +4,10 @@ Names are ``SSTTTEV``: speaker (two digits), text (a or b and two digits), emoti
 its German name), version. Ten fixed sentences, unevenly crossed with the emotions.
 """
 
-import re
 from pathlib import Path
 
-from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
-from experiments.corpora import expect_files
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.tree import Named, scan
 
 EMOTIONS = {
     "W": "anger",
@@ -19,6 +18,7 @@ EMOTIONS = {
     "N": "neutral",
     "T": "sadness",
 }
+TARGETS = tuple(EMOTIONS.values())
 #: As printed on the database's page, http://emodb.bilderbar.info/index-1280.html.
 SENTENCES = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
@@ -33,8 +33,7 @@ SENTENCES = {
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
 MALE = ("03", "10", "11", "12", "15")
-NAME = re.compile(r"(03|08|09|10|11|12|13|14|15|16)([ab]\d\d)([WLEAFNT])[a-z]")
-PATTERN = "wav/*.{wav,flac}"
+RULE = r"(?P<speaker>03|08|09|10|11|12|13|14|15|16)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFNT])[a-z]"
 
 
 def read(root: Path) -> Corpus:
@@ -43,32 +42,26 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of EmoDB below the root.
     """
-    files = sorted(p for p in root.glob("**/*") if p.suffix in (".wav", ".flac"))
-    expect_files("emodb", root, PATTERN, files)
-    named = {path.stem: path for path in reversed(files) if NAME.fullmatch(path.stem)}
-    if not named:
-        what = f"no file is named as in EmoDB (03a01Fa), for example {files[0].name}"
-        raise CorpusError("--corpus emodb", [Fault(str(root), what)])
-    left_out = len(files) - len(named)
+    media = scan("emodb", root).expect(RULE)
     return Corpus(
         name="emodb",
         root=root,
         task="single-label",
-        targets=tuple(EMOTIONS.values()),
-        utterances=tuple(_utterance(named[stem]) for stem in sorted(named)),
+        targets=TARGETS,
+        utterances=tuple(_utterance(one) for one in media.named),
         folds="speaker",
-        notes=(f"{left_out} files left out (not named as in EmoDB)",) if left_out else (),
+        notes=media.notes,
     )
 
 
-def _utterance(path: Path) -> Utterance:
-    speaker, text, emotion = path.stem[:2], path.stem[2:5], path.stem[5]
+def _utterance(one: Named) -> Utterance:
+    speaker, text = one.fields["speaker"], one.fields["text"].lower()
     return Utterance(
-        id=path.stem,
-        audio=path,
+        id=one.id,
+        audio=one.path,
         transcript=SENTENCES.get(text),
         speaker=speaker,
-        target=one_hot(EMOTIONS[emotion], tuple(EMOTIONS.values())),
+        target=one_hot(EMOTIONS[one.fields["emotion"].upper()], TARGETS),
         script=text,
         language="de",
         sex="male" if speaker in MALE else "female",

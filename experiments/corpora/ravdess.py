@@ -1,15 +1,16 @@
 """RAVDESS, speech part: 1440 utterances of 24 actors (Livingstone & Russo 2018).
 
-File names are seven two-digit fields, ``MM-CC-EE-II-SS-RR-AA``: modality (03 audio only), channel
-(01 speech), emotion, intensity, statement, repetition, actor (odd male, even female). Two fixed
-sentences: the transcript cannot tell the emotion, and the script is the statement.
+File names are seven two-digit fields, ``MM-CC-EE-II-SS-RR-AA``: modality (01 audio and video, 02
+video, 03 audio), channel (01 speech, 02 song), emotion, intensity, statement, repetition, actor
+(odd male, even female). Two fixed sentences: the transcript cannot tell the emotion, and the
+script is the statement.
 """
 
-import re
 from pathlib import Path
 
-from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
-from experiments.corpora import expect_files
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.tree import Named, scan, some
+from fusion.escaping import counted
 
 EMOTIONS = {
     "01": "neutral",
@@ -21,6 +22,7 @@ EMOTIONS = {
     "07": "disgust",
     "08": "surprised",
 }
+TARGETS = tuple(EMOTIONS.values())
 STATEMENTS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 #: The six actor-disjoint folds of the EmoBox benchmark (Ma et al. 2024), four test actors each.
 EMOBOX_FOLDS = (
@@ -32,44 +34,58 @@ EMOBOX_FOLDS = (
     ("06", "13", "17", "22"),
 )
 FOLD_OF = {actor: str(n) for n, actors in enumerate(EMOBOX_FOLDS, start=1) for actor in actors}
-NAME = re.compile(r"03-01-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
-PATTERN = "Actor_*/*.{wav,flac}"
+RULE = (
+    r"(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<what>(?P<emotion>0[1-8])-(?P<intensity>0[12])-"
+    r"(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>0[1-9]|1\d|2[0-4]))"
+)
 
 
 def read(root: Path) -> Corpus:
-    """Read ``Actor_NN/*.wav`` (or ``.flac``); video, song and doubled files are left out, counted.
+    """Read the speech below ``Actor_NN``; song, video without sound and copies are left out.
+
+    A recording that is there as audio (03) and with its video (01) is one utterance.
 
     Raises:
-        CorpusError: no file of RAVDESS below the root.
+        CorpusError: no speech of RAVDESS below the root.
     """
-    files = sorted(p for p in root.glob("**/Actor_*/*") if p.suffix in (".wav", ".flac"))
-    expect_files("ravdess", root, PATTERN, files)
-    speech = {path.stem: path for path in reversed(files) if NAME.fullmatch(path.stem)}
-    if not speech:
-        what = "no file is audio-only speech (names start with 03-01-)"
-        raise CorpusError("--corpus ravdess", [Fault(str(root), what)])
-    left_out = len(files) - len(speech)
+    tree = scan("ravdess", root)
+    media = tree.expect(RULE)
+    speech = [one for one in media.named if one.fields["channel"] == "01"]
+    heard = [one for one in speech if one.fields["modality"] != "02"]
+    if not heard:
+        tree.refuse("no file is speech with sound (names start with 03-01- or 01-01-)")
+    # Audio (03) comes last and so replaces the same performance with its video (01).
+    kept = {one.fields["what"]: one for one in sorted(heard, key=lambda one: one.id)}
+    copies = [one.id for one in heard if kept[one.fields["what"]] is not one]
+    song = len(media.named) - len(heard)
+    notes = (
+        *([f"{counted(song, 'file')} left out (song, or video without sound)"] if song else []),
+        *(
+            [f"left out {len(copies)} with video, heard as audio too: {some(copies)}"]
+            * bool(copies)
+        ),
+    )
     return Corpus(
         name="ravdess",
         root=root,
         task="single-label",
-        targets=tuple(EMOTIONS.values()),
-        utterances=tuple(_utterance(speech[stem]) for stem in sorted(speech)),
+        targets=TARGETS,
+        utterances=tuple(_utterance(one) for one in sorted(kept.values(), key=lambda n: n.id)),
         folds="fold",
-        notes=(f"{left_out} files left out (song, video or doubled)",) if left_out else (),
+        notes=(*notes, *media.notes),
     )
 
 
-def _utterance(path: Path) -> Utterance:
-    _, _, emotion, _, statement, _, actor = path.stem.split("-")
+def _utterance(one: Named) -> Utterance:
+    fields = one.fields
     return Utterance(
-        id=path.stem,
-        audio=path,
-        transcript=STATEMENTS[statement],
-        speaker=actor,
-        target=one_hot(EMOTIONS[emotion], tuple(EMOTIONS.values())),
-        script=statement,
-        fold=FOLD_OF[actor],
+        id=one.id,
+        audio=one.path,
+        transcript=STATEMENTS[fields["statement"]],
+        speaker=fields["actor"],
+        target=one_hot(EMOTIONS[fields["emotion"]], TARGETS),
+        script=fields["statement"],
+        fold=FOLD_OF[fields["actor"]],
         language="en",
-        sex="male" if int(actor) % 2 else "female",
+        sex="male" if int(fields["actor"]) % 2 else "female",
     )

@@ -107,7 +107,7 @@ def test_report_refuses_a_run_whose_predictions_were_changed(monkeypatch, corpus
     ("words", "code", "said"),
     [
         (["compare", "--corpus", "ravdess"], 2, "--audio is required"),
-        (["compare", "--audio", "logmel", "--text", "minilm"], 2, "exactly one of"),
+        (["compare", "--audio", "logmel", "--text", "minilm"], 2, "expected --corpus NAME or --manifest FILE"),
         (
             ["compare", "--corpus", "x", "--audio", "logmel", "--text", "minilm"],
             1,
@@ -117,7 +117,7 @@ def test_report_refuses_a_run_whose_predictions_were_changed(monkeypatch, corpus
         (["compare", "--config", "s.toml", "--seeds", "2"], 2, "--seeds cannot go with it"),
         (["demo", "--trials", "-1"], 2, "--trials"),
         (["demo", "--jobs", "0"], 2, "--jobs"),
-        (["check"], 2, "exactly one of"),
+        (["check"], 2, "expected --corpus NAME or --manifest FILE"),
         (["check", "--manifest", "m.csv", "--root", "nowhere"], 1, "nowhere: is not a folder"),
         (["embed", "--corpus", "demo", "--audio", "logmel", "--shard", "²/²"], 2, "i/N"),
         (["report", "nowhere"], 1, "nowhere"),

@@ -10,8 +10,9 @@ import pytest
 
 from encoders.utterance import Corpus, CorpusError
 from experiments.config import OptionError
-from experiments.corpora import CORPORA, load_source, read_corpus
+from experiments.corpora import load_source, read_corpus
 from experiments.corpora.emodb import SENTENCES
+from experiments.corpora.registry import CORPORA, UNREAD
 from fusion.splits import outer_folds
 
 
@@ -145,14 +146,25 @@ def test_song_video_and_copies_are_left_out_of_ravdess(tmp_path):
         tmp_path,
         "Actor_01/03-01-06-01-02-01-01.wav",
         "Actor_01/03-02-06-01-02-01-01.wav",
-        "Actor_01/01-01-06-01-02-01-01.wav",
+        "Actor_01/01-01-06-01-02-01-01.mp4",
+        "Actor_01/02-01-06-01-02-01-01.mp4",
         "again/Actor_01/03-01-06-01-02-01-01.wav",
     )
     corpus = read_corpus("ravdess", tmp_path)
-    assert (len(corpus.utterances), corpus.notes) == (
-        1,
-        ("3 files left out (song, video or doubled)",),
+    assert ([u.id for u in corpus.utterances], corpus.notes) == (
+        ["03-01-06-01-02-01-01"],
+        (
+            "2 files left out (song, or video without sound)",
+            "left out 1 with video, heard as audio too: 01-01-06-01-02-01-01",
+            "1 file left out (there more than once: one of each is kept): "
+            "again/Actor_01/03-01-06-01-02-01-01.wav",
+        ),
     )
+
+
+def test_a_video_with_sound_is_read_where_its_audio_is_not(tmp_path):
+    touch(tmp_path, "Actor_01/01-01-06-01-02-01-01.mp4", "Actor_01/02-01-06-01-02-01-01.mp4")
+    assert [u.id for u in read_corpus("ravdess", tmp_path).utterances] == ["01-01-06-01-02-01-01"]
 
 
 def test_ravdess_is_found_below_a_folder_of_its_own(tmp_path):
@@ -182,7 +194,9 @@ def test_the_emotion_is_the_initial_in_a_name_of_emodb(tmp_path):
 
 def test_files_that_are_not_of_emodb_are_counted(tmp_path):
     touch(tmp_path, "wav/03a01Fa.wav", "wav/readme.wav", "wav/99a01Fa.wav")
-    assert read_corpus("emodb", tmp_path).notes == ("2 files left out (not named as in EmoDB)",)
+    assert read_corpus("emodb", tmp_path).notes == (
+        "2 files left out (not named as in emodb): wav/99a01Fa.wav, wav/readme.wav",
+    )
 
 
 @pytest.mark.parametrize("name", ["ravdess", "emodb"])
@@ -199,15 +213,16 @@ def test_a_wrong_layout_says_what_was_expected_and_found(name, tmp_path):
     touch(tmp_path, "speech/one.mp3")
     with pytest.raises(CorpusError) as caught:
         read_corpus(name, tmp_path)
-    assert f"expected {CORPORA[name].layout}" in str(caught.value)
-    assert "found speech" in str(caught.value)
+    message = str(caught.value)
+    assert all(line in message for line in ("expected", *CORPORA[name].layout))
+    assert "speech: 1 file, as one.mp3" in message
 
 
 @pytest.mark.parametrize(
     ("name", "file", "what"),
     [
-        ("ravdess", "Actor_01/03-02-06-01-02-01-01.wav", "audio-only speech"),
-        ("emodb", "wav/one.wav", "no file is named as in EmoDB"),
+        ("ravdess", "Actor_01/03-02-06-01-02-01-01.wav", "no file is speech with sound"),
+        ("emodb", "wav/one.wav", "wav: 1 file, as one.wav"),
     ],
 )
 def test_files_of_another_corpus_are_refused(name, file, what, tmp_path):
@@ -217,8 +232,13 @@ def test_files_of_another_corpus_are_refused(name, file, what, tmp_path):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(CorpusError, match="found nothing"):
+    with pytest.raises(CorpusError, match=r"found\n    nothing"):
         read_corpus("ravdess", tmp_path)
+
+
+def test_a_corpus_without_reader_says_what_to_write():
+    with pytest.raises(CorpusError, match=r"no reader of SUST Bangla.*write a manifest"):
+        read_corpus("subesco", None)
 
 
 @pytest.mark.parametrize(("typed", "near"), [("ravdes", "ravdess"), ("emo-db", "emodb")])
@@ -237,20 +257,24 @@ def test_a_root_that_is_no_folder_is_named(tmp_path):
         read_corpus("emodb", tmp_path / "none")
 
 
-@pytest.mark.parametrize("given", [(None, None), ("demo", "m.csv")])
-def test_exactly_one_source_is_expected(given):
-    with pytest.raises(OptionError, match="expected exactly one of"):
+@pytest.mark.parametrize("given", [(None, None), ((), ())])
+def test_a_source_is_expected(given):
+    with pytest.raises(OptionError, match="expected --corpus NAME or --manifest FILE"):
         load_source(*given, None)
 
 
 def test_labels_of_a_named_corpus_are_not_ignored(tmp_path):
     touch(tmp_path, "wav/03a01Fa.wav")
-    with pytest.raises(CorpusError, match="--labels"):
+    with pytest.raises(CorpusError, match="--labels: anger leaves 0 of its classes"):
         load_source("emodb", None, str(tmp_path), ("anger",))
 
 
 def test_every_named_corpus_says_where_it_is_to_be_had():
     blank = defaultdict(list)
+    needed = ("title", "language", "speakers", "emotions", "truth", "setup", "licence", "where")
     for name, entry in CORPORA.items():
-        blank[name] += [f for f in ("licence", "where", "layout", "size") if not getattr(entry, f)]
+        fields = (*needed, "layout", "size", "module")
+        blank[name] += [field for field in fields if not getattr(entry, field)]
+    for name, entry in UNREAD.items():
+        blank[name] += [field for field in (*needed, "manifest") if not getattr(entry, field)]
     assert not any(blank.values())

@@ -1,0 +1,44 @@
+"""AESDD: acted Greek speech in five emotions (Vryzas et al. 2018).
+
+Names are ``a01 (1)``: initial of the emotion, sentence, and the speaker in brackets; a letter may
+follow where there are several takes
+(http://m3c.web.auth.gr/research/aesdd-speech-emotion-recognition/).
+"""
+
+from pathlib import Path
+
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.tree import Named, scan
+
+EMOTIONS = {"a": "anger", "d": "disgust", "f": "fear", "h": "happiness", "s": "sadness"}
+TARGETS = tuple(EMOTIONS.values())
+RULE = r"(?P<emotion>[adfhs])(?P<sentence>\d\d) ?\((?P<speaker>\d+)\)(?P<take>[a-z]?)"
+
+
+def read(root: Path) -> Corpus:
+    """Read ``anger/a01 (1).wav`` and so on; leave-one-speaker-out by default.
+
+    Raises:
+        CorpusError: no file of AESDD below the root.
+    """
+    media = scan("aesdd", root).expect(RULE)
+    return Corpus(
+        name="aesdd",
+        root=root,
+        task="single-label",
+        targets=TARGETS,
+        utterances=tuple(_utterance(one) for one in media.named),
+        folds="speaker",
+        notes=media.notes,
+    )
+
+
+def _utterance(one: Named) -> Utterance:
+    return Utterance(
+        id=one.id,
+        audio=one.path,
+        speaker=one.fields["speaker"],
+        target=one_hot(EMOTIONS[one.fields["emotion"].lower()], TARGETS),
+        script=one.fields["sentence"],
+        language="el",
+    )

@@ -1,0 +1,50 @@
+"""BAVED: 1935 recordings of seven Arabic words at three levels of emotion.
+
+Names are ``12-M-23-0-2-541``: speaker, sex, age, word, level, number of the recording
+(https://github.com/40uf411/Basic-Arabic-Vocal-Emotions-Dataset). Level 0 is low (tired), 1 neutral,
+2 high, whether pleased or not.
+"""
+
+from pathlib import Path
+
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.tree import Named, scan
+
+TARGETS = ("low", "neutral", "high")
+#: As printed on the page of the corpus.
+WORDS = ("اعجبني", "لم يعجبني", "هذا", "الفيلم", "رائع", "مقول", "سيئ")
+RULE = (
+    r"(?P<speaker>\d+)-(?P<sex>[mf])-(?P<age>\d+)-(?P<word>[0-6])-(?P<level>[012])-(?P<number>\d+)"
+)
+
+
+def read(root: Path) -> Corpus:
+    """Read the folders of the words; folds are speaker groups by default.
+
+    Raises:
+        CorpusError: no file of BAVED below the root.
+    """
+    media = scan("baved", root).expect(RULE)
+    return Corpus(
+        name="baved",
+        root=root,
+        task="single-label",
+        targets=TARGETS,
+        utterances=tuple(_utterance(one) for one in media.named),
+        notes=media.notes,
+    )
+
+
+def _utterance(one: Named) -> Utterance:
+    fields = one.fields
+    return Utterance(
+        id=one.id,
+        audio=one.path,
+        transcript=WORDS[int(fields["word"])],
+        speaker=fields["speaker"],
+        target=one_hot(TARGETS[int(fields["level"])], TARGETS),
+        script=fields["word"],
+        language="ar",
+        sex="male" if fields["sex"].lower() == "m" else "female",
+        age=float(fields["age"]),
+    )

@@ -1,0 +1,248 @@
+"""Segments of videos with sentiment and emotions, as CMU-MOSI and CMU-MOSEI are published.
+
+Labels come as ``.csd`` of the CMU-MultimodalSDK (https://github.com/CMU-MultiComp-Lab/
+CMU-MultimodalSDK), as ``label.csv`` of MMSA (https://github.com/thuiar/MMSA), or as tables that
+others made of them; each gives what it has of the values below.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
+from experiments.corpora.tables import Row, number, read_table
+from experiments.corpora.tree import Tree, without
+from fusion.escaping import counted
+
+EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
+#: The same in our words, in the same order.
+NAMES = ("happy", "sad", "angry", "surprise", "disgust", "fear")
+#: What the tables in circulation call the columns.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "video": ("file", "video", "video_id", "dialogue_id"),
+    "index": ("index", "clip_id"),
+    "name": ("utterance_id",),
+    "start": ("start", "start_time"),
+    "end": ("end", "end_time"),
+    "text": ("text", "ASR", "transcript"),
+    "split": ("split", "mode"),
+}
+#: How the corpora name their segments.
+IDS = {"mosei": "{}[{}]", "mosi": "{}_{}"}
+UNDOCUMENTED = "undocumented"
+SPLITS = {"0": "train", "1": "dev", "2": "test", "valid": "dev", "dev": "dev"} | {
+    name: name for name in ("train", "test")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a video with the values that its labels give it, by their names."""
+
+    video: str
+    index: str
+    start_s: float
+    end_s: float | None
+    text: str | None
+    split: str | None
+    values: Mapping[str, float]
+
+    def id(self, corpus: str) -> str:
+        """Name of the segment as its corpus writes it."""
+        return IDS[corpus].format(self.video, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What a segment's values become: ``target`` gives None for one that is left out."""
+
+    task: Task
+    targets: tuple[str, ...]
+    needs: tuple[str, ...]
+    target: Callable[[Mapping[str, float]], tuple[float, ...] | None]
+
+
+def _intensities(values: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(values[name] for name in EMOTIONS)
+
+
+def _present(values: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(float(value > 0) for value in _intensities(values))
+
+
+def _one_emotion(values: Mapping[str, float]) -> tuple[float, ...] | None:
+    present = _present(values)
+    return (*present, float(sum(present) == 0)) if sum(present) <= 1 else None
+
+
+def of_sentiment(value: float) -> dict[str, float]:
+    """What a sentiment between -3 and 3 gives: itself, its sign, and the nearest whole number."""
+    # Halves away from zero; Python's round would go to the even number.
+    whole = math.copysign(math.floor(abs(value) + 0.5), value)
+    sign = float(value > 0) - float(value < 0)
+    return {
+        "sentiment": value,
+        "sign": sign,
+        "negative": float(value < 0),
+        "whole": max(-3.0, min(3.0, whole)),
+    }
+
+
+SEVEN = ("-3", "-2", "-1", "0", "1", "2", "3")
+ANNOTATIONS: Mapping[str, Annotation] = {
+    "multi-label": Annotation("multi-label", NAMES, EMOTIONS, _present),
+    "intensity": Annotation("regression", NAMES, EMOTIONS, _intensities),
+    "one-emotion": Annotation("single-label", (*NAMES, "neutral"), EMOTIONS, _one_emotion),
+    "label6": Annotation(
+        "single-label",
+        NAMES,
+        ("label6",),
+        lambda values: tuple(float(k == values["label6"]) for k in range(6)),
+    ),
+    "sentiment": Annotation(
+        "regression", ("sentiment",), ("sentiment",), lambda values: (values["sentiment"],)
+    ),
+    "sentiment-2": Annotation(
+        "single-label",
+        ("negative", "non-negative"),
+        ("negative",),
+        lambda values: (values["negative"], 1.0 - values["negative"]),
+    ),
+    "sentiment-3": Annotation(
+        "single-label",
+        ("negative", "neutral", "positive"),
+        ("sign",),
+        lambda values: tuple(float(k - 1 == values["sign"]) for k in range(3)),
+    ),
+    "sentiment-7": Annotation(
+        "single-label",
+        SEVEN,
+        ("whole",),
+        lambda values: tuple(float(k - 3 == values["whole"]) for k in range(7)),
+    ),
+}
+
+
+def corpus_of(
+    tree: Tree, segments: Sequence[Segment], annotation: str, notes: Iterable[str] = ()
+) -> Corpus:
+    """A corpus of segments; the speaker is the video, of which some share one person.
+
+    Raises:
+        CorpusError: the labels that are here do not give that annotation.
+    """
+    chosen = ANNOTATIONS[annotation]
+    given = [s for s in segments if all(name in s.values for name in chosen.needs)]
+    if not given:
+        _refuse(tree, annotation, segments)
+    heard = {path.stem: path for path in tree.media}
+    heard |= {f"{path.parent.name}/{path.stem}": path for path in tree.media}
+    targets = [chosen.target(s.values) for s in given]
+    kept = [(s, target) for s, target in zip(given, targets, strict=True) if target is not None]
+    utterances = tuple(_utterance(tree.corpus, s, target, heard) for s, target in kept)
+    told = [
+        *(_counted(len(segments) - len(given), "without that label")),
+        *(_counted(len(given) - len(kept), "with more than one emotion")),
+        *_undocumented([s for s, _ in kept if s.split == UNDOCUMENTED]),
+        *without("recording", [u.id for u in utterances if u.audio is None], "segment"),
+        "the speaker is taken to be the video: some people speak in several",
+    ]
+    has_split = any(u.split for u in utterances)
+    return Corpus(
+        name=tree.corpus,
+        root=tree.root,
+        task=chosen.task,
+        targets=chosen.targets,
+        utterances=utterances,
+        folds="split" if has_split else "groups",
+        notes=(*notes, *told),
+    )
+
+
+def _counted(count: int, why: str) -> list[str]:
+    return [f"{counted(count, 'segment')} left out ({why})"] if count else []
+
+
+def _undocumented(segments: Sequence[Segment]) -> list[str]:
+    count = counted(len(segments), "segment")
+    return (
+        [f"unlabelled, as the code of their split is not documented: {count}"] if segments else []
+    )
+
+
+def _refuse(tree: Tree, annotation: str, segments: Sequence[Segment]) -> NoReturn:
+    found = {name for s in segments[:1] for name in s.values}
+    needs = ", ".join(ANNOTATIONS[annotation].needs)
+    possible = [name for name, one in ANNOTATIONS.items() if found >= set(one.needs)]
+    what = f"{annotation} needs {needs}, and the labels that are here give {', '.join(found)}"
+    what += f"; they can do {', '.join(possible)}"
+    raise CorpusError(f"--corpus {tree.corpus}", [Fault("--labels", what)])
+
+
+def _utterance(
+    corpus: str, one: Segment, target: tuple[float, ...], heard: Mapping[str, Path]
+) -> Utterance:
+    names = (f"{one.video}_{one.index}", f"{one.video}[{one.index}]", f"{one.video}/{one.index}")
+    segment = next((heard[name] for name in names if name in heard), None)
+    whole = heard.get(one.video)
+    cut = segment is None and whole is not None
+    known = one.split != UNDOCUMENTED
+    return Utterance(
+        id=one.id(corpus),
+        audio=whole if cut else segment,
+        start_s=one.start_s if cut else 0.0,
+        end_s=one.end_s if cut else None,
+        transcript=one.text,
+        speaker=one.video,
+        target=target if known else None,
+        dialogue=one.video,
+        split=one.split if known else None,
+        language="en",
+    )
+
+
+def table_segments(
+    path: Path, values_of: Callable[[Row, list[Fault]], Mapping[str, float]]
+) -> tuple[Segment, ...]:
+    """Segments of a table of labels; those without a number are counted within their video.
+
+    Raises:
+        CorpusError: no column names the video, or with every cell that is no number.
+    """
+    rows = read_table(path, [])
+    names = {
+        name: next((c for c in choices if rows and c in rows[0]), "")
+        for name, choices in COLUMNS.items()
+    }
+    if not names["video"]:
+        found = ", ".join(rows[0]) if rows else "no rows"
+        what = f"expected one of {', '.join(COLUMNS['video'])}, found {found}"
+        raise CorpusError(str(path), [Fault("columns", what)])
+    faults: list[Fault] = []
+    counts: Counter[str] = Counter()
+    segments = []
+    for row in rows:
+        own = {name: row[column] if column else "" for name, column in names.items()}
+        own["index"] = own["index"] or own["name"].removeprefix(f"{own['video']}_")
+        own["index"] = own["index"] or str(counts[own["video"]])
+        counts[own["video"]] += 1
+        segments.append(_segment(own, values_of(row, faults), path, faults))
+    if faults:
+        raise CorpusError(str(path), faults)
+    return tuple(segments)
+
+
+def _segment(own: Row, values: Mapping[str, float], path: Path, faults: list[Fault]) -> Segment:
+    where = f"{own['video']}[{own['index']}]"
+    return Segment(
+        video=own["video"],
+        index=own["index"],
+        start_s=number(own, "start", path, where, faults) or 0.0,
+        end_s=number(own, "end", path, where, faults),
+        text=own["text"] or None,
+        split=SPLITS.get(own["split"].lower(), UNDOCUMENTED) if own["split"] else None,
+        values=values,
+    )

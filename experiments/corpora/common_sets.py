@@ -1,0 +1,121 @@
+"""Classes that several corpora share, whatever each calls them: ``--labels common:NAME``."""
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from encoders.utterance import Corpus, CorpusError, Fault
+from experiments.corpora.label_sets import LabelSet, apply
+from experiments.label_map import SYNONYMS, word
+
+PREFIX = "common:"
+#: Any label but neutral.
+ANY_OTHER = ("*",)
+
+#: Classes made of words for emotions (the first of each group of ``SYNONYMS``).
+COMMON: Mapping[str, LabelSet] = MappingProxyType(
+    {
+        "ekman": LabelSet(
+            name="common:ekman",
+            source="Ekman's six and neutral; excited is happy, calm is neutral",
+            classes={
+                "neutral": ("neutral", "calm"),
+                "angry": ("angry",),
+                "disgust": ("disgust",),
+                "fear": ("fear",),
+                "happy": ("happy", "excited"),
+                "sad": ("sad",),
+                "surprise": ("surprise",),
+            },
+        ),
+        "four": LabelSet(
+            name="common:four",
+            source="the usual four; excited is happy, calm is neutral",
+            classes={
+                "neutral": ("neutral", "calm"),
+                "angry": ("angry",),
+                "happy": ("happy", "excited"),
+                "sad": ("sad",),
+            },
+        ),
+        "quadrants": LabelSet(
+            name="common:quadrants",
+            source="valence and arousal of Russell 1980; neutral lies in the middle, surprise and "
+            "disgust in no one quadrant",
+            classes={
+                "positive-active": ("happy", "excited"),
+                "negative-active": ("angry", "fear", "frustrated"),
+                "negative-passive": ("sad", "bored"),
+                "positive-passive": ("calm",),
+            },
+        ),
+        "va5": LabelSet(
+            name="common:va5",
+            source="five classes of a French model of conversations; angry as tension is inferred",
+            classes={
+                "pleased": ("happy",),
+                "relaxed": ("calm",),
+                "neutral": ("neutral",),
+                "sad": ("sad",),
+                "tension": ("angry",),
+            },
+        ),
+        "coraa": LabelSet(
+            name="common:coraa",
+            source="the three classes of CORAA SER, as the SE&R 2022 baseline makes them of others",
+            classes={
+                "neutral": ("neutral",),
+                "non-neutral-female": ANY_OTHER,
+                "non-neutral-male": ANY_OTHER,
+            },
+            sex={"non-neutral-female": "female", "non-neutral-male": "male"},
+        ),
+    }
+)
+
+
+def apply_common(corpus: Corpus, name: str) -> Corpus:
+    """A corpus with the classes of a common set, whatever it calls them.
+
+    Raises:
+        CorpusError: there is no such set, or the corpus has fewer than two of its classes.
+    """
+    return apply(corpus, _in_words_of(corpus, common_set(name)))
+
+
+def common_set(name: str) -> LabelSet:
+    """The common set of a name, with or without ``common:``.
+
+    Raises:
+        CorpusError: there is none; names the nearest.
+    """
+    bare = name.removeprefix(PREFIX)
+    if bare not in COMMON:
+        near = difflib.get_close_matches(bare, COMMON, n=1) or list(COMMON)
+        what = f"no such set; did you mean {' or '.join(PREFIX + one for one in near)}?"
+        raise CorpusError("--labels", [Fault(name, what)])
+    return COMMON[bare]
+
+
+def _in_words_of(corpus: Corpus, labels: LabelSet) -> LabelSet:
+    """The set in the corpus's own labels; a label that is the name of a class stays in it."""
+    classes = {
+        name: tuple(label for label in corpus.targets if _belongs(label, name, words, labels))
+        for name, words in labels.classes.items()
+    }
+    return LabelSet(name=labels.name, source=labels.source, classes=classes, sex=labels.sex)
+
+
+def _belongs(label: str, name: str, words: tuple[str, ...], labels: LabelSet) -> bool:
+    if label in labels.classes:
+        return label == name
+    return canonical(label) != "neutral" if words == ANY_OTHER else canonical(label) in words
+
+
+def canonical(label: str) -> str:
+    """The first word for an emotion that a label is a word for; the label itself where unknown.
+
+    >>> canonical("Joy"), canonical("fearful"), canonical("tension")
+    ('happy', 'fear', 'tension')
+    """
+    return next((group[0] for group in SYNONYMS if word(label) in group), label)

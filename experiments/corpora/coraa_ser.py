@@ -1,0 +1,90 @@
+"""CORAA SER: spontaneous Brazilian Portuguese, neutral or not (SE&R 2022).
+
+Names end in ``_neutral``, ``_non-neutral-female`` or ``_non-neutral-male`` and begin with the
+recording of C-ORAL-BRASIL (https://github.com/rmarcacini/ser-coraa-pt-br). Speakers are not
+published: the recording stands for them, which keeps everyone in it on one side of a fold. The
+official test set has its labels in a table.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.tables import read_table
+from experiments.corpora.tree import Named, Tree, scan
+
+TARGETS = ("neutral", "non-neutral-female", "non-neutral-male")
+RULE = (
+    r"(?P<recording>[^/_]+)_(?P<segment>[^/]+?)_(?P<label>neutral|non-neutral-female|"
+    r"non-neutral-male)"
+)
+#: Columns of the table of the test set.
+TABLE, COLUMNS = "test_ser_metadata.csv", ("wav_file", "label")
+SEXES = {"non-neutral-female": "female", "non-neutral-male": "male"}
+
+
+def read(root: Path) -> Corpus:
+    """Read labelled names, and the official test set where its table is there.
+
+    Raises:
+        CorpusError: no file of CORAA SER below the root, or an unknown label in the table.
+    """
+    tree = scan("coraa-ser", root)
+    media = tree.named(RULE)
+    tested = _test_rows(tree)
+    if not media.named and not tested:
+        tree.refuse()
+    train = [_utterance(one, "train" if tested else None) for one in media.named]
+    notes = (
+        "speakers are not published: the recording of C-ORAL-BRASIL stands for them",
+        *(media.notes if not tested else ()),
+    )
+    return Corpus(
+        name="coraa-ser",
+        root=root,
+        task="single-label",
+        targets=TARGETS,
+        utterances=(*train, *tested),
+        folds="split" if tested and train else "groups",
+        notes=notes,
+    )
+
+
+def _utterance(one: Named, split: str | None) -> Utterance:
+    label = one.fields["label"].lower()
+    return Utterance(
+        id=one.id,
+        audio=one.path,
+        speaker=one.fields["recording"],
+        target=one_hot(label, TARGETS),
+        split=split,
+        language="pt",
+        sex=SEXES.get(label),
+    )
+
+
+def _test_rows(tree: Tree) -> tuple[Utterance, ...]:
+    path = tree.find(TABLE)
+    if path is None:
+        return ()
+    rows = read_table(path, COLUMNS)
+    wrong = sorted({row["label"] for row in rows} - set(TARGETS))
+    if wrong:
+        what = f"unknown labels {', '.join(wrong)}: expected {', '.join(TARGETS)}"
+        raise CorpusError(str(path), [Fault("label", what)])
+    paths = {path.stem: path for path in tree.media}
+    return tuple(_tested(row["wav_file"], row["label"], paths) for row in rows)
+
+
+def _tested(file: str, label: str, paths: Mapping[str, Path]) -> Utterance:
+    stem = Path(file).stem
+    return Utterance(
+        id=f"test/{stem}",
+        audio=paths.get(stem),
+        # Names of the test set are numbers: nobody is known in it, and nobody of training.
+        speaker=f"test/{stem.split('_')[0]}",
+        target=one_hot(label, TARGETS),
+        split="test",
+        language="pt",
+        sex=SEXES.get(label),
+    )

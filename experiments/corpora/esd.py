@@ -1,0 +1,71 @@
+"""ESD: 350 sentences in five emotions by ten English and ten Mandarin speakers (Zhou et al. 2022).
+
+Files are ``0011/Angry/0011_000351`` (also in ``train``, ``evaluation`` and ``test`` below the
+emotion); ``0011/0011.txt`` has a line per file: name, words, emotion
+(https://github.com/HLTSingapore/Emotional-Speech-Data). Numbers count through the emotions, 350
+each, so that the script is the number modulo 350.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.tables import read_text
+from experiments.corpora.tree import Named, Tree, scan
+
+TARGETS = ("neutral", "angry", "happy", "sad", "surprise")
+SENTENCES = 350
+#: Speakers up to this one speak Mandarin.
+LAST_MANDARIN = 10
+RULE = (
+    r"(?P<emotion>Neutral|Angry|Happy|Sad|Surprise)/(?:(?:train|evaluation|test)/)?"
+    r"(?P<speaker>00[012]\d)_(?P<number>\d{6})"
+)
+
+
+def read(root: Path) -> Corpus:
+    """Read recordings and words; folds are speaker groups by default.
+
+    The folders train, evaluation and test hold the same speakers and are not used.
+
+    Raises:
+        CorpusError: no file of ESD below the root.
+    """
+    tree = scan("esd", root)
+    media = tree.expect(RULE, lambda match: match[0].rpartition("/")[2])
+    words = _words(tree)
+    return Corpus(
+        name="esd",
+        root=root,
+        task="single-label",
+        targets=TARGETS,
+        utterances=tuple(_utterance(one, words) for one in media.named),
+        notes=media.notes,
+    )
+
+
+def _words(tree: Tree) -> dict[str, str]:
+    """Words by name of the file, from the tables of the speakers."""
+    words = {}
+    for path in tree.files:
+        if path.suffix.lower() == ".txt" and path.stem == path.parent.name:
+            for line in read_text(path).splitlines():
+                cells = [cell.strip() for cell in line.split("\t")]
+                if len(cells) == 3 and cells[1]:
+                    words[cells[0]] = cells[1]
+    return words
+
+
+def _utterance(one: Named, words: Mapping[str, str]) -> Utterance:
+    speaker, number = one.fields["speaker"], int(one.fields["number"])
+    language = "zh" if int(speaker) <= LAST_MANDARIN else "en"
+    return Utterance(
+        id=one.id,
+        audio=one.path,
+        transcript=words.get(one.id),
+        speaker=speaker,
+        target=one_hot(one.fields["emotion"].lower(), TARGETS),
+        # Equal numbers are equal sentences within a language only.
+        script=f"{language}-{(number - 1) % SENTENCES + 1}",
+        language=language,
+    )

@@ -1,0 +1,143 @@
+"""IEMOCAP: dialogues of ten actors in five sessions, scripted and improvised (Busso et al. 2008).
+
+Utterances are named ``Ses05F_impro04_F003``. The letter after the session says who wears markers in
+that dialogue, **in which both speak**; the speaker is the session and the letter of the last field.
+Seven scripts are played in all sessions, and improvisations follow scenarios that return: the
+script is their name, so that it can be kept on one side of a fold.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.tables import read_text
+from experiments.corpora.tree import Tree, scan, without
+from fusion.escaping import counted
+
+EMOTIONS = {
+    "ang": "angry",
+    "hap": "happy",
+    "exc": "excited",
+    "sad": "sad",
+    "neu": "neutral",
+    "fru": "frustrated",
+    "fea": "fear",
+    "sur": "surprise",
+    "dis": "disgust",
+    "oth": "other",
+}
+#: No majority among the annotators.
+UNDECIDED = "xxx"
+TARGETS = tuple(EMOTIONS.values())
+DIMENSIONS = ("valence", "arousal", "dominance")
+NAME = re.compile(
+    r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<script>(?:impro|script)\d\d(?:_\d)?)[a-z]?)"
+    r"_(?P<speaker>[FM])(?P<number>\d+)"
+)
+#: ``[6.2901 - 8.2357]<tab>Ses01F_impro01_F000<tab>neu<tab>[2.5000, 2.5000, 2.5000]``.
+EVALUATION = re.compile(
+    r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\s+(?P<id>Ses\w+)\s+(?P<emotion>[a-z]{3})\s+"
+    r"\[(?P<valence>[\d.]+), (?P<arousal>[\d.]+), (?P<dominance>[\d.]+)\]"
+)
+#: ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.``
+TRANSCRIPT = re.compile(
+    r"(?P<id>Ses\w+_[FM]\d+) \[(?P<start>[\d.]+)-(?P<end>[\d.]+)\]:(?P<text>.*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a table that names an utterance, and the fields of both."""
+
+    id: str
+    name: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
+def read(root: Path, annotation: str = "emotion") -> Corpus:
+    """Read evaluations, words and recordings; leave-one-session-out by default.
+
+    A sentence is read from its own file, or cut from its dialogue at the times of the transcript.
+    ``vad`` gives valence, arousal and dominance.
+
+    Raises:
+        CorpusError: no evaluations below the root, or unknown emotions in them.
+    """
+    tree = scan("iemocap", root)
+    rated = {line.id: line for line in _lines(tree, "EmoEvaluation", EVALUATION)}
+    if not rated:
+        tree.refuse()
+    unknown = sorted({line.fields["emotion"] for line in rated.values()} - {*EMOTIONS, UNDECIDED})
+    if unknown:
+        what = f"unknown emotions {', '.join(unknown)}: expected {', '.join(EMOTIONS)}, xxx"
+        raise CorpusError("--corpus iemocap", [Fault("EmoEvaluation", what)])
+    spoken = {line.id: line for line in _lines(tree, "transcriptions", TRANSCRIPT)}
+    heard = {path.stem: path for path in tree.media if path.suffix.lower() == ".wav"}
+    dimensional = annotation == "vad"
+    utterances = tuple(
+        _utterance(line, spoken.get(name), heard, dimensional) for name, line in rated.items()
+    )
+    return Corpus(
+        name="iemocap",
+        root=root,
+        task="regression" if dimensional else "single-label",
+        targets=DIMENSIONS if dimensional else TARGETS,
+        utterances=tuple(sorted(utterances, key=lambda one: one.id)),
+        folds="session",
+        notes=tuple(_notes(utterances, len(spoken.keys() - rated.keys()), dimensional)),
+    )
+
+
+def _lines(tree: Tree, folder: str, rule: re.Pattern[str]) -> Iterator[Line]:
+    """Lines of a rule in the texts that lie in a folder of that name, of utterances' names."""
+    for path in tree.files:
+        if path.suffix.lower() != ".txt" or path.parent.name.lower() != folder.lower():
+            continue
+        for text in read_text(path).splitlines():
+            found = rule.match(text)
+            name = found and NAME.fullmatch(found["id"])
+            if found and name:
+                yield Line(found["id"], name.groupdict(), found.groupdict())
+
+
+def _utterance(
+    rated: Line, spoken: Line | None, heard: Mapping[str, Path], dimensional: bool
+) -> Utterance:
+    name, times = rated.name, (spoken or rated).fields
+    sentence, dialogue = heard.get(rated.id), heard.get(name["dialogue"])
+    cut = sentence is None and dialogue is not None
+    letter = name["speaker"]
+    return Utterance(
+        id=rated.id,
+        audio=dialogue if cut else sentence,
+        start_s=float(times["start"]) if cut else 0.0,
+        end_s=float(times["end"]) if cut else None,
+        transcript=(spoken.fields["text"].strip() or None) if spoken else None,
+        speaker=f"Ses0{name['session']}{letter}",
+        target=_target(rated.fields, dimensional),
+        dialogue=name["dialogue"],
+        session=name["session"],
+        script=name["script"],
+        language="en",
+        sex="female" if letter == "F" else "male",
+    )
+
+
+def _target(fields: Mapping[str, str], dimensional: bool) -> tuple[float, ...] | None:
+    if dimensional:
+        return tuple(float(fields[name]) for name in DIMENSIONS)
+    if fields["emotion"] == UNDECIDED:
+        return None
+    return one_hot(EMOTIONS[fields["emotion"]], TARGETS)
+
+
+def _notes(utterances: tuple[Utterance, ...], unrated: int, dimensional: bool) -> Iterator[str]:
+    yield from without("recording", [u.id for u in utterances if u.audio is None])
+    yield from without("transcript", [u.id for u in utterances if u.transcript is None])
+    if unrated:
+        yield f"{counted(unrated, 'utterance')} left out (transcribed, without an evaluation)"
+    undecided = sum(u.target is None for u in utterances)
+    if undecided and not dimensional:
+        yield f"unlabelled, as annotators did not agree (xxx): {counted(undecided, 'utterance')}"

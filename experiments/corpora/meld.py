@@ -1,0 +1,120 @@
+"""MELD: utterances of the series Friends, with the words of the scripts (Poria et al. 2019).
+
+Official tables with one utterance per row (https://github.com/declare-lab/MELD); clips are named
+``diaX_uttY.mp4``, numbered anew in each of the folders train, dev and test.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.tables import Row, read_table
+from experiments.corpora.tree import Tree, scan, some, without
+from fusion.escaping import counted
+
+TARGETS = ("neutral", "joy", "sadness", "anger", "surprise", "fear", "disgust")
+SENTIMENTS = ("negative", "neutral", "positive")
+SPLITS = ("train", "dev", "test")
+#: Rows of each split in the paper.
+PUBLISHED = {"train": 9989, "dev": 1109, "test": 2610}
+COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
+RULE = r"(?P<clip>dia\d+_utt\d+)"
+#: Speakers that are several at once.
+SEVERAL = re.compile(r"^(all|both|everyone)\b|\band\b|[&,]", re.IGNORECASE)
+
+
+def read(root: Path, annotation: str = "emotion") -> Corpus:
+    """Read the three tables, and the clips as far as they are there.
+
+    Speakers are named across the splits, so that the official split is not speaker-independent:
+    folds are speaker groups by default.
+
+    Raises:
+        CorpusError: none of the tables, or faults of their rows.
+    """
+    tree = scan("meld", root)
+    tables = {split: tree.find(f"{split}_sent_emo.csv") for split in SPLITS}
+    there = {split: path for split, path in tables.items() if path is not None}
+    if not there:
+        tree.refuse()
+    targets = SENTIMENTS if annotation == "sentiment" else TARGETS
+    clips = _clips(tree)
+    faults: list[Fault] = []
+    utterances = [
+        found
+        for split, path in there.items()
+        for row in read_table(path, COLUMNS)
+        if (found := _utterance(split, row, targets, clips, faults)) is not None
+    ]
+    if faults:
+        raise CorpusError("--corpus meld", faults)
+    return Corpus(
+        name="meld",
+        root=root,
+        task="single-label",
+        targets=targets,
+        utterances=tuple(utterances),
+        folds="groups",
+        notes=tuple(_notes(utterances, there)),
+    )
+
+
+def _clips(tree: Tree) -> dict[str, Path]:
+    """Clips by ``train/dia0_utt0``; the folder that is named after a split tells which it is."""
+    clips: dict[str, Path] = {}
+    for path in tree.media:
+        # The innermost folder that names a split: MELD.Raw/train/train_splits/dia0_utt0.mp4.
+        folders = reversed(tree.relative(path).lower().split("/")[:-1])
+        split = next((split for part in folders for split in SPLITS if split in part), None)
+        if split is not None and re.fullmatch(RULE, path.stem.lower()):
+            clips.setdefault(f"{split}/{path.stem.lower()}", path)
+    return clips
+
+
+def _utterance(
+    split: str,
+    row: Row,
+    targets: tuple[str, ...],
+    clips: Mapping[str, Path],
+    faults: list[Fault],
+) -> Utterance | None:
+    dialogue = f"{split}/dia{row['Dialogue_ID']}"
+    name = f"{dialogue}_utt{row['Utterance_ID']}"
+    label = row["Sentiment" if targets is SENTIMENTS else "Emotion"].lower()
+    if label not in targets:
+        what = f"unknown label {label!r}: expected one of {', '.join(targets)}"
+        faults.append(Fault(name, what, "label"))
+        return None
+    return Utterance(
+        id=name,
+        audio=clips.get(name),
+        transcript=row["Utterance"] or None,
+        speaker=row["Speaker"] or None,
+        target=one_hot(label, targets),
+        dialogue=dialogue,
+        split=split,
+        language="en",
+    )
+
+
+def _notes(utterances: list[Utterance], tables: Mapping[str, Path]) -> list[str]:
+    counts = {split: sum(u.split == split for u in utterances) for split in SPLITS}
+    notes = [
+        f"{split}: {counts[split]} utterances, {PUBLISHED[split]} were published"
+        for split in SPLITS
+        if counts[split] != PUBLISHED[split]
+    ]
+    notes += without("clip", [u.id for u in utterances if u.audio is None])
+    several = [u.id for u in utterances if u.speaker and SEVERAL.search(u.speaker)]
+    if several:
+        notes.append(
+            f"spoken by several at once, who count as a speaker of their own: "
+            f"{counted(len(several), 'utterance')} ({some(several)})"
+        )
+    if len(tables) > 1:
+        notes.append(
+            "the official split shares its main speakers between train and test; folds are speaker "
+            "groups, and --folds split asks for the official one"
+        )
+    return notes

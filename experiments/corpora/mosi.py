@@ -1,0 +1,45 @@
+"""CMU-MOSI: sentiment of 2199 segments of 93 videos of opinions (Zadeh et al. 2016)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from encoders.utterance import Corpus, Fault
+from experiments.corpora.cmu import Segment, corpus_of, of_sentiment, table_segments
+from experiments.corpora.csd import csd_segments
+from experiments.corpora.tables import Row, number
+from experiments.corpora.tree import Tree, scan
+
+#: The table of the features of bc-LSTM (Poria et al. 2017) has 0 and 1.
+BINARY = "mosi_bclstm.csv"
+
+
+def read(root: Path, annotation: str = "") -> Corpus:
+    """Read labels, words and recordings as far as they are there.
+
+    Without ``annotation`` it is ``sentiment`` where it is there, else ``sentiment-2``.
+
+    Raises:
+        CorpusError: no labels, or none of that kind.
+    """
+    tree = scan("mosi", root)
+    segments = _segments(tree)
+    exact = any("sentiment" in one.values for one in segments)
+    return corpus_of(tree, segments, annotation or ("sentiment" if exact else "sentiment-2"))
+
+
+def _segments(tree: Tree) -> tuple[Segment, ...]:
+    labels = tree.find("CMU_MOSI_Opinion_Labels.csd")
+    if labels is not None:
+        words = tree.find("CMU_MOSI_TimestampedWords.csd")
+        return csd_segments(labels, words, ("sentiment",))
+    table = tree.find("label.csv", BINARY)
+    if table is None:
+        tree.refuse()
+    return table_segments(table, lambda row, faults: _values(row, table, faults))
+
+
+def _values(row: Row, path: Path, faults: list[Fault]) -> Mapping[str, float]:
+    value = number(row, "label", path, next(iter(row.values())), faults)
+    if value is None:
+        return {}
+    return {"negative": 1.0 - value} if path.name == BINARY else of_sentiment(value)

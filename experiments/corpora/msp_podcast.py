@@ -1,0 +1,124 @@
+"""MSP-Podcast: segments of podcasts with emotions and attributes (Lotfian & Busso 2019).
+
+``Labels/labels_consensus.csv`` (or ``labels_concensus.csv``, as older releases spell it) has a row
+per file: emotion, activation, valence, dominance from 1 to 7, speaker, partition. As the page of
+the corpus says, its test sets share speakers with each other; Test1 is the test set here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.tables import Row, number, read_table, read_text
+from experiments.corpora.tree import scan, without
+from fusion.escaping import counted
+
+EMOTIONS = {
+    "A": "angry",
+    "S": "sad",
+    "H": "happy",
+    "U": "surprise",
+    "F": "fear",
+    "D": "disgust",
+    "C": "contempt",
+    "N": "neutral",
+    "O": "other",
+}
+#: No agreement among the annotators.
+UNDECIDED = "X"
+TARGETS = tuple(EMOTIONS.values())
+DIMENSIONS = {"valence": "EmoVal", "arousal": "EmoAct", "dominance": "EmoDom"}
+SPLITS = {"Train": "train", "Development": "dev", "Validation": "dev", "Test1": "test"}
+COLUMNS = ("FileName", "EmoClass", *DIMENSIONS.values(), "Split_Set")
+NAME = re.compile(r"MSP-PODCAST_(?P<podcast>\d+)_\d+\w*", re.IGNORECASE)
+
+
+def read(root: Path, annotation: str = "emotion") -> Corpus:
+    """Read labels, words and recordings of Train, Development and Test1; ``vad`` gives attributes.
+
+    Segments whose speaker is not known take the podcast for one.
+
+    Raises:
+        CorpusError: no labels, or with every fault of them.
+    """
+    tree = scan("msp-podcast", root)
+    table = tree.find("labels_consensus.csv", "labels_concensus.csv")
+    if table is None:
+        tree.refuse()
+    rows = read_table(table, COLUMNS)
+    used = [row for row in rows if row["Split_Set"] in SPLITS]
+    faults: list[Fault] = []
+    heard = {path.stem: path for path in tree.media}
+    words = {path.stem: path for path in tree.files if path.suffix.lower() == ".txt"}
+    utterances = tuple(_utterance(row, annotation, table, heard, words, faults) for row in used)
+    if faults:
+        raise CorpusError(str(table), faults)
+    dimensional = annotation == "vad"
+    return Corpus(
+        name="msp-podcast",
+        root=root,
+        task="regression" if dimensional else "single-label",
+        targets=tuple(DIMENSIONS) if dimensional else TARGETS,
+        utterances=utterances,
+        folds="split" if {"train", "test"} <= {u.split for u in utterances} else "groups",
+        notes=tuple(_notes(utterances, len(rows) - len(used))),
+    )
+
+
+def _utterance(
+    row: Row,
+    annotation: str,
+    table: Path,
+    heard: Mapping[str, Path],
+    words: Mapping[str, Path],
+    faults: list[Fault],
+) -> Utterance:
+    stem = Path(row["FileName"]).stem
+    name = NAME.fullmatch(stem)
+    if name is None:
+        faults.append(Fault(stem, "expected a name as MSP-PODCAST_0001_0008", "name"))
+    target = _attributes if annotation == "vad" else _emotion
+    sex = row.get("Gender", "").lower()
+    return Utterance(
+        id=stem,
+        audio=heard.get(stem),
+        transcript=read_text(words[stem]).strip() or None if stem in words else None,
+        speaker=_speaker(row, name["podcast"] if name else ""),
+        target=target(row, table, stem, faults),
+        split=SPLITS[row["Split_Set"]],
+        language="en",
+        sex=sex if sex in ("male", "female") else None,
+    )
+
+
+def _speaker(row: Row, podcast: str) -> str:
+    named = row.get("SpkrID", "")
+    return f"podcast-{podcast}" if named.lower() in ("", "unknown") else named
+
+
+def _emotion(row: Row, table: Path, where: str, faults: list[Fault]) -> tuple[float, ...] | None:
+    label = row["EmoClass"]
+    if label in ("", UNDECIDED):
+        return None
+    if label not in EMOTIONS:
+        faults.append(Fault(where, f"{table.name}: unknown emotion {label!r}", "emotion"))
+        return None
+    return one_hot(EMOTIONS[label], TARGETS)
+
+
+def _attributes(row: Row, table: Path, where: str, faults: list[Fault]) -> tuple[float, ...] | None:
+    values = [number(row, column, table, where, faults) for column in DIMENSIONS.values()]
+    return tuple(v for v in values if v is not None) if None not in values else None
+
+
+def _notes(utterances: tuple[Utterance, ...], left_out: int) -> Iterator[str]:
+    if left_out:
+        yield f"{counted(left_out, 'segment')} left out (other partitions: Test2, Test3)"
+    guessed = sum((u.speaker or "").startswith("podcast-") for u in utterances)
+    if guessed:
+        yield f"speaker unknown, so that the podcast stands for one: {counted(guessed, 'segment')}"
+    yield from without("recording", [u.id for u in utterances if u.audio is None], "segment")
+    undecided = sum(u.target is None for u in utterances)
+    if undecided:
+        yield f"unlabelled, as annotators did not agree: {counted(undecided, 'segment')}"

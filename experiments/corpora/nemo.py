@@ -1,0 +1,58 @@
+"""nEMO: 4481 utterances of nine Polish actors in six emotions (Christop 2024).
+
+``data.tsv`` has a row per file of ``samples`` (https://github.com/amu-cai/nEMO). Ninety sentences,
+each in each emotion: the script is the number at the end of the name.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.tables import Row, read_table
+from experiments.corpora.tree import scan, without
+
+TARGETS = ("anger", "fear", "happiness", "neutral", "sadness", "surprised")
+COLUMNS = ("file_id", "emotion", "raw_text", "speaker_id", "gender", "age")
+
+
+def read(root: Path) -> Corpus:
+    """Read the rows of ``data.tsv``; leave-one-speaker-out by default.
+
+    Raises:
+        CorpusError: no table, or an unknown label in it.
+    """
+    tree = scan("nemo", root)
+    table = tree.find("data.tsv")
+    if table is None:
+        tree.refuse()
+    rows = read_table(table, COLUMNS, separator="\t")
+    wrong = sorted({row["emotion"] for row in rows} - set(TARGETS))
+    if wrong:
+        what = f"unknown labels {', '.join(wrong)}: expected {', '.join(TARGETS)}"
+        raise CorpusError(str(table), [Fault("emotion", what)])
+    paths = {path.stem: path for path in tree.media}
+    lost = [row["file_id"] for row in rows if Path(row["file_id"]).stem not in paths]
+    return Corpus(
+        name="nemo",
+        root=root,
+        task="single-label",
+        targets=TARGETS,
+        utterances=tuple(_utterance(row, paths) for row in rows),
+        folds="speaker",
+        notes=without("recording", lost),
+    )
+
+
+def _utterance(row: Row, paths: Mapping[str, Path]) -> Utterance:
+    stem = Path(row["file_id"]).stem
+    return Utterance(
+        id=stem,
+        audio=paths.get(stem),
+        transcript=row["raw_text"] or None,
+        speaker=row["speaker_id"],
+        target=one_hot(row["emotion"], TARGETS),
+        script=stem.rpartition("_")[2],
+        language="pl",
+        sex=row["gender"] or None,
+        age=float(row["age"]) if row["age"].isdecimal() else None,
+    )

@@ -1,0 +1,52 @@
+"""SAVEE: 480 utterances of four British men (Haq & Jackson 2010).
+
+Files are ``AudioData/DC/a01`` or ``ALL/DC_a01``: speaker, emotion, number of the sentence
+(http://kahlan.eps.surrey.ac.uk/savee/Database.html). Sentences differ between the emotions but for
+three that all share, so that words tell much of the emotion; their texts are not in the release.
+"""
+
+from pathlib import Path
+
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.tree import Named, scan
+
+EMOTIONS = {
+    "a": "anger",
+    "d": "disgust",
+    "f": "fear",
+    "h": "happiness",
+    "n": "neutral",
+    "sa": "sadness",
+    "su": "surprise",
+}
+TARGETS = tuple(EMOTIONS.values())
+RULE = r"(?P<speaker>DC|JE|JK|KL)[_/](?P<emotion>sa|su|a|d|f|h|n)(?P<sentence>\d\d)"
+
+
+def read(root: Path) -> Corpus:
+    """Read one folder per speaker, or all in one; leave-one-speaker-out by default.
+
+    Raises:
+        CorpusError: no file of SAVEE below the root.
+    """
+    media = scan("savee", root).expect(RULE, lambda match: match[0].replace("/", "_"))
+    return Corpus(
+        name="savee",
+        root=root,
+        task="single-label",
+        targets=TARGETS,
+        utterances=tuple(_utterance(one) for one in media.named),
+        folds="speaker",
+        notes=media.notes,
+    )
+
+
+def _utterance(one: Named) -> Utterance:
+    return Utterance(
+        id=one.id,
+        audio=one.path,
+        speaker=one.fields["speaker"].upper(),
+        target=one_hot(EMOTIONS[one.fields["emotion"].lower()], TARGETS),
+        language="en",
+        sex="male",
+    )

@@ -1,0 +1,63 @@
+"""What ``--corpus``, ``--manifest`` and ``--root`` name together: one corpus, or several."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.utterance import CorpusError, Fault
+from experiments.config import OptionError
+
+#: Corpora that need no root.
+ROOTLESS = ("demo",)
+OneOrMore = str | Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A named corpus or a manifest, and its root as far as one was given."""
+
+    corpus: str | None
+    manifest: Path | None
+    root: Path | None
+
+
+def parse_sources(corpus: OneOrMore, manifest: OneOrMore, root: OneOrMore) -> tuple[Source, ...]:
+    """Sources in the order of the options, corpora first; roots go to them in that order.
+
+    Of several, each corpus needs a root; manifests have their own folder unless each has one too.
+
+    Raises:
+        OptionError: nothing is given, or roots are not as many as what needs one.
+        CorpusError: a root is no folder.
+    """
+    corpora, manifests, roots = (_listed(given) for given in (corpus, manifest, root))
+    if not corpora and not manifests:
+        raise OptionError("expected --corpus NAME or --manifest FILE (or several of them)")
+    folders = [Path(one).expanduser() for one in roots]
+    missing = [Fault(f"--root {path}", "is not a folder") for path in folders if not path.is_dir()]
+    if missing:
+        raise CorpusError("source", missing)
+    needy = [name for name in corpora if name not in ROOTLESS]
+    if len(corpora) + len(manifests) == 1:
+        _check_single(roots)
+    elif len(folders) not in (len(needy), len(needy) + len(manifests)):
+        raise OptionError(
+            f"{len(folders)} --root for {len(corpora)} --corpus and {len(manifests)} --manifest: "
+            f"expected one for each of {', '.join(needy) or 'the manifests, or none'}, in the "
+            "order of the corpora, then one for each manifest or none"
+        )
+    left = iter(folders)
+    found = [Source(n, None, None if n in ROOTLESS else next(left, None)) for n in corpora]
+    paths = [Path(one).expanduser() for one in manifests]
+    return (*found, *(Source(None, path, next(left, None)) for path in paths))
+
+
+def _check_single(roots: Sequence[str]) -> None:
+    if len(roots) > 1:
+        raise OptionError(f"{len(roots)} --root for one source: expected one")
+
+
+def _listed(given: OneOrMore) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(given)

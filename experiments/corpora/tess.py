@@ -1,0 +1,57 @@
+"""TESS: 2800 utterances of two actresses of 26 (YAF) and 64 years (OAF) (Dupuis et al. 2010).
+
+Names are ``OAF_back_fear``: actress, word, emotion. Every word is spoken in every emotion, so that
+words cannot tell it; the script is the word. Two speakers can train or be tested on, not both.
+"""
+
+from pathlib import Path
+
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.tree import Named, scan
+
+EMOTIONS = {
+    "angry": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happy",
+    "neutral": "neutral",
+    "ps": "surprise",
+    "sad": "sad",
+}
+TARGETS = tuple(EMOTIONS.values())
+AGES = {"OAF": 64.0, "YAF": 26.0}
+#: One file of the release lacks the F of its actress (``OA_bite_neutral``).
+RULE = rf"(?P<actress>[OY]AF?)_(?P<word>[a-z]+)_(?P<emotion>{'|'.join(EMOTIONS)})"
+
+
+def read(root: Path) -> Corpus:
+    """Read ``OAF_angry/OAF_back_angry.wav`` and so on, in whatever folders.
+
+    Raises:
+        CorpusError: no file of TESS below the root.
+    """
+    media = scan("tess", root).expect(RULE, lambda match: match[0].replace("OA_", "OAF_"))
+    return Corpus(
+        name="tess",
+        root=root,
+        task="single-label",
+        targets=TARGETS,
+        utterances=tuple(_utterance(one) for one in media.named),
+        folds="speaker",
+        notes=media.notes,
+    )
+
+
+def _utterance(one: Named) -> Utterance:
+    speaker, word = one.id[:3].upper(), one.fields["word"].lower()
+    return Utterance(
+        id=one.id,
+        audio=one.path,
+        transcript=f"Say the word {word}",
+        speaker=speaker,
+        target=one_hot(EMOTIONS[one.fields["emotion"].lower()], TARGETS),
+        script=word,
+        language="en",
+        sex="female",
+        age=AGES[speaker],
+    )

@@ -1,0 +1,186 @@
+"""The files below the root of a corpus: named as its rule says, copies, strange ones, tables."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NoReturn
+
+from encoders.rows import cut
+from encoders.utterance import CorpusError, Fault
+from experiments.corpora.registry import CORPORA
+from fusion.escaping import counted
+
+#: Best first: of two copies of a recording the one that lost nothing is read.
+MEDIA = (
+    *(".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3", ".m4a"),
+    *(".mp4", ".mkv", ".mov", ".webm", ".avi", ".flv"),
+)
+#: What operating systems leave in every folder.
+JUNK = frozenset(("thumbs.db", "desktop.ini", "__macosx", "$recycle.bin"))
+SHOWN = 3
+SHOWN_IN_TREE = 6
+#: Files that the search for the nearest known corpus looks at.
+LOOKED_AT = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A media file whose name follows the rule of its corpus, and the fields of that name."""
+
+    id: str
+    path: Path
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Media files by id, and what was left out, in words."""
+
+    named: tuple[Named, ...]
+    notes: tuple[str, ...]
+
+    def by_id(self) -> dict[str, Path]:
+        """Path of each id."""
+        return {one.id: one.path for one in self.named}
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Every file below the root of a corpus that is no junk, in the order of their names."""
+
+    corpus: str
+    root: Path
+    files: tuple[Path, ...]
+
+    @cached_property
+    def media(self) -> tuple[Path, ...]:
+        """Audio and video files."""
+        return tuple(path for path in self.files if path.suffix.lower() in MEDIA)
+
+    def relative(self, path: Path) -> str:
+        """Path below the root, with slashes, in the spelling of the file system."""
+        return path.relative_to(self.root).as_posix()
+
+    def named(
+        self, rule: str, name: Callable[[re.Match[str]], str] = lambda match: match[0]
+    ) -> Media:
+        """Media files whose path without its suffix ends as ``rule`` says, whatever the case.
+
+        ``name`` makes the id of a match. Of files with equal ids one is kept, the others are
+        counted in the notes like those that the rule does not know.
+        """
+        pattern = re.compile(rf"(?:(?<=/)|^)(?:{rule})$", re.IGNORECASE)
+        found: dict[str, Named] = {}
+        strange, copies = [], []
+        for path in sorted(self.media, key=_preference):
+            match = pattern.search(self.relative(path)[: -len(path.suffix)])
+            if match is None:
+                strange.append(path)
+            elif (own := name(match)) in found:
+                copies.append(path)
+            else:
+                found[own] = Named(own, path, match.groupdict())
+        notes = (
+            *self._note(copies, "there more than once: one of each is kept"),
+            *self._note(strange, f"not named as in {self.corpus}"),
+        )
+        return Media(tuple(found[own] for own in sorted(found)), notes)
+
+    def expect(self, rule: str, name: Callable[[re.Match[str]], str] = lambda m: m[0]) -> Media:
+        """Like :meth:`named`; refuses a tree without any such file."""
+        found = self.named(rule, name)
+        if not found.named:
+            self.refuse()
+        return found
+
+    def find(self, *names: str) -> Path | None:
+        """First file of one of these names, whatever the case; names in order of preference."""
+        for name in names:
+            for path in self.files:
+                if path.name.lower() == name.lower():
+                    return path
+        return None
+
+    def refuse(self, why: str = "") -> NoReturn:
+        """Raise with the tree that was expected, what is there, and what it looks like."""
+        lines = [*([why] if why else []), "expected the folder that holds"]
+        lines += [f"    {line}" for line in CORPORA[self.corpus].layout]
+        lines += ["  found", *(f"    {line}" for line in self._outline())]
+        near = nearest(self)
+        if near is not None and near != self.corpus:
+            lines.append(f"  this looks like {near}: try --corpus {near}")
+        raise CorpusError(f"--corpus {self.corpus}", [Fault(str(self.root), "\n".join(lines))])
+
+    def _note(self, paths: Sequence[Path], why: str) -> list[str]:
+        if not paths:
+            return []
+        listed = some(map(self.relative, sorted(paths)))
+        return [f"{counted(len(paths), 'file')} left out ({why}): {listed}"]
+
+    def _outline(self) -> list[str]:
+        """Folders with the number of their files and one of these, the fullest first."""
+        folders: dict[str, list[str]] = {}
+        for path in self.files:
+            folder, _, name = self.relative(path).rpartition("/")
+            folders.setdefault(folder or ".", []).append(name)
+        largest = sorted(folders.items(), key=lambda item: (-len(item[1]), item[0]))
+        lines = [
+            f"{cut(folder)}: {counted(len(names), 'file')}, as {cut(names[0])}"
+            for folder, names in largest[:SHOWN_IN_TREE]
+        ]
+        if len(folders) > SHOWN_IN_TREE:
+            lines.append(f"... and {len(folders) - SHOWN_IN_TREE} more folders")
+        return lines or ["nothing"]
+
+
+def _preference(path: Path) -> tuple[int, int]:
+    """The best format first, then the file that lies least deep."""
+    return MEDIA.index(path.suffix.lower()), len(path.parts)
+
+
+def scan(corpus: str, root: Path) -> Tree:
+    """Walk a folder once; hidden files and what operating systems leave are not seen."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not _is_junk(name))
+        found += [Path(folder, name) for name in files if not _is_junk(name)]
+    return Tree(corpus, root, tuple(sorted(found)))
+
+
+def _is_junk(name: str) -> bool:
+    return name.startswith(".") or name.lower() in JUNK
+
+
+def nearest(tree: Tree) -> str | None:
+    """Known corpus whose signature most files have; None where none has it."""
+    names = [tree.relative(path) for path in tree.files[:LOOKED_AT]]
+    counts = {
+        corpus: sum(re.search(entry.signature, name, re.IGNORECASE) is not None for name in names)
+        for corpus, entry in CORPORA.items()
+        if entry.signature
+    }
+    best = max(counts, key=lambda corpus: counts[corpus])
+    return best if counts[best] else None
+
+
+def without(what: str, ids: Sequence[str], noun: str = "utterance") -> tuple[str, ...]:
+    """A note on those that lack something, or none where none does.
+
+    >>> without("recording", ["a", "b"])
+    ('no recording of 2 utterances: a, b',)
+    """
+    return (f"no {what} of {counted(len(ids), noun)}: {some(ids)}",) if ids else ()
+
+
+def some(names: Iterable[str], shown: int = SHOWN) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> some(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
+    return ", ".join(map(cut, listed[:shown])) + more

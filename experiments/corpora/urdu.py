@@ -1,0 +1,42 @@
+"""URDU: 400 utterances of Urdu talk shows in four emotions (Latif et al. 2018).
+
+Names are ``SM1_F10_A010``: speaker (S, the sex, a number), file, initial of the emotion and number
+(https://github.com/siddiquelatif/URDU-Dataset).
+"""
+
+from pathlib import Path
+
+from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.tree import Named, scan
+
+EMOTIONS = {"A": "angry", "H": "happy", "N": "neutral", "S": "sad"}
+TARGETS = tuple(EMOTIONS.values())
+RULE = r"S(?P<sex>[MF])(?P<speaker>\d+)_F(?P<file>\d+)_(?P<emotion>[AHNS])(?P<number>\d+)"
+
+
+def read(root: Path) -> Corpus:
+    """Read the folders of the emotions; folds are speaker groups by default.
+
+    Raises:
+        CorpusError: no file of URDU below the root.
+    """
+    media = scan("urdu", root).expect(RULE, lambda match: match[0].upper())
+    return Corpus(
+        name="urdu",
+        root=root,
+        task="single-label",
+        targets=TARGETS,
+        utterances=tuple(_utterance(one) for one in media.named),
+        notes=media.notes,
+    )
+
+
+def _utterance(one: Named) -> Utterance:
+    return Utterance(
+        id=one.id,
+        audio=one.path,
+        speaker=one.id.split("_")[0],
+        target=one_hot(EMOTIONS[one.fields["emotion"].upper()], TARGETS),
+        language="ur",
+        sex="male" if one.fields["sex"].upper() == "M" else "female",
+    )

@@ -1,0 +1,63 @@
+"""What the commands print besides their results: progress, and media files that failed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from encoders.extraction import Failure, Progress
+
+console = Console()
+errors = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def bars() -> "Iterator[Progress]":
+    """Progress on standard error, one bar per kind of work; lines where that is no terminal."""
+    if not errors.is_terminal:
+        yield _lines()
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as shown:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=total)
+            shown.update(tasks[what], completed=done, total=total)
+
+        yield progress
+
+
+def _lines() -> "Progress":
+    """Progress for logs: a line at every tenth of each kind of work that is not done at once."""
+    told: dict[str, int] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        tenth = 10 * done // max(total, 1)
+        if tenth > told.get(what, 0) and not (what not in told and done == total):
+            errors.print(f"{what}: {done} of {total}", markup=False)
+        told[what] = max(tenth, told.get(what, 0))
+
+    return progress
+
+
+def leave(failures: "Sequence[Failure]") -> None:
+    """List the media files that could not be used; exit code 1 if there are any."""
+    if not failures:
+        return
+    errors.print(f"{len(failures)} could not be used:", markup=False)
+    for failure in failures[:20]:
+        errors.print(f"  {failure.utterance}: {failure.why}", markup=False, soft_wrap=True)
+    raise typer.Exit(1)
