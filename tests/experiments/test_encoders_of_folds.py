@@ -328,3 +328,32 @@ def test_a_class_without_two_groups_of_speakers_is_told_before_training(
     with pytest.raises(ValueError, match="'high' is spoken by"):
         compare(study, out=tmp_path / "run", jobs=1)
     assert not given
+
+
+# ---------------------------------------------------------------- both modalities
+
+
+def test_the_recipe_trains_both_encoders_in_every_fold(text_checkpoint, manifest, tmp_path):
+    """Words that tell the label, recordings that tell it too; each encoder sees its own."""
+
+    def word(row: list[str]) -> None:
+        if row[0] != "id":
+            row[4] = "bad day" if row[3] == "low" else "good day"
+
+    change_rows(manifest, word)
+    quick = "train.epochs=2,train.batch_size=4,train.precision=float32"
+    text = f"{text_checkpoint('bert')}@{quick}"
+    study = tones_study(manifest, text=text, recipe="s4", arms=None)
+    outcome = compare(study, out=tmp_path / "run", jobs=1)
+    told = outcome.results["facts"]["finetuned"]
+    assert [(one["kind"], one["part"]) for one in told if one["fold"] == "0"] == [
+        (kind, part)
+        for part in ("all", "first half", "second half")
+        for kind in ("audio", "text")
+    ]
+    trained = {one["fingerprint"] for one in told}
+    assert len(trained) == 2 * 2 * 3, "no two encoders are one"
+    assert {"audio_linear", "text_linear", "concat_linear", "concat_crossfit"} <= (
+        outcome.results["arms"].keys()
+    )
+    assert not list(damaged())
