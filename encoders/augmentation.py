@@ -17,18 +17,23 @@ STRETCH_N_FFT = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masks:
-    """SpecAugment without its time warp (Park et al. 2019, arXiv 1904.08779, section 2).
+    """SpecAugment (Park et al. 2019, arXiv 1904.08779, section 2), its time warp off by default.
 
     Each of ``frequency_masks`` covers f bands from f0, f uniform over 0 to ``most_bands`` (F) and
     f0 over [0, v - f) of v bands; each of ``time_masks`` t frames from t0, likewise with
     ``most_frames`` (T). Two of each and F = 27 are the paper's policy LD; its T of 100 frames of
     10 ms is for utterances of 10 s and more, a window here has 160 frames of 12.5 ms or fewer.
+
+    ``time_warp`` (W, 80 in the paper; 0: none) comes first: a frame, uniform over the window but
+    for W frames at both ends, is moved by up to W frames either way, and what lies before and
+    behind it is stretched or pressed. The paper found that it helped least (its section 5).
     """
 
     frequency_masks: int = 2
     most_bands: int = 27
     time_masks: int = 2
     most_frames: int = 40
+    time_warp: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,12 @@ class WaveformChanges:
 
 
 def masked(windows: Windows, masks: Masks, random: torch.Generator) -> Windows:
-    """Windows with bands and frames replaced by the mean of their window, each by its own draw."""
+    """Windows with bands and frames replaced by the mean of their window, each by its own draw.
+
+    Warped in time before, where the masks say so.
+    """
+    if masks.time_warp:
+        windows = warped(windows, masks.time_warp, random)
     fill = windows.mean(dim=(1, 2), keepdim=True)
     for count, most, dim in (
         (masks.frequency_masks, masks.most_bands, 1),
@@ -57,6 +67,31 @@ def masked(windows: Windows, masks: Masks, random: torch.Generator) -> Windows:
             covered = _stretches(len(windows), windows.shape[dim], most, random)
             windows = torch.where(covered.unsqueeze(3 - dim), fill, windows)
     return windows
+
+
+def warped(windows: Windows, most: int, random: torch.Generator) -> Windows:
+    """Windows in which one frame each is moved by up to ``most`` frames, its sides with it.
+
+    Frames between the ends, which stay, and the moved one lie on straight lines, interpolated
+    linearly, where the paper draws a spline through the same three points. Of a window too short
+    for ``most`` frames at both ends the distance is what it allows.
+    """
+    last = windows.shape[2] - 1
+    reach = min(most, last // 2)
+    if reach == 0:
+        return windows
+    rows = len(windows)
+    source = reach + torch.rand(rows, 1, generator=random) * (last - 2 * reach)
+    moved = source + (2 * torch.rand(rows, 1, generator=random) - 1) * reach
+    # Moved onto an end it would leave a side of no frames, to be divided by.
+    moved = moved.clamp(0.5, last - 0.5)
+    place = torch.arange(last + 1.0)
+    before = place * source / moved
+    behind = last - (last - place) * (last - source) / (last - moved)
+    asked = torch.where(place <= moved, before, behind).clamp(0, last)
+    left = asked.floor().clamp(max=last - 1).long()[:, None].expand_as(windows)
+    share = (asked - left[:, 0])[:, None]
+    return windows.gather(2, left) * (1 - share) + windows.gather(2, left + 1) * share
 
 
 def _stretches(rows: int, length: int, most: int, random: torch.Generator) -> Tensor:

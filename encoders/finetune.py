@@ -94,7 +94,7 @@ def finetune(
     _check(train, dev, targets)
     _check_fresh(spec)
     random = np.random.default_rng(seed)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
         torch.manual_seed(seed)
         pupil: Pupil = import_module(PUPILS[spec.family]).start(spec, settings)
         heard = pupil.prepare(train, settings.changes, random)

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,7 @@ from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.descriptors import EgemapsSpec, MfccSpec
 from encoders.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.options import MODALITY_OPTIONS, parsed, with_options
+from encoders.provenance import PROVENANCE, record_of, trained_spec
 from encoders.specs import (
     BertSpec,
     Kind,
@@ -71,6 +73,8 @@ def parse_modality(
 ) -> Modality:
     """Modality that ``--audio`` or ``--text`` names: a short name, a hub name or a local folder.
 
+    Of a folder of fine-tuned weights, whatever its family, their record tells the spec.
+
     Raises:
         ValueError: unknown name or option (nearest ones are offered), kind, or a value that the
             option cannot have.
@@ -115,6 +119,10 @@ def _take_apart(typed: str) -> EncoderName:
 def _spec(parts: EncoderName, kind: Kind) -> Spec:
     if parts.name in SHORT_NAMES:
         return SHORT_NAMES[parts.name]
+    folder = Path(parts.name).expanduser()
+    if (folder / PROVENANCE).is_file() and record_of(folder) is not None:
+        # With the preprocessing that it was trained with, whatever its family.
+        return trained_spec(folder)
     if "/" not in parts.name and not parts.name.startswith("."):
         names = [name for name, spec in SHORT_NAMES.items() if spec.kind == kind]
         near = difflib.get_close_matches(parts.name, names, n=3, cutoff=0.4) or names

@@ -115,25 +115,34 @@ def _course(hidden: Hidden, stretches: int) -> Float32[Tensor, "layers 1 wide"]:
     return parts.transpose(1, 2).flatten(start_dim=1)[:, None]
 
 
-def for_head(stored: Stored, modality: Modality) -> Float32[Tensor, "kept_frames wide"]:
+def for_head(
+    stored: Stored, modality: Modality, frame_count: int | None = None
+) -> Float32[Tensor, "kept_frames wide"]:
     """One layer of what is stored, and of pooled storage the statistics that the modality names.
 
     Layers of a mix stand side by side, ``[frames, layers * wide]``, the first layer first.
+    ``frame_count`` is the number of frames before pooling; the sum over them, which alone needs
+    it, is their mean times it.
     """
     if modality.layer == "mix":
-        return torch.cat([_of_layer(stored, k, modality) for k in range(len(stored))], dim=1)
-    return _of_layer(stored, modality.layer, modality)
+        each = [_of_layer(stored, k, modality, frame_count) for k in range(len(stored))]
+        return torch.cat(each, dim=1)
+    return _of_layer(stored, modality.layer, modality, frame_count)
 
 
 def _of_layer(
-    stored: Stored, layer: int, modality: Modality
+    stored: Stored, layer: int, modality: Modality, frame_count: int | None
 ) -> Float32[Tensor, "kept_frames wide"]:
     frames = _layer(stored, layer, modality.name)
     if modality.encoder.storage == "frames":
         return frames
     blocks = frames.chunk(len(modality.encoder.statistics), dim=1)
     kept = dict(zip(modality.encoder.statistics, blocks, strict=True))
-    return torch.cat([kept[name] for name in modality.pooling.split("+")], dim=1)
+    names = modality.pooling.split("+")
+    if "sum" in names:
+        assert frame_count is not None, "a sum needs the number of frames"
+        kept["sum"] = kept["mean"] * frame_count
+    return torch.cat([kept[name] for name in names], dim=1)
 
 
 def statistics_of(frames: Float32[Tensor, "frames dim"]) -> Float32[Tensor, "1 wide"]:

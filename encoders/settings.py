@@ -128,7 +128,8 @@ def _unfit(spec: Spec, settings: Settings) -> Iterator[str]:
         allowed = ("mean", "sum", "max", "cls")
     if pooling not in allowed:
         yield f"pooling {pooling}: expected {' or '.join(map(str, allowed))}"
-    if not windowed and (settings.masks.frequency_masks or settings.masks.time_masks):
+    masks = settings.masks
+    if not windowed and (masks.frequency_masks or masks.time_masks or masks.time_warp):
         yield "masks: are of spectrograms; expected Masks(frequency_masks=0, time_masks=0)"
     if isinstance(spec, BertSpec) and settings.changes.copies:
         yield "changes: are of waveforms; expected WaveformChanges(copies=0)"

@@ -226,8 +226,8 @@ class Modality:
     """One input of a head: an encoder and what is cheap to change about it.
 
     ``layer`` counts from 0 or, negative, from the end; "mix" gives a head all stored layers, which
-    it weighs. ``pooling`` joins statistics of the spec
-    with ``+``; it is ignored where the spec stores frames.
+    it weighs. ``pooling`` joins statistics of the spec with ``+``, and ``sum`` over time where the
+    mean is one of them; it is ignored where the spec stores frames.
     """
 
     name: str
@@ -238,10 +238,14 @@ class Modality:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pooling", self.pooling or self.encoder.default_pooling)
-        unknown = [name for name in self.pooling.split("+") if name not in self.encoder.statistics]
+        known = self.encoder.statistics
+        if "mean" in known:
+            # Not stored: the mean times the number of frames, which lies beside it.
+            known = (*known, "sum")
+        unknown = [name for name in self.pooling.split("+") if name not in known]
         if unknown:
-            known = ", ".join(self.encoder.statistics)
-            raise ValueError(f"pooling {'+'.join(unknown)!r}: {self.encoder.family} keeps {known}")
+            said = f"{self.encoder.family} keeps {', '.join(known)}"
+            raise ValueError(f"pooling {'+'.join(unknown)!r}: {said}")
 
     def as_sequence(self) -> "Modality":
         """The same input as a sequence: frames pooled in time by four, or tokens.

@@ -23,7 +23,7 @@ from encoders.audio import Audio
 from encoders.augmentation import WaveformChanges
 from encoders.checkpoints import locate, weight_files
 from encoders.packing import in_batches
-from encoders.projection import write_projection
+from encoders.projection import FILE, write_projection
 from encoders.provenance import claim_record
 from encoders.recordings import Recordings, firsts, heard
 from encoders.settings import FinetuneError, Pooling, Settings
@@ -170,6 +170,8 @@ class SpeechPupil(Pupil):
             self.network.encoder.pos_conv_embed = self.positions
         extractor = Wav2Vec2FeatureExtractor(do_normalize=self.normalise)
         extractor.save_pretrained(folder)
+        # One that was left by another training would be taken for this one's.
+        (folder / FILE).unlink(missing_ok=True)
         if isinstance(self.projection, nn.Linear):
             write_projection(self.projection, folder, dtype)
 

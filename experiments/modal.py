@@ -76,7 +76,8 @@ def encoded(
         modal.identity[name] = fingerprint_of(found.encoder)
         stored = _read(found, modal.identity[name], done, store)
         modal.frames[name] = {
-            row: for_head(torch.from_numpy(one.values), found) for row, one in stored.items()
+            row: for_head(torch.from_numpy(one.values), found, one.frame_count)
+            for row, one in stored.items()
         }
         if found.layer == "mix":
             modal.layers[name] = max((len(one.values) for one in stored.values()), default=1)

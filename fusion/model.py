@@ -190,7 +190,8 @@ def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
     if content is None:
         return None
     stored = embed(load_encoder(modality.encoder), [content], [modality.encoder])[0]
-    return for_head(torch.from_numpy(stored[modality.encoder].values), modality)
+    found = stored[modality.encoder]
+    return for_head(torch.from_numpy(found.values), modality, found.frame_count)
 
 
 def _modality(fields: Mapping[str, Any]) -> Modality:

@@ -8,7 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.augmentation import Masks, WaveformChanges, changed, masked, pitch_shifted
+from encoders.augmentation import (
+    Masks,
+    WaveformChanges,
+    changed,
+    masked,
+    pitch_shifted,
+    warped,
+)
 
 RATE = 8000
 
@@ -55,6 +62,59 @@ def test_sizes_and_places_are_drawn_evenly():
     shares = torch.bincount(sizes, minlength=9) / len(sizes)
     assert shares.max() - shares.min() < 0.04
     assert covered.any(dim=0)[:-1].all(), "f0 stays below v - f: the last band is spared"
+
+
+def ramps(rows: int, frames: int, most: int, seed: int = 0) -> torch.Tensor:
+    """Where each frame of warped windows was before: windows whose value is their frame."""
+    windows = torch.arange(float(frames)).expand(rows, 3, frames)
+    found = warped(windows, most, torch.Generator().manual_seed(seed))
+    assert torch.equal(found[:, 0], found[:, 2]), "every band is warped alike"
+    return found[:, 0]
+
+
+@given(frames=st.integers(1, 60), most=st.integers(1, 40), seed=st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_a_warp_keeps_the_ends_and_the_order_and_moves_no_frame_too_far(frames, most, seed):
+    places = ramps(4, frames, most, seed)
+    last = frames - 1
+    assert torch.allclose(places[:, [0, last]], torch.tensor([0.0, last]).expand(4, 2), atol=1e-4)
+    assert (places.diff(dim=1) > -1e-4).all()
+    assert (places - torch.arange(float(frames))).abs().max() <= min(most, last // 2) + 1e-4
+
+
+def test_one_frame_is_moved_and_its_sides_are_stretched_or_pressed():
+    """Two straight lines, that meet W frames from both ends, W = 8, by up to 8 to either side."""
+    frames, most = 101, 8
+    places = ramps(4000, frames, most)
+    steps = places.diff(dim=1)
+    kinks = (steps.diff(dim=1).abs() > 1e-3).sum(dim=1)
+    assert kinks.max() <= 2, "the moved frame lies between two places"
+    distance = places - torch.arange(float(frames))
+    furthest = distance.abs().argmax(dim=1)
+    moved = distance.gather(1, furthest[:, None])[:, 0]
+    assert moved.min() < -7.5
+    assert moved.max() > 7.5
+    assert moved.mean().abs() < 0.3
+    # Uniform over plus and minus W: a quarter within each quarter.
+    assert (moved.abs() < most / 2).float().mean() == pytest.approx(0.5, abs=0.03)
+    # Meeting where the source is uniform over W to the end less W.
+    met = places.gather(1, furthest[:, None])[:, 0]
+    assert met.min() > most - 1.5
+    assert met.max() < frames - 1 - most + 1.5
+    assert met.mean() == pytest.approx((frames - 1) / 2, abs=1.5)
+
+
+def test_masks_warp_only_where_they_are_asked_to():
+    random = torch.Generator().manual_seed(0)
+    windows = torch.rand((3, 4, 30), generator=random)
+    none = Masks(frequency_masks=0, time_masks=0)
+    before = random.get_state()
+    assert torch.equal(masked(windows, none, random), windows)
+    assert torch.equal(random.get_state(), before), "what is off draws nothing"
+    found = masked(windows, Masks(frequency_masks=0, time_masks=0, time_warp=8), random)
+    assert not torch.allclose(found, windows)
+    assert found.min() >= windows.min()
+    assert found.max() <= windows.max()
 
 
 def test_what_is_covered_is_the_mean_of_its_window():

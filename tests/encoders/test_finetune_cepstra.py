@@ -17,6 +17,7 @@ from encoders.augmentation import Masks, WaveformChanges
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetune import FinetuneError, default_settings, finetune, held_out_uar
 from encoders.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
+from encoders.names import parse_modality
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
 from encoders.utterance import Utterance, one_hot
 
@@ -88,6 +89,7 @@ def test_what_is_loaded_is_what_was_trained(tuned, sides, name, tmp_path):
     # Training keeps windows as 8 bits.
     assert (own - found).norm() <= 0.02 * found.norm()
     assert trained_spec(tmp_path / "tuned") == saved
+    assert parse_modality(str(tmp_path / "tuned"), "audio").encoder == saved
     assert seen(saved).speakers == {one.speaker for one in (*sides[0], *sides[1])}
 
 

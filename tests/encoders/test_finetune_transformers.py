@@ -188,6 +188,8 @@ def test_without_a_projection_every_hidden_layer_stays(few, sides, speech_checkp
     assert not (tmp_path / "tuned" / FILE).exists()
     projected = trained(*few, spec, replace(settings, projection_dim=5)).save(tmp_path / "other")
     assert projected.layers is None, "projected frames are one layer"
+    plain = trained(*few, spec, settings).save(tmp_path / "other")
+    assert fingerprint_of(plain) == fingerprint_of(saved), "the older projection is not taken"
 
 
 def test_the_transformer_learns_and_its_front_end_is_frozen(few, speech_checkpoint):
@@ -264,6 +266,16 @@ def test_an_untrained_model_is_drawn_from_the_seed(few, speech_checkpoint):
     assert found[0].provenance.start == "random weights"
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["speech", "bert"])
+def test_it_learns_on_a_gpu_and_comes_back(tuned, sides, kind):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    spec, settings = tuned(kind).spec, quick(tuned(kind).spec)
+    found = finetune(*sides[:2], TARGETS, spec, settings, seed=0, corpus="tones", device="cuda")
+    assert held_out_uar(found, sides[2]) >= 0.75
+
+
 # ---------------------------------------------------------------- windows, copies, company
 
 
@@ -303,7 +315,7 @@ def test_the_record_names_every_speaker_and_recording(tuned, sides, kind, tmp_pa
         assert found.keys == {audio_key(read_utterance(one)) for one in (*sides[0], *sides[1])}
         assert found.holds("tones", "s7", None), "development counts"
         assert not found.holds("tones", "s9", audio_key(read_utterance(sides[2][-1])))
-    assert trained_spec(tmp_path / "tuned") == saved
+    assert trained_spec(tmp_path / "tuned") == typed == saved
     assert tuned(kind).provenance.start.split(",")[0] == Path(tuned(kind).spec.checkpoint).name
     # Whatever family is asked for the folder, the record is found.
     assert seen(SentenceSpec(checkpoint=str(tmp_path / "tuned"))).speakers == found.speakers

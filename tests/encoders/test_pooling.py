@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from encoders.pooling import for_head, for_storage, mean_by
+from encoders.descriptors import EgemapsSpec, MfccSpec
+from encoders.pooling import Reduction, for_head, for_storage, mean_by
 from encoders.specs import BertSpec, LogMelSpec, Modality, SentenceSpec, SpeechSpec
 
 HIDDEN = torch.arange(4 * 5 * 2, dtype=torch.float32).reshape(4, 5, 2) ** 2
@@ -55,6 +56,33 @@ def test_a_head_reads_the_statistics_it_names(pooling, columns):
     stored = for_storage(HIDDEN, SpeechSpec())
     modality = Modality(name="audio", encoder=SpeechSpec(), layer=2, pooling=pooling)
     assert torch.equal(for_head(stored, modality), stored[2][:, columns])
+
+
+@pytest.mark.parametrize("pooling", ["sum", "max+sum"])
+def test_a_sum_is_the_mean_times_the_frames(pooling):
+    modality = Modality(name="audio", encoder=SpeechSpec(), layer=2, pooling=pooling)
+    found = for_head(for_storage(HIDDEN, SpeechSpec()), modality, HIDDEN.shape[1])
+    parts = {"sum": HIDDEN[2].sum(dim=0), "max": HIDDEN[2].amax(dim=0)}
+    assert torch.allclose(found[0], torch.cat([parts[name] for name in pooling.split("+")]))
+    with pytest.raises(AssertionError, match="needs the number of frames"):
+        for_head(for_storage(HIDDEN, SpeechSpec()), modality)
+
+
+def test_frames_that_are_stored_joined_are_summed_as_they_were_before():
+    """What is stored pooled counts frames of the model, not groups of them."""
+    spec = SpeechSpec(time_pool=2)
+    reduction = Reduction(spec)
+    reduction.add(HIDDEN[:, :3])
+    reduction.add(HIDDEN[:, 3:])
+    modality = Modality(name="audio", encoder=spec, layer=1, pooling="sum")
+    found = for_head(reduction.stored(), modality, reduction.frame_count)
+    assert torch.allclose(found[0], HIDDEN[1].sum(dim=0))
+
+
+@pytest.mark.parametrize("spec", [SentenceSpec(), EgemapsSpec(), MfccSpec(axis="frequency")])
+def test_what_keeps_no_mean_has_no_sum(spec):
+    with pytest.raises(ValueError, match=f"pooling 'sum': {spec.family} keeps"):
+        Modality(name="x", encoder=spec, pooling="sum")
 
 
 @pytest.mark.parametrize("layer", [0, 3, -1, -4])

@@ -107,7 +107,11 @@ def test_report_refuses_a_run_whose_predictions_were_changed(monkeypatch, corpus
     ("words", "code", "said"),
     [
         (["compare", "--corpus", "ravdess"], 2, "--audio is required"),
-        (["compare", "--audio", "logmel", "--text", "minilm"], 2, "expected --corpus NAME or --manifest FILE"),
+        (
+            ["compare", "--audio", "logmel", "--text", "minilm"],
+            2,
+            "expected --corpus NAME or --manifest FILE",
+        ),
         (
             ["compare", "--corpus", "x", "--audio", "logmel", "--text", "minilm"],
             1,

@@ -347,9 +347,7 @@ def test_the_recipe_trains_both_encoders_in_every_fold(text_checkpoint, manifest
     outcome = compare(study, out=tmp_path / "run", jobs=1)
     told = outcome.results["facts"]["finetuned"]
     assert [(one["kind"], one["part"]) for one in told if one["fold"] == "0"] == [
-        (kind, part)
-        for part in ("all", "first half", "second half")
-        for kind in ("audio", "text")
+        (kind, part) for part in ("all", "first half", "second half") for kind in ("audio", "text")
     ]
     trained = {one["fingerprint"] for one in told}
     assert len(trained) == 2 * 2 * 3, "no two encoders are one"
