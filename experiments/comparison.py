@@ -13,6 +13,7 @@ from typing import Any
 from encoders.extraction import Failure, Progress, default_store
 from encoders.store import write_atomically
 from encoders.utterance import Corpus
+from experiments.certify import certificate_lines, first_look, second_look
 from experiments.config import DEFAULT_ARMS, ConfigError, Study, write_study
 from experiments.contamination import check_unseen, remarks, scored_rows
 from experiments.corpora import load_source
@@ -32,8 +33,9 @@ from experiments.rows import labelled
 from experiments.words import find_words
 from fusion import predictions
 from fusion.arms import ARMS, PUBLISHED, FoldScores
+from fusion.certificate import Certificate, as_mapping
 from fusion.predictions import Prediction, best_per_fold
-from fusion.splits import speaker_of
+from fusion.splits import rows_of, speaker_of
 
 Notify = Callable[[str], None]
 
@@ -94,23 +96,26 @@ def compare(
     """
     tell = notify or (lambda _line: None)
     corpus = load_corpus(study)
-    rows = labelled(corpus)
+    protocol = study.folds or corpus.folds
+    rows = rows_of(labelled(corpus), protocol)
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
-    folds, _ = make_folds(corpus, rows, study.folds or corpus.folds)
+    folds, _ = make_folds(corpus, rows, protocol)
     published = find_published(study, arms, corpus)
     for one in published.values():
         tell(one.told)
     preflight(study, rows, arms, published)
     # Speakers' names before hours of work; their samples once they have been read.
     check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
+    evidence = first_look(corpus, rows, folds, protocol, progress)
     store = default_store()
     source = study.transcript if reads_words(study, arms, published) else "gold"
     words = find_words(rows, source, study.asr, store, progress)
     inputs = gather(corpus, rows, words, study, arms, store, progress, published)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     plan = make_plan(corpus, inputs, study, arms)
+    certificate = second_look(evidence, plan)
     scored = scored_rows(inputs.utterances, plan.folds)
     dirty = check_unseen(study, corpus, arms, scored, inputs.keys)
     run = _run_id(study, inputs)
@@ -120,7 +125,7 @@ def compare(
     rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, scores)))
     notes = (*notes, *(line for one in published.values() for line in one.warnings))
     told = (*remarks(inputs.modalities, dirty), *corpus.notes, *notes, *inputs.warnings)
-    facts = _facts(run, corpus, study, plan, scores, told, bool(dirty))
+    facts = _facts(run, corpus, study, plan, scores, told, bool(dirty), certificate)
     results = summarise(rows_out, facts)
     favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
     model = favourite and final_model(plan, corpus, favourite, store.root / "fits" / run)
@@ -223,6 +228,7 @@ def _facts(
     scores: Sequence[FoldScores],
     warnings: Sequence[str],
     contaminated: bool,
+    certificate: Certificate,
 ) -> RunFacts:
     inputs, modalities = plan.inputs, plan.inputs.modalities
     fits: dict[str, list[dict[str, Any]]] = {}
@@ -237,7 +243,7 @@ def _facts(
         task=corpus.task,
         targets=corpus.targets,
         dropped=tuple({"id": f.utterance, "why": f.why} for f in inputs.dropped),
-        warnings=(*warnings, *warnings_of(plan)),
+        warnings=(*certificate_lines(certificate), *warnings, *warnings_of(plan)),
         fits={arm: tuple(rows) for arm, rows in fits.items()},
         facts={
             "study": asdict(study),
@@ -246,6 +252,7 @@ def _facts(
             "synthetic": corpus.synthetic,
             "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
             "contaminated": contaminated,
+            "leaky": certificate.leaky,
             "encoders": dict(inputs.identity),
             "checkpoints": {
                 name: getattr(m.encoder, "checkpoint", m.encoder.family)
@@ -258,6 +265,7 @@ def _facts(
             "published": {arm: one.fact for arm, one in inputs.published.items()},
             "text_probe": asdict(plan.probe) if plan.probe else None,
         },
+        certificate=as_mapping(certificate),
     )
 
 

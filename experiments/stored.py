@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.results import RunFacts
 from experiments.wording import BEST
@@ -84,11 +84,34 @@ class Facts:
     synthetic: bool = False
     untrained: bool = False
     contaminated: bool = False
+    leaky: bool = False
     encoders: dict[str, str] = field(default_factory=dict)
     checkpoints: dict[str, str] = field(default_factory=dict)
     recognised: int = 0
     recogniser: str | None = None
     text_probe: Probe | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """:class:`fusion.certificate.Test` as it is stored."""
+
+    name: str
+    status: Literal["clean", "error", "warning", "untested"]
+    found: int
+    of: int
+    examples: list[str]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificate:
+    """:class:`fusion.certificate.Certificate` as it is stored."""
+
+    protocol: str
+    leaky: bool
+    folds: int
+    tests: list[CertificateRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,7 @@ class Stored:
     warnings: list[str]
     facts: Facts
     hashes: Hashes
+    certificate: StoredCertificate | None = None
 
 
 def read_results(folder: Path) -> dict[str, Any]:
@@ -184,6 +208,7 @@ def facts_of(stored: Mapping[str, Any]) -> RunFacts:
         warnings=tuple(stored["warnings"]),
         fits=fits,
         facts=stored["facts"],
+        certificate=stored.get("certificate"),
     )
 
 
