@@ -48,7 +48,8 @@ class Sounds:
     """Sounds by content key: those on disk, and those that were just heard."""
 
     def __init__(self, store: EmbeddingStore | None) -> None:
-        self._space = store and Space(store.root / "sounds" / f"v{VERSION}", None)
+        folder = None if store is None else store.root / "sounds" / f"v{VERSION}"
+        self._space = None if folder is None else Space(folder, None)
         self._fresh: dict[str, Sound] = {}
         self._unsaved: list[str] = []
 

@@ -1,5 +1,6 @@
 """Evidence for the split certificate: what is heard and said in the rows of a comparison."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class Hearing:
 def listen(utterances: Sequence[Utterance], progress: Progress | None = None) -> Hearing:
     """Decode what is not known yet; what is known by path, size and time is not opened."""
     store, why = _store()
-    hints = KeyHints(Path(store.root if store else "/dev/null") / "hints.json")
+    hints = KeyHints(Path(os.devnull if store is None else store.root) / "hints.json")
     sounds = Sounds(store)
     heard: dict[str, Heard] = {}
     failures: list[Failure] = []

@@ -113,7 +113,8 @@ class Evidence:
 
     def _in_time(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         order = sorted(rows, key=lambda n: self.utterances[n].start_s)
-        found, open_rows = [], list[tuple[float, int]]()
+        found: list[tuple[int, int]] = []
+        open_rows: list[tuple[float, int]] = []
         for row in order:
             one = self.utterances[row]
             end = float("inf") if one.end_s is None else one.end_s
