@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-NAMES = ("embeddings", "functionals", "speech")
+NAMES = ("copies", "embeddings", "functionals", "speech")
 RESULTS = Path(__file__).parent / "results"
 
 

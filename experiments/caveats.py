@@ -10,6 +10,7 @@ BADGES = {
     "synthetic": "synthetic speech",
     "untrained": "untrained encoder",
     "contaminated": "contaminated: the encoder has seen these speakers",
+    "leaky": "LEAKY: test rows are known from training",
 }
 CONSTANT_WORDS = "same words under every label"
 #: Arms without words; the best single modality may be audio too.
@@ -25,6 +26,14 @@ def badges(results: Mapping[str, Any]) -> list[str]:
     facts = results.get("facts", {})
     found = [badge for key, badge in BADGES.items() if facts.get(key)]
     return found + [CONSTANT_WORDS] * has_constant_words(results)
+
+
+def stamped(text: str, results: Mapping[str, Any]) -> str:
+    """A title or a caption, marked where the folds leak; such scores are for replication only."""
+    facts = results.get("facts", {})
+    if not facts.get("leaky"):
+        return text
+    return f"LEAKY ({plain(facts.get('protocol', ''))}): {text}"
 
 
 def has_constant_words(results: Mapping[str, Any]) -> bool:

@@ -1,39 +1,36 @@
 """Validate a corpus before anything is trained on it."""
 
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from encoders.audio import AudioError
-from encoders.extraction import Failure, Progress, default_store
-from encoders.hints import Heard, KeyHints
+from encoders.extraction import Failure, Progress
+from encoders.hints import Heard
 from encoders.rows import cut
-from encoders.store import StoreError
+from encoders.specs import Kind
 from encoders.utterance import Corpus
-from fusion.escaping import counted, plain
-from fusion.splits import SplitError, outer_folds
+from experiments.certify import Hearing, evidence_of, listen
+from experiments.check_table import print_check
+from experiments.estimate import Estimate, estimate
+from experiments.soundness import Soundness, soundness
+from fusion.certificate import Certificate, certify
+from fusion.escaping import counted
+from fusion.leaks import probe_labels
+from fusion.splits import Fold, SplitError, outer_folds, rows_of
+
+__all__ = ["Check", "check_corpus", "print_check"]
 
 SHOWN = 10
 UNKNOWN = "(unknown)"
-#: How rich prints what users wrote: brackets are no markup, lines are not broken.
-AS_IT_IS: Mapping[str, Any] = MappingProxyType(
-    {"markup": False, "highlight": False, "soft_wrap": True}
-)
+NOTHING = Soundness((), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """What was found: counts, the media files that cannot be used, and what to look at.
 
-    ``obstacle`` says why no comparison is possible, None where one is.
+    ``obstacle`` says why no comparison is possible, None where one is; ``certificate`` is that of
+    the folds, None where there are none.
     """
 
     corpus: Corpus
@@ -43,90 +40,87 @@ class Check:
     failures: tuple[Failure, ...]
     remarks: tuple[str, ...]
     obstacle: str | None = None
+    soundness: Soundness = NOTHING
+    certificate: Certificate | None = None
+    estimates: tuple[Estimate, ...] = ()
 
 
-def check_corpus(corpus: Corpus, progress: Progress | None = None) -> Check:
-    """Decode every file once and count; the keys found spare decoding later."""
-    heard, failures, unkept = _listen(corpus, progress)
-    obstacle, folds = _folds(corpus)
+@dataclass(frozen=True, slots=True)
+class _Folds:
+    """Why no comparison is possible, a remark on the folds of one, and their certificate."""
+
+    obstacle: str | None
+    remarks: tuple[str, ...] = ()
+    certificate: Certificate | None = None
+
+
+def check_corpus(
+    corpus: Corpus,
+    progress: Progress | None = None,
+    *,
+    folds: str | None = None,
+    audio: str | None = None,
+    text: str | None = None,
+) -> Check:
+    """Decode every file that is not known yet, count, and test the folds for leaks.
+
+    ``folds`` is a protocol, None the corpus's own; ``audio`` and ``text`` are encoders whose cost
+    is to be estimated.
+    """
+    kinds: tuple[tuple[Kind, str | None], ...] = (("audio", audio), ("text", text))
+    hearing = listen(corpus.utterances, progress)
+    made = _folds(corpus, hearing, folds or corpus.folds, progress)
     speakers: dict[str, Counter[str]] = defaultdict(Counter)
     for utterance in corpus.utterances:
         label = corpus.label(utterance) if corpus.task == "single-label" else corpus.task
         speakers[utterance.speaker or UNKNOWN][label or "(unlabelled)"] += 1
+    unkept = hearing.unkept and f"what was decoded cannot be remembered: {hearing.unkept}"
     return Check(
         corpus=corpus,
         classes=sum(speakers.values(), Counter()),
         speakers=speakers,
-        hours=sum(one.duration_s for one in heard.values()) / 3600,
-        failures=failures,
-        remarks=(*_remarks(corpus, heard), *unkept, *folds),
-        obstacle=obstacle,
+        hours=sum(one.duration_s for one in hearing.heard.values()) / 3600,
+        failures=hearing.failures,
+        remarks=(*_remarks(corpus, hearing.heard), *filter(None, [unkept]), *made.remarks),
+        obstacle=made.obstacle,
+        soundness=soundness(corpus.utterances, hearing.heard, hearing.sounds),
+        certificate=made.certificate,
+        estimates=tuple(
+            estimate(typed, kind, corpus.utterances, hearing.heard)
+            for kind, typed in kinds
+            if typed is not None
+        ),
     )
 
 
-def print_check(check: Check, console: Console) -> None:
-    """Class by speaker table, then remarks."""
-    if check.obstacle is not None:
-        console.print(f"no comparison is possible: {plain(check.obstacle)}", **AS_IT_IS)
-    names = list(check.classes)
-    title = Text(f"{_shown(check.corpus.name)}: utterances by speaker and class")
-    # Text, because names of speakers and classes are no markup.
-    table = Table("speaker", title=title)
-    for name in names:
-        table.add_column(Text(_shown(name)))
-    for speaker, counts in sorted(check.speakers.items()):
-        table.add_row(Text(_shown(speaker)), *(str(counts[name]) for name in names))
-    table.add_section()
-    table.add_row("all", *(str(check.classes[name]) for name in names))
-    console.print(table)
-    utterances = counted(len(check.corpus.utterances), "utterance")
-    console.print(f"{utterances}, {_speakers(check)}, {check.hours:.2f} h of audio", **AS_IT_IS)
-    for remark in (*check.corpus.notes, *check.remarks):
-        console.print(f"- {plain(remark)}", **AS_IT_IS)
-
-
-def _shown(name: str) -> str:
-    return cut(plain(name))
-
-
-def _speakers(check: Check) -> str:
-    known = len(set(check.speakers) - {UNKNOWN})
-    unknown = sum(check.speakers.get(UNKNOWN, {}).values())
-    if not unknown:
-        return counted(known, "speaker")
-    if not known:
-        return "speakers unknown"
-    return f"{counted(known, 'speaker')} ({counted(unknown, 'utterance')} of unknown speakers)"
-
-
-def _listen(
-    corpus: Corpus, progress: Progress | None
-) -> tuple[dict[str, Heard], tuple[Failure, ...], tuple[str, ...]]:
-    """What was heard by id, what could not be used, and why the cache does not remember it."""
-    hints, why = _hints()
-    heard: dict[str, Heard] = {}
-    failures: list[Failure] = []
-    voiced = [utterance for utterance in corpus.utterances if utterance.audio is not None]
+def _folds(corpus: Corpus, hearing: Hearing, protocol: str, progress: Progress | None) -> _Folds:
+    rows = [utterance for utterance in corpus.utterances if utterance.target is not None]
+    if rows and not any(utterance.speaker for utterance in rows):
+        return _Folds("speakers unknown: name them in the column 'speaker'")
     try:
-        for done, utterance in enumerate(voiced, start=1):
-            try:
-                heard[utterance.id] = hints.get(utterance) or hints.decode(utterance)[0]
-            except AudioError as error:
-                failures.append(Failure(utterance.id, str(error)))
-            if progress is not None:
-                progress("decoding", done, len(voiced))
-    finally:
-        why = hints.save() or why
-    unkept = (f"what was decoded cannot be remembered: {why}",) if why else ()
-    return heard, tuple(failures), unkept
+        rows = list(rows_of(rows, protocol))
+        folds = outer_folds(rows, protocol)
+    except SplitError as error:
+        return _Folds(str(error))
+    evidence = evidence_of(corpus, rows, hearing, protocol, progress)
+    speakers = {utterance.id: utterance.speaker or "" for utterance in rows}
+    probe = probe_labels(corpus.targets, evidence.labels, evidence.gold, speakers, folds)
+    certificate = certify(evidence, folds, protocol, probe)
+    return _Folds(_leaks(certificate), (_told(folds, certificate),), certificate)
 
 
-def _hints() -> tuple[KeyHints, str | None]:
-    """Hints of the cache; without one, hints that nobody keeps, and why: a check needs none."""
+def _leaks(certificate: Certificate) -> str | None:
     try:
-        return KeyHints(default_store().root / "hints.json"), None
-    except StoreError as error:
-        return KeyHints(Path(os.devnull) / "hints.json"), str(error)
+        certificate.check()
+    except SplitError as error:
+        return str(error)
+    return None
+
+
+def _told(folds: Sequence[Fold], certificate: Certificate) -> str:
+    if certificate.leaky:
+        return f"LEAKY: {counted(len(folds), 'fold')} by '{certificate.protocol}'"
+    return f"{counted(len(folds), 'speaker-independent fold')} by '{certificate.protocol}'"
 
 
 def _remarks(corpus: Corpus, heard: Mapping[str, Heard]) -> Iterator[str]:
@@ -162,19 +156,6 @@ def _gaps(corpus: Corpus) -> Iterator[str]:
     if unlabelled:
         unscored = _verb(unlabelled, "is unlabelled and is", "are unlabelled and are")
         yield f"{counted(unlabelled, 'utterance')} {unscored} not scored"
-
-
-def _folds(corpus: Corpus) -> tuple[str | None, tuple[str, ...]]:
-    """Why no comparison is possible, or a remark on the folds of one."""
-    rows = [utterance for utterance in corpus.utterances if utterance.target is not None]
-    if rows and not any(utterance.speaker for utterance in rows):
-        return "speakers unknown: name them in the column 'speaker'", ()
-    try:
-        folds = outer_folds(rows, corpus.folds)
-    except SplitError as error:
-        return str(error), ()
-    found = counted(len(folds), "speaker-independent fold")
-    return None, (f"{found} by '{corpus.folds}'",)
 
 
 def _some(names: list[str]) -> str:

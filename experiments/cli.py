@@ -49,6 +49,9 @@ Asr = Annotated[str, typer.Option(help="Recogniser of missing transcripts.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
 TRIALS = "Optuna trials per arm and fold; 0: documented defaults."
 SEEDS = "Heads trained with different seeds, per arm and fold."
+Folds = Annotated[
+    str | None, typer.Option(help="How folds are made; 'help' lists the ways [the corpus's own].")
+]
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Processes that train heads [number of cores].")
 ]
@@ -104,13 +107,7 @@ def compare(
         str | None,
         typer.Option("--map", help="Classes of its labels that differ, as in hap=happy,exc=happy."),
     ] = None,
-    folds: Annotated[
-        str | None,
-        typer.Option(
-            help="groups, speaker, session, fold or split; of several corpora also corpus (leave "
-            "one out), cross:A+B/C, matrix."
-        ),
-    ] = None,
+    folds: Folds = None,
     rows: Annotated[
         str | None,
         typer.Option(help="complete, or all: keep rows that lack a modality [complete]."),
@@ -142,6 +139,7 @@ def compare(
     out: Out = None,
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
+    _help_with(folds)
     from experiments.config import read_study, study_from_options
 
     options = {
@@ -160,16 +158,32 @@ def compare(
 
 @app.command()
 def check(
-    corpus: Corpus = None, manifest: Manifest = None, root: Root = None, labels: Labels = None
+    corpus: Corpus = None,
+    manifest: Manifest = None,
+    root: Root = None,
+    labels: Labels = None,
+    folds: Folds = None,
+    audio: Audio = None,
+    text: Text = None,
+    html: Annotated[Path | None, typer.Option(help="Write what was found as HTML too.")] = None,
 ) -> None:
-    """Validate a corpus: files, labels, speakers, duplicates, missing transcripts, folds."""
+    """Validate a corpus: files, labels, speakers, sound, words, duplicates, leaks of its folds.
+
+    With --audio or --text two utterances are encoded, and the time and disk for all estimated.
+    """
+    _help_with(folds)
     from experiments.check import check_corpus, print_check
     from experiments.corpora import load_source
 
     found = load_source(_some(corpus), _some(manifest), _some(root), _list(labels))
     with bars() as progress:
-        result = check_corpus(found, progress)
+        result = check_corpus(found, progress, folds=folds, audio=audio, text=text)
     print_check(result, console)
+    if html is not None:
+        from experiments.check_page import write_check
+
+        write_check(result, html)
+        console.print(f"written: {html}", soft_wrap=True, markup=False)
     leave(result.failures)
     if result.obstacle is not None:
         raise typer.Exit(1)
@@ -254,6 +268,15 @@ def _some(given: Sequence[str | Path] | None) -> str | tuple[str, ...] | None:
         return None
     texts = tuple(map(str, given))
     return texts[0] if len(texts) == 1 else texts
+
+
+def _help_with(folds: str | None) -> None:
+    """List the protocols and stop where they are asked for."""
+    if folds == "help":
+        from experiments.listing import print_protocols
+
+        print_protocols(console)
+        raise typer.Exit
 
 
 def _list(typed: str | None) -> tuple[str, ...] | None:

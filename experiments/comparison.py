@@ -3,17 +3,16 @@
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from encoders.extraction import Failure, Progress, default_store
-from encoders.store import write_atomically
 from encoders.utterance import Corpus
-from experiments.config import DEFAULT_ARMS, ConfigError, Study, write_study
+from experiments.artefacts import write_run
+from experiments.certify import certificate_lines, first_look, second_look
+from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.contamination import check_unseen, remarks, scored_rows
 from experiments.corpora import load_source
 from experiments.finetuned import is_finetuned
@@ -27,17 +26,16 @@ from experiments.inputs import (
     typed_encoders,
 )
 from experiments.matrix import trained_on
-from experiments.plan import Plan, describe_folds, make_folds, make_plan, warnings_of
+from experiments.plan import Plan, make_folds, make_plan, warnings_of
 from experiments.published import find_published
-from experiments.report import write_report
 from experiments.results import FUSED, RunFacts, summarise, with_best
 from experiments.rows import labelled
 from experiments.views import Bench, check_shared, train_encoders
 from experiments.words import find_words
-from fusion import predictions
 from fusion.arms import ARMS, PUBLISHED, FoldScores
+from fusion.certificate import Certificate, as_mapping
 from fusion.predictions import Prediction, best_per_fold
-from fusion.splits import speaker_of
+from fusion.splits import rows_of, speaker_of
 
 Notify = Callable[[str], None]
 
@@ -98,24 +96,27 @@ def compare(
     """
     tell = notify or (lambda _line: None)
     corpus = load_corpus(study)
-    rows = labelled(corpus)
+    protocol = study.folds or corpus.folds
+    rows = rows_of(labelled(corpus), protocol)
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
     finetuned = any(is_finetuned(typed) for _, typed in typed_encoders(study))
-    folds, _ = make_folds(corpus, rows, study.folds or corpus.folds, held_out=finetuned)
+    folds, _ = make_folds(corpus, rows, protocol, held_out=finetuned)
     published = find_published(study, arms, corpus)
     for one in published.values():
         tell(one.told)
     preflight(study, rows, arms, published)
     # Speakers' names before hours of work; their samples once they have been read.
     check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
+    evidence = first_look(corpus, rows, folds, protocol, progress)
     store = default_store()
     source = study.transcript if reads_words(study, arms, published) else "gold"
     words = find_words(rows, source, study.asr, store, progress)
     inputs = gather(corpus, rows, words, study, arms, store, progress, published)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     plan = make_plan(corpus, inputs, study, arms)
+    certificate = second_look(evidence, plan)
     scored = scored_rows(inputs.utterances, plan.folds)
     dirty = (
         *check_unseen(study, corpus, arms, scored, inputs.keys),
@@ -130,16 +131,12 @@ def compare(
     rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, scores)))
     notes = (*notes, *(line for one in published.values() for line in one.warnings))
     told = (*remarks(inputs.modalities, dirty), *corpus.notes, *notes, *inputs.warnings)
-    facts = _facts(run, corpus, study, plan, scores, told, bool(dirty))
+    facts = _facts(run, corpus, study, plan, scores, told, bool(dirty), certificate)
     results = summarise(rows_out, facts)
     favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
     whole = favourite if not plan.trained else None
-    model = whole and final_model(plan, corpus, whole, store.root / "fits" / run)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_study(study, folder / "config.toml")
-    if model:
-        model.save(folder / "model")
-    _finish(folder, rows_out, results, plan)
+    model = None if whole is None else final_model(plan, corpus, whole, store.root / "fits" / run)
+    write_run(folder, study, model, rows_out, results, plan)
     return Outcome(folder, results, inputs.failures)
 
 
@@ -234,6 +231,7 @@ def _facts(
     scores: Sequence[FoldScores],
     warnings: Sequence[str],
     contaminated: bool,
+    certificate: Certificate,
 ) -> RunFacts:
     inputs, modalities = plan.inputs, plan.inputs.modalities
     fits: dict[str, list[dict[str, Any]]] = {}
@@ -248,7 +246,7 @@ def _facts(
         task=corpus.task,
         targets=corpus.targets,
         dropped=tuple({"id": f.utterance, "why": f.why} for f in inputs.dropped),
-        warnings=(*warnings, *warnings_of(plan)),
+        warnings=(*certificate_lines(certificate), *warnings, *warnings_of(plan)),
         fits={arm: tuple(rows) for arm, rows in fits.items()},
         facts={
             "study": asdict(study),
@@ -258,6 +256,7 @@ def _facts(
             "synthetic": corpus.synthetic,
             "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
             "contaminated": contaminated,
+            "leaky": certificate.leaky,
             "encoders": dict(inputs.identity),
             "checkpoints": {
                 name: getattr(m.encoder, "checkpoint", m.encoder.family)
@@ -271,25 +270,5 @@ def _facts(
             "published": {arm: one.fact for arm, one in inputs.published.items()},
             "text_probe": asdict(plan.probe) if plan.probe else None,
         },
+        certificate=as_mapping(certificate),
     )
-
-
-def _finish(
-    folder: Path, rows: Sequence[Prediction], results: Mapping[str, Any], plan: Plan
-) -> None:
-    predictions.write(rows, folder / "predictions.jsonl")
-    _write_json(folder / "environment.json", _environment())
-    _write_json(folder / "folds.json", describe_folds(plan))
-    write_report(results, folder)
-    _write_json(folder / "results.json", results)
-
-
-def _environment() -> dict[str, str]:
-    names = ("serfusion", "torch", "transformers", "sentence-transformers", "scikit-learn")
-    packages = {name: version(name) for name in (*names, "optuna", "numpy", "openai-whisper")}
-    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
-
-
-def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - anything JSON can hold
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, text.encode())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from experiments.caveats import stamped
 from experiments.strokes import canvas, line, short, write
 from experiments.wording import (
     ABSENT,
@@ -72,7 +73,8 @@ def arms_forest(results: Mapping[str, Any]) -> Forest:
     )
     speakers = counted(results["rows"]["speakers"], "speaker")
     label = f"UAR in %, with 95 % intervals over {speakers}"
-    return Forest("UAR of every arm", marks, chance, f"chance {percent(chance)}", label)
+    title, label = stamped("UAR of every arm", results), stamped(label, results)
+    return Forest(title, marks, chance, f"chance {percent(chance)}", label)
 
 
 def differences_forest(results: Mapping[str, Any]) -> Forest:
@@ -88,9 +90,9 @@ def differences_forest(results: Mapping[str, Any]) -> Forest:
         for row in results["differences"]
         if row["metric"] == "uar"
     )
-    return Forest(
-        "Differences in UAR", marks, 0.0, "no difference", "points UAR, with 95 % intervals"
-    )
+    title = stamped("Differences in UAR", results)
+    label = stamped("points UAR, with 95 % intervals", results)
+    return Forest(title, marks, 0.0, "no difference", label)
 
 
 def _mark(label: str, kind: str, found: Mapping[str, Any], tell: Any, *, strong: bool) -> Mark:  # noqa: ANN401
@@ -219,7 +221,8 @@ def draw_confusion(results: Mapping[str, Any], arm: str) -> str:
     longest = max(len(short(name, CLASS_LETTERS)) for name in names)
     left, top = 14 + max(76, round(LETTER * longest)), 96
     seeds = len(results["seeds"])
-    title = f"Confusion matrix of {arm_name(arm)}: rows are the truth, columns the prediction"
+    title = stamped(f"Confusion matrix of {arm_name(arm)}", results)
+    title += ": rows are the truth, columns the prediction"
     title += f"; counts are means over {seeds} seeds" if seeds > 1 else ""
     digits = 1 if seeds > 1 else 0
     root = canvas(left + cell * len(names) + 34, top + cell * len(names) + 8, title)
@@ -227,6 +230,8 @@ def draw_confusion(results: Mapping[str, Any], arm: str) -> str:
         middle = (number + 0.5) * cell
         _class_name(root, name, (left - 10, top + middle + 4.5), turn=0)
         _class_name(root, name, (left + middle - 4, top - 8), turn=-38)
+    if stamped("", results):
+        write(root, (4, 14), stamped("for replication only", results), anchor="start", size=11)
     write(root, (left - 10, top - 26), "prediction →", anchor="end", size=11)
     write(root, (left - 10, top - 10), "truth ↓", anchor="end", size=11)
     for row, values in enumerate(counts):

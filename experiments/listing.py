@@ -1,4 +1,4 @@
-"""The list of corpora, a block each, of which no terminal crops a letter."""
+"""The lists of corpora and of protocols, of which no terminal crops a letter."""
 
 import textwrap
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ from experiments.corpora.common_sets import COMMON, PREFIX
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LABEL_SETS
 from experiments.corpora.registry import CORPORA, UNREAD
+from fusion.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,4 +83,21 @@ def print_corpora(console: "Console") -> None:
 
     for line in corpora_lines():
         # An address that we break in two cannot be copied; the terminal's own fold can.
+        console.print(Text(line), soft_wrap=True)
+
+
+def protocol_lines() -> list[str]:
+    """Two lines per way to make folds: how it is typed, what it does."""
+    lines = []
+    for protocol in PROTOCOLS:
+        leaky = "LEAKY, for replication only: " if protocol.leaky else ""
+        lines += [protocol.usage, f"  {leaky}{protocol.about}"]
+    return lines
+
+
+def print_protocols(console: "Console") -> None:
+    """Print :func:`protocol_lines`."""
+    from rich.text import Text
+
+    for line in protocol_lines():
         console.print(Text(line), soft_wrap=True)

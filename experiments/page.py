@@ -9,7 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from experiments.caveats import badges, cautions
+from experiments.caveats import badges, cautions, stamped
+from experiments.certificate_table import certificate_table
 from experiments.config import Study
 from experiments.figures import (
     arms_forest,
@@ -65,6 +66,8 @@ def page(results: Mapping[str, Any], folder: str = "") -> str:
         answer=answer(results),
         title=corpus_title(results),
         badges=badges(results),
+        stamp=stamped("", results),
+        certificate=certificate_table(results),
         folder=plain(folder),
         cautions=cautions(results),
         seeds=len(results["seeds"]),

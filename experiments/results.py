@@ -33,6 +33,7 @@ class RunFacts:
     warnings: tuple[str, ...]
     fits: Mapping[str, tuple[Mapping[str, Any], ...]]
     facts: Mapping[str, Any]
+    certificate: Mapping[str, Any] | None = None
 
     def digest(self) -> str:
         """Sha256 of all of it as canonical JSON, whatever the order of arms and folds.
@@ -44,7 +45,11 @@ class RunFacts:
             for arm, rows in self.fits.items()
             if rows
         }
-        text = json.dumps({**asdict(self), "fits": fits}, sort_keys=True)
+        content = {**asdict(self), "fits": fits}
+        if self.certificate is None:
+            # As it was before there were certificates.
+            del content["certificate"]
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -105,6 +110,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         **({"matrix": cells} if cells else {}),
         "warnings": list(facts.warnings),
         "facts": dict(facts.facts),
+        **({} if facts.certificate is None else {"certificate": dict(facts.certificate)}),
         "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
     }
 

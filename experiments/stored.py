@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.results import RunFacts
 from experiments.wording import BEST
@@ -104,12 +104,35 @@ class Facts:
     synthetic: bool = False
     untrained: bool = False
     contaminated: bool = False
+    leaky: bool = False
     encoders: dict[str, str] = field(default_factory=dict)
     checkpoints: dict[str, str] = field(default_factory=dict)
     recognised: int = 0
     recogniser: str | None = None
     text_probe: Probe | None = None
     finetuned: list[TrainedEncoder] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """:class:`fusion.certificate.LeakTest` as it is stored."""
+
+    name: str
+    status: Literal["clean", "error", "warning", "untested"]
+    found: int
+    of: int
+    examples: list[str]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificate:
+    """:class:`fusion.certificate.Certificate` as it is stored."""
+
+    protocol: str
+    leaky: bool
+    folds: int
+    tests: list[CertificateRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +157,7 @@ class Stored:
     warnings: list[str]
     facts: Facts
     hashes: Hashes
+    certificate: StoredCertificate | None = None
 
 
 def read_results(folder: Path) -> dict[str, Any]:
@@ -205,6 +229,7 @@ def facts_of(stored: Mapping[str, Any]) -> RunFacts:
         warnings=tuple(stored["warnings"]),
         fits=fits,
         facts=stored["facts"],
+        certificate=stored.get("certificate"),
     )
 
 

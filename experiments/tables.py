@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.caveats import cautions
+from experiments.caveats import cautions, stamped
+from experiments.certificate_table import certificate_table
 from experiments.wording import (
     ABSENT,
     BEST,
@@ -51,17 +52,35 @@ def markdown(results: Mapping[str, Any]) -> str:
     """The answer, the table of arms and the differences in UAR as Markdown."""
     say = escape_markdown
     lines = [f"**{say(answer(results))}**", ""]
-    lines += _pipes(["arm", *METRICS.values(), "trials"], _arms(results), say)
+    lines += _pipes(
+        [say(stamped("arm", results)), *METRICS.values(), "trials"], _arms(results), say
+    )
     compared = _differences(results)
     if compared:
-        head = ["difference in UAR, points", "value", "95 %", "p", "p (Holm)", "verdict"]
+        head = [
+            say(stamped("difference in UAR, points", results)),
+            "value",
+            "95 %",
+            "p",
+            "p (Holm)",
+            "verdict",
+        ]
         lines += ["", *_pipes(head, compared, say)]
     lines += ["", f"In percent, with 95 % intervals. {say(setting(results))}."]
+    lines += _certificate(results, say)
     lines += [
         "",
         *(f"- Warning: {say(warning)}" for warning in (*cautions(results), *results["warnings"])),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _certificate(results: Mapping[str, Any], say: Callable[[object], str]) -> list[str]:
+    found = certificate_table(results)
+    if found is None:
+        return []
+    head = [f"split certificate, folds by {say(found.protocol)}", "result", "share"]
+    return ["", *_pipes(head, [[row.name, row.result, row.share] for row in found.rows], say)]
 
 
 def latex(results: Mapping[str, Any]) -> str:
@@ -70,7 +89,7 @@ def latex(results: Mapping[str, Any]) -> str:
     body = [" & ".join(map(escape_latex, row)) + r" \\" for row in _arms(results)]
     caption = f"{answer(results)} In percent, with 95 % intervals. {setting(results)}."
     lines = [
-        f"% serfusion, run {plain(results['run'])}; needs \\usepackage{{booktabs}}",
+        f"% {stamped('run', results)} {plain(results['run'])}; needs \\usepackage{{booktabs}}",
         r"\begin{table}",
         r"\centering\footnotesize",
         rf"\caption{{{escape_latex(caption)}}}",

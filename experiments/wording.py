@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from experiments.caveats import badges, qualification
+from experiments.caveats import badges, qualification, stamped
 from fusion.escaping import counted, plain
 from fusion.statistics import CLAIM_FROM
 
@@ -92,7 +92,7 @@ def arm_name(arm: str) -> str:
 
 def corpus_title(results: Mapping[str, Any]) -> str:
     """The corpus without the remark that its badge repeats."""
-    return plain(results["corpus"]).replace(" (synthetic speech)", "")
+    return stamped(plain(results["corpus"]).replace(" (synthetic speech)", ""), results)
 
 
 def setting(results: Mapping[str, Any]) -> str:
@@ -146,7 +146,7 @@ def answer(results: Mapping[str, Any]) -> str:
 
     Where the words cannot tell the label a second sentence says so.
     """
-    return f"{_result(results)} {qualification(results)}".rstrip()
+    return stamped(f"{_result(results)} {qualification(results)}".rstrip(), results)
 
 
 def claim(difference: Mapping[str, Any], speakers: int) -> str:

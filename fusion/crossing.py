@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from encoders.utterance import Utterance
-from fusion.splits import Fold, SplitError, outer_folds
+from fusion.designs import make_outer
+from fusion.folds import Fold
+from fusion.protocols import Asked, SplitError, parse_protocol
 
 #: ``corpus`` leaves one corpus out, ``cross:A+B/C`` trains on A and B and tests on C, ``matrix``
 #: trains on each corpus alone and tests on every one, on itself in speaker groups.
@@ -13,7 +15,7 @@ USAGE = "--folds cross:A+B/C"
 LEAST_SPEAKERS = 3
 
 
-def cross_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
+def cross_folds(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
     """Folds of one of :data:`CROSSING`.
 
     Raises:
@@ -24,10 +26,10 @@ def cross_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, .
         by_corpus.setdefault(utterance.corpus or "", []).append(utterance)
     if len(by_corpus) < 2:
         raise SplitError(
-            f"--folds {protocol}: only one corpus is here, at least two are needed; repeat "
+            f"{asked.option}: only one corpus is here, at least two are needed; repeat "
             "--corpus NAME --root DIR"
         )
-    name, _, argument = protocol.partition(":")
+    name, argument = asked.protocol.name, asked.argument
     ids = {corpus: tuple(u.id for u in rows) for corpus, rows in by_corpus.items()}
     if name == "cross":
         return (_cross(argument, ids),)
@@ -58,5 +60,5 @@ def _within(rows: Sequence[Utterance]) -> list[Fold]:
     corpus = rows[0].corpus
     return [
         Fold(f"{corpus} > {corpus} {fold.name}", fold.train, fold.test)
-        for fold in outer_folds(rows, "groups")
+        for fold in make_outer(rows, parse_protocol("groups"))
     ]

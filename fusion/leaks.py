@@ -41,18 +41,30 @@ def probe_text(
     data: Dataset, texts: Mapping[str, str], speakers: Mapping[str, str], folds: Sequence[Fold]
 ) -> TextProbe | None:
     """Probe gold transcripts; None where no test row has one."""
-    ids = [name for name in data.ids if name in texts]
+    truth = dict(zip(data.ids, (data.targets[k] for k in data.truth), strict=True))
+    return probe_labels(data.targets, truth, texts, speakers, folds)
+
+
+def probe_labels(
+    targets: Sequence[str],
+    labels: Mapping[str, str],
+    texts: Mapping[str, str],
+    speakers: Mapping[str, str],
+    folds: Sequence[Fold],
+) -> TextProbe | None:
+    """The same from the label of each row that has one."""
+    ids = [name for name in labels if name in texts]
     if not ids:
         return None
     names = sorted({texts[name].casefold() for name in ids})
     number = {name: k for k, name in enumerate(names)}
     text = np.array([number[texts[name].casefold()] for name in ids])
-    truth = data.truth[data.index(ids)]
+    truth = np.array([targets.index(labels[name]) for name in ids])
     splits = [(_where(ids, fold.train), _where(ids, fold.test)) for fold in folds]
     shared = np.concatenate([np.isin(text[test], text[train]) for train, test in splits])
     if len(shared) == 0:
         return None
-    classes = len(data.targets)
+    classes = len(targets)
     probe = TextProbe(len(names), float(shared.mean()), _even(text, truth, len(names), classes))
     if shared.mean() < SHARED_FROM:
         return probe

@@ -1,160 +1,61 @@
-"""Speaker-independent folds, inner development groups, and the checks at their border."""
+"""Speaker-independent folds, and inner development groups."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from encoders.utterance import Utterance
+from fusion.crossing import CROSSING, cross_folds
+from fusion.designs import make_outer, rows_of
+from fusion.folds import (
+    Fold,
+    InnerFold,
+    InnerFolds,
+    assert_speakers_apart,
+    speaker_of,
+)
+from fusion.protocols import SplitError, is_leaky, parse_protocol
 
-PROTOCOLS = ("groups", "speaker", "session", "fold", "split")
-OUTER_GROUPS = 5
+__all__ = [
+    "Fold",
+    "InnerFold",
+    "InnerFolds",
+    "SplitError",
+    "assert_speakers_apart",
+    "inner_folds",
+    "is_leaky",
+    "outer_folds",
+    "rows_of",
+    "speaker_of",
+]
+
 INNER_GROUPS = 3
 #: Random groupings tried before fewer groups are; a bound on time, not on quality.
 TRIES = 200
 
 
-class SplitError(ValueError):
-    """Folds that would leak, or that cannot be made from these speakers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """Ids of one outer fold; ``dev`` is empty where development speakers are carved from train."""
-
-    name: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-    dev: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class InnerFold:
-    """Ids that one head trains on and ids that it is stopped and selected on."""
-
-    train: tuple[str, ...]
-    dev: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class InnerFolds:
-    """The inner folds of one outer fold, and what could not be had."""
-
-    folds: tuple[InnerFold, ...]
-    notes: tuple[str, ...] = ()
-
-
 def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
-    """Folds by name.
-
-    ``groups`` are five speaker groups, ``speaker`` leaves one speaker out, ``session`` one
-    session; ``fold`` and ``split`` are the manifest's own; those of :mod:`fusion.crossing` are
-    across corpora.
+    """Folds by the name of a protocol (:data:`fusion.protocols.PROTOCOLS`).
 
     Raises:
-        SplitError: fewer than three speakers, a speaker on both sides of a fold, or a speaker,
-            session, fold or split that some utterance does not have.
+        SplitError: fewer than three speakers, a speaker on both sides of a fold (unless the
+            protocol is one of those that leak by their name), or something that the protocol
+            needs and some utterance does not have.
     """
-    if protocol.partition(":")[0] in ("corpus", "cross", "matrix"):
-        from fusion.crossing import cross_folds
-
-        crossed = cross_folds(utterances, protocol)
-        for fold in crossed:
-            assert_speakers_apart(fold, utterances)
-        return crossed
-    if protocol not in PROTOCOLS:
-        raise SplitError(f"--folds {protocol}: expected one of {', '.join(PROTOCOLS)}")
+    asked = parse_protocol(protocol)
     speakers = {speaker_of(utterance) for utterance in utterances}
     if len(speakers) < 3:
         raise SplitError(
             f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}: a corpus with fewer than three "
             "can train or be tested on, not both; add speakers, or check the 'speaker' column"
         )
-    folds = _official(utterances) if protocol == "split" else _rotating(utterances, protocol)
-    for fold in folds:
-        assert_speakers_apart(fold, utterances)
+    crossing = asked.protocol.name in CROSSING
+    folds = cross_folds(utterances, asked) if crossing else make_outer(utterances, asked)
+    if not asked.protocol.leaky:
+        for fold in folds:
+            assert_speakers_apart(fold, utterances)
     return folds
-
-
-def speaker_of(utterance: Utterance) -> str:
-    """Speaker of an utterance; an error where it is not known, because a leak could hide there."""
-    if utterance.speaker is None:
-        raise SplitError(
-            f"{utterance.id}: the speaker is not known, so folds cannot be kept apart; "
-            "fill the 'speaker' column (one name per person)"
-        )
-    return utterance.speaker
-
-
-def assert_speakers_apart(fold: Fold | InnerFold, utterances: Sequence[Utterance]) -> None:
-    """Raise a :class:`SplitError` if a speaker is on two sides of a fold."""
-    speakers = {utterance.id: speaker_of(utterance) for utterance in utterances}
-    sides = {
-        side: {speakers[name] for name in getattr(fold, side, ())}
-        for side in ("train", "dev", "test")
-    }
-    for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
-        shared = sorted(sides[one] & sides[other])
-        if shared:
-            raise SplitError(
-                f"fold {getattr(fold, 'name', '')}: speaker {', '.join(shared[:5])} "
-                f"({len(shared)} in all) is in both {one} and {other}"
-            )
-
-
-def _official(utterances: Sequence[Utterance]) -> tuple[Fold, ...]:
-    by_split = _grouped(utterances, lambda u: u.split, "split")
-    for name in ("train", "test"):
-        if not by_split.get(name):
-            raise SplitError(f"--folds split: no utterance is marked {name!r}")
-    dev = tuple(by_split.get("dev", ()))
-    return (Fold("test", tuple(by_split["train"]), tuple(by_split["test"]), dev),)
-
-
-def _rotating(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
-    if protocol == "groups":
-        counts = Counter(speaker_of(utterance) for utterance in utterances)
-        groups = _balanced(counts, min(OUTER_GROUPS, len(counts)))
-        fold_of = {
-            speaker: str(number) for number, group in enumerate(groups, 1) for speaker in group
-        }
-        tests = _grouped(utterances, lambda u: fold_of[speaker_of(u)], protocol)
-    elif protocol == "speaker":
-        tests = _grouped(utterances, speaker_of, protocol)
-    else:
-        tests = _grouped(utterances, lambda u: getattr(u, protocol), protocol)
-    if len(tests) < 2:
-        raise SplitError(f"--folds {protocol}: only one {protocol}, at least two are needed")
-    side = {i: name for name, test in tests.items() for i in test}
-    return tuple(
-        Fold(name, tuple(u.id for u in utterances if side[u.id] != name), tuple(test))
-        for name, test in sorted(tests.items(), key=lambda item: _natural(item[0]))
-    )
-
-
-def _grouped(
-    utterances: Iterable[Utterance], name_of: Callable[[Utterance], str | None], what: str
-) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for utterance in utterances:
-        name = name_of(utterance)
-        if name is None:
-            raise SplitError(f"--folds {what}: {utterance.id} has no {what}")
-        groups.setdefault(name, []).append(utterance.id)
-    return groups
-
-
-def _natural(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdecimal() else (10**9, name)
-
-
-def _balanced(sizes: Mapping[str, int], groups: int) -> list[list[str]]:
-    """Groups of nearly equal size: the largest first, each to the group that has least."""
-    filled: list[list[str]] = [[] for _ in range(groups)]
-    for name in sorted(sizes, key=lambda n: (-sizes[n], n)):
-        min(filled, key=lambda group: sum(sizes[member] for member in group)).append(name)
-    return filled
 
 
 # ---------------------------------------------------------------- inner development groups

@@ -79,6 +79,7 @@ def test_the_wheel_ships_three_packages_and_nothing_else(wheel):
 @pytest.mark.parametrize(
     "part",
     [
+        "experiments/templates/check.html.j2",
         "experiments/templates/report.html.j2",
         "experiments/demo_corpus/manifest.csv",
         "experiments/demo_corpus/PROVENANCE.md",

@@ -11,8 +11,10 @@ from rich.console import Console
 
 from experiments.caveats import CONSTANT_WORDS, badges, cautions, dropped_lines, has_constant_words
 from experiments.figures import draw_confusion
+from experiments.page import page
 from experiments.report import answer, folder_name, print_report, write_report
 from experiments.results import summarise, with_best
+from experiments.tables import latex, markdown
 
 ARMS, TARGETS = ("audio", "text", "concat"), ("calm", "cross")
 SAID = "The words are the same under every label: a gain here cannot come from them."
@@ -202,3 +204,28 @@ def test_what_a_user_wrote_is_never_markup_of_the_terminal():
     out = printed(content)
     assert "[link=file:///]click[/link]" in out
     assert "[blink]tiny" in out
+
+
+# ---------------------------------------------------------------- leaky folds
+
+
+def leaky_results():
+    found = make_results()
+    found["facts"] |= {"leaky": True, "protocol": "random:5"}
+    return found
+
+
+@pytest.mark.parametrize("make", [markdown, latex, page])
+def test_every_way_of_telling_a_leaky_result_says_so_in_its_first_words(make):
+    assert "LEAKY (random:5)" in make(leaky_results())
+    assert "LEAKY" not in make(make_results())
+
+
+def test_every_caption_and_every_figure_of_a_leaky_result_is_stamped():
+    shown = page(leaky_results())
+    assert "<title>LEAKY" in shown
+    captions = re.findall(r"<caption>(.*?)</caption>", shown)
+    figures = re.findall(r'role="img" aria-label="([^"]*)"', shown)
+    assert len(captions) > 3
+    assert len(figures) > 3
+    assert [words for words in captions + figures if not words.startswith("LEAKY")] == []

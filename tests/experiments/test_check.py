@@ -95,8 +95,11 @@ def test_two_speakers_are_an_obstacle(monkeypatch, capsys, tmp_path):
 def test_a_check_needs_no_cache(monkeypatch, capsys, tmp_path, place):
     (tmp_path / "file").touch()
     monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / place))
-    soundfile.write(tmp_path / "a.wav", np.linspace(-1, 1, 800), 8000)
-    path = manifest(tmp_path, rows_of(4, audio="a.wav"))
+    rows = [{**row, "audio": f"{row['id']}.wav"} for row in rows_of(4)]
+    random = np.random.default_rng(0)
+    for row in rows:
+        soundfile.write(tmp_path / row["audio"], random.uniform(-1, 1, 800), 8000)
+    path = manifest(tmp_path, rows)
     assert run(monkeypatch, "check", "--manifest", path) == 0
     said = capsys.readouterr().out
     assert "what was decoded cannot be remembered" in said

@@ -197,6 +197,7 @@ def test_every_number_is_recomputed_from_predictions(rows, results):
         warnings=tuple(results["warnings"]),
         fits=fits,
         facts=results["facts"],
+        certificate=results["certificate"],
     )
     assert json.loads(json.dumps(summarise(rows, facts))) == results
 
