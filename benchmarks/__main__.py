@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-NAMES = ("functionals", "speech")
+NAMES = ("coverage", "functionals", "speech")
 RESULTS = Path(__file__).parent / "results"
 
 
