@@ -7,7 +7,7 @@ cover was measured on simulated corpora: ``benchmarks/results/coverage.md``.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -82,6 +82,20 @@ def interval(counts: Counts, metric: Metric, unit: str = "speakers") -> Interval
     return _within(found, 0.0, 1.0)
 
 
+def interval_within(counts: Counts, metric: Metric, unit: str) -> Interval:
+    """95 % jackknife-t interval over many small clusters, as the utterances of one speaker.
+
+    It says what further clusters of the same kind would give, so that over the utterances of a
+    speaker it is conditional on that speaker.
+    """
+    found = jackknife(counts, lambda totals: metric(totals).mean(axis=-1))
+    if np.isnan(found.value):
+        return Interval(None, None, None, "undefined: a class has no utterance")
+    if len(counts) < CLAIM_FROM:
+        return Interval(float(found.value), None, None, f"none: {len(counts)} {unit}")
+    return _within(_jackknifed(found, len(counts), unit).interval, 0.0, 1.0)
+
+
 def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
     """Difference of two arms on the same rows: metric ``name`` of ``one`` minus that of ``other``.
 
@@ -144,7 +158,7 @@ def sign_flip_p(contributions: Float[np.ndarray, "clusters"]) -> float:
     return float((hits + 1) / (DRAWS + 1))
 
 
-@cache
+@lru_cache(maxsize=2)
 def _signs(clusters: int) -> Float[np.ndarray, "draws clusters"]:
     return np.random.default_rng(0).choice([-1.0, 1.0], (DRAWS, clusters))
 
@@ -252,7 +266,7 @@ def _bootstrap(
     return _Found(Interval(value, low, high, method), freedom, margin, error)
 
 
-@cache
+@lru_cache(maxsize=2)
 def _drawn(clusters: int) -> np.ndarray:
     """How often each cluster is in each resample, the same for every arm."""
     rng = np.random.default_rng(0)
