@@ -32,6 +32,7 @@ from experiments.rows import labelled
 from experiments.words import find_words
 from fusion import predictions
 from fusion.arms import ARMS, PUBLISHED, FoldScores
+from fusion.fairness import groupings
 from fusion.predictions import Prediction, best_per_fold
 from fusion.splits import speaker_of
 
@@ -257,6 +258,7 @@ def _facts(
             "recogniser": inputs.words.back_end if plan.recognised else None,
             "published": {arm: one.fact for arm, one in inputs.published.items()},
             "text_probe": asdict(plan.probe) if plan.probe else None,
+            "groups": {name: asdict(one) for name, one in groupings(inputs.utterances).items()},
         },
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.results import RunFacts
 from experiments.wording import BEST
@@ -74,6 +74,14 @@ class Probe:
     p: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """:class:`fusion.fairness.Grouping` as it is stored."""
+
+    by: Literal["speaker", "utterance"]
+    of: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a run knows of itself and a report shows."""
@@ -89,6 +97,7 @@ class Facts:
     recognised: int = 0
     recogniser: str | None = None
     text_probe: Probe | None = None
+    groups: dict[str, Grouping] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,23 +60,23 @@ def tempered(scores: Scores, temperature: float) -> Scores:
     >>> tempered(np.array([0.9, 0.1]), 2.0).round(2).tolist()
     [0.75, 0.25]
     """
-    return _softmax(_logits(scores) / temperature)
+    return scores if temperature == 1.0 else _softmax(_logits(scores) / temperature)
 
 
-def log_loss(scores: Float[np.ndarray, "rows targets"], truth: Truth) -> float:
+def log_loss(truth: Truth, scores: Float[np.ndarray, "rows targets"]) -> float:
     """Mean negative log-likelihood in nats, ``-mean(log p of the true class)``.
 
-    >>> round(log_loss(np.array([[0.5, 0.5]]), np.array([0])), 3)
+    >>> round(log_loss(np.array([0]), np.array([[0.5, 0.5]])), 3)
     0.693
     """
     true = np.take_along_axis(scores, truth[:, None], axis=1)
     return float(-np.log(np.maximum(true, FLOOR)).mean())
 
 
-def brier(scores: Float[np.ndarray, "rows targets"], truth: Truth) -> float:
+def brier(truth: Truth, scores: Float[np.ndarray, "rows targets"]) -> float:
     """Mean squared distance between scores and the true class, from 0 to 2 (Brier 1950).
 
-    >>> brier(np.array([[0.5, 0.5]]), np.array([0]))
+    >>> brier(np.array([0]), np.array([[0.5, 0.5]]))
     0.5
     """
     return float(np.square(scores - np.eye(scores.shape[1])[truth]).sum(axis=1).mean())
