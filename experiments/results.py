@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from experiments import scrutiny
+from experiments.caveats import BEST
 from fusion import metrics
+from fusion.jackknife import effective
 from fusion.predictions import Prediction, best_per_fold, counts_by_speaker, digest
 from fusion.statistics import holm, interval, paired_difference
 from fusion.windows import utterance_rows
 
 UNIMODAL = ("audio", "text", "audio_frames")
 FUSED = ("concat", "late", "attention")
-BEST = ("best_unimodal", "best_fused")
 COMPARED = ("uar", "accuracy")
 
 
@@ -162,6 +163,7 @@ def _arm(
         summary[name]["sd_over_seeds"] = spread
     return {
         **summary,
+        "effective": float(effective(counts)),
         "per_class": _per_class(total, targets),
         "folds": _folds(rows, folds, fits),
         "trials": max((len(fit.get("trials", ())) for fit in fits), default=0),

@@ -224,7 +224,7 @@ def _counts(
     guesses = found.scores[:, rows].argmax(axis=-1)
     counts = np.zeros((len(names), seeds, classes, classes))
     for seed in range(seeds):
-        np.add.at(counts, (place, seed, found.truth[rows], guesses[seed]), 1)
+        np.add.at(counts[:, seed], (place, found.truth[rows], guesses[seed]), 1)
     return counts
 
 
@@ -236,7 +236,8 @@ def windows(rows: Sequence[Prediction]) -> dict[str, Any] | None:
     if not has_windows(rows):
         return None
     seeds = sorted({row.seed for row in rows})
-    sides = {"window": list(rows), **{way: utterance_rows(rows, way) for way in WAYS}}
+    sides: dict[str, list[Prediction]] = {"window": list(rows)}
+    sides |= {way: utterance_rows(rows, way) for way in WAYS}
     speakers = sorted({row.speaker for row in rows})
     counts = {name: counts_by_speaker(own, speakers, seeds) for name, own in sides.items()}
     return {
