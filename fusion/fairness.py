@@ -21,7 +21,7 @@ class Grouping:
 def age_group(age: float) -> str:
     """The group of an age in years.
 
-    >>> age_group(17.9), age_group(18), age_group(74)
+    >>> age_group(17.9), age_group(18.0), age_group(74.0)
     ('under 18', '18 to 29', '60 and over')
     """
     return next(name for first, name in reversed(AGES) if age >= first)

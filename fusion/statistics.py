@@ -258,7 +258,7 @@ def _bootstrap(
         why = f"none: {lacking.mean():.0%} of resamples lack a class"
         return _Found(Interval(value, None, None, why), freedom)
     tail = (1 - CONFIDENCE) / 2
-    ends = np.nanquantile(values, [tail, 1 - tail, 2 * tail, 1 - 2 * tail])
+    ends = np.quantile(values[~lacking], [tail, 1 - tail, 2 * tail, 1 - 2 * tail])
     low, high, left, right = map(float, ends)
     method = f"cluster bootstrap over {clusters} {unit}, {DRAWS - lacking.sum()} draws"
     error = (high - low) / 2 / float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from finished_runs import EVIL, make_facts, make_rows
 
+from experiments.caveats import cautions
 from experiments.report import write_report
 from experiments.results import summarise, with_best
 from fusion import metrics
@@ -268,3 +269,33 @@ def test_a_corpus_without_groups_still_has_its_speakers(rows, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "Speaker by speaker" in page
     assert "By what the corpus knows" not in page
+
+
+# ---------------------------------------------------------------- what is said before a quote
+
+
+def test_an_arm_that_is_not_above_chance_is_named(results):
+    blind = [
+        replace(row, scores=(0.5, 0.3, 0.2)) if row.arm == "text" else row
+        for row in make_rows(ARMS, SPEAKERS, TARGETS)
+    ]
+    said = "text is not shown to be above chance (labels shuffled within speakers)"
+    assert said in cautions(summarise(with_best(blind), facts()))
+    assert not any("above chance" in line for line in cautions(results))
+
+
+def test_speakers_of_one_class_are_told_where_nothing_could_be_found(results):
+    content = {**results, "arms": {"text": {**results["arms"]["text"]}}}
+    content["arms"]["text"]["null"] = {"mean": 0.3, "high": 0.4, "p": 0.6, "fixed": 0.8}
+    assert any("80% of utterances are of speakers with one class" in c for c in cautions(content))
+
+
+def test_few_speakers_who_have_most_of_a_class_are_told(results):
+    few = [
+        row for row in make_rows(ARMS, SPEAKERS, TARGETS)
+        if row.speaker in ("s0", "s1") or row.target[2] == 0
+    ]  # fmt: skip
+    found = summarise(with_best(few), facts({}))
+    assert found["arms"]["audio"]["effective"] < 5
+    assert any("these 12 speakers weigh like" in line for line in cautions(found))
+    assert not any("weigh like" in line for line in cautions(results))

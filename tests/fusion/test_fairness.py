@@ -18,8 +18,8 @@ def utterances(**columns):
 
 @pytest.mark.parametrize(
     ("age", "expected"),
-    [(0, "under 18"), (17.99, "under 18"), (18, "18 to 29"), (30, "30 to 44"), (45, "45 to 59"),
-     (59.5, "45 to 59"), (60, "60 and over"), (101, "60 and over")],
+    [(0.0, "under 18"), (17.99, "under 18"), (18.0, "18 to 29"), (30.0, "30 to 44"),
+     (45.0, "45 to 59"), (59.5, "45 to 59"), (60.0, "60 and over"), (101.0, "60 and over")],
 )  # fmt: skip
 def test_age_groups_begin_where_they_say(age, expected):
     assert age_group(age) == expected
@@ -51,5 +51,5 @@ def test_a_speaker_who_is_known_in_part_makes_groups_of_utterances():
 
 
 def test_ages_within_one_group_are_one():
-    found = groupings(utterances(age=[31, 44, 18.0, 18.0]))["age"]
+    found = groupings(utterances(age=[31.0, 44.0, 18.0, 18.0]))["age"]
     assert (found.by, found.of) == ("speaker", {"s0": "30 to 44", "s1": "18 to 29"})
