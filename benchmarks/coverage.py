@@ -225,7 +225,7 @@ def measure() -> str:
         f"between two equally good arms is called shown (asked for: at most {ALARMS:.0%}); bold "
         "where it is not so. Shares are of the corpora that have an interval at all: none is given "
         "where a class is spoken by one speaker only. Simulation error: 0.5 points of 95 %. The "
-        "last column is what the textbook's degrees of freedom would cover. Bootstraps (where there "
-        f"are 30 effective speakers) have {RESAMPLES} resamples here, 10 000 in a report."
+        "last column is what the textbook's degrees of freedom would cover. Bootstraps (from 30 "
+        f"effective speakers on) have {RESAMPLES} resamples here, 10 000 in a report."
     )
     return "\n".join([note, "", *lines])
