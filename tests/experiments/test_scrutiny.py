@@ -293,5 +293,5 @@ def test_speakers_of_one_class_are_told_where_nothing_could_be_found(results):
 def test_the_effective_number_of_speakers_is_told_where_it_is_small(results):
     assert results["arms"]["audio"]["effective"] == pytest.approx(SPEAKERS)
     few = {**results, "arms": {"audio": {**results["arms"]["audio"], "effective": 3.2}}}
-    assert any("these 12 speakers weigh like 3.2 equal ones" in line for line in cautions(few))
+    assert any("these 12 weigh like 3.2 equal ones" in line for line in cautions(few))
     assert not any("weigh like" in line for line in cautions(results))
