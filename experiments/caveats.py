@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fusion.escaping import counted, plain
+from fusion.statistics import CLAIM_FROM
 
 #: Facts of a run that stand beside its title, and their words.
 BADGES = {
@@ -17,6 +18,12 @@ CONSTANT_WORDS = "same words under every label"
 _WORDLESS = {"audio", "audio_frames", "audio_linear", "best_unimodal"}
 #: Before this trial the search draws at random (``n_startup_trials`` in :mod:`fusion.tune`).
 SEARCHED_FROM = 5
+#: An arm with a larger p than this is not above chance.
+AT_CHANCE = 0.05
+#: From this share of rows on, speakers of one class are told.
+MUCH = 0.1
+#: Arms that stand for others.
+BEST = ("best_unimodal", "best_fused")
 #: Dropped rows that a terminal names.
 NAMED = 3
 
@@ -60,7 +67,7 @@ def qualification(results: Mapping[str, Any]) -> str:
 
 
 def cautions(results: Mapping[str, Any]) -> list[str]:
-    """What a small budget leaves open: one seed, or a search that has hardly begun."""
+    """What a budget leaves open, which arms are not above chance, whose intervals are doubtful."""
     found = []
     if len(results.get("seeds", ())) == 1:
         found.append("one seed: the spread over seeds is unknown")
@@ -70,7 +77,38 @@ def cautions(results: Mapping[str, Any]) -> list[str]:
             f"{counted(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search tries "
             "the defaults and random draws only, so that arms may differ by luck of the draw"
         )
-    return found
+    return [*found, *_at_chance(results), *_few_speakers(results)]
+
+
+def _at_chance(results: Mapping[str, Any]) -> list[str]:
+    """Arms whose predictions score no more than they do with labels shuffled within speakers."""
+    nulls = {arm: found.get("null") for arm, found in results["arms"].items() if arm not in BEST}
+    blind = [arm for arm, null in nulls.items() if null and null["p"] > AT_CHANCE]
+    if not blind:
+        return []
+    names = ", ".join(plain(arm).replace("_", " ") for arm in blind)
+    verb = "is" if len(blind) == 1 else "are"
+    fixed = max(nulls[arm]["fixed"] for arm in blind)
+    why = (
+        f"; {fixed:.0%} of utterances are of speakers with one class, where nothing can be shuffled"
+    )
+    return [
+        f"{names} {verb} not shown to be above chance (labels shuffled within speakers)"
+        + (why if fixed >= MUCH else "")
+    ]
+
+
+def _few_speakers(results: Mapping[str, Any]) -> list[str]:
+    """Speakers of so unequal weight that few of them decide."""
+    weights = [found.get("effective") for found in results["arms"].values()]
+    least = min((weight for weight in weights if weight is not None), default=None)
+    speakers = results["rows"]["speakers"]
+    if least is None or speakers < CLAIM_FROM or least >= CLAIM_FROM:
+        return []
+    return [
+        f"a few speakers have most of the rows of some class: these {speakers} weigh like "
+        f"{least:.1f} equal ones, and intervals are as wide as for so few"
+    ]
 
 
 def dropped_lines(results: Mapping[str, Any]) -> list[str]:

@@ -34,6 +34,7 @@ from experiments.views import Bench, check_shared, train_encoders
 from experiments.words import find_words
 from fusion.arms import ARMS, PUBLISHED, FoldScores
 from fusion.certificate import Certificate, as_mapping
+from fusion.fairness import groupings
 from fusion.predictions import Prediction, best_per_fold
 from fusion.splits import rows_of, speaker_of
 
@@ -269,6 +270,7 @@ def _facts(
             "recogniser": inputs.words.back_end if plan.recognised else None,
             "published": {arm: one.fact for arm, one in inputs.published.items()},
             "text_probe": asdict(plan.probe) if plan.probe else None,
+            "groups": {name: asdict(one) for name, one in groupings(inputs.utterances).items()},
         },
         certificate=as_mapping(certificate),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from encoders.cards import BUNDLED_ALEXNET
 from encoders.checkpoints import MissingWeightsError
 from encoders.encoder import locate_weights
 from encoders.finetune import FinetuneError, Settings, default_settings
@@ -37,6 +38,8 @@ def is_finetuned(typed: str) -> bool:
 def parse_trainable(typed: str, kind: Kind) -> Trainable:
     """The encoder that ``finetuned:NAME[:untrained][@OPTIONS]`` starts from.
 
+    Networks without published weights, and ``alexnet``, start from random ones.
+
     Options named ``train.…`` are settings of its training, all others those of the encoder.
 
     Raises:
@@ -46,13 +49,28 @@ def parse_trainable(typed: str, kind: Kind) -> Trainable:
     head, _, tail = typed.removeprefix(FINETUNED).partition("@")
     options = [option.strip() for option in tail.split(",") if option.strip()]
     own = [option for option in options if not option.startswith(OF_TRAINING)]
-    modality = parse_modality("@".join(part for part in (head, ",".join(own)) if part), kind)
+    modality = _start(
+        parse_modality("@".join(part for part in (head, ",".join(own)) if part), kind)
+    )
     told = [option.removeprefix(OF_TRAINING) for option in options if option not in own]
     try:
         settings = _with_options(default_settings(modality.encoder), told)
     except ValueError as error:
         raise ConfigError(f"--{kind} {typed}: {error}") from error
     return Trainable(kind, typed, modality, settings)
+
+
+def _start(modality: Modality) -> Modality:
+    """Random weights where nobody has published any to start from.
+
+    The bundled AlexNet is fine-tuned already: its network starts anew, prepared as it was.
+    """
+    spec = modality.encoder
+    published = getattr(spec, "checkpoint", None) not in (None, "", BUNDLED_ALEXNET)
+    if published or not hasattr(spec, "untrained"):
+        return modality
+    anew: dict[str, Any] = {"untrained": True}
+    return replace(modality, encoder=replace(spec, **anew))
 
 
 def check_trainable(trainable: Trainable) -> None:

@@ -20,6 +20,7 @@ from encoders.utterance import Corpus
 from experiments.locks import alone
 from experiments.plan import Plan
 from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score
+from fusion.batch import Dataset
 from fusion.crossfit import View, score_crossfitted
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
@@ -175,18 +176,24 @@ def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
     data = plan.inputs.data
     inner = inner_folds(plan.inputs.utterances, corpus.label)
     budget = replace(plan.budget, seeds=1)
+    # Only development scores are read: weight, temperature and threshold are fitted on them.
+    everyone = Fold("all", data.ids, data.ids)
     with one_thread():
         if ARMS[arm].head != "late":
             fitted = fit_arm(ARMS[arm], data, inner, budget, None)
             modalities = _modalities(plan, ARMS[arm].inputs)
-            return FusionModel(arm, data.targets, modalities, (Part.of(fitted),))
+            model = FusionModel(arm, data.targets, modalities, (Part.of(fitted),))
+            return _calibrated(model, data, score(fitted, data, everyone, seeds=1))
         pair = [fit_arm(ARMS[name], data, inner, budget, None) for name in ("audio", "text")]
-        # Only the development scores are read: the weight is tuned on them.
-        everyone = Fold("all", data.ids, data.ids)
         audio, text = (score(one, data, everyone, seeds=1) for one in pair)
-        weight = fuse_late(audio, text, data, budget, None).hyperparameters["audio_weight"]
+        fused = fuse_late(audio, text, data, budget, None)
         modalities = _modalities(plan, ARMS[arm].inputs)
-        return late_model(data.targets, modalities, pair, weight)
+        weight = fused.hyperparameters["audio_weight"]
+        return _calibrated(late_model(data.targets, modalities, pair, weight), data, fused)
+
+
+def _calibrated(model: FusionModel, data: Dataset, scores: FoldScores) -> FusionModel:
+    return model.calibrated(scores.dev_scores[0], data.truth[scores.dev])
 
 
 def _modalities(plan: Plan, names: tuple[str, ...]) -> dict[str, Modality]:

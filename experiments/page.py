@@ -12,6 +12,7 @@ from markupsafe import Markup
 from experiments.caveats import badges, cautions, stamped
 from experiments.certificate_table import certificate_table
 from experiments.config import Study
+from experiments.diagrams import draw_reliability, draw_risk
 from experiments.figures import (
     arms_forest,
     differences_forest,
@@ -39,6 +40,7 @@ from experiments.wording import (
     verdict_text,
 )
 from fusion.escaping import counted, plain
+from fusion.windows import WAYS
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: Dropped rows that are listed before the reader asks for all.
@@ -74,6 +76,12 @@ def page(results: Mapping[str, Any], folder: str = "") -> str:
         figures=_figures(results),
         confusions={arm: Markup(draw_confusion(results, arm)) for arm in results["arms"]},
         main=main,
+        calibrated=calibrated_arms(results),
+        diagrams=_diagrams(results),
+        grouped=[arm for arm, found in results["arms"].items() if found.get("groups")],
+        by_speaker=[arm for arm, found in results["arms"].items() if found.get("speakers")],
+        windowed=[arm for arm, found in results["arms"].items() if found.get("windows")],
+        ways={"window": "each window", **WAYS},
         others=[arm for arm in results["arms"] if arm not in main],
         metrics=METRICS,
         best=BEST,
@@ -98,6 +106,17 @@ def main_arms(results: Mapping[str, Any]) -> list[str]:
     """The best unimodal and the best fused arm; the first arms where there is no such thing."""
     found = [arm for arm in BEST if arm in results["arms"]]
     return found or list(results["arms"])[:2]
+
+
+def calibrated_arms(results: Mapping[str, Any]) -> list[str]:
+    """Main arms with development rows, so that a temperature could be fitted."""
+    return [arm for arm in main_arms(results) if results["arms"][arm].get("calibration")]
+
+
+def _diagrams(results: Mapping[str, Any]) -> dict[str, Markup]:
+    arms = calibrated_arms(results)
+    drawn = {arm: Markup(draw_reliability(results, arm)) for arm in arms}
+    return drawn | ({"risk": Markup(draw_risk(results, arms))} if arms else {})
 
 
 def command(study: Mapping[str, Any] | None) -> str | None:

@@ -15,13 +15,14 @@ from jinja2 import UndefinedError
 
 from encoders.store import write_atomically
 from experiments.caveats import cautions, dropped_lines
+from experiments.diagrams import draw_reliability, draw_risk
 from experiments.figures import (
     arms_forest,
     differences_forest,
     draw_confusion,
     draw_forest,
 )
-from experiments.page import main_arms, page
+from experiments.page import calibrated_arms, main_arms, page
 from experiments.results import summarise, with_best
 from experiments.stored import check_unchanged, facts_of, read_results
 from experiments.tables import latex, markdown, terminal_table
@@ -56,6 +57,12 @@ def write_report(results: Mapping[str, Any], folder: Path) -> None:
     for arm in main_arms(results):
         name = re.sub(r"[^\w.-]", "-", arm)
         files[f"figures/confusion-{name}.svg"] = draw_confusion(results, arm)
+    calibrated = calibrated_arms(results)
+    for arm in calibrated:
+        name = re.sub(r"[^\w.-]", "-", arm)
+        files[f"figures/reliability-{name}.svg"] = draw_reliability(results, arm)
+    if calibrated:
+        files["figures/risk-coverage.svg"] = draw_risk(results, calibrated)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
         write_atomically(folder / path, content.encode())

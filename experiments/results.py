@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from experiments import scrutiny
+from experiments.caveats import BEST
 from experiments.matrix import corpus_matrix
 from fusion import metrics
+from fusion.jackknife import effective
 from fusion.predictions import Prediction, best_per_fold, counts_by_speaker, digest
 from fusion.statistics import holm, interval, paired_difference
+from fusion.windows import utterance_rows
 
 UNIMODAL = ("audio", "text", "audio_frames", "audio_linear", "text_linear")
 FUSED = ("concat", "concat_linear", "concat_crossfit", "gated", "lowrank", "late", "attention")
@@ -70,6 +74,7 @@ def with_best(rows: Sequence[Prediction]) -> list[Prediction]:
 
 def _chosen(rows: Sequence[Prediction]) -> dict[str, dict[str, str]]:
     """Arm that each best arm stands for, by outer fold."""
+    rows = utterance_rows(rows)
     present = {row.arm for row in rows}
     groups = {"best_unimodal": UNIMODAL, "best_fused": FUSED}
     found = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
@@ -82,7 +87,8 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
     ``hashes`` holds those of what is carried over from the facts and of ``predictions.jsonl``,
     as :func:`fusion.predictions.write` makes it of these rows.
     """
-    test = [row for row in rows if row.split == "test"]
+    whole = utterance_rows(rows)
+    test = [row for row in whole if row.split == "test"]
     speakers = sorted({row.speaker for row in test})
     seeds = sorted({row.seed for row in test})
     arms = {
@@ -91,6 +97,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
     counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
     cells = corpus_matrix(test, facts.facts.get("trained_on", {}))
     fits, folds = _fits(rows, facts), list(dict.fromkeys(row.outer_fold for row in test))
+    found = scrutiny.evidence(whole)
     return {
         "run": facts.run,
         "corpus": facts.corpus,
@@ -103,16 +110,41 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
         },
         "seeds": seeds,
         "arms": {
-            arm: _arm(arms[arm], counts[arm], facts.targets, folds, fits.get(arm, ()))
-            for arm in arms
+            arm: _arm(arms[arm], counts[arm], facts.targets, folds, fits.get(arm, ())) | more
+            for arm, more in _scrutinised(rows, found, facts, fits).items()
         },
-        "differences": _differences(counts, _published(facts)),
+        "differences": _differences(counts, _published(facts), found),
         **({"matrix": cells} if cells else {}),
         "warnings": list(facts.warnings),
         "facts": dict(facts.facts),
         **({} if facts.certificate is None else {"certificate": dict(facts.certificate)}),
         "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
     }
+
+
+def _scrutinised(
+    rows: Sequence[Prediction],
+    found: scrutiny.Evidence,
+    facts: RunFacts,
+    fits: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> dict[str, dict[str, Any]]:
+    """What a reviewer asks besides scores; by group and speaker of the best arms only."""
+    nulls, known = scrutiny.nulls(found), facts.facts.get("groups", {})
+    by_group = [arm for arm in BEST if arm in found.test] or list(found.test)
+    made: dict[str, dict[str, Any]] = {}
+    for arm, test in found.test.items():
+        stands_for = {fit["fold"]: fit["chosen"] for fit in fits.get(arm, ()) if "chosen" in fit}
+        made[arm] = {
+            "null": nulls[arm],
+            "calibration": scrutiny.calibration(found, arm, stands_for),
+        }
+        own = [row for row in rows if row.arm == arm and row.split == "test"]
+        windows = scrutiny.windows(own)
+        made[arm] |= {"windows": windows} if windows else {}
+        if arm in by_group:
+            made[arm]["groups"] = scrutiny.groups(test, known)
+            made[arm]["speakers"] = scrutiny.by_speaker(test)
+    return made
 
 
 def _fits(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Sequence[Mapping[str, Any]]]:
@@ -137,10 +169,13 @@ def _arm(
     summary: dict[str, Any] = {
         name: asdict(interval(counts, metric)) for name, metric in metrics.METRICS.items()
     }
-    by_seed = metrics.uar(total)
-    summary["uar"]["sd_over_seeds"] = _number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
+    for name, metric in metrics.METRICS.items():
+        by_seed = metric(total)
+        spread = _number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
+        summary[name]["sd_over_seeds"] = spread
     return {
         **summary,
+        "effective": float(effective(counts)),
         "per_class": _per_class(total, targets),
         "folds": _folds(rows, folds, fits),
         "trials": max((len(fit.get("trials", ())) for fit in fits), default=0),
@@ -191,7 +226,7 @@ def _published(facts: RunFacts) -> dict[str, str]:
 
 
 def _differences(
-    counts: Mapping[str, np.ndarray], published: Mapping[str, str]
+    counts: Mapping[str, np.ndarray], published: Mapping[str, str], found: scrutiny.Evidence
 ) -> list[dict[str, Any]]:
     """The primary comparison, then the exploratory ones with Holm's correction per metric."""
     pairs = [(arm, other + "_linear" * (arm in LINEAR)) for arm in FUSED for other in KINDS]
@@ -208,6 +243,9 @@ def _differences(
         if "best_fused" in counts and "best_unimodal" in counts:
             rows.append(_difference(counts, "best_fused", "best_unimodal", metric, primary=True))
         rows += exploratory
+    for row in rows:
+        if row["metric"] == "accuracy":
+            row["mcnemar"] = scrutiny.unclustered(found, row["arm"], row["against"])
     return sorted(rows, key=lambda row: (row["metric"] != "uar", not row["primary"]))
 
 
@@ -226,6 +264,7 @@ def _difference(
         "p": found.p,
         "p_holm": None,
         "detectable": found.detectable,
+        "equivalent": found.equivalent,
         "primary": primary,
     }
 

@@ -74,6 +74,14 @@ class Probe:
     p: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """:class:`fusion.fairness.Grouping` as it is stored."""
+
+    by: Literal["speaker", "utterance"]
+    of: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedEncoder:
     """:class:`experiments.encoder_training.Trained` as it is stored."""
@@ -111,6 +119,7 @@ class Facts:
     recogniser: str | None = None
     text_probe: Probe | None = None
     finetuned: list[TrainedEncoder] = field(default_factory=list)
+    groups: dict[str, Grouping] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

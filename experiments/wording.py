@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
+from experiments.caveats import BEST as BEST
 from experiments.caveats import badges, qualification, stamped
 from fusion.escaping import counted, plain
 from fusion.statistics import CLAIM_FROM
@@ -13,7 +14,6 @@ Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
 MINUS = "−"
 ABSENT = "–"
 SIGNIFICANT = 0.05
-BEST = ("best_unimodal", "best_fused")
 METRICS = {
     "uar": "UAR",
     "accuracy": "accuracy",

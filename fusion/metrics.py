@@ -1,12 +1,18 @@
-"""Metrics as pure functions of confusion counts, vectorised over leading axes.
+"""Metrics as pure functions: of confusion counts, of sets of labels, of scores, of values.
 
-``counts[..., truth, prediction]`` with the fixed order of targets. A class without true samples
-leaves UAR and macro F1 undefined (NaN), never an average over fewer classes: scikit-learn would
-drop that class and audmetric would count it as 0.
+``counts[..., truth, prediction]`` with the fixed order of targets, vectorised over leading axes. In
+formulas tp, fp and fn are a class's hits, false alarms and misses, n its support, K the number of
+classes and N that of rows. A class without true samples leaves UAR and every other mean over
+classes undefined (NaN), never an average over fewer classes: scikit-learn would drop that class and
+audmetric would count it as 0. A class that is never predicted has precision 0.
 """
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
 
 Counts = Float[np.ndarray, "*axes targets targets"]
 Values = Float[np.ndarray, "*axes"]
@@ -25,24 +31,36 @@ def confusion(
 
 
 def recalls(counts: Counts) -> Float[np.ndarray, "*axes targets"]:
-    """Share of each class that was recognised; NaN for a class without samples."""
+    """Share of each class that was recognised, ``tp / n``; NaN for a class without samples.
+
+    >>> recalls(np.array([[3.0, 1.0], [2.0, 2.0]])).tolist()
+    [0.75, 0.5]
+    """
     return _ratio(_hits(counts), counts.sum(axis=-1))
 
 
 def precisions(counts: Counts) -> Float[np.ndarray, "*axes targets"]:
-    """Share of each class's predictions that are right; 0 for a class never predicted."""
+    """Share of each class's predictions that are right, ``tp / (tp + fp)``; 0 if never predicted.
+
+    >>> precisions(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3).tolist()
+    [0.6, 0.667]
+    """
     return np.nan_to_num(_ratio(_hits(counts), counts.sum(axis=-2)))
 
 
 def f1_scores(counts: Counts) -> Float[np.ndarray, "*axes targets"]:
-    """F1 of each class, ``2 tp / (2 tp + fp + fn)``; NaN for a class without samples."""
+    """F1 of each class, ``2 tp / (2 tp + fp + fn)``; NaN for a class without samples.
+
+    >>> f1_scores(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3).tolist()
+    [0.667, 0.571]
+    """
     support = counts.sum(axis=-1)
     scores = _ratio(2 * _hits(counts), support + counts.sum(axis=-2))
     return np.where(support > 0, scores, np.nan)
 
 
 def uar(counts: Counts) -> Values:
-    """Unweighted average recall: the mean of per-class recall. Papers also say UA, UW.
+    """Unweighted average recall, ``sum(tp / n) / K``. Papers also say UA, UW, balanced accuracy.
 
     >>> float(uar(np.array([[3.0, 1.0], [2.0, 2.0]])))
     0.625
@@ -51,7 +69,7 @@ def uar(counts: Counts) -> Values:
 
 
 def accuracy(counts: Counts) -> Values:
-    """Share of rows that are right. Papers also say WA.
+    """Share of rows that are right, ``sum(tp) / N``. Papers also say WA; it is micro F1 too.
 
     >>> float(accuracy(np.array([[3.0, 1.0], [2.0, 2.0]])))
     0.625
@@ -60,18 +78,185 @@ def accuracy(counts: Counts) -> Values:
 
 
 def macro_f1(counts: Counts) -> Values:
-    """Mean of the F1 scores of the classes."""
+    """Mean of the F1 scores of the classes, ``sum(f1) / K``.
+
+    >>> float(macro_f1(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3))
+    0.619
+    """
     return np.asarray(f1_scores(counts).mean(axis=-1))
 
 
 def weighted_f1(counts: Counts) -> Values:
-    """Mean of the F1 scores weighted by support; classes without samples weigh nothing."""
+    """Mean of F1 weighted by support, ``sum(n f1) / N``; classes without samples weigh nothing.
+
+    >>> float(weighted_f1(np.array([[3.0, 1.0], [1.0, 1.0]])).round(3))
+    0.667
+    """
     support = counts.sum(axis=-1)
     scores = np.nan_to_num(f1_scores(counts))
     return _ratio((scores * support).sum(axis=-1), support.sum(axis=-1))
 
 
+def macro_precision(counts: Counts) -> Values:
+    """Mean of the precisions of the classes, ``sum(tp / (tp + fp)) / K``; NaN if a class lacks.
+
+    >>> float(macro_precision(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3))
+    0.633
+    """
+    found = precisions(counts).mean(axis=-1)
+    return np.where((counts.sum(axis=-1) > 0).all(axis=-1), found, np.nan)
+
+
 METRICS = {"uar": uar, "accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1}
+
+
+# ---------------------------------------------------------------- sets of labels
+
+Average = Literal["macro", "micro", "weighted", "samples"]
+Labels = Bool[np.ndarray, "rows targets"]
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """Precision, recall and F1 under one average; NaN where they are not defined."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def averages(truth: Labels, prediction: Labels, average: Average) -> Averages:
+    """Precision, recall and F1 of sets of labels; single labels are sets of one.
+
+    ``macro`` is the mean over labels; ``weighted`` that by support; ``micro`` counts all labels of
+    all rows together, ``2 tp / (2 tp + fp + fn)``; ``samples`` is the mean over rows of each row's
+    own, 0 where a row has no label or gets none. A label without support leaves macro undefined.
+
+    >>> truth = np.array([[True, True, False], [False, True, True]])
+    >>> guess = np.array([[True, False, False], [False, True, False]])
+    >>> averages(truth, guess, "micro")
+    Averages(precision=1.0, recall=0.5, f1=0.6666666666666666)
+    >>> averages(truth, guess, "samples").f1 == averages(truth, guess, "micro").f1
+    True
+    """
+    axis = {"micro": None, "samples": 1}.get(average, 0)
+    hits, true, said = (
+        np.atleast_1d(found.sum(axis=axis)) for found in (truth & prediction, truth, prediction)
+    )
+    found = (_or_0(hits, said), _or_0(hits, true), _or_0(2 * hits, true + said))
+    if average == "weighted":
+        return Averages(*(float((one * true).sum() / max(true.sum(), 1)) for one in found))
+    if average == "macro" and (true == 0).any():
+        return Averages(np.nan, np.nan, np.nan)
+    return Averages(*(float(np.mean(one)) for one in found))
+
+
+# ---------------------------------------------------------------- scores
+
+Scores = Float[np.ndarray, "rows targets"]
+Truth = Int[np.ndarray, "rows"]
+
+
+def auc(truth: Bool[np.ndarray, "rows"], scores: Float[np.ndarray, "rows"]) -> float:
+    """Area under the ROC curve: how often a true row scores above another, a tie counting half.
+
+    ``(sum of the true rows' ranks - n (n + 1) / 2) / (n (N - n))``; NaN without rows of both kinds.
+
+    >>> auc(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8]))
+    0.75
+    """
+    true = int(truth.sum())
+    other = len(truth) - true
+    if not true or not other:
+        return float("nan")
+    ranks = rankdata(scores)[truth].sum()
+    return float((ranks - true * (true + 1) / 2) / (true * other))
+
+
+def macro_auc(truth: Truth, scores: Scores) -> float:
+    """Mean over classes of the AUC of each against all others; NaN where a class has no row.
+
+    >>> macro_auc(np.array([0, 1, 0]), np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]]))
+    0.5
+    """
+    return float(np.mean([auc(truth == k, scores[:, k]) for k in range(scores.shape[1])]))
+
+
+#: Bins of confidence of equal width (Guo et al. 2017).
+ECE_BINS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceBins:
+    """Rows by the probability of their prediction: how many, their mean one, their accuracy.
+
+    Bins are of equal width and hold their upper edge; empty ones are NaN in the means.
+    """
+
+    rows: Int[np.ndarray, "bins"]
+    confidence: Float[np.ndarray, "bins"]
+    accuracy: Float[np.ndarray, "bins"]
+
+
+def confidence_bins(truth: Truth, scores: Scores, bins: int = ECE_BINS) -> ConfidenceBins:
+    """Sort rows into bins by their largest probability.
+
+    >>> found = confidence_bins(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), bins=2)
+    >>> found.rows.tolist(), found.confidence.round(2).tolist()[1], found.accuracy.tolist()[1]
+    ([0, 2], 0.85, 0.5)
+    """
+    sure, right = scores.max(axis=1), scores.argmax(axis=1) == truth
+    number = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    rows = np.bincount(number, minlength=bins)
+    means = [_ratio(np.bincount(number, own, minlength=bins), rows) for own in (sure, right)]
+    return ConfidenceBins(rows, *means)
+
+
+def ece(truth: Truth, scores: Scores, bins: int = ECE_BINS) -> float:
+    """Expected calibration error, ``sum over bins of (rows / N) |accuracy - mean confidence|``.
+
+    >>> round(ece(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), bins=2), 3)
+    0.35
+    """
+    found = confidence_bins(truth, scores, bins)
+    gaps = np.nan_to_num(np.abs(found.accuracy - found.confidence))
+    return float((found.rows * gaps).sum() / found.rows.sum())
+
+
+# ---------------------------------------------------------------- values
+
+Series = Float[np.ndarray, "rows"]
+
+
+def mse(truth: Series, prediction: Series) -> float:
+    """Mean squared error, ``mean((x - y)^2)``.
+
+    >>> mse(np.array([0.0, 1.0]), np.array([0.0, 3.0]))
+    2.0
+    """
+    return float(np.square(truth - prediction).mean())
+
+
+def ccc(truth: Series, prediction: Series) -> float:
+    """Concordance correlation (Lin 1989), ``2 cov / (var x + var y + (mean x - mean y)^2)``.
+
+    Moments are those of the rows (divided by N). NaN where neither series varies.
+
+    >>> round(ccc(np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0])), 3)
+    0.571
+    """
+    if (truth == truth[0]).all() and (prediction == prediction[0]).all():
+        return float("nan")
+    covariance = ((truth - truth.mean()) * (prediction - prediction.mean())).mean()
+    apart = (truth.mean() - prediction.mean()) ** 2
+    return float(2 * covariance / (truth.var() + prediction.var() + apart))
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _or_0(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.asarray(np.nan_to_num(_ratio(above, below)))
 
 
 def _hits(counts: Counts) -> Float[np.ndarray, "*axes targets"]:

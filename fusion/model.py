@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -21,13 +21,15 @@ from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
 from fusion.arms import ARMS, FittedArm
 from fusion.batch import collate
-from fusion.escaping import escape_markdown
+from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
+from fusion.escaping import escape_markdown, plain
 from fusion.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.heads import HEADS
 from fusion.late import combine
 from fusion.train import PATCHES
 
-FORMAT_VERSION = 1
+#: 2: a temperature and an abstention threshold.
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class FusionModel:
     """A trained arm with everything that prediction needs.
 
     ``modalities`` has the encoder of each input; it is empty for a model of precomputed features.
+    ``temperature`` and ``abstention`` were fitted on development speakers; without the latter every
+    utterance is given a class.
     """
 
     arm: str
@@ -76,11 +80,33 @@ class FusionModel:
     modalities: Mapping[str, Modality]
     parts: tuple[Part, ...]
     audio_weight: float | None = None
+    temperature: float = 1.0
+    abstention: Abstention | None = None
+
+    def calibrated(
+        self, scores: Float[np.ndarray, "rows targets"], truth: Int[np.ndarray, "rows"]
+    ) -> "FusionModel":
+        """This model with temperature and abstention fitted on scores of development rows."""
+        temperature = fit_temperature(scores[None], truth)
+        sure = tempered(scores, temperature)
+        abstention = fit_abstention(sure.max(axis=1), sure.argmax(axis=1) == truth)
+        return replace(self, temperature=temperature, abstention=abstention)
+
+    def decide(self, probabilities: Mapping[str, float]) -> str | None:
+        """The class that probabilities of :meth:`predict` name; None where they are too unsure.
+
+        Below ``abstention.threshold`` nothing is named.
+        """
+        best = max(probabilities, key=lambda target: probabilities[target])
+        unsure = self.abstention is not None and probabilities[best] < self.abstention.threshold
+        return None if unsure else best
 
     def predict(
         self, audio: Audio | Path | str | None, text: str | None = None
     ) -> dict[str, float]:
-        """Probability of each target for one utterance, from its voice, its words or both.
+        """Calibrated probability of each target for an utterance, from voice, words or both.
+
+        :meth:`decide` makes a class of them, or none.
 
         Raises:
             ValueError: neither is given, or the model was trained on precomputed features.
@@ -99,13 +125,15 @@ class FusionModel:
         return self.predict_embeddings(inputs)
 
     def predict_embeddings(self, inputs: Mapping[str, Tensor | None]) -> dict[str, float]:
-        """Probability of each target from embeddings ``[frames, dim]`` by input name."""
+        """Calibrated probability of each target from embeddings ``[frames, dim]`` by input name."""
         scores = [part.scores(inputs) for part in self.parts]
         if self.audio_weight is None:
             final = scores[0]
         else:
             final = combine(scores[0][None], scores[1][None], self.audio_weight)[0]
-        return dict(zip(self.targets, map(float, final[0]), strict=True))
+        return dict(
+            zip(self.targets, map(float, tempered(final[0], self.temperature)), strict=True)
+        )
 
     def save(self, folder: Path) -> None:
         """Write ``model.json``, ``heads.safetensors`` and a model card."""
@@ -133,8 +161,11 @@ class FusionModel:
             raise ValueError(f"{folder}: no model (expected model.json and heads.safetensors)")
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if about.get("format") != FORMAT_VERSION:
-            found = about.get("format")
-            raise ValueError(f"{folder}: format {found}, this version reads {FORMAT_VERSION}")
+            raise ValueError(
+                f"{folder}: a model of format {plain(about.get('format'))}, but this version reads "
+                f"format {FORMAT_VERSION} (with a temperature and an abstention threshold); train "
+                "it again: serfusion compare on the same corpus leaves a model of this format"
+            )
         tensors = load_file(folder / "heads.safetensors")
         targets = tuple(about["targets"])
         return cls(
@@ -146,6 +177,8 @@ class FusionModel:
                 for number, one in enumerate(about["parts"])
             ),
             audio_weight=about["audio_weight"],
+            temperature=float(about["temperature"]),
+            abstention=_abstention(about["abstention"]),
         )
 
     def _about(self) -> dict[str, Any]:
@@ -167,6 +200,8 @@ class FusionModel:
             "modalities": {name: asdict(m) for name, m in self.modalities.items()},
             "parts": parts,
             "audio_weight": self.audio_weight,
+            "temperature": self.temperature,
+            "abstention": asdict(self.abstention) if self.abstention else None,
         }
 
     def _card(self) -> str:
@@ -181,9 +216,22 @@ class FusionModel:
             "A head on frozen encoders, trained by serfusion on every speaker of its corpus.",
             "What it is worth on unseen speakers is in results.json of the run beside it.",
             *encoders,
-            "Load it with `FusionModel.load(folder).predict(audio, text)`.",
+            *self._calibration(),
+            "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives probabilities, "
+            "`decide(probabilities)` a class or None.",
         ]
         return "\n\n".join(lines[:3]) + "\n\n" + "\n".join(lines[3:]) + "\n"
+
+    def _calibration(self) -> list[str]:
+        one = self.abstention
+        if one is None:
+            return ["- not calibrated; a class is always named"]
+        kept = f"{one.coverage:.0%} of development utterances, {one.accuracy:.0%} of them right"
+        asked = "" if one.reached else f" ({one.target:.0%} was asked for and could not be had)"
+        return [
+            f"- temperature {self.temperature:g}, fitted on development speakers",
+            f"- no class below a probability of {one.threshold:.2f}, which leaves {kept}{asked}",
+        ]
 
 
 def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
@@ -196,6 +244,15 @@ def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
 
 def _modality(fields: Mapping[str, Any]) -> Modality:
     return Modality(**{**fields, "encoder": spec_from_json(fields["encoder"])})
+
+
+def _abstention(fields: Mapping[str, Any] | None) -> Abstention | None:
+    if fields is None:
+        return None
+    numbers = {
+        name: float(fields[name]) for name in ("threshold", "target", "accuracy", "coverage")
+    }
+    return Abstention(**numbers, reached=bool(fields["reached"]))
 
 
 def _part(

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from fusion import metrics
 from fusion.escaping import plain
@@ -149,6 +149,44 @@ def counts_by_speaker(
     guess = np.array([row.scores for row in rows]).argmax(axis=1)
     np.add.at(counts, (where[:, 0], where[:, 1], truth, guess), 1)
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Predictions of one arm on one side, a row per utterance, in the order of folds and names."""
+
+    utterances: tuple[str, ...]
+    speakers: tuple[str, ...]
+    folds: tuple[str, ...]
+    truth: Int[np.ndarray, "rows"]
+    scores: Float[np.ndarray, "seeds rows targets"]
+
+
+def table(rows: Sequence[Prediction]) -> Table:
+    """Predictions of one arm as arrays; scores are brought to a sum of 1.
+
+    Raises:
+        ValueError: an utterance lacks a prediction of some seed, or has two.
+    """
+    first = {(row.outer_fold, row.utterance): row for row in rows}
+    about = [first[place] for place in sorted(first)]
+    place = {(row.outer_fold, row.utterance): number for number, row in enumerate(about)}
+    seeds = {seed: number for number, seed in enumerate(sorted({row.seed for row in rows}))}
+    scores = np.full((len(seeds), len(about), len(rows[0].scores)), np.nan)
+    for row in rows:
+        scores[seeds[row.seed], place[row.outer_fold, row.utterance]] = row.scores
+    if np.isnan(scores).any() or len(rows) != len(seeds) * len(about):
+        raise ValueError(
+            f"arm {plain(rows[0].arm)}: expected one prediction per utterance and seed, got "
+            f"{len(rows)} of {len(about)} utterances and {len(seeds)} seeds; {AGAIN}"
+        )
+    return Table(
+        utterances=tuple(row.utterance for row in about),
+        speakers=tuple(row.speaker for row in about),
+        folds=tuple(row.outer_fold for row in about),
+        truth=np.array([row.target for row in about]).argmax(axis=1),
+        scores=scores / np.maximum(scores.sum(axis=-1, keepdims=True), np.finfo(float).tiny),
+    )
 
 
 def best_per_fold(rows: Sequence[Prediction], arms: Sequence[str]) -> dict[str, str]:

@@ -1,30 +1,35 @@
 """Intervals and paired tests whose unit is the speaker, never the utterance.
 
 Everything is computed from confusion counts per cluster and seed, ``[clusters, seeds, K, K]``.
-The value is the mean over seeds of the metric on counts pooled over clusters.
+The value is the mean over seeds of the metric on counts pooled over clusters. What the intervals
+cover was measured on simulated corpora: ``benchmarks/results/coverage.md``.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import stats
 
 from fusion import metrics
+from fusion.jackknife import CONFIDENCE, Jackknife, jackknife
 
 Counts = Float[np.ndarray, "clusters seeds targets targets"]
 Metric = Callable[[np.ndarray], np.ndarray]
 
-#: Below this many clusters the percentile bootstrap covers too little (measured .81-.89 at 5-10).
+#: Below this many effective clusters the percentile bootstrap covers too little (measured .81-.89
+#: at 5-10 speakers, .92-.94 at 30 unequal ones).
 BOOTSTRAP_FROM = 30
 #: Below this many clusters nothing is claimed about other speakers.
 CLAIM_FROM = 5
 #: Up to this many clusters all sign-flips are enumerated.
 EXACT_UP_TO = 20
 DRAWS = 10_000
-CONFIDENCE = 0.95
 POWER = 0.8
+#: Degrees of freedom that speakers of unequal weight may cost before the method says so.
+TOLD_FROM = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +44,56 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A paired difference: interval, exact or sampled p, and the smallest one that could show.
+    """A paired difference: interval, exact or sampled p, and what this corpus could have shown.
 
     ``detectable`` is the difference that a test at 5 % would have found with a power of 80 %.
+    ``equivalent`` is the smallest margin within which the arms are equivalent by two one-sided
+    tests at 5 % (the larger end of the 90 % interval; Schuirmann 1987): a region of practical
+    equivalence that is wider than this holds the difference.
     """
 
     interval: Interval
     p: float | None
     detectable: float | None
+    equivalent: float | None = None
 
 
-def interval(counts: Counts, metric: Metric) -> Interval:
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """Rows that one of two classifiers alone has right, mean over seeds, and the exact test's p.
+
+    Its unit is the utterance: it takes every utterance for independent of its speaker's others,
+    which they are not, and stands beside the test over speakers, never in its place.
+    """
+
+    only_one: float
+    only_other: float
+    p: float
+
+
+def interval(counts: Counts, metric: Metric, unit: str = "speakers") -> Interval:
     """95 % interval of a metric over clusters of utterances.
 
-    Jackknife-t with S - 1 degrees of freedom below 30 clusters (Efron & Tibshirani 1993, ch. 11),
-    percentile cluster bootstrap from 30 on.
+    Jackknife-t below 30 effective clusters (Efron & Tibshirani 1993, ch. 11), with as many degrees
+    of freedom as there are effective clusters, less one (see :func:`fusion.jackknife.effective`);
+    percentile cluster bootstrap from 30 on. ``unit`` is what the clusters are called.
     """
-    found = _interval(counts, lambda totals: metric(totals).mean(axis=-1))
+    found = _interval(counts, lambda totals: metric(totals).mean(axis=-1), unit).interval
     return _within(found, 0.0, 1.0)
+
+
+def interval_within(counts: Counts, metric: Metric, unit: str) -> Interval:
+    """95 % jackknife-t interval over many small clusters, as the utterances of one speaker.
+
+    It says what further clusters of the same kind would give, so that over the utterances of a
+    speaker it is conditional on that speaker.
+    """
+    found = jackknife(counts, lambda totals: metric(totals).mean(axis=-1))
+    if np.isnan(found.value):
+        return Interval(None, None, None, "undefined: a class has no utterance")
+    if len(counts) < CLAIM_FROM:
+        return Interval(float(found.value), None, None, f"none: {len(counts)} {unit}")
+    return _within(_jackknifed(found, len(counts), unit).interval, 0.0, 1.0)
 
 
 def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
@@ -70,11 +107,38 @@ def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
     found = _interval(
         both, lambda totals: np.subtract(*np.moveaxis(metric(totals).mean(-1), -1, 0))
     )
-    if found.low is None or found.high is None:
-        return Difference(found, None, None)
+    if found.margin is None or found.error is None:
+        return Difference(found.interval, None, None)
     contributions = _contributions(one, other, name)
     p = None if contributions is None else sign_flip_p(contributions)
-    return Difference(_within(found, -1.0, 1.0), p, _detectable(found, len(one)))
+    detectable = _detectable(found.error, found.freedom, len(one))
+    return Difference(_within(found.interval, -1.0, 1.0), p, detectable, found.margin)
+
+
+def unpaired_difference(
+    one: Counts, other: Float[np.ndarray, "others seeds targets targets"], metric: Metric
+) -> Interval:
+    """Difference between two groups of clusters, ``one`` minus ``other``: Welch's t of jackknives.
+
+    None has bounds where one of the groups has fewer than five clusters.
+    """
+    sides = [jackknife(side, lambda totals: metric(totals).mean(axis=-1)) for side in (one, other)]
+    value = float(sides[0].value - sides[1].value)
+    if np.isnan(value):
+        return Interval(None, None, None, "undefined: a class has no utterance in one group")
+    sizes = f"{len(one)} and {len(other)} speakers"
+    if min(len(one), len(other)) < CLAIM_FROM:
+        why = f"none: {sizes}; below {CLAIM_FROM} nothing is claimed about other speakers"
+        return Interval(value, None, None, why)
+    squares = np.array([float(side.spread) ** 2 for side in sides])
+    if np.isnan(squares).any():
+        return Interval(value, None, None, "none: a class is spoken by a single speaker of a group")
+    freedom = np.array([float(side.freedom) for side in sides])
+    total, below = squares.sum(), (squares**2 / freedom).sum()
+    welch = total**2 / below if below > 0 else freedom.min()
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, welch) * np.sqrt(total))
+    method = f"Welch's t of jackknives over {sizes}"
+    return _within(Interval(value, value - reach, value + reach, method), -1.0, 1.0)
 
 
 def sign_flip_p(contributions: Float[np.ndarray, "clusters"]) -> float:
@@ -90,9 +154,29 @@ def sign_flip_p(contributions: Float[np.ndarray, "clusters"]) -> float:
         for contribution in contributions:
             sums = np.concatenate([sums + contribution, sums - contribution])
         return float((np.abs(sums) >= observed - slack).mean())
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (DRAWS, len(contributions)))
-    hits = (np.abs(signs @ contributions) >= observed - slack).sum()
+    hits = (np.abs(_signs(len(contributions)) @ contributions) >= observed - slack).sum()
     return float((hits + 1) / (DRAWS + 1))
+
+
+@lru_cache(maxsize=2)
+def _signs(clusters: int) -> Float[np.ndarray, "draws clusters"]:
+    return np.random.default_rng(0).choice([-1.0, 1.0], (DRAWS, clusters))
+
+
+def mcnemar(one: Bool[np.ndarray, "seeds rows"], other: Bool[np.ndarray, "seeds rows"]) -> McNemar:
+    """McNemar's exact test of two classifiers on the same rows (McNemar 1947).
+
+    Each seed is a test of its own; the largest of their p values is told, never the best one.
+
+    >>> mcnemar(np.array([[True] * 6 + [False]]), np.array([[False] * 6 + [False]]))
+    McNemar(only_one=6.0, only_other=0.0, p=0.03125)
+    """
+    first, second = (one & ~other).sum(axis=1), (other & ~one).sum(axis=1)
+    tests = [
+        float(stats.binomtest(int(a), int(a + b)).pvalue) if a + b else 1.0
+        for a, b in zip(first, second, strict=True)
+    ]
+    return McNemar(float(first.mean()), float(second.mean()), max(tests))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -113,6 +197,20 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 # ---------------------------------------------------------------- intervals
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An interval, with what a difference tells besides: None where there are no bounds.
+
+    ``margin`` is the larger end of the interval for two one-sided tests, ``error`` the standard
+    error.
+    """
+
+    interval: Interval
+    freedom: float
+    margin: float | None = None
+    error: float | None = None
+
+
 def _within(found: Interval, least: float, most: float) -> Interval:
     """Bounds cut to what the metric can be; t quantiles do not know of it."""
     if found.low is None or found.high is None:
@@ -120,44 +218,59 @@ def _within(found: Interval, least: float, most: float) -> Interval:
     return replace(found, low=max(found.low, least), high=min(found.high, most))
 
 
-def _interval(counts: np.ndarray, statistic: Metric) -> Interval:
+def _interval(counts: np.ndarray, statistic: Metric, unit: str = "speakers") -> _Found:
     clusters = len(counts)
-    value = float(statistic(counts.sum(axis=0)))
+    found = jackknife(counts, statistic)
+    value, freedom = float(found.value), float(found.freedom)
     if np.isnan(value):
-        return Interval(None, None, None, "undefined: a class has no utterance")
+        why = "undefined: a class has no utterance"
+        return _Found(Interval(None, None, None, why), freedom)
     if clusters < CLAIM_FROM:
-        why = (
-            f"none: {clusters} speakers; below {CLAIM_FROM} nothing is claimed about other speakers"
-        )
-        return Interval(value, None, None, why)
-    if clusters < BOOTSTRAP_FROM:
-        return _jackknife(counts, statistic, value)
-    return _bootstrap(counts, statistic, value)
+        why = f"none: {clusters} {unit}; below {CLAIM_FROM} nothing is claimed about other {unit}"
+        return _Found(Interval(value, None, None, why), freedom)
+    if freedom + 1 < BOOTSTRAP_FROM - 1e-9:
+        return _jackknifed(found, clusters, unit)
+    return _bootstrap(counts, statistic, value, freedom, unit)
 
 
-def _jackknife(counts: np.ndarray, statistic: Metric, value: float) -> Interval:
+def _jackknifed(found: Jackknife, clusters: int, unit: str) -> _Found:
+    value, freedom, error = float(found.value), float(found.freedom), float(found.spread)
+    if np.isnan(error):
+        why = f"none: a class is spoken by a single {unit.removesuffix('s')}"
+        return _Found(Interval(value, None, None, why), freedom)
+    reach, narrow = float(found.reach()), float(found.reach(2 * CONFIDENCE - 1))
+    unequal = clusters - 1 - freedom > TOLD_FROM
+    method = f"jackknife-t over {clusters} {unit}"
+    method += f" of unequal weight ({freedom:.1f} degrees of freedom)" if unequal else ""
+    bounds = Interval(value, value - reach, value + reach, method)
+    return _Found(bounds, freedom, abs(value) + narrow, error)
+
+
+def _bootstrap(
+    counts: np.ndarray, statistic: Metric, value: float, freedom: float, unit: str
+) -> _Found:
     clusters = len(counts)
-    left_out = statistic(counts.sum(axis=0) - counts)
-    if np.isnan(left_out).any():
-        return Interval(value, None, None, "none: a class is spoken by a single speaker")
-    spread = np.sqrt((clusters - 1) / clusters * np.square(left_out - left_out.mean()).sum())
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * spread
-    method = f"jackknife-t over {clusters} speakers"
-    return Interval(value, value - float(reach), value + float(reach), method)
-
-
-def _bootstrap(counts: np.ndarray, statistic: Metric, value: float) -> Interval:
-    clusters = len(counts)
-    drawn = np.random.default_rng(0).multinomial(clusters, np.full(clusters, 1 / clusters), DRAWS)
     # One matrix product instead of a loop: weights of clusters times their counts.
-    totals = (drawn @ counts.reshape(clusters, -1)).reshape(DRAWS, *counts.shape[1:])
+    totals = (_drawn(clusters) @ counts.reshape(clusters, -1)).reshape(DRAWS, *counts.shape[1:])
     values = statistic(totals)
     lacking = np.isnan(values)
     if lacking.mean() > 1 - CONFIDENCE:
-        return Interval(value, None, None, f"none: {lacking.mean():.0%} of resamples lack a class")
-    low, high = np.nanquantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    method = f"cluster bootstrap over {clusters} speakers, {DRAWS - lacking.sum()} draws"
-    return Interval(value, float(low), float(high), method)
+        why = f"none: {lacking.mean():.0%} of resamples lack a class"
+        return _Found(Interval(value, None, None, why), freedom)
+    tail = (1 - CONFIDENCE) / 2
+    ends = np.quantile(values[~lacking], [tail, 1 - tail, 2 * tail, 1 - 2 * tail])
+    low, high, left, right = map(float, ends)
+    method = f"cluster bootstrap over {clusters} {unit}, {DRAWS - lacking.sum()} draws"
+    error = (high - low) / 2 / float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    margin = max(abs(left), abs(right))
+    return _Found(Interval(value, low, high, method), freedom, margin, error)
+
+
+@lru_cache(maxsize=2)
+def _drawn(clusters: int) -> np.ndarray:
+    """How often each cluster is in each resample, the same for every arm."""
+    rng = np.random.default_rng(0)
+    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), DRAWS).astype(float)
 
 
 def _contributions(one: Counts, other: Counts, name: str) -> Float[np.ndarray, "clusters"] | None:
@@ -169,12 +282,9 @@ def _contributions(one: Counts, other: Counts, name: str) -> Float[np.ndarray, "
     return hits.sum(axis=1) / support.sum() if name == "accuracy" else None
 
 
-def _detectable(found: Interval, clusters: int) -> float | None:
+def _detectable(error: float, freedom: float, clusters: int) -> float | None:
     """Smallest difference that would have shown; None where the test cannot reach 5 % at all."""
-    assert found.low is not None
-    assert found.high is not None
     if 2.0 ** (1 - clusters) > 1 - CONFIDENCE:
         return None
-    critical = stats.t.ppf((1 + CONFIDENCE) / 2, clusters - 1)
-    standard_error = (found.high - found.low) / 2 / critical
-    return float((critical + stats.t.ppf(POWER, clusters - 1)) * standard_error)
+    critical = stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
+    return float((critical + stats.t.ppf(POWER, freedom)) * error)

@@ -68,8 +68,10 @@ def test_a_family_that_cannot_be_trained_is_told_before_any_work():
 def test_published_weights_that_are_not_there_are_told_with_the_other_way(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(MissingWeightsError) as caught:
-        check_trainable(parse_trainable("finetuned:alexnet@window_s=2.0", "audio"))
-    assert "finetuned:alexnet:untrained starts from random weights instead" in str(caught.value)
+        check_trainable(parse_trainable("finetuned:alexnet-imagenet@window_s=2.0", "audio"))
+    assert "finetuned:alexnet-imagenet:untrained starts from random weights instead" in str(
+        caught.value
+    )
 
 
 def test_cross_fitting_needs_an_encoder_that_is_trained():
@@ -87,6 +89,13 @@ def test_there_is_nothing_to_embed_with_before(tmp_path):
 
 
 # ---------------------------------------------------------------- the recipe
+
+
+@pytest.mark.parametrize("name", ["alexnet", "mfcc-cnn1d-3"])
+def test_what_has_no_published_weights_starts_from_random_ones(name):
+    found = parse_trainable(f"finetuned:{name}", "audio")
+    assert found.modality == parse_modality(f"{name}:untrained", "audio")
+    check_trainable(found)
 
 
 def test_the_recipe_names_arms_and_encoders():

@@ -229,7 +229,8 @@ def test_p_is_printed_as_in_articles(p, expected):
 
 def test_every_file_is_written(results, tmp_path):
     write_report(results, tmp_path)
-    figures = ("arms", "differences", "confusion-best_unimodal", "confusion-best_fused")
+    figures = ["arms", "differences", "confusion-best_unimodal", "confusion-best_fused"]
+    figures += ["reliability-best_unimodal", "reliability-best_fused", "risk-coverage"]
     expected = {"report.html", "table.md", "table.tex", *(f"figures/{f}.svg" for f in figures)}
     assert files(tmp_path) == expected
 

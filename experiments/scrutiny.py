@@ -1,0 +1,249 @@
+"""What a reviewer asks of an arm besides its scores: chance, calibration, groups, windows.
+
+Everything is computed from stored predictions; of groups, ``facts`` say who is in which.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from fusion import metrics
+from fusion.calibration import (
+    Abstention,
+    brier,
+    fit_abstention,
+    fit_temperature,
+    log_loss,
+    risk_coverage,
+    tempered,
+)
+from fusion.permutation import against_null, shuffled
+from fusion.predictions import Prediction, Table, counts_by_speaker, table
+from fusion.statistics import (
+    Interval,
+    interval,
+    interval_within,
+    mcnemar,
+    unpaired_difference,
+)
+from fusion.windows import WAYS, has_windows, utterance_rows
+
+#: Metrics of groups, and of windows before and after they are put together.
+GROUP_METRICS = ("uar", "accuracy")
+WINDOW_METRICS = ("uar", "accuracy", "macro_f1")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Predictions as arrays: test rows by arm, development rows by arm and fold."""
+
+    test: Mapping[str, Table]
+    dev: Mapping[tuple[str, str], Table]
+
+
+def evidence(rows: Sequence[Prediction]) -> Evidence:
+    """Arrays of predictions of utterances."""
+    test: dict[str, list[Prediction]] = {}
+    dev: dict[tuple[str, str], list[Prediction]] = {}
+    for row in rows:
+        if row.split == "test":
+            test.setdefault(row.arm, []).append(row)
+        else:
+            dev.setdefault((row.arm, row.outer_fold), []).append(row)
+    return Evidence(
+        {arm: table(own) for arm, own in test.items()},
+        {place: table(own) for place, own in dev.items()},
+    )
+
+
+# ---------------------------------------------------------------- chance
+
+
+def nulls(found: Evidence) -> dict[str, dict[str, Any] | None]:
+    """Each arm against its own predictions with labels shuffled within speakers."""
+    draws: dict[tuple[str, ...], np.ndarray] = {}
+    made = {}
+    for arm, one in found.test.items():
+        speakers = np.unique(np.array(one.speakers), return_inverse=True)[1]
+        if one.utterances not in draws:  # every arm has the same rows, and so the same draws
+            draws[one.utterances] = shuffled(one.truth, speakers)
+        guesses, classes = one.scores.argmax(axis=-1), one.scores.shape[-1]
+        null = against_null(one.truth, guesses, speakers, draws[one.utterances], classes)
+        made[arm] = asdict(null) if null else None
+    return made
+
+
+def unclustered(found: Evidence, arm: str, against: str) -> dict[str, float] | None:
+    """McNemar's test of two arms; None where their rows differ."""
+    one, other = found.test[arm], found.test[against]
+    if one.utterances != other.utterances or len(one.scores) != len(other.scores):
+        return None
+    hits = [side.scores.argmax(axis=-1) == side.truth for side in (one, other)]
+    return asdict(mcnemar(*hits))
+
+
+# ---------------------------------------------------------------- calibration
+
+
+def calibration(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> dict[str, Any] | None:
+    """Calibration of an arm on test rows, before and after what development rows gave.
+
+    ``stands_for`` is the arm whose development rows are those of a fold; None without such rows.
+    """
+    test = found.test[arm]
+    after, kept = test.scores.copy(), np.zeros(test.scores.shape[:2], bool)
+    folds = []
+    for fold in dict.fromkeys(test.folds):
+        dev = found.dev.get((stands_for.get(fold, arm), fold))
+        if dev is None:
+            return None
+        own = np.array(test.folds) == fold
+        temperature = fit_temperature(dev.scores, dev.truth)
+        abstention = _abstention(dev, temperature)
+        after[:, own] = tempered(test.scores[:, own], temperature)
+        kept[:, own] = after[:, own].max(axis=-1) >= abstention.threshold
+        folds.append({"fold": fold, "temperature": temperature, **asdict(abstention)})
+    truth = test.truth
+    return {
+        "folds": folds,
+        "before": _errors(test.scores, truth),
+        "after": _errors(after, truth),
+        "bins": {"before": _bins(test.scores, truth), "after": _bins(after, truth)},
+        **_curve(after, truth),
+        "abstention": _kept(kept, after.argmax(axis=-1) == truth),
+    }
+
+
+def _abstention(dev: Table, temperature: float) -> Abstention:
+    sure = tempered(dev.scores, temperature)
+    right = sure.argmax(axis=-1) == dev.truth
+    return fit_abstention(sure.max(axis=-1).ravel(), right.ravel())
+
+
+def _errors(scores: Float[np.ndarray, "seeds rows targets"], truth: np.ndarray) -> dict[str, float]:
+    """Calibration errors, mean over seeds."""
+    kinds = {"ece": metrics.ece, "log_loss": log_loss, "brier": brier}
+    return {name: float(np.mean([of(truth, s) for s in scores])) for name, of in kinds.items()}
+
+
+def _bins(scores: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
+    """The reliability diagram: bins that hold rows, counted per seed."""
+    seeds = len(scores)
+    found = metrics.confidence_bins(np.tile(truth, seeds), scores.reshape(-1, scores.shape[-1]))
+    columns = zip(found.rows, found.confidence, found.accuracy, strict=True)
+    return [
+        {"rows": float(rows / seeds), "confidence": float(sure), "accuracy": float(right)}
+        for rows, sure, right in columns
+        if rows
+    ]
+
+
+def _curve(scores: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """Risk and coverage, mean over seeds."""
+    curves = [risk_coverage(s.max(axis=-1), s.argmax(axis=-1) == truth) for s in scores]
+    accuracy = np.mean([curve.accuracy for curve in curves], axis=0)
+    points = zip(curves[0].coverage, accuracy, strict=True)
+    return {
+        "risk_coverage": [{"coverage": float(c), "accuracy": float(a)} for c, a in points],
+        "risk_area": float(np.mean([curve.area for curve in curves])),
+    }
+
+
+def _kept(
+    kept: Bool[np.ndarray, "seeds rows"], right: Bool[np.ndarray, "seeds rows"]
+) -> dict[str, float | None]:
+    return {
+        "coverage": float(kept.mean()),
+        "accuracy": float(right[kept].mean()) if kept.any() else None,
+        "accuracy_of_all": float(right.mean()),
+    }
+
+
+# ---------------------------------------------------------------- groups
+
+
+def groups(found: Table, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """UAR and accuracy by what is known of speakers and utterances, over speakers."""
+    made = {}
+    for name, grouping in known.items():
+        keys = found.speakers if grouping["by"] == "speaker" else found.utterances
+        group = np.array([grouping["of"].get(key) or "" for key in keys])
+        names = [one for one in sorted(set(group.tolist())) if one]
+        counts = {one: _counts(found, group == one, found.speakers) for one in names}
+        rows = {one: int((group == one).sum()) for one in names}
+        made[name] = {
+            "by": grouping["by"],
+            "groups": {
+                one: {"rows": rows[one], "speakers": len(own), **_intervals(own)}
+                for one, own in counts.items()
+            },
+            "difference": _gap(counts) if grouping["by"] == "speaker" else None,
+        }
+    return made
+
+
+def _intervals(counts: np.ndarray) -> dict[str, Any]:
+    return {name: asdict(interval(counts, metrics.METRICS[name])) for name in GROUP_METRICS}
+
+
+def _gap(counts: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    """The difference in UAR where there are two groups; among several none is picked out."""
+    if len(counts) != 2:
+        return None
+    (one, first), (other, second) = counts.items()
+    found = unpaired_difference(first, second, metrics.uar)
+    return {"group": one, "against": other, **asdict(found)}
+
+
+def by_speaker(found: Table) -> dict[str, Any]:
+    """UAR and accuracy of each speaker, with intervals over utterances."""
+    speakers = np.array(found.speakers)
+    made = {}
+    for name in dict.fromkeys(sorted(found.speakers)):
+        own = speakers == name
+        counts = _counts(found, own, found.utterances)
+        made[name] = {"rows": int(own.sum())} | {
+            metric: asdict(_of_speaker(counts, metric)) for metric in GROUP_METRICS
+        }
+    return made
+
+
+def _of_speaker(counts: np.ndarray, metric: str) -> Interval:
+    return interval_within(counts, metrics.METRICS[metric], "utterances")
+
+
+def _counts(
+    found: Table, rows: Bool[np.ndarray, "rows"], clusters: Sequence[str]
+) -> Float[np.ndarray, "clusters seeds targets targets"]:
+    """Confusion counts of some rows by their cluster."""
+    names, place = np.unique(np.array(clusters)[rows], return_inverse=True)
+    seeds, _, classes = found.scores.shape
+    guesses = found.scores[:, rows].argmax(axis=-1)
+    counts = np.zeros((len(names), seeds, classes, classes))
+    for seed in range(seeds):
+        np.add.at(counts[:, seed], (place, found.truth[rows], guesses[seed]), 1)
+    return counts
+
+
+# ---------------------------------------------------------------- windows
+
+
+def windows(rows: Sequence[Prediction]) -> dict[str, Any] | None:
+    """Scores of one arm's test windows, and of utterances put together from them in each way."""
+    if not has_windows(rows):
+        return None
+    seeds = sorted({row.seed for row in rows})
+    sides: dict[str, list[Prediction]] = {"window": list(rows)}
+    sides |= {way: utterance_rows(rows, way) for way in WAYS}
+    speakers = sorted({row.speaker for row in rows})
+    counts = {name: counts_by_speaker(own, speakers, seeds) for name, own in sides.items()}
+    return {
+        name: {
+            "rows": len(sides[name]) // len(seeds),
+            **{m: asdict(interval(own, metrics.METRICS[m])) for m in WINDOW_METRICS},
+        }
+        for name, own in counts.items()
+    }

@@ -1,0 +1,78 @@
+"""Intervals hold the truth as often as they say, and differences that are none are rarely shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import coverage
+from fusion import metrics
+from fusion.statistics import interval, paired_difference
+
+#: Corpora of each size, and how far a share of .93, .97 or .06 may be off by chance, one in 10 000.
+CORPORA = 2000
+KIND = coverage.KINDS["unbalanced, classes absent"]
+SIZES = (5, 6, 10, 24)
+
+
+def least(share: float) -> float:
+    return float(stats.binom.ppf(1e-4, CORPORA, share)) / CORPORA
+
+
+def most(share: float) -> float:
+    return float(stats.binom.ppf(1 - 1e-4, CORPORA, share)) / CORPORA
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return dict(zip(coverage.METRICS, coverage.truth(KIND), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("speakers", SIZES)
+def test_intervals_hold_what_they_say(truth, speakers):
+    made = coverage.simulate(KIND, (speakers, CORPORA), [7, speakers])
+    for name, value in truth.items():
+        found = coverage.of_metric(made.one, name)
+        assert found.given.mean() > 0.85
+        assert least(coverage.LEAST) <= found.holds(value) <= most(coverage.MOST)
+    compared = coverage.of_difference(made.one, made.other)
+    assert least(coverage.LEAST) <= compared.holds(0.0) <= most(coverage.MOST)
+    assert coverage.shown(made.one, made.other, compared) <= most(coverage.ALARMS)
+
+
+def test_the_truth_is_that_of_many_speakers(monkeypatch):
+    """Against the mean skill by quadrature, where every class is there and arms do not differ."""
+    kind = coverage.Kind(absent=0.0, arm=0.0, talkativeness=0.0)
+    monkeypatch.setattr(coverage, "POPULATION", 40_000)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    odds = coverage.SKILL[:, None] + np.hypot(kind.speaker, kind.cell) * nodes
+    skill = (weights / weights.sum() / (1 + np.exp(-odds))).sum(axis=1)
+    assert coverage.truth(kind)[0] == pytest.approx(skill.mean(), abs=0.005)
+
+
+@pytest.mark.parametrize("speakers", [6, 40])
+def test_what_is_simulated_is_what_a_report_says(speakers):
+    made = coverage.simulate(KIND, (speakers, 12), [3, speakers])
+    bounds, compared = (
+        coverage.of_metric(made.one, "uar"),
+        coverage.of_difference(made.one, made.other),
+    )
+    for number in range(12):
+        one, other = made.one[:, number], made.other[:, number]
+        for found, alone in (
+            (bounds, interval(one, metrics.uar)),
+            (compared, paired_difference(one, other, "uar").interval),
+        ):
+            if alone.low is None:
+                assert not found.given[number]
+            else:
+                low, high = found.low[number], found.high[number]
+                assert (max(low, -1.0), min(high, 1.0)) == pytest.approx((alone.low, alone.high))
+
+
+def test_no_row_is_lost_in_a_simulated_corpus():
+    made = coverage.simulate(KIND, (5, 20), [1])
+    np.testing.assert_array_equal(made.one.sum(axis=-1), made.other.sum(axis=-1))
+    assert (made.one >= 0).all()

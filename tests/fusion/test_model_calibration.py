@@ -1,0 +1,81 @@
+"""A saved model is calibrated, may abstain, and comes back with both; old formats are refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from fusion.calibration import Abstention, tempered
+from fusion.heads import HEADS, Hyperparameters, InputShape
+from fusion.model import FORMAT_VERSION, FusionModel, Part
+
+TARGETS = ("calm", "cross", "sad")
+
+
+def model(**fields) -> FusionModel:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = HEADS["mlp"]([InputShape(4, 1, 1)], len(TARGETS), Hyperparameters()).eval()
+    part = Part("mlp", ("audio",), (4,), (1,), Hyperparameters(), (head,))
+    return FusionModel("audio", TARGETS, {}, (part,), **fields)
+
+
+def predicted(one: FusionModel) -> dict[str, float]:
+    return one.predict_embeddings({"audio": torch.ones(1, 4)})
+
+
+def test_predictions_are_tempered():
+    plain, hot = predicted(model()), predicted(model(temperature=2.5))
+    expected = tempered(np.array(list(plain.values())), 2.5)
+    assert list(hot.values()) == pytest.approx(expected.tolist())
+    assert sum(hot.values()) == pytest.approx(1)
+
+
+def test_below_the_threshold_no_class_is_named():
+    one = model(abstention=Abstention(0.6, 0.8, 0.8, 0.7, True))
+    assert one.decide({"calm": 0.59, "cross": 0.31, "sad": 0.1}) is None
+    assert one.decide({"calm": 0.1, "cross": 0.6, "sad": 0.3}) == "cross"
+
+
+def test_a_model_without_threshold_always_names_a_class():
+    assert model().decide({"calm": 0.34, "cross": 0.33, "sad": 0.33}) == "calm"
+
+
+def test_calibration_is_fitted_on_the_rows_it_is_given():
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet(np.ones(3), 400)
+    truth = (scores.cumsum(axis=1) > rng.random((400, 1))).argmax(axis=1)
+    one = model().calibrated(tempered(scores, 0.5), truth)
+    assert one.temperature == pytest.approx(2, rel=0.3)
+    sure = tempered(tempered(scores, 0.5), one.temperature).max(axis=1)
+    assert one.abstention.coverage == pytest.approx((sure >= one.abstention.threshold).mean())
+
+
+def test_what_was_saved_comes_back(tmp_path):
+    one = model(temperature=1.25, abstention=Abstention(0.6, 0.8, 0.75, 0.5, False))
+    one.save(tmp_path)
+    again = FusionModel.load(tmp_path)
+    assert (again.temperature, again.abstention) == (one.temperature, one.abstention)
+    assert predicted(again) == predicted(one)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "temperature 1.25" in card
+    assert "0.60, which leaves 50% of development utterances, 75% of them right (80% was" in card
+
+
+def test_a_model_without_threshold_comes_back_without(tmp_path):
+    model().save(tmp_path)
+    assert FusionModel.load(tmp_path).abstention is None
+
+
+@pytest.mark.parametrize("found", [1, 99, None, "2"])
+def test_another_format_is_refused_with_the_next_step(tmp_path, found):
+    model().save(tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(about | {"format": found}))
+    with pytest.raises(ValueError, match=f"a model of format {found}, but this version reads") as e:
+        FusionModel.load(tmp_path)
+    assert f"format {FORMAT_VERSION}" in str(e.value)
+    assert "train it again" in str(e.value)
