@@ -5,7 +5,7 @@ Blocks have all channels at the file's own rate, with their exact position; join
 when the last block has been taken: what was made of the blocks before is worth nothing then.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -118,15 +118,20 @@ def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> I
         yield _cut(path, held, waiting.pop())
 
 
-def resampled(blocks: Iterable[Some], rate_hz: int, wanted_hz: int) -> Iterator[Some]:
+class Resampler:
     """Blocks of one channel at another rate, by soxr's high quality setting, without seams."""
-    if rate_hz == wanted_hz:
-        yield from blocks
-        return
-    stream = soxr.ResampleStream(rate_hz, wanted_hz, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+    def __init__(self, rate_hz: int, wanted_hz: int) -> None:
+        self._stream = None
+        if rate_hz != wanted_hz:
+            self._stream = soxr.ResampleStream(rate_hz, wanted_hz, 1, dtype="float32", quality="HQ")
+
+    def push(self, samples: Samples, last: bool = False) -> Some:
+        """What the samples so far settle of the output; after the ``last`` ones, all of it."""
+        if self._stream is None:
+            return samples
+        made: Some = self._stream.resample_chunk(samples, last=last)
+        return made
 
 
 def _cut(path: Path, held: Sequence[Block], span: Span) -> Audio:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.audio import Audio, AudioError, read_segment, resample
-from encoders.streaming import Block, Span, read_blocks, read_spans, resampled
+from encoders.streaming import Block, Resampler, Span, read_blocks, read_spans
 
 RATE = 16000
 
@@ -122,7 +122,9 @@ def test_what_was_passed_is_not_held(recording, monkeypatch):
 def test_resampling_in_blocks_has_no_seams(make_tone, rate):
     wave = make_tone(2.0, rate)
     parts = [wave[start : start + 7001] for start in range(0, len(wave), 7001)]
-    joined = np.concatenate(list(resampled(parts, rate, RATE)))
+    resampler = Resampler(rate, RATE)
+    made = [resampler.push(part) for part in parts]
+    joined = np.concatenate([*made, resampler.push(np.zeros(0, np.float32), last=True)])
     whole = resample(Audio(wave, rate), RATE).samples
     assert len(joined) == len(whole)
     np.testing.assert_allclose(joined, whole, atol=1e-6)
