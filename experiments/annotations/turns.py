@@ -18,8 +18,10 @@ FORMATS: Mapping[str, str] = MappingProxyType(
     {
         ".eaf": "experiments.annotations.eaf",
         ".rttm": "experiments.annotations.rttm",
+        ".srt": "experiments.annotations.srt",
         ".stm": "experiments.annotations.stm",
         ".textgrid": "experiments.annotations.textgrid",
+        ".vtt": "experiments.annotations.vtt",
     }
 )
 #: Ends of turns are often rounded; the same bound as for segments of a corpus.
