@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from encoders.rows import composed
 from encoders.utterance import Fault
@@ -91,3 +92,34 @@ def read_content(path: Path) -> bytes:
         what = f"{size >> 20} MB: expected at most {LARGEST_MB} MB, the turns of one recording"
         raise AnnotationError(path, [Fault("file", what)])
     return path.read_bytes()
+
+
+# ---------------------------------------------------------------- names in formats without quotes
+
+
+def escape_name(name: str, unfit: str) -> str:
+    r"""A name without the characters of ``unfit`` (a regular expression), as addresses write them.
+
+    A percent sign is only escaped where it would be taken for an escape; so most names stay as
+    they are. :func:`unescape_name` gives the name back.
+
+    >>> escape_name("Anna Maria", r"\s"), escape_name("100%", r"\s"), escape_name("%41", r"\s")
+    ('Anna%20Maria', '100%', '%2541')
+    """
+    return re.sub(rf"{unfit}|%(?=[0-9A-Fa-f]{{2}})", _percent, name)
+
+
+def unescape_name(field: str) -> str:
+    """The name that a field holds; what is no UTF-8 stays as it is."""
+    return re.sub("(?:%[0-9A-Fa-f]{2})+", _plain, field)
+
+
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode())
+
+
+def _plain(found: re.Match[str]) -> str:
+    try:
+        return unquote_to_bytes(found[0]).decode()
+    except UnicodeDecodeError:
+        return found[0]

@@ -5,13 +5,11 @@ and signal look-ahead (NIST, RT-09 evaluation plan, appendix A; older files lack
 fields are separated by blanks, so that a blank in a name is written ``%20``, as in an address.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes
 
 from encoders.rows import quoted
-from experiments.annotations.plain import read_text
+from experiments.annotations.plain import escape_name, read_text, unescape_name
 from experiments.annotations.segments import Timeline
 from experiments.annotations.turns import Reading
 
@@ -22,9 +20,6 @@ OTHER_TYPES = frozenset(
 )
 NOTHING = "<NA>"
 COMMENT = ";;"
-#: What would end a field, or be taken for one of our own escapes.
-_UNFIT = re.compile(r"\s|%(?=[0-9A-Fa-f]{2})")
-_ESCAPED = re.compile("(?:%[0-9A-Fa-f]{2})+")
 
 
 def read(reading: Reading) -> None:
@@ -48,36 +43,20 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 def escape(name: str) -> str:
-    """A name without blanks, which :func:`unescape` gives back.
+    """A name without blanks that is no ``<NA>`` and no comment.
 
-    >>> escape("Anna Maria"), escape("100%"), escape("%41")
-    ('Anna%20Maria', '100%', '%2541')
+    >>> escape("Anna Maria"), escape("<NA>")
+    ('Anna%20Maria', '%3CNA>')
     """
-    if name == NOTHING or name.startswith(COMMENT):
-        return quote(name[0], safe="") + escape(name[1:])
-    return _UNFIT.sub(lambda found: quote(found[0], safe=""), name)
-
-
-def unescape(field: str) -> str:
-    """The name that a field holds; what is no UTF-8 stays as it is."""
-
-    def plain(found: re.Match[str]) -> str:
-        try:
-            return unquote_to_bytes(found[0]).decode()
-        except UnicodeDecodeError:
-            return found[0]
-
-    return _ESCAPED.sub(plain, field)
+    return escape_name(name, r"\s|\A<(?=NA>\Z)|\A;(?=;)")
 
 
 def _lines(name: str, timeline: Timeline) -> Iterator[str]:
     for segment in timeline.segments:
-        start_ms = round(segment.start_s * 1000)
-        length_ms = max(1, round(segment.end_s * 1000) - start_ms)
-        yield (
-            f"SPEAKER {name} 1 {start_ms / 1000:.3f} {length_ms / 1000:.3f} {NOTHING} {NOTHING} "
-            f"{escape(segment.speaker)} {NOTHING} {NOTHING}\n"
-        )
+        start_ms, end_ms = segment.span_ms
+        times = f"{start_ms / 1000:.3f} {(end_ms - start_ms) / 1000:.3f}"
+        who = escape(segment.speaker)
+        yield f"SPEAKER {name} 1 {times} {NOTHING} {NOTHING} {who} {NOTHING} {NOTHING}\n"
 
 
 def _is_turn(number: int, fields: Sequence[str], reading: Reading) -> bool:
@@ -106,4 +85,4 @@ def _add(where: str, fields: Sequence[str], reading: Reading) -> None:
         return
     # Sums of decimals err in the last bit: 0.1 + 0.2 is 0.3 to whoever wrote the file.
     span = (start_s, round(start_s + length_s, 9))
-    reading.turn(where, span, None if fields[7] == NOTHING else unescape(fields[7]))
+    reading.turn(where, span, None if fields[7] == NOTHING else unescape_name(fields[7]))

@@ -48,6 +48,8 @@ class Segment:
             raise ValueError("a speaker without a name: expected one, as in 'speaker 1'")
         object.__setattr__(self, "speaker", speaker)
         object.__setattr__(self, "text", tidy(self.text))
+        reasons = (tidy_name(reason) for reason in self.text_doubtful)
+        object.__setattr__(self, "text_doubtful", tuple(one for one in reasons if one))
         for name in ("start_s", "end_s"):
             object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("probabilities", "voice", "words"):
@@ -60,6 +62,12 @@ class Segment:
         """Whether the classifier was not sure enough to name a class."""
         return self.label is None
 
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        """Start and end in whole milliseconds, at least one apart."""
+        start_ms = round(self.start_s * 1000)
+        return start_ms, max(start_ms + 1, round(self.end_s * 1000))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
@@ -69,8 +77,8 @@ class Timeline:
     abstention threshold, ...): anything that JSON holds.
 
     Raises:
-        ValueError: a label that is no target, probabilities of another number of classes, or a
-            segment that ends more than 0.1 s after the recording.
+        ValueError: classes without names of their own, a label that is none of them, probabilities
+            of another number of classes, or a segment that ends 0.1 s after the recording.
     """
 
     recording: str
@@ -81,6 +89,10 @@ class Timeline:
 
     def __post_init__(self) -> None:
         check_times(0.0, self.duration_s)
+        object.__setattr__(self, "duration_s", float(self.duration_s))
+        object.__setattr__(self, "recording", tidy_name(self.recording) or "recording")
+        if len(set(self.targets)) < len(self.targets) or any(map(_is_unfit, self.targets)):
+            raise ValueError(f"classes {self.targets}: expected different names on one line each")
         for number, segment in enumerate(self.segments, start=1):
             _check_segment(segment, number, self)
         ordered = sorted(self.segments, key=lambda segment: (segment.start_s, segment.end_s))
@@ -100,6 +112,10 @@ def _probabilities(values: Sequence[float] | None) -> tuple[float, ...] | None:
     if not (abs(sum(found) - 1) <= SUM_ERR and min(found) >= 0):
         raise ValueError(f"probabilities {found}: expected numbers from 0 to 1 that add up to 1")
     return found
+
+
+def _is_unfit(name: str) -> bool:
+    return tidy_name(name) != name
 
 
 def _check_segment(segment: Segment, number: int, timeline: Timeline) -> None:

@@ -16,8 +16,12 @@ __all__ = ["AnnotationError", "Turn", "read_turns", "speakers_of", "within"]
 #: The module that reads a file, by the end of its name.
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
+        ".eaf": "experiments.annotations.eaf",
         ".rttm": "experiments.annotations.rttm",
+        ".srt": "experiments.annotations.srt",
         ".stm": "experiments.annotations.stm",
+        ".textgrid": "experiments.annotations.textgrid",
+        ".vtt": "experiments.annotations.vtt",
     }
 )
 #: Ends of turns are often rounded; the same bound as for segments of a corpus.
@@ -65,12 +69,17 @@ def check_times(start_s: float, end_s: float) -> None:
 
 
 def read_turns(
-    path: Path | str, *, tier: str | None = None, recording: str | None = None
+    path: Path | str,
+    *,
+    tier: str | None = None,
+    tiers: Sequence[str] | None = None,
+    recording: str | None = None,
 ) -> tuple[Turn, ...]:
-    """Turns of an RTTM or STM file, in the order of their start.
+    """Turns of a file, in the order of their start; its format is told by the end of its name.
 
-    ``tier`` names the one tier to be read where a file has several; without it each tier is a
-    speaker. ``recording`` names the one that is meant where a file holds several recordings.
+    TextGrid, ELAN: each tier is a speaker, its labels are the words; ``tiers`` names those that
+    are meant, ``tier`` the one whose labels are the names of the speakers instead. RTTM, STM:
+    ``recording`` names the one that is meant where a file holds several.
 
     Raises:
         AnnotationError: no such file, an unknown format, or with every fault of the file, each
@@ -81,7 +90,7 @@ def read_turns(
     if module is None:
         what = f"unknown format {quoted(path.suffix)}: expected one of {', '.join(FORMATS)}"
         raise AnnotationError(path, [Fault("file name", what)])
-    reading = Reading(path, tier, recording)
+    reading = Reading(path, tier, tiers, recording)
     import_module(module).read(reading)
     if not reading.turns and not reading.faults:
         reading.fault("file", "no turns in it: expected at least one")
@@ -96,6 +105,7 @@ class Reading:
 
     path: Path
     tier: str | None = None
+    tiers: Sequence[str] | None = None
     recording: str | None = None
     turns: list[Turn] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)

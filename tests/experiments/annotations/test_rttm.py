@@ -1,8 +1,13 @@
 """RTTM and STM: lines of NIST's evaluations."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from made_timelines import in_order, said, timelines
 
 from experiments.annotations import rttm
+from experiments.annotations.plain import unescape_name
 from experiments.annotations.turns import AnnotationError, Turn, read_turns, speakers_of
 
 
@@ -87,11 +92,11 @@ def test_what_is_not_utf_8_is_refused_with_its_line(read):
 def test_escapes_of_names_are_undone(name):
     assert not any(one.isspace() for one in rttm.escape(name))
     assert rttm.escape(name) != rttm.NOTHING
-    assert rttm.unescape(rttm.escape(name)) == name
+    assert unescape_name(rttm.escape(name)) == name
 
 
 def test_bytes_that_are_no_text_stay_as_they_are():
-    assert rttm.unescape("a%FFb") == "a%FFb"
+    assert unescape_name("a%FFb") == "a%FFb"
 
 
 def test_labels_and_unscored_stretches_of_stm(read):
@@ -110,3 +115,19 @@ def test_labels_and_unscored_stretches_of_stm(read):
 def test_faults_of_stm_name_the_line(read, line, what):
     with pytest.raises(AnnotationError, match=f"line 1: .*{what}"):
         read(line, ".stm")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(timelines())
+def test_what_is_written_is_read_back_to_the_millisecond(tmp_path_factory, timeline):
+    path = tmp_path_factory.mktemp("rttm") / "x.rttm"
+    rttm.write(timeline, path)
+    expected = [replace(turn, text=None) for turn in said(timeline, in_ms=True)]
+    assert in_order(read_turns(path)) == in_order(expected)
+
+
+def test_every_line_has_ten_fields(timeline, tmp_path):
+    rttm.write(replace(timeline, recording="my talk.wav"), tmp_path / "x.rttm")
+    lines = (tmp_path / "x.rttm").read_text().splitlines()
+    assert lines[0] == "SPEAKER my%20talk 1 0.500 1.500 <NA> <NA> Anna%20Maria <NA> <NA>"
+    assert {len(line.split()) for line in lines} == {10}
