@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from experiments import cli_cache, cli_models
+from experiments import cli_cache, cli_interview, cli_models
 from experiments.config import OptionError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_models.app, name="models")
+app.command()(cli_interview.interview)
 console = Console()
 errors = Console(stderr=True, highlight=False)
 
