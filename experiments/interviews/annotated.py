@@ -66,7 +66,9 @@ def with_lines(voices: Sequence[Voice], path: Path) -> tuple[Voice, ...]:
     Raises:
         AnnotationError: it has more or fewer lines than there are turns.
     """
-    lines = read_text(path).rstrip("\n").split("\n")
+    lines = read_text(path).removesuffix("\n").split("\n")
+    while len(lines) > len(voices) and not lines[-1].strip():
+        lines.pop()
     if len(lines) != len(voices):
         what = (
             f"{len(lines)} lines for {len(voices)} turns: expected one line per turn, an empty "

@@ -12,6 +12,7 @@ from encoders.audio import AudioError
 from encoders.extraction import Failure, Progress
 from encoders.rows import parse_json
 from encoders.store import EmbeddingStore, make_folder, write_atomically
+from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Timeline
 from experiments.interviews.emotion import Classifier, Sounds
 from experiments.interviews.listening import Heard, listen_to
@@ -62,7 +63,8 @@ def interview(
 ) -> Outcome:
     """Timelines of recordings, each in ``out/<its name>/``.
 
-    A recording that cannot be read is listed among the failures; the others are done. The same
+    A recording that cannot be read, or whose turns or words cannot, is listed among the failures;
+    the others are done. The same
     call after an interruption goes on where it stopped, and does not do a finished one again.
 
     Raises:
@@ -75,7 +77,7 @@ def interview(
     for path, folder in zip(paths, folders_of(paths, Path(out)), strict=True):
         try:
             done.append(run.one(path, folder, len(paths) - 1, progress))
-        except AudioError as error:
+        except (AudioError, AnnotationError) as error:
             failures.append(Failure(path.name, str(error)))
     return Outcome(tuple(done), tuple(failures))
 

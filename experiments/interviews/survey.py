@@ -1,15 +1,17 @@
 """The first pass over a recording: its length, its loudness, and where speech is."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from jaxtyping import Float32
 
 from encoders.activity import SAMPLE_RATE_HZ, WINDOW, Stretch, VoiceActivity, speech_in
 from encoders.audio import AudioError, Samples
 from encoders.extraction import Progress
-from encoders.streaming import Block, Resampler, read_blocks
+from encoders.streaming import BLOCK_S, Block, Resampler, read_blocks
 
 #: Seconds that one peak of the drawn wave speaks for.
 PEAK_S = 0.05
@@ -64,7 +66,7 @@ def survey(path: Path, by_channel: bool = False, progress: Progress | None = Non
     """
     listeners: list[_Listener] = []
     peaks, difference = _Peaks(), _Difference()
-    end, rate, channels = 0, 0, 0
+    end, rate, channels, expected = 0, 0, 0, _blocks_of(path)
     for number, block in enumerate(read_blocks(path), start=1):
         if not listeners:
             rate, channels = block.sample_rate_hz, len(block.samples)
@@ -77,12 +79,19 @@ def survey(path: Path, by_channel: bool = False, progress: Progress | None = Non
             difference.add(block)
         end = block.stop
         if progress is not None:
-            # How many will come is not known before the last one.
-            progress("blocks heard", number, number + 1)
+            progress("blocks heard", number, max(number, expected))
     if by_channel:
         difference.check(path)
     tracks = tuple(listener.track() for listener in listeners)
     return Survey(end / rate, rate, channels, tracks, peaks.all())
+
+
+def _blocks_of(path: Path) -> int:
+    """Blocks that a header promises; 0 where only reading tells."""
+    try:
+        return math.ceil(soundfile.info(path).duration / BLOCK_S)
+    except (RuntimeError, OverflowError):
+        return 0
 
 
 class _Listener:

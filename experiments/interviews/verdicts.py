@@ -36,7 +36,7 @@ def smoothed(heard: Sequence[Heard], width: int) -> Float64[np.ndarray, "pieces 
     """
     rows = np.array([one.sounds.fused for one in heard if isinstance(one.sounds, Sounds)])
     if width == 1 or not len(rows):
-        return rows.reshape(len(heard), -1).astype(np.float64)
+        return rows.reshape(len(rows), -1 if len(rows) else 0)
     found = np.empty_like(rows)
     for own in _by_speaker(heard).values():
         for place, index in enumerate(own):
