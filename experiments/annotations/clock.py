@@ -3,7 +3,9 @@
 import re
 
 #: 1, 1.5 or 1,5; 1:02.5; 1:02:03,456. Nothing else, so that no date and no frame becomes a time.
-_CLOCK = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,9})(?:[.,](\d{1,12}))?", re.ASCII)
+_CLOCK = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,9})(?:[.,](\d{1,20}))?", re.ASCII)
+#: What programs make of small numbers: 1e-05.
+_POWER = re.compile(r"\d{1,20}(?:\.\d{1,20})?[eE][-+]?\d{1,3}", re.ASCII)
 SHAPES = "seconds as in 83.5 or 83,5, or 1:23.5, or 0:01:23.500"
 
 
@@ -13,9 +15,10 @@ def parse_clock(text: str) -> float | None:
     >>> parse_clock("83,5"), parse_clock("1:23.500"), parse_clock("00:01:23"), parse_clock("1:75")
     (83.5, 83.5, 83.0, None)
     """
-    found = _CLOCK.fullmatch(text.strip())
+    text = text.strip()
+    found = _CLOCK.fullmatch(text)
     if found is None:
-        return None
+        return float(text) if _POWER.fullmatch(text) else None
     hours, minutes, seconds, fraction = found.groups()
     if (minutes and int(seconds) > 59) or (hours and int(minutes) > 59):
         return None

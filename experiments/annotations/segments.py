@@ -54,6 +54,8 @@ class Segment:
             object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("probabilities", "voice", "words"):
             object.__setattr__(self, name, _probabilities(getattr(self, name)))
+        for name in ("voice", "words"):
+            object.__setattr__(self, name, getattr(self, name) or None)
         if self.label is not None and not self.probabilities:
             raise ValueError(f"label {self.label!r} without probabilities: expected them, or None")
 

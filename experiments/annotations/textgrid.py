@@ -35,7 +35,7 @@ from experiments.annotations.tiers import (
 from experiments.annotations.turns import Reading
 
 _TOKEN = re.compile(
-    r'(?P<text>"[^"]*(?:""[^"]*)*")|(?P<open>")|(?P<comment>(?<!\S)![^\n]*)|(?P<word>[^\s"]+)'
+    r'(?P<text>"[^"]*+(?:""[^"]*+)*+")|(?P<open>")|(?P<comment>(?<!\S)![^\n]*)|(?P<word>[^\s"]+)'
 )
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 #: Longest number that is read: Python's own limit on digits is far above it.

@@ -16,11 +16,15 @@ __all__ = ["AnnotationError", "Turn", "read_turns", "speakers_of", "within"]
 #: The module that reads a file, by the end of its name.
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
+        ".csv": "experiments.annotations.table",
         ".eaf": "experiments.annotations.eaf",
+        ".json": "experiments.annotations.timeline_json",
         ".rttm": "experiments.annotations.rttm",
         ".srt": "experiments.annotations.srt",
         ".stm": "experiments.annotations.stm",
         ".textgrid": "experiments.annotations.textgrid",
+        ".tsv": "experiments.annotations.table",
+        ".txt": "experiments.annotations.lines",
         ".vtt": "experiments.annotations.vtt",
     }
 )

@@ -26,7 +26,7 @@ _TIMES = re.compile(rf"\s*{_TIME}\s+{ARROW}\s+{_TIME}(?:\s.*)?", re.ASCII)
 _HEADER = re.compile(r"WEBVTT(?:[ \t].*)?")
 _NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|\Z)")
 _TAG = re.compile(r"<[^<>]*>")
-_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t\n]+([^<>]*)>")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*+)?[ \t\n]++([^<>]*+)>")
 #: What a class in a tag may not hold.
 _UNFIT = re.compile(r"[^\w-]+")
 #: A line feed before a line that is blank: a blank line would end the cue.

@@ -219,7 +219,7 @@ def test_clocks_are_read_as_they_are_written(time_ms):
 
 
 @pytest.mark.parametrize(
-    "text", ["1:2:3:4", "1:60", "1:60:00", "-1", "1e3", "nan", "٣", "1.2.3", ""]
+    "text", ["1:2:3:4", "1:60", "1:60:00", "-1", "1e", "nan", "٣", "1.2.3", ""]
 )
 def test_what_is_no_time_is_none(text):
     assert parse_clock(text) is None
