@@ -43,9 +43,12 @@ def interview(
         typer.Option(help="What is said: formats as of --turns, or text with a line per turn."),
     ] = None,
     asr: Annotated[
-        str,
-        typer.Option(help="Recogniser, as in whisper-small@language=de or pocketsphinx; or none."),
-    ] = "whisper-base",
+        str | None,
+        typer.Option(
+            help="Recogniser, as in whisper-small@language=de or pocketsphinx; or none "
+            "[whisper-base, where it cannot be had pocketsphinx]."
+        ),
+    ] = None,
     abstain: Annotated[
         float | None, typer.Option(help="Name no class where the highest probability is below P.")
     ] = None,

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from encoders.activity import Stretch
-from encoders.audio import resample
+from encoders.audio import AudioError, resample
 from encoders.extraction import Progress
 from encoders.speakers import (
     FRAME_S,
@@ -69,13 +69,13 @@ def guess_speakers(
     """Stretches of speech with a guessed speaker each: ``guess 1`` is heard first.
 
     Raises:
-        ValueError: there is less speech than speakers need to be told apart.
+        AudioError: there is less speech than speakers need to be told apart.
     """
     if not speech:
         return ()
     described = _describe(path, speech, encoder, progress)
     if len(described.windows) <= count:
-        raise ValueError(
+        raise AudioError(
             f"{path}: {sum(described.lengths) * FRAME_S:.1f} s of speech, too little to tell "
             f"{count} speakers apart: say --turns FILE, or leave out --speakers"
         )

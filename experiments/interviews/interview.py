@@ -8,18 +8,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from encoders.activity import Stretch
 from encoders.audio import AudioError
 from encoders.extraction import Failure, Progress
 from encoders.rows import parse_json
 from encoders.store import EmbeddingStore, make_folder, write_atomically
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Timeline
+from experiments.annotations.turns import read_turns
 from experiments.interviews.emotion import Classifier, Sounds
 from experiments.interviews.listening import Heard, listen_to
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.pieces import pieces_of
-from experiments.interviews.recognition import Recognition
+from experiments.interviews.recognition import Recognition, recogniser_for
 from experiments.interviews.speakers import SOMEONE, Cast, cast_of
 from experiments.interviews.survey import Survey, survey
 from experiments.interviews.timing import Stopwatch
@@ -104,9 +106,8 @@ class _Run:
         self.options = options
         self.device = device
         self.recognition: Recognition | None = None
-        if options.asr != "none" and options.transcript is None:
-            self.recognition = Recognition(options.asr, Path(), device)
-            self.recognition.load()
+        if not _words_are_known(options):
+            self.recognition = recogniser_for(options.asr, device)
 
     def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
         """One recording, unless it was done before with the same model and options."""
@@ -206,10 +207,21 @@ class _Run:
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
-def _all_speech(surveyed: Survey) -> tuple[Any, ...]:
-    """Stretches in which any channel holds speech, without overlap."""
-    from encoders.activity import Stretch
+def _words_are_known(options: InterviewOptions) -> bool:
+    """Whether words come along, so that no recogniser is needed."""
+    if options.transcript is not None:
+        return True
+    # Of a folder of turns some may be without words; faults are told with their recording.
+    if options.turns is None or not options.turns.is_file():
+        return False
+    try:
+        return all(one.text is not None for one in read_turns(options.turns))
+    except AnnotationError:
+        return False
 
+
+def _all_speech(surveyed: Survey) -> tuple[Stretch, ...]:
+    """Stretches in which any channel holds speech, without overlap."""
     found: list[Stretch] = []
     every = (one for own in surveyed.speech_by_channel() for one in own)
     for one in sorted(every, key=lambda stretch: stretch.start_s):

@@ -13,7 +13,8 @@ class InterviewOptions:
     """Options of ``serfusion interview`` that hold for all its recordings.
 
     ``turns`` and ``transcript`` name a file or, for several recordings, a folder with one file
-    per recording, named like it. ``asr`` "none" recognises nothing. ``abstain`` is the probability
+    per recording, named like it. ``asr`` "none" recognises nothing; None is whisper-base, or where
+    its weights are not to be had pocketsphinx, which is told. ``abstain`` is the probability
     below which no class is named; ``smooth`` the number of neighbouring pieces of one speaker
     whose mean is taken (1: none). ``speaker_model`` is an x-vector checkpoint for the guess.
     """
@@ -23,7 +24,7 @@ class InterviewOptions:
     speakers: int | None = None
     speaker_model: str | None = None
     transcript: Path | None = None
-    asr: str = "whisper-base"
+    asr: str | None = None
     abstain: float | None = None
     smooth: int = 1
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.audio import Audio
+from encoders.checkpoints import MissingWeightsError
 from encoders.recognisers import PocketsphinxSpec, Transcript, parse_recogniser
 from encoders.store import audio_key
 from encoders.transcription import Recogniser, TranscriptCache, load_recogniser
@@ -12,6 +13,8 @@ from experiments.interviews.doubts import doubts_about
 
 #: Seconds of speech that a piece needs to be listened to: silence is not transcribed.
 LEAST_SPEECH_S = 0.1
+#: Recognisers where none is named: the second needs no download.
+DEFAULT, WITHOUT_WEIGHTS = "whisper-base", "pocketsphinx"
 SPHINX = (
     "pocketsphinx: a small English recogniser that needs no download; it gets many words wrong "
     "and gives no probabilities, so that only repetitions raise a doubt"
@@ -43,6 +46,7 @@ class Recognition:
         self.asr = asr
         self.spec = parse_recogniser(asr)
         self.device = device
+        self.why = ""
         self.languages: Counter[str] = Counter()
         self._cache = TranscriptCache(folder, self.spec)
         self._recogniser: Recogniser | None = None
@@ -50,7 +54,8 @@ class Recognition:
     @property
     def about(self) -> str:
         """What the recogniser is, for a reader of the timeline."""
-        return SPHINX if isinstance(self.spec, PocketsphinxSpec) else self.asr
+        what = SPHINX if isinstance(self.spec, PocketsphinxSpec) else self.asr
+        return f"{what}{self.why}"
 
     def load(self) -> None:
         """Load the model now, so that one that is missing is told before hours of work."""
@@ -76,3 +81,24 @@ class Recognition:
         transcript = self._recogniser.transcribe(audio)
         self._cache.write(key, transcript, self.device)
         return transcript
+
+
+def recogniser_for(asr: str | None, device: str) -> Recognition | None:
+    """The recogniser that was asked for, loaded; None where nothing is to be recognised.
+
+    Raises:
+        ValueError: there is no such recogniser.
+        MissingWeightsError: it is named, and its weights are not to be had; or none is.
+    """
+    if asr == "none":
+        return None
+    found = Recognition(asr or DEFAULT, Path(), device)
+    try:
+        found.load()
+    except MissingWeightsError:
+        if asr is not None:
+            raise
+        found = Recognition(WITHOUT_WEIGHTS, Path(), device)
+        found.why = f" ({DEFAULT} is not on this machine: serfusion models fetch {DEFAULT})"
+        found.load()
+    return found

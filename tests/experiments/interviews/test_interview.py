@@ -16,7 +16,7 @@ from experiments.interviews.emotion import Classifier
 from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
-from experiments.interviews.recognition import Said
+from experiments.interviews.recognition import Said, recogniser_for
 from fusion.diarisation import Spoken, diarisation_error
 from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
 
@@ -120,7 +120,7 @@ def test_doubtful_words_are_shown_and_not_classified(
     model_folder, talk, tmp_path, monkeypatch, doubts, trusted
 ):
     parrot = Parrot(Said("the horse", doubts))
-    monkeypatch.setattr(module, "Recognition", lambda *_: parrot)
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
     found = timeline(model_folder(), talk, tmp_path, asr="parrot")
     assert parrot.heard == len(found.segments) > 0
     for one in found.segments:
@@ -131,7 +131,7 @@ def test_doubtful_words_are_shown_and_not_classified(
 
 def test_silence_is_not_transcribed(model_folder, tmp_path, monkeypatch):
     parrot = Parrot(Said("thank you"))
-    monkeypatch.setattr(module, "Recognition", lambda *_: parrot)
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
     soundfile.write(tmp_path / "talk.wav", np.zeros(5 * RATE, np.float32), RATE)
     line = "SPEAKER talk 1 1.0 2.0 <NA> <NA> anna <NA> <NA>\n"
     (tmp_path / "talk.rttm").write_text(line, encoding="utf-8")
@@ -318,10 +318,29 @@ def test_options_that_make_no_sense_are_refused(options, message):
         InterviewOptions(**options)
 
 
-def test_a_missing_recogniser_is_told_before_any_work(model_folder, talk, tmp_path):
+def test_a_missing_recogniser_that_was_named_is_told_before_any_work(model_folder, talk, tmp_path):
+    options = InterviewOptions(asr="whisper-base")
     with pytest.raises(ValueError, match="whisper-base"):
-        interview(model_folder(), [talk], tmp_path / "out")
+        interview(model_folder(), [talk], tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
+
+
+def test_without_whisper_pocketsphinx_is_taken_and_said_to_be(monkeypatch, tmp_path):
+    pytest.importorskip("pocketsphinx")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = recogniser_for(None, "cpu")
+    assert found is not None
+    assert found.about.startswith("pocketsphinx: a small English recogniser")
+    assert "whisper-base is not on this machine" in found.about
+    assert recogniser_for("none", "cpu") is None
+
+
+def test_words_that_come_with_the_turns_need_no_recogniser(model_folder, talk, tmp_path):
+    line = "talk 1 anna 0.0 4.0 no never\n"
+    (tmp_path / "talk.stm").write_text(line, encoding="utf-8")
+    found = timeline(model_folder(), talk, tmp_path, turns=tmp_path / "talk.stm", asr=None)
+    assert [one.text for one in found.segments] == ["no never"]
+    assert found.facts["words"] == "with the turns"
 
 
 def test_the_classifier_says_what_it_reads(model_folder, store):
