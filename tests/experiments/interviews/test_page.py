@@ -70,7 +70,7 @@ class Tags(HTMLParser):
 
     def handle_data(self, data):
         if self._inside not in ("style", "script"):
-            self.text += data
+            self.text += f"{data} "
 
 
 def test_whatever_is_said_or_named_is_text():
