@@ -63,6 +63,12 @@ def test_unknown_formats_are_named_with_the_known_ones(tmp_path):
         read_turns(tmp_path / "x.docx")
 
 
+@pytest.mark.parametrize("choice", [{"tier": "a"}, {"tiers": ["a"]}])
+def test_a_tier_of_a_file_without_tiers_is_refused(tmp_path, choice):
+    with pytest.raises(AnnotationError, match=r"only \.textgrid and \.eaf have tiers"):
+        read_turns(tmp_path / "x.csv", **choice)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(AnnotationError, match=r"x\.rttm: 1 fault\n  file: there is none"):
         read_turns(tmp_path / "x.rttm")
