@@ -28,6 +28,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         ".vtt": "experiments.annotations.vtt",
     }
 )
+TIERED = (".textgrid", ".eaf")
 #: Ends of turns are often rounded; the same bound as for segments of a corpus.
 PAST_END_S = 0.1
 #: Four months: far beyond any recording, and within what every format counts.
@@ -82,8 +83,8 @@ def read_turns(
     """Turns of a file, in the order of their start; its format is told by the end of its name.
 
     TextGrid, ELAN: each tier is a speaker, its labels are the words; ``tiers`` names those that
-    are meant, ``tier`` the one whose labels are the names of the speakers instead. RTTM, STM:
-    ``recording`` names the one that is meant where a file holds several.
+    are meant, ``tier`` the one whose labels are the names of the speakers instead. RTTM, STM,
+    ELAN: ``recording`` names the one that is meant where a file holds several.
 
     Raises:
         AnnotationError: no such file, an unknown format, or with every fault of the file, each
@@ -93,6 +94,9 @@ def read_turns(
     module = FORMATS.get(path.suffix.lower())
     if module is None:
         what = f"unknown format {quoted(path.suffix)}: expected one of {', '.join(FORMATS)}"
+        raise AnnotationError(path, [Fault("file name", what)])
+    if path.suffix.lower() not in TIERED and not (tier is None and tiers is None):
+        what = f"a tier was named, but only {' and '.join(TIERED)} have tiers: leave it out"
         raise AnnotationError(path, [Fault("file name", what)])
     reading = Reading(path, tier, tiers, recording)
     import_module(module).read(reading)

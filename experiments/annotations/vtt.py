@@ -27,6 +27,8 @@ _HEADER = re.compile(r"WEBVTT(?:[ \t].*)?")
 _NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|\Z)")
 _TAG = re.compile(r"<[^<>]*>")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*+)?[ \t\n]++([^<>]*+)>")
+#: The number of no character; Python's reader of escapes fails on those of 4300 digits.
+_NO_CHARACTER = re.compile(r"&#\d{8,};?", re.ASCII)
 #: What a class in a tag may not hold.
 _UNFIT = re.compile(r"[^\w-]+")
 #: A line feed before a line that is blank: a blank line would end the cue.
@@ -138,11 +140,15 @@ def _voices(text: str) -> Iterator[tuple[str | None, str | None]]:
         yield None, before
     for one, after in zip(found, [*found, None][1:], strict=True):
         inside, _, rest = text[one.end() : after.start() if after else None].partition("</v>")
-        yield html.unescape(one[1]), _plain(inside)
+        yield _unescaped(one[1]), _plain(inside)
         if outside := _plain(rest).strip():
             yield None, outside
 
 
 def _plain(text: str) -> str:
     """Text without tags, escapes undone."""
-    return html.unescape(_TAG.sub("", text))
+    return _unescaped(_TAG.sub("", text))
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(_NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text))

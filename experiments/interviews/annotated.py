@@ -28,7 +28,7 @@ def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
             what = "one file for several recordings: expected a folder with a file for each"
             raise AnnotationError(source, [Fault(option, what)])
         return source
-    known = (*FORMATS, ".txt") if option == "--transcript" else FORMATS
+    known = dict.fromkeys((*FORMATS, ".txt") if option == "--transcript" else FORMATS)
     found = [source / f"{recording.stem}{suffix}" for suffix in known]
     there = [path for path in found if path.is_file()]
     if len(there) == 1:

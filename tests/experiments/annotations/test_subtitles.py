@@ -144,6 +144,11 @@ def test_a_first_cue_may_follow_the_header_at_once(read):
     assert read("WEBVTT\n00:01.000 --> 00:02.000\nx", ".vtt")[0].text == "x"
 
 
+def test_numbers_of_no_character_are_replaced(read):
+    content = f"WEBVTT\n\n00:01.000 --> 00:02.000\n<v &#{'9' * 5000};>x &#{'9' * 5000} &#65;"
+    assert [(t.speaker, t.text) for t in read(content, ".vtt")] == [("\ufffd", "x \ufffd A")]
+
+
 def test_faults_of_all_cues_are_told(read):
     with pytest.raises(AnnotationError, match="3 faults"):
         read(SRT.replace("00:00:0", "00:00:a"), ".srt")

@@ -1,9 +1,13 @@
 """Turns as they are read: what a turn is, which file is read how, faults of all lines at once."""
 
+import doctest
+import importlib
 import math
+import pkgutil
 
 import pytest
 
+from experiments import annotations
 from experiments.annotations.turns import (
     AnnotationError,
     Turn,
@@ -12,6 +16,7 @@ from experiments.annotations.turns import (
     within,
 )
 
+MODULES = [found.name for found in pkgutil.iter_modules(annotations.__path__)]
 RTTM = "SPEAKER talk 1 {} {} <NA> <NA> {} <NA> <NA>\n"
 
 
@@ -58,6 +63,12 @@ def test_unknown_formats_are_named_with_the_known_ones(tmp_path):
         read_turns(tmp_path / "x.docx")
 
 
+@pytest.mark.parametrize("choice", [{"tier": "a"}, {"tiers": ["a"]}])
+def test_a_tier_of_a_file_without_tiers_is_refused(tmp_path, choice):
+    with pytest.raises(AnnotationError, match=r"only \.textgrid and \.eaf have tiers"):
+        read_turns(tmp_path / "x.csv", **choice)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(AnnotationError, match=r"x\.rttm: 1 fault\n  file: there is none"):
         read_turns(tmp_path / "x.rttm")
@@ -99,3 +110,9 @@ def test_a_file_too_large_for_turns_is_not_read(tmp_path):
         file.truncate(33 * 2**20)
     with pytest.raises(AnnotationError, match="33 MB: expected at most 32 MB"):
         read_turns(tmp_path / "x.rttm")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_docstrings_hold(name):
+    module = importlib.import_module(f"experiments.annotations.{name}")
+    assert doctest.testmod(module).failed == 0
