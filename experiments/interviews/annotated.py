@@ -28,9 +28,12 @@ def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
             what = "one file for several recordings: expected a folder with a file for each"
             raise AnnotationError(source, [Fault(option, what)])
         return source
-    known = dict.fromkeys((*FORMATS, ".txt") if option == "--transcript" else FORMATS)
-    found = [source / f"{recording.stem}{suffix}" for suffix in known]
-    there = [path for path in found if path.is_file()]
+    known = {*FORMATS, ".txt"} if option == "--transcript" else {*FORMATS} - {".txt"}
+    there = sorted(
+        path
+        for path in source.iterdir()
+        if path.stem == recording.stem and path.suffix.lower() in known and path.is_file()
+    )
     if len(there) == 1:
         return there[0]
     names = ", ".join(path.name for path in there)

@@ -59,6 +59,10 @@ def test_a_folder_holds_the_file_of_each_recording(tmp_path):
     assert file_for(tmp_path, Path("x/one.wav"), 1, "--turns") == tmp_path / "one.rttm"
     with pytest.raises(AnnotationError, match="no file named two"):
         file_for(tmp_path, Path("x/two.wav"), 1, "--turns")
+    # Praat writes the end of the name with capitals.
+    (tmp_path / "three.TextGrid").write_text("", encoding="utf-8")
+    found = file_for(tmp_path, Path("three.wav"), 1, "--turns")
+    assert found == tmp_path / "three.TextGrid"
     (tmp_path / "one.stm").write_text("", encoding="utf-8")
     with pytest.raises(AnnotationError, match="several files"):
         file_for(tmp_path, Path("x/one.wav"), 1, "--turns")
