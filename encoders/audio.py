@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from encoders import ogg
 from encoders.utterance import Utterance
@@ -94,7 +94,7 @@ def read_segment(path: Path, start_s: float = 0.0, end_s: float | None = None) -
         raise AudioError(
             f"{path}: cannot be read ({str(error) or type(error).__name__})"
         ) from error
-    _check_samples(path, audio.samples)
+    check_samples(path, audio.samples)
     return audio
 
 
@@ -134,29 +134,29 @@ def _read_container(path: Path, start_s: float, end_s: float | None) -> Audio:
     from encoders.containers import read_container
 
     audio = read_container(path, end_s)
-    first, last = _bounds(path, start_s, end_s, audio.sample_rate_hz, len(audio.samples))
+    first, last = bounds(path, start_s, end_s, audio.sample_rate_hz, len(audio.samples))
     return Audio(audio.samples[first:last], audio.sample_rate_hz)
 
 
 def _read_soundfile(
     path: Path, file: soundfile.SoundFile, start_s: float, end_s: float | None
 ) -> Audio:
-    first, last = _bounds(path, start_s, end_s, file.samplerate, file.frames)
+    first, last = bounds(path, start_s, end_s, file.samplerate, file.frames)
     if end_s is None:
-        _check_length(path, file, file.frames, _announced_frames(file))
+        check_length(path, file, file.frames, announced_frames(file))
     if file.format in SEEKABLE and file.subtype not in NOT_SEEKABLE and file.seekable():
         file.seek(first)
         samples = _join(_blocks(file, last - first))
-        _check_length(path, file, len(samples), last - first)
+        check_length(path, file, len(samples), last - first)
     else:
         _check_whole(path, file)
         samples = _join(_blocks(file, last))
-        _check_length(path, file, len(samples), last)
+        check_length(path, file, len(samples), last)
         samples = samples[first:]
     return Audio(samples, file.samplerate)
 
 
-def _announced_frames(file: soundfile.SoundFile) -> int:
+def announced_frames(file: soundfile.SoundFile) -> int:
     """Frames by the header; libsndfile mends that of a file cut short, and only its log tells."""
     said = re.search(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", file.extra_info)
     announced, found = (int(number) for number in said.groups()) if said else (0, 0)
@@ -181,9 +181,10 @@ def _join(blocks: Iterator[Samples]) -> Samples:
     return np.concatenate([np.zeros(0, np.float32), *blocks])
 
 
-def _bounds(
+def bounds(
     path: Path, start_s: float, end_s: float | None, rate: int, frames: int
 ) -> tuple[int, int]:
+    """First frame of a segment and the one past its last; an :class:`AudioError` without one."""
     if frames == 0:
         raise AudioError(f"{path}: holds no samples")
     if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
@@ -203,7 +204,8 @@ def _bounds(
     return first, min(last, frames)
 
 
-def _check_length(path: Path, file: soundfile.SoundFile, found: int, expected: int) -> None:
+def check_length(path: Path, file: soundfile.SoundFile, found: int, expected: int) -> None:
+    """An :class:`AudioError` where fewer frames were decoded than its format may lack."""
     rate = file.samplerate
     if found == 0 or found < expected - _may_lack(file):
         raise AudioError(
@@ -224,7 +226,7 @@ def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
     if file.format == "MP3":
         status = path.stat()
         found = _decoded_frames(path, status.st_size, status.st_mtime_ns)
-        _check_length(path, file, found, file.frames)
+        check_length(path, file, found, file.frames)
 
 
 # Once per file: a recording of an hour may be read in a thousand segments.
@@ -234,7 +236,8 @@ def _decoded_frames(path: Path, size: int, changed_ns: int) -> int:
         return sum(len(block) for block in _blocks(file, file.frames))
 
 
-def _check_samples(path: Path, samples: Samples) -> None:
+def check_samples(path: Path, samples: Float[np.ndarray, "*any"]) -> None:
+    """An :class:`AudioError` where a sample is no number, or too large for sound."""
     peak = float(np.abs(samples).max(initial=0.0))
     if not math.isfinite(peak):
         raise AudioError(f"{path}: holds samples that are not numbers (NaN or infinite)")

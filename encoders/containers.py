@@ -4,13 +4,15 @@ A file is data: no playlist, script or reference makes another file or an addres
 is decoded is held against what the container declares: decoders pass over damage in silence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
+from jaxtyping import Float
 
 from encoders.audio import MAX_DURATION_S, Audio, AudioError, Samples
 
@@ -45,11 +47,44 @@ def read_container(path: Path, end_s: float | None) -> Audio:
     Raises:
         AudioError: no container that we read, no audio, or damaged: a gap, or less than declared.
     """
+    wanted_s = MAX_DURATION_S if end_s is None else end_s
+    blocks: list[Samples] = []
+    rate, found = 0, 0
+    with closing(container_pieces(path)) as pieces:
+        for piece in pieces:
+            rate, found = piece.sample_rate_hz, found + piece.samples.shape[1]
+            blocks.append(piece.mono())
+            if found / rate >= wanted_s:
+                break
+    return Audio(np.concatenate([np.zeros(0, np.float32), *blocks]), rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive samples in [-1, 1] of all channels, with their rate in Hz."""
+
+    samples: Float[np.ndarray, "channels frames"]
+    sample_rate_hz: int
+
+    def mono(self) -> Samples:
+        """Mean of the channels; PyAV's own down-mix adds 3 dB."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.samples.mean(axis=0).astype(np.float32)
+
+
+def container_pieces(path: Path) -> Generator[Piece, None, None]:
+    """Audio of a container frame by frame, as :func:`read_container` reads it.
+
+    What it declares is held against what was decoded when the last frame has been taken.
+
+    Raises:
+        AudioError: no container that we read, no audio, or damaged: a gap, or less than declared.
+    """
     try:
         with path.open("rb") as file, av.open(file, "r", options=OPTIONS) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: holds no audio stream")
-            return _decode(path, container, end_s)
+            yield from _decode(path, container)
     except AudioError:
         raise
     # PyAV raises nine kinds of exception on damaged files; to a user they are one.
@@ -61,18 +96,17 @@ def read_container(path: Path, end_s: float | None) -> Audio:
         ) from error
 
 
-def mono(frame: av.AudioFrame) -> Samples:
-    """Mean of the channels of one decoded frame, in [-1, 1]; PyAV's own down-mix adds 3 dB."""
+def channels_of(frame: av.AudioFrame) -> Float[np.ndarray, "channels frames"]:
+    """Samples of one decoded frame in [-1, 1]."""
     values = frame.to_ndarray()
-    channels = frame.layout.nb_channels
     if not frame.format.is_planar:
-        values = values.reshape(-1, channels).T
+        values = values.reshape(-1, frame.layout.nb_channels).T
     if np.issubdtype(values.dtype, np.integer):
         # Unsigned 8-bit audio rests at 128, signed formats at 0.
         offset = 128.0 if values.dtype == np.uint8 else 0.0
         full = 2.0 ** (8 * values.dtype.itemsize - 1)
         values = (values.astype(np.float64) - offset) / full
-    return values.mean(axis=0).astype(np.float32)
+    return values
 
 
 @dataclass(slots=True)
@@ -105,24 +139,22 @@ class Joint:
         return step or abs(start_s - self.ideal_s) > drift_s
 
 
-def _decode(path: Path, container: InputContainer, end_s: float | None) -> Audio:
+def _decode(path: Path, container: InputContainer) -> Iterator[Piece]:
     stream = container.streams.audio[0]
     if stream.codec_context.name in CHECKED:
         stream.codec_context.options = {"err_detect": "crccheck+explode"}
-    wanted_s = MAX_DURATION_S if end_s is None else end_s
-    blocks: list[Samples] = []
     rate, found = 0, 0
     for frame in _joined(path, container, stream):
-        if not blocks:
+        values = channels_of(frame)
+        if not rate:
             rate = frame.sample_rate
-            blocks.append(_silence_before(frame, _origin_s(container)))
-        blocks.append(mono(frame))
+            late = _frames_before(frame, _origin_s(container))
+            if late:
+                yield Piece(np.zeros((len(values), late), np.float32), rate)
+                found += late
+        yield Piece(values, rate)
         found += frame.samples
-        if found / rate >= wanted_s:
-            return Audio(np.concatenate(blocks), rate)
-    audio = Audio(np.concatenate([np.zeros(0, np.float32), *blocks]), rate)
-    _check_declared(path, container, stream, audio)
-    return audio
+    _check_declared(path, container, stream, found, rate)
 
 
 def _origin_s(container: InputContainer) -> float:
@@ -147,26 +179,27 @@ def _joined(
             yield frame
 
 
-def _silence_before(first: av.AudioFrame, origin_s: float) -> Samples:
+def _frames_before(first: av.AudioFrame, origin_s: float) -> int:
+    """Frames of silence before audio that starts late."""
     if first.pts is None or first.time_base is None:
-        return np.zeros(0, np.float32)
+        return 0
     late_s = float(first.pts * first.time_base) - origin_s
     # Encoders start a frame late or early; only what no padding explains is a late start.
     if not PADDING_S < late_s < MAX_DURATION_S:
-        return np.zeros(0, np.float32)
-    return np.zeros(round(late_s * first.sample_rate), np.float32)
+        return 0
+    return round(late_s * first.sample_rate)
 
 
 def _check_declared(
-    path: Path, container: InputContainer, stream: av.AudioStream, audio: Audio
+    path: Path, container: InputContainer, stream: av.AudioStream, found: int, rate: int
 ) -> None:
     declared_s = _declared_s(container, stream)
-    if declared_s is None or audio.sample_rate_hz == 0:
+    if declared_s is None or rate == 0:
         return
-    frame_s = stream.codec_context.frame_size / audio.sample_rate_hz
-    if audio.duration_s < declared_s - max(PADDING_S, PADDING_FRAMES * frame_s):
+    frame_s = stream.codec_context.frame_size / rate
+    if found / rate < declared_s - max(PADDING_S, PADDING_FRAMES * frame_s):
         raise AudioError(
-            f"{path}: {audio.duration_s:.2f} s decoded of the {declared_s:.2f} s declared: "
+            f"{path}: {found / rate:.2f} s decoded of the {declared_s:.2f} s declared: "
             "the file is damaged or cut short"
         )
 

@@ -99,7 +99,8 @@ def guarded(cell: str) -> str:
     return f"'{cell}"
 
 
-def _unguarded(cell: str) -> str:
+def unguarded(cell: str) -> str:
+    """A cell as it was before :func:`guarded`."""
     bare = cell.removeprefix("'")
     return bare if bare.lstrip("'").startswith(FORMULA) and not _is_number(bare) else cell
 
@@ -132,7 +133,7 @@ def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
             line = reader.line_num
             if None in record:
                 faults.append(Fault(f"line {line}", "more cells than the header has columns"))
-            cells = {str(k).strip(): _unguarded(v.strip()) for k, v in record.items() if k and v}
+            cells = {str(k).strip(): unguarded(v.strip()) for k, v in record.items() if k and v}
             yield _row(line, cells)
     except csv.Error as error:
         limit = csv.field_size_limit()

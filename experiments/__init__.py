@@ -3,9 +3,14 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {"Study": "experiments.config", "compare": "experiments.comparison"}
+_HOME = {
+    "InterviewOptions": "experiments.interviews.options",
+    "Study": "experiments.config",
+    "compare": "experiments.comparison",
+    "interview": "experiments.interviews.interview",
+}
 
-__all__ = ["Study", "compare"]
+__all__ = ["InterviewOptions", "Study", "compare", "interview"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments import cli_cache, cli_models
+from experiments import cli_cache, cli_interview, cli_models
 from experiments.config import OptionError
 from experiments.terminal import bars, console, errors, leave
 
@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_models.app, name="models")
+app.command()(cli_interview.interview)
+
 Corpus = Annotated[
     list[str] | None,
     typer.Option(help="Name of a known corpus (serfusion corpora); repeat it for several."),

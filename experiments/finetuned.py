@@ -49,9 +49,8 @@ def parse_trainable(typed: str, kind: Kind) -> Trainable:
     head, _, tail = typed.removeprefix(FINETUNED).partition("@")
     options = [option.strip() for option in tail.split(",") if option.strip()]
     own = [option for option in options if not option.startswith(OF_TRAINING)]
-    modality = _start(
-        parse_modality("@".join(part for part in (head, ",".join(own)) if part), kind)
-    )
+    name = "@".join(part for part in (head, ",".join(own)) if part)
+    modality = _start(parse_modality(name, kind))
     told = [option.removeprefix(OF_TRAINING) for option in options if option not in own]
     try:
         settings = _with_options(default_settings(modality.encoder), told)

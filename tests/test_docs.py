@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import encoders
 import experiments
+import experiments.interviews
 import fusion
 from experiments.cli import app
 
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MODULES = [
     f"{package.__name__}.{found.name}"
-    for package in (encoders, fusion, experiments)
+    for package in (encoders, fusion, experiments, experiments.interviews)
     for found in pkgutil.iter_modules(package.__path__)
 ]
 
@@ -46,7 +47,10 @@ def test_the_commands_of_the_readme_exist(name):
 
 
 def test_the_options_of_the_readme_exist():
-    text = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "200"}).output
+    text = "".join(
+        CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+        for command in ("compare", "interview")
+    )
     for option in re.findall(r"`(--[a-z]+)`", README):
         assert option in text
 

@@ -1,0 +1,173 @@
+"""Where speech is, by Silero VAD 6 (Silero Team, 2025), whose weights lie in its package.
+
+The package runs its network window by window; here the windows of a block go through the
+convolutions together, and only the recurrence runs in order: equal to rounding (a test compares)
+and several times as fast. Importing the package would set torch to one thread, so that only its
+file is opened.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from torch.nn import functional
+
+from encoders.audio import Samples
+from encoders.checkpoints import MissingWeightsError
+
+SAMPLE_RATE_HZ = 16000
+#: Samples that one probability speaks for, and of those before them that the network sees too.
+WINDOW, CONTEXT = 512, 64
+#: Seconds between two probabilities.
+WINDOW_S = WINDOW / SAMPLE_RATE_HZ
+#: Samples added by reflection at the end of a window, and the hop of the network's spectrum.
+PADDING, HOP, BINS = 64, 128, 129
+STRIDES = (1, 2, 2, 1)
+#: Names of the weights in the package's TorchScript file: its model for 16 kHz.
+PREFIX = "_model."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityOptions:
+    """When speech starts and ends; the defaults are those of ``silero_vad.get_speech_timestamps``.
+
+    Speech starts where the probability reaches ``threshold``, and ends where it stays below
+    ``threshold - 0.15`` for ``min_pause_s``. Speech shorter than ``min_speech_s`` is none; each
+    stretch is extended by ``padding_s`` on both sides, or to half the pause.
+    """
+
+    threshold: float = 0.5
+    min_pause_s: float = 0.1
+    min_speech_s: float = 0.25
+    padding_s: float = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From one time to another, in seconds."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def length_s(self) -> float:
+        """Its length in seconds."""
+        return self.end_s - self.start_s
+
+
+class VoiceActivity:
+    """Probability of speech in each window of 32 ms of one stream at 16 kHz."""
+
+    def __init__(self) -> None:
+        weights = _weights()
+        self._weights = weights
+        self._recurrence = torch.nn.LSTM(128, 128, batch_first=True).requires_grad_(False)
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        own = {f"{name}_l0": weights[f"decoder.rnn.{name}"] for name in names}
+        self._recurrence.load_state_dict(own)
+        self._state: tuple[Tensor, Tensor] | None = None
+        self._context = torch.zeros(CONTEXT)
+        self._rest = torch.zeros(0)
+
+    @torch.inference_mode()
+    def probabilities(self, samples: Samples, last: bool = False) -> Float32[np.ndarray, "windows"]:
+        """Probabilities of the windows that these samples complete; ``last`` adds zeros."""
+        joined = torch.cat([self._rest, torch.from_numpy(np.ascontiguousarray(samples))])
+        if last and len(joined) % WINDOW:
+            joined = functional.pad(joined, (0, WINDOW - len(joined) % WINDOW))
+        count = len(joined) // WINDOW
+        self._rest = joined[count * WINDOW :].clone()
+        if count == 0:
+            return np.zeros(0, np.float32)
+        seen = torch.cat([self._context, joined[: count * WINDOW]])
+        self._context = seen[-CONTEXT:].clone()
+        found: Float32[np.ndarray, windows] = self._run(seen.unfold(0, CONTEXT + WINDOW, WINDOW))
+        return found
+
+    def _run(self, windows: Float32[Tensor, "windows seen"]) -> Float32[np.ndarray, "windows"]:
+        weights = self._weights
+        padded = functional.pad(windows[:, None], (0, PADDING), mode="reflect")
+        spectrum = functional.conv1d(padded, weights["stft.forward_basis_buffer"], stride=HOP)
+        hidden = (spectrum[:, :BINS].square() + spectrum[:, BINS:].square()).sqrt()
+        for number, stride in enumerate(STRIDES):
+            name = f"encoder.{number}.reparam_conv"
+            kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+            hidden = functional.conv1d(hidden, kernel, bias, stride=stride, padding=1).relu()
+        steps, self._state = self._recurrence(hidden.squeeze(-1)[None], self._state)
+        kernel, bias = weights["decoder.decoder.2.weight"], weights["decoder.decoder.2.bias"]
+        logits = steps[0].relu() @ kernel[0] + bias
+        return logits.sigmoid()[:, 0].numpy()
+
+
+def speech_in(
+    probabilities: Float32[np.ndarray, "windows"],
+    duration_s: float,
+    options: ActivityOptions | None = None,
+) -> tuple[Stretch, ...]:
+    """Stretches of speech in a recording, in their order, without overlap."""
+    chosen = options or ActivityOptions()
+    rough = _rough(probabilities, chosen)
+    long = [one for one in rough if one.length_s >= chosen.min_speech_s]
+    return tuple(_padded(long, duration_s, chosen.padding_s))
+
+
+def total_s(stretches: Iterable[Stretch]) -> float:
+    """Seconds of all stretches together."""
+    return sum(one.length_s for one in stretches)
+
+
+def _rough(
+    probabilities: Float32[np.ndarray, "windows"], options: ActivityOptions
+) -> list[Stretch]:
+    enters = probabilities >= options.threshold
+    stays = probabilities >= max(options.threshold - 0.15, 0.01)
+    found: list[Stretch] = []
+    start: int | None = None
+    pause: int | None = None
+    for number in range(len(probabilities)):
+        if enters[number]:
+            start, pause = number if start is None else start, None
+        elif start is not None and not stays[number]:
+            pause = number if pause is None else pause
+            if (number + 1 - pause) * WINDOW_S >= options.min_pause_s:
+                found.append(Stretch(start * WINDOW_S, pause * WINDOW_S))
+                start = pause = None
+    if start is not None:
+        found.append(Stretch(start * WINDOW_S, (pause or len(probabilities)) * WINDOW_S))
+    return found
+
+
+def _padded(stretches: list[Stretch], duration_s: float, padding_s: float) -> list[Stretch]:
+    """Each stretch a little longer; where a pause is too short for both, they share it."""
+    found = []
+    for number, one in enumerate(stretches):
+        before = stretches[number - 1].end_s if number else -padding_s
+        after = stretches[number + 1].start_s if number + 1 < len(stretches) else duration_s * 2 + 1
+        start_s = one.start_s - min(padding_s, (one.start_s - before) / 2)
+        end_s = one.end_s + min(padding_s, (after - one.end_s) / 2)
+        if start_s < duration_s:
+            found.append(Stretch(max(0.0, start_s), min(end_s, duration_s)))
+    return found
+
+
+def _weights() -> Mapping[str, Tensor]:
+    found = find_spec("silero_vad")
+    if found is None or found.origin is None:
+        raise MissingWeightsError("silero-vad is not installed: pip install silero-vad")
+    path = Path(found.origin).parent / "data" / "silero_vad.jit"
+    # TorchScript of an installed package is as much its code as its modules are.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`torch.jit.load`", category=DeprecationWarning)
+        model = torch.jit.load(str(path), map_location="cpu")
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {
+        name.removeprefix(PREFIX): values.detach().clone()
+        for name, values in state.items()
+        if name.startswith(PREFIX)
+    }

@@ -1,0 +1,145 @@
+"""ELAN's annotation format (.eaf), version 3.0: written.
+
+The order of elements and their attributes is that of the schema which every file names
+(EAFv3.0.xsd; "EAF Annotation Format 3.0 and ELAN", Max Planck Institute, 2017).
+"""
+
+import mimetypes
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+
+from experiments.annotations.segments import Segment, Timeline
+from experiments.annotations.tiers import (
+    CONFIDENCE,
+    EMOTION,
+    UNSURE,
+    WORDS,
+    Lane,
+    confidence_of,
+    emotion_of,
+    lanes,
+)
+
+#: The fact that becomes the date of the file; without it the same timeline gives the same bytes.
+DATE = "date"
+_NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+_SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+_XSI = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
+#: Words as ELAN itself writes them into each file.
+_HANGING = "Symbolic_Association"
+_HANGING_MEANS = "1-1 association with a parent annotation"
+_LANGUAGE = {
+    "LANG_DEF": "http://cdb.iso.org/lg/CDB-00130975-001",
+    "LANG_ID": "und",
+    "LANG_LABEL": "undetermined (und)",
+}
+
+#: The slots at the start and at the end of a segment.
+Slots = tuple[str, str]
+
+
+def write(timeline: Timeline, path: Path) -> None:
+    """Write a tier of words for each speaker and, below it, emotion and confidence; times in ms.
+
+    ELAN offers the classes as a list to choose from, and ``?`` for an emotion that was left open.
+    """
+    root = Element("ANNOTATION_DOCUMENT", _about(timeline))
+    placed = tuple(lanes(timeline))
+    _add_header(root, timeline)
+    slots = _add_slots(root, [segment for lane in placed for segment in lane.segments])
+    done = 0
+    for lane in placed:
+        here = slots[done : done + len(lane.segments)]
+        _add_tiers(root, lane, here, 3 * done + 1)
+        done += len(here)
+    _add_types(root, timeline.targets)
+    indent(root, "    ")
+    with path.open("wb") as file:
+        ElementTree(root).write(file, encoding="UTF-8", xml_declaration=True)
+
+
+def _about(timeline: Timeline) -> dict[str, str]:
+    try:
+        date = datetime.fromisoformat(str(timeline.facts.get(DATE)))
+    except ValueError:
+        date = _NO_DATE
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    made = date.isoformat(timespec="seconds")
+    about = {"AUTHOR": "serfusion", "DATE": made, "FORMAT": "3.0", "VERSION": "3.0"}
+    return about | {_XSI: _SCHEMA}
+
+
+def _add_header(root: Element, timeline: Timeline) -> None:
+    header = SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    name = timeline.recording.replace("\\", "/").rsplit("/", 1)[-1]
+    kind = mimetypes.guess_type(name)[0] or "unknown"
+    url = f"./{quote(name)}"
+    media = {"MEDIA_URL": url, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": url}
+    SubElement(header, "MEDIA_DESCRIPTOR", media)
+    # ELAN numbers new annotations from here on.
+    last = SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"})
+    last.text = str(3 * len(timeline.segments))
+
+
+def _add_slots(root: Element, segments: Sequence[Segment]) -> list[Slots]:
+    """Two slots a segment, all in the order of their times."""
+    edges = sorted(
+        (time_ms, side, number)
+        for number, segment in enumerate(segments)
+        for side, time_ms in enumerate(segment.span_ms)
+    )
+    order = SubElement(root, "TIME_ORDER")
+    names: list[dict[int, str]] = [{} for _ in segments]
+    for count, (time_ms, side, number) in enumerate(edges, start=1):
+        names[number][side] = f"ts{count}"
+        slot = {"TIME_SLOT_ID": f"ts{count}", "TIME_VALUE": str(time_ms)}
+        SubElement(order, "TIME_SLOT", slot)
+    return [(found[0], found[1]) for found in names]
+
+
+def _add_tiers(root: Element, lane: Lane, slots: Sequence[Slots], used: int) -> None:
+    """Add the tiers of a lane, ``used`` annotations being there already."""
+    name, count = lane.name(WORDS), len(lane.segments)
+    who = {"PARTICIPANT": lane.speaker}
+    words = SubElement(root, "TIER", {"LINGUISTIC_TYPE_REF": WORDS, **who, "TIER_ID": name})
+    for number, (segment, (first, last)) in enumerate(zip(lane.segments, slots, strict=True)):
+        about = {"TIME_SLOT_REF1": first, "TIME_SLOT_REF2": last}
+        _add_annotation(words, "ALIGNABLE", used + number, about, segment.text or "")
+    for step, kind in enumerate((EMOTION, CONFIDENCE), start=1):
+        about = {"LINGUISTIC_TYPE_REF": kind, "PARENT_REF": name, **who}
+        tier = SubElement(root, "TIER", {**about, "TIER_ID": lane.name(kind)})
+        for number, segment in enumerate(lane.segments, start=used):
+            parent = {"ANNOTATION_REF": f"a{number}"}
+            _add_annotation(tier, "REF", number + step * count, parent, _label(segment, kind))
+
+
+def _label(segment: Segment, kind: str) -> str:
+    return emotion_of(segment) if kind == EMOTION else confidence_of(segment)
+
+
+def _add_annotation(
+    tier: Element, kind: str, number: int, about: Mapping[str, str], text: str
+) -> None:
+    holder = SubElement(tier, "ANNOTATION")
+    one = SubElement(holder, f"{kind}_ANNOTATION", {"ANNOTATION_ID": f"a{number}", **about})
+    SubElement(one, "ANNOTATION_VALUE").text = text
+
+
+def _add_types(root: Element, targets: Sequence[str]) -> None:
+    plain = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": WORDS, "TIME_ALIGNABLE": "true"}
+    SubElement(root, "LINGUISTIC_TYPE", plain)
+    for kind in (EMOTION, CONFIDENCE):
+        about = plain | {"LINGUISTIC_TYPE_ID": kind, "TIME_ALIGNABLE": "false"}
+        listed = {"CONTROLLED_VOCABULARY_REF": EMOTION} if kind == EMOTION else {}
+        SubElement(root, "LINGUISTIC_TYPE", about | {"CONSTRAINTS": _HANGING} | listed)
+    SubElement(root, "LANGUAGE", _LANGUAGE)
+    SubElement(root, "CONSTRAINT", {"DESCRIPTION": _HANGING_MEANS, "STEREOTYPE": _HANGING})
+    words = SubElement(root, "CONTROLLED_VOCABULARY", {"CV_ID": EMOTION})
+    SubElement(words, "DESCRIPTION", {"LANG_REF": "und"})
+    for number, name in enumerate([*targets, UNSURE], start=1):
+        entry = SubElement(words, "CV_ENTRY_ML", {"CVE_ID": f"cve{number}"})
+        value = {"DESCRIPTION": "", "LANG_REF": "und"}
+        SubElement(entry, "CVE_VALUE", value).text = name

@@ -1,0 +1,132 @@
+"""What was found in a recording: segments with words, emotion, and how sure both are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from experiments.annotations.plain import tidy, tidy_name
+from experiments.annotations.turns import PAST_END_S, check_times
+
+#: How far probabilities may be from 1 in all: six classes written with three decimals.
+SUM_ERR = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One stretch of one speaker, times in seconds from the start of the recording.
+
+    ``text`` is None where no words are known, ``text_doubtful`` the reasons to doubt them.
+    ``label`` is None where the classifier abstained. ``probabilities`` are those of the classes in
+    the order of ``Timeline.targets``, or empty where nothing could be classified; ``voice`` and
+    ``words`` those from one modality alone, None where it is missing. ``overlap`` says that
+    someone else speaks at the same time.
+
+    Text and name are made fit for every format (see :func:`experiments.annotations.plain.tidy`).
+
+    Raises:
+        ValueError: times out of order, a speaker without a name, or probabilities that are none.
+    """
+
+    start_s: float
+    end_s: float
+    speaker: str
+    text: str | None = None
+    text_doubtful: tuple[str, ...] = ()
+    label: str | None = None
+    probabilities: tuple[float, ...]
+    voice: tuple[float, ...] | None = None
+    words: tuple[float, ...] | None = None
+    overlap: bool = False
+
+    def __post_init__(self) -> None:
+        check_times(self.start_s, self.end_s)
+        if self.start_s == self.end_s:
+            raise ValueError(f"starts and ends at {self.start_s:g} s: expected a longer segment")
+        speaker = tidy_name(self.speaker)
+        if speaker is None:
+            raise ValueError("a speaker without a name: expected one, as in 'speaker 1'")
+        object.__setattr__(self, "speaker", speaker)
+        object.__setattr__(self, "text", tidy(self.text))
+        reasons = (tidy_name(reason) for reason in self.text_doubtful)
+        object.__setattr__(self, "text_doubtful", tuple(one for one in reasons if one))
+        for name in ("start_s", "end_s"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        for name in ("probabilities", "voice", "words"):
+            object.__setattr__(self, name, _probabilities(getattr(self, name)))
+        for name in ("voice", "words"):
+            object.__setattr__(self, name, getattr(self, name) or None)
+        if self.label is not None and not self.probabilities:
+            raise ValueError(f"label {self.label!r} without probabilities: expected them, or None")
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the classifier was not sure enough to name a class."""
+        return self.label is None
+
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        """Start and end in whole milliseconds, at least one apart."""
+        start_ms = round(self.start_s * 1000)
+        return start_ms, max(start_ms + 1, round(self.end_s * 1000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The segments of one recording, in the order of their start.
+
+    ``facts`` are what a reader of the timeline must know of its making (model, recogniser,
+    abstention threshold, ...): anything that JSON holds.
+
+    Raises:
+        ValueError: classes without names of their own, a label that is none of them, probabilities
+            of another number of classes, or a segment that ends 0.1 s after the recording.
+    """
+
+    recording: str
+    duration_s: float
+    targets: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        check_times(0.0, self.duration_s)
+        object.__setattr__(self, "duration_s", float(self.duration_s))
+        object.__setattr__(self, "recording", tidy_name(self.recording) or "recording")
+        if len(set(self.targets)) < len(self.targets) or any(map(_is_unfit, self.targets)):
+            raise ValueError(f"classes {self.targets}: expected different names on one line each")
+        for number, segment in enumerate(self.segments, start=1):
+            _check_segment(segment, number, self)
+        ordered = sorted(self.segments, key=lambda segment: (segment.start_s, segment.end_s))
+        object.__setattr__(self, "segments", tuple(ordered))
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Names in the order in which they are first heard."""
+        return tuple(dict.fromkeys(segment.speaker for segment in self.segments))
+
+
+def _probabilities(values: Sequence[float] | None) -> tuple[float, ...] | None:
+    """Plain numbers, which is what JSON holds."""
+    if not values:
+        return None if values is None else ()
+    found = tuple(float(value) for value in values)
+    if not (abs(sum(found) - 1) <= SUM_ERR and min(found) >= 0):
+        raise ValueError(f"probabilities {found}: expected numbers from 0 to 1 that add up to 1")
+    return found
+
+
+def _is_unfit(name: str) -> bool:
+    return tidy_name(name) != name
+
+
+def _check_segment(segment: Segment, number: int, timeline: Timeline) -> None:
+    where, targets = f"segment {number} at {segment.start_s:g} s", timeline.targets
+    if segment.label is not None and segment.label not in targets:
+        raise ValueError(f"{where}: label {segment.label!r} is none of {', '.join(targets)}")
+    for values in (segment.probabilities, segment.voice, segment.words):
+        if values and len(values) != len(targets):
+            raise ValueError(f"{where}: {len(values)} probabilities for {len(targets)} classes")
+    if segment.end_s > timeline.duration_s + PAST_END_S:
+        what = f"ends at {segment.end_s:g} s, the recording at {timeline.duration_s:g} s"
+        raise ValueError(f"{where}: {what}")

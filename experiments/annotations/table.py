@@ -1,0 +1,136 @@
+"""Tables (.csv, .tsv): one turn a line under a header, whatever the columns are called."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from encoders.rows import quoted, unguarded
+from encoders.utterance import Fault
+from experiments.annotations.clock import SHAPES, parse_clock
+from experiments.annotations.plain import AnnotationError, read_text
+from experiments.annotations.turns import Reading
+
+#: What columns are called, in small letters and with blanks as underscores. Onset and duration are
+#: BIDS's, tmin and tmax Praat's (its tables of TextGrids).
+NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "start": ("start_s", "start", "begin", "begin_s", "start_time", "begin_time", "onset",
+                  "tmin", "from", "start_(s)", "begin_time_-_ss.msec",
+                  "begin_time_-_hh:mm:ss.ms"),
+        "start_ms": ("start_ms", "begin_ms", "onset_ms", "begin_time_-_msec"),
+        "end": ("end_s", "end", "stop", "stop_s", "end_time", "stop_time", "tmax", "to", "end_(s)",
+                "end_time_-_ss.msec", "end_time_-_hh:mm:ss.ms"),
+        "end_ms": ("end_ms", "stop_ms", "end_time_-_msec"),
+        "duration": ("duration_s", "duration", "dur"),
+        "speaker": ("speaker", "spk", "speaker_id", "speaker_name", "participant", "who", "tier"),
+        "text": ("text", "transcript", "words", "sentence", "utterance", "transcription"),
+    }
+)  # fmt: skip
+EXPECTED = "start_s,end_s,speaker,text (also start, begin, onset; end, stop, duration; ...)"
+_DELIMITERS = (",", ";", "\t")
+_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a table: its number and its cells by column, as they were before being guarded."""
+
+    number: int
+    cells: Mapping[str, str]
+
+
+def read(reading: Reading) -> None:
+    """Turns of a table whose header names a start, an end or a duration, and maybe more."""
+    lines = read_lines(reading.path)
+    columns = _columns(lines[0].cells if lines else {})
+    missing = [
+        " or ".join(names)
+        for names in (("start", "start_ms"), ("end", "end_ms", "duration"))
+        if not set(names) & columns.keys()
+    ]
+    if lines and missing:
+        what = f"no column for {', '.join(missing)}: expected {EXPECTED}"
+        reading.fault("header", f"{what}, got {', '.join(map(quoted, lines[0].cells))}")
+        return
+    for line in lines:
+        _add(line, columns, reading)
+
+
+def read_lines(path: Path, delimiter: str | None = None) -> list[Line]:
+    """Lines of a table that hold anything; commas, semicolons or tabs divide the cells.
+
+    Raises:
+        AnnotationError: a header without names of its own, lines of another number of cells, or
+            a quotation mark left open.
+    """
+    text = read_text(path)
+    delimiter = delimiter or max(_DELIMITERS, key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    faults: list[Fault] = []
+    lines = []
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        doubled = [name for name, count in Counter(header).items() if count > 1 and name]
+        if doubled:
+            faults.append(Fault("header", f"column given twice: {', '.join(map(quoted, doubled))}"))
+        for cells in reader:
+            if len(cells) > len(header) and any(cells[len(header) :]):
+                what = f"{len(cells)} cells for {len(header)} columns: is one to be in quotes?"
+                faults.append(Fault(f"line {reader.line_num}", what))
+            elif any(cell.strip() for cell in cells):
+                pairs = zip(header, map(unguarded, cells), strict=False)
+                lines.append(Line(reader.line_num, dict(pairs)))
+    except csv.Error as error:
+        what = f"not CSV ({error}): within quotes, a quotation mark is written twice"
+        faults.append(Fault(f"line {reader.line_num}", what))
+    if faults:
+        raise AnnotationError(path, faults)
+    return lines
+
+
+def _columns(header: Mapping[str, str]) -> dict[str, str]:
+    """The table's own name of each column that we know; the first of our list that it has."""
+    own = {name.lower().replace(" ", "_"): name for name in header}
+    found = {}
+    for meaning, names in NAMES.items():
+        known = next((own[name] for name in names if name in own), None)
+        if known is not None:
+            found[meaning] = known
+    return found
+
+
+def _add(line: Line, columns: Mapping[str, str], reading: Reading) -> None:
+    where = f"line {line.number}"
+    start_s = _time(("start", "start_ms"), line, columns, reading)
+    end_s = _time(("end", "end_ms", "duration"), line, columns, reading)
+    if start_s is None or end_s is None:
+        return
+    if not {"end", "end_ms"} & columns.keys():
+        end_s = round(start_s + end_s, 9)
+    speaker, text = (line.cells.get(columns.get(name, "")) for name in ("speaker", "text"))
+    reading.turn(where, (start_s, end_s), speaker, text)
+
+
+def _time(
+    names: Sequence[str], line: Line, columns: Mapping[str, str], reading: Reading
+) -> float | None:
+    """Seconds of the first of these columns that there is; a fault where they are none."""
+    name = next(name for name in names if name in columns)
+    cell = line.cells.get(columns[name], "")
+    seconds = parse_clock(cell)
+    if seconds is None or (name.endswith("_ms") and ":" in cell):
+        expected = "milliseconds" if name.endswith("_ms") else SHAPES
+        what = f"{columns[name]} {quoted(cell)}: expected {expected}"
+        reading.fault(f"line {line.number}", what)
+        return None
+    return seconds / _MS if name.endswith("_ms") else seconds
+
+
+def written(rows: Iterator[Sequence[str]], path: Path) -> None:
+    """Write lines of cells, as RFC 4180 has it."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)

@@ -1,0 +1,203 @@
+"""Praat's TextGrid: long and short text form in, long form out.
+
+Our own reader, because praatio 6.2 (which writes) reads a start of -1 as 1, refuses times such as
+1e-05 and labels that hold ``intervals [``, leaves doubled quotes in the labels of points, and
+names no line. It takes what Praat takes: of the whole file only free-standing numbers, texts in
+quotes and flags count (Praat manual, "TextGrid file formats"), in both forms the same.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from praatio.data_classes.interval_tier import IntervalTier
+from praatio.data_classes.textgrid import Textgrid
+from praatio.utilities.constants import Interval
+
+from encoders.rows import quoted
+from encoders.utterance import Fault
+from experiments.annotations.plain import AnnotationError, read_content, read_text
+from experiments.annotations.segments import Timeline
+from experiments.annotations.tiers import (
+    CONFIDENCE,
+    EMOTION,
+    WORDS,
+    Lane,
+    Mark,
+    Tier,
+    add_turns,
+    confidence_of,
+    emotion_of,
+    lanes,
+)
+from experiments.annotations.turns import Reading
+
+_TOKEN = re.compile(
+    r'(?P<text>"[^"]*+(?:""[^"]*+)*+")|(?P<open>")|(?P<comment>(?<!\S)![^\n]*)|(?P<word>[^\s"]+)'
+)
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+#: Longest number that is read: Python's own limit on digits is far above it.
+_DIGITS = 40
+
+
+def read(reading: Reading) -> None:
+    """Turns of the tiers that are meant."""
+    add_turns(read_tiers(reading.path), reading)
+
+
+def read_tiers(path: Path) -> list[Tier]:
+    """All tiers, intervals without a label included.
+
+    Raises:
+        AnnotationError: the file is no TextGrid in text form; with the line where it ends to be.
+    """
+    if read_content(path).startswith(b"ooBinaryFile"):
+        what = "a binary TextGrid: in Praat, save it as a text file"
+        raise AnnotationError(path, [Fault("line 1", what)])
+    file = _File(read_text(path))
+    try:
+        return list(_tiers(file))
+    except _Unexpected as error:
+        raise AnnotationError(path, [Fault(f"line {file.line}", str(error))]) from error
+
+
+def write(timeline: Timeline, path: Path) -> None:
+    """Write three interval tiers a speaker: words, emotion, confidence; times exactly.
+
+    A speaker whose own segments overlap gets three more: no two intervals of a tier can.
+    """
+    end_s = max([timeline.duration_s, *(segment.end_s for segment in timeline.segments)])
+    grid = Textgrid(0.0, end_s)
+    for lane in lanes(timeline):
+        for kind in (WORDS, EMOTION, CONFIDENCE):
+            entries = [Interval(*entry) for entry in _entries(lane, kind)]
+            grid.addTier(IntervalTier(lane.name(kind), entries, 0.0, end_s))
+    if not timeline.segments:
+        # Praat opens no TextGrid without a tier.
+        grid.addTier(IntervalTier(WORDS, [], 0.0, end_s))
+    grid.save(str(path), "long_textgrid", includeBlankSpaces=True, minimumIntervalLength=None)
+
+
+def _entries(lane: Lane, kind: str) -> Iterator[tuple[float, float, str]]:
+    for segment in lane.segments:
+        if kind == WORDS:
+            label = segment.text or ""
+        else:
+            label = emotion_of(segment) if kind == EMOTION else confidence_of(segment)
+        yield segment.start_s, segment.end_s, label
+
+
+# ---------------------------------------------------------------- reading
+
+
+class _Unexpected(ValueError):
+    """The next part of the file is not the one that must stand there."""
+
+
+@dataclass(slots=True)
+class _File:
+    """The numbers, texts and flags of a file, one after the other."""
+
+    text: str
+    position: int = 0
+    start: int = 0
+
+    @property
+    def line(self) -> int:
+        """Line of the part that was read last."""
+        breaks = [found.start() for found in re.finditer("\n", self.text)]
+        return bisect_right(breaks, self.start - 1) + 1
+
+    def number(self, what: str) -> float:
+        found = self.next(what)
+        if found.startswith('"') or found.startswith("<"):
+            raise _Unexpected(f"expected {what}, a number, got {quoted(found)}")
+        return float(found)
+
+    def count(self, what: str) -> int:
+        value = self.number(what)
+        if not (value >= 0 and value.is_integer()):
+            raise _Unexpected(f"expected {what}, a whole number from 0, got {value:g}")
+        return int(value)
+
+    def label(self, what: str) -> str:
+        found = self.next(what)
+        if not found.startswith('"'):
+            raise _Unexpected(f'expected {what} in quotes, as in "a", got {quoted(found)}')
+        return found[1:-1].replace('""', '"')
+
+    def next(self, what: str) -> str:
+        found = self.next_or_none()
+        if found is None:
+            raise _Unexpected(f"expected {what}, but the file ends")
+        return found
+
+    def next_or_none(self) -> str | None:
+        """The next number, text in its quotes or flag; None at the end of the file."""
+        while found := _TOKEN.search(self.text, self.position):
+            self.start, self.position = found.start(), found.end()
+            if found["open"]:
+                raise _Unexpected("a quotation mark left open (within a text it is written twice)")
+            if found["text"] or _is_value(found["word"]):
+                return found[0]
+        self.start = len(self.text)
+        return None
+
+
+def _is_value(word: str | None) -> bool:
+    if word is None or len(word) > _DIGITS:
+        return False
+    return word in ("<exists>", "<absent>") or _NUMBER.fullmatch(word) is not None
+
+
+def _tiers(file: _File) -> Iterator[Tier]:
+    _check_header(file)
+    for what in ("the start of the grid", "the end of the grid"):
+        file.number(what)
+    if (flag := file.next("<exists>")) == "<absent>":
+        return
+    if flag != "<exists>":
+        raise _Unexpected(f"expected <exists>, got {quoted(flag)}")
+    for number in range(1, file.count("the number of tiers") + 1):
+        yield _tier(file, number)
+    if (more := file.next_or_none()) is not None:
+        raise _Unexpected(f"expected the end of the file after the last tier, got {quoted(more)}")
+
+
+def _check_header(file: _File) -> None:
+    kind = file.label("the type of the file")
+    if kind == "Praat chronological TextGrid text file":
+        raise _Unexpected("a chronological TextGrid: in Praat, save it as a text file")
+    if kind not in ("ooTextFile", "ooTextFile short"):
+        raise _Unexpected(f"expected the type of the file to be ooTextFile, got {quoted(kind)}")
+    if (found := file.label("the class of the object")) != "TextGrid":
+        raise _Unexpected(f"expected a TextGrid, got an object of class {quoted(found)}")
+
+
+def _tier(file: _File, number: int) -> Tier:
+    kind = file.label(f"the class of tier {number}")
+    if kind not in ("IntervalTier", "TextTier"):
+        what = f"expected tier {number} to be an IntervalTier or a TextTier"
+        raise _Unexpected(f"{what}, got {quoted(kind)}")
+    name = file.label(f"the name of tier {number}")
+    where = f"tier {quoted(name)}"
+    for edge in ("start", "end"):
+        file.number(f"the {edge} of {where}")
+    count = file.count(f"the number of entries of {where}")
+    read_mark = _interval if kind == "IntervalTier" else _point
+    # Nothing is allocated for a number that the file only claims.
+    marks = tuple(read_mark(file, f"{where}, entry {n + 1}") for n in range(count))
+    return Tier(name=name, marks=marks, main=kind == "IntervalTier")
+
+
+def _interval(file: _File, where: str) -> Mark:
+    start_s = file.number(f"the start of {where}")
+    end_s = file.number(f"the end of {where}")
+    return Mark(where, start_s, end_s, file.label(f"the label of {where}"))
+
+
+def _point(file: _File, where: str) -> Mark:
+    time_s = file.number(f"the time of {where}")
+    return Mark(where, time_s, time_s, file.label(f"the label of {where}"))

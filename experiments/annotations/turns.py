@@ -1,0 +1,178 @@
+"""Turns: who speaks when, and what, as a person or a tool wrote it down."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+from encoders.rows import quoted
+from encoders.utterance import Fault
+from experiments.annotations.plain import AnnotationError, tidy, tidy_name
+
+__all__ = ["AnnotationError", "Turn", "read_turns", "speakers_of", "within"]
+
+#: The module that reads a file, by the end of its name.
+FORMATS: Mapping[str, str] = MappingProxyType(
+    {
+        ".csv": "experiments.annotations.table",
+        ".eaf": "experiments.annotations.eaf",
+        ".json": "experiments.annotations.timeline_json",
+        ".rttm": "experiments.annotations.rttm",
+        ".srt": "experiments.annotations.srt",
+        ".stm": "experiments.annotations.stm",
+        ".textgrid": "experiments.annotations.textgrid",
+        ".tsv": "experiments.annotations.table",
+        ".txt": "experiments.annotations.lines",
+        ".vtt": "experiments.annotations.vtt",
+    }
+)
+TIERED = (".textgrid", ".eaf")
+#: Ends of turns are often rounded; the same bound as for segments of a corpus.
+PAST_END_S = 0.1
+#: Four months: far beyond any recording, and within what every format counts.
+LATEST_S = 1e7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One stretch of speech; both times in seconds from the start of the recording.
+
+    ``speaker`` and ``text`` are None where the annotation does not say; names are on one line and
+    in composed form, texts without blanks at their ends. A turn of no length is an instant, such
+    as the mark of a point tier: nobody can be heard in it.
+
+    Raises:
+        ValueError: the times are no finite numbers from 0, or the turn ends before it starts.
+    """
+
+    start_s: float
+    end_s: float
+    speaker: str | None = None
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        check_times(self.start_s, self.end_s)
+        object.__setattr__(self, "start_s", float(self.start_s))
+        object.__setattr__(self, "end_s", float(self.end_s))
+        object.__setattr__(self, "speaker", tidy_name(self.speaker))
+        object.__setattr__(self, "text", tidy(self.text))
+
+
+def check_times(start_s: float, end_s: float) -> None:
+    """Both times are seconds of a recording, in their order.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    for name, time_s in (("starts", start_s), ("ends", end_s)):
+        if not (math.isfinite(time_s) and 0 <= time_s <= LATEST_S):
+            raise ValueError(f"{name} at {time_s:g} s: expected seconds from 0 to {LATEST_S:g}")
+    if end_s < start_s:
+        raise ValueError(f"ends at {end_s:g} s, before it starts at {start_s:g} s")
+
+
+def read_turns(
+    path: Path | str,
+    *,
+    tier: str | None = None,
+    tiers: Sequence[str] | None = None,
+    recording: str | None = None,
+) -> tuple[Turn, ...]:
+    """Turns of a file, in the order of their start; its format is told by the end of its name.
+
+    TextGrid, ELAN: each tier is a speaker, its labels are the words; ``tiers`` names those that
+    are meant, ``tier`` the one whose labels are the names of the speakers instead. RTTM, STM,
+    ELAN: ``recording`` names the one that is meant where a file holds several.
+
+    Raises:
+        AnnotationError: no such file, an unknown format, or with every fault of the file, each
+            with its line, tier or cue.
+    """
+    path = Path(path)
+    module = FORMATS.get(path.suffix.lower())
+    if module is None:
+        what = f"unknown format {quoted(path.suffix)}: expected one of {', '.join(FORMATS)}"
+        raise AnnotationError(path, [Fault("file name", what)])
+    if path.suffix.lower() not in TIERED and not (tier is None and tiers is None):
+        what = f"a tier was named, but only {' and '.join(TIERED)} have tiers: leave it out"
+        raise AnnotationError(path, [Fault("file name", what)])
+    reading = Reading(path, tier, tiers, recording)
+    import_module(module).read(reading)
+    if not reading.turns and not reading.faults:
+        reading.fault("file", "no turns in it: expected at least one")
+    if reading.faults:
+        raise AnnotationError(path, reading.faults)
+    return tuple(sorted(reading.turns, key=lambda turn: (turn.start_s, turn.end_s)))
+
+
+@dataclass(slots=True)
+class Reading:
+    """A file while it is read: what of it is meant, its turns and its faults so far."""
+
+    path: Path
+    tier: str | None = None
+    tiers: Sequence[str] | None = None
+    recording: str | None = None
+    turns: list[Turn] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, where: str, what: str) -> None:
+        """Note what is wrong, and where."""
+        self.faults.append(Fault(where, what))
+
+    def turn(
+        self,
+        where: str,
+        span: tuple[float, float],
+        speaker: str | None = None,
+        text: str | None = None,
+    ) -> None:
+        """Note a turn from its start to its end in seconds, or the fault that it has."""
+        start_s, end_s = span
+        try:
+            self.turns.append(Turn(start_s=start_s, end_s=end_s, speaker=speaker, text=text))
+        except ValueError as error:
+            self.fault(where, str(error))
+
+    def one_recording(self, names: Iterable[str]) -> str | None:
+        """The recording whose turns are meant; a fault where that is open."""
+        found = list(dict.fromkeys(names))
+        if self.recording in found:
+            return self.recording
+        if self.recording is None and len(found) < 2:
+            return next(iter(found), None)
+        asked = "several recordings" if self.recording is None else f"no {quoted(self.recording)}"
+        listed = ", ".join(map(quoted, found[:10])) + (", ..." if len(found) > 10 else "")
+        self.fault("file", f"{asked}: it holds {listed}; say which one is meant")
+        return None
+
+
+def speakers_of(turns: Iterable[Turn]) -> tuple[str, ...]:
+    """Names of the speakers in the order in which they are first heard.
+
+    >>> speakers_of([Turn(start_s=0, end_s=1, speaker="b"), Turn(start_s=1, end_s=2)])
+    ('b',)
+    """
+    ordered = sorted(turns, key=lambda turn: turn.start_s)
+    return tuple(dict.fromkeys(turn.speaker for turn in ordered if turn.speaker is not None))
+
+
+def within(turns: Sequence[Turn], duration_s: float, source: Path | str) -> tuple[Turn, ...]:
+    """Turns of a recording of ``duration_s``; an end up to 0.1 s past its end is taken as its end.
+
+    Raises:
+        AnnotationError: turns lie further out, so that the file may be of another recording.
+    """
+    faults = [
+        Fault(
+            f"turn {number} ({turn.start_s:g} to {turn.end_s:g} s)",
+            f"past the end of the recording at {duration_s:g} s: is it the right file?",
+        )
+        for number, turn in enumerate(turns, start=1)
+        if turn.end_s > duration_s + PAST_END_S or turn.start_s > duration_s
+    ]
+    if faults:
+        raise AnnotationError(source, faults)
+    return tuple(replace(turn, end_s=min(turn.end_s, duration_s)) for turn in turns)

@@ -1,0 +1,106 @@
+"""``serfusion interview``: a recording in, who spoke when, what was said and how it sounded out."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from experiments.interviews.interview import Interviewed, Outcome
+
+console = Console()
+
+Model = Annotated[Path, typer.Argument(help="Folder of a model, as a run leaves it in model/.")]
+Recordings = Annotated[list[Path], typer.Argument(help="Audio or video files, of any length.")]
+Out = Annotated[Path, typer.Option(help="Folder; each recording gets one of its own in it.")]
+
+
+def interview(
+    model: Model,
+    recordings: Recordings,
+    out: Out,
+    turns: Annotated[
+        Path | None,
+        typer.Option(
+            help="Who speaks when: RTTM, STM, TextGrid, .eaf, VTT, SRT or CSV; for several "
+            "recordings a folder with a file of the same name for each."
+        ),
+    ] = None,
+    channels: Annotated[
+        bool, typer.Option("--channels", help="Each channel is one speaker.")
+    ] = False,
+    speakers: Annotated[
+        int | None, typer.Option(help="Guess which of N speakers is heard when.")
+    ] = None,
+    speaker_model: Annotated[
+        str | None,
+        typer.Option(help="x-vector checkpoint or folder of the guess [cepstral statistics]."),
+    ] = None,
+    transcript: Annotated[
+        Path | None,
+        typer.Option(help="What is said: formats as of --turns, or text with a line per turn."),
+    ] = None,
+    asr: Annotated[
+        str | None,
+        typer.Option(
+            help="Recogniser, as in whisper-small@language=de or pocketsphinx; or none "
+            "[whisper-base, where it cannot be had pocketsphinx]."
+        ),
+    ] = None,
+    abstain: Annotated[
+        float | None, typer.Option(help="Name no class where the highest probability is below P.")
+    ] = None,
+    smooth: Annotated[
+        int, typer.Option(help="Mean over so many neighbouring segments of a speaker.")
+    ] = 1,
+) -> None:
+    """Find the speech in recordings, transcribe it, and classify every segment."""
+    from experiments.interviews.interview import interview as run_interview
+    from experiments.interviews.options import InterviewOptions
+    from experiments.terminal import bars
+
+    options = InterviewOptions(
+        turns=turns,
+        channels=channels,
+        speakers=speakers,
+        speaker_model=speaker_model,
+        transcript=transcript,
+        asr=asr,
+        abstain=abstain,
+        smooth=smooth,
+    )
+    with bars() as progress:
+        outcome = run_interview(model, recordings, out, options, progress=progress)
+    _show(outcome)
+
+
+def _show(outcome: "Outcome") -> None:
+    for one in outcome.done:
+        for line in _lines(one):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if outcome.failures:
+        console.print(f"{len(outcome.failures)} could not be used:", markup=False)
+        for failure in outcome.failures:
+            console.print(f"  {failure.why}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _lines(one: "Interviewed") -> Iterator[str]:
+    if one.timeline is None:
+        yield f"{one.recording.name}: done before, in {one.folder}"
+        return
+    timeline = one.timeline
+    found = f"{len(timeline.segments)} segments, {len(timeline.speakers)} speakers"
+    yield f"{one.recording.name}: {timeline.duration_s:.1f} s, {found}, in {one.folder}"
+    yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
+    for note in timeline.facts["notes"]:
+        yield f"  {note}"
+    yield f"  {_pace(one.seconds, timeline.duration_s)}"
+
+
+def _pace(seconds: Mapping[str, float], duration_s: float) -> str:
+    """Seconds of each stage, and their share of the recording's length (real-time factor)."""
+    parts = [f"{stage} {took:.1f} s ({took / duration_s:.3f})" for stage, took in seconds.items()]
+    return "took " + ", ".join(parts)

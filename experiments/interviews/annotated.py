@@ -1,0 +1,128 @@
+"""What is known of a recording beforehand: turns and transcripts, from files of many formats."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from encoders.recognisers import normalise
+from encoders.utterance import Fault
+from experiments.annotations.plain import AnnotationError, read_text
+from experiments.annotations.turns import FORMATS, Turn, read_turns, within
+from experiments.interviews.pieces import SHORTEST_S, Voice
+
+#: The speaker of a turn whose file names none.
+NOBODY = "unknown"
+#: Speech without words, between sentences that have some, is kept from this length on.
+LEFT_OVER_S = 0.5
+
+
+def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
+    """The file of one recording: the source itself, or the one in the folder with its name.
+
+    Raises:
+        AnnotationError: there is none, or one file is to serve several recordings.
+    """
+    if not source.is_dir():
+        # A file of several recordings names them (RTTM, STM); any other holds one.
+        if others and source.suffix.lower() not in (".rttm", ".stm"):
+            what = "one file for several recordings: expected a folder with a file for each"
+            raise AnnotationError(source, [Fault(option, what)])
+        return source
+    known = {*FORMATS, ".txt"} if option == "--transcript" else {*FORMATS} - {".txt"}
+    there = sorted(
+        path
+        for path in source.iterdir()
+        if path.stem == recording.stem and path.suffix.lower() in known and path.is_file()
+    )
+    if len(there) == 1:
+        return there[0]
+    names = ", ".join(path.name for path in there)
+    what = f"several files of it ({names})" if there else f"no file named {recording.stem} in it"
+    raise AnnotationError(source, [Fault(recording.name, f"{what}: expected one")])
+
+
+def read_known(path: Path, duration_s: float, recording: str | None) -> tuple[Turn, ...]:
+    """Turns of a file that lie in the recording and last.
+
+    Raises:
+        AnnotationError: with every fault of the file.
+    """
+    turns = within(read_turns(path, recording=recording), duration_s, path)
+    lasting = tuple(one for one in turns if one.end_s - one.start_s >= SHORTEST_S)
+    if not lasting:
+        what = f"no turn of {SHORTEST_S:g} s or more: expected at least one"
+        raise AnnotationError(path, [Fault("file", what)])
+    return lasting
+
+
+def voices_of(turns: Sequence[Turn]) -> tuple[Voice, ...]:
+    """Turns as voices, with their words if they have some."""
+    return tuple(
+        Voice(one.start_s, one.end_s, one.speaker or NOBODY, text=normalise(one.text))
+        for one in turns
+    )
+
+
+def with_lines(voices: Sequence[Voice], path: Path) -> tuple[Voice, ...]:
+    """The words of a plain text, one line per turn, in the order of the turns.
+
+    Raises:
+        AnnotationError: it has more or fewer lines than there are turns.
+    """
+    lines = read_text(path).removesuffix("\n").split("\n")
+    while len(lines) > len(voices) and not lines[-1].strip():
+        lines.pop()
+    if len(lines) != len(voices):
+        what = (
+            f"{len(lines)} lines for {len(voices)} turns: expected one line per turn, an empty "
+            "one where nothing is said"
+        )
+        raise AnnotationError(path, [Fault("file", what)])
+    return tuple(
+        replace(voice, text=normalise(line)) for voice, line in zip(voices, lines, strict=True)
+    )
+
+
+def with_words(voices: Sequence[Voice], transcript: Sequence[Turn]) -> tuple[Voice, ...]:
+    """Voices cut to the stretches of a transcript, each with its words.
+
+    A stretch belongs to the speaker who speaks most in it, and lies where that speaker does; one
+    in which nobody does is nobody's. What no stretch covers stays without words.
+    """
+    said = [one for one in transcript if normalise(one.text) is not None]
+    found = [_spoken_by(one, voices) for one in said]
+    for voice in voices:
+        found += _left_over(replace(voice, text=None), said)
+    return tuple(sorted(found, key=lambda one: (one.start_s, one.end_s)))
+
+
+def _spoken_by(turn: Turn, voices: Sequence[Voice]) -> Voice:
+    shared: dict[tuple[str, int | None], list[Voice]] = {}
+    for voice in voices:
+        if voice.start_s < turn.end_s and voice.end_s > turn.start_s:
+            shared.setdefault((voice.speaker, voice.channel), []).append(voice)
+    text = normalise(turn.text)
+    if not shared:
+        return Voice(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=text)
+
+    def seconds(own: Sequence[Voice]) -> float:
+        return sum(min(one.end_s, turn.end_s) - max(one.start_s, turn.start_s) for one in own)
+
+    (speaker, channel), own = max(shared.items(), key=lambda item: seconds(item[1]))
+    start_s = max(turn.start_s, min(one.start_s for one in own))
+    end_s = min(turn.end_s, max(one.end_s for one in own))
+    if end_s - start_s < SHORTEST_S:
+        start_s, end_s = turn.start_s, turn.end_s
+    return Voice(start_s, end_s, speaker, channel, text)
+
+
+def _left_over(voice: Voice, said: Sequence[Turn]) -> list[Voice]:
+    """Parts of a voice that no stretch of the transcript covers."""
+    left, start_s = [], voice.start_s
+    for one in sorted(said, key=lambda turn: turn.start_s):
+        if one.end_s <= start_s or one.start_s >= voice.end_s:
+            continue
+        left.append(replace(voice, start_s=start_s, end_s=max(start_s, one.start_s)))
+        start_s = one.end_s
+    left.append(replace(voice, start_s=start_s, end_s=max(start_s, voice.end_s)))
+    return [one for one in left if one.length_s >= LEFT_OVER_S]

@@ -1,0 +1,109 @@
+"""Embeddings of pieces from a model's own encoders, and what its heads make of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from encoders.audio import Audio
+from encoders.extraction import SharedModel
+from encoders.pooling import for_head
+from encoders.specs import Modality, model_part
+from encoders.store import EmbeddingStore, audio_key, text_key
+from fusion.model import FusionModel
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """Probabilities of the classes for one piece, fused and from one modality alone.
+
+    ``voice`` and ``words`` are None where the piece lacks the modality, or the model has no heads
+    that read it alone.
+    """
+
+    fused: tuple[float, ...]
+    voice: tuple[float, ...] | None
+    words: tuple[float, ...] | None
+
+
+class Classifier:
+    """A model with its encoders, loaded when first needed; what it computed is kept in a store.
+
+    Raises:
+        ValueError: the model reads precomputed features, or nothing of a recording's sound.
+    """
+
+    def __init__(self, model: FusionModel, store: EmbeddingStore, device: str = "cpu") -> None:
+        if not any(one.name == "audio" for one in model.modalities.values()):
+            reads = ", ".join(sorted({one.name for one in model.modalities.values()})) or (
+                "precomputed features"
+            )
+            raise ValueError(
+                f"the model reads {reads}: expected one that hears audio, trained with --audio"
+            )
+        self.model = model
+        self._shared: dict[str, list[SharedModel]] = {"audio": [], "text": []}
+        for kind, group in self._shared.items():
+            specs = [one.encoder for one in model.modalities.values() if one.name == kind]
+            ordered = sorted(dict.fromkeys(specs), key=lambda spec: repr(model_part(spec)))
+            for _, same in groupby(ordered, key=model_part):
+                group.append(SharedModel(list(same), store, device))
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether some input of the model is text."""
+        return bool(self._shared["text"])
+
+    def classify(self, heard: Sequence[Audio], words: Sequence[str | None]) -> list[Sounds | str]:
+        """What each piece sounds like, or why it could not be encoded."""
+        contents: dict[str, list[tuple[str, Audio | str] | None]] = {
+            "audio": [(audio_key(one), one) for one in heard],
+            "text": [None if one is None else (text_key(one), one) for one in words],
+        }
+        failed: dict[str, str] = {}
+        for kind, shared in self._shared.items():
+            inputs = {str(k): pair for k, pair in enumerate(contents[kind]) if pair is not None}
+            for model in shared:
+                failed |= model.add({k: v for k, v in inputs.items() if k not in failed})
+        return [
+            failed[str(number)]
+            if str(number) in failed
+            else self._sounds({kind: own[number] for kind, own in contents.items()})
+            for number in range(len(heard))
+        ]
+
+    def _sounds(self, content: Mapping[str, tuple[str, Audio | str] | None]) -> Sounds:
+        inputs = {
+            name: self._embedding(modality, content[modality.name])
+            for name, modality in self.model.modalities.items()
+        }
+        alone = {
+            self.model.modalities[part.inputs[0]].name: _row(part.scores(inputs))
+            for part in self.model.parts
+            if len(part.inputs) == 1 and inputs[part.inputs[0]] is not None
+        }
+        voice, words = alone.get("audio"), alone.get("text")
+        if self.model.audio_weight is not None and voice is not None and words is None:
+            # Decision-level fusion of one decision is that decision: the heads of the other
+            # modality never learned what to say of nothing.
+            return Sounds(voice, voice, None)
+        fused = self.model.predict_embeddings(inputs)
+        return Sounds(tuple(fused.values()), voice, words)
+
+    def _embedding(
+        self, modality: Modality, content: tuple[str, Audio | str] | None
+    ) -> Tensor | None:
+        if content is None:
+            return None
+        spaces = (one.spaces for one in self._shared[modality.name])
+        space = next(own[modality.encoder] for own in spaces if modality.encoder in own)
+        stored = space.read([content[0]])[0]
+        return for_head(torch.from_numpy(stored.values), modality)
+
+
+def _row(scores: Float[np.ndarray, "1 targets"]) -> tuple[float, ...]:
+    return tuple(map(float, scores[0]))

@@ -1,0 +1,269 @@
+"""``interview``: one recording after the other, each to a timeline in a folder of its own."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from encoders.activity import Stretch
+from encoders.audio import AudioError
+from encoders.extraction import Failure, Progress
+from encoders.rows import parse_json
+from encoders.store import EmbeddingStore, make_folder, write_atomically
+from experiments.annotations.plain import AnnotationError
+from experiments.annotations.segments import Timeline
+from experiments.annotations.turns import read_turns
+from experiments.interviews.emotion import Classifier, Sounds
+from experiments.interviews.listening import Heard, listen_to
+from experiments.interviews.options import InterviewOptions
+from experiments.interviews.outputs import OUTPUTS, write_outputs
+from experiments.interviews.pieces import pieces_of
+from experiments.interviews.recognition import Recognition, recogniser_for
+from experiments.interviews.speakers import SOMEONE, Cast, cast_of
+from experiments.interviews.survey import Survey, survey
+from experiments.interviews.timing import Stopwatch
+from experiments.interviews.verdicts import segments_of
+from fusion.escaping import counted
+from fusion.model import FusionModel
+
+#: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.
+WORK = "work"
+#: What a finished recording was made from; without it, the recording is done (again).
+DONE = "done.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Interviewed:
+    """A recording that was done, now or before, with the seconds that each stage took now."""
+
+    recording: Path
+    folder: Path
+    timeline: Timeline | None
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All recordings of a command: those that were done, and those that could not be."""
+
+    done: tuple[Interviewed, ...]
+    failures: tuple[Failure, ...]
+
+
+def interview(
+    model: Path | str,
+    recordings: Sequence[Path | str],
+    out: Path | str,
+    options: InterviewOptions | None = None,
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Outcome:
+    """Timelines of recordings, each in ``out/<its name>/``.
+
+    A recording that cannot be read, or whose turns or words cannot, is listed among the failures;
+    the others are done. The same
+    call after an interruption goes on where it stopped, and does not do a finished one again.
+
+    Raises:
+        ValueError: no such model, one that hears nothing, or an option that cannot be met.
+    """
+    chosen, paths = options or InterviewOptions(), [Path(one) for one in recordings]
+    run = _Run(FusionModel.load(model), _model_sha256(Path(model)), chosen, device)
+    done: list[Interviewed] = []
+    failures: list[Failure] = []
+    for path, folder in zip(paths, folders_of(paths, Path(out)), strict=True):
+        try:
+            done.append(run.one(path, folder, len(paths) - 1, progress))
+        except (AudioError, AnnotationError) as error:
+            failures.append(Failure(path.name, str(error)))
+    return Outcome(tuple(done), tuple(failures))
+
+
+def folders_of(recordings: Sequence[Path], out: Path) -> Iterator[Path]:
+    """A folder for each recording, by its name; a second one of that name gets a number."""
+    taken: set[str] = set()
+    for path in recordings:
+        name, number = path.stem or "recording", 2
+        while name in taken:
+            name, number = f"{path.stem}-{number}", number + 1
+        taken.add(name)
+        yield out / name
+
+
+class _Run:
+    """What the recordings of one command share."""
+
+    def __init__(
+        self, model: FusionModel, model_sha256: str, options: InterviewOptions, device: str
+    ) -> None:
+        self.model = model
+        self.model_sha256 = model_sha256
+        self.options = options
+        self.device = device
+        self.recognition: Recognition | None = None
+        if not _words_are_known(options):
+            self.recognition = recogniser_for(options.asr, device)
+
+    def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
+        """One recording, unless it was done before with the same model and options."""
+        identity = self._identity(path)
+        if _was_done(folder, identity):
+            return Interviewed(path, folder, None, {})
+        make_folder(folder / WORK)
+        watch = Stopwatch()
+        with watch.stage("listening for speech"):
+            surveyed = survey(path, self.options.channels, progress)
+        with watch.stage("telling speakers apart"):
+            cast = cast_of(path, surveyed, self.options, others, progress)
+        heard = list(self._heard(path, folder, cast, surveyed, watch, progress))
+        timeline = self._timeline(path, surveyed, cast, heard)
+        with watch.stage("writing"):
+            write_outputs(timeline, surveyed, path, folder)
+        content = json.dumps({"identity": identity, "seconds": watch.seconds}, indent=2)
+        write_atomically(folder / WORK / DONE, content.encode())
+        return Interviewed(path, folder, timeline, watch.seconds)
+
+    def _heard(
+        self,
+        path: Path,
+        folder: Path,
+        cast: Cast,
+        surveyed: Survey,
+        watch: Stopwatch,
+        progress: Progress | None,
+    ) -> Iterator[Heard]:
+        work = folder / WORK
+        classifier = Classifier(self.model, EmbeddingStore(work), self.device)
+        if self.recognition is not None:
+            self.recognition.moved_to(work)
+        speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
+        pieces = pieces_of(cast.voices, speech)
+        return listen_to(path, pieces, classifier, self.recognition, watch, progress)
+
+    def _timeline(
+        self, path: Path, surveyed: Survey, cast: Cast, heard: Sequence[Heard]
+    ) -> Timeline:
+        options, targets = self.options, self.model.targets
+        return Timeline(
+            recording=path.name,
+            duration_s=surveyed.duration_s,
+            targets=targets,
+            segments=segments_of(heard, targets, options.abstain, options.smooth),
+            facts=self._facts(cast, heard),
+        )
+
+    def _facts(self, cast: Cast, heard: Sequence[Heard]) -> dict[str, Any]:
+        options, spoken = self.options, self.recognition
+        unable = [one for one in heard if not isinstance(one.sounds, Sounds)]
+        return {
+            "serfusion": version("serfusion"),
+            "model": self.model.arm,
+            "model_sha256": self.model_sha256,
+            "encoders": {
+                name: getattr(one.encoder, "checkpoint", one.encoder.family)
+                for name, one in self.model.modalities.items()
+            },
+            "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
+            "words": self._words_from(cast),
+            "languages": dict(spoken.languages) if spoken is not None else {},
+            "abstain_below": options.abstain,
+            "smoothed_over": options.smooth,
+            "silent": sum(one.silent for one in heard),
+            "not_classified": [
+                f"{one.piece.voice.start_s:.2f}-{one.piece.voice.end_s:.2f} s: {one.sounds}"
+                for one in unable
+            ],
+            "notes": list(_notes(self.model, heard)),
+        }
+
+    def _words_from(self, cast: Cast) -> str:
+        if self.options.transcript is not None:
+            return f"transcript {self.options.transcript.name}"
+        if self.recognition is not None:
+            return self.recognition.about
+        with_turns = any(one.text is not None for one in cast.voices)
+        return "with the turns" if with_turns else "none"
+
+    def _identity(self, path: Path) -> str:
+        """Sha256 over everything that decides the outputs of a recording."""
+        if not path.is_file():
+            raise AudioError(f"{path}: no such file")
+        status = path.stat()
+        fields = {name: str(value) for name, value in asdict(self.options).items()}
+        stamps = [_stamp(one) for one in (self.options.turns, self.options.transcript)]
+        identity = [
+            FORMAT_VERSION,
+            version("serfusion"),
+            [path.name, status.st_size, status.st_mtime_ns],
+            self.model_sha256,
+            fields,
+            stamps,
+        ]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+
+def _words_are_known(options: InterviewOptions) -> bool:
+    """Whether words come along, so that no recogniser is needed."""
+    if options.transcript is not None:
+        return True
+    # Of a folder of turns some may be without words; faults are told with their recording.
+    if options.turns is None or not options.turns.is_file():
+        return False
+    try:
+        return all(one.text is not None for one in read_turns(options.turns))
+    except AnnotationError:
+        return False
+
+
+def _all_speech(surveyed: Survey) -> tuple[Stretch, ...]:
+    """Stretches in which any channel holds speech, without overlap."""
+    found: list[Stretch] = []
+    every = (one for own in surveyed.speech_by_channel() for one in own)
+    for one in sorted(every, key=lambda stretch: stretch.start_s):
+        if found and one.start_s <= found[-1].end_s:
+            found[-1] = Stretch(found[-1].start_s, max(found[-1].end_s, one.end_s))
+        else:
+            found.append(one)
+    return tuple(found)
+
+
+def _notes(model: FusionModel, heard: Sequence[Heard]) -> Iterator[str]:
+    reads_words = any(one.name == "text" for one in model.modalities.values())
+    missing = sum(one.said.trusted is None for one in heard)
+    if reads_words and missing:
+        which = f"{counted(missing, 'segment')} of {len(heard)}"
+        yield f"{which} without words that can be trusted: classified by voice"
+    if not reads_words:
+        yield "the model hears the voice only; words are shown, not classified"
+    yield "probabilities are the model's own, learned on its corpus and not checked on this one"
+
+
+def _was_done(folder: Path, identity: str) -> bool:
+    try:
+        found = parse_json((folder / WORK / DONE).read_bytes())
+    except (OSError, ValueError):
+        return False
+    whole = all((folder / name).is_file() for name in OUTPUTS)
+    return whole and isinstance(found, dict) and found.get("identity") == identity
+
+
+def _stamp(path: Path | None) -> list[Any] | None:
+    """Content of a file of turns, or of every file of a folder of them."""
+    if path is None:
+        return None
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [
+        [one.name, hashlib.sha256(one.read_bytes()).hexdigest()] for one in files if one.is_file()
+    ]
+
+
+def _model_sha256(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("model.json", "heads.safetensors"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""What an interview command asks for, checked before any work starts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.config import OptionError
+
+MOST_SPEAKERS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterviewOptions:
+    """Options of ``serfusion interview`` that hold for all its recordings.
+
+    ``turns`` and ``transcript`` name a file or, for several recordings, a folder with one file
+    per recording, named like it. ``asr`` "none" recognises nothing; None is whisper-base, or where
+    its weights are not to be had pocketsphinx, which is told. ``abstain`` is the probability
+    below which no class is named; ``smooth`` the number of neighbouring pieces of one speaker
+    whose mean is taken (1: none). ``speaker_model`` is an x-vector checkpoint for the guess.
+    """
+
+    turns: Path | None = None
+    channels: bool = False
+    speakers: int | None = None
+    speaker_model: str | None = None
+    transcript: Path | None = None
+    asr: str | None = None
+    abstain: float | None = None
+    smooth: int = 1
+
+    def __post_init__(self) -> None:
+        ways = {
+            "--turns": self.turns is not None,
+            "--channels": self.channels,
+            "--speakers": self.speakers is not None,
+        }
+        given = [name for name, wanted in ways.items() if wanted]
+        if len(given) > 1:
+            raise OptionError(f"{' and '.join(given)}: expected one way to tell who speaks")
+        if self.speakers is not None and not 1 <= self.speakers <= MOST_SPEAKERS:
+            raise OptionError(f"--speakers {self.speakers}: expected 1 to {MOST_SPEAKERS}")
+        if self.speaker_model is not None and self.speakers is None:
+            raise OptionError("--speaker-model: needs --speakers N, whose guess it makes")
+        if self.abstain is not None and not 0 <= self.abstain <= 1:
+            raise OptionError(f"--abstain {self.abstain:g}: expected a probability from 0 to 1")
+        if self.smooth < 1 or self.smooth % 2 == 0:
+            raise OptionError(f"--smooth {self.smooth}: expected an odd number of pieces, as in 3")

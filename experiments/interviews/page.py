@@ -1,0 +1,257 @@
+"""``interview.html``: one page with the player, the emotion of each speaker, and the transcript.
+
+It loads nothing but the recording, which is in it where it is short and lies beside it otherwise.
+"""
+
+import base64
+import io
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import soundfile
+from jaxtyping import Float32
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from encoders.audio import Audio, resample
+from encoders.store import write_atomically
+from encoders.streaming import Span, read_spans
+from experiments.annotations.segments import Segment, Timeline
+from experiments.interviews.survey import Survey
+from fusion.escaping import counted
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+#: A recording up to this long is put into the page, as Ogg Vorbis of about 0.5 MB.
+EMBEDDED_S = 120.0
+EMBEDDED_RATE_HZ = 16000
+#: Colours that the style sheet has; further classes take them from the start again.
+COLOURS = 8
+#: Points of the drawn wave, and bars of a time course.
+WAVE_POINTS, BARS = 1000, 48
+#: What stands where no class was named, and where there was none to name.
+UNSURE, UNHEARD = "unsure", "not classified"
+
+
+@dataclass(frozen=True, slots=True)
+class Feeling:
+    """A class, or what stands for none, with its colour."""
+
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A segment as it is shown; ``left`` and ``width`` in percent of the recording."""
+
+    number: int
+    segment: Segment
+    feeling: str
+    colour: str
+    sure: str
+    alone: str
+    left: str
+    width: str
+
+    @property
+    def title(self) -> str:
+        """What the mouse is told."""
+        return f"{clock(self.segment.start_s)} {self.segment.speaker}: {self.feeling} {self.sure}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a bar; its height in percent."""
+
+    colour: str
+    height: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A speaker's totals: shares in percent in the order of the feelings, bars over time."""
+
+    name: str
+    seconds: float
+    segments: int
+    shares: tuple[str, ...]
+    course: tuple[tuple[Part, ...], ...]
+
+
+def write_page(timeline: Timeline, surveyed: Survey, recording: Path, path: Path) -> None:
+    """Write the page of a recording; complete on disk or not there at all."""
+    source = source_of(recording, path, surveyed.duration_s)
+    write_atomically(path, page(timeline, surveyed.peaks, source).encode())
+
+
+def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) -> str:
+    """The page as HTML; ``source`` is the address of the recording, relative or with its data."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    feelings = feelings_of(timeline)
+    return environment.get_template("interview.html.j2").render(
+        timeline=timeline,
+        rows=[*_rows(timeline, feelings)],
+        feelings=feelings,
+        speakers=[_speaker(name, timeline, feelings) for name in timeline.speakers],
+        facts=[*_facts(timeline.facts)],
+        source=source,
+        shown_source="the recording" if source.startswith("data:") else source,
+        wave=wave(peaks),
+        wave_width=WAVE_POINTS,
+        bin_s=timeline.duration_s / BARS,
+        clock=clock,
+        counted=counted,
+        # Ours, and without anything of a recording in them.
+        css=Markup((TEMPLATES / "interview.css").read_text(encoding="utf-8")),
+        js=Markup((TEMPLATES / "interview.js").read_text(encoding="utf-8")),
+    )
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> clock(3725.9)
+    '1:02:05'
+    """
+    whole = math.floor(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def feelings_of(timeline: Timeline) -> tuple[Feeling, ...]:
+    """The classes with their colours, and what stands for none where it is needed."""
+    found = [Feeling(name, f"e{k % COLOURS}") for k, name in enumerate(timeline.targets)]
+    names = {_feeling(one) for one in timeline.segments}
+    found += [Feeling(name, "none") for name in (UNSURE, UNHEARD) if name in names]
+    return tuple(found)
+
+
+def wave(peaks: Float32[np.ndarray, "points"]) -> str:
+    """The outline of a recording as an SVG path, 1000 wide, from -1 to 1."""
+    if not len(peaks):
+        return ""
+    edges = np.linspace(0, len(peaks), min(WAVE_POINTS, len(peaks)) + 1).astype(int)
+    heights = np.maximum.reduceat(peaks, edges[:-1])
+    heights = heights / max(float(heights.max()), 1e-6)
+    step = WAVE_POINTS / len(heights)
+    over = [f"{k * step:.1f} {-height:.2f}" for k, height in enumerate(heights)]
+    under = [f"{k * step:.1f} {height:.2f}" for k, height in enumerate(heights)]
+    return f"M{'L'.join(over)}L{'L'.join(reversed(under))}Z"
+
+
+def source_of(recording: Path, path: Path, duration_s: float) -> str:
+    """Address of a recording for a page: its data where it is short, else the way to it."""
+    if duration_s <= EMBEDDED_S:
+        return f"data:audio/ogg;base64,{_embedded(recording, duration_s)}"
+    way = os.path.relpath(recording.resolve(), path.parent.resolve())
+    return quote(Path(way).as_posix())
+
+
+def _embedded(recording: Path, duration_s: float) -> str:
+    whole = next(read_spans(recording, [Span(0.0, duration_s)]))
+    samples = resample(whole, EMBEDDED_RATE_HZ).samples
+    content = io.BytesIO()
+    loud = Audio(samples.clip(-1, 1), EMBEDDED_RATE_HZ)
+    soundfile.write(content, loud.samples, loud.sample_rate_hz, format="OGG", subtype="VORBIS")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+# ---------------------------------------------------------------- what is shown of a segment
+
+
+def _feeling(segment: Segment) -> str:
+    if segment.label is not None:
+        return segment.label
+    return UNSURE if segment.probabilities else UNHEARD
+
+
+def _rows(timeline: Timeline, feelings: Sequence[Feeling]) -> Iterator[Row]:
+    colours = {one.name: one.colour for one in feelings}
+    scale = 100 / timeline.duration_s
+    for number, one in enumerate(timeline.segments):
+        feeling = _feeling(one)
+        yield Row(
+            number=number,
+            segment=one,
+            feeling=feeling,
+            colour=colours[feeling],
+            sure=f"{max(one.probabilities):.2f}" if one.probabilities else "",
+            alone=_alone(one, timeline.targets),
+            left=f"{scale * one.start_s:.3f}",
+            width=f"{scale * (one.end_s - one.start_s):.3f}",
+        )
+
+
+def _alone(segment: Segment, targets: Sequence[str]) -> str:
+    """What each modality says alone, where both say something."""
+    if segment.voice is None or segment.words is None:
+        return ""
+    said = []
+    for name, values in (("voice says", segment.voice), ("words say", segment.words)):
+        highest = max(values)
+        said.append(f"{name} {targets[values.index(highest)]} {highest:.2f}")
+    return ", ".join(said)
+
+
+# ---------------------------------------------------------------- what is shown of a speaker
+
+
+def _speaker(name: str, timeline: Timeline, feelings: Sequence[Feeling]) -> Speaker:
+    own = [one for one in timeline.segments if one.speaker == name]
+    totals = [sum(_length(one) for one in own if _feeling(one) == f.name) for f in feelings]
+    whole = sum(totals)
+    return Speaker(
+        name=name,
+        seconds=whole,
+        segments=len(own),
+        shares=tuple(f"{100 * total / whole:.0f}" for total in totals),
+        course=tuple(_course(own, timeline.duration_s, feelings)),
+    )
+
+
+def _length(segment: Segment) -> float:
+    return segment.end_s - segment.start_s
+
+
+def _course(
+    own: Sequence[Segment], duration_s: float, feelings: Sequence[Feeling]
+) -> Iterator[tuple[Part, ...]]:
+    """Seconds of each class within each bar's stretch of time, in percent of the stretch."""
+    size = duration_s / BARS
+    seconds = np.zeros((BARS, len(feelings)))
+    places = {one.name: place for place, one in enumerate(feelings)}
+    for one in own:
+        first, last = int(one.start_s // size), min(int(one.end_s // size), BARS - 1)
+        for bar in range(min(first, last), last + 1):
+            inside = min(one.end_s, (bar + 1) * size) - max(one.start_s, bar * size)
+            seconds[bar, places[_feeling(one)]] += max(0.0, inside)
+    for row in 100 * seconds / size:
+        yield tuple(
+            Part(feeling.colour, f"{height:.1f}")
+            for feeling, height in zip(feelings, row, strict=True)
+            if height > 0
+        )
+
+
+def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in facts.items():
+        if name == "notes" or value in (None, {}, []):
+            continue
+        if isinstance(value, Mapping):
+            text = "; ".join(f"{key}: {one}" for key, one in value.items())
+        elif isinstance(value, list | tuple):
+            text = "; ".join(map(str, value))
+        else:
+            text = str(value)
+        yield name.replace("_", " "), text

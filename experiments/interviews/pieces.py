@@ -1,0 +1,176 @@
+"""Pieces of a recording that are classified: 1 to 20 s, cut at pauses, one speaker each."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from encoders.activity import Stretch
+
+#: Lengths of a piece in seconds. Shorter ones stay where a speaker says no more at a time.
+MIN_S, MAX_S = 1.0, 20.0
+#: A pause of this length ends a piece; across a shorter one a speaker is taken to go on.
+PAUSE_S = 0.5
+#: A short piece joins what its speaker says up to this long before or after.
+REACH_S = 1.0
+#: What is shorter than this is a click of the annotator's mouse: encoders need some frames.
+SHORTEST_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A stretch that one speaker holds; ``text`` are the words that are known to be in it."""
+
+    start_s: float
+    end_s: float
+    speaker: str
+    channel: int | None = None
+    text: str | None = None
+
+    @property
+    def length_s(self) -> float:
+        """Its length in seconds."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is classified at once; ``speech_s`` of it is speech by the voice activity."""
+
+    voice: Voice
+    overlap: bool
+    speech_s: float
+
+
+def pieces_of(voices: Sequence[Voice], speech: Sequence[Stretch]) -> tuple[Piece, ...]:
+    """Cut and join the voices of a recording; ``speech`` says where pauses are.
+
+    Voices whose words are known are never joined with others.
+    """
+    ordered = sorted(
+        (one for one in voices if one.length_s >= SHORTEST_S), key=lambda one: one.start_s
+    )
+    others, heard = _Others(ordered), Heard(speech)
+    joined = _joined(_joined(ordered, PAUSE_S, MAX_S, others), REACH_S, MIN_S, others)
+    cut = [part for one in joined for part in _cut(one, heard)]
+    cut.sort(key=lambda one: (one.start_s, one.end_s))
+    click_s = SHORTEST_S / 2
+    return tuple(
+        Piece(
+            one,
+            others.speak(one.start_s + click_s, one.end_s - click_s, one.speaker),
+            heard.seconds(one.start_s, one.end_s),
+        )
+        for one in cut
+    )
+
+
+class _Others:
+    """When speakers other than a given one speak."""
+
+    def __init__(self, voices: Sequence[Voice]) -> None:
+        self._starts = np.array([one.start_s for one in voices])
+        self._ends = np.array([one.end_s for one in voices])
+        names = {name: number for number, name in enumerate({one.speaker for one in voices})}
+        self._names = names
+        self._speakers = np.array([names[one.speaker] for one in voices], np.int64)
+
+    def speak(self, start_s: float, end_s: float, than: str) -> bool:
+        """Whether someone else is heard after the start and before the end."""
+        within = (self._starts < end_s) & (self._ends > start_s)
+        return bool((within & (self._speakers != self._names[than])).any())
+
+
+class Heard:
+    """Stretches of speech, in their order and without overlap, to be asked about."""
+
+    def __init__(self, speech: Sequence[Stretch]) -> None:
+        self._speech = speech
+        self._starts = [one.start_s for one in speech]
+        self._ends = [one.end_s for one in speech]
+
+    def within(self, start_s: float, end_s: float) -> Sequence[Stretch]:
+        """Stretches that have a part between two times."""
+        return self._speech[bisect_right(self._ends, start_s) : bisect_left(self._starts, end_s)]
+
+    def seconds(self, start_s: float, end_s: float) -> float:
+        """Seconds of speech between two times."""
+        inside = self.within(start_s, end_s)
+        return sum(min(one.end_s, end_s) - max(one.start_s, start_s) for one in inside)
+
+
+def _joined(voices: Sequence[Voice], gap_s: float, short_s: float, others: _Others) -> list[Voice]:
+    """Neighbours of one speaker as one, where either is at most ``short_s`` long.
+
+    They are neighbours up to ``gap_s`` apart, if nobody else speaks between them.
+    """
+    found: list[Voice] = []
+    last: dict[tuple[str, int | None], int] = {}
+    for one in sorted(voices, key=lambda voice: voice.start_s):
+        key = (one.speaker, one.channel)
+        before = found[last[key]] if key in last else None
+        if before is not None and _go_together(before, one, gap_s, short_s, others):
+            found[last[key]] = _both(before, one)
+        else:
+            last[key] = len(found)
+            found.append(one)
+    return found
+
+
+def _both(first: Voice, second: Voice) -> Voice:
+    text = None if first.text is None else f"{first.text} {second.text}"
+    return replace(first, end_s=max(first.end_s, second.end_s), text=text)
+
+
+def _go_together(
+    first: Voice, second: Voice, gap_s: float, short_s: float, others: _Others
+) -> bool:
+    if (first.text is None) != (second.text is None):
+        return False
+    if second.start_s - first.end_s > gap_s or min(first.length_s, second.length_s) > short_s:
+        return False
+    if second.end_s - first.start_s > MAX_S and second.start_s > first.end_s:
+        return False
+    return not others.speak(first.end_s, second.start_s, first.speaker)
+
+
+# ---------------------------------------------------------------- cutting
+
+
+def _cut(voice: Voice, heard: Heard) -> Iterator[Voice]:
+    """Parts of parts, until none is longer than 20 s; the words go along."""
+    if voice.length_s <= MAX_S:
+        yield voice
+        return
+    at_s = _best_cut(voice, heard)
+    before, after = _words_apart(voice, at_s, heard)
+    yield from _cut(replace(voice, end_s=at_s, text=before), heard)
+    yield from _cut(replace(voice, start_s=at_s, text=after), heard)
+
+
+def _best_cut(voice: Voice, heard: Heard) -> float:
+    """The middle of the longest pause in the middle half; without a pause there, the middle."""
+    quarter_s = voice.length_s / 4
+    low, high = voice.start_s + quarter_s, voice.end_s - quarter_s
+    inside = heard.within(voice.start_s, voice.end_s)
+    pauses = [Stretch(one.end_s, other.start_s) for one, other in pairwise(inside)]
+    reached = [one for one in pauses if low <= _middle(one) <= high]
+    if not reached:
+        return (low + high) / 2
+    return _middle(max(reached, key=lambda one: one.length_s))
+
+
+def _middle(stretch: Stretch) -> float:
+    return (stretch.start_s + stretch.end_s) / 2
+
+
+def _words_apart(voice: Voice, at_s: float, heard: Heard) -> tuple[str | None, str | None]:
+    """Words before and after a cut, shared out by seconds of speech: nobody said where they lie."""
+    if voice.text is None:
+        return None, None
+    words = voice.text.split()
+    first, both = heard.seconds(voice.start_s, at_s), heard.seconds(voice.start_s, voice.end_s)
+    number = round(len(words) * (first / both if both else 0.5))
+    return " ".join(words[:number]) or None, " ".join(words[number:]) or None

@@ -1,0 +1,81 @@
+"""Who speaks when, by the way that the command names, with the words that come along."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.extraction import Progress
+from experiments.interviews.annotated import (
+    file_for,
+    read_known,
+    voices_of,
+    with_lines,
+    with_words,
+)
+from experiments.interviews.guess import guess_speakers, speaker_encoder
+from experiments.interviews.options import InterviewOptions
+from experiments.interviews.pieces import Voice
+from experiments.interviews.survey import Survey
+
+#: The one speaker of a recording of which nothing is said.
+SOMEONE = "speaker"
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The voices of a recording, and how they were told apart."""
+
+    voices: tuple[Voice, ...]
+    how: str
+
+
+def cast_of(
+    path: Path,
+    surveyed: Survey,
+    options: InterviewOptions,
+    others: int,
+    progress: Progress | None,
+) -> Cast:
+    """Voices of a recording, one of ``others`` + 1; words of ``--transcript`` are in them.
+
+    Raises:
+        AnnotationError: a file of turns or words has faults.
+        ValueError: speakers cannot be told apart.
+    """
+    cast = _told_apart(path, surveyed, options, others, progress)
+    if options.transcript is None:
+        return cast
+    source = file_for(options.transcript, path, others, "--transcript")
+    if source.suffix.lower() == ".txt":
+        return Cast(with_lines(cast.voices, source), cast.how)
+    said = read_known(source, surveyed.duration_s, path.stem if others else None)
+    named = all(one.speaker is not None for one in said if one.text is not None)
+    if cast.how == SOMEONE and named:
+        return Cast(voices_of(said), f"turns of {source.name}")
+    return Cast(with_words(cast.voices, said), cast.how)
+
+
+def _told_apart(
+    path: Path,
+    surveyed: Survey,
+    options: InterviewOptions,
+    others: int,
+    progress: Progress | None,
+) -> Cast:
+    if options.turns is not None:
+        source = file_for(options.turns, path, others, "--turns")
+        turns = read_known(source, surveyed.duration_s, path.stem if others else None)
+        return Cast(voices_of(turns), f"turns of {source.name}")
+    if options.channels:
+        voices = [
+            Voice(one.start_s, one.end_s, f"channel {number}", number - 1)
+            for number, own in enumerate(surveyed.speech_by_channel(), start=1)
+            for one in own
+        ]
+        return Cast(tuple(voices), "one speaker per channel")
+    if options.speakers is not None and options.speakers > 1:
+        encoder = speaker_encoder(options.speaker_model)
+        count = options.speakers
+        found = guess_speakers(path, surveyed.speech(), count, encoder, progress)
+        return Cast(found, f"speaker guess ({count} speakers, {encoder.name})")
+    everyone = [Voice(one.start_s, one.end_s, SOMEONE) for one in surveyed.speech()]
+    return Cast(tuple(everyone), SOMEONE)

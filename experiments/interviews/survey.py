@@ -1,0 +1,170 @@
+"""The first pass over a recording: its length, its loudness, and where speech is."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from jaxtyping import Float32
+
+from encoders.activity import SAMPLE_RATE_HZ, WINDOW, Stretch, VoiceActivity, speech_in
+from encoders.audio import AudioError, Samples
+from encoders.extraction import Progress
+from encoders.streaming import BLOCK_S, Block, Resampler, read_blocks
+
+#: Seconds that one peak of the drawn wave speaks for.
+PEAK_S = 0.05
+#: A channel that is this much softer than the loudest one hears that one's speaker, not its own.
+CROSSTALK_DB = 12.0
+#: Two channels whose difference lies this far below them hold the same sound.
+SAME_DB = -60.0
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One stream at 16 kHz in windows of 32 ms: probability of speech, and power."""
+
+    probabilities: Float32[np.ndarray, "windows"]
+    power: Float32[np.ndarray, "windows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one pass tells of a recording.
+
+    ``tracks`` is the mean of the channels, or one per channel where each is a speaker; ``peaks``
+    are the largest magnitudes of every :data:`PEAK_S` seconds of the mean.
+    """
+
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    tracks: tuple[Track, ...]
+    peaks: Float32[np.ndarray, "points"]
+
+    def speech(self) -> tuple[Stretch, ...]:
+        """Stretches of speech in the mean of the channels."""
+        return speech_in(self.tracks[0].probabilities, self.duration_s)
+
+    def speech_by_channel(self) -> tuple[tuple[Stretch, ...], ...]:
+        """Stretches of speech in each channel, without what it only hears of a louder one."""
+        power = np.stack([track.power for track in self.tracks])
+        own = power >= power.max(axis=0) * 10 ** (-CROSSTALK_DB / 10)
+        return tuple(
+            speech_in(np.where(mine, track.probabilities, np.float32(0)), self.duration_s)
+            for track, mine in zip(self.tracks, own, strict=True)
+        )
+
+
+def survey(path: Path, by_channel: bool = False, progress: Progress | None = None) -> Survey:
+    """Listen to a recording once, block by block.
+
+    Raises:
+        AudioError: it cannot be read, is damaged, or has no channels to tell apart.
+    """
+    listeners: list[_Listener] = []
+    peaks, difference = _Peaks(), _Difference()
+    end, rate, channels, expected = 0, 0, 0, _blocks_of(path)
+    for number, block in enumerate(read_blocks(path), start=1):
+        if not listeners:
+            rate, channels = block.sample_rate_hz, len(block.samples)
+            _check_channels(path, channels, by_channel)
+            listeners = [_Listener(rate, c) for c in (range(channels) if by_channel else [None])]
+        for listener in listeners:
+            listener.hear(block)
+        peaks.add(block.mono(), rate)
+        if by_channel:
+            difference.add(block)
+        end = block.stop
+        if progress is not None:
+            progress("blocks heard", number, max(number, expected))
+    if by_channel:
+        difference.check(path)
+    tracks = tuple(listener.track() for listener in listeners)
+    return Survey(end / rate, rate, channels, tracks, peaks.all())
+
+
+def _blocks_of(path: Path) -> int:
+    """Blocks that a header promises; 0 where only reading tells."""
+    try:
+        return math.ceil(soundfile.info(path).duration / BLOCK_S)
+    except (RuntimeError, OverflowError):
+        return 0
+
+
+class _Listener:
+    """Speech and power of one channel, or of their mean."""
+
+    def __init__(self, rate_hz: int, channel: int | None) -> None:
+        self.channel = channel
+        self._resampler = Resampler(rate_hz, SAMPLE_RATE_HZ)
+        self._activity = VoiceActivity()
+        self._rest = np.zeros(0, np.float32)
+        self._probabilities: list[np.ndarray] = []
+        self._power: list[np.ndarray] = []
+
+    def hear(self, block: Block) -> None:
+        self._take(self._resampler.push(block.mono(self.channel)), last=False)
+
+    def track(self) -> Track:
+        self._take(self._resampler.push(np.zeros(0, np.float32), last=True), last=True)
+        return Track(np.concatenate(self._probabilities), np.concatenate(self._power))
+
+    def _take(self, samples: Samples, last: bool) -> None:
+        self._probabilities.append(self._activity.probabilities(samples, last))
+        joined = np.concatenate([self._rest, samples])
+        if last:
+            joined = np.pad(joined, (0, -len(joined) % WINDOW))
+        whole = len(joined) // WINDOW * WINDOW
+        self._power.append(np.square(joined[:whole]).reshape(-1, WINDOW).mean(axis=1))
+        self._rest = joined[whole:]
+
+
+class _Peaks:
+    """Largest magnitude of every stretch of the same length."""
+
+    def __init__(self) -> None:
+        self._found: list[np.ndarray] = []
+        self._rest = np.zeros(0, np.float32)
+
+    def add(self, samples: Samples, rate: int) -> None:
+        size = max(1, round(PEAK_S * rate))
+        joined = np.concatenate([self._rest, np.abs(samples)])
+        whole = len(joined) // size * size
+        self._found.append(joined[:whole].reshape(-1, size).max(axis=1))
+        self._rest = joined[whole:]
+
+    def all(self) -> Float32[np.ndarray, "points"]:
+        rest = [self._rest.max(keepdims=True)] if len(self._rest) else []
+        return np.concatenate([*self._found, *rest])
+
+
+class _Difference:
+    """Whether the channels differ at all: a mono recording may be stored as stereo."""
+
+    def __init__(self) -> None:
+        self.power = 0.0
+        self.apart = 0.0
+
+    def add(self, block: Block) -> None:
+        first = block.samples[0].astype(np.float64)
+        self.power += float(np.square(first).sum())
+        for other in block.samples[1:]:
+            self.apart += float(np.square(first - other).sum())
+
+    def check(self, path: Path) -> None:
+        if self.apart <= self.power * 10 ** (SAME_DB / 10) + _TINY:
+            raise AudioError(
+                f"{path}: all its channels hold the same sound, so that they are no speakers: "
+                "leave out --channels, or say --speakers N or --turns FILE"
+            )
+
+
+def _check_channels(path: Path, channels: int, by_channel: bool) -> None:
+    if by_channel and channels < 2:
+        raise AudioError(
+            f"{path}: one channel, expected one per speaker (--channels): "
+            "say --speakers N or --turns FILE instead"
+        )

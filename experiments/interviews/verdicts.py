@@ -1,0 +1,80 @@
+"""From probabilities to the segments of a timeline: smoothing over neighbours, abstention."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from experiments.annotations.segments import Segment
+from experiments.interviews.emotion import Sounds
+from experiments.interviews.listening import Heard
+
+
+def segments_of(
+    heard: Sequence[Heard], targets: Sequence[str], abstain: float | None, smooth: int
+) -> tuple[Segment, ...]:
+    """Segments of all pieces.
+
+    No class is named where the highest probability is below ``abstain``. A piece that is silent,
+    or that could not be encoded, has no probabilities either.
+    """
+    able = [one for one in heard if isinstance(one.sounds, Sounds) and not one.silent]
+    rows = iter(smoothed(able, smooth))
+    return tuple(
+        _classified(one, tuple(map(float, next(rows))), targets, abstain)
+        if isinstance(one.sounds, Sounds) and not one.silent
+        else _segment(one)
+        for one in heard
+    )
+
+
+def smoothed(heard: Sequence[Heard], width: int) -> Float64[np.ndarray, "pieces targets"]:
+    """Fused probabilities, each the mean over the ``width`` pieces of its speaker around it.
+
+    At the ends of a recording fewer pieces are there to be averaged.
+    """
+    rows = np.array([one.sounds.fused for one in heard if isinstance(one.sounds, Sounds)])
+    if width == 1 or not len(rows):
+        return rows.reshape(len(rows), -1 if len(rows) else 0)
+    found = np.empty_like(rows)
+    for own in _by_speaker(heard).values():
+        for place, index in enumerate(own):
+            around = own[max(0, place - width // 2) : place + width // 2 + 1]
+            found[index] = rows[around].mean(axis=0)
+    return found
+
+
+def _by_speaker(heard: Sequence[Heard]) -> Mapping[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for index, one in enumerate(heard):
+        found.setdefault(one.piece.voice.speaker, []).append(index)
+    return found
+
+
+def _classified(
+    one: Heard, fused: tuple[float, ...], targets: Sequence[str], abstain: float | None
+) -> Segment:
+    assert isinstance(one.sounds, Sounds)
+    highest = max(fused)
+    unsure = abstain is not None and highest < abstain
+    return replace(
+        _segment(one),
+        label=None if unsure else targets[fused.index(highest)],
+        probabilities=fused,
+        voice=one.sounds.voice,
+        words=one.sounds.words,
+    )
+
+
+def _segment(one: Heard) -> Segment:
+    voice = one.piece.voice
+    return Segment(
+        start_s=voice.start_s,
+        end_s=voice.end_s,
+        speaker=voice.speaker,
+        text=one.said.text,
+        text_doubtful=one.said.doubts,
+        probabilities=(),
+        overlap=one.piece.overlap,
+    )

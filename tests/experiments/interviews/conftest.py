@@ -1,0 +1,78 @@
+"""A tiny model that hears and reads, and a talk between two synthetic voices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import REPOSITORY
+
+VOICES = REPOSITORY / "experiments" / "demo_corpus" / "voices"
+TARGETS = ("angry", "calm", "sad")
+RATE = 16000
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
+    """Folder of a model by its arm: late, concat, audio or text, with random heads."""
+    root = tmp_path_factory.mktemp("models")
+
+    def build(arm: str = "late", scale: float = 1.0) -> Path:
+        import torch
+
+        from encoders.names import parse_modality
+        from fusion.heads import DEFAULTS, HEADS, InputShape
+        from fusion.model import FusionModel, Part
+
+        folder = root / f"{arm}-{scale:g}"
+        if folder.exists():
+            return folder
+        inputs = {
+            "audio": (parse_modality("logmel", "audio"), 480),
+            "text": (parse_modality(str(text_checkpoint("bert")), "text"), 32),
+        }
+
+        def part(*names: str) -> Part:
+            dims = tuple(inputs[name][1] for name in names)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(1)
+                shapes = [InputShape(dim, 1, 1) for dim in dims]
+                head = HEADS["mlp"](shapes, len(TARGETS), DEFAULTS["mlp"]).eval()
+                for values in head.parameters():
+                    values.data.mul_(scale)
+            return Part("mlp", names, dims, (1,) * len(dims), DEFAULTS["mlp"], (head,))
+
+        names = {"audio": ("audio",), "text": ("text",)}.get(arm, ("audio", "text"))
+        parts = (part("audio"), part("text")) if arm == "late" else (part(*names),)
+        weight = 0.5 if arm == "late" else None
+        modalities = {name: inputs[name][0] for name in names}
+        FusionModel(arm, TARGETS, modalities, parts, weight).save(folder)
+        return folder
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def talk(tmp_path_factory) -> Path:
+    """Twelve seconds: anna for four, a pause, ben for four, a pause, anna again."""
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    soundfile.write(path, talk_samples(), RATE)
+    return path
+
+
+def talk_samples() -> np.ndarray:
+    anna, ben = (voice(name) for name in ("anna", "ben"))
+    pause = np.zeros(RATE, np.float32)
+    return np.concatenate(
+        [anna[: 4 * RATE], pause, ben[: 4 * RATE], pause, anna[4 * RATE : 6 * RATE]]
+    )
+
+
+def voice(name: str) -> np.ndarray:
+    from encoders.audio import read_segment, resample
+
+    return resample(read_segment(VOICES / f"{name}.ogg", 0.0, 8.0), RATE).samples

@@ -1,0 +1,350 @@
+"""From a recording to a folder: who, what, how; resumed without a lost or doubled segment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from experiments.annotations.turns import read_turns
+from experiments.config import OptionError
+from experiments.interviews import interview as module
+from experiments.interviews.emotion import Classifier
+from experiments.interviews.interview import folders_of, interview
+from experiments.interviews.options import InterviewOptions
+from experiments.interviews.outputs import OUTPUTS
+from experiments.interviews.recognition import Said, recogniser_for
+from fusion.diarisation import Spoken, diarisation_error
+from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
+
+QUIET = InterviewOptions(asr="none")
+TRUTH = [Spoken(0.0, 4.0, "anna"), Spoken(5.0, 9.0, "ben"), Spoken(10.0, 12.0, "anna")]
+
+
+def timeline(model: Path, recording: Path, out: Path, **options):
+    outcome = interview(model, [recording], out, InterviewOptions(**{"asr": "none", **options}))
+    assert outcome.failures == ()
+    return outcome.done[0].timeline
+
+
+@pytest.fixture
+def turns(tmp_path) -> Path:
+    rows = [(0.0, 4.0, "anna"), (5.0, 9.0, "ben"), (10.0, 12.0, "anna")]
+    lines = [
+        f"SPEAKER talk 1 {start:.3f} {end - start:.3f} <NA> <NA> {name} <NA> <NA>\n"
+        for start, end, name in rows
+    ]
+    (tmp_path / "talk.rttm").write_text("".join(lines), encoding="utf-8")
+    return tmp_path / "talk.rttm"
+
+
+def test_turns_that_are_given_are_the_speakers(model_folder, talk, turns, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path, turns=turns)
+    assert [(one.start_s, one.end_s, one.speaker) for one in found.segments] == [
+        (0.0, 4.0, "anna"),
+        (5.0, 9.0, "ben"),
+        (10.0, 12.0, "anna"),
+    ]
+    for one in found.segments:
+        assert one.label == TARGETS[int(np.argmax(one.probabilities))]
+        assert one.probabilities == one.voice
+        assert one.words is None
+    assert found.facts["speakers"] == "turns of talk.rttm"
+
+
+def test_every_file_is_written_and_the_rttm_says_the_same(model_folder, talk, turns, tmp_path):
+    timeline(model_folder(), talk, tmp_path / "out", turns=turns)
+    folder = tmp_path / "out" / "talk"
+    assert all((folder / name).stat().st_size for name in OUTPUTS)
+    written = read_turns(folder / "timeline.rttm")
+    assert [(one.start_s, one.speaker) for one in written] == [
+        (one.start_s, one.speaker) for one in read_turns(turns)
+    ]
+
+
+def test_words_that_are_given_reach_the_model(model_folder, talk, turns, tmp_path):
+    (tmp_path / "talk.txt").write_text("no\n\nthe horse\n", encoding="utf-8")
+    found = timeline(model_folder(), talk, tmp_path, turns=turns, transcript=tmp_path / "talk.txt")
+    assert [one.text for one in found.segments] == ["no", None, "the horse"]
+    assert [one.words is None for one in found.segments] == [False, True, False]
+    fused = [one.probabilities != one.voice for one in found.segments]
+    assert fused == [True, False, True]
+    assert found.facts["words"] == "transcript talk.txt"
+
+
+def test_predictions_are_those_of_the_model(model_folder, talk, turns, tmp_path):
+    from encoders.audio import read_segment
+    from fusion.model import FusionModel
+
+    (tmp_path / "talk.txt").write_text("no\nsaid\nthe horse\n", encoding="utf-8")
+    for arm in ("late", "concat"):
+        folder = model_folder(arm)
+        words = tmp_path / "talk.txt"
+        found = timeline(folder, talk, tmp_path / arm, turns=turns, transcript=words)
+        for one in found.segments:
+            alone = FusionModel.load(folder).predict(
+                read_segment(talk, one.start_s, one.end_s), one.text
+            )
+            np.testing.assert_allclose(one.probabilities, list(alone.values()), atol=1e-6)
+
+
+def test_a_fused_head_has_no_verdict_of_one_modality(model_folder, talk, tmp_path):
+    found = timeline(model_folder("concat"), talk, tmp_path)
+    assert all(one.voice is None and one.words is None for one in found.segments)
+
+
+class Parrot:
+    """A recogniser that says the same of everything, with doubts or without."""
+
+    about = "parrot"
+
+    def __init__(self, said: Said) -> None:
+        self.languages: dict[str, int] = {}
+        self.said = said
+        self.heard = 0
+
+    def load(self) -> None: ...
+
+    def moved_to(self, folder: Path) -> None: ...
+
+    def listen(self, audio) -> Said:
+        self.heard += 1
+        return self.said
+
+
+@pytest.mark.parametrize(("doubts", "trusted"), [((), True), (("repeats 'no'",), False)])
+def test_doubtful_words_are_shown_and_not_classified(
+    model_folder, talk, tmp_path, monkeypatch, doubts, trusted
+):
+    parrot = Parrot(Said("the horse", doubts))
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
+    found = timeline(model_folder(), talk, tmp_path, asr="parrot")
+    assert parrot.heard == len(found.segments) > 0
+    for one in found.segments:
+        assert one.text == "the horse"
+        assert one.text_doubtful == doubts
+        assert (one.words is not None) == trusted
+
+
+def test_silence_is_not_transcribed(model_folder, tmp_path, monkeypatch):
+    parrot = Parrot(Said("thank you"))
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
+    soundfile.write(tmp_path / "talk.wav", np.zeros(5 * RATE, np.float32), RATE)
+    line = "SPEAKER talk 1 1.0 2.0 <NA> <NA> anna <NA> <NA>\n"
+    (tmp_path / "talk.rttm").write_text(line, encoding="utf-8")
+    turns = tmp_path / "talk.rttm"
+    found = timeline(model_folder(), tmp_path / "talk.wav", tmp_path, asr="parrot", turns=turns)
+    assert parrot.heard == 0
+    assert [(one.text, one.label, one.probabilities) for one in found.segments] == [
+        (None, None, ())
+    ]
+
+
+def test_without_an_option_nobody_is_told_apart(model_folder, talk, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path)
+    assert found.speakers == ("speaker",)
+    assert found.facts["speakers"] == "not told apart"
+
+
+def test_a_guess_is_called_one_and_beats_one_speaker(model_folder, talk, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path, speakers=2)
+    assert set(found.speakers) == {"guess 1", "guess 2"}
+    assert "speaker guess" in found.facts["speakers"]
+    guess = [Spoken(one.start_s, one.end_s, one.speaker) for one in found.segments]
+    assert diarisation_error(TRUTH, guess).rate <= 0.1
+
+
+def test_each_channel_is_a_speaker_and_crosstalk_is_none(model_folder, tmp_path):
+    anna, ben = voice("anna")[: 4 * RATE], voice("ben")[: 4 * RATE]
+    silence = np.zeros(4 * RATE, np.float32)
+    left, right = np.concatenate([anna, silence]), np.concatenate([silence, ben])
+    # Each microphone hears the other speaker 26 dB softer.
+    both = np.stack([left + 0.05 * right, right + 0.05 * left], axis=1)
+    soundfile.write(tmp_path / "talk.wav", both, RATE)
+    found = timeline(model_folder(), tmp_path / "talk.wav", tmp_path, channels=True)
+    assert set(found.speakers) == {"channel 1", "channel 2"}
+    for one in found.segments:
+        assert (one.end_s <= 4.2) == (one.speaker == "channel 1")
+        assert (one.start_s >= 3.8) == (one.speaker == "channel 2")
+
+
+@pytest.mark.parametrize(("channels", "message"), [(1, "one channel"), (2, "the same sound")])
+def test_channels_that_are_no_speakers_are_refused(model_folder, tmp_path, channels, message):
+    samples = np.stack([talk_samples()] * channels, axis=1)
+    soundfile.write(tmp_path / "talk.wav", samples, RATE)
+    options = InterviewOptions(asr="none", channels=True)
+    outcome = interview(model_folder(), [tmp_path / "talk.wav"], tmp_path, options)
+    assert message in outcome.failures[0].why
+
+
+def test_a_video_gives_what_its_sound_gives(model_folder, talk, turns, tmp_path):
+    path = tmp_path / "talk.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=RATE, layout="mono")
+        samples, size = talk_samples(), stream.codec_context.frame_size or 1024
+        for start in range(0, len(samples), size):
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + size], "fltp", "mono")
+            frame.sample_rate, frame.pts = RATE, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    found = timeline(model_folder(), path, tmp_path, turns=turns)
+    same = timeline(model_folder(), talk, tmp_path / "wav", turns=turns)
+    assert [one.start_s for one in found.segments] == [one.start_s for one in same.segments]
+
+
+# ---------------------------------------------------------------- sure or not
+
+
+def test_below_the_threshold_no_class_is_named(model_folder, talk, tmp_path):
+    sure = timeline(model_folder(), talk, tmp_path / "a", abstain=0.0)
+    unsure = timeline(model_folder(), talk, tmp_path / "b", abstain=1.0)
+    assert all(one.label is not None for one in sure.segments)
+    assert all(one.label is None and one.probabilities for one in unsure.segments)
+
+
+def test_smoothing_is_the_mean_over_a_speakers_neighbours(model_folder, talk, turns, tmp_path):
+    plain = timeline(model_folder(), talk, tmp_path / "a", turns=turns)
+    smooth = timeline(model_folder(), talk, tmp_path / "b", turns=turns, smooth=3)
+    first, ben, last = (np.array(one.probabilities) for one in plain.segments)
+    anna = (first + last) / 2
+    for one, expected in zip(smooth.segments, (anna, ben, anna), strict=True):
+        np.testing.assert_allclose(one.probabilities, expected)
+
+
+# ---------------------------------------------------------------- stopped and started again
+
+
+def test_what_was_stopped_goes_on_where_it_was(model_folder, talk, tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.interviews.listening.CHUNK", 1)
+    options = InterviewOptions(asr="none", speakers=2)
+    whole = interview(model_folder(), [talk], tmp_path / "whole", options).done[0].timeline
+
+    def stop(what: str, done: int, total: int) -> None:
+        if what == "segments" and done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interview(model_folder(), [talk], tmp_path / "out", options, progress=stop)
+    assert not (tmp_path / "out" / "talk" / OUTPUTS[0]).exists()
+    encoded = count_encoded(monkeypatch)
+    resumed = interview(model_folder(), [talk], tmp_path / "out", options).done[0].timeline
+    assert resumed == whole
+    assert len(encoded) == len(whole.segments) - 2
+
+
+def count_encoded(monkeypatch) -> list[int]:
+    from encoders import extraction
+
+    found: list[int] = []
+    embed = extraction.embed
+
+    def counted(encoder, inputs, specs):
+        found.extend(range(len(inputs)))
+        return embed(encoder, inputs, specs)
+
+    monkeypatch.setattr(extraction, "embed", counted)
+    return found
+
+
+def test_what_is_finished_is_not_done_again_unless_asked_otherwise(model_folder, talk, tmp_path):
+    first = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
+    again = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
+    other = interview(model_folder(), [talk], tmp_path, InterviewOptions(asr="none", smooth=3))
+    assert first.timeline is not None
+    assert again.timeline is None
+    assert other.done[0].timeline is not None
+
+
+def test_a_file_that_was_removed_is_written_again(model_folder, talk, tmp_path):
+    interview(model_folder(), [talk], tmp_path, QUIET)
+    (tmp_path / "talk" / OUTPUTS[0]).unlink()
+    interview(model_folder(), [talk], tmp_path, QUIET)
+    assert (tmp_path / "talk" / OUTPUTS[0]).is_file()
+
+
+# ---------------------------------------------------------------- what cannot be done
+
+
+def test_one_bad_recording_does_not_stop_the_others(model_folder, talk, tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    paths = [tmp_path / "bad.wav", tmp_path / "missing.wav", talk]
+    outcome = interview(model_folder(), paths, tmp_path / "out", QUIET)
+    assert [one.utterance for one in outcome.failures] == ["bad.wav", "missing.wav"]
+    assert [one.recording for one in outcome.done] == [talk]
+
+
+def test_recordings_of_one_name_have_folders_of_their_own(tmp_path):
+    paths = [Path("a/x.wav"), Path("b/x.mp4"), Path("x-2.wav")]
+    names = [folder.name for folder in folders_of(paths, tmp_path)]
+    assert len(set(names)) == 3
+    assert names[0] == "x"
+
+
+def test_a_recording_without_speech_has_no_segment(model_folder, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(3 * RATE, np.float32), RATE)
+    found = timeline(model_folder(), tmp_path / "a.wav", tmp_path)
+    assert found.segments == ()
+
+
+def test_a_model_that_hears_nothing_is_refused(model_folder, talk, tmp_path):
+    with pytest.raises(ValueError, match="the model reads text: expected one that hears audio"):
+        interview(model_folder("text"), [talk], tmp_path, QUIET)
+
+
+def test_a_turn_past_the_end_is_refused(model_folder, talk, tmp_path):
+    line = "SPEAKER talk 1 100.0 2.0 <NA> <NA> anna <NA> <NA>\n"
+    (tmp_path / "talk.rttm").write_text(line, encoding="utf-8")
+    options = InterviewOptions(asr="none", turns=tmp_path / "talk.rttm")
+    outcome = interview(model_folder(), [talk], tmp_path, options)
+    assert "past the end of the recording" in outcome.failures[0].why
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"channels": True, "speakers": 2}, "expected one way to tell who speaks"),
+        ({"speakers": 0}, "expected 1 to 20"),
+        ({"speaker_model": "x"}, "needs --speakers"),
+        ({"abstain": 1.5}, "expected a probability from 0 to 1"),
+        ({"abstain": float("nan")}, "expected a probability from 0 to 1"),
+        ({"smooth": 2}, "expected an odd number"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        InterviewOptions(**options)
+
+
+def test_a_missing_recogniser_that_was_named_is_told_before_any_work(model_folder, talk, tmp_path):
+    options = InterviewOptions(asr="whisper-base")
+    with pytest.raises(ValueError, match="whisper-base"):
+        interview(model_folder(), [talk], tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_whisper_pocketsphinx_is_taken_and_said_to_be(monkeypatch, tmp_path):
+    pytest.importorskip("pocketsphinx")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = recogniser_for(None, "cpu")
+    assert found is not None
+    assert found.about.startswith("pocketsphinx: a small English recogniser")
+    assert "whisper-base is not on this machine" in found.about
+    assert recogniser_for("none", "cpu") is None
+
+
+def test_words_that_come_with_the_turns_need_no_recogniser(model_folder, talk, tmp_path):
+    line = "talk 1 anna 0.0 4.0 no never\n"
+    (tmp_path / "talk.stm").write_text(line, encoding="utf-8")
+    found = timeline(model_folder(), talk, tmp_path, turns=tmp_path / "talk.stm", asr=None)
+    assert [one.text for one in found.segments] == ["no never"]
+    assert found.facts["words"] == "with the turns"
+
+
+def test_the_classifier_says_what_it_reads(model_folder, store):
+    from fusion.model import FusionModel
+
+    assert Classifier(FusionModel.load(model_folder()), store).reads_words
+    assert not Classifier(FusionModel.load(model_folder("audio")), store).reads_words

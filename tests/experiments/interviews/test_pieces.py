@@ -1,0 +1,104 @@
+"""Pieces: 1 to 20 s, one speaker each, cut at pauses, no word lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoders.activity import Stretch
+from experiments.interviews.pieces import MAX_S, SHORTEST_S, Heard, Voice, pieces_of
+
+
+def spans(voices, speech=()):
+    return [(p.voice.start_s, p.voice.end_s, p.voice.speaker) for p in pieces_of(voices, speech)]
+
+
+def test_a_short_pause_does_not_end_a_piece_and_a_long_one_does():
+    voices = [Voice(0.0, 3.0, "a"), Voice(3.4, 6.0, "a"), Voice(6.6, 9.0, "a")]
+    assert spans(voices) == [(0.0, 6.0, "a"), (6.6, 9.0, "a")]
+
+
+def test_nobody_goes_on_through_someone_else():
+    voices = [Voice(0.0, 3.0, "a"), Voice(3.0, 3.3, "b"), Voice(3.3, 6.0, "a")]
+    assert spans(voices) == [(0.0, 3.0, "a"), (3.0, 3.3, "b"), (3.3, 6.0, "a")]
+
+
+def test_a_short_piece_joins_what_its_speaker_says_next():
+    voices = [Voice(0.0, 0.4, "a"), Voice(1.2, 4.0, "a")]
+    assert spans(voices) == [(0.0, 4.0, "a")]
+
+
+def test_a_long_voice_is_cut_at_its_longest_pause():
+    speech = [Stretch(0.0, 11.0), Stretch(11.2, 14.0), Stretch(14.6, 30.0)]
+    assert spans([Voice(0.0, 30.0, "a")], speech) == [(0.0, 14.3, "a"), (14.3, 30.0, "a")]
+
+
+def test_without_a_pause_it_is_cut_in_halves():
+    assert [end - start for start, end, _ in spans([Voice(0.0, 60.0, "a")])] == [15.0] * 4
+
+
+def test_words_go_along_with_the_speech_they_take():
+    speech = [Stretch(0.0, 10.0), Stretch(12.0, 22.0)]
+    found = pieces_of([Voice(0.0, 22.0, "a", text="one two three four")], speech)
+    assert [piece.voice.text for piece in found] == ["one two", "three four"]
+
+
+def test_words_of_joined_voices_are_joined():
+    voices = [Voice(0.0, 2.0, "a", text="no"), Voice(2.1, 4.0, "a", text="never")]
+    assert [piece.voice.text for piece in pieces_of(voices, ())] == ["no never"]
+
+
+def test_known_words_do_not_spread_over_what_has_none():
+    voices = [Voice(0.0, 2.0, "a", text="no"), Voice(2.1, 4.0, "a")]
+    assert [piece.voice.text for piece in pieces_of(voices, ())] == ["no", None]
+
+
+def test_overlap_is_marked_on_both():
+    found = pieces_of([Voice(0.0, 3.0, "a"), Voice(2.0, 4.0, "b"), Voice(5.5, 6.0, "b")], ())
+    assert [piece.overlap for piece in found] == [True, True, False]
+
+
+def test_turns_that_only_touch_do_not_overlap():
+    found = pieces_of([Voice(0.0, 3.0, "a"), Voice(3.0, 4.0, "b")], ())
+    assert [piece.overlap for piece in found] == [False, False]
+
+
+def test_speech_within_a_piece_is_counted():
+    speech = [Stretch(0.0, 1.0), Stretch(2.0, 9.0)]
+    assert Heard(speech).seconds(0.5, 3.0) == pytest.approx(1.5)
+    assert Heard(speech).seconds(1.0, 2.0) == 0
+
+
+VOICES = st.lists(
+    st.tuples(st.floats(0, 200), st.floats(0.0, 90), st.sampled_from("ab"), st.booleans()),
+    max_size=12,
+).map(
+    lambda rows: [
+        Voice(
+            start, start + length, who, None, " ".join(f"w{k}" for k in range(9)) if said else None
+        )
+        for start, length, who, said in rows
+    ]
+)
+SPEECH = st.lists(st.floats(0.05, 3), max_size=60).map(
+    lambda steps: [
+        Stretch(sum(steps[: 2 * k + 1]), sum(steps[: 2 * k + 2])) for k in range(len(steps) // 2)
+    ]
+)
+
+
+@given(VOICES, SPEECH)
+def test_pieces_are_short_and_in_order_and_keep_every_second_and_word(voices, speech):
+    found = [piece.voice for piece in pieces_of(voices, speech)]
+    assert [one.start_s for one in found] == sorted(one.start_s for one in found)
+    assert all(0 < one.length_s <= MAX_S + 1e-9 for one in found)
+    kept = [one for one in voices if one.length_s >= SHORTEST_S]
+    for voice in kept:
+        for time_s in (voice.start_s, (voice.start_s + voice.end_s) / 2, voice.end_s):
+            assert any(
+                one.speaker == voice.speaker and one.start_s - 1e-6 <= time_s <= one.end_s + 1e-6
+                for one in found
+            )
+    words = sum(len(one.text.split()) for one in found if one.text)
+    assert words == sum(len(one.text.split()) for one in kept if one.text)
