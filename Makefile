@@ -17,7 +17,8 @@ demo: install
 	$(BIN)/serfusion demo
 
 test: install
-	$(BIN)/python -m pytest
+	# A file to a process, because files share costly fixtures; a thread each, so that none wait.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

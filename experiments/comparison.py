@@ -15,6 +15,7 @@ from experiments.certify import certificate_lines, first_look, second_look
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.contamination import check_unseen, remarks, scored_rows
 from experiments.corpora import load_source
+from experiments.disk import heavy_frames
 from experiments.finetuned import is_finetuned
 from experiments.fitting import code_hash, final_model, fit_all
 from experiments.inputs import (
@@ -111,6 +112,8 @@ def compare(
     # Speakers' names before hours of work; their samples once they have been read.
     check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
     evidence = first_look(corpus, rows, folds, protocol, progress)
+    for line in heavy_frames(study, arms, rows):
+        tell(line)
     store = default_store()
     source = study.transcript if reads_words(study, arms, published) else "gold"
     words = find_words(rows, source, study.asr, store, progress)

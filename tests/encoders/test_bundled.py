@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from encoders.encoder import load_encoder
 from encoders.names import parse_modality
 from encoders.provenance import WEIGHTS, provenance_of, seen, trained_spec
 
+ROOT = Path(__file__).resolve().parents[2]
 SPEC = parse_modality("alexnet", "audio").encoder
 
 
@@ -83,3 +85,13 @@ def test_a_folder_that_is_not_ravdess_is_refused_before_training(tmp_path):
         read_actors(tmp_path)
     with pytest.raises(SystemExit, match="usage"):
         main([])
+
+
+def test_what_the_card_says_of_emodb_was_measured():
+    said = (ALEXNET / "MODEL_CARD.md").read_text(encoding="utf-8")
+    table = (ROOT / "benchmarks/results/embeddings.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
+    uar = {row[1]: row[3] for row in rows if len(row) > 4}
+    assert f"has UAR {uar['alexnet']} on EmoDB, on log-mel" in said
+    assert f"functionals {uar['logmel']}, on the same network" in said
+    assert f"random weights {uar['alexnet:untrained']}." in said
