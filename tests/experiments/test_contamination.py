@@ -18,6 +18,7 @@ from encoders.cnn_spec import SpectrogramCnnSpec
 from encoders.finetune import Finetuned
 from encoders.provenance import Provenance
 from encoders.store import audio_key
+from encoders.window_pupil import WindowPupil
 from experiments.cli import app
 from experiments.comparison import compare
 from experiments.config import ConfigError, Study
@@ -66,8 +67,8 @@ def encoder(tmp_path):
             weights_sha256="",
             notice="weights CC BY-NC-SA 4.0",
         )
-        network = Projected(build("alexnet", 0), 8)
-        Finetuned(spec, network, record, network).save(tmp_path / "tuned")
+        pupil = WindowPupil(Projected(build("alexnet", 0), 8), spec)
+        Finetuned(spec, pupil, record, pupil).save(tmp_path / "tuned")
         return tmp_path / "tuned"
 
     return write

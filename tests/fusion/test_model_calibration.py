@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from fusion.calibration import Abstention, tempered
-from fusion.heads import HEADS, Hyperparameters, InputShape
+from fusion.head import Hyperparameters, InputShape
+from fusion.heads import HEADS
 from fusion.model import FORMAT_VERSION, FusionModel, Part
 
 TARGETS = ("calm", "cross", "sad")

@@ -25,7 +25,8 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
         import torch
 
         from encoders.names import parse_modality
-        from fusion.heads import DEFAULTS, HEADS, InputShape
+        from fusion.head import DEFAULTS, InputShape
+        from fusion.heads import HEADS
         from fusion.model import FusionModel, Part
 
         folder = root / f"{arm}-{scale:g}"
