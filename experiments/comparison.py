@@ -33,7 +33,7 @@ from experiments.results import FUSED, RunFacts, summarise, with_best
 from experiments.rows import labelled
 from experiments.views import Bench, check_shared, train_encoders
 from experiments.words import find_words
-from fusion.arms import ARMS, PUBLISHED, FoldScores
+from fusion.arms import ARMS, PUBLISHED, FoldScores, whole_of
 from fusion.certificate import Certificate, as_mapping
 from fusion.fairness import groupings
 from fusion.predictions import Prediction, best_per_fold
@@ -202,7 +202,7 @@ def _prediction_rows(
     ]
     order = {arm: number for number, arm in enumerate(plan.arms)}
     place = {fold.name: number for number, fold in enumerate(plan.folds)}
-    for one in sorted(scores, key=lambda s: (order[s.arm], place[s.fold])):
+    for one in sorted(scores, key=lambda s: (order[whole_of(s.arm)], s.arm, place[s.fold])):
         parts = (("dev", one.dev, one.dev_scores), ("test", one.test, one.test_scores))
         for split, index, values in parts:
             for seed, by_row in enumerate(values):

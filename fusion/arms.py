@@ -76,6 +76,11 @@ def arm_of(name: str) -> Arm:
     return ARMS[name]
 
 
+def whole_of(name: str) -> str:
+    """The arm whose heads an arm has: ``concat`` of ``concat/audio``, else itself."""
+    return name if name.startswith(PUBLISHED) else name.partition("/")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What every arm may spend; ``study_seed`` seeds trials and tuned heads.

@@ -309,3 +309,16 @@ def test_the_demo_says_in_one_line_what_to_install(monkeypatch, capsys):
     said = capsys.readouterr().err.strip()
     assert said.count("\n") == 0
     assert "pip install 'serfusion[offline]'" in said
+
+
+def test_heads_that_learn_to_do_without_an_input_have_rows_of_their_own(
+    monkeypatch, corpus, capsys
+):
+    told = ("--arms", "audio,text,concat", "--head", "modality_dropout=0.5")
+    assert compare(monkeypatch, corpus, *told) == 0
+    folder = corpus.parent / "run"
+    arms = json.loads((folder / "results.json").read_text())["arms"]
+    assert {"concat", "concat/audio", "concat/text"} <= arms.keys()
+    assert {fold["chosen"] for fold in arms["best_fused"]["folds"]} == {"concat"}
+    assert run(monkeypatch, "report", folder) == 0
+    assert "concat/audio" in capsys.readouterr().out
