@@ -1,9 +1,9 @@
-# Five commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
+# Six commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint benchmark clean
+.PHONY: install demo test test-all lint benchmark clean
 install: $(VENV)/.installed
 
 # One install serves every target, so that no target changes the environment under another.
@@ -18,6 +18,10 @@ demo: install
 
 test: install
 	# A file to a process, because files share costly fixtures; a thread each, so that none wait.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
+# The same with simulations, ten thousand random cases and every mutated file: a few times longer.
+test-all: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: install

@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 
 from encoders.audio import Audio
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance, one_hot
+
+# No law is about the clock: on a busy machine any example may be slow.
+settings.register_profile("clockless", deadline=None)
+settings.load_profile("clockless")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RATE = 16000
