@@ -14,11 +14,11 @@ import soxr
 
 from benchmarks.functionals import DATA
 from encoders.audio import Audio, read_utterance
-from encoders.augmentation import WaveformChanges, changed, pitch_shifted
-from encoders.signatures import MOVES, Signature, signature_of
+from encoders.finetuning.augmentation import WaveformChanges, changed, pitch_shifted
+from encoders.listening.signatures import MOVES, Signature, signature_of
 from encoders.utterance import Corpus
 from experiments.corpora import read_corpus
-from fusion.copies import ALIKE_FROM, SAME_FROM
+from fusion.leakage.copies import ALIKE_FROM, SAME_FROM
 
 COPIES = 150
 Change = Callable[[Audio, np.random.Generator], Audio]

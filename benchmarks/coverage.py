@@ -14,7 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import stats
 
-from experiments.wording import verdict
+from experiments.reporting.wording import verdict
 from fusion import metrics, statistics
 from fusion.jackknife import Metric, jackknife
 from fusion.statistics import BOOTSTRAP_FROM, Interval, interval, paired_difference

@@ -19,7 +19,7 @@ from encoders.pooling import for_storage
 from encoders.specs import LogMelSpec
 from encoders.utterance import Corpus
 from experiments.corpora import read_corpus
-from fusion.splits import Fold, inner_folds, outer_folds
+from fusion.splitting.splits import Fold, inner_folds, outer_folds
 
 DATA = Path(os.environ.get("SERFUSION_DATA") or Path(__file__).parents[2] / "shared" / "data")
 ORDERS = (0, 1, 2)

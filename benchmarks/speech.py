@@ -20,7 +20,7 @@ import torch
 from encoders.audio import Audio, resample
 from encoders.encoder import Encoder, load_encoder
 from encoders.specs import SpeechSpec
-from encoders.spectrogram import log_mel
+from encoders.spectra.spectrogram import log_mel
 
 UTTERANCES, ROUNDS = 64, 3
 #: Of wav2vec2-base, 12 layers, per second of audio.
@@ -74,7 +74,7 @@ def _ours(encoder: Encoder) -> Way:
 
 @cache
 def _plain() -> torch.nn.Module:
-    from encoders import speech
+    from encoders.pretrained import speech
 
     model = speech.seeded_model(SPEC).eval()
     model.config._attn_implementation = "eager"

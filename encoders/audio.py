@@ -1,8 +1,8 @@
 """Read a segment of any recording as mono samples at the file's own rate.
 
-soundfile reads what libsndfile knows (wav, flac, ogg, mp3), :mod:`encoders.containers` the rest
-(m4a, mp4, webm). Mono is the mean of the channels in both. A damaged file is an error: what a
-decoder makes of it may lie at other times than what was recorded.
+soundfile reads what libsndfile knows (wav, flac, ogg, mp3), :mod:`encoders.listening.containers`
+the rest (m4a, mp4, webm). Mono is the mean of the channels in both. A damaged file is an error:
+what a decoder makes of it may lie at other times than what was recorded.
 """
 
 import math
@@ -17,7 +17,7 @@ import soundfile
 import soxr
 from jaxtyping import Float, Float32
 
-from encoders import ogg
+from encoders.listening import ogg
 from encoders.utterance import Utterance
 
 Samples = Float32[np.ndarray, "samples"]
@@ -131,7 +131,7 @@ def _read(path: Path, start_s: float, end_s: float | None) -> Audio:
 
 def _read_container(path: Path, start_s: float, end_s: float | None) -> Audio:
     # Imported when needed: most corpora are wav.
-    from encoders.containers import read_container
+    from encoders.listening.containers import read_container
 
     audio = read_container(path, end_s)
     first, last = bounds(path, start_s, end_s, audio.sample_rate_hz, len(audio.samples))

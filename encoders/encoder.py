@@ -11,8 +11,8 @@ import torch
 
 from encoders.audio import Audio
 from encoders.checkpoints import locate
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.mfcc_cnn_spec import MfccCnnSpec
+from encoders.networks.cnn_spec import SpectrogramCnnSpec
+from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.pooling import Hidden
 from encoders.specs import FAMILIES, Spec, fingerprint, model_part
 from encoders.store import Extent
@@ -105,7 +105,7 @@ def locate_weights(spec: Spec) -> Path | None:
     if getattr(spec, "untrained", False):
         return None
     if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
-        from encoders.cnn_weights import locate_file
+        from encoders.networks.cnn_weights import locate_file
 
         return locate_file(spec)
     checkpoint = getattr(spec, "checkpoint", None)

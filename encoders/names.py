@@ -8,9 +8,8 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from encoders.cards import BUNDLED_ALEXNET, MPNET, SPEECH_CARDS
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.descriptors import EgemapsSpec, MfccSpec
-from encoders.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
+from encoders.networks.cnn_spec import SpectrogramCnnSpec
+from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.options import MODALITY_OPTIONS, parsed, with_options
 from encoders.provenance import PROVENANCE, record_of, trained_spec
 from encoders.specs import (
@@ -23,6 +22,7 @@ from encoders.specs import (
     SpeechSpec,
     TranscriptSource,
 )
+from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 
 #: Short names that ``--audio`` and ``--text`` accept, each with its spec.
 SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(

@@ -13,8 +13,8 @@ from typing import Any
 
 from encoders.cards import CARDS
 from encoders.checkpoints import MissingWeightsError, find_local, locate, weight_files
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.mfcc_cnn_spec import MfccCnnSpec
+from encoders.networks.cnn_spec import SpectrogramCnnSpec
+from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.specs import Spec, spec_from_json
 
 WEIGHTS, PROVENANCE = "weights.safetensors", "provenance.json"
@@ -89,7 +89,7 @@ def provenance_of(spec: Spec) -> Provenance | None:
     if not checkpoint or getattr(spec, "untrained", False):
         return None
     if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
-        from encoders.cnn_weights import locate_file
+        from encoders.networks.cnn_weights import locate_file
 
         return read_provenance(locate_file(spec))
     folder = find_local(checkpoint, getattr(spec, "revision", None))
@@ -197,7 +197,7 @@ def trained_spec(folder: Path | str) -> Spec:
     if found is None:
         raise MissingWeightsError(
             f"{folder}: expected weights ({WEIGHTS}, or a model of transformers) with {PROVENANCE} "
-            "beside them, as encoders.finetune.Finetuned.save writes them"
+            "beside them, as encoders.finetuning.finetune.Finetuned.save writes them"
         )
     return spec_from_json({**found.spec, "checkpoint": str(folder)})
 

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
 
-from encoders.classifier_spec import SpeechClassifierSpec, TextClassifierSpec
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.descriptors import EgemapsSpec, MfccSpec
-from encoders.mfcc_cnn_spec import MfccCnnSpec
+from encoders.networks.cnn_spec import SpectrogramCnnSpec
+from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
+from encoders.pretrained.classifier_spec import SpeechClassifierSpec, TextClassifierSpec
+from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
 
 Kind = Literal["audio", "text"]
@@ -65,7 +65,7 @@ class SpeechSpec:
     the last index is ``last_hidden_state``); where only lower ones are named, the model is run no
     further. ``untrained`` draws seeded random weights. A recording longer than ``window_s`` is
     encoded in windows that overlap (30 s is what Whisper's encoder takes). ``bfloat16`` and
-    ``openvino`` are faster and not bit-equal: tolerances in :mod:`encoders.speech`.
+    ``openvino`` are faster and not bit-equal: tolerances in :mod:`encoders.pretrained.speech`.
     """
 
     family: Literal["speech"] = "speech"
@@ -180,16 +180,16 @@ Spec = (
 #: ``load(spec, device)``.
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
-        "logmel": "encoders.acoustic",
-        "mfcc": "encoders.acoustic",
-        "egemaps": "encoders.acoustic",
-        "speech": "encoders.speech",
-        "bert": "encoders.text",
-        "sentence": "encoders.text",
-        "spectrogram_cnn": "encoders.spectrogram_cnn",
-        "mfcc_cnn": "encoders.mfcc_cnn",
-        "speech_classifier": "encoders.classifiers",
-        "text_classifier": "encoders.classifiers",
+        "logmel": "encoders.spectra.acoustic",
+        "mfcc": "encoders.spectra.acoustic",
+        "egemaps": "encoders.spectra.acoustic",
+        "speech": "encoders.pretrained.speech",
+        "bert": "encoders.pretrained.text",
+        "sentence": "encoders.pretrained.text",
+        "spectrogram_cnn": "encoders.networks.spectrogram_cnn",
+        "mfcc_cnn": "encoders.networks.mfcc_cnn",
+        "speech_classifier": "encoders.pretrained.classifiers",
+        "text_classifier": "encoders.pretrained.classifiers",
     }
 )
 

@@ -72,7 +72,7 @@ def audio_key(audio: Audio) -> str:
 
 
 def text_key(text: str) -> str:
-    """Sha256 of a transcript as :func:`encoders.transcription.normalise` leaves it."""
+    """Sha256 of a transcript as :func:`encoders.asr.transcription.normalise` leaves it."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

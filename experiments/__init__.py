@@ -6,7 +6,7 @@ from typing import Any
 _HOME = {
     "InterviewOptions": "experiments.interviews.options",
     "Study": "experiments.config",
-    "compare": "experiments.comparison",
+    "compare": "experiments.comparing.comparison",
     "interview": "experiments.interviews.interview",
 }
 

@@ -174,7 +174,7 @@ def check(
     With --audio or --text two utterances are encoded, and the time and disk for all estimated.
     """
     _help_with(folds)
-    from experiments.check import check_corpus, print_check
+    from experiments.checking.check import check_corpus, print_check
     from experiments.corpora import load_source
 
     found = load_source(_some(corpus), _some(manifest), _some(root), _list(labels))
@@ -182,7 +182,7 @@ def check(
         result = check_corpus(found, progress, folds=folds, audio=audio, text=text)
     print_check(result, console)
     if html is not None:
-        from experiments.check_page import write_check
+        from experiments.checking.check_page import write_check
 
         write_check(result, html)
         console.print(f"written: {html}", soft_wrap=True, markup=False)
@@ -218,7 +218,7 @@ def embed(
 @app.command()
 def report(runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")]) -> None:
     """Make the report of a run again from its predictions."""
-    from experiments.report import print_report, rebuild
+    from experiments.reporting.report import print_report, rebuild
 
     for run in runs:
         print_report(rebuild(run), console)
@@ -251,8 +251,8 @@ def main() -> None:
 
 
 def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
-    from experiments.comparison import compare as run_comparison
-    from experiments.report import print_report
+    from experiments.comparing.comparison import compare as run_comparison
+    from experiments.reporting.report import print_report
 
     def tell(line: str) -> None:
         errors.print(line, markup=False)

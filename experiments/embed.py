@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
 from encoders.names import parse_modality
 from encoders.utterance import Corpus, Utterance
+from experiments.comparing.words import find_words
 from experiments.config import FINETUNED, OptionError
-from experiments.words import find_words
 
 
 @dataclass(frozen=True, slots=True)

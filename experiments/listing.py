@@ -7,7 +7,7 @@ from experiments.corpora.common_sets import COMMON, PREFIX
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LABEL_SETS
 from experiments.corpora.registry import CORPORA, UNREAD
-from fusion.protocols import PROTOCOLS
+from fusion.splitting.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from encoders.asr.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
 from encoders.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
 from encoders.checkpoints import MissingWeightsError, find_local, locate
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.cnn_weights import fetch_file, locate_file
-from encoders.descriptors import EgemapsSpec
-from encoders.mfcc_cnn_spec import MfccCnnSpec
 from encoders.names import SHORT_NAMES, parse_modality
-from encoders.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
+from encoders.networks.cnn_spec import SpectrogramCnnSpec
+from encoders.networks.cnn_weights import fetch_file, locate_file
+from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.rows import cut
 from encoders.specs import Spec
+from encoders.spectra.descriptors import EgemapsSpec
 
 #: What the column of licences is too narrow to say.
 NOTES = (

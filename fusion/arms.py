@@ -17,8 +17,8 @@ from jaxtyping import Float, Int64
 
 from fusion import metrics
 from fusion.batch import Dataset
-from fusion.head import DEFAULTS, HeadKind, Hyperparameters
-from fusion.splits import Fold, InnerFolds
+from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
+from fusion.splitting.splits import Fold, InnerFolds
 from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
 from fusion.tune import SPACES, Space, Study, tune
 

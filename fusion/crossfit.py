@@ -14,7 +14,7 @@ from typing import Any
 from fusion.arms import Arm, Budget, FittedArm, FoldScores, fit_chosen, score, search, uar_of
 from fusion.batch import Dataset
 from fusion.late import combine
-from fusion.splits import Fold, InnerFolds
+from fusion.splitting.splits import Fold, InnerFolds
 from fusion.tune import Study
 
 

@@ -12,20 +12,20 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from encoders.asr.recognisers import normalise
 from encoders.audio import Audio, read_segment
 from encoders.embedding import embed
 from encoders.encoder import load_encoder
 from encoders.pooling import for_head
-from encoders.recognisers import normalise
 from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
 from fusion.arms import ARMS, FittedArm
 from fusion.batch import collate
 from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
 from fusion.escaping import escape_markdown, plain
-from fusion.head import Head, HeadKind, Hyperparameters, InputShape
-from fusion.heads import HEADS
 from fusion.late import combine
+from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.networks.heads import HEADS
 from fusion.train import PATCHES
 
 #: 2: a temperature and an abstention threshold.

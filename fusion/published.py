@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 
 from fusion.arms import FoldScores
 from fusion.batch import Dataset
-from fusion.splits import Fold, InnerFolds
+from fusion.splitting.splits import Fold, InnerFolds
 
 
 def class_probabilities(

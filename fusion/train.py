@@ -19,9 +19,9 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from fusion.batch import Dataset, ModalityBatch, Standardizer
-from fusion.head import Head, HeadKind, Hyperparameters, InputShape
-from fusion.heads import HEADS
-from fusion.losses import class_weights, row_losses
+from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.networks.heads import HEADS
+from fusion.networks.losses import class_weights, row_losses
 
 MAX_EPOCHS = 100
 PATIENCE = 6

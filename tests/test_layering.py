@@ -18,7 +18,7 @@ HEAVY = ("torch", "transformers", "sentence_transformers", "whisper")
 LIGHT = (
     *PACKAGES,
     "experiments.cli",
-    "experiments.report",
+    "experiments.reporting.report",
     "fusion.metrics",
     "fusion.predictions",
     "fusion.statistics",
@@ -73,7 +73,7 @@ def test_every_room_has_a_name_of_its_own(path):
         ("import fusion.batch", ({"fusion"}, 0)),
         ("def f():\n    from experiments.cli import main", ({"experiments"}, 0)),
         ("from . import store", ({""}, 1)),
-        ("import_module('fusion.heads')", ({"fusion"}, 0)),
+        ("import_module('fusion.networks.heads')", ({"fusion"}, 0)),
     ],
 )
 def test_an_arrow_that_goes_back_would_be_seen(source, expected):

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from encoders.augmentation import Masks, WaveformChanges
 from encoders.bundled import ALEXNET
 from encoders.bundled.card import TERMS, card, notice
-from encoders.cnn_spec import SpectrogramCnnSpec
-from encoders.finetune import Finetuned, Settings, finetune, held_out_uar
+from encoders.finetuning.augmentation import Masks, WaveformChanges
+from encoders.finetuning.finetune import Finetuned, Settings, finetune, held_out_uar
+from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.utterance import Utterance, one_hot
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")

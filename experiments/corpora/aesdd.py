@@ -8,7 +8,7 @@ follow where there are several takes
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.corpora.tree import Named, scan
+from experiments.corpora.tree import Named, as_corpus, scan
 
 EMOTIONS = {"a": "anger", "d": "disgust", "f": "fear", "h": "happiness", "s": "sadness"}
 TARGETS = tuple(EMOTIONS.values())
@@ -21,16 +21,9 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of AESDD below the root.
     """
-    media = scan("aesdd", root).expect(RULE)
-    return Corpus(
-        name="aesdd",
-        root=root,
-        task="single-label",
-        targets=TARGETS,
-        utterances=tuple(_utterance(one) for one in media.named),
-        folds="speaker",
-        notes=media.notes,
-    )
+    tree = scan("aesdd", root)
+    media = tree.expect(RULE)
+    return as_corpus(tree, media, TARGETS, _utterance)
 
 
 def _utterance(one: Named) -> Utterance:

@@ -8,7 +8,7 @@ Names are ``12-M-23-0-2-541``: speaker, sex, age, word, level, number of the rec
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.corpora.tree import Named, scan
+from experiments.corpora.tree import Named, as_corpus, scan
 
 TARGETS = ("low", "neutral", "high")
 #: As printed on the page of the corpus.
@@ -24,15 +24,9 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of BAVED below the root.
     """
-    media = scan("baved", root).expect(RULE)
-    return Corpus(
-        name="baved",
-        root=root,
-        task="single-label",
-        targets=TARGETS,
-        utterances=tuple(_utterance(one) for one in media.named),
-        notes=media.notes,
-    )
+    tree = scan("baved", root)
+    media = tree.expect(RULE)
+    return as_corpus(tree, media, TARGETS, _utterance, folds="groups")
 
 
 def _utterance(one: Named) -> Utterance:

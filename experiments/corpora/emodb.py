@@ -7,7 +7,7 @@ its German name), version. Ten fixed sentences, unevenly crossed with the emotio
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.corpora.tree import Named, scan
+from experiments.corpora.tree import Named, as_corpus, scan
 
 EMOTIONS = {
     "W": "anger",
@@ -42,16 +42,9 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of EmoDB below the root.
     """
-    media = scan("emodb", root).expect(RULE)
-    return Corpus(
-        name="emodb",
-        root=root,
-        task="single-label",
-        targets=TARGETS,
-        utterances=tuple(_utterance(one) for one in media.named),
-        folds="speaker",
-        notes=media.notes,
-    )
+    tree = scan("emodb", root)
+    media = tree.expect(RULE)
+    return as_corpus(tree, media, TARGETS, _utterance)
 
 
 def _utterance(one: Named) -> Utterance:

@@ -7,7 +7,7 @@ some of them nonsense, each spoken by each actor in each emotion.
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.corpora.tree import Named, scan
+from experiments.corpora.tree import Named, as_corpus, scan
 
 EMOTIONS = {
     "neu": "neutral",
@@ -46,16 +46,9 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of EMOVO below the root.
     """
-    media = scan("emovo", root).expect(RULE, lambda match: match[0].lower())
-    return Corpus(
-        name="emovo",
-        root=root,
-        task="single-label",
-        targets=TARGETS,
-        utterances=tuple(_utterance(one) for one in media.named),
-        folds="speaker",
-        notes=media.notes,
-    )
+    tree = scan("emovo", root)
+    media = tree.expect(RULE, lambda match: match[0].lower())
+    return as_corpus(tree, media, TARGETS, _utterance)
 
 
 def _utterance(one: Named) -> Utterance:

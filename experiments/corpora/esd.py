@@ -11,7 +11,7 @@ from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
 from experiments.corpora.tables import read_text
-from experiments.corpora.tree import Named, Tree, scan
+from experiments.corpora.tree import Named, Tree, as_corpus, scan
 
 TARGETS = ("neutral", "angry", "happy", "sad", "surprise")
 SENTENCES = 350
@@ -34,14 +34,7 @@ def read(root: Path) -> Corpus:
     tree = scan("esd", root)
     media = tree.expect(RULE, lambda match: match[0].rpartition("/")[2])
     words = _words(tree)
-    return Corpus(
-        name="esd",
-        root=root,
-        task="single-label",
-        targets=TARGETS,
-        utterances=tuple(_utterance(one, words) for one in media.named),
-        notes=media.notes,
-    )
+    return as_corpus(tree, media, TARGETS, lambda one: _utterance(one, words), folds="groups")
 
 
 def _words(tree: Tree) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from encoders.utterance import Corpus, Utterance, one_hot
 from experiments.corpora.tree import Named, scan, some
 from fusion.escaping import counted
+from fusion.splitting.designs import EMOBOX_FOLD_OF
 
 EMOTIONS = {
     "01": "neutral",
@@ -24,16 +25,6 @@ EMOTIONS = {
 }
 TARGETS = tuple(EMOTIONS.values())
 STATEMENTS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
-#: The six actor-disjoint folds of the EmoBox benchmark (Ma et al. 2024), four test actors each.
-EMOBOX_FOLDS = (
-    ("01", "11", "20", "21"),
-    ("04", "10", "12", "14"),
-    ("08", "09", "19", "23"),
-    ("03", "05", "07", "24"),
-    ("02", "15", "16", "18"),
-    ("06", "13", "17", "22"),
-)
-FOLD_OF = {actor: str(n) for n, actors in enumerate(EMOBOX_FOLDS, start=1) for actor in actors}
 RULE = (
     r"(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<what>(?P<emotion>0[1-8])-(?P<intensity>0[12])-"
     r"(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>0[1-9]|1\d|2[0-4]))"
@@ -85,7 +76,7 @@ def _utterance(one: Named) -> Utterance:
         speaker=fields["actor"],
         target=one_hot(EMOTIONS[fields["emotion"]], TARGETS),
         script=fields["statement"],
-        fold=FOLD_OF[fields["actor"]],
+        fold=EMOBOX_FOLD_OF[fields["actor"]],
         language="en",
         sex="male" if int(fields["actor"]) % 2 else "female",
     )

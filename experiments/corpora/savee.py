@@ -8,7 +8,7 @@ three that all share, so that words tell much of the emotion; their texts are no
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.corpora.tree import Named, scan
+from experiments.corpora.tree import Named, as_corpus, scan
 
 EMOTIONS = {
     "a": "anger",
@@ -29,16 +29,9 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of SAVEE below the root.
     """
-    media = scan("savee", root).expect(RULE, lambda match: match[0].replace("/", "_"))
-    return Corpus(
-        name="savee",
-        root=root,
-        task="single-label",
-        targets=TARGETS,
-        utterances=tuple(_utterance(one) for one in media.named),
-        folds="speaker",
-        notes=media.notes,
-    )
+    tree = scan("savee", root)
+    media = tree.expect(RULE, lambda match: match[0].replace("/", "_"))
+    return as_corpus(tree, media, TARGETS, _utterance)
 
 
 def _utterance(one: Named) -> Utterance:

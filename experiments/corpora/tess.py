@@ -7,7 +7,7 @@ words cannot tell it; the script is the word. Two speakers can train or be teste
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.corpora.tree import Named, scan
+from experiments.corpora.tree import Named, as_corpus, scan
 
 EMOTIONS = {
     "angry": "angry",
@@ -30,16 +30,9 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of TESS below the root.
     """
-    media = scan("tess", root).expect(RULE, lambda match: match[0].replace("OA_", "OAF_"))
-    return Corpus(
-        name="tess",
-        root=root,
-        task="single-label",
-        targets=TARGETS,
-        utterances=tuple(_utterance(one) for one in media.named),
-        folds="speaker",
-        notes=media.notes,
-    )
+    tree = scan("tess", root)
+    media = tree.expect(RULE, lambda match: match[0].replace("OA_", "OAF_"))
+    return as_corpus(tree, media, TARGETS, _utterance)
 
 
 def _utterance(one: Named) -> Utterance:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from encoders.rows import cut
-from encoders.utterance import CorpusError, Fault
+from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.corpora.registry import CORPORA
 from fusion.escaping import counted
 
@@ -148,6 +148,26 @@ def scan(corpus: str, root: Path) -> Tree:
         folders[:] = sorted(name for name in folders if not _is_junk(name))
         found += [Path(folder, name) for name in files if not _is_junk(name)]
     return Tree(corpus, root, tuple(sorted(found)))
+
+
+def as_corpus(
+    tree: Tree,
+    media: Media,
+    targets: tuple[str, ...],
+    utterance: Callable[[Named], Utterance],
+    *,
+    folds: str = "speaker",
+) -> Corpus:
+    """The corpus whose every named file is an utterance of one class."""
+    return Corpus(
+        name=tree.corpus,
+        root=tree.root,
+        task="single-label",
+        targets=targets,
+        utterances=tuple(utterance(one) for one in media.named),
+        folds=folds,
+        notes=media.notes,
+    )
 
 
 def _is_junk(name: str) -> bool:

@@ -7,7 +7,7 @@ Names are ``SM1_F10_A010``: speaker (S, the sex, a number), file, initial of the
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.corpora.tree import Named, scan
+from experiments.corpora.tree import Named, as_corpus, scan
 
 EMOTIONS = {"A": "angry", "H": "happy", "N": "neutral", "S": "sad"}
 TARGETS = tuple(EMOTIONS.values())
@@ -20,15 +20,9 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of URDU below the root.
     """
-    media = scan("urdu", root).expect(RULE, lambda match: match[0].upper())
-    return Corpus(
-        name="urdu",
-        root=root,
-        task="single-label",
-        targets=TARGETS,
-        utterances=tuple(_utterance(one) for one in media.named),
-        notes=media.notes,
-    )
+    tree = scan("urdu", root)
+    media = tree.expect(RULE, lambda match: match[0].upper())
+    return as_corpus(tree, media, TARGETS, _utterance, folds="groups")
 
 
 def _utterance(one: Named) -> Utterance:

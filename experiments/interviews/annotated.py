@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from encoders.recognisers import normalise
+from encoders.asr.recognisers import normalise
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from encoders.activity import Stretch
 from encoders.audio import AudioError, resample
 from encoders.extraction import Progress
-from encoders.speakers import (
+from encoders.listening.activity import Stretch
+from encoders.listening.speakers import (
     FRAME_S,
     SAMPLE_RATE_HZ,
     CepstralStatistics,
@@ -29,7 +29,7 @@ from encoders.speakers import (
     cepstra,
     windows_of,
 )
-from encoders.streaming import Span, read_spans
+from encoders.listening.streaming import Span, read_spans
 from experiments.interviews.pieces import Voice
 
 #: Gaussians per speaker, rounds of labelling anew, and log-likelihood that a change costs.

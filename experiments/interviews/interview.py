@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from encoders.activity import Stretch
 from encoders.audio import AudioError
 from encoders.extraction import Failure, Progress
+from encoders.listening.activity import Stretch
 from encoders.rows import parse_json
 from encoders.store import EmbeddingStore, make_folder, write_atomically
 from experiments.annotations.plain import AnnotationError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from encoders.audio import Audio
 from encoders.extraction import Progress
-from encoders.streaming import Span, read_spans
+from encoders.listening.streaming import Span, read_spans
 from experiments.interviews.emotion import Classifier, Sounds
 from experiments.interviews.pieces import Piece
 from experiments.interviews.recognition import LEAST_SPEECH_S, Recognition, Said

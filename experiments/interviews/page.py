@@ -16,17 +16,16 @@ from urllib.parse import quote
 import numpy as np
 import soundfile
 from jaxtyping import Float32
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from encoders.audio import Audio, resample
+from encoders.listening.streaming import Span, read_spans
 from encoders.store import write_atomically
-from encoders.streaming import Span, read_spans
 from experiments.annotations.segments import Segment, Timeline
 from experiments.interviews.survey import Survey
+from experiments.templates import TEMPLATES, template
 from fusion.escaping import counted
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
 #: A recording up to this long is put into the page, as Ogg Vorbis of about 0.5 MB.
 EMBEDDED_S = 120.0
 EMBEDDED_RATE_HZ = 16000
@@ -92,15 +91,8 @@ def write_page(timeline: Timeline, surveyed: Survey, recording: Path, path: Path
 
 def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) -> str:
     """The page as HTML; ``source`` is the address of the recording, relative or with its data."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     feelings = feelings_of(timeline)
-    return environment.get_template("interview.html.j2").render(
+    return template("interview.html.j2").render(
         timeline=timeline,
         rows=[*_rows(timeline, feelings)],
         feelings=feelings,

@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from encoders.asr.recognisers import PocketsphinxSpec, Transcript, parse_recogniser
+from encoders.asr.transcription import Recogniser, TranscriptCache, load_recogniser
 from encoders.audio import Audio
 from encoders.checkpoints import MissingWeightsError
-from encoders.recognisers import PocketsphinxSpec, Transcript, parse_recogniser
 from encoders.store import audio_key
-from encoders.transcription import Recogniser, TranscriptCache, load_recogniser
 from experiments.interviews.doubts import doubts_about
 
 #: Seconds of speech that a piece needs to be listened to: silence is not transcribed.

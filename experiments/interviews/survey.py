@@ -8,10 +8,10 @@ import numpy as np
 import soundfile
 from jaxtyping import Float32
 
-from encoders.activity import SAMPLE_RATE_HZ, WINDOW, Stretch, VoiceActivity, speech_in
 from encoders.audio import AudioError, Samples
 from encoders.extraction import Progress
-from encoders.streaming import BLOCK_S, Block, Resampler, read_blocks
+from encoders.listening.activity import SAMPLE_RATE_HZ, WINDOW, Stretch, VoiceActivity, speech_in
+from encoders.listening.streaming import BLOCK_S, Block, Resampler, read_blocks
 
 #: Seconds that one peak of the drawn wave speaks for.
 PEAK_S = 0.05

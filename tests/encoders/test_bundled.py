@@ -13,9 +13,9 @@ from encoders.audio import Audio
 from encoders.bundled import ALEXNET
 from encoders.bundled.card import TERMS, card, notice
 from encoders.bundled.make import DEV_ACTORS, TEST_ACTORS, main, read_actors
-from encoders.cnn_weights import load_network
 from encoders.encoder import load_encoder
 from encoders.names import parse_modality
+from encoders.networks.cnn_weights import load_network
 from encoders.provenance import WEIGHTS, provenance_of, seen, trained_spec
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.audio import MAX_PEAK, MAX_RATE_HZ, MIN_RATE_HZ, AudioError, read_segment
-from encoders.containers import Joint
-from encoders.ogg import damage_of, page_checksum
+from encoders.listening.containers import Joint
+from encoders.listening.ogg import damage_of, page_checksum
 
 RATE = 16000
 SECONDS = 6.0

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-import encoders.acoustic as acoustic
+import encoders.spectra.acoustic as acoustic
 from encoders.audio import Audio, AudioError, read_segment, resample
 from encoders.checkpoints import MissingWeightsError
-from encoders.descriptors import EgemapsSpec
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio
 from encoders.pooling import for_head, for_storage
 from encoders.specs import Modality, model_part
+from encoders.spectra.descriptors import EgemapsSpec
 from encoders.utterance import Utterance
 
 installed = pytest.mark.skipif(

@@ -13,9 +13,9 @@ import soundfile
 import torch
 
 from encoders.audio import AudioError, read_utterance
-from encoders.augmentation import Masks, WaveformChanges
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.finetune import (
+from encoders.finetuning.augmentation import Masks, WaveformChanges
+from encoders.finetuning.finetune import (
     Finetuned,
     FinetuneError,
     Settings,
@@ -24,7 +24,7 @@ from encoders.finetune import (
     held_out_uar,
 )
 from encoders.names import parse_modality
-from encoders.projection import FILE
+from encoders.pretrained.projection import FILE
 from encoders.provenance import PROVENANCE, seen, trained_spec
 from encoders.specs import BertSpec, SentenceSpec, Spec, SpeechSpec
 from encoders.store import audio_key, text_key

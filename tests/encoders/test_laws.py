@@ -19,12 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.audio import Audio
-from encoders.descriptors import MfccSpec
 from encoders.embedding import embed
 from encoders.encoder import Encoder, load_encoder
-from encoders.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.names import parse_modality
+from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec, model_part
+from encoders.spectra.descriptors import MfccSpec
 
 TOLERANCE = 1e-5
 SPEECH = (
@@ -349,7 +349,7 @@ def test_untrained_architectures_with_equal_weights_have_their_own_keys(
     import json
     import shutil
 
-    from encoders.speech import weights_sha256
+    from encoders.pretrained.speech import weights_sha256
 
     folder = tmp_path / "other"
     shutil.copytree(speech_checkpoint("wav2vec2-layer-norm"), folder)
@@ -361,7 +361,7 @@ def test_untrained_architectures_with_equal_weights_have_their_own_keys(
 
 
 def test_an_untrained_text_model_reads_any_character():
-    from encoders.text import untrained_tokenizer
+    from encoders.pretrained.text import untrained_tokenizer
 
     tokenizer = untrained_tokenizer()
     text = "Grüße, 世界! 😀 ok"
@@ -384,7 +384,7 @@ import hashlib, sys
 import numpy as np
 from encoders.audio import Audio
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
+from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.names import parse_modality
 spec = parse_modality(sys.argv[1], "audio").encoder
 wave = np.sin(np.arange(8000, dtype=np.float32) / 7)

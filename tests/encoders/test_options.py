@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.descriptors import MfccSpec
 from encoders.names import SHORT_NAMES, parse_modality
 from encoders.options import MODALITY_OPTIONS, SYNONYMS, parsed
 from encoders.specs import BertSpec, SentenceSpec, Spec
+from encoders.spectra.descriptors import MfccSpec
 
 CLASSES = get_args(Spec)
 

@@ -19,7 +19,6 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
 from encoders.audio import Audio, read_segment
-from encoders.descriptors import EgemapsSpec, MfccSpec
 from encoders.encoder import fingerprint_of
 from encoders.specs import (
     BertSpec,
@@ -29,6 +28,7 @@ from encoders.specs import (
     SpeechSpec,
     fingerprint,
 )
+from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 from encoders.store import (
     Embedding,
     EmbeddingStore,
@@ -478,7 +478,7 @@ def test_the_weights_change_a_fingerprint():
 
 
 def test_the_version_of_the_numerics_changes_a_fingerprint(monkeypatch):
-    import encoders.acoustic as acoustic
+    import encoders.spectra.acoustic as acoustic
 
     before = fingerprint_of(SPEC)
     monkeypatch.setattr(acoustic, "NUMERICS_VERSION", acoustic.NUMERICS_VERSION + 1)

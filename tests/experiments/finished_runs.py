@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from experiments.results import RunFacts, summarise, with_best
+from experiments.reporting.results import RunFacts, summarise, with_best
 from fusion import predictions
 from fusion.predictions import Prediction
 

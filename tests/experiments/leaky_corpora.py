@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 from encoders.audio import read_segment
-from encoders.augmentation import WaveformChanges, changed
+from encoders.finetuning.augmentation import WaveformChanges, changed
 from encoders.utterance import Utterance, one_hot
 
 RATE = 16_000

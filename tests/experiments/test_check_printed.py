@@ -8,7 +8,7 @@ from collections import Counter
 from rich.console import Console
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.check import Check, print_check
+from experiments.checking.check import Check, print_check
 
 TARGETS = ("[red]calm[/red]", "[/]cross")
 

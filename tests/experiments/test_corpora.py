@@ -13,7 +13,7 @@ from experiments.config import OptionError
 from experiments.corpora import load_source, read_corpus
 from experiments.corpora.emodb import SENTENCES
 from experiments.corpora.registry import CORPORA, UNREAD
-from fusion.splits import outer_folds
+from fusion.splitting.splits import outer_folds
 
 
 def labels(corpus: Corpus) -> Counter[str | None]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.comparison import Outcome, compare
+from experiments.comparing.comparison import Outcome, compare
 from experiments.config import Study
-from experiments.report import rebuild
+from experiments.reporting.report import rebuild
 from fusion import predictions
 
 #: What each corpus calls its classes, and who says what how often.

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from tones import ENCODER, change_rows, tones_study, write_tones
 from typer.testing import CliRunner
 
 from encoders.provenance import WEIGHTS, read_provenance
-from experiments import encoder_training, views
 from experiments.cache import collect_garbage, damaged, trained_encoders
 from experiments.cli import app
-from experiments.comparison import Outcome, compare
+from experiments.comparing import encoder_training, views
+from experiments.comparing.comparison import Outcome, compare
 from experiments.config import ConfigError, Study
-from experiments.report import rebuild
+from experiments.reporting.report import rebuild
 from fusion import train
-from fusion.certificate import LeakError
+from fusion.leakage.certificate import LeakError
+from tests.experiments.tones import ENCODER, change_rows, tones_study, write_tones
 
 CROSSED = ("audio", "audio_linear", "text_linear", "concat_linear", "concat_crossfit")
 

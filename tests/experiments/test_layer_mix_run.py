@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from encoders.names import parse_modality
-from experiments.comparison import compare
+from experiments.comparing.comparison import compare
 from experiments.config import Study
-from experiments.report import rebuild
+from experiments.reporting.report import rebuild
 from fusion import train
 from fusion.model import FusionModel
 

@@ -37,7 +37,7 @@ def test_egemaps_is_listed_with_its_licence_and_whether_it_is_installed(monkeypa
 
 
 def test_fetching_egemaps_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("encoders.acoustic.find_spec", lambda _name: None)
+    monkeypatch.setattr("encoders.spectra.acoustic.find_spec", lambda _name: None)
     with pytest.raises(MissingWeightsError, match=r"pip install 'serfusion\[opensmile\]'"):
         fetch_model("egemaps")
 

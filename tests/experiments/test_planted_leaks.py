@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from leaky_corpora import LEAKS, TARGETS, Rows, corpus
 
 from encoders.utterance import Corpus
-from experiments.certify import evidence_of, listen
-from fusion.certificate import Certificate, certify
-from fusion.designs import make_outer
-from fusion.protocols import parse_protocol
+from experiments.comparing.certify import evidence_of, listen
+from fusion.leakage.certificate import Certificate, certify
+from fusion.splitting.designs import make_outer
+from fusion.splitting.protocols import parse_protocol
+from tests.experiments.leaky_corpora import LEAKS, TARGETS, Rows, corpus
 
 CORPORA = 50
 CLEAN = 200

@@ -7,12 +7,12 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from finished_runs import change, files, save_run
 
-from experiments.report import rebuild
-from experiments.stored import facts_of
+from experiments.reporting.report import rebuild
+from experiments.reporting.stored import facts_of
 from fusion import predictions
 from fusion.predictions import AGAIN
+from tests.experiments.finished_runs import change, files, save_run
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch
 
 from encoders.utterance import Utterance, one_hot
 from fusion.batch import Dataset, collate
-from fusion.splits import Fold, InnerFolds, inner_folds, outer_folds
+from fusion.splitting.splits import Fold, InnerFolds, inner_folds, outer_folds
 
 CLASSES = ("a", "b", "c")
 

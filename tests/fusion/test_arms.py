@@ -12,7 +12,7 @@ from fusion import train
 from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, score, uar_of
 from fusion.batch import Dataset, ModalityBatch
 from fusion.late import fuse_late
-from fusion.splits import Fold, InnerFolds
+from fusion.splitting.splits import Fold, InnerFolds
 
 BUDGET = Budget(trials=2, seeds=2)
 TRAINED = ("audio", "audio_frames", "concat", "concat_linear", "attention")

@@ -12,7 +12,7 @@ from fusion import train
 from fusion.arms import ARMS, Budget, fit_arm, score
 from fusion.batch import Dataset
 from fusion.crossfit import View, score_crossfitted
-from fusion.splits import InnerFold, InnerFolds
+from fusion.splitting.splits import InnerFold, InnerFolds
 
 ARM = ARMS["concat_crossfit"]
 BUDGET = Budget(trials=2, seeds=2)

@@ -17,12 +17,12 @@ from encoders.specs import Modality, SpeechSpec
 from fusion import train
 from fusion.arms import ARMS, Arm, Budget, FittedArm, fit_arm, score, uar_of
 from fusion.batch import Dataset, Standardizer, collate
-from fusion.head import DEFAULTS, InputShape
-from fusion.heads import HEADS
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part
+from fusion.networks.head import DEFAULTS, InputShape
+from fusion.networks.heads import HEADS
 from fusion.parts import load_scores, save_scores
-from fusion.splits import Fold, InnerFolds
+from fusion.splitting.splits import Fold, InnerFolds
 
 LAYERS, DIM, TELLS = 4, 5, 2
 #: Enough for some hundred steps, as in a study of a small corpus.

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from fusion.calibration import Abstention, tempered
-from fusion.head import Hyperparameters, InputShape
-from fusion.heads import HEADS
 from fusion.model import FORMAT_VERSION, FusionModel, Part
+from fusion.networks.head import Hyperparameters, InputShape
+from fusion.networks.heads import HEADS
 
 TARGETS = ("calm", "cross", "sad")
 

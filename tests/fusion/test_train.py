@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from fusion import train
 from fusion.batch import Dataset
-from fusion.head import DEFAULTS, Hyperparameters
+from fusion.networks.head import DEFAULTS, Hyperparameters
 from fusion.train import FittedHead, Member, fit
 
 ROWS = np.arange(54)

@@ -12,7 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from fusion.head import DEFAULTS
+from fusion.networks.head import DEFAULTS
 from fusion.tune import SPACES, Study, tune
 
 SPACE = SPACES["mlp"]

@@ -6,7 +6,7 @@ import pytest
 
 from encoders.utterance import CorpusError
 from experiments.corpora import read_corpus
-from fusion.splits import outer_folds
+from fusion.splitting.splits import outer_folds
 
 EVALUATION = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 

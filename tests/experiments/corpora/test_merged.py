@@ -9,15 +9,15 @@ import pytest
 
 from encoders.provenance import Seen
 from encoders.utterance import Corpus, CorpusError, Utterance, one_hot
+from experiments.comparing.contamination import is_seen
+from experiments.comparing.plan import make_folds
 from experiments.config import OptionError
-from experiments.contamination import is_seen
 from experiments.corpora import load_source
 from experiments.corpora.merged import merge
 from experiments.corpora.sources import parse_sources
-from experiments.matrix import corpus_matrix, matrix_table, trained_on
-from experiments.plan import make_folds
+from experiments.reporting.matrix import corpus_matrix, matrix_table, trained_on
 from fusion.predictions import Prediction
-from fusion.splits import SplitError, outer_folds
+from fusion.splitting.splits import SplitError, outer_folds
 
 
 def corpus_of(name: str, *labels: str, speakers: int = 6, **about: object) -> Corpus:

@@ -7,7 +7,7 @@ import pytest
 from encoders.utterance import CorpusError
 from experiments.corpora import read_corpus
 from experiments.corpora.cmu import ANNOTATIONS, of_sentiment
-from fusion.splits import SplitError, outer_folds
+from fusion.splitting.splits import SplitError, outer_folds
 
 
 @pytest.fixture

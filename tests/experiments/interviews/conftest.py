@@ -25,9 +25,9 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
         import torch
 
         from encoders.names import parse_modality
-        from fusion.head import DEFAULTS, InputShape
-        from fusion.heads import HEADS
         from fusion.model import FusionModel, Part
+        from fusion.networks.head import DEFAULTS, InputShape
+        from fusion.networks.heads import HEADS
 
         folder = root / f"{arm}-{scale:g}"
         if folder.exists():

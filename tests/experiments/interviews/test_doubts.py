@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encoders.recognisers import Segment, Transcript
+from encoders.asr.recognisers import Segment, Transcript
 from experiments.interviews.doubts import doubts_about, repeated_words
 
 

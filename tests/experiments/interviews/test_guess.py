@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from encoders.activity import Stretch, VoiceActivity, speech_in
 from encoders.audio import read_segment, resample
-from encoders.mel import trim_bounds
-from encoders.speakers import CepstralStatistics, XVectors, cepstra, windows_of
+from encoders.listening.activity import Stretch, VoiceActivity, speech_in
+from encoders.listening.speakers import CepstralStatistics, XVectors, cepstra, windows_of
+from encoders.spectra.mel import trim_bounds
 from experiments.annotations.turns import read_turns
 from experiments.interviews.guess import best_path, guess_speakers
 from fusion.diarisation import Spoken, detection_error, diarisation_error

@@ -1,0 +1,1 @@
+"""Transcripts that are missing, recognised once."""

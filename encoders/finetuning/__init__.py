@@ -1,0 +1,1 @@
+"""Train an encoder on training speakers, then freeze it."""

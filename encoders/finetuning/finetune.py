@@ -1,0 +1,189 @@
+"""Train an encoder on training speakers, stop it on development speakers, freeze it.
+
+The result is a folder that the family's own spec loads (``SpeechSpec(checkpoint=FOLDER)``, and so
+on): weights, and the record of whose speech they have seen. Test speakers have no place in any
+signature here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from torch import nn
+
+from encoders.finetuning.augmentation import WaveformChanges
+from encoders.finetuning.settings import FinetuneError, Settings, check_fit, default_settings
+from encoders.finetuning.training import Notify, Pupil, Trainee, scores_of, train_stopped, uar_of
+from encoders.provenance import Provenance, provenance_of, weights_of, write_provenance
+from encoders.specs import FAMILIES, Spec
+from encoders.utterance import Utterance
+
+__all__ = [
+    "FinetuneError",
+    "Finetuned",
+    "Settings",
+    "default_settings",
+    "finetune",
+    "held_out_uar",
+]
+#: The module whose ``start(spec, settings)`` makes a family's network ready for training.
+PUPILS: Mapping[str, str] = MappingProxyType(
+    {
+        "spectrogram_cnn": "encoders.finetuning.window_pupil",
+        "mfcc_cnn": "encoders.finetuning.window_pupil",
+        "speech": "encoders.finetuning.speech_pupil",
+        "bert": "encoders.finetuning.text_pupil",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuned:
+    """A trained network, where it comes from, and its classifier, which is not saved."""
+
+    spec: Spec
+    pupil: Pupil
+    provenance: Provenance
+    classifier: nn.Module
+
+    def save(self, folder: Path | str, dtype: torch.dtype = torch.float32) -> Spec:
+        """Write weights and record; returns the spec that loads them.
+
+        ``dtype`` float16 halves the file; the encoder computes with float32 all the same.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.pupil.save(folder, dtype)
+        record = replace(self.provenance, weights_sha256=weights_of(folder))
+        write_provenance(record, folder)
+        return self.pupil.saved_spec(str(folder))
+
+
+def finetune(
+    train: Sequence[Utterance],
+    dev: Sequence[Utterance],
+    targets: Sequence[str],
+    spec: Spec,
+    settings: Settings,
+    *,
+    seed: int,
+    corpus: str,
+    notice: str = "",
+    notify: Notify | None = None,
+    device: str = "cpu",
+) -> Finetuned:
+    """Train the encoder of a spec: the same arguments give the same bytes on the same machine.
+
+    An untrained spec starts from random weights drawn from ``seed``, another from its checkpoint.
+    ``corpus`` is the name under which these speakers are known, ``notice`` the terms of the
+    weights; ``notify`` is told every epoch and its development UAR. On a device other than the CPU
+    bytes may differ between runs.
+
+    Raises:
+        FinetuneError: a speaker is on both sides or unknown, an utterance has no label or lacks
+            what the encoder reads, a side lacks a class, settings do not fit the family, the
+            family is not trained here, or the checkpoint was fine-tuned before.
+        AudioError: a recording cannot be read.
+        MissingWeightsError: the checkpoint is not to be had.
+    """
+    check_fit(spec, settings)
+    _check(train, dev, targets)
+    _check_fresh(spec)
+    random = np.random.default_rng(seed)
+    with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
+        torch.manual_seed(seed)
+        pupil: Pupil = import_module(PUPILS[spec.family]).start(spec, settings)
+        heard = pupil.prepare(train, settings.changes, random)
+        held = pupil.prepare(dev, WaveformChanges(copies=0), random)
+        trainee = Trainee(pupil, len(targets), settings).to(device)
+        course = train_stopped(trainee, heard, held, settings, notify or (lambda *_: None))
+    trainee.to("cpu")
+    provenance = Provenance(
+        corpus=corpus,
+        targets=tuple(targets),
+        train_speakers=_speakers(train),
+        dev_speakers=_speakers(dev),
+        keys=tuple(sorted({*heard.keys, *held.keys})),
+        spec=asdict(pupil.saved_spec("")) | {"checkpoint": ""},
+        settings=asdict(settings),
+        seed=seed,
+        dev_uar=tuple(round(value, 4) for value in course),
+        best_epoch=int(np.argmax(course)),
+        weights_sha256="",
+        notice=notice,
+        start=_start(spec),
+    )
+    return Finetuned(spec, pupil.eval(), provenance, trainee.classifier.eval())
+
+
+def held_out_uar(tuned: Finetuned, utterances: Sequence[Utterance]) -> float:
+    """UAR of a network's own classifier on speakers that it has not seen, in float32.
+
+    Log probabilities of a recording's windows are added up, as for its development speakers.
+
+    Raises:
+        FinetuneError: it has seen one of the speakers or recordings.
+    """
+    silent = WaveformChanges(copies=0)
+    asked = tuned.pupil.prepare(utterances, silent, np.random.default_rng(0))
+    both = {*asked.keys} & tuned.provenance.seen.keys
+    if both or set(_speakers(utterances)) & tuned.provenance.seen.speakers:
+        raise FinetuneError(
+            f"{len(both)} of {len(asked.keys)} recordings, or their speakers, were seen in "
+            "training or development: that is no held-out score"
+        )
+    whole = nn.Sequential(tuned.pupil, tuned.classifier)
+    return uar_of(scores_of(whole, asked), asked.truth)
+
+
+def _start(spec: Spec) -> str:
+    """What training started from, for the record: never a way to a folder."""
+    checkpoint: str | None = getattr(spec, "checkpoint", None)
+    if getattr(spec, "untrained", False) or not checkpoint:
+        return "random weights"
+    path = Path(checkpoint).expanduser()
+    name = path.name if path.exists() else checkpoint
+    weights: str = import_module(FAMILIES[spec.family]).weights_sha256(spec)
+    return f"{name}, sha256 {weights[:16]}"
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def _check(train: Sequence[Utterance], dev: Sequence[Utterance], targets: Sequence[str]) -> None:
+    for side, utterances in (("training", train), ("development", dev)):
+        unknown = [u.id for u in utterances if u.speaker is None or u.target is None]
+        if unknown:
+            raise FinetuneError(
+                f"{side}: {len(unknown)} utterances have no speaker or no label, first "
+                f"{unknown[0]}; expected both of every one: fill them in or leave the rows out"
+            )
+        found = {u.target.index(max(u.target)) for u in utterances if u.target is not None}
+        lacking = [name for number, name in enumerate(targets) if number not in found]
+        if lacking:
+            raise FinetuneError(
+                f"{side}: no utterance of {', '.join(lacking)}; add speakers with that class"
+            )
+    shared = sorted(set(_speakers(train)) & set(_speakers(dev)))
+    if shared:
+        raise FinetuneError(
+            f"speaker {', '.join(shared[:5])} ({len(shared)} in all) is in both training and "
+            "development: an encoder stopped on its own speakers is not stopped"
+        )
+
+
+def _check_fresh(spec: Spec) -> None:
+    if provenance_of(spec) is not None:
+        raise FinetuneError(
+            f"{getattr(spec, 'checkpoint', spec.family)}: was fine-tuned before, on speakers that "
+            "the new record would not name; start from published weights or from an untrained "
+            "network"
+        )
+
+
+def _speakers(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    return tuple(sorted({str(utterance.speaker) for utterance in utterances}))

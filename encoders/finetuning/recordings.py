@@ -1,0 +1,153 @@
+"""Labelled utterances in the form that training draws from: windows, each of some utterance.
+
+Windows of spectrograms are computed once and kept as 8 bits: at 80 dB a step is 0.3 dB, and a
+second of speech at the default 80 frames of 128 bands takes 10 kB per window instead of 41.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+
+from encoders.audio import AudioError, Samples, read_utterance, resample
+from encoders.finetuning.augmentation import Masks, WaveformChanges, changed, masked
+from encoders.networks.spectrogram_cnn import WindowSpec, to_unit, trimmed, windows_of
+from encoders.store import audio_key
+from encoders.utterance import Utterance
+
+STEPS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings(ABC):
+    """What a network is trained or scored on: windows of all recordings, one after the other.
+
+    ``first`` is the number of a recording's first window, ``count`` how many it has, ``truth`` the
+    number of its class; ``keys`` are the content keys of the utterances, each once. A changed copy
+    is a recording of its own here; a text is a recording with one window.
+    """
+
+    first: Int64[Tensor, "recordings"]
+    count: Int64[Tensor, "recordings"]
+    truth: Int64[Tensor, "recordings"]
+    keys: tuple[str, ...]
+
+    @abstractmethod
+    def inputs(self, rows: Int64[Tensor, "rows"]) -> Any:  # noqa: ANN401 - what the network takes
+        """Some windows as the network takes them."""
+
+    def masked(self, rows: Int64[Tensor, "rows"], masks: Masks, random: torch.Generator) -> Any:  # noqa: ANN401 - what the network takes
+        """Some windows as the network takes them in training."""
+        return self.inputs(rows)
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def owners(self) -> Int64[Tensor, "windows"]:
+        """The recording that each window belongs to."""
+        return torch.arange(len(self)).repeat_interleave(self.count)
+
+    def one_window_each(
+        self, recordings: Int64[Tensor, "some"], random: torch.Generator
+    ) -> Int64[Tensor, "some"]:
+        """The number of a random window of each of some recordings."""
+        share = torch.rand(len(recordings), generator=random, dtype=torch.float64)
+        return self.first[recordings] + (share * self.count[recordings]).long()
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrograms(Recordings):
+    """Windows of spectrograms."""
+
+    windows: UInt8[Tensor, "windows mels frames"]
+
+    def inputs(self, rows: Int64[Tensor, "rows"]) -> Float32[Tensor, "rows mels frames"]:
+        """Some windows from 0 to 1."""
+        return self.windows[rows].float() / STEPS
+
+    def masked(
+        self, rows: Int64[Tensor, "rows"], masks: Masks, random: torch.Generator
+    ) -> Float32[Tensor, "rows mels frames"]:
+        """Some windows from 0 to 1, bands and frames masked."""
+        return masked(self.inputs(rows), masks, random)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recording or a changed copy of one: samples at the asked rate, class, content key."""
+
+    samples: Samples
+    label: int
+    key: str
+
+
+def heard(
+    utterances: Sequence[Utterance],
+    sample_rate_hz: int,
+    changes: WaveformChanges,
+    random: np.random.Generator,
+) -> Iterator[Heard]:
+    """Every utterance, followed by its changed copies.
+
+    Raises:
+        AudioError: a recording cannot be read, or holds no sample.
+    """
+    for utterance in utterances:
+        audio = read_utterance(utterance)
+        key, label = audio_key(audio), label_of(utterance)
+        samples = resample(audio, sample_rate_hz).samples
+        if len(samples) == 0:
+            raise AudioError(f"{utterance.id}: a segment of {audio.duration_s:g} s holds no sample")
+        yield Heard(samples, label, key)
+        for _ in range(changes.copies):
+            yield Heard(changed(samples, changes, random), label, key)
+
+
+def label_of(utterance: Utterance) -> int:
+    """Number of an utterance's class."""
+    target = utterance.target
+    assert target is not None, "finetune refuses what is not labelled"
+    return target.index(max(target))
+
+
+def firsts(count: Int64[Tensor, "recordings"]) -> Int64[Tensor, "recordings"]:
+    """Numbers of the first windows of recordings with so many windows."""
+    return count.cumsum(0) - count
+
+
+def prepare(
+    utterances: Sequence[Utterance],
+    spec: WindowSpec,
+    changes: WaveformChanges,
+    random: np.random.Generator,
+) -> Spectrograms:
+    """Windows of utterances, each followed by the windows of its changed copies.
+
+    Raises:
+        AudioError: a recording cannot be read, or holds no sample.
+    """
+    windows: list[Tensor] = []
+    truth: list[int] = []
+    keys: list[str] = []
+    for one in heard(utterances, spec.sample_rate_hz, changes, random):
+        windows.append(_as_bytes(one.samples, spec))
+        truth.append(one.label)
+        keys.append(one.key)
+    count = torch.tensor([len(some) for some in windows])
+    return Spectrograms(
+        firsts(count),
+        count,
+        torch.tensor(truth),
+        tuple(dict.fromkeys(keys)),
+        torch.cat(windows),
+    )
+
+
+def _as_bytes(samples: Samples, spec: WindowSpec) -> UInt8[Tensor, "windows mels frames"]:
+    found = windows_of(samples[trimmed(samples, spec)], spec)
+    return torch.cat([(to_unit(some, spec) * STEPS).round().byte() for some in found])

@@ -1,0 +1,167 @@
+"""How an encoder is trained: settings, those a family starts from, those that do not fit it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+
+from encoders.cards import CARDS
+from encoders.checkpoints import find_local
+from encoders.finetuning.augmentation import Masks, WaveformChanges
+from encoders.networks.cnn_spec import SpectrogramCnnSpec
+from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
+from encoders.rows import parse_json
+from encoders.specs import BertSpec, SentenceSpec, Spec, SpeechSpec
+
+Precision = Literal["float32", "bfloat16"]
+Pooling = Literal["mean", "sum", "max", "cls"]
+#: Transformers of speech whose front end runs on each recording alone; Whisper's does not.
+SPEECH_MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+NO_MASKS = Masks(frequency_masks=0, time_masks=0)
+
+
+class FinetuneError(ValueError):
+    """An encoder cannot be trained on these utterances, with these settings, or at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a network is trained; none of it is part of the spec, all of it is in the record.
+
+    AdamW with a rate that rises over a tenth of all steps and falls to nothing at the last (Smith
+    2018, arXiv 1708.07120). An epoch shows one random window of every training recording, or every
+    text. Training ends ``patience`` epochs after the best development UAR. An embedding has
+    ``projection_dim`` values, 256 as in the recipe for AlexNet; None: those of the network itself.
+    ``pooling`` is how a transformer's frames or tokens become one vector for the classifier; a
+    network on windows has its own (None). ``bfloat16`` computes forward passes with 8 bits.
+    """
+
+    epochs: int = 50
+    patience: int = 15
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    weight_decay: float = 1e-2
+    dropout: float = 0.3
+    label_smoothing: float = 0.1
+    projection_dim: int | None = 256
+    pooling: Pooling | None = None
+    precision: Precision = "float32"
+    masks: Masks = field(default_factory=Masks)
+    changes: WaveformChanges = field(default_factory=WaveformChanges)
+
+    def __post_init__(self) -> None:
+        least = {"epochs": 1, "patience": 1, "batch_size": 2, "projection_dim": 1}
+        given = {name: getattr(self, name) for name in least}
+        low = [
+            f"{name} {value}: expected {least[name]} or more"
+            for name, value in given.items()
+            if value is not None and value < least[name]
+        ]
+        if self.learning_rate <= 0:
+            low.append(f"learning_rate {self.learning_rate:g}: expected more than 0")
+        if low:
+            raise FinetuneError("; ".join(low))
+
+
+def default_settings(spec: Spec) -> Settings:
+    """Settings to train the encoder of a spec with; what a study may change it replaces.
+
+    Of a speech transformer 512 projected values, as published for wav2vec2, of the mean over the
+    frames; of a text transformer its first token; their rates are those that fine-tuning of such
+    models is published with (Devlin et al. 2019, appendix A.3; Baevski et al. 2020, section 4.3).
+    The precision is :func:`fast_precision` of this machine, said in so many words and never
+    "automatic": settings that are equal train equally, and those of two machines may differ.
+
+    Raises:
+        FinetuneError: encoders of this family are not trained here.
+    """
+    precision = fast_precision()
+    if isinstance(spec, SpectrogramCnnSpec):
+        return Settings(precision=precision)
+    if isinstance(spec, MfccCnnSpec):
+        # Too small for 8 bits to be faster.
+        return Settings(projection_dim=None, learning_rate=2e-3)
+    whole = Settings(
+        epochs=15, patience=4, batch_size=8, dropout=0.1, label_smoothing=0.0, masks=NO_MASKS,
+        precision=precision,
+    )  # fmt: skip
+    if isinstance(spec, SpeechSpec):
+        _check_type(spec)
+        return replace(whole, learning_rate=5e-5, projection_dim=512, pooling="mean")
+    if isinstance(spec, BertSpec):
+        return replace(whole, learning_rate=3e-5, projection_dim=None, pooling="cls")
+    raise FinetuneError(
+        f"{spec.family}: encoders of this family cannot be trained here{_why(spec)}"
+    )
+
+
+def fast_precision() -> Precision:
+    """bfloat16 where this processor multiplies it in hardware (AMX, AVX-512 BF16), else float32.
+
+    Elsewhere torch emulates it, which is slower than float32 and no more exact.
+    """
+    asked = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    # Private in torch 2.13, and in no other place: a torch without them is taken for slow.
+    found = (getattr(torch.cpu, name, None) for name in asked)
+    return "bfloat16" if any(ask is not None and ask() for ask in found) else "float32"
+
+
+def check_fit(spec: Spec, settings: Settings) -> None:
+    """Compare settings with the family that they are for.
+
+    Raises:
+        FinetuneError: the family is not trained here, or settings mean nothing to it; all of them.
+    """
+    default_settings(spec)
+    unfit = list(_unfit(spec, settings))
+    if unfit:
+        raise FinetuneError(f"{spec.family}: {'; '.join(unfit)}")
+
+
+def _unfit(spec: Spec, settings: Settings) -> Iterator[str]:
+    pooling, windowed = settings.pooling, isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec)
+    allowed: tuple[str | None, ...] = ("mean", "sum", "max")
+    if windowed:
+        allowed = (None,)
+    elif isinstance(spec, BertSpec):
+        allowed = ("mean", "sum", "max", "cls")
+    if pooling not in allowed:
+        yield f"pooling {pooling}: expected {' or '.join(map(str, allowed))}"
+    masks = settings.masks
+    if not windowed and (masks.frequency_masks or masks.time_masks or masks.time_warp):
+        yield "masks: are of spectrograms; expected Masks(frequency_masks=0, time_masks=0)"
+    if isinstance(spec, BertSpec) and settings.changes.copies:
+        yield "changes: are of waveforms; expected WaveformChanges(copies=0)"
+    if isinstance(spec, BertSpec) and settings.projection_dim is not None:
+        given = f"projection_dim {settings.projection_dim}"
+        yield f"{given}: a text model keeps its width; expected None"
+
+
+def _check_type(spec: SpeechSpec) -> None:
+    found = _model_type(spec)
+    if found not in SPEECH_MODELS:
+        raise FinetuneError(
+            f"{spec.checkpoint}: is a {found} model, which cannot be trained here; expected "
+            f"{', '.join(SPEECH_MODELS)}"
+        )
+
+
+def _model_type(spec: SpeechSpec) -> str:
+    """What a speech checkpoint is, as far as this machine knows; else it is taken for wav2vec2."""
+    if spec.checkpoint in CARDS:
+        return str(CARDS[spec.checkpoint].config.get("model_type", "wav2vec2"))
+    folder = find_local(spec.checkpoint, spec.revision)
+    config = {} if folder is None else parse_json((folder / "config.json").read_bytes())
+    return str(config.get("model_type", "wav2vec2"))
+
+
+def _why(spec: Spec) -> str:
+    if isinstance(spec, SentenceSpec):
+        return (
+            f": its sentence embedding is trained by pairs of sentences; train its transformer as "
+            f"a BertSpec(checkpoint={spec.checkpoint!r}) instead"
+        )
+    if hasattr(spec, "checkpoint"):
+        return ": it is a published classifier with a head of its own"
+    return ": it computes descriptors and has no weights"

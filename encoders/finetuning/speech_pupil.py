@@ -1,0 +1,201 @@
+"""wav2vec2 and its relatives in training, exact whatever the batch.
+
+The convolutional front end is frozen, as published fine-tuning of these models freezes it (Baevski
+et al. 2020, section 4.3), and runs on each recording alone; so does the positional convolution.
+transformers' Trainer pads what it batches before both, which changes the frames of every model
+with a group norm (:mod:`encoders.pretrained.speech`): hence steps of our own.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import Wav2Vec2FeatureExtractor
+
+from encoders.audio import Audio
+from encoders.checkpoints import locate, weight_files
+from encoders.finetuning.augmentation import WaveformChanges
+from encoders.finetuning.recordings import Recordings, firsts, heard
+from encoders.finetuning.settings import FinetuneError, Pooling, Settings
+from encoders.finetuning.training import Pupil
+from encoders.packing import in_batches
+from encoders.pretrained.projection import FILE, write_projection
+from encoders.pretrained.speech import (
+    BATCH_SECONDS,
+    SAMPLE_RATE_HZ,
+    PerUtterance,
+    features_of,
+    frame_s,
+    normalises,
+    project,
+    trained_model,
+    untrained_model,
+    waveform,
+)
+from encoders.provenance import claim_record
+from encoders.specs import SpeechSpec
+from encoders.utterance import Utterance
+from encoders.windows import cut
+
+#: Samples of one window; each is as long as it is.
+Wave = Float32[Tensor, "_"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waves(Recordings):
+    """Windows of waveforms as a checkpoint takes them; most recordings are one window."""
+
+    windows: tuple[Wave, ...]
+
+    def inputs(self, rows: Int64[Tensor, "rows"]) -> list[Wave]:
+        """Some windows."""
+        return [self.windows[row] for row in rows.tolist()]
+
+
+def start(spec: SpeechSpec, settings: Settings) -> "SpeechPupil":
+    """The transformer that training starts from; random weights are drawn from torch's own state.
+
+    Raises:
+        MissingWeightsError: its weights are not to be had.
+        FinetuneError: it is no model whose front end runs on each recording alone.
+    """
+    if spec.untrained:
+        model, normalise = untrained_model(spec), True
+    else:
+        folder = locate(spec.checkpoint, spec.revision)
+        model, normalise = trained_model(folder), normalises(folder)
+    if not hasattr(model, "feature_projection"):
+        raise FinetuneError(
+            f"{spec.checkpoint}: is a {model.config.model_type} model, which cannot be trained "
+            "here; expected wav2vec2, HuBERT, WavLM or data2vec-audio"
+        )
+    return SpeechPupil(model, spec, settings, normalise=normalise)
+
+
+class SpeechPupil(Pupil):
+    """A transformer, a linear map of its last frames, and their mean, sum or maximum."""
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - a transformers model
+        spec: SpeechSpec,
+        settings: Settings,
+        *,
+        normalise: bool,
+    ) -> None:
+        super().__init__()
+        assert settings.pooling is not None, "check_fit asks for one"
+        self.network = model
+        self.spec = spec
+        self.normalise = normalise
+        self.pooling: Pooling = settings.pooling
+        model.feature_extractor.requires_grad_(False)
+        self.positions = PerUtterance(model.encoder.pos_conv_embed)
+        model.encoder.pos_conv_embed = self.positions
+        width = int(model.config.hidden_size)
+        self.dim = settings.projection_dim or width
+        self.projection: nn.Module = nn.Identity()
+        if settings.projection_dim is not None:
+            self.projection = nn.Linear(width, self.dim)
+
+    def prepare(
+        self, utterances: Sequence[Utterance], changes: WaveformChanges, random: np.random.Generator
+    ) -> Waves:
+        """Windows of utterances and of changed copies of them.
+
+        Raises:
+            AudioError: a recording cannot be read, or is shorter than a frame.
+        """
+        windows: list[list[Wave]] = []
+        found = list(heard(utterances, SAMPLE_RATE_HZ, changes, random))
+        for one in found:
+            windows.append(self._windows(Audio(one.samples, SAMPLE_RATE_HZ)))
+        count = torch.tensor([len(own) for own in windows])
+        return Waves(
+            firsts(count),
+            count,
+            torch.tensor([one.label for one in found]),
+            tuple(dict.fromkeys(one.key for one in found)),
+            tuple(window for own in windows for window in own),
+        )
+
+    def forward(self, inputs: list[Wave]) -> Float[Tensor, "windows dim"]:
+        """Pooled frames of every window, each over its own."""
+        with warnings.catch_warnings():
+            # WavLM hands torch a bool mask beside a float one; the result is right.
+            warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
+            frames = in_batches(
+                inputs, lambda wave: len(wave) / SAMPLE_RATE_HZ, BATCH_SECONDS, self._batch
+            )
+        return torch.stack([pooled(own, self.pooling) for own in frames])
+
+    def _windows(self, audio: Audio) -> list[Wave]:
+        config = self.network.config
+        windows = cut(audio, self.spec.window_s, self.spec.overlap_s, frame_s(config))
+        return [
+            waveform(window.content, config, self.normalise)
+            for window in windows
+            if isinstance(window.content, Audio)
+        ]
+
+    def _batch(self, waves: list[Wave]) -> list[Float[Tensor, "_ dim"]]:
+        own = [self._front(wave.to(self.device)) for wave in waves]
+        lengths = [len(frames) for frames in own]
+        mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
+        self.positions.lengths = lengths
+        hidden = self.network.encoder(
+            pad_sequence(own, batch_first=True), attention_mask=mask.to(self.device)
+        ).last_hidden_state
+        return [self.projection(row[:length]) for row, length in zip(hidden, lengths, strict=True)]
+
+    def _front(self, wave: Wave) -> Float[Tensor, "frames wide"]:
+        # Frozen, so without gradients; in float32, as the frozen encoder computes it.
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            features = features_of(self.network, wave)
+        return project(self.network, features)[0]
+
+    def save(self, folder: Path, dtype: torch.dtype) -> None:
+        """Write what transformers itself would write, and the projection beside it."""
+        self.network.encoder.pos_conv_embed = self.positions.convolution
+        try:
+            save_model(self.network, folder, dtype)
+        finally:
+            self.network.encoder.pos_conv_embed = self.positions
+        extractor = Wav2Vec2FeatureExtractor(do_normalize=self.normalise)
+        extractor.save_pretrained(folder)
+        # One that was left by another training would be taken for this one's.
+        (folder / FILE).unlink(missing_ok=True)
+        if isinstance(self.projection, nn.Linear):
+            write_projection(self.projection, folder, dtype)
+
+    def saved_spec(self, folder: str) -> SpeechSpec:
+        """The same windows with the weights of a folder; projected frames are one layer."""
+        layers = self.spec.layers if isinstance(self.projection, nn.Identity) else None
+        return replace(self.spec, checkpoint=folder, revision=None, untrained=False, layers=layers)
+
+
+def pooled(frames: Float[Tensor, "frames dim"], pooling: Pooling) -> Float[Tensor, "dim"]:
+    """One vector of all frames."""
+    if pooling == "max":
+        return frames.amax(dim=0)
+    if pooling == "cls":
+        return frames[0]
+    return frames.mean(dim=0) if pooling == "mean" else frames.sum(dim=0)
+
+
+def save_model(model: Any, folder: Path, dtype: torch.dtype) -> None:  # noqa: ANN401
+    """Write a transformers model whose file says that its record must lie beside it."""
+    state = {
+        name: value.to(dtype) if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    model.save_pretrained(folder, state_dict=state)
+    for path in weight_files(folder):
+        claim_record(path)

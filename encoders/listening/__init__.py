@@ -1,0 +1,1 @@
+"""What is heard in a recording of any kind and length, before any encoder."""

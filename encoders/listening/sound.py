@@ -1,0 +1,124 @@
+"""What a recording is like, kept by its content: signature, sample rate, clipping, quiet parts.
+
+Computed once when a recording is decoded and kept beside the embeddings, so that a corpus whose
+content is known is checked without decoding it again. The files may be deleted at any time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from encoders.audio import Audio, Samples
+from encoders.listening.signatures import MOVES, TERMS, Signature, signature_of
+from encoders.store import Embedding, EmbeddingStore, Space, StoreError
+
+#: Part of the folder's name: any change of what is kept wants another number.
+VERSION = 1
+#: Level of full scale from which two samples in a row count as clipped.
+FULL_SCALE = 0.999
+#: Frames of this length count as quiet where their level is this far below the loudest one's.
+FRAME_S, QUIET_DB = 0.025, 40.0
+#: Recordings whose sound is kept at a time: what is lost at most when a check is stopped.
+CHUNK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Signature and rate of a recording; shares of clipped samples and of quiet frames."""
+
+    signature: Signature
+    sample_rate_hz: int
+    clipped: float
+    quiet: float
+
+
+def sound_of(audio: Audio) -> Sound:
+    """What a recording is like."""
+    return Sound(
+        signature=signature_of(audio),
+        sample_rate_hz=audio.sample_rate_hz,
+        clipped=_clipped(audio.samples),
+        quiet=_quiet(audio),
+    )
+
+
+class Sounds:
+    """Sounds by content key: those on disk, and those that were just heard."""
+
+    def __init__(self, store: EmbeddingStore | None) -> None:
+        folder = None if store is None else store.root / "sounds" / f"v{VERSION}"
+        self._space = None if folder is None else Space(folder, None)
+        self._fresh: dict[str, Sound] = {}
+        self._unsaved: list[str] = []
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Keys of which nothing is known."""
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._fresh]
+        return unknown if self._space is None else self._space.missing(unknown)
+
+    def add(self, key: str, audio: Audio) -> None:
+        """Hear a recording, and keep what was heard once there is a chunk of it."""
+        if not self.missing([key]):
+            return
+        self._fresh[key] = sound_of(audio)
+        self._unsaved.append(key)
+        if len(self._unsaved) >= CHUNK:
+            self.save()
+
+    def save(self) -> None:
+        """Write what was heard; where that cannot be, the next run hears it again."""
+        unsaved, self._unsaved = self._unsaved, []
+        if self._space is not None:
+            with suppress(StoreError, OSError):
+                self._space.write({key: _packed(self._fresh[key]) for key in unsaved}, {})
+
+    def read(self, keys: Sequence[str]) -> Mapping[str, Sound]:
+        """Sounds of those keys that are known and undamaged."""
+        wanted = dict.fromkeys(keys)
+        found = {key: self._fresh[key] for key in wanted if key in self._fresh}
+        if self._space is None:
+            return found
+        unknown = set(self.missing(wanted))
+        stored = [key for key in wanted if key not in found and key not in unknown]
+        try:
+            return found | dict(zip(stored, map(_unpacked, self._space.read(stored)), strict=True))
+        except StoreError:
+            return found | _readable(self._space, stored)
+
+
+def _readable(space: Space, keys: Sequence[str]) -> dict[str, Sound]:
+    found = {}
+    for key in keys:
+        with suppress(StoreError):
+            found[key] = _unpacked(space.read([key])[0])
+    return found
+
+
+def _clipped(samples: Samples) -> float:
+    loud = np.abs(samples) >= FULL_SCALE
+    return float((loud[1:] & loud[:-1]).mean()) if len(samples) > 1 else 0.0
+
+
+def _quiet(audio: Audio) -> float:
+    length = max(round(FRAME_S * audio.sample_rate_hz), 1)
+    count = len(audio.samples) // length
+    frames = audio.samples[: count * length].reshape(count, length).astype(np.float64)
+    energy = np.square(frames).mean(axis=1)
+    return float((energy <= energy.max() * 10 ** (-QUIET_DB / 10)).mean()) if count else 0.0
+
+
+def _packed(one: Sound) -> Embedding:
+    signed = one.signature
+    scalars = (signed.active_s, signed.change, one.sample_rate_hz, one.clipped, one.quiet)
+    parts = (signed.moved.ravel(), signed.narrow, np.array(scalars, np.float32))
+    return Embedding(np.concatenate(parts).reshape(1, 1, -1), 1, np.zeros(0, np.float32))
+
+
+def _unpacked(entry: Embedding) -> Sound:
+    values = entry.values.ravel()
+    vectors = values[: (len(MOVES) + 1) * TERMS].reshape(-1, TERMS)
+    active_s, change, rate, clipped, quiet = map(float, values[vectors.size :])
+    signature = Signature(vectors[:-1], vectors[-1], active_s, change)
+    return Sound(signature, round(rate), clipped, quiet)

@@ -1,0 +1,209 @@
+"""Recordings of hours, block by block: what is in memory does not grow with their length.
+
+Blocks have all channels at the file's own rate, with their exact position; joined they equal what
+:mod:`encoders.audio` reads at once, and the same damage is refused. Most of it can be known only
+when the last block has been taken: what was made of the blocks before is worth nothing then.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from jaxtyping import Float, Float32
+
+from encoders.audio import (
+    MAX_DURATION_S,
+    UNKNOWN_FRAMES,
+    Audio,
+    AudioError,
+    Samples,
+    announced_frames,
+    bounds,
+    check_length,
+    check_samples,
+)
+from encoders.listening import ogg
+
+#: Seconds of a block: 48 kHz stereo takes 4 MB.
+BLOCK_S = 10.0
+#: Samples of one channel, of any number from block to block.
+Some = Float32[np.ndarray, "_some"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive samples of a recording; ``start`` frames of it lie before them."""
+
+    samples: Float[np.ndarray, "channels frames"]
+    start: int
+    sample_rate_hz: int
+
+    @property
+    def stop(self) -> int:
+        """The frame after the last one."""
+        return self.start + self.samples.shape[1]
+
+    def mono(self, channel: int | None = None) -> Samples:
+        """One channel, counted from 0, or the mean of all of them."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            chosen = self.samples.mean(axis=0) if channel is None else self.samples[channel]
+            return chosen.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a recording in seconds, of one channel or (None) of their mean."""
+
+    start_s: float
+    end_s: float
+    channel: int | None = None
+
+
+def read_blocks(path: Path, block_s: float = BLOCK_S) -> Generator[Block, None, None]:
+    """All of a recording, in blocks of about ``block_s`` seconds.
+
+    Raises:
+        AudioError: missing, empty, unreadable or damaged; some damage only shows after the last
+            block.
+    """
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path}: the file is empty (0 bytes)")
+    found = None
+    try:
+        for block in _blocks(path, block_s):
+            check_samples(path, block.samples)
+            found = block
+            yield block
+    except (MemoryError, RuntimeError, OSError) as error:
+        why = str(error) or type(error).__name__
+        raise AudioError(f"{path}: cannot be read ({why})") from error
+    if found is None:
+        raise AudioError(f"{path}: holds no samples")
+
+
+def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> Iterator[Audio]:
+    """Audio of each span, in their order, from one pass over the recording.
+
+    Equal to :func:`encoders.audio.read_segment` of the same seconds. At most the longest chain of
+    spans that overlap is in memory.
+
+    Raises:
+        ValueError: the spans are not in the order of their starts.
+        AudioError: as of :func:`read_blocks`, or the recording ends before a span.
+    """
+    if any(one.start_s > other.start_s for one, other in pairwise(spans)):
+        raise ValueError("expected spans in the order of their starts")
+    waiting = list(reversed(spans))
+    held: list[Block] = []
+    if not waiting:
+        return
+    with closing(read_blocks(path, block_s)) as blocks:
+        for block in blocks:
+            held.append(block)
+            while waiting and round(waiting[-1].end_s * block.sample_rate_hz) <= block.stop:
+                yield _cut(path, held, waiting.pop())
+            if not waiting:
+                return
+            first = round(waiting[-1].start_s * block.sample_rate_hz)
+            held = [one for one in held if one.stop > first]
+    # What is left ends within the tolerance after the end of the file, or cannot be had.
+    while waiting:
+        yield _cut(path, held, waiting.pop())
+
+
+class Resampler:
+    """Blocks of one channel at another rate, by soxr's high quality setting, without seams."""
+
+    def __init__(self, rate_hz: int, wanted_hz: int) -> None:
+        self._stream = None
+        if rate_hz != wanted_hz:
+            self._stream = soxr.ResampleStream(rate_hz, wanted_hz, 1, dtype="float32", quality="HQ")
+
+    def push(self, samples: Samples, last: bool = False) -> Some:
+        """What the samples so far settle of the output; after the ``last`` ones, all of it."""
+        if self._stream is None:
+            return samples
+        made: Some = self._stream.resample_chunk(samples, last=last)
+        return made
+
+
+def _cut(path: Path, held: Sequence[Block], span: Span) -> Audio:
+    if not held:
+        raise AudioError(f"{path}: ends before {span.start_s:g} s")
+    rate, offset = held[-1].sample_rate_hz, held[0].start
+    first, last = bounds(path, span.start_s, span.end_s, rate, held[-1].stop)
+    parts = [one.mono(span.channel) for one in held if one.start < last and one.stop > first]
+    offset = next(one.start for one in held if one.start < last and one.stop > first)
+    joined = np.concatenate(parts)
+    return Audio(joined[first - offset : last - offset], rate)
+
+
+# ---------------------------------------------------------------- soundfile first, PyAV after
+
+
+def _blocks(path: Path, block_s: float) -> Iterator[Block]:
+    damage = ogg.damage_of(path)
+    if damage is not None:
+        raise AudioError(f"{path}: {damage}: the file is damaged or cut short")
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        yield from _of_container(path, block_s)
+        return
+    with file:
+        if file.frames < UNKNOWN_FRAMES:
+            yield from _of_soundfile(path, file, block_s)
+            return
+    yield from _of_container(path, block_s)
+
+
+def _of_soundfile(path: Path, file: soundfile.SoundFile, block_s: float) -> Iterator[Block]:
+    bounds(path, 0.0, None, file.samplerate, file.frames)
+    check_length(path, file, file.frames, announced_frames(file))
+    size, found = max(1, round(block_s * file.samplerate)), 0
+    while found < file.frames:
+        wanted = min(size, file.frames - found)
+        try:
+            values = file.read(wanted, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"{path}: the file is damaged or cut short ({error.error_string})"
+            ) from error
+        if len(values):
+            yield Block(values.T, found, file.samplerate)
+        found += len(values)
+        # After a short block libsndfile reads on behind the hole, as if nothing were missing.
+        if len(values) < wanted:
+            break
+    check_length(path, file, found, file.frames)
+
+
+def _of_container(path: Path, block_s: float) -> Iterator[Block]:
+    # Imported when needed: most recordings are wav.
+    from encoders.listening.containers import container_pieces
+
+    held: list[Float[np.ndarray, "channels frames"]] = []
+    start, frames, rate = 0, 0, 0
+    with closing(container_pieces(path)) as pieces:
+        for piece in pieces:
+            if held and len(held[0]) != len(piece.samples):
+                raise AudioError(f"{path}: its number of channels changes: convert it to one")
+            if not rate:
+                rate = piece.sample_rate_hz
+                bounds(path, 0.0, None, rate, piece.samples.shape[1])
+            held.append(piece.samples)
+            frames += piece.samples.shape[1]
+            if frames >= block_s * rate:
+                yield Block(np.concatenate(held, axis=1), start, rate)
+                start, frames, held = start + frames, 0, []
+            if (start + frames) / rate > MAX_DURATION_S:
+                raise AudioError(f"{path}: longer than {MAX_DURATION_S / 3600:g} h")
+    if held:
+        yield Block(np.concatenate(held, axis=1), start, rate)

@@ -1,0 +1,1 @@
+"""Small networks on windows of a spectrogram or of cepstra."""

@@ -1,0 +1,1 @@
+"""Transformers as published: speech, text, and classifiers with their own head."""

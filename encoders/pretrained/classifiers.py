@@ -1,0 +1,269 @@
+"""Published classifiers with their own head: a recording or a sentence in, its logits out.
+
+Nothing is trained, and nothing is guessed: a head whose weights are not all in the files is
+refused, because transformers would draw random ones for what is missing.
+
+Speech runs through the same exact batches as :mod:`encoders.pretrained.speech`. Where a checkpoint
+weighs its hidden layers (``use_weighted_layer_sum``, as those of SUPERB do), the last of them is
+taken after the final norm, as it was when they were published; transformers 5.23 takes it before,
+which gives other logits for models with ``do_stable_layer_norm``.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from encoders.audio import Audio, AudioError, resample
+from encoders.checkpoints import locate, weight_files
+from encoders.checkpoints import weights_sha256 as sha256_of
+from encoders.pooling import Hidden, Raw
+from encoders.pretrained.classifier_spec import (
+    ClassifierSpec,
+    SpeechClassifierSpec,
+    TextClassifierSpec,
+)
+from encoders.pretrained.speech import SAMPLE_RATE_HZ, SpeechEncoder, normalises
+from encoders.pretrained.text import position_limit, tokenizer_of
+from encoders.specs import SpeechSpec
+from encoders.store import Extent
+
+NUMERICS_VERSION = 1
+#: Models of speech whose head is a projection, the mean over time and a linear layer.
+SPEECH_MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+DIMENSIONS = {"arousal", "dominance", "valence"}
+#: Replaces masked frames in training; a classifier never reads it.
+UNUSED = "masked_spec_embed"
+#: Names of weights in a message.
+SHOWN = 8
+#: A tokenizer without a limit says 1e30 tokens.
+NO_LIMIT = 1e6
+
+
+class ClassifierError(ValueError):
+    """A checkpoint is no classifier whose own head can be scored here; says why."""
+
+
+def classifier_spec(checkpoint: str, revision: str | None = None) -> ClassifierSpec:
+    """Spec of a checkpoint, whose files tell whether it reads audio or text.
+
+    Raises:
+        MissingWeightsError: it is neither here nor to be had; ClassifierError: it needs code of its
+            own, is of a type that is not read, or does not say one class of several.
+    """
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as TEXT_MODELS,
+    )
+
+    folder = locate(checkpoint, revision)
+    raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    _check_task(checkpoint, raw)
+    if raw["model_type"] in (*SPEECH_MODELS, "whisper"):
+        return SpeechClassifierSpec(checkpoint=checkpoint, revision=revision)
+    if raw["model_type"] in TEXT_MODELS:
+        return TextClassifierSpec(checkpoint=checkpoint, revision=revision)
+    raise ClassifierError(
+        f"{checkpoint}: is a {raw['model_type']} model; expected a classifier of audio "
+        f"({', '.join(SPEECH_MODELS)}, whisper) or of text"
+    )
+
+
+def class_labels(spec: ClassifierSpec) -> tuple[str, ...]:
+    """Names of a checkpoint's classes in the order of its logits."""
+    id2label = _config(locate(spec.checkpoint, spec.revision)).id2label
+    return tuple(str(id2label[number]) for number in sorted(id2label))
+
+
+def check_head(spec: ClassifierSpec) -> None:
+    """Compare the head that transformers would build with the files, without reading weights.
+
+    Raises:
+        ClassifierError: a weight of the head is not there, or has another shape.
+    """
+    folder = locate(spec.checkpoint, spec.revision)
+    stored = _stored_shapes(folder)
+    with torch.device("meta"):
+        model = _auto_class(spec).from_config(_config(folder))
+    base = f"{model.base_model_prefix}."
+    built = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    head = [name for name in built if not name.startswith(base)]
+    wrong = [name for name in head if stored.get(name) != built[name]]
+    if wrong:
+        # A checkpoint of the body alone has its names without the prefix.
+        other = [name for name in stored if not name.startswith(base) and base + name not in built]
+        raise ClassifierError(_no_head(spec.checkpoint, wrong, other))
+
+
+def weights_sha256(spec: ClassifierSpec) -> str:
+    """Hash of the checkpoint's files, names of its classes included."""
+    return sha256_of(locate(spec.checkpoint, spec.revision))
+
+
+def load(spec: ClassifierSpec, device: torch.device) -> nn.Module:
+    """The classifier of a spec, in float32.
+
+    Raises:
+        MissingWeightsError: it is not to be had; ClassifierError: its head is not in its files.
+    """
+    check_head(spec)
+    folder = locate(spec.checkpoint, spec.revision)
+    model, about = _auto_class(spec).from_pretrained(
+        folder, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+    )
+    missing = sorted(name for name in about["missing_keys"] if not name.endswith(UNUSED))
+    if missing:
+        raise ClassifierError(_no_head(spec.checkpoint, missing, sorted(about["unexpected_keys"])))
+    model = model.to(device)
+    if isinstance(spec, TextClassifierSpec):
+        return TextClassifier(model, tokenizer_of(folder))
+    if model.config.model_type == "whisper":
+        from encoders.pretrained.whisper_encoder import feature_extractor
+
+        return WhisperClassifier(model, feature_extractor(model.config, folder))
+    return SpeechClassifier(model, normalise=normalises(folder))
+
+
+class SpeechClassifier(nn.Module):
+    """Logits of a wav2vec2-like classifier, ``[1, 1, labels]`` per recording of any length."""
+
+    frame_s = None
+
+    def __init__(self, model: Any, *, normalise: bool) -> None:  # noqa: ANN401
+        super().__init__()
+        self.encoder = SpeechEncoder(model.base_model, SpeechSpec(), normalise=normalise)
+        self.model = model
+
+    def forward(self, inputs: Sequence[Audio]) -> list[Raw]:
+        """Logits of every recording."""
+        return [self._logits(layers)[None, None] for layers in self.encoder(inputs)]
+
+    def _logits(self, layers: Float[Tensor, "layers frames dim"]) -> Float[Tensor, "labels"]:
+        hidden = layers[-1]
+        if self.model.config.use_weighted_layer_sum:
+            weights = self.model.layer_weights.softmax(dim=0)
+            hidden = (weights[:, None, None] * layers).sum(dim=0)
+        return self.model.classifier(self.model.projector(hidden).mean(dim=0))
+
+
+class WhisperClassifier(nn.Module):
+    """Logits of a classifier on Whisper's encoder, which hears 30 s, the rest of them silence."""
+
+    frame_s = None
+
+    def __init__(self, model: Any, extractor: Any) -> None:  # noqa: ANN401
+        super().__init__()
+        self.model, self.extractor = model, extractor
+
+    def forward(self, inputs: Sequence[Audio]) -> list[Raw]:
+        """Logits of every recording."""
+        return [self._logits(audio) for audio in inputs]
+
+    def _logits(self, audio: Audio) -> Raw:
+        wave, limit_s = resample(audio, SAMPLE_RATE_HZ).samples, self.extractor.chunk_length
+        if not 0 < len(wave) <= limit_s * SAMPLE_RATE_HZ:
+            length_s = len(wave) / SAMPLE_RATE_HZ
+            raise AudioError(f"lasts {length_s:.1f} s; this classifier hears up to {limit_s} s")
+        mel = self.extractor(wave, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
+        return self.model(mel["input_features"].to(self.model.device)).logits[None]
+
+
+class TextClassifier(nn.Module):
+    """Logits of a text classifier, ``[1, 1, labels]`` per sentence; each runs alone."""
+
+    frame_s = None
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:  # noqa: ANN401
+        super().__init__()
+        self.model, self.tokenizer = model, tokenizer
+        self.max_length = min(float(tokenizer.model_max_length), position_limit(model.base_model))
+
+    def forward(self, inputs: Sequence[str]) -> list[Hidden]:
+        """Logits of every text; one longer than the model's limit is cut there."""
+        return [self._logits(text) for text in inputs]
+
+    def extents(self, inputs: Sequence[str]) -> list[Extent | None]:
+        """Tokens of every text, and how many of them are read; None without a limit."""
+        if self.max_length > NO_LIMIT:
+            return [None] * len(inputs)
+        counts = [len(self.tokenizer(text, verbose=False)["input_ids"]) for text in inputs]
+        return [Extent(count, int(min(count, self.max_length))) for count in counts]
+
+    def _logits(self, text: str) -> Hidden:
+        limit = int(self.max_length) if self.max_length <= NO_LIMIT else None
+        tokens = self.tokenizer(
+            text, truncation=limit is not None, max_length=limit, return_tensors="pt"
+        )
+        return self.model(**tokens.to(self.model.device)).logits[None]
+
+
+# ---------------------------------------------------------------- what the files say
+
+
+def _check_task(checkpoint: str, raw: Mapping[str, Any]) -> None:
+    if "model_type" not in raw or any(name.startswith("AutoModel") for name in _own_code(raw)):
+        raise ClassifierError(
+            f"{checkpoint}: this checkpoint needs code of its own from the hub, which is never run "
+            "here; use one whose class is in transformers, such as superb/hubert-large-superb-er"
+        )
+    labels = {str(label).lower() for label in raw.get("id2label", {}).values()}
+    problem = raw.get("problem_type")
+    if problem == "regression" or len(labels) == 1 or (labels and labels <= DIMENSIONS):
+        raise ClassifierError(
+            f"{checkpoint}: predicts values ({', '.join(sorted(labels)) or 'no classes'}), not "
+            f"classes, and is no arm of a classification; its embeddings are: --audio {checkpoint}"
+        )
+    if problem == "multi_label_classification":
+        raise ClassifierError(
+            f"{checkpoint}: says several labels at once, whose scores are no shares of one label; "
+            "expected a classifier of problem_type single_label_classification"
+        )
+
+
+def _own_code(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    return raw.get("auto_map") or {}
+
+
+def _config(folder: Path) -> Any:  # noqa: ANN401 - a transformers configuration
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+
+
+def _auto_class(spec: ClassifierSpec) -> Any:  # noqa: ANN401 - a class of transformers
+    from transformers import AutoModelForAudioClassification, AutoModelForSequenceClassification
+
+    if isinstance(spec, TextClassifierSpec):
+        return AutoModelForSequenceClassification
+    return AutoModelForAudioClassification
+
+
+def _stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of all weights by name, from the headers of the files."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path in weight_files(folder):
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="np") as weights:
+                names = weights.keys()
+                found |= {name: tuple(weights.get_slice(name).get_shape()) for name in names}
+        else:
+            state = torch.load(path, map_location="meta", weights_only=True)
+            found |= {name: tuple(tensor.shape) for name, tensor in state.items()}
+    return found
+
+
+def _no_head(checkpoint: str, wrong: Sequence[str], found: Sequence[str]) -> str:
+    return (
+        f"{checkpoint}: its files do not hold the head that transformers builds for it: expected "
+        f"{_some(wrong)}; found {_some(found) or 'no head at all'}. What another head does between "
+        "its layers is not in the files, and random weights would say nothing; use another "
+        f"classifier, or its embeddings by --audio or --text {checkpoint}"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

@@ -1,0 +1,1 @@
+"""Spectrograms, cepstra and descriptors: computed, not learned."""

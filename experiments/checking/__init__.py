@@ -1,0 +1,1 @@
+"""``serfusion check``: is this corpus fit for a comparison?"""

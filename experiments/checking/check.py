@@ -1,0 +1,167 @@
+"""Validate a corpus before anything is trained on it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from encoders.extraction import Failure, Progress
+from encoders.hints import Heard
+from encoders.rows import cut
+from encoders.specs import Kind
+from encoders.utterance import Corpus
+from experiments.checking.check_table import print_check
+from experiments.checking.estimate import Estimate, estimate
+from experiments.checking.soundness import Soundness, soundness
+from experiments.comparing.certify import Hearing, evidence_of, listen
+from fusion.escaping import counted
+from fusion.leakage.certificate import Certificate, certify
+from fusion.leakage.leaks import probe_labels
+from fusion.splitting.splits import Fold, SplitError, outer_folds, rows_of
+
+__all__ = ["Check", "check_corpus", "print_check"]
+
+SHOWN = 10
+UNKNOWN = "(unknown)"
+NOTHING = Soundness((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found: counts, the media files that cannot be used, and what to look at.
+
+    ``obstacle`` says why no comparison is possible, None where one is; ``certificate`` is that of
+    the folds, None where there are none.
+    """
+
+    corpus: Corpus
+    classes: Mapping[str, int]
+    speakers: Mapping[str, Mapping[str, int]]
+    hours: float
+    failures: tuple[Failure, ...]
+    remarks: tuple[str, ...]
+    obstacle: str | None = None
+    soundness: Soundness = NOTHING
+    certificate: Certificate | None = None
+    estimates: tuple[Estimate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Folds:
+    """Why no comparison is possible, a remark on the folds of one, and their certificate."""
+
+    obstacle: str | None
+    remarks: tuple[str, ...] = ()
+    certificate: Certificate | None = None
+
+
+def check_corpus(
+    corpus: Corpus,
+    progress: Progress | None = None,
+    *,
+    folds: str | None = None,
+    audio: str | None = None,
+    text: str | None = None,
+) -> Check:
+    """Decode every file that is not known yet, count, and test the folds for leaks.
+
+    ``folds`` is a protocol, None the corpus's own; ``audio`` and ``text`` are encoders whose cost
+    is to be estimated.
+    """
+    kinds: tuple[tuple[Kind, str | None], ...] = (("audio", audio), ("text", text))
+    hearing = listen(corpus.utterances, progress)
+    made = _folds(corpus, hearing, folds or corpus.folds, progress)
+    speakers: dict[str, Counter[str]] = defaultdict(Counter)
+    for utterance in corpus.utterances:
+        label = corpus.label(utterance) if corpus.task == "single-label" else corpus.task
+        speakers[utterance.speaker or UNKNOWN][label or "(unlabelled)"] += 1
+    unkept = hearing.unkept and f"what was decoded cannot be remembered: {hearing.unkept}"
+    return Check(
+        corpus=corpus,
+        classes=sum(speakers.values(), Counter()),
+        speakers=speakers,
+        hours=sum(one.duration_s for one in hearing.heard.values()) / 3600,
+        failures=hearing.failures,
+        remarks=(*_remarks(corpus, hearing.heard), *filter(None, [unkept]), *made.remarks),
+        obstacle=made.obstacle,
+        soundness=soundness(corpus.utterances, hearing.heard, hearing.sounds),
+        certificate=made.certificate,
+        estimates=tuple(
+            estimate(typed, kind, corpus.utterances, hearing.heard)
+            for kind, typed in kinds
+            if typed is not None
+        ),
+    )
+
+
+def _folds(corpus: Corpus, hearing: Hearing, protocol: str, progress: Progress | None) -> _Folds:
+    rows = [utterance for utterance in corpus.utterances if utterance.target is not None]
+    if rows and not any(utterance.speaker for utterance in rows):
+        return _Folds("speakers unknown: name them in the column 'speaker'")
+    try:
+        rows = list(rows_of(rows, protocol))
+        folds = outer_folds(rows, protocol)
+    except SplitError as error:
+        return _Folds(str(error))
+    evidence = evidence_of(corpus, rows, hearing, protocol, progress)
+    speakers = {utterance.id: utterance.speaker or "" for utterance in rows}
+    probe = probe_labels(corpus.targets, evidence.labels, evidence.gold, speakers, folds)
+    certificate = certify(evidence, folds, protocol, probe)
+    return _Folds(_leaks(certificate), (_told(folds, certificate),), certificate)
+
+
+def _leaks(certificate: Certificate) -> str | None:
+    try:
+        certificate.check()
+    except SplitError as error:
+        return str(error)
+    return None
+
+
+def _told(folds: Sequence[Fold], certificate: Certificate) -> str:
+    if certificate.leaky:
+        return f"LEAKY: {counted(len(folds), 'fold')} by '{certificate.protocol}'"
+    return f"{counted(len(folds), 'speaker-independent fold')} by '{certificate.protocol}'"
+
+
+def _remarks(corpus: Corpus, heard: Mapping[str, Heard]) -> Iterator[str]:
+    silent = [name for name, one in heard.items() if one.silent]
+    if silent:
+        are = _verb(len(silent), "is", "are")
+        yield f"{counted(len(silent), 'recording')} {are} silent: {_some(silent)}"
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for name, one in heard.items():
+        by_key[one.key].append(name)
+    doubled = [" = ".join(map(cut, names)) for names in by_key.values() if len(names) > 1]
+    if doubled:
+        are = _verb(len(doubled), "is", "are")
+        yield f"{counted(len(doubled), 'recording')} {are} there more than once: {_some(doubled)}"
+    yield from _gaps(corpus)
+
+
+def _gaps(corpus: Corpus) -> Iterator[str]:
+    """What utterances lack."""
+    rows = corpus.utterances
+    wordless = sum(utterance.transcript is None for utterance in rows)
+    if wordless:
+        are = _verb(wordless, "is", "are")
+        them = _verb(wordless, "it", "them")
+        yield (
+            f"{counted(wordless, 'transcript')} {are} missing; compare recognises {them} (--asr)"
+        )
+    voiceless = sum(utterance.audio is None for utterance in rows)
+    if voiceless:
+        has = _verb(voiceless, "has", "have")
+        yield f"{counted(voiceless, 'utterance')} {has} no audio file"
+    unlabelled = sum(utterance.target is None for utterance in rows)
+    if unlabelled:
+        unscored = _verb(unlabelled, "is unlabelled and is", "are unlabelled and are")
+        yield f"{counted(unlabelled, 'utterance')} {unscored} not scored"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" * (len(names) > SHOWN)
+    return ", ".join(map(cut, names[:SHOWN])) + more
+
+
+def _verb(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many

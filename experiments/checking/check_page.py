@@ -1,0 +1,88 @@
+"""What ``serfusion check`` found, as one self-contained HTML file without scripts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import SubElement, tostring
+
+from markupsafe import Markup
+
+from encoders.store import write_atomically
+from experiments.checking.check_table import duration, how_many
+from experiments.checking.soundness import Bin
+from experiments.config import ConfigError
+from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.strokes import canvas, line, write
+from experiments.templates import template
+from fusion.escaping import counted, plain
+from fusion.leakage.certificate import as_mapping
+
+if TYPE_CHECKING:
+    from experiments.checking.check import Check
+
+#: Ids of a line that the page names.
+SHOWN = 20
+WIDTH, HEIGHT, LEFT, TOP = 800, 220, 20, 24
+
+
+def write_check(check: "Check", path: Path) -> None:
+    """Write the page.
+
+    Raises:
+        ConfigError: the file cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, check_page(check).encode())
+    except OSError as error:
+        raise ConfigError(f"--html {path}: cannot be written ({error.strerror})") from error
+
+
+def check_page(check: "Check") -> str:
+    """What was found as HTML; names are escaped."""
+    found = check.certificate
+    stored = {"certificate": as_mapping(found)} if found is not None else {}
+    utterances = counted(len(check.corpus.utterances), "utterance")
+    return template("check.html.j2", plain=plain, counted=counted, duration=duration).render(
+        check=check,
+        name=plain(check.corpus.name),
+        stamp="LEAKY: " if found is not None and found.leaky else "",
+        answer=_answer(check),
+        under=f"{utterances} · {how_many(check)} · {check.hours:.2f} h of audio",
+        speakers=sorted(check.speakers.items()),
+        histogram=Markup(histogram(check.soundness.lengths)),
+        certificate=certificate_table(stored),
+        remarks=(*check.corpus.notes, *check.remarks),
+        shown=SHOWN,
+    )
+
+
+def _answer(check: "Check") -> str:
+    if check.obstacle is not None:
+        return f"No comparison is possible: {plain(check.obstacle)}"
+    warned = 0 if check.certificate is None else len(check.certificate.warnings)
+    if check.certificate is not None and check.certificate.leaky:
+        return "These folds leak: their scores are for replication only."
+    told = f"; {counted(warned, 'warning')} to read" if warned else ""
+    return f"No error was found{told}."
+
+
+def histogram(lengths: Sequence[Bin]) -> str:
+    """Lengths of recordings as SVG, one bar a bin, its count above it."""
+    most = max((one.count for one in lengths), default=0)
+    if not most:
+        return ""
+    told = "; ".join(f"{one.low:.2f} to {one.high:.2f} s: {one.count}" for one in lengths)
+    root = canvas(WIDTH, HEIGHT, f"Lengths of recordings: {told}")
+    bottom, wide = HEIGHT - 44, (WIDTH - 2 * LEFT) / len(lengths)
+    for number, one in enumerate(lengths):
+        x, high = LEFT + number * wide, (bottom - TOP) * one.count / most
+        box = {"x": f"{x + 2:.1f}", "y": f"{bottom - high:.1f}", "width": f"{wide - 4:.1f}"}
+        SubElement(
+            root, "rect", {**box, "height": f"{high:.1f}", "class": "cell", "fill": "#00507d"}
+        )
+        write(root, (x + wide / 2, bottom - high - 5), str(one.count), anchor="middle", size=11)
+        write(root, (x + 2, bottom + 16), f"{one.low:.1f}", anchor="start", size=11)
+    line(root, (LEFT, bottom), (WIDTH - LEFT, bottom), "rule", "#bbbbbb")
+    write(root, (WIDTH / 2, HEIGHT - 8), "length in seconds", anchor="middle", size=12)
+    return tostring(root, encoding="unicode")

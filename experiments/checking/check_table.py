@@ -1,0 +1,130 @@
+"""What ``serfusion check`` found, as tables of a terminal."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from encoders.rows import cut
+from experiments.reporting.certificate_table import certificate_table
+from fusion.escaping import counted, plain
+from fusion.leakage.certificate import as_mapping
+
+if TYPE_CHECKING:
+    from experiments.checking.check import Check
+
+UNKNOWN = "(unknown)"
+#: Speakers that a terminal lists; ``--html`` lists all.
+SPEAKERS = 60
+#: Letters of the longest bar of a histogram, and ids that a line names.
+BAR, NAMED = 40, 5
+#: How rich prints what users wrote: brackets are no markup, lines are not broken.
+AS_IT_IS: Mapping[str, Any] = MappingProxyType(
+    {"markup": False, "highlight": False, "soft_wrap": True}
+)
+
+
+def print_check(check: "Check", console: Console) -> None:
+    """Why no comparison is possible, speakers by class, what was measured, the certificate."""
+    if check.obstacle is not None:
+        console.print(f"no comparison is possible: {plain(check.obstacle)}", **AS_IT_IS)
+    console.print(_speakers(check))
+    utterances = counted(len(check.corpus.utterances), "utterance")
+    console.print(f"{utterances}, {how_many(check)}, {check.hours:.2f} h of audio", **AS_IT_IS)
+    for table in (_measures(check), _lengths(check), _certificate(check), _estimates(check)):
+        if table is not None:
+            console.print(table)
+    for remark in (*check.corpus.notes, *check.remarks):
+        console.print(f"- {plain(remark)}", **AS_IT_IS)
+
+
+def how_many(check: "Check") -> str:
+    """The number of speakers, and of utterances whose speaker is not known."""
+    known = len(set(check.speakers) - {UNKNOWN})
+    unknown = sum(check.speakers.get(UNKNOWN, {}).values())
+    if not unknown:
+        return counted(known, "speaker")
+    if not known:
+        return "speakers unknown"
+    return f"{counted(known, 'speaker')} ({counted(unknown, 'utterance')} of unknown speakers)"
+
+
+def duration(seconds: float) -> str:
+    """A time as it is said.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _shown(name: str) -> str:
+    return cut(plain(name))
+
+
+def _speakers(check: "Check") -> Table:
+    names = list(check.classes)
+    title = Text(f"{_shown(check.corpus.name)}: utterances by speaker and class")
+    # Text, because names of speakers and classes are no markup.
+    table = Table("speaker", title=title)
+    for name in names:
+        table.add_column(Text(_shown(name)))
+    for speaker, counts in sorted(check.speakers.items())[:SPEAKERS]:
+        table.add_row(Text(_shown(speaker)), *(str(counts[name]) for name in names))
+    if len(check.speakers) > SPEAKERS:
+        table.add_row(f"and {len(check.speakers) - SPEAKERS} more (--html)")
+    table.add_section()
+    table.add_row("all", *(str(check.classes[name]) for name in names))
+    return table
+
+
+def _measures(check: "Check") -> Table | None:
+    if not check.soundness.measures:
+        return None
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for one in check.soundness.measures:
+        more = "" if len(one.named) <= NAMED else ", ..."
+        named = f": {', '.join(map(_shown, one.named[:NAMED]))}{more}" if one.named else ""
+        table.add_row(one.name, Text(f"{one.value}{named}"))
+    return table
+
+
+def _lengths(check: "Check") -> Table | None:
+    most = max((one.count for one in check.soundness.lengths), default=0)
+    if not most:
+        return None
+    table = Table("seconds", "", "recordings", box=None, pad_edge=False)
+    for one in check.soundness.lengths:
+        bar = "█" * round(BAR * one.count / most)
+        table.add_row(f"{one.low:.2f} to {one.high:.2f}", bar, str(one.count))
+    return table
+
+
+def _certificate(check: "Check") -> Table | None:
+    if check.certificate is None:
+        return None
+    found = certificate_table({"certificate": as_mapping(check.certificate)})
+    if found is None:
+        return None
+    leaky = "LEAKY, " if check.certificate.leaky else ""
+    title = Text(f"split certificate: {leaky}{counted(found.folds, 'fold')} by {found.protocol}")
+    table = Table("test", "result", "share", title=title)
+    for row in found.rows:
+        table.add_row(Text(row.name), Text(row.result), Text(row.share))
+    return table
+
+
+def _estimates(check: "Check") -> Table | None:
+    if not check.estimates:
+        return None
+    title = "from two utterances encoded here, the model loaded"
+    table = Table("encoder", "to encode", "time", "disk", title=title)
+    for one in check.estimates:
+        todo, disk = f"{one.left} of {one.of}", f"{one.megabytes:.1f} MB"
+        table.add_row(Text(_shown(one.encoder)), todo, duration(one.seconds), disk)
+    return table

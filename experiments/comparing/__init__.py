@@ -1,0 +1,1 @@
+"""``serfusion compare``: from a corpus to predictions."""

@@ -1,0 +1,142 @@
+"""Evidence for the split certificate: what is heard and said in the rows of a comparison."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.audio import AudioError
+from encoders.extraction import Failure, Progress, default_store
+from encoders.hints import Heard, KeyHints
+from encoders.listening.sound import Sound, Sounds
+from encoders.store import EmbeddingStore, StoreError
+from encoders.utterance import Corpus, Utterance
+from experiments.comparing.plan import Plan
+from fusion.leakage.certificate import Certificate, certify
+from fusion.leakage.evidence import Evidence
+from fusion.splitting.protocols import is_leaky
+from fusion.splitting.splits import Fold
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What was heard of each utterance by its id, and what could not be heard.
+
+    ``unkept`` says why the cache does not remember it, None where it does.
+    """
+
+    heard: Mapping[str, Heard]
+    sounds: Mapping[str, Sound]
+    failures: tuple[Failure, ...]
+    unkept: str | None = None
+
+
+def listen(utterances: Sequence[Utterance], progress: Progress | None = None) -> Hearing:
+    """Decode what is not known yet; what is known by path, size and time is not opened."""
+    store, why = _store()
+    hints = KeyHints(Path(os.devnull if store is None else store.root) / "hints.json")
+    sounds = Sounds(store)
+    heard: dict[str, Heard] = {}
+    failures: list[Failure] = []
+    voiced = [utterance for utterance in utterances if utterance.audio is not None]
+    try:
+        for done, utterance in enumerate(voiced, start=1):
+            try:
+                heard[utterance.id] = _hear(utterance, hints, sounds)
+            except AudioError as error:
+                failures.append(Failure(utterance.id, str(error)))
+            if progress is not None:
+                progress("decoding", done, len(voiced))
+    finally:
+        sounds.save()
+        why = hints.save() or why
+    by_key = sounds.read([one.key for one in heard.values()])
+    known = {name: by_key[one.key] for name, one in heard.items() if one.key in by_key}
+    return Hearing(heard, known, tuple(failures), why)
+
+
+def _hear(utterance: Utterance, hints: KeyHints, sounds: Sounds) -> Heard:
+    heard = hints.get(utterance)
+    if heard is None or sounds.missing([heard.key]):
+        heard, audio = hints.decode(utterance)
+        sounds.add(heard.key, audio)
+    return heard
+
+
+def _store() -> tuple[EmbeddingStore | None, str | None]:
+    """The cache; without one nothing is remembered, and why: a check needs none."""
+    try:
+        return default_store(), None
+    except StoreError as error:
+        return None, str(error)
+
+
+def evidence_of(
+    corpus: Corpus,
+    utterances: Sequence[Utterance],
+    hearing: Hearing,
+    protocol: str,
+    progress: Progress | None = None,
+) -> Evidence:
+    """What is known of some rows of a corpus, for folds of a protocol."""
+
+    def tell(done: int, total: int) -> None:
+        if progress is not None:
+            progress("comparing", done, total)
+
+    single = corpus.task == "single-label"
+    labels = {u.id: corpus.label(u) if single else None for u in utterances}
+    return Evidence(
+        utterances=utterances,
+        # Silence is equal to silence, and says nothing about who recorded it.
+        keys={name: one.key for name, one in hearing.heard.items() if not one.silent},
+        signatures={name: one.signature for name, one in hearing.sounds.items()},
+        gold={u.id: u.transcript for u in utterances if u.transcript is not None},
+        labels={name: label for name, label in labels.items() if label is not None},
+        speakers_apart=not is_leaky(protocol),
+        progress=tell,
+    )
+
+
+def first_look(
+    corpus: Corpus,
+    utterances: Sequence[Utterance],
+    folds: Sequence[Fold],
+    protocol: str,
+    progress: Progress | None = None,
+) -> Evidence:
+    """Listen to every row and test the folds before hours of work; the evidence is used again.
+
+    Raises:
+        LeakError: the folds leak, and not by their name.
+    """
+    hearing = listen(utterances, progress)
+    evidence = evidence_of(corpus, utterances, hearing, protocol, progress)
+    certify(evidence, folds, protocol).check()
+    return evidence
+
+
+def second_look(evidence: Evidence, plan: Plan) -> Certificate:
+    """The certificate of the folds that are trained on, once rows have left and words are known.
+
+    Raises:
+        LeakError: the folds leak, and not by their name.
+    """
+    rows = evidence.of(plan.inputs.utterances)
+    certificate = certify(rows, plan.folds, plan.protocol, plan.probe)
+    certificate.check()
+    return certificate
+
+
+def certificate_lines(certificate: Certificate) -> list[str]:
+    """Warnings of a certificate as a report tells them.
+
+    What the sentence alone tells is told in full by the probe; a leaky protocol by its own line.
+    """
+    if certificate.leaky:
+        found = ", ".join(test.name for test in certificate.errors) or "nothing that can be tested"
+        return [
+            f"LEAKY: --folds {certificate.protocol} is for replication only; what test rows share "
+            f"with training: {found}"
+        ]
+    return [f"split certificate: {test.told}" for test in certificate.warnings if test.of]

@@ -1,0 +1,279 @@
+"""Compare unimodal with fused arms: same rows, same folds, same budget, one table."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from encoders.extraction import Failure, Progress, default_store
+from encoders.utterance import Corpus
+from experiments.comparing.certify import certificate_lines, first_look, second_look
+from experiments.comparing.contamination import check_unseen, remarks, scored_rows
+from experiments.comparing.disk import heavy_frames
+from experiments.comparing.finetuned import is_finetuned
+from experiments.comparing.fitting import code_hash, final_model, fit_all
+from experiments.comparing.inputs import (
+    Inputs,
+    check_sequences,
+    gather,
+    preflight,
+    reads_words,
+    typed_encoders,
+)
+from experiments.comparing.plan import Plan, make_folds, make_plan, warnings_of
+from experiments.comparing.published import find_published
+from experiments.comparing.rows import labelled
+from experiments.comparing.views import Bench, check_shared, train_encoders
+from experiments.comparing.words import find_words
+from experiments.config import DEFAULT_ARMS, ConfigError, Study
+from experiments.corpora import load_source
+from experiments.reporting.artefacts import write_run
+from experiments.reporting.matrix import trained_on
+from experiments.reporting.results import FUSED, RunFacts, summarise, with_best
+from fusion.arms import ARMS, PUBLISHED, FoldScores, whole_of
+from fusion.fairness import groupings
+from fusion.leakage.certificate import Certificate, as_mapping
+from fusion.predictions import Prediction, best_per_fold
+from fusion.splitting.splits import rows_of, speaker_of
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where a run lies, its ``results.json``, and the media files that could not be used."""
+
+    folder: Path
+    results: Mapping[str, Any] = field(repr=False)
+    failures: tuple[Failure, ...]
+
+
+def load_corpus(study: Study) -> Corpus:
+    """The corpus that a study names.
+
+    Raises:
+        CorpusError: with every fault of a manifest, or of a corpus's layout.
+    """
+    return load_source(study.corpus, study.manifest, study.root, study.labels)
+
+
+def chosen_arms(study: Study) -> tuple[str, ...]:
+    """Arms that a study asks for, with those that they need; frames-only audio beside attention.
+
+    Raises:
+        ConfigError: an arm is unknown.
+    """
+    asked = study.arms or DEFAULT_ARMS
+    published = [
+        arm for arm in dict.fromkeys(asked) if arm.removeprefix(PUBLISHED) not in ("", arm)
+    ]
+    unknown = [arm for arm in asked if arm not in (*ARMS, *published)]
+    if unknown:
+        known = (*ARMS, f"{PUBLISHED}NAME")
+        raise ConfigError(f"--arms {','.join(unknown)}: expected some of {', '.join(known)}")
+    wanted = set(asked)
+    if "late" in wanted:
+        wanted |= {"audio", "text"}
+    if "attention" in wanted:
+        wanted |= {"audio_frames"}
+    return (*(arm for arm in ARMS if arm in wanted), *published)
+
+
+def compare(
+    study: Study,
+    *,
+    out: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    notify: Notify | None = None,
+) -> Outcome:
+    """Run a study and write its folder.
+
+    Raises:
+        CorpusError, ConfigError, SplitError, MissingWeightsError: before work starts; nothing is
+            written then.
+    """
+    tell = notify or (lambda _line: None)
+    corpus = load_corpus(study)
+    protocol = study.folds or corpus.folds
+    rows = rows_of(labelled(corpus), protocol)
+    folder = out or Path("runs") / _config_hash(study)
+    check_writable(folder)
+    arms, notes = check_sequences(study, chosen_arms(study))
+    finetuned = any(is_finetuned(typed) for _, typed in typed_encoders(study))
+    folds, _ = make_folds(corpus, rows, protocol, held_out=finetuned)
+    published = find_published(study, arms, corpus)
+    for one in published.values():
+        tell(one.told)
+    preflight(study, rows, arms, published)
+    # Speakers' names before hours of work; their samples once they have been read.
+    check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
+    evidence = first_look(corpus, rows, folds, protocol, progress)
+    for line in heavy_frames(study, arms, rows):
+        tell(line)
+    store = default_store()
+    source = study.transcript if reads_words(study, arms, published) else "gold"
+    words = find_words(rows, source, study.asr, store, progress)
+    inputs = gather(corpus, rows, words, study, arms, store, progress, published)
+    tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
+    plan = make_plan(corpus, inputs, study, arms)
+    certificate = second_look(evidence, plan)
+    scored = scored_rows(inputs.utterances, plan.folds)
+    dirty = (
+        *check_unseen(study, corpus, arms, scored, inputs.keys),
+        *check_shared(study, plan),
+    )
+    plan = train_encoders(Bench(corpus, plan, store, progress, tell, bool(dirty)))
+    inputs = plan.inputs
+    run = _run_id(study, inputs)
+    fits = fit_all(plan, store.root / "fits" / run, jobs, progress)
+    tell(f"{fits.trained} fits trained, {fits.cached} from the cache")
+    scores = fits.scores
+    rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, scores)))
+    notes = (*notes, *(line for one in published.values() for line in one.warnings))
+    told = (*remarks(inputs.modalities, dirty), *corpus.notes, *notes, *inputs.warnings)
+    facts = _facts(run, corpus, study, plan, scores, told, bool(dirty), certificate)
+    results = summarise(rows_out, facts)
+    favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
+    whole = favourite if not plan.trained else None
+    model = None if whole is None else final_model(plan, corpus, whole, store.root / "fits" / run)
+    write_run(folder, study, model, rows_out, results, plan)
+    return Outcome(folder, results, inputs.failures)
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before hours of work whether a run can be written, without writing anything.
+
+    Raises:
+        ConfigError: the folder is a file, or neither it nor its nearest parent can be written.
+    """
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    if not nearest.is_dir():
+        raise ConfigError(f"--out {folder}: {nearest} is a file; give a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out {folder}: {nearest} cannot be written; give another folder")
+
+
+def _favourite(rows: Sequence[Prediction], arms: Sequence[str]) -> str | None:
+    """Arm that most folds chose on development rows, fused ones first; ties go to the first.
+
+    None where nothing is trained.
+    """
+    group = [arm for arm in FUSED if arm in arms] or list(arms)
+    if not group:
+        return None
+    chosen = list(best_per_fold(rows, group).values())
+    return max(group, key=chosen.count)
+
+
+def _config_hash(study: Study) -> str:
+    content = json.dumps(asdict(study), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _run_id(study: Study, inputs: Inputs) -> str:
+    """Hash of configuration, encoders, rows with their content, and the code that trains heads."""
+    rows = [
+        (
+            *(u.id, u.speaker, u.target, u.script, u.session, u.fold, u.split),
+            *(inputs.keys.get(u.id), inputs.words.texts.get(u.id)),
+        )
+        for u in inputs.utterances
+    ]
+    inputs_by_name = dict(inputs.identity)
+    content = {"study": asdict(study), "inputs": inputs_by_name, "rows": rows, "code": code_hash()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+# ---------------------------------------------------------------- what a run leaves
+
+
+def _prediction_rows(
+    run: str, corpus: str, plan: Plan, scores: Sequence[FoldScores]
+) -> Iterator[Prediction]:
+    """Rows in the order of arms, folds, seeds."""
+    data, utterances = plan.inputs.data, plan.inputs.utterances
+    inner_of = [
+        {name: number for number, inner in enumerate(found.folds) for name in inner.dev}
+        for found in plan.inner
+    ]
+    order = {arm: number for number, arm in enumerate(plan.arms)}
+    place = {fold.name: number for number, fold in enumerate(plan.folds)}
+    for one in sorted(scores, key=lambda s: (order[whole_of(s.arm)], s.arm, place[s.fold])):
+        parts = (("dev", one.dev, one.dev_scores), ("test", one.test, one.test_scores))
+        for split, index, values in parts:
+            for seed, by_row in enumerate(values):
+                for row, row_scores in zip(index, by_row, strict=True):
+                    utterance = utterances[row]
+                    yield Prediction(
+                        run=run,
+                        corpus=utterance.corpus or corpus,
+                        utterance=utterance.id,
+                        speaker=speaker_of(utterance),
+                        arm=one.arm,
+                        outer_fold=one.fold,
+                        inner_fold=(
+                            inner_of[place[one.fold]][utterance.id] if split == "dev" else None
+                        ),
+                        seed=seed,
+                        split="dev" if split == "dev" else "test",
+                        condition="",
+                        window=None,
+                        target=tuple(float(k == data.truth[row]) for k in range(len(data.targets))),
+                        scores=tuple(round(float(value), 6) for value in row_scores),
+                    )
+
+
+def _facts(
+    run: str,
+    corpus: Corpus,
+    study: Study,
+    plan: Plan,
+    scores: Sequence[FoldScores],
+    warnings: Sequence[str],
+    contaminated: bool,
+    certificate: Certificate,
+) -> RunFacts:
+    inputs, modalities = plan.inputs, plan.inputs.modalities
+    fits: dict[str, list[dict[str, Any]]] = {}
+    for one in scores:
+        about = {"hyperparameters": dict(one.hyperparameters), "trials": list(one.trials)}
+        if one.layer_weights:
+            about["layer_weights"] = dict(one.layer_weights)
+        fits.setdefault(one.arm, []).append({"fold": one.fold, **about})
+    return RunFacts(
+        run=run,
+        corpus=corpus.name,
+        task=corpus.task,
+        targets=corpus.targets,
+        dropped=tuple({"id": f.utterance, "why": f.why} for f in inputs.dropped),
+        warnings=(*certificate_lines(certificate), *warnings, *warnings_of(plan)),
+        fits={arm: tuple(rows) for arm, rows in fits.items()},
+        facts={
+            "study": asdict(study),
+            "protocol": plan.protocol,
+            "folds": len(plan.folds),
+            "trained_on": trained_on(inputs.utterances, plan.folds),
+            "synthetic": corpus.synthetic,
+            "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
+            "contaminated": contaminated,
+            "leaky": certificate.leaky,
+            "encoders": dict(inputs.identity),
+            "checkpoints": {
+                name: getattr(m.encoder, "checkpoint", m.encoder.family)
+                for name, m in modalities.items()
+            },
+            "finetuned": [asdict(one) for one in plan.trained],
+            "encoded": inputs.encoded,
+            "cached": inputs.cached,
+            "recognised": len(plan.recognised),
+            "recogniser": inputs.words.back_end if plan.recognised else None,
+            "published": {arm: one.fact for arm, one in inputs.published.items()},
+            "text_probe": asdict(plan.probe) if plan.probe else None,
+            "groups": {name: asdict(one) for name, one in groupings(inputs.utterances).items()},
+        },
+        certificate=as_mapping(certificate),
+    )

@@ -1,0 +1,215 @@
+"""Train an encoder once, keep it in the cache, and take it from there when it is asked for again.
+
+``finetuned/<hash>/`` holds the weights, the record of whom they have seen, and how long it took.
+The hash is that of everything that training depends on, so that an interrupted command goes on with
+the next encoder and a repeated one trains none.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import encoders
+from encoders.encoder import fingerprint_of
+from encoders.extraction import Progress
+from encoders.finetuning.finetune import finetune
+from encoders.provenance import Provenance, provenance_of, trained_spec
+from encoders.specs import Kind, Spec
+from encoders.store import make_folder, write_atomically
+from encoders.utterance import Utterance
+from experiments.cache import TRAINED
+from experiments.comparing.finetuned import Trainable
+from experiments.locks import alone
+
+#: The file that says how long a training took.
+TIMES = "training.json"
+#: One encoder per fold; seeds of a study are seeds of heads.
+SEED = 0
+#: What trains encoders besides our own code.
+LIBRARIES = ("torch", "numpy", "transformers", "soxr", "soundfile")
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Whom one encoder of a fold is trained and stopped on.
+
+    ``part`` is "all", or which half of the training speakers it is where heads are cross-fitted.
+    """
+
+    fold: str
+    part: str
+    train: tuple[Utterance, ...]
+    dev: tuple[Utterance, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """An encoder of a fold as a report tells of it; ``epoch`` counts from 1, of ``epochs``."""
+
+    kind: Kind
+    typed: str
+    fold: str
+    part: str
+    train_speakers: int
+    dev_speakers: int
+    utterances: int
+    dev_uar: float
+    epoch: int
+    epochs: int
+    seconds: float
+    precision: str
+    fingerprint: str
+
+    def __str__(self) -> str:
+        whole = "" if self.part == "all" else f", {self.part}"
+        return (
+            f"{self.kind} encoder of fold {self.fold}{whole}: {self.train_speakers} training and "
+            f"{self.dev_speakers} development speakers, development UAR {self.dev_uar:.3f} at "
+            f"epoch {self.epoch} of {self.epochs}, {self.seconds:.0f} s"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A trained encoder: the spec that loads it, whom it has seen, and what is told of it."""
+
+    spec: Spec
+    provenance: Provenance
+    told: Trained
+
+
+def trained_encoder(
+    trainable: Trainable,
+    lesson: Lesson,
+    keys: Mapping[str, str],
+    targets: Sequence[str],
+    corpus: str,
+    root: Path,
+    progress: Progress | None,
+) -> Encoder:
+    """The encoder of a lesson, from the store below ``root`` or trained now.
+
+    Raises:
+        FinetuneError, AudioError: as :func:`encoders.finetuning.finetune.finetune`.
+    """
+    name = _name(trainable, lesson, keys, targets, corpus)
+    folder = root / TRAINED / name
+    with alone(folder):
+        found = _kept(folder, trainable, lesson)
+        if found is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            _train(trainable, lesson, targets, corpus, folder, progress)
+            found = _kept(folder, trainable, lesson)
+    assert found is not None, "what was just written can be read"
+    return found
+
+
+def _train(
+    trainable: Trainable,
+    lesson: Lesson,
+    targets: Sequence[str],
+    corpus: str,
+    folder: Path,
+    progress: Progress | None,
+) -> None:
+    epochs = trainable.settings.epochs
+    what = f"{trainable.kind} encoder, fold {lesson.fold}" + (
+        "" if lesson.part == "all" else f", {lesson.part}"
+    )
+
+    def notify(epoch: int, _uar: float) -> None:
+        if progress is not None:
+            progress(what, epoch + 1, epochs)
+
+    # Which families can be trained is for default_settings to say, and was asked before.
+    encoder: Any = trainable.modality.encoder
+    start = time.monotonic()
+    tuned = finetune(
+        lesson.train,
+        lesson.dev,
+        targets,
+        encoder,
+        trainable.settings,
+        seed=SEED,
+        corpus=corpus,
+        notice=f"trained on {corpus}: the terms of that corpus apply to the weights",
+        notify=notify,
+    )
+    seconds = round(time.monotonic() - start, 1)
+    if progress is not None:
+        progress(what, epochs, epochs)
+    work = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(work, ignore_errors=True)
+    make_folder(work.parent)
+    tuned.save(work)
+    write_atomically(work / TIMES, json.dumps({"seconds": seconds}).encode())
+    work.rename(folder)
+
+
+def _kept(folder: Path, trainable: Trainable, lesson: Lesson) -> Encoder | None:
+    """What lies in a folder; None where it is absent or damaged: then it is trained again."""
+    try:
+        spec = trained_spec(folder)
+        record = provenance_of(spec)
+        seconds = float(json.loads((folder / TIMES).read_text())["seconds"])
+    except (ValueError, OSError, KeyError, TypeError):
+        return None
+    if record is None:
+        return None
+    told = Trained(
+        kind=trainable.kind,
+        typed=trainable.typed,
+        fold=lesson.fold,
+        part=lesson.part,
+        train_speakers=len(record.train_speakers),
+        dev_speakers=len(record.dev_speakers),
+        utterances=len(lesson.train),
+        dev_uar=record.dev_uar[record.best_epoch],
+        epoch=record.best_epoch + 1,
+        epochs=len(record.dev_uar),
+        seconds=seconds,
+        precision=str(record.settings.get("precision", "")),
+        fingerprint=fingerprint_of(spec),
+    )
+    return Encoder(spec, record, told)
+
+
+def _name(
+    trainable: Trainable,
+    lesson: Lesson,
+    keys: Mapping[str, str],
+    targets: Sequence[str],
+    corpus: str,
+) -> str:
+    """Hash of what training depends on; never a file's name or an utterance's id."""
+    sides = [
+        [(keys[u.id], u.speaker, u.target) for u in side] for side in (lesson.train, lesson.dev)
+    ]
+    content = {
+        "encoder": fingerprint_of(trainable.modality.encoder),
+        "settings": asdict(trainable.settings),
+        "sides": sides,
+        "targets": tuple(targets),
+        "corpus": corpus,
+        "seed": SEED,
+        "code": _code(),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _code() -> str:
+    """Hash of all modules of encoders and of the libraries that they train with."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(encoders.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    for name in LIBRARIES:
+        digest.update(f"{name} {version(name)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""``finetuned:NAME``: an encoder that is trained on the training speakers of every fold."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from encoders.cards import BUNDLED_ALEXNET
+from encoders.checkpoints import MissingWeightsError
+from encoders.encoder import locate_weights
+from encoders.finetuning.finetune import FinetuneError, Settings, default_settings
+from encoders.names import parse_modality
+from encoders.options import parsed
+from encoders.provenance import provenance_of
+from encoders.specs import Kind, Modality
+from experiments.config import FINETUNED, ConfigError
+
+#: Begins an option that is none of the encoder but of its training, as in ``train.epochs=20``.
+OF_TRAINING = "train."
+
+
+@dataclass(frozen=True, slots=True)
+class Trainable:
+    """An encoder before it is trained, as a user typed it, and how it will be."""
+
+    kind: Kind
+    typed: str
+    modality: Modality
+    settings: Settings
+
+
+def is_finetuned(typed: str) -> bool:
+    """Whether an encoder is to be trained in every fold."""
+    return typed.startswith(FINETUNED)
+
+
+def parse_trainable(typed: str, kind: Kind) -> Trainable:
+    """The encoder that ``finetuned:NAME[:untrained][@OPTIONS]`` starts from.
+
+    Networks without published weights, and ``alexnet``, start from random ones.
+
+    Options named ``train.…`` are settings of its training, all others those of the encoder.
+
+    Raises:
+        ConfigError: an option of the training is unknown or cannot be, or encoders of this family
+            cannot be trained; ValueError: as :func:`encoders.names.parse_modality`.
+    """
+    head, _, tail = typed.removeprefix(FINETUNED).partition("@")
+    options = [option.strip() for option in tail.split(",") if option.strip()]
+    own = [option for option in options if not option.startswith(OF_TRAINING)]
+    name = "@".join(part for part in (head, ",".join(own)) if part)
+    modality = _start(parse_modality(name, kind))
+    told = [option.removeprefix(OF_TRAINING) for option in options if option not in own]
+    try:
+        settings = _with_options(default_settings(modality.encoder), told)
+    except ValueError as error:
+        raise ConfigError(f"--{kind} {typed}: {error}") from error
+    return Trainable(kind, typed, modality, settings)
+
+
+def _start(modality: Modality) -> Modality:
+    """Random weights where nobody has published any to start from.
+
+    The bundled AlexNet is fine-tuned already: its network starts anew, prepared as it was.
+    """
+    spec = modality.encoder
+    published = getattr(spec, "checkpoint", None) not in (None, "", BUNDLED_ALEXNET)
+    if published or not hasattr(spec, "untrained"):
+        return modality
+    anew: dict[str, Any] = {"untrained": True}
+    return replace(modality, encoder=replace(spec, **anew))
+
+
+def check_trainable(trainable: Trainable) -> None:
+    """Find before any work whether training can start.
+
+    Raises:
+        MissingWeightsError: the weights to start from are not to be had.
+        ConfigError: they were fine-tuned before.
+    """
+    spec = trainable.modality.encoder
+    try:
+        locate_weights(spec)
+    except MissingWeightsError as error:
+        if not hasattr(spec, "untrained"):
+            raise
+        name, _, _ = trainable.typed.partition("@")
+        again = f"{name}:untrained starts from random weights instead"
+        raise MissingWeightsError(f"{error}; {again}") from error
+    if provenance_of(spec) is not None:
+        raise ConfigError(
+            f"--{trainable.kind} {trainable.typed}: these weights were fine-tuned before, on "
+            "speakers that may be tested here; start from published weights or untrained ones"
+        )
+
+
+def _with_options(settings: Settings, told: list[str]) -> Settings:
+    hints = {n: hint for n, hint in get_type_hints(type(settings)).items() if _is_plain(hint)}
+    values: dict[str, Any] = {}
+    for option in told:
+        name, _, text = option.partition("=")
+        if name in values:
+            raise FinetuneError(f"{OF_TRAINING}{name} is set twice")
+        if name not in hints:
+            raise FinetuneError(_unknown(name, hints))
+        values[name] = parsed(f"{OF_TRAINING}{name}", text.strip(), hints[name])
+    return replace(settings, **values)
+
+
+def _is_plain(hint: object) -> bool:
+    """Whether a setting can be typed: a number, a word, one of some words, or none of these."""
+    if hint in (int, float, bool, str) or get_origin(hint) is Literal:
+        return True
+    choices = [choice for choice in get_args(hint) if choice is not NoneType]
+    return len(choices) == 1 and _is_plain(choices[0])
+
+
+def _unknown(name: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {OF_TRAINING}{near[0]}?" if near else ";"
+    names = ", ".join(f"{OF_TRAINING}{one}" for one in known)
+    return f"unknown option {OF_TRAINING + name!r}{hint} known: {names}"

@@ -1,0 +1,201 @@
+"""Fit every arm in every fold, in parallel, and the model that a run leaves behind."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from joblib import Parallel, delayed
+from safetensors import SafetensorError
+
+import fusion
+from encoders.extraction import Progress
+from encoders.specs import Modality
+from encoders.utterance import Corpus
+from experiments.comparing.plan import Plan
+from experiments.locks import alone
+from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score
+from fusion.batch import Dataset
+from fusion.crossfit import View, score_crossfitted
+from fusion.late import fuse_late
+from fusion.model import FusionModel, Part, late_model
+from fusion.parts import load_scores, save_scores
+from fusion.published import score_published
+from fusion.splitting.splits import Fold, inner_folds
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for small heads: the result must not depend on how many jobs run beside it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """Scores of every arm in every fold, and how many fits were trained now."""
+
+    scores: tuple[FoldScores, ...]
+    trained: int
+    cached: int
+
+
+#: What trains heads besides our own code: another version may give other last digits.
+LIBRARIES = ("torch", "numpy", "optuna")
+#: Modules outside ``fusion/`` that decide what a head sees and on which rows.
+GATHERING = (
+    "encoders.pooling",
+    *(f"experiments.comparing.{name}" for name in ("inputs", "modal", "plan", "views", "fitting")),
+)
+
+
+def code_hash() -> str:
+    """Hash of what trains heads: a fit by other code or other libraries is another fit."""
+    digest = hashlib.sha256()
+    gathering = [Path(find_spec(name).origin) for name in GATHERING]  # type: ignore[union-attr,arg-type]
+    for path in (*sorted(Path(fusion.__file__).parent.rglob("*.py")), *gathering):
+        digest.update(path.read_bytes())
+    for name in LIBRARIES:
+        digest.update(f"{name} {version(name)}\n".encode())
+    return digest.hexdigest()
+
+
+def fit_fold(arm: str, views: Sequence[View], fold: Fold, budget: Budget, part: Path) -> FoldScores:
+    """Fit one arm in one outer fold, score it, and keep the scores under ``part``.
+
+    There is one view of the fold's rows, and two where heads are cross-fitted. Where the same
+    command runs twice at once, one fits and the other waits and reads.
+    """
+    journal = part.with_suffix(".journal")
+    with alone(part):
+        kept = load_scores(part, arm, fold.name)
+        if kept is not None:
+            return kept
+        with one_thread():
+            scores = _scores(ARMS[arm], views, fold, budget, journal)
+        save_scores(scores, part)
+        journal.unlink(missing_ok=True)
+    return scores
+
+
+def _scores(
+    arm: Arm, views: Sequence[View], fold: Fold, budget: Budget, journal: Path
+) -> FoldScores:
+    if arm.crossfitted:
+        return score_crossfitted(arm, views, fold, budget, journal)
+    (view,) = views
+    fitted = fit_arm(arm, view.data, view.inner, budget, journal)
+    return score(fitted, view.data, fold, budget.seeds)
+
+
+def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
+    """Scores of every arm in every fold, late fusion last, from those of the others.
+
+    Fits are kept under ``work``, whose name is the hash of everything that they depend on, so
+    that an interrupted command goes on, and a repeated one trains nothing twice.
+    """
+    trained = [arm for arm in plan.arms if arm_of(arm).head not in ("late", "published")]
+    # Attention takes longest, so it is dealt out first.
+    trained.sort(key=lambda arm: ARMS[arm].head != "attention")
+    scores, left = [], []
+    for arm in trained:
+        for fold, views in zip(plan.folds, plan.views, strict=True):
+            part = _part(work, arm, fold)
+            kept = load_scores(part, arm, fold.name)
+            if kept is None:
+                own = views.halves if ARMS[arm].crossfitted else (views.whole,)
+                left.append(delayed(fit_fold)(arm, own, fold, plan.budget, part))
+            else:
+                scores.append(kept)
+    cached = len(scores)
+    workers = max(1, min(jobs or os.cpu_count() or 1, len(left)))
+    for done in Parallel(n_jobs=workers, return_as="generator")(left):
+        scores.append(done)
+        if progress is not None:
+            progress("heads", len(scores), len(left) + cached)
+    if "late" in plan.arms:
+        scores += _late(plan, scores)
+    scores += [one for whole in scores for one in whole.each_alone()]
+    scores += _published(plan)
+    return Fits(tuple(scores), len(left), cached)
+
+
+def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
+    found = {(one.arm, one.fold): one for one in scores}
+    return [
+        fuse_late(
+            found["audio", fold.name], found["text", fold.name], plan.inputs.data, plan.budget, None
+        )
+        for fold in plan.folds
+    ]
+
+
+def _published(plan: Plan) -> list[FoldScores]:
+    data, seeds = plan.inputs.data, plan.budget.seeds
+    return [
+        score_published(arm, data, one.labels.columns, fold, inner, seeds)
+        for arm, one in plan.inputs.published.items()
+        for fold, inner in zip(plan.folds, plan.inner, strict=True)
+    ]
+
+
+def _part(work: Path, arm: str, fold: Fold) -> Path:
+    # Names of folds come from a user's table: only their hash may name a file.
+    return work / f"{arm}-{hashlib.sha256(fold.name.encode()).hexdigest()[:16]}.npz"
+
+
+def final_model(plan: Plan, corpus: Corpus, arm: str, work: Path) -> FusionModel:
+    """One arm fitted on every speaker, tuned and stopped as in the folds, with one seed."""
+    kept = work / "model"
+    with alone(kept):
+        model = _kept_model(kept)
+        if model is None:
+            model = _fitted_model(plan, corpus, arm)
+            model.save(kept)
+    return model
+
+
+def _kept_model(folder: Path) -> FusionModel | None:
+    try:
+        return FusionModel.load(folder)
+    # Absent or damaged, in whatever way, it is fitted again.
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, SafetensorError):
+        return None
+
+
+def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
+    data = plan.inputs.data
+    inner = inner_folds(plan.inputs.utterances, corpus.label)
+    budget = replace(plan.budget, seeds=1)
+    # Only development scores are read: weight, temperature and threshold are fitted on them.
+    everyone = Fold("all", data.ids, data.ids)
+    with one_thread():
+        if ARMS[arm].head != "late":
+            fitted = fit_arm(ARMS[arm], data, inner, budget, None)
+            modalities = _modalities(plan, ARMS[arm].inputs)
+            model = FusionModel(arm, data.targets, modalities, (Part.of(fitted),))
+            return _calibrated(model, data, score(fitted, data, everyone, seeds=1))
+        pair = [fit_arm(ARMS[name], data, inner, budget, None) for name in ("audio", "text")]
+        audio, text = (score(one, data, everyone, seeds=1) for one in pair)
+        fused = fuse_late(audio, text, data, budget, None)
+        modalities = _modalities(plan, ARMS[arm].inputs)
+        weight = fused.hyperparameters["audio_weight"]
+        return _calibrated(late_model(data.targets, modalities, pair, weight), data, fused)
+
+
+def _calibrated(model: FusionModel, data: Dataset, scores: FoldScores) -> FusionModel:
+    return model.calibrated(scores.dev_scores[0], data.truth[scores.dev])
+
+
+def _modalities(plan: Plan, names: tuple[str, ...]) -> dict[str, Modality]:
+    found = plan.inputs.modalities
+    return {name: found[name] for name in names} if all(name in found for name in names) else {}

@@ -1,0 +1,161 @@
+"""Everything that is decided before the first head is trained, and what must be said about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from encoders.utterance import Corpus, Utterance
+from experiments.comparing.encoder_training import Trained
+from experiments.comparing.inputs import Inputs
+from experiments.comparing.remarks import training_remarks
+from experiments.config import Study
+from fusion.arms import Budget
+from fusion.crossfit import View
+from fusion.escaping import counted
+from fusion.leakage.leaks import TextProbe, probe_text
+from fusion.networks.head import fixed_values
+from fusion.splitting.development import hold_out
+from fusion.splitting.splits import (
+    Fold,
+    InnerFold,
+    InnerFolds,
+    SplitError,
+    assert_speakers_apart,
+    inner_folds,
+    outer_folds,
+    speaker_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What heads of one outer fold see: the same in every fold, but for encoders trained in it.
+
+    ``halves`` are for cross-fitted arms.
+    """
+
+    whole: View
+    halves: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Arms, rows, folds and budget of a comparison; what was trained in each fold before heads."""
+
+    arms: tuple[str, ...]
+    inputs: Inputs
+    folds: tuple[Fold, ...]
+    inner: tuple[InnerFolds, ...]
+    budget: Budget
+    probe: TextProbe | None
+    protocol: str
+    views: tuple[Views, ...]
+    trained: tuple[Trained, ...] = ()
+
+    @property
+    def recognised(self) -> tuple[str, ...]:
+        """Rows whose words were recognised."""
+        return tuple(name for name in self.inputs.data.ids if name in self.inputs.words.recognised)
+
+
+def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...]) -> Plan:
+    """Fix folds and inner folds of the rows that are left, and probe the transcripts."""
+    protocol = study.folds or corpus.folds
+    folds, inner = make_folds(corpus, inputs.utterances, protocol, held_out=bool(inputs.awaited))
+    gold = {
+        name: text
+        for name, text in inputs.words.texts.items()
+        if name not in inputs.words.recognised
+    }
+    speakers = {utterance.id: speaker_of(utterance) for utterance in inputs.utterances}
+    probe = probe_text(inputs.data, gold, speakers, folds)
+    budget = Budget(study.trials, study.seeds, fixed=fixed_values(study.head))
+    views = tuple(Views(View(inputs.data, found)) for found in inner)
+    return Plan(arms, inputs, folds, inner, budget, probe, protocol, views)
+
+
+def make_folds(
+    corpus: Corpus, utterances: Sequence[Utterance], protocol: str, *, held_out: bool = False
+) -> tuple[tuple[Fold, ...], tuple[InnerFolds, ...]]:
+    """Outer folds of some rows, and the inner folds of each.
+
+    With ``held_out`` there is one inner fold: its development speakers are held out of encoders
+    that are trained, and heads must not be selected on rows that their encoder was fitted on.
+
+    Raises:
+        SplitError: speakers cannot be kept apart, or training or development lacks a class.
+    """
+    folds = outer_folds(utterances, protocol)
+    by_id = {utterance.id: utterance for utterance in utterances}
+    return folds, tuple(_inner(corpus, fold, by_id, held_out) for fold in folds)
+
+
+def _inner(
+    corpus: Corpus, fold: Fold, by_id: Mapping[str, Utterance], held_out: bool
+) -> InnerFolds:
+    if fold.dev:
+        found = InnerFolds((InnerFold(fold.train, fold.dev),))
+    elif held_out:
+        one = hold_out([by_id[name] for name in fold.train], corpus.label)
+        found = InnerFolds((one.fold,), one.notes)
+    else:
+        found = inner_folds([by_id[name] for name in fold.train], corpus.label)
+    for inner in found.folds:
+        assert_speakers_apart(inner, [by_id[name] for name in (*inner.train, *inner.dev)])
+        for side, names in (("training", inner.train), ("development", inner.dev)):
+            lacking = set(corpus.targets) - {corpus.label(by_id[name]) for name in names}
+            if lacking:
+                raise SplitError(
+                    f"fold {fold.name}: {side} holds no utterance of {', '.join(sorted(lacking))}; "
+                    "add speakers with that class, merge it with another, or leave it out"
+                )
+    return found
+
+
+def warnings_of(plan: Plan) -> list[str]:
+    """What a reader of the table must know."""
+    recognised = plan.recognised
+    lines = [note for found in plan.inner for note in found.notes]
+    if recognised:
+        lines.append(
+            f"{len(recognised)} transcripts were missing and were recognised by "
+            f"{plan.inputs.words.back_end}"
+        )
+    if plan.probe is not None:
+        lines += _probe_lines(plan.probe, 1 / len(plan.inputs.data.targets))
+    if plan.inputs.dropped:
+        left = counted(len(plan.inputs.dropped), "utterance")
+        lines.append(f"{left} left every arm; they are listed")
+    return list(dict.fromkeys([*training_remarks(plan.trained, plan.arms), *lines]))
+
+
+def describe_folds(plan: Plan) -> list[dict[str, Any]]:
+    """Rows of every fold, as ``folds.json`` keeps them."""
+    speaker = {u.id: speaker_of(u) for u in plan.inputs.utterances}
+    return [
+        {
+            **asdict(fold),
+            "test_speakers": sorted({speaker[name] for name in fold.test}),
+            "inner": [asdict(one) for one in inner.folds],
+            "halves": [asdict(one) for view in views.halves for one in view.inner.folds],
+        }
+        for fold, inner, views in zip(plan.folds, plan.inner, plan.views, strict=True)
+    ]
+
+
+def _probe_lines(probe: TextProbe, chance: float) -> list[str]:
+    if probe.uar is None or probe.p is None or probe.null_high is None:
+        if probe.shared == 0:
+            return []
+        return [f"{probe.shared:.0%} of test utterances have a sentence that training has too"]
+    head = f"the gold transcripts are {probe.sentences} fixed sentences"
+    if probe.even:
+        return [
+            f"{head}, spoken under every label alike: the transcript is constant with respect to "
+            f"the label, so a text arm must sit at chance ({chance:.3f})"
+        ]
+    return [
+        f"{head}, not evenly crossed with the labels: the sentence alone gives UAR {probe.uar:.3f} "
+        f"(95 % of shuffled labels stay below {probe.null_high:.3f}, p = {probe.p:.3f}); "
+        "judge the text arm against that, not against chance: it is no leak and no emotion"
+    ]

@@ -1,0 +1,88 @@
+"""Published classifiers among the arms: found and checked before any work, told of afterwards."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from encoders.pretrained.classifier_spec import ClassifierSpec
+from encoders.pretrained.classifiers import check_head, class_labels, classifier_spec
+from encoders.utterance import Corpus
+from experiments.config import ConfigError, Study
+from experiments.label_map import LabelMap, map_labels, parse_map, word
+from fusion.arms import PUBLISHED, arm_of
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published classifier as an arm: its checkpoint, and the class of each of its labels."""
+
+    arm: str
+    spec: ClassifierSpec
+    labels: LabelMap
+
+    @property
+    def fact(self) -> dict[str, Any]:
+        """What ``results.json`` keeps."""
+        return {
+            "checkpoint": self.spec.checkpoint,
+            "kind": self.spec.kind,
+            "map": self.labels.pairs,
+            "unused": list(self.labels.unused),
+            "absent": list(self.labels.absent),
+        }
+
+    @property
+    def told(self) -> str:
+        """The map in one line."""
+        pairs = [f"{label} is {name}" for label, name in self.labels.pairs.items()]
+        return f"{self.arm}: {', '.join(pairs)}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of its row must know."""
+        lines = [
+            f"{self.arm}: scored as it was published, nothing trained or tuned here (0 trials); it "
+            "may have been trained on this corpus or on its speakers, which no fold can undo"
+        ]
+        if self.labels.absent:
+            lines.append(f"{self.arm}: never says {', '.join(self.labels.absent)}: no such label")
+        if self.labels.unused:
+            unused = ", ".join(self.labels.unused)
+            lines.append(
+                f"{self.arm}: its labels {unused} stand for no class here; what they would get "
+                "is shared out among the others in proportion"
+            )
+        return tuple(lines)
+
+
+def find_published(study: Study, arms: Sequence[str], corpus: Corpus) -> dict[str, Published]:
+    """The published classifiers among the arms, with their label maps; no weight is read.
+
+    Raises:
+        MissingWeightsError: a checkpoint is not to be had; ClassifierError: it cannot be scored;
+            ConfigError: its labels and the classes do not meet, or the study does not allow it.
+    """
+    named = [arm for arm in arms if arm_of(arm).head == "published"]
+    if not named and study.map:
+        raise ConfigError(f"--map: there is no arm to map; add one as in --arms {PUBLISHED}NAME")
+    if named and study.rows == "all":
+        raise ConfigError(
+            f"--rows all cannot go with {', '.join(named)}: a published classifier has no answer "
+            "where its input is missing; use --rows complete"
+        )
+    asked = parse_map(study.map or (), corpus.targets)
+    found = {arm: _published(arm, corpus.targets, asked) for arm in named}
+    said = {word(label) for one in found.values() for label in one.labels.labels}
+    if unknown := asked.keys() - said:
+        labels = sorted({label for one in found.values() for label in one.labels.labels})
+        raise ConfigError(
+            f"--map: no published classifier says {', '.join(sorted(unknown))}; they say "
+            f"{', '.join(labels)}"
+        )
+    return found
+
+
+def _published(arm: str, targets: Sequence[str], asked: Mapping[str, str]) -> Published:
+    spec = classifier_spec(arm.removeprefix(PUBLISHED))
+    check_head(spec)
+    return Published(arm, spec, map_labels(arm, class_labels(spec), targets, asked))

@@ -1,0 +1,78 @@
+"""What a reader of the table must know about the inputs: silence, words that were cut."""
+
+from collections.abc import Mapping, Sequence
+
+from encoders.specs import Modality
+from encoders.store import Extent
+from experiments.comparing.encoder_training import Trained
+from fusion.arms import ARMS
+
+SHOWN = 5
+
+
+def silence(silent: Sequence[str]) -> tuple[str, ...]:
+    """A line that names recordings without sound; none where there are none."""
+    if not silent:
+        return ()
+    shown = ", ".join(silent[:SHOWN]) + (", ..." if len(silent) > SHOWN else "")
+    return (f"{len(silent)} recordings are silent (peak below -80 dB): {shown}",)
+
+
+def cuts(modality: Modality, extents: Mapping[str, Extent | None]) -> tuple[str, ...]:
+    """A line that counts the transcripts of which the encoder did not read the end.
+
+    ``extents`` are those of every transcript, by utterance id, as they are kept beside the
+    embeddings: a run that finds all of them in the cache says the same as the first one.
+    """
+    cut = [extent for extent in extents.values() if extent is not None and extent.cut]
+    if not cut:
+        return ()
+    # All cut texts were read up to one limit: it is that of the encoder.
+    limit, longest = cut[0].tokens_read, max(extent.tokens for extent in cut)
+    checkpoint = getattr(modality.encoder, "checkpoint", modality.encoder.family)
+    own = getattr(modality.encoder, "max_length", None) is None
+    whose = f"which is all that {checkpoint} reads" if own else "as max_length says"
+    return (
+        f"{len(cut)} of {len(extents)} transcripts were longer than {limit} tokens (special ones "
+        f"included) and were cut there, {whose}; the longest has {longest}",
+    )
+
+
+def training_remarks(trained: Sequence[Trained], arms: Sequence[str]) -> tuple[str, ...]:
+    """What must be known of encoders that were trained in every fold; nothing where none was."""
+    if not trained:
+        return ()
+    kinds = dict.fromkeys(one.kind for one in trained)
+    lines = [_trained(kind, [one for one in trained if one.kind == kind]) for kind in kinds]
+    if not all(ARMS[arm].crossfitted for arm in arms if arm in ARMS):
+        lines.append(
+            "heads were trained on embeddings of the same rows that the fine-tuned encoder was "
+            "fitted on, which look better than those of new speakers: a fused head trusts the more "
+            "overfitted modality too much, which cross-fitting (concat_crossfit) avoids"
+        )
+    lines.append(
+        "heads were stopped and selected on the development speakers that the encoder was stopped "
+        "on, one group per fold; there is one encoder per fold, so that the spread over seeds is "
+        "that of heads"
+    )
+    lines.append(
+        "no model was left: every fold has an encoder of its own, and one of all speakers was not "
+        "trained"
+    )
+    return tuple(lines)
+
+
+def _trained(kind: str, trained: Sequence[Trained]) -> str:
+    seconds = sum(one.seconds for one in trained)
+    return (
+        f"the {kind} encoder ({trained[0].typed}) was fine-tuned in every fold on "
+        f"{_span([one.train_speakers for one in trained])} training speakers and stopped on "
+        f"{_span([one.dev_speakers for one in trained])} others, never on test speakers: "
+        f"{len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
+        f"{min(one.dev_uar for one in trained):.3f} to {max(one.dev_uar for one in trained):.3f}"
+    )
+
+
+def _span(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return str(least) if least == most else f"{least} to {most}"

@@ -1,0 +1,51 @@
+"""The words of a comparison: gold transcripts, recognised ones, or both, gold first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from encoders.asr.recognisers import normalise, parse_recogniser
+from encoders.asr.transcription import transcribe
+from encoders.extraction import Failure, Progress
+from encoders.specs import TranscriptSource
+from encoders.store import EmbeddingStore
+from encoders.utterance import Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The transcript of each utterance, and which of them were recognised."""
+
+    texts: Mapping[str, str]
+    recognised: frozenset[str] = frozenset()
+    back_end: str | None = None
+    failures: tuple[Failure, ...] = ()
+
+
+def gold_words(utterances: Sequence[Utterance]) -> dict[str, str]:
+    """Transcripts that came with the corpus, by utterance; empty ones are missing ones."""
+    return {u.id: text for u in utterances if (text := normalise(u.transcript)) is not None}
+
+
+def to_recognise(utterances: Sequence[Utterance], source: TranscriptSource) -> list[Utterance]:
+    """Utterances whose recording must be transcribed."""
+    if source == "gold":
+        return []
+    gold = gold_words(utterances) if source == "gold_else_asr" else {}
+    return [u for u in utterances if u.audio is not None and u.id not in gold]
+
+
+def find_words(
+    utterances: Sequence[Utterance],
+    source: TranscriptSource,
+    asr: str,
+    store: EmbeddingStore,
+    progress: Progress | None,
+) -> Words:
+    """Transcripts of every utterance from the source asked for; what failed is listed."""
+    gold = {} if source == "asr" else gold_words(utterances)
+    wanted = to_recognise(utterances, source)
+    if not wanted:
+        return Words(gold)
+    done = transcribe(wanted, parse_recogniser(asr), store.root, progress=progress)
+    heard = {name: text for name, t in done.transcripts.items() if (text := t.text) is not None}
+    return Words({**gold, **heard}, frozenset(u.id for u in wanted), asr, done.failures)

@@ -1,0 +1,47 @@
+"""The files that a run leaves."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from encoders.store import write_atomically
+from experiments.comparing.plan import Plan, describe_folds
+from experiments.config import Study, write_study
+from experiments.reporting.report import write_report
+from fusion import predictions
+from fusion.model import FusionModel
+from fusion.predictions import Prediction
+
+
+def write_run(
+    folder: Path,
+    study: Study,
+    model: FusionModel | None,
+    rows: Sequence[Prediction],
+    results: Mapping[str, Any],
+    plan: Plan,
+) -> None:
+    """Write everything; ``results.json``, which makes a run complete, comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_study(study, folder / "config.toml")
+    if model is not None:
+        model.save(folder / "model")
+    predictions.write(rows, folder / "predictions.jsonl")
+    _write_json(folder / "environment.json", _environment())
+    _write_json(folder / "folds.json", describe_folds(plan))
+    write_report(results, folder)
+    _write_json(folder / "results.json", results)
+
+
+def _environment() -> dict[str, str]:
+    names = ("serfusion", "torch", "transformers", "sentence-transformers", "scikit-learn")
+    packages = {name: version(name) for name in (*names, "optuna", "numpy", "openai-whisper")}
+    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
+
+
+def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - anything JSON can hold
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, text.encode())

@@ -1,0 +1,286 @@
+"""Figures as SVG, built as element trees, so that no name in them can become markup.
+
+Colours are presentation attributes, which fit white paper; the report's style sheet overrides them
+by class, which is how the same figure fits a dark page.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from experiments.reporting.caveats import stamped
+from experiments.reporting.strokes import canvas, line, short, write
+from experiments.reporting.wording import (
+    ABSENT,
+    BEST,
+    MINUS,
+    arm_name,
+    decimals,
+    percent,
+    signed,
+    span,
+)
+from fusion.escaping import counted, plain
+
+#: Okabe and Ito's palette, told apart by colour-blind eyes; shapes tell the same again.
+COLOURS = {"audio": "#0072b2", "text": "#c25200", "fused": "#007a59", "single": "#555555"}
+CELL = "#00507d"
+#: Width of a letter of a label, and letters after which an arm's and a class's name is cut.
+LETTER, LONGEST, CLASS_LETTERS = 8.4, 26, 13
+#: From this share of a row on, letters on a cell are white on paper (black on a dark page).
+DARK_FROM = 0.73
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One row of a forest plot."""
+
+    label: str
+    kind: str
+    value: float | None
+    low: float | None
+    high: float | None
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """A forest plot: its rows, the line to compare with, and what the axis says."""
+
+    title: str
+    marks: tuple[Mark, ...]
+    reference: float
+    reference_label: str
+    axis_label: str
+
+
+def kind_of(arm: str) -> str:
+    """The colour group of an arm: audio, text, fused or single (the best of the unimodal)."""
+    if arm == "best_unimodal":
+        return "single"
+    return next((kind for kind in ("audio", "text") if arm.startswith(kind)), "fused")
+
+
+def arms_forest(results: Mapping[str, Any]) -> Forest:
+    """UAR of every arm with its interval, and chance."""
+    chance = 1 / len(results["targets"])
+    marks = tuple(
+        _mark(arm_name(arm), kind_of(arm), found["uar"], percent, strong=arm in BEST)
+        for arm, found in results["arms"].items()
+    )
+    speakers = counted(results["rows"]["speakers"], "speaker")
+    label = f"UAR in %, with 95 % intervals over {speakers}"
+    title, label = stamped("UAR of every arm", results), stamped(label, results)
+    return Forest(title, marks, chance, f"chance {percent(chance)}", label)
+
+
+def differences_forest(results: Mapping[str, Any]) -> Forest:
+    """Differences in UAR with their intervals, and zero."""
+    marks = tuple(
+        _mark(
+            f"{arm_name(row['arm'])} {MINUS} {arm_name(row['against'])}".removesuffix(" modality"),
+            kind_of(row["arm"]),
+            row,
+            signed,
+            strong=row["primary"],
+        )
+        for row in results["differences"]
+        if row["metric"] == "uar"
+    )
+    title = stamped("Differences in UAR", results)
+    label = stamped("points UAR, with 95 % intervals", results)
+    return Forest(title, marks, 0.0, "no difference", label)
+
+
+def _mark(label: str, kind: str, found: Mapping[str, Any], tell: Any, *, strong: bool) -> Mark:  # noqa: ANN401
+    value, between = found["value"], span(found)
+    text = "not defined" if value is None else f"{tell(value)} ({between})"
+    if value is not None and between == ABSENT:
+        text = f"{tell(value)}, no interval"
+    return Mark(label, kind, value, found["low"], found["high"], text, strong)
+
+
+# ---------------------------------------------------------------- forest plot
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where things lie in a forest plot; ``narrow`` sets each label above its row."""
+
+    narrow: bool
+    width: int
+    left: int
+    right: int
+    row: int
+    low: float
+    high: float
+    step: float
+
+    def x(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return round(self.left + share * (self.right - self.left), 1)
+
+
+def draw_forest(forest: Forest, *, narrow: bool = False) -> str:
+    """A forest plot as SVG; ``narrow`` is for telephones."""
+    frame = _frame(forest, narrow)
+    bottom = 30 + frame.row * len(forest.marks)
+    root = canvas(frame.width, bottom + 48, f"{forest.title}: " + _spoken(forest))
+    _grid(root, frame, bottom, forest)
+    before = False
+    for number, mark in enumerate(forest.marks):
+        top = 30 + number * frame.row
+        if number and mark.strong != before:
+            line(root, (0, top), (frame.width, top), "rule", "#bbbbbb")
+        before = mark.strong
+        _draw_mark(root, frame, mark, top)
+    return tostring(root, encoding="unicode")
+
+
+def _spoken(forest: Forest) -> str:
+    return "; ".join(f"{mark.label} {mark.text}" for mark in forest.marks)
+
+
+def _frame(forest: Forest, narrow: bool) -> _Frame:
+    found = [end for mark in forest.marks for end in (mark.value, mark.low, mark.high)]
+    ends = [forest.reference, *(end for end in found if end is not None)]
+    low, high = min(ends), max(ends)
+    wide = max(high - low, 0.02)
+    step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if wide / s <= (5 if narrow else 8))
+    # A little air, so that no end of an interval touches the frame.
+    low, high = math.floor((low - wide / 40) / step), math.ceil((high + wide / 40) / step)
+    longest = max((len(mark.label) for mark in forest.marks), default=0)
+    left = 24 + round(LETTER * min(max(longest, 14), LONGEST))
+    size = (340, 10, 330, 46) if narrow else (800, left, 640, 32)
+    return _Frame(narrow, *size, low * step, high * step, step)
+
+
+def _grid(root: Element, frame: _Frame, bottom: int, forest: Forest) -> None:
+    for number in range(round((frame.high - frame.low) / frame.step) + 1):
+        value = frame.low + number * frame.step
+        x = frame.x(value)
+        line(root, (x, 26), (x, bottom), "axis", "#e2e2e2")
+        write(root, (x, bottom + 17), decimals(100 * value, 0), anchor="middle", size=12)
+    x = frame.x(forest.reference)
+    line(root, (x, 22), (x, bottom), "reference", "#666666", dash="4 3")
+    # Near an edge of the frame the words stay inside it.
+    anchor = "start" if x < frame.left + 45 else "end" if x > frame.right - 45 else "middle"
+    write(root, (x, 15), forest.reference_label, anchor=anchor, size=12)
+    middle = (frame.left + frame.right) / 2
+    write(root, (middle, bottom + 38), forest.axis_label, anchor="middle", size=12)
+
+
+def _draw_mark(root: Element, frame: _Frame, mark: Mark, top: int) -> None:
+    weight = "600" if mark.strong else "400"
+    y = top + (31 if frame.narrow else frame.row / 2)
+    words = (top + 16) if frame.narrow else y + 4.5
+    at = (4.0, words) if frame.narrow else (frame.left - 14.0, words)
+    label = write(root, at, short(mark.label, LONGEST), anchor="start" if frame.narrow else "end")
+    label.set("font-weight", weight)
+    SubElement(label, "title").text = mark.label
+    value = write(root, (frame.width - 4, words), mark.text, anchor="end", size=12.5)
+    for letters in (label, value) if frame.narrow else ():
+        # Lines of the grid pass behind the words.
+        halo = {"stroke": "#ffffff", "stroke-width": "5", "paint-order": "stroke"}
+        letters.attrib |= {"class": "halo", "stroke-linejoin": "round", **halo}
+    if mark.value is None:
+        return
+    colour = COLOURS[mark.kind]
+    if mark.low is not None and mark.high is not None:
+        low, high = frame.x(mark.low), frame.x(mark.high)
+        thick = "3" if mark.strong else "2"
+        for start, end in (
+            ((low, y), (high, y)),
+            ((low, y - 4), (low, y + 4)),
+            ((high, y - 4), (high, y + 4)),
+        ):
+            line(root, start, end, f"arm {mark.kind}", colour).set("stroke-width", thick)
+    _symbol(root, mark.kind, frame.x(mark.value), y)
+
+
+def _symbol(root: Element, kind: str, x: float, y: float) -> None:
+    shapes = {
+        "text": f"M{x - 5},{y - 5}h10v10h-10z",
+        "fused": f"M{x},{y - 7}l7,7l-7,7l-7,-7z",
+    }
+    circle = f"M{x - 5.5},{y}a5.5,5.5 0 1,0 11,0a5.5,5.5 0 1,0 -11,0z"
+    about = {"class": f"arm {kind}", "d": shapes.get(kind, circle), "fill": COLOURS[kind]}
+    SubElement(root, "path", {**about, "stroke": "none"})
+
+
+# ---------------------------------------------------------------- confusion
+
+
+def draw_confusion(results: Mapping[str, Any], arm: str) -> str:
+    """Confusion matrix of an arm: each row in percent of its class, with counts."""
+    counts, names = results["arms"][arm]["confusion"], [plain(t) for t in results["targets"]]
+    cell = 64 if len(names) <= 5 else 52
+    longest = max(len(short(name, CLASS_LETTERS)) for name in names)
+    left, top = 14 + max(76, round(LETTER * longest)), 96
+    seeds = len(results["seeds"])
+    title = stamped(f"Confusion matrix of {arm_name(arm)}", results)
+    title += ": rows are the truth, columns the prediction"
+    title += f"; counts are means over {seeds} seeds" if seeds > 1 else ""
+    digits = 1 if seeds > 1 else 0
+    root = canvas(left + cell * len(names) + 34, top + cell * len(names) + 8, title)
+    for number, name in enumerate(names):
+        middle = (number + 0.5) * cell
+        _class_name(root, name, (left - 10, top + middle + 4.5), turn=0)
+        _class_name(root, name, (left + middle - 4, top - 8), turn=-38)
+    if stamped("", results):
+        write(root, (4, 14), stamped("for replication only", results), anchor="start", size=11)
+    write(root, (left - 10, top - 26), "prediction →", anchor="end", size=11)
+    write(root, (left - 10, top - 10), "truth ↓", anchor="end", size=11)
+    for row, values in enumerate(counts):
+        for column, count in enumerate(values):
+            corner = (left + column * cell, top + row * cell)
+            what = f"{names[row]} taken for {names[column]}"
+            _cell(root, corner, cell, decimals(count, digits), _share(count, values), what)
+    return tostring(root, encoding="unicode")
+
+
+def _class_name(root: Element, name: str, at: tuple[float, float], turn: int) -> None:
+    found = write(root, at, short(name, CLASS_LETTERS), anchor="start" if turn else "end")
+    SubElement(found, "title").text = name
+    if turn:
+        found.set("transform", f"rotate({turn} {at[0]} {at[1]})")
+
+
+def _share(count: float, row: Sequence[float]) -> float | None:
+    return count / sum(row) if sum(row) else None
+
+
+def _cell(
+    root: Element,
+    at: tuple[float, float],
+    size: int,
+    number: str,
+    share: float | None,
+    what: str,
+) -> None:
+    group = SubElement(root, "g")
+    SubElement(group, "title").text = f"{what}: {percent(share)} % ({number})"
+    box = {
+        "x": f"{at[0] + 1}",
+        "y": f"{at[1] + 1}",
+        "width": f"{size - 2}",
+        "height": f"{size - 2}",
+    }
+    opacity = f"{0.04 + 0.96 * (share or 0):.3f}"
+    SubElement(
+        group, "rect", {"class": "cell", **box, "rx": "3", "fill": CELL, "fill-opacity": opacity}
+    )
+    dark = share is not None and share >= DARK_FROM
+    middle = at[0] + size / 2
+    for dy, size_px, words in (
+        (0, 15, ABSENT if share is None else decimals(100 * share, 0)),
+        (16, 11, number),
+    ):
+        letters = write(
+            group, (middle, at[1] + size / 2 + 1 + dy), words, anchor="middle", size=size_px
+        )
+        letters.set("class", "on-high" if dark else "on-low")
+        letters.set("fill", "#ffffff" if dark else "#000000")

@@ -1,0 +1,77 @@
+"""Trained on one corpus, tested on another: a cell of scores for each pair, from predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from encoders.utterance import Utterance
+from fusion import metrics
+from fusion.predictions import Prediction, counts_by_speaker
+from fusion.splitting.splits import Fold
+from fusion.statistics import interval
+
+
+def trained_on(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[str, list[str]]:
+    """Corpora of each outer fold's training rows; nothing where there is but one corpus."""
+    corpus = {u.id: u.corpus for u in utterances if u.corpus is not None}
+    found = {
+        f.name: dict.fromkeys(corpus[name] for name in f.train if name in corpus) for f in folds
+    }
+    return {name: list(corpora) for name, corpora in found.items() if corpora}
+
+
+def corpus_matrix(
+    rows: Sequence[Prediction], trained_on: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """UAR of each arm by the corpora trained on and the corpus tested on.
+
+    ``trained_on`` are the corpora of each outer fold; it is empty where there is but one corpus.
+    Folds of equal corpora are pooled, and the interval is one over the speakers of the cell.
+    """
+    cells: dict[tuple[str, str, str], list[Prediction]] = {}
+    for row in rows:
+        if row.split == "test" and row.outer_fold in trained_on:
+            train = "+".join(trained_on[row.outer_fold])
+            cells.setdefault((train, row.corpus, row.arm), []).append(row)
+    return [
+        {"train": train, "test": test, "arm": arm, **_score(own)}
+        for (train, test, arm), own in cells.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """An arm trained on some corpora: a cell per corpus tested on, None where there is none."""
+
+    train: str
+    arm: str
+    cells: tuple[Mapping[str, Any] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixTable:
+    """Corpora tested on, and the rows of a table."""
+
+    tests: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+
+
+def matrix_table(cells: Sequence[Mapping[str, Any]]) -> MatrixTable:
+    """The cells of :func:`corpus_matrix` as a table, in the order in which they come."""
+    found = {(cell["train"], cell["arm"], cell["test"]): cell for cell in cells}
+    trains, arms, tests = (
+        tuple(dict.fromkeys(cell[name] for cell in cells)) for name in ("train", "arm", "test")
+    )
+    rows = (
+        MatrixRow(train, arm, tuple(found.get((train, arm, test)) for test in sorted(tests)))
+        for train in sorted(trains)
+        for arm in arms
+    )
+    return MatrixTable(tuple(sorted(tests)), tuple(row for row in rows if any(row.cells)))
+
+
+def _score(rows: Sequence[Prediction]) -> dict[str, Any]:
+    speakers = sorted({row.speaker for row in rows})
+    counts = counts_by_speaker(rows, speakers, sorted({row.seed for row in rows}))
+    used = len({row.utterance for row in rows})
+    return {"rows": used, "uar": asdict(interval(counts, metrics.METRICS["uar"]))}

@@ -1,0 +1,200 @@
+"""The HTML report: one self-contained file, without scripts, that loads nothing."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any
+
+from markupsafe import Markup
+
+from experiments.config import Study
+from experiments.reporting.caveats import badges, cautions, stamped
+from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.diagrams import draw_reliability, draw_risk
+from experiments.reporting.figures import (
+    arms_forest,
+    differences_forest,
+    draw_confusion,
+    draw_forest,
+    kind_of,
+)
+from experiments.reporting.matrix import matrix_table
+from experiments.reporting.wording import (
+    ABSENT,
+    BEST,
+    METRICS,
+    MINUS,
+    answer,
+    arm_name,
+    beats_both,
+    claim,
+    corpus_title,
+    decimals,
+    p_number,
+    percent,
+    signed,
+    span,
+    verdict,
+    verdict_text,
+)
+from experiments.templates import template
+from fusion.escaping import counted, plain
+from fusion.windows import WAYS
+
+#: Dropped rows that are listed before the reader asks for all.
+DROPPED_SHOWN = 20
+#: Letters in a line of the command, if an option is not longer by itself.
+COMMAND_LETTERS = 76
+#: What is said even where it is the default.
+_ALWAYS = ("audio", "text", "asr", "trials", "seeds")
+
+
+def page(results: Mapping[str, Any], folder: str = "") -> str:
+    """The report as HTML; ``folder`` is the name of the run's folder, where it has one."""
+    main, speakers = main_arms(results), results["rows"]["speakers"]
+    return template("report.html.j2", **_FILTERS).render(
+        results=results,
+        facts=results.get("facts", {}),
+        answer=answer(results),
+        title=corpus_title(results),
+        badges=badges(results),
+        stamp=stamped("", results),
+        certificate=certificate_table(results),
+        folder=plain(folder),
+        cautions=cautions(results),
+        seeds=len(results["seeds"]),
+        figures=_figures(results),
+        confusions={arm: Markup(draw_confusion(results, arm)) for arm in results["arms"]},
+        main=main,
+        calibrated=calibrated_arms(results),
+        diagrams=_diagrams(results),
+        grouped=[arm for arm, found in results["arms"].items() if found.get("groups")],
+        by_speaker=[arm for arm, found in results["arms"].items() if found.get("speakers")],
+        windowed=[arm for arm, found in results["arms"].items() if found.get("windows")],
+        ways={"window": "each window", **WAYS},
+        others=[arm for arm in results["arms"] if arm not in main],
+        metrics=METRICS,
+        best=BEST,
+        compared=_by_metric(results["differences"]),
+        matrix=matrix_table(results.get("matrix", ())),
+        claims=[claim(row, speakers) for row in _exploratory(results["differences"])],
+        beats_both=beats_both(results["differences"]),
+        methods=_methods(results),
+        reasons=_reasons(results),
+        of_fold={
+            arm: {fold["fold"]: fold for fold in summary["folds"]}
+            for arm, summary in results["arms"].items()
+        },
+        command=command(results.get("facts", {}).get("study")),
+        shown=DROPPED_SHOWN,
+        absent=ABSENT,
+        minus=MINUS,
+    )
+
+
+def main_arms(results: Mapping[str, Any]) -> list[str]:
+    """The best unimodal and the best fused arm; the first arms where there is no such thing."""
+    found = [arm for arm in BEST if arm in results["arms"]]
+    return found or list(results["arms"])[:2]
+
+
+def calibrated_arms(results: Mapping[str, Any]) -> list[str]:
+    """Main arms with development rows, so that a temperature could be fitted."""
+    return [arm for arm in main_arms(results) if results["arms"][arm].get("calibration")]
+
+
+def _diagrams(results: Mapping[str, Any]) -> dict[str, Markup]:
+    arms = calibrated_arms(results)
+    drawn = {arm: Markup(draw_reliability(results, arm)) for arm in arms}
+    return drawn | ({"risk": Markup(draw_risk(results, arms))} if arms else {})
+
+
+def command(study: Mapping[str, Any] | None) -> str | None:
+    """The command that asks for a study, over several lines; what is the default is left out."""
+    if study is None:
+        return None
+    defaults = {field.name: field.default for field in fields(Study)}
+    first = ("corpus", "manifest", "root")
+    words = ["serfusion compare"]
+    for name in (*first, *(key for key in study if key not in first)):
+        value = study.get(name)
+        default = value == defaults.get(name, MISSING) and name not in _ALWAYS
+        if value is None or default:
+            continue
+        several = isinstance(value, list | tuple)
+        # Sources repeat their option; other lists stand behind one.
+        texts = list(map(str, value if several else [value]))
+        texts = texts if name in first else [",".join(texts)]
+        words += [f"--{name} {shlex.quote(plain(text))}" for text in texts]
+    return _folded(words)
+
+
+def _folded(words: Sequence[str]) -> str:
+    """Words of a command in lines that a shell reads as one; none is broken within an option."""
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) < COMMAND_LETTERS:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"  {word}")
+    return " \\\n".join(lines)
+
+
+def _figures(results: Mapping[str, Any]) -> dict[str, Markup]:
+    # Trees of elements escape what is put into them, so that their text is markup already.
+    forests = {"arms": arms_forest(results)}
+    if results["differences"]:
+        forests["differences"] = differences_forest(results)
+    drawn = {name: Markup(draw_forest(forest)) for name, forest in forests.items()}
+    return drawn | {
+        f"{name}_narrow": Markup(draw_forest(forest, narrow=True))
+        for name, forest in forests.items()
+    }
+
+
+def _by_metric(differences: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in differences:
+        found.setdefault(row["metric"], []).append(row)
+    return found
+
+
+def _exploratory(differences: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [row for row in differences if row["metric"] == "uar" and not row["primary"]]
+
+
+def _methods(results: Mapping[str, Any]) -> list[str]:
+    """How the intervals of UAR were made, each way once."""
+    return list(dict.fromkeys(summary["uar"]["method"] for summary in results["arms"].values()))
+
+
+def _reasons(results: Mapping[str, Any]) -> dict[str, str]:
+    """Why the UAR of a fold is null, by fold."""
+    folds = [fold for summary in results["arms"].values() for fold in summary["folds"]]
+    return {fold["fold"]: fold["uar_reason"] for fold in folds if "uar_reason" in fold}
+
+
+def _value(value: object) -> str:
+    """A hyperparameter as it is read: three digits that matter."""
+    return f"{value:.3g}" if isinstance(value, float) else plain(value)
+
+
+def _largest(values: Sequence[float]) -> str:
+    return percent(max(values)) if values else ABSENT
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "arm": arm_name,
+    "kind": kind_of,
+    "percent": percent,
+    "signed": signed,
+    "span": span,
+    "p": p_number,
+    "verdict": verdict,
+    "verdict_text": verdict_text,
+    "plain": plain,
+    "value": _value,
+    "largest": _largest,
+    "number": decimals,
+    "counted": counted,
+}

@@ -1,0 +1,175 @@
+"""The report of a run: one HTML file, tables, figures; and the same again from its predictions.
+
+Nothing here trains, and no number is made here: each is in ``results.json``, and :func:`rebuild`
+computes that from the predictions once more before it writes anything.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import UndefinedError
+
+from encoders.store import write_atomically
+from experiments.reporting.caveats import cautions, dropped_lines
+from experiments.reporting.diagrams import draw_reliability, draw_risk
+from experiments.reporting.figures import (
+    arms_forest,
+    differences_forest,
+    draw_confusion,
+    draw_forest,
+)
+from experiments.reporting.page import calibrated_arms, main_arms, page
+from experiments.reporting.results import summarise, with_best
+from experiments.reporting.stored import check_unchanged, facts_of, read_results
+from experiments.reporting.tables import latex, markdown, terminal_table
+from experiments.reporting.wording import BEST, answer, claim
+from fusion import predictions
+from fusion.escaping import counted, plain
+from fusion.predictions import AGAIN, Prediction
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["answer", "claim", "print_report", "rebuild", "terminal_table", "write_report"]
+
+#: Recomputed numbers may differ from stored ones by rounding on another machine, and by no more.
+TOLERANCE = 1e-9
+#: Letters of a value in a message.
+LONGEST = 80
+#: What a file that passed the schema and was forged all the same can still run into.
+BROKEN = (KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
+
+
+def write_report(results: Mapping[str, Any], folder: Path) -> None:
+    """Write ``report.html``, ``table.md``, ``table.tex`` and ``figures/*.svg`` into a folder."""
+    files = {
+        "report.html": page(results, folder_name(folder)),
+        "table.md": markdown(results),
+        "table.tex": latex(results),
+        "figures/arms.svg": draw_forest(arms_forest(results)),
+    }
+    if results["differences"]:
+        files["figures/differences.svg"] = draw_forest(differences_forest(results))
+    for arm in main_arms(results):
+        name = re.sub(r"[^\w.-]", "-", arm)
+        files[f"figures/confusion-{name}.svg"] = draw_confusion(results, arm)
+    calibrated = calibrated_arms(results)
+    for arm in calibrated:
+        name = re.sub(r"[^\w.-]", "-", arm)
+        files[f"figures/reliability-{name}.svg"] = draw_reliability(results, arm)
+    if calibrated:
+        files["figures/risk-coverage.svg"] = draw_risk(results, calibrated)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        write_atomically(folder / path, content.encode())
+
+
+def print_report(results: Mapping[str, Any], console: "Console") -> None:
+    """Print the table of arms, the answer in a sentence, the warnings and what was dropped."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console.print(terminal_table(results))
+    console.print()
+    console.print(Text(answer(results), style="bold"))
+    small = cautions(results)
+    for warning in (*(["; ".join(small)] if small else []), *results["warnings"]):
+        console.print(Padding(Text.assemble(("warning: ", "yellow"), plain(warning)), (0, 0, 0, 2)))
+    for line in dropped_lines(results):
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def folder_name(folder: Path) -> str:
+    """A run's folder as a report names it: without the way to it, which may hold a user's name."""
+    path = folder.resolve()
+    return f"runs/{path.name}" if path.parent.name == "runs" else path.name
+
+
+# ---------------------------------------------------------------- once more from predictions
+
+
+def rebuild(folder: Path) -> Mapping[str, Any]:
+    """Compute a run's results again from its predictions and write its report files.
+
+    The best arms are chosen again too, on the development rows. What no prediction can give
+    (names, warnings, facts, hyperparameters) is compared with the hash that the run left of it.
+
+    Raises:
+        ValueError: the folder is no run, a stored number is not what the predictions give, or
+            something was changed since the run.
+    """
+    stored = read_results(folder)
+    rows = _predictions(folder, stored)
+    try:
+        results = summarise(with_best(rows), facts_of(stored))
+        _check_numbers(folder, stored, results)
+        check_unchanged(folder, stored)
+        write_report(results, folder)
+    except (*BROKEN, UndefinedError) as error:
+        raise ValueError(
+            f"{folder}: predictions.jsonl and results.json are not of one run ({error!r}); "
+            f"expected what serfusion compare wrote; {AGAIN}"
+        ) from error
+    return results
+
+
+def _check_numbers(folder: Path, stored: Mapping[str, Any], results: Mapping[str, Any]) -> None:
+    computed = json.loads(json.dumps(results))
+    faults = [
+        line
+        for key in dict.fromkeys((*stored, *computed))
+        # Hashes say less than numbers do, and are looked at last.
+        if key != "hashes"
+        for line in _departures(stored.get(key), computed.get(key), key)
+    ]
+    if faults:
+        raise ValueError(
+            f"{folder}: results.json holds {counted(len(faults), 'value')} that its predictions "
+            f"do not give: {'; '.join(faults[:3])}. One of the files was changed; {AGAIN}"
+        )
+
+
+def _predictions(folder: Path, stored: Mapping[str, Any]) -> list[Prediction]:
+    """The rows of the trained arms; those of the best arms are copies of them."""
+    path = folder / "predictions.jsonl"
+    rows = [row for row in predictions.read(path) if row.arm not in BEST]
+    if not rows:
+        raise ValueError(f"{path}: no predictions in it; {AGAIN}")
+    other = sorted({row.run for row in rows} - {stored["run"]})
+    if other:
+        raise ValueError(
+            f"{path}: predictions of run {plain(', '.join(other))}, but results.json beside it "
+            f"is of run {plain(stored['run'])}; {AGAIN}"
+        )
+    width = len(stored["targets"])
+    if any(len(row.scores) != width or len(row.target) != width for row in rows):
+        raise ValueError(f"{path}: expected {width} scores in every row, one per class; {AGAIN}")
+    return rows
+
+
+def _departures(stored: Any, fresh: Any, where: str) -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Places where two JSON values differ, with both values."""
+    if isinstance(stored, dict) and isinstance(fresh, dict):
+        for key in dict.fromkeys((*stored, *fresh)):
+            yield from _departures(stored.get(key), fresh.get(key), f"{where}.{plain(key)}")
+    elif isinstance(stored, list) and isinstance(fresh, list) and len(stored) == len(fresh):
+        for number, pair in enumerate(zip(stored, fresh, strict=True)):
+            yield from _departures(*pair, f"{where}[{number}]")
+    elif not _same(stored, fresh):
+        yield f"{where} is {_brief(stored)}, computed {_brief(fresh)}"
+
+
+def _brief(value: object) -> str:
+    text = plain(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _same(stored: Any, fresh: Any) -> bool:  # noqa: ANN401 - JSON
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (stored, fresh))
+    if numbers:
+        return math.isclose(stored, fresh, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return type(stored) is type(fresh) and bool(stored == fresh)

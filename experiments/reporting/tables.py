@@ -1,0 +1,163 @@
+"""The table of arms for Markdown, LaTeX and the terminal."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.reporting.caveats import cautions, stamped
+from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.wording import (
+    ABSENT,
+    BEST,
+    METRICS,
+    MINUS,
+    answer,
+    arm_name,
+    p_number,
+    percent,
+    setting,
+    signed,
+    span,
+    verdict_text,
+)
+from fusion.escaping import escape_markdown, plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Rows = list[list[str]]
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    MINUS: "$-$",
+    ABSENT: "--",
+    "…": r"\ldots{}",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    # After the end of a row these would be its options.
+    **{letter: f"{{{letter}}}" for letter in "[]*"},
+}
+
+
+def escape_latex(text: object) -> str:
+    """Text that LaTeX sets as it is, at the start of a row too."""
+    return "".join(_LATEX.get(letter, letter) for letter in plain(text))
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """The answer, the table of arms and the differences in UAR as Markdown."""
+    say = escape_markdown
+    lines = [f"**{say(answer(results))}**", ""]
+    lines += _pipes(
+        [say(stamped("arm", results)), *METRICS.values(), "trials"], _arms(results), say
+    )
+    compared = _differences(results)
+    if compared:
+        head = [
+            say(stamped("difference in UAR, points", results)),
+            "value",
+            "95 %",
+            "p",
+            "p (Holm)",
+            "verdict",
+        ]
+        lines += ["", *_pipes(head, compared, say)]
+    lines += ["", f"In percent, with 95 % intervals. {say(setting(results))}."]
+    lines += _certificate(results, say)
+    lines += [
+        "",
+        *(f"- Warning: {say(warning)}" for warning in (*cautions(results), *results["warnings"])),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _certificate(results: Mapping[str, Any], say: Callable[[object], str]) -> list[str]:
+    found = certificate_table(results)
+    if found is None:
+        return []
+    head = [f"split certificate, folds by {say(found.protocol)}", "result", "share"]
+    return ["", *_pipes(head, [[row.name, row.result, row.share] for row in found.rows], say)]
+
+
+def latex(results: Mapping[str, Any]) -> str:
+    """The table of arms as LaTeX; needs the package booktabs."""
+    head = ["arm", *METRICS.values(), "trials"]
+    body = [" & ".join(map(escape_latex, row)) + r" \\" for row in _arms(results)]
+    caption = f"{answer(results)} In percent, with 95 % intervals. {setting(results)}."
+    lines = [
+        f"% {stamped('run', results)} {plain(results['run'])}; needs \\usepackage{{booktabs}}",
+        r"\begin{table}",
+        r"\centering\footnotesize",
+        rf"\caption{{{escape_latex(caption)}}}",
+        r"\begin{tabular}{l" + "l" * len(METRICS) + "r}",
+        r"\toprule",
+        " & ".join(map(escape_latex, head)) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def terminal_table(results: Mapping[str, Any]) -> "Table":
+    """The table of arms for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, caption=Text(setting(results)), caption_justify="left")
+    # Two metrics fit a terminal of 80 columns; the report has all four.
+    for name in ("arm", "UAR, %", "accuracy, %"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("trials", justify="right")
+    for arm, summary in results["arms"].items():
+        cells = [_cell(summary[metric]) for metric in ("uar", "accuracy")]
+        # Names from outside are text, never markup of the terminal.
+        row = [arm_name(arm), *cells, _trials(arm, summary)]
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _arms(results: Mapping[str, Any]) -> Rows:
+    return [
+        [
+            arm_name(arm),
+            *(_cell(summary[metric]) for metric in METRICS),
+            _trials(arm, summary),
+        ]
+        for arm, summary in results["arms"].items()
+    ]
+
+
+def _trials(arm: str, summary: Mapping[str, Any]) -> str:
+    return ABSENT if arm in BEST else str(summary["trials"])
+
+
+def _cell(found: Mapping[str, Any]) -> str:
+    between = span(found)
+    return percent(found["value"]) + ("" if between == ABSENT else f" ({between})")
+
+
+def _differences(results: Mapping[str, Any]) -> Rows:
+    return [
+        [
+            f"{arm_name(row['arm'])} {MINUS} {arm_name(row['against'])}",
+            signed(row["value"]),
+            span(row),
+            p_number(row["p"]),
+            p_number(row["p_holm"]),
+            verdict_text(row),
+        ]
+        for row in results["differences"]
+        if row["metric"] == "uar"
+    ]
+
+
+def _pipes(head: Sequence[str], rows: Rows, say: Callable[[object], str]) -> list[str]:
+    lines = [head, ["---"] * len(head)]
+    return [f"| {' | '.join(line)} |" for line in (*lines, *([*map(say, row)] for row in rows))]

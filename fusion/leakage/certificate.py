@@ -1,0 +1,232 @@
+"""The split certificate: what was tested for leaks before anything was trained, and what was found.
+
+Speakers, dialogues or recordings on two sides of a fold are errors; texts, sessions and what only
+sounds alike are warnings with their share.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool
+
+from fusion.escaping import counted, plain
+from fusion.leakage.evidence import Evidence
+from fusion.leakage.leaks import TextProbe
+from fusion.leakage.sides import Groups, Link, Overlap, Pairs, overlaps, scored
+from fusion.leakage.telltale import telltales
+from fusion.splitting.protocols import SplitError, is_leaky
+from fusion.splitting.splits import Fold
+
+Status = Literal["clean", "error", "warning", "untested"]
+#: A p from which the sentence alone is said to tell the label.
+SIGNIFICANT = 0.05
+
+
+class LeakError(SplitError):
+    """Folds that leak: what is tested is known from training."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakTest:
+    """One test: how many of the rows that it could look at have a counterpart on an earlier side.
+
+    ``examples`` name some; ``note`` says why nothing was tested, or what to do.
+    """
+
+    name: str
+    status: Status
+    found: int = 0
+    of: int = 0
+    examples: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def share(self) -> float:
+        """Share of the rows tested, 0 where there are none."""
+        return self.found / self.of if self.of else 0.0
+
+    @property
+    def told(self) -> str:
+        """What was found in a sentence, without names."""
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.name}: {self.found} of {self.of} scored utterances{note}"
+
+    def __str__(self) -> str:
+        shown = f" ({'; '.join(self.examples)})" if self.examples else ""
+        note = f"; {self.note}" if self.note else ""
+        if not self.of:
+            return f"{self.name}{shown}{note}"
+        return f"{self.name}: {self.found} of {self.of} scored utterances{shown}{note}"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Every test of the folds of a protocol; ``leaky`` protocols leak by their name."""
+
+    protocol: str
+    leaky: bool
+    folds: int
+    tests: tuple[LeakTest, ...]
+
+    @property
+    def errors(self) -> tuple[LeakTest, ...]:
+        """Tests that found what no result may rest on."""
+        return tuple(test for test in self.tests if test.status == "error")
+
+    @property
+    def warnings(self) -> tuple[LeakTest, ...]:
+        """Tests that found what a reader must know."""
+        return tuple(test for test in self.tests if test.status == "warning")
+
+    def check(self) -> None:
+        """Raise where the folds leak and do not say so by their name.
+
+        Raises:
+            LeakError: with every error found and what to do.
+        """
+        if self.errors and not self.leaky:
+            found = "; ".join(plain(test) for test in self.errors)
+            raise LeakError(
+                f"--folds {self.protocol} leaks, {counted(len(self.errors), 'error')}: {found}. "
+                "What is tested would be known from training: mend the columns, take one of the "
+                "copies out, or choose other folds (--folds help lists them)"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A test before it is answered: what belongs together, and which rows it can look at."""
+
+    name: str
+    severity: Status
+    link: Link
+    tested: Bool[np.ndarray, "rows"]
+    untested: str
+    note: str = ""
+
+
+def certify(
+    evidence: Evidence, folds: Sequence[Fold], protocol: str, probe: TextProbe | None = None
+) -> Certificate:
+    """Test folds for leaks; ``probe`` is that of the gold transcripts, where there are some."""
+    leaky = is_leaky(protocol)
+    questions = [*_who(evidence), *_sound(evidence), *_text(evidence)]
+    found = overlaps(evidence.ids, folds, [question.link for question in questions])
+    rows = scored(evidence.ids, folds)
+    tests = [
+        _answer(question, overlap, rows, evidence)
+        for question, overlap in zip(questions, found, strict=True)
+    ]
+    words = (_telltale_words(evidence), _constancy(probe))
+    return Certificate(protocol, leaky, len(folds), (*tests, *words))
+
+
+def _answer(
+    question: _Question,
+    overlap: Overlap,
+    scored_rows: Bool[np.ndarray, "rows"],
+    evidence: Evidence,
+) -> LeakTest:
+    if not question.tested.any():
+        return LeakTest(question.name, "untested", note=question.untested)
+    ids = evidence.ids
+    found = int(overlap.rows.sum())
+    examples = tuple(f"{ids[a.row]} and {ids[a.other]}, fold {a.fold}" for a in overlap.leaks)
+    of = max(int((question.tested & scored_rows).sum()), found)
+    status = question.severity if found else "clean"
+    return LeakTest(question.name, status, found, of, examples, question.note if found else "")
+
+
+# ---------------------------------------------------------------- what belongs together
+
+
+def _who(evidence: Evidence) -> list[_Question]:
+    def grouped(name: str, severity: Status, of: Callable[[], np.ndarray], why: str) -> _Question:
+        number = of()
+        return _Question(name, severity, Groups(number), number >= 0, why)
+
+    everybody = np.array([u.speaker is not None for u in evidence.utterances], bool)
+    spellings = Groups(evidence.spellings())
+    typed = "names of speakers differ in spelling only: one person, or two?"
+    return [
+        grouped("same speaker", "error", evidence.speakers, "no speaker is known"),
+        _Question("speaker in another spelling", "warning", spellings, everybody, "", typed),
+        grouped("same dialogue", "error", evidence.dialogues, "no dialogue is known"),
+        grouped("same session", "warning", evidence.sessions, "no session is known"),
+    ]
+
+
+def _sound(evidence: Evidence) -> list[_Question]:
+    voiced = np.array([u.audio is not None for u in evidence.utterances], bool)
+    heard = np.array([name in evidence.keys for name in evidence.ids], bool)
+    signed = [evidence.signatures.get(name) for name in evidence.ids]
+    telling = np.array([one is not None and one.telling for one in signed], bool)
+    alike = evidence.sounding_alike
+    none, named = "there is no audio", "by their names; was one made from the other?"
+    copy = "likely a copy with another pitch, speed or noise: listen to them"
+    return [
+        _Question("overlap in time", "error", Pairs(evidence.overlapping()), voiced, none),
+        _Question("identical audio", "error", Groups(evidence.recordings()), heard, none),
+        _Question("the same recording, changed", "error", Pairs(alike.same), telling, none),
+        _Question("audio that sounds alike", "warning", Pairs(alike.changed), telling, none, copy),
+        _Question("copies", "warning", Groups(evidence.relatives()), voiced, none, named),
+    ]
+
+
+def _text(evidence: Evidence) -> list[_Question]:
+    tested = np.array([name in evidence.counted_words for name in evidence.ids], bool)
+    none = "there are no transcripts, or none is long enough"
+    scripted = any(utterance.script is not None for utterance in evidence.utterances)
+    offer = "--folds script-disjoint keeps them apart"
+    note = offer if scripted else f"with the column 'script' {offer}"
+    near = evidence.nearly_equal_texts()
+    return [
+        _Question("identical text", "warning", Groups(evidence.texts()), tested, none, note),
+        _Question("nearly identical text", "warning", near, tested, none, note),
+    ]
+
+
+# ---------------------------------------------------------------- words and labels
+
+
+def _telltale_words(evidence: Evidence) -> LeakTest:
+    name = "label in the words"
+    speakers = {u.id: u.speaker or "" for u in evidence.utterances}
+    ids = [one for one in evidence.words if one in evidence.labels]
+    if not ids:
+        return LeakTest(name, "untested", note="there are no transcripts")
+    found = telltales(evidence.words, evidence.labels, speakers)
+    if not found:
+        return LeakTest(name, "clean", 0, len(ids))
+    given = {t.word for t in found}
+    rows = sum(not given.isdisjoint(evidence.words[one]) for one in ids)
+    told = [f"{t.word!r} in {t.recall:.0%} of {t.label}" for t in found[:5]]
+    note = "was the label written into the transcript?"
+    return LeakTest(name, "warning", rows, len(ids), tuple(told), note)
+
+
+def _constancy(probe: TextProbe | None) -> LeakTest:
+    """Gold transcripts only: recognised words of a fixed sentence may carry the voice."""
+    name = "sentence alone tells the label"
+    if probe is None or probe.uar is None or probe.p is None or probe.null_high is None:
+        why = "there are no gold transcripts" if probe is None else "few sentences come twice"
+        return LeakTest(name, "untested", note=why)
+    told = f"UAR {probe.uar:.3f}, shuffled labels up to {probe.null_high:.3f}, p = {probe.p:.3f}"
+    tells = not probe.even and probe.p <= SIGNIFICANT
+    return LeakTest(name, "warning" if tells else "clean", examples=(told,))
+
+
+def as_mapping(certificate: Certificate) -> Mapping[str, object]:
+    """A certificate as JSON can hold it."""
+    return {
+        "protocol": certificate.protocol,
+        "leaky": certificate.leaky,
+        "folds": certificate.folds,
+        "tests": [
+            {"name": t.name, "status": t.status, "found": t.found, "of": t.of,
+             "examples": list(t.examples), "note": t.note}
+            for t in certificate.tests
+        ],
+    }  # fmt: skip

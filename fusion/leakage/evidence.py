@@ -1,0 +1,166 @@
+"""What is known of the rows of a comparison when its folds are tested for leaks."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Int64
+
+from encoders.listening.signatures import Signature
+from encoders.utterance import Utterance
+from fusion.leakage.copies import alike
+from fusion.leakage.repeats import countable, near_pairs, words_of
+from fusion.leakage.sides import Neighbours, numbered
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+#: Overlap in time of two segments of one file that rounded times can make, in seconds.
+ROUNDED_S = 0.1
+#: What tools and people append to the name of a changed copy (or put before it: Kaldi's sp0.9-).
+CHANGES = "aug|augmented|noise|noisy|babble|reverb|rvb|pitch|speed|tempo|stretch|gain|shifted|copy"
+AFTER = re.compile(rf"(.+?)[-_. ](?:{CHANGES})[-_. ]?[-+x]?[\d.]*(?:db|st)?", re.IGNORECASE)
+BEFORE = re.compile(r"(?:sp|vp|vol|tempo)\d\.\d+[-_](.+)", re.IGNORECASE)
+#: Segments of a file that are looked at where many lie over each other.
+MOST_OPEN = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Rows in their order, with what was heard and what is said in them, by utterance id.
+
+    ``keys`` are content keys of recordings that sound, ``signatures`` their signatures, ``gold``
+    the corpus's own transcripts, ``labels`` classes. What is absent is not tested, and the
+    certificate says so. ``speakers_apart`` where no fold has a speaker on two sides, so that only
+    recordings of different speakers need be compared.
+    """
+
+    utterances: Sequence[Utterance]
+    keys: Mapping[str, str] = field(default_factory=dict)
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
+    gold: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    speakers_apart: bool = True
+    progress: Callable[[int, int], None] | None = None
+
+    def of(self, utterances: Sequence[Utterance]) -> "Evidence":
+        """The same of other rows; itself where the rows are these."""
+        same = [u.id for u in utterances] == list(self.ids)
+        return self if same else replace(self, utterances=utterances)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the rows."""
+        return tuple(utterance.id for utterance in self.utterances)
+
+    @cached_property
+    def words(self) -> Mapping[str, tuple[str, ...]]:
+        """Words of every gold transcript."""
+        return {name: words_of(self.gold[name]) for name in self.ids if name in self.gold}
+
+    @cached_property
+    def counted_words(self) -> Mapping[str, tuple[str, ...]]:
+        """Transcripts that count: scripted ones, and those of free speech that are long enough."""
+        scripted = frozenset(u.id for u in self.utterances if u.script is not None)
+        return {name: self.words[name] for name in countable(self.words, scripted)}
+
+    def speakers(self) -> Int64[np.ndarray, "rows"]:
+        """Speaker of each row."""
+        return numbered([utterance.speaker for utterance in self.utterances])
+
+    def spellings(self) -> Int64[np.ndarray, "rows"]:
+        """Speakers whose names differ in case, spaces, marks and leading zeros only."""
+        names: dict[str, set[str | None]] = {}
+        plain = [_spelt(utterance.speaker) for utterance in self.utterances]
+        for one, utterance in zip(plain, self.utterances, strict=True):
+            names.setdefault(one, set()).add(utterance.speaker)
+        return numbered([one if one and len(names[one]) > 1 else None for one in plain])
+
+    def dialogues(self) -> Int64[np.ndarray, "rows"]:
+        """Dialogue of each row; numbers that start again in each session are told apart."""
+        return numbered([u.dialogue and (u.session, u.dialogue) for u in self.utterances])
+
+    def sessions(self) -> Int64[np.ndarray, "rows"]:
+        """Session of each row."""
+        return numbered([utterance.session for utterance in self.utterances])
+
+    def recordings(self) -> Int64[np.ndarray, "rows"]:
+        """Equal numbers where the decoded samples are equal."""
+        return numbered([self.keys.get(name) for name in self.ids])
+
+    def texts(self) -> Int64[np.ndarray, "rows"]:
+        """Equal numbers where the words are equal."""
+        return numbered([self.counted_words.get(name) for name in self.ids])
+
+    def relatives(self) -> Int64[np.ndarray, "rows"]:
+        """Equal numbers where names say that one recording was made from another."""
+        stems = [u.id if u.audio is None else u.audio.stem for u in self.utterances]
+        origins = [_origin(stem) for stem in stems]
+        known = Counter(origins)
+        changed = {o for s, o in zip(stems, origins, strict=True) if o != s.casefold()}
+        return numbered([o if o in changed and known[o] > 1 else None for o in origins])
+
+    def overlapping(self) -> Int64[np.ndarray, "pairs 2"]:
+        """Rows of one file that have more than a tenth of a second in common."""
+        files: dict[object, list[int]] = {}
+        for number, utterance in enumerate(self.utterances):
+            if utterance.audio is not None:
+                files.setdefault(utterance.audio.resolve(), []).append(number)
+        found = [pair for rows in files.values() for pair in self._in_time(rows)]
+        return np.array(found, np.int64).reshape(-1, 2)
+
+    def _in_time(self, rows: Sequence[int]) -> list[tuple[int, int]]:
+        order = sorted(rows, key=lambda n: self.utterances[n].start_s)
+        found: list[tuple[int, int]] = []
+        open_rows: list[tuple[float, int]] = []
+        for row in order:
+            one = self.utterances[row]
+            end = float("inf") if one.end_s is None else one.end_s
+            open_rows = [(last, n) for last, n in open_rows if last > one.start_s + ROUNDED_S]
+            if end - one.start_s > ROUNDED_S:
+                found += [(n, row) for _, n in open_rows[-MOST_OPEN:]]
+                open_rows.append((end, row))
+        return found
+
+    @cached_property
+    def sounding_alike(self) -> "Sounding":
+        """Pairs of different recordings that sound alike."""
+        rows = [n for n, name in enumerate(self.ids) if name in self.signatures]
+        place, speaker = np.array(rows, np.int64), self.speakers()[rows]
+        anybody = speaker if self.speakers_apart else np.full_like(speaker, -1)
+        found = alike([self.signatures[self.ids[n]] for n in rows], anybody, self.progress)
+        recording, pairs = self.recordings(), place[found.pairs]
+        other = (recording[pairs[:, 0]] != recording[pairs[:, 1]]) | (recording[pairs[:, 0]] < 0)
+        return Sounding(pairs[other & found.same], pairs[other & ~found.same])
+
+    def nearly_equal_texts(self) -> Neighbours:
+        """Groups of equal words, and which of them are nearly equal."""
+        texts = list(dict.fromkeys(self.counted_words.values()))
+        number = {words: place for place, words in enumerate(texts)}
+        of = [self.counted_words.get(name) for name in self.ids]
+        rows = np.array([-1 if words is None else number[words] for words in of], np.int64)
+        return Neighbours(rows, near_pairs(texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """Pairs of rows that are one recording, and pairs of which one may be a changed copy."""
+
+    same: Int64[np.ndarray, "pairs 2"]
+    changed: Int64[np.ndarray, "others 2"]
+
+
+def _spelt(speaker: str | None) -> str:
+    """A name without what typing varies: case, marks, spaces, zeros before a number."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[\W_]+", "", (speaker or "").casefold()))
+
+
+def _origin(stem: str) -> str:
+    """The name without what says that it was changed."""
+    changed = True
+    while changed:
+        found = AFTER.fullmatch(stem) or BEFORE.fullmatch(stem)
+        changed, stem = found is not None, found[1] if found else stem
+    return stem.casefold()

@@ -1,0 +1,1 @@
+"""The heads: layers, attention, losses."""

@@ -1,0 +1,112 @@
+"""Heads over utterance-level embeddings, and the table of all heads."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fusion.batch import ModalityBatch
+from fusion.networks.attention import AttentionHead
+from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
+
+#: Rank of the bilinear head's weights; Liu et al. search 1 to 16 and find little between them.
+RANK = 4
+
+
+class LinearHead(Head):
+    """Unimodal with one input, feature-level concatenation with several: the final layer alone."""
+
+    def __init__(
+        self,
+        shapes: Sequence[InputShape],
+        classes: int,
+        hyper: Hyperparameters,
+        width: int | None = None,
+    ) -> None:
+        dims = [shape.dim for shape in shapes]
+        super().__init__(shapes, sum(dims) if width is None else width, classes)
+        self.tokens = nn.ParameterList(torch.zeros(dim) for dim in dims)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """The concatenated utterance-level embeddings, standardised."""
+        return torch.cat(self.embeddings(batches), dim=1)
+
+    def embeddings(self, batches: Sequence[ModalityBatch]) -> list[Float[Tensor, "batch _dim"]]:
+        """Each input standardised, its layers mixed; its token where it is missing."""
+        found = []
+        for number, batch in enumerate(batches):
+            fitted = self.standardizer(number)
+            values = (batch.values[:, 0] - fitted.mean) / fitted.scale
+            mix = self.layer_weights(number)
+            if mix is not None:
+                values = (values.unflatten(1, (len(mix), -1)) * mix[:, None]).sum(dim=1)
+            found.append(torch.where(batch.present[:, None], values, self.tokens[number]))
+        return found
+
+
+class MlpHead(LinearHead):
+    """The same with one hidden layer."""
+
+    def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+        super().__init__(shapes, classes, hyper, hyper.hidden)
+        self.hidden = nn.Linear(sum(shape.dim for shape in shapes), hyper.hidden)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """Hidden layer over the concatenated utterance-level embeddings."""
+        return functional.relu(self.hidden(super().represent(batches)))
+
+
+class GatedHead(LinearHead):
+    """Gated multimodal units (Arevalo et al. 2017, arXiv 1702.01992, section 3.1).
+
+    Each modality has a hidden layer with tanh; a gate that reads all of them weighs these per
+    hidden value. With two modalities the softmax here is the paper's sigmoid.
+    """
+
+    def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+        super().__init__(shapes, classes, hyper, hyper.hidden)
+        dims = [shape.dim for shape in shapes]
+        self.hidden = nn.ModuleList(nn.Linear(dim, hyper.hidden) for dim in dims)
+        self.gate = nn.Linear(sum(dims), hyper.hidden * len(dims), bias=False)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """Hidden values of the modalities, weighed by the gate."""
+        embeddings = self.embeddings(batches)
+        pairs = zip(self.hidden, embeddings, strict=True)
+        hidden = torch.stack([torch.tanh(layer(own)) for layer, own in pairs], dim=1)
+        gates = self.gate(torch.cat(embeddings, dim=1)).unflatten(1, hidden.shape[1:])
+        return (gates.softmax(dim=1) * hidden).sum(dim=1)
+
+
+class LowRankHead(LinearHead):
+    """Low-rank multimodal fusion (Liu et al. 2018, arXiv 1806.00064, section 3.3).
+
+    The outer product of all modalities, each with a 1 appended, under weights of rank ``RANK``: for
+    every rank a product of linear maps, then their mean, so that the rank is no matter of size.
+    """
+
+    def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+        super().__init__(shapes, classes, hyper, hyper.hidden)
+        wide = RANK * hyper.hidden
+        self.factors = nn.ModuleList(nn.Linear(shape.dim, wide) for shape in shapes)
+
+    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+        """Mean over ranks of the product over modalities."""
+        pairs = zip(self.factors, self.embeddings(batches), strict=True)
+        factors = torch.stack([factor(own) for factor, own in pairs], dim=1)
+        return factors.prod(dim=1).unflatten(1, (RANK, -1)).mean(dim=1)
+
+
+AnyHead = LinearHead | AttentionHead
+HEADS: Mapping[HeadKind, type[AnyHead]] = MappingProxyType(
+    {
+        "linear": LinearHead,
+        "mlp": MlpHead,
+        "gated": GatedHead,
+        "lowrank": LowRankHead,
+        "attention": AttentionHead,
+    }
+)

@@ -1,0 +1,1 @@
+"""Who is trained on, who stops the training, who is scored."""

@@ -1,0 +1,64 @@
+"""Outer folds across corpora: train on some, test on another."""
+
+from collections.abc import Sequence
+
+from encoders.utterance import Utterance
+from fusion.splitting.designs import make_outer
+from fusion.splitting.folds import Fold
+from fusion.splitting.protocols import Asked, SplitError, parse_protocol
+
+#: ``corpus`` leaves one corpus out, ``cross:A+B/C`` trains on A and B and tests on C, ``matrix``
+#: trains on each corpus alone and tests on every one, on itself in speaker groups.
+CROSSING = ("corpus", "cross", "matrix")
+USAGE = "--folds cross:A+B/C"
+#: A corpus with fewer speakers is not tested on itself.
+LEAST_SPEAKERS = 3
+
+
+def cross_folds(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
+    """Folds of one of :data:`CROSSING`.
+
+    Raises:
+        SplitError: there is one corpus only, or a corpus is not among those that are there.
+    """
+    by_corpus: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        by_corpus.setdefault(utterance.corpus or "", []).append(utterance)
+    if len(by_corpus) < 2:
+        raise SplitError(
+            f"{asked.option}: only one corpus is here, at least two are needed; repeat "
+            "--corpus NAME --root DIR"
+        )
+    name, argument = asked.protocol.name, asked.argument
+    ids = {corpus: tuple(u.id for u in rows) for corpus, rows in by_corpus.items()}
+    if name == "cross":
+        return (_cross(argument, ids),)
+    if name == "corpus":
+        return tuple(_fold([other for other in ids if other != test], test, ids) for test in ids)
+    alone = [_fold([train], test, ids) for train in ids for test in ids if train != test]
+    return (*alone, *(fold for rows in by_corpus.values() for fold in _within(rows)))
+
+
+def _cross(argument: str, ids: dict[str, tuple[str, ...]]) -> Fold:
+    left, slash, test = argument.partition("/")
+    train = left.split("+")
+    strange = [name for name in (*train, test) if name not in ids]
+    if not slash or strange or test in train:
+        raise SplitError(f"{USAGE}: expected different ones of {', '.join(ids)}, got {argument!r}")
+    return _fold(train, test, ids)
+
+
+def _fold(train: Sequence[str], test: str, ids: dict[str, tuple[str, ...]]) -> Fold:
+    rows = tuple(row for corpus in train for row in ids[corpus])
+    return Fold(f"{'+'.join(train)} > {test}", rows, ids[test])
+
+
+def _within(rows: Sequence[Utterance]) -> list[Fold]:
+    """Speaker groups of one corpus, named after it; none where it has too few speakers."""
+    if len({u.speaker for u in rows}) < LEAST_SPEAKERS:
+        return []
+    corpus = rows[0].corpus
+    return [
+        Fold(f"{corpus} > {corpus} {fold.name}", fold.train, fold.test)
+        for fold in make_outer(rows, parse_protocol("groups"))
+    ]

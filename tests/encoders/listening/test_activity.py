@@ -1,0 +1,123 @@
+"""Voice activity: equal to the package that carries it, however it is cut into blocks."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from encoders.audio import read_segment
+from encoders.listening.activity import (
+    WINDOW,
+    WINDOW_S,
+    ActivityOptions,
+    Stretch,
+    VoiceActivity,
+    speech_in,
+    total_s,
+)
+
+SPEECH = "experiments/demo_corpus/voices/anna.ogg"
+
+
+@pytest.fixture(scope="module")
+def speech():
+    from encoders.audio import resample
+    from tests.conftest import REPOSITORY
+
+    return resample(read_segment(REPOSITORY / SPEECH, 0.0, 6.0), 16000).samples
+
+
+@pytest.fixture(scope="module")
+def silero():
+    threads = torch.get_num_threads()
+    package = pytest.importorskip("silero_vad")
+    torch.set_num_threads(threads)
+    return package
+
+
+def theirs(package, samples: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings():
+        # Of TorchScript, and of how the package finds its file.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model = package.load_silero_vad()
+    padded = np.pad(samples, (0, -len(samples) % WINDOW))
+    with torch.inference_mode():
+        windows = torch.from_numpy(padded).split(WINDOW)
+        return np.array([model(window, 16000).item() for window in windows])
+
+
+def test_probabilities_are_those_of_the_package(speech, silero):
+    ours = VoiceActivity().probabilities(speech, last=True)
+    np.testing.assert_allclose(ours, theirs(silero, speech), atol=1e-5)
+    assert ours.min() < 0.1
+    assert ours.max() > 0.9
+
+
+def test_stretches_are_those_of_the_package(speech, silero):
+    probabilities = theirs(silero, speech)
+    expected = silero.get_speech_timestamps_from_probs(
+        probabilities.tolist(), audio_length_samples=len(speech)
+    )
+    found = speech_in(probabilities.astype(np.float32), len(speech) / 16000)
+    assert len(found) == len(expected) > 0
+    for ours, one in zip(found, expected, strict=True):
+        assert ours.start_s == pytest.approx(one["start"] / 16000, abs=1e-3)
+        assert ours.end_s == pytest.approx(one["end"] / 16000, abs=1e-3)
+
+
+@given(st.lists(st.integers(0, 9000), max_size=12))
+@settings(max_examples=10, deadline=None)
+def test_cutting_into_blocks_changes_nothing(speech, lengths):
+    whole = VoiceActivity().probabilities(speech, last=True)
+    activity, start, parts = VoiceActivity(), 0, []
+    for length in lengths:
+        parts.append(activity.probabilities(speech[start : start + length]))
+        start += length
+    parts.append(activity.probabilities(speech[start:], last=True))
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
+
+
+def test_silence_holds_no_speech():
+    quiet = VoiceActivity().probabilities(np.zeros(32000, np.float32), last=True)
+    assert speech_in(quiet, 2.0) == ()
+
+
+@given(st.lists(st.floats(0, 1, width=32), max_size=120), st.floats(0.0, 0.5), st.floats(0.0, 0.5))
+def test_stretches_are_in_order_and_inside_the_recording(values, pause_s, padding_s):
+    probabilities = np.array(values, np.float32)
+    duration_s = len(values) * WINDOW_S
+    options = ActivityOptions(min_pause_s=pause_s, min_speech_s=0.0, padding_s=padding_s)
+    found = speech_in(probabilities, duration_s, options)
+    edges = [edge for one in found for edge in (one.start_s, one.end_s)]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= duration_s + 1e-9 for edge in edges)
+    assert bool(found) == bool((probabilities >= 0.5).any())
+
+
+def test_a_longer_minimal_pause_joins():
+    values = np.array([0.9] * 20 + [0.0] * 6 + [0.9] * 20, np.float32)
+    duration_s = len(values) * WINDOW_S
+    assert len(speech_in(values, duration_s)) == 2
+    assert len(speech_in(values, duration_s, ActivityOptions(min_pause_s=0.3))) == 1
+
+
+def test_short_speech_is_none():
+    values = np.array([0.0] * 10 + [0.9] * 4 + [0.0] * 10, np.float32)
+    assert speech_in(values, 1.0) == ()
+    assert len(speech_in(values, 1.0, ActivityOptions(min_speech_s=0.1))) == 1
+
+
+def test_seconds_add_up():
+    assert total_s([Stretch(0.0, 1.0), Stretch(2.0, 2.5)]) == pytest.approx(1.5)
+
+
+@pytest.mark.realdata
+def test_a_phone_call_is_mostly_speech(data_folder):
+    audio = read_segment(data_folder / "interview" / "sample.wav")
+    found = speech_in(VoiceActivity().probabilities(audio.samples, last=True), audio.duration_s)
+    assert total_s(found) > 0.6 * audio.duration_s

@@ -1,0 +1,166 @@
+"""Block by block is the same as at once; damage is found all the same."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from encoders.audio import Audio, AudioError, read_segment, resample
+from encoders.listening.streaming import Block, Resampler, Span, read_blocks, read_spans
+
+RATE = 16000
+
+
+def stereo(seconds: float, rate: int = RATE) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    return (0.2 * rng.standard_normal((round(seconds * rate), 2))).astype(np.float32)
+
+
+def write_mp4(path, wave: np.ndarray, rate: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=rate, layout="stereo")
+        size = stream.codec_context.frame_size or 1024
+        for start in range(0, len(wave), size):
+            part = np.ascontiguousarray(wave[start : start + size].T)
+            frame = av.AudioFrame.from_ndarray(part, "fltp", "stereo")
+            frame.sample_rate, frame.pts = rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("long")
+
+    def path_of(name: str):
+        path = folder / f"a.{name}"
+        if path.exists():
+            return path
+        if name == "mp4":
+            write_mp4(path, stereo(3.3), RATE)
+        else:
+            soundfile.write(path, stereo(3.3), RATE)
+        return path
+
+    return path_of
+
+
+def assert_same(name: str, found: np.ndarray, expected: np.ndarray) -> None:
+    # The decoder of mp3 rounds samples by where a reading begins.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-7 if name == "mp3" else 0.0)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg", "mp3", "mp4"])
+@pytest.mark.parametrize("block_s", [0.01, 0.7, 10.0])
+def test_blocks_joined_equal_the_whole_reading(recording, name, block_s):
+    path = recording(name)
+    blocks = list(read_blocks(path, block_s))
+    whole = read_segment(path)
+    joined = np.concatenate([block.mono() for block in blocks])
+    assert_same(name, joined, whole.samples)
+    assert {block.sample_rate_hz for block in blocks} == {whole.sample_rate_hz}
+    assert [block.start for block in blocks] == [0, *(block.stop for block in blocks[:-1])]
+    assert all(block.samples.shape[0] == 2 for block in blocks)
+
+
+def test_a_channel_is_that_channel(tmp_path):
+    wave = stereo(0.5)
+    soundfile.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    for channel in (0, 1):
+        parts = [block.mono(channel) for block in read_blocks(tmp_path / "a.wav", 0.1)]
+        np.testing.assert_array_equal(np.concatenate(parts), wave[:, channel])
+
+
+@pytest.mark.parametrize("name", ["wav", "mp3", "mp4"])
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_spans_equal_segments_read_alone(recording, name, data):
+    path = recording(name)
+    number = st.floats(0, 3.2)
+    starts = sorted(data.draw(st.lists(number, max_size=6)))
+    lengths = data.draw(st.lists(st.floats(0.01, 1.0), min_size=6, max_size=6))
+    spans = [
+        Span(start, min(start + length, 3.29))
+        for start, length in zip(starts, lengths, strict=False)
+    ]
+    found = list(read_spans(path, spans, data.draw(st.sampled_from([0.05, 0.4, 5.0]))))
+    assert len(found) == len(spans)
+    for span, audio in zip(spans, found, strict=True):
+        alone = read_segment(path, span.start_s, span.end_s)
+        assert_same(name, audio.samples, alone.samples)
+
+
+def test_spans_have_to_come_in_order(recording):
+    with pytest.raises(ValueError, match="in the order of their starts"):
+        list(read_spans(recording("wav"), [Span(1.0, 2.0), Span(0.0, 1.0)]))
+
+
+def test_a_span_past_the_end_is_an_error(recording):
+    with pytest.raises(AudioError, match=r"the file ends at 3\.3 s"):
+        list(read_spans(recording("wav"), [Span(3.0, 4.0)]))
+
+
+def test_what_was_passed_is_not_held(recording, monkeypatch):
+    """At most the blocks that a span still needs, whatever the length."""
+    from encoders.listening import streaming
+
+    most = []
+    cut = streaming._cut
+    monkeypatch.setattr(
+        streaming, "_cut", lambda path, held, span: most.append(len(held)) or cut(path, held, span)
+    )
+    spans = [Span(at / 10, at / 10 + 0.2) for at in range(30)]
+    assert len(list(read_spans(recording("wav"), spans, 0.1))) == 30
+    assert max(most) <= 4
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 48000])
+def test_resampling_in_blocks_has_no_seams(make_tone, rate):
+    wave = make_tone(2.0, rate)
+    parts = [wave[start : start + 7001] for start in range(0, len(wave), 7001)]
+    resampler = Resampler(rate, RATE)
+    made = [resampler.push(part) for part in parts]
+    joined = np.concatenate([*made, resampler.push(np.zeros(0, np.float32), last=True)])
+    whole = resample(Audio(wave, rate), RATE).samples
+    assert len(joined) == len(whole)
+    np.testing.assert_allclose(joined, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg", "mp3", "mp4"])
+def test_a_recording_cut_short_is_refused(recording, tmp_path, name):
+    content = recording(name).read_bytes()
+    path = tmp_path / f"cut.{name}"
+    path.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(AudioError, match=r"cut\.|read|damaged"):
+        list(read_blocks(path, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "the file is empty"), (b"no sound at all", "not a recording we can read")],
+)
+def test_what_is_no_recording_is_refused(tmp_path, content, message):
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(AudioError, match=message):
+        list(read_blocks(tmp_path / "a.wav"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(AudioError, match="no such file"):
+        list(read_blocks(tmp_path / "a.wav"))
+
+
+def test_samples_that_are_no_numbers_are_refused(tmp_path):
+    wave = stereo(1.0)
+    wave[9000] = np.nan
+    soundfile.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match="not numbers"):
+        list(read_blocks(tmp_path / "a.wav", 0.1))
+
+
+def test_a_block_knows_where_it_ends():
+    assert Block(np.zeros((2, 5), np.float32), 7, RATE).stop == 12

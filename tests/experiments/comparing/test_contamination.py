@@ -1,0 +1,195 @@
+"""Law 4: what a fine-tuned encoder has seen is not scored, or every table says that it was."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from encoders.audio import read_segment
+from encoders.finetuning.finetune import Finetuned
+from encoders.finetuning.window_pupil import WindowPupil
+from encoders.networks.cnn_models import Projected, build
+from encoders.networks.cnn_spec import SpectrogramCnnSpec
+from encoders.provenance import Provenance
+from encoders.store import audio_key
+from experiments.cli import app
+from experiments.comparing.comparison import compare
+from experiments.comparing.contamination import check_unseen, scored_rows, used_specs
+from experiments.config import ConfigError, Study
+from experiments.corpora import load_source
+from fusion import train
+from fusion.splitting.splits import Fold
+
+SPEAKERS = ("s0", "s1", "s2")
+
+
+@pytest.fixture
+def corpus_folder(tmp_path) -> Path:
+    """Two tones per speaker and class."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    with (folder / "tones.csv").open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["id", "audio", "speaker", "label", "transcript"])
+        for number in range(12):
+            label, speaker = ("high", "low")[number % 2], SPEAKERS[number // 4]
+            time = np.arange(4000) / 8000
+            wave = 0.3 * np.sin(2 * np.pi * (900 if label == "high" else 200) * time + number)
+            soundfile.write(folder / f"{number}.wav", wave.astype("f4"), 8000, subtype="FLOAT")
+            writer.writerow([f"u{number}", f"{number}.wav", speaker, label, "said"])
+    return folder
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    """Writes an encoder that has seen what is asked; returns its folder."""
+
+    def write(corpus: str, speakers: tuple[str, ...], keys: tuple[str, ...] = ()) -> Path:
+        spec = SpectrogramCnnSpec(untrained=True, image_size=63, window_s=0.5)
+        record = Provenance(
+            corpus=corpus,
+            targets=("high", "low"),
+            train_speakers=speakers,
+            dev_speakers=("d",),
+            keys=keys,
+            spec={},
+            settings={},
+            seed=0,
+            dev_uar=(1.0,),
+            best_epoch=0,
+            weights_sha256="",
+            notice="weights CC BY-NC-SA 4.0",
+        )
+        pupil = WindowPupil(Projected(build("alexnet", 0), 8), spec)
+        Finetuned(spec, pupil, record, pupil).save(tmp_path / "tuned")
+        return tmp_path / "tuned"
+
+    return write
+
+
+def study(corpus_folder: Path, encoder: Path, **changes: object) -> Study:
+    return Study(
+        audio=f"alexnet@weights={encoder},image_size=63,window_s=0.5",
+        text="minilm",
+        manifest=str(corpus_folder / "tones.csv"),
+        arms=("audio",),
+        folds="speaker",
+        trials=0,
+        seeds=1,
+        **changes,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _few_epochs(monkeypatch):
+    monkeypatch.setattr(train, "MAX_EPOCHS", 2)
+
+
+def keys_of(folder: Path, *numbers: int) -> tuple[str, ...]:
+    return tuple(audio_key(read_segment(folder / f"{number}.wav")) for number in numbers)
+
+
+# ---------------------------------------------------------------- refused
+
+
+def test_a_speaker_that_was_seen_is_refused_before_anything_is_encoded(
+    corpus_folder, encoder, tmp_path
+):
+    asked = study(corpus_folder, encoder("tones", ("s1",)))
+    with pytest.raises(ConfigError) as caught:
+        compare(asked, out=tmp_path / "run", jobs=1)
+    said = str(caught.value)
+    assert f"--audio {asked.audio}: has seen 4 of the 12 utterances to be scored" in said
+    assert "add --allow-contaminated, which marks every table" in said
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "cache").exists(), "nothing was encoded"
+
+
+def test_samples_that_were_seen_are_refused_under_any_name(corpus_folder, encoder, tmp_path):
+    folder = encoder("elsewhere", ("nobody",), keys_of(corpus_folder, 3, 7))
+    with pytest.raises(ConfigError, match="has seen 2 of the 12 utterances to be scored"):
+        compare(study(corpus_folder, folder), out=tmp_path / "run", jobs=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_development_speakers_count(corpus_folder, encoder):
+    corpus = load_source(None, str(corpus_folder / "tones.csv"), None, None)
+    rows = tuple(replace(u, speaker="d" if u.id == "u0" else u.speaker) for u in corpus.utterances)
+    asked = study(corpus_folder, encoder("tones", ()))
+    with pytest.raises(ConfigError, match="has seen 1 of the 12"):
+        check_unseen(asked, corpus, ("audio",), rows, {})
+
+
+def test_only_rows_that_are_scored_count(corpus_folder, encoder):
+    corpus = load_source(None, str(corpus_folder / "tones.csv"), None, None)
+    fold = Fold("1", train=("u0", "u1"), test=("u4", "u5"))
+    rows = scored_rows(corpus.utterances, [fold])
+    assert [row.id for row in rows] == ["u4", "u5"]
+    asked = study(corpus_folder, encoder("tones", ("s0",)))
+    assert check_unseen(asked, corpus, ("audio",), rows, {}) == ()
+
+
+def test_an_encoder_that_no_arm_reads_is_not_asked(corpus_folder, encoder):
+    asked = study(corpus_folder, encoder("tones", ("s0",)))
+    assert list(used_specs(asked, ("text",))) == ["--text minilm"]
+    assert list(used_specs(asked, ("audio",))) == [f"--audio {asked.audio}"]
+    plain = replace(asked, audio="features:x.npz")
+    assert used_specs(plain, ("audio",)) == {}
+
+
+# ---------------------------------------------------------------- allowed, and marked
+
+
+@pytest.fixture
+def contaminated(corpus_folder, encoder, tmp_path) -> Path:
+    folder = encoder("elsewhere", ("nobody",), keys_of(corpus_folder, 3))
+    asked = study(corpus_folder, folder, allow_contaminated=True)
+    return compare(asked, out=tmp_path / "run", jobs=1).folder
+
+
+def test_every_table_is_marked_where_it_was_allowed(contaminated):
+    results = json.loads((contaminated / "results.json").read_text())
+    assert results["facts"]["contaminated"] is True
+    assert "has seen 1 of the 12 utterances" in results["warnings"][0]
+    for name in ("table.md", "table.tex", "report.html"):
+        text = (contaminated / name).read_text()
+        assert "contaminated: the encoder has seen these speakers" in text, name
+    assert "allow_contaminated = true" in (contaminated / "config.toml").read_text()
+
+
+def test_speakers_that_it_has_not_seen_are_scored_without_a_mark(corpus_folder, encoder, tmp_path):
+    asked = study(corpus_folder, encoder("other", ("s1",)), allow_contaminated=True)
+    folder = compare(asked, out=tmp_path / "run", jobs=1).folder
+    results = json.loads((folder / "results.json").read_text())
+    assert results["facts"]["contaminated"] is False
+    assert "contaminated:" not in (folder / "table.md").read_text()
+    line = "the audio encoder was trained on other: 1 speakers, and stopped on 1 more"
+    assert f"{line}; weights CC BY-NC-SA 4.0" in results["warnings"]
+
+
+def test_the_command_has_the_flag(corpus_folder, encoder, tmp_path):
+    asked = study(corpus_folder, encoder("tones", ("s1",)))
+    command = ["compare", "--manifest", str(asked.manifest), "--audio", asked.audio]
+    command += ["--text", "minilm", "--arms", "audio", "--folds", "speaker", "--trials", "0"]
+    command += ["--seeds", "1", "--jobs", "1", "--out", str(tmp_path / "run")]
+    refused = CliRunner().invoke(app, command)
+    assert isinstance(refused.exception, ConfigError)
+    allowed = CliRunner().invoke(app, [*command, "--allow-contaminated"])
+    assert allowed.exit_code == 0, allowed.output
+    assert "warning: contaminated: " in allowed.output
+
+
+def test_the_alexnet_that_ships_is_not_scored_on_ravdess(corpus_folder):
+    corpus = load_source(None, str(corpus_folder / "tones.csv"), None, None)
+    actors = tuple(replace(utterance, speaker="24") for utterance in corpus.utterances)
+    asked = Study(audio="alexnet", text="minilm", manifest="tones.csv")
+    check_unseen(asked, corpus, ("audio",), actors, {})
+    with pytest.raises(ConfigError, match=r"--audio alexnet: has seen 12 of the 12 .*on ravdess"):
+        check_unseen(asked, replace(corpus, name="ravdess"), ("audio",), actors, {})

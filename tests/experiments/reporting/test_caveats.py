@@ -1,0 +1,237 @@
+"""What stands beside a result: constant words, small budgets, dropped rows, one seed."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from experiments.reporting.caveats import (
+    CONSTANT_WORDS,
+    badges,
+    cautions,
+    dropped_lines,
+    has_constant_words,
+)
+from experiments.reporting.figures import draw_confusion
+from experiments.reporting.page import page
+from experiments.reporting.report import answer, folder_name, print_report, write_report
+from experiments.reporting.results import summarise, with_best
+from experiments.reporting.tables import latex, markdown
+from tests.experiments.finished_runs import make_facts, make_results, make_rows
+
+ARMS, TARGETS = ("audio", "text", "concat"), ("calm", "cross")
+SAID = "The words are the same under every label: a gain here cannot come from them."
+
+
+def constant(arms=ARMS, recognised=0, text="minilm", even=True):
+    content = make_results(arms)
+    content["facts"] |= {"recognised": recognised}
+    content["facts"]["text_probe"] |= {"even": even}
+    content["facts"]["study"] = content["facts"]["study"] | {"text": text}
+    return content
+
+
+def printed(results):
+    out = io.StringIO()
+    print_report(results, Console(file=out, width=400))
+    return out.getvalue()
+
+
+# ---------------------------------------------------------------- words that carry no label
+
+
+def test_a_gain_on_constant_words_is_qualified_wherever_the_answer_stands(tmp_path):
+    content = constant()
+    write_report(content, tmp_path)
+    assert answer(content).endswith(SAID)
+    assert "fused and the best single modality" in answer(content)
+    page = (tmp_path / "report.html").read_text()
+    assert SAID in page[page.index('class="answer"') : page.index('id="arms"')]
+    assert re.findall(r'<span class="badge">(.*?)</span>', page) == [CONSTANT_WORDS]
+    for name in ("table.md", "table.tex"):
+        table = (tmp_path / name).read_text()
+        assert SAID in table
+        assert CONSTANT_WORDS in table
+    assert SAID in printed(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (constant(), True),
+        (constant(arms=("text",)), True),
+        (constant(arms=("audio",)), False),
+        (constant(even=False), False),
+        (constant(recognised=17), True),
+        (constant(recognised=18), False),
+        (constant(text="features:words.npz"), False),
+    ],
+    ids=["all gold", "text alone", "no words", "uneven", "most gold", "half gold", "features"],
+)
+def test_words_are_called_constant_only_where_they_are(content, expected):
+    assert has_constant_words(content) == expected
+    assert (CONSTANT_WORDS in badges(content)) == expected
+    assert ("cannot come from them" in answer(content)) == expected
+
+
+def test_recognised_words_are_not_called_constant():
+    assert "Most of the words are the same" in answer(constant(recognised=3))
+
+
+def test_nothing_is_said_where_nothing_was_probed():
+    content = constant()
+    content["facts"]["text_probe"] = None
+    assert "cannot come" not in answer(content)
+    content["facts"] = {}
+    assert badges(content) == []
+
+
+# ---------------------------------------------------------------- small budgets
+
+
+def with_budget(seeds, trials):
+    rows = [row for row in make_rows(ARMS, 6, TARGETS) if row.seed < seeds]
+    facts = make_facts(ARMS, TARGETS)
+    for fits in facts.fits.values():
+        for fit in fits:
+            fit["trials"] = [0.5] * trials
+    return summarise(with_best(rows), facts)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "trials", "words"),
+    [
+        (1, 0, ["one seed: the spread over seeds is unknown"]),
+        (2, 0, []),
+        (2, 1, ["1 trial per arm and fold"]),
+        (2, 4, ["4 trials per arm and fold"]),
+        (2, 5, []),
+        (1, 3, ["one seed", "3 trials per arm and fold"]),
+    ],
+)
+def test_a_small_budget_is_said_before_a_number_is_quoted(tmp_path, seeds, trials, words):
+    content = with_budget(seeds, trials)
+    assert [told[: len(word)] for told, word in zip(cautions(content), words, strict=True)] == words
+    write_report(content, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    before = page[page.index('<h2 id="warnings">') : page.index('<h2 id="confusion">')]
+    lines = [line for line in printed(content).splitlines() if line.lstrip().startswith("warning")]
+    assert len(lines) == 1 + bool(words)
+    for word in words:
+        assert word in before
+        assert word in lines[0]
+        assert word in (tmp_path / "table.md").read_text()
+
+
+def test_a_budget_is_judged_even_where_a_run_has_no_other_warning(tmp_path):
+    content = with_budget(1, 0) | {"warnings": []}
+    write_report(content, tmp_path)
+    assert "Before you quote a number" in (tmp_path / "report.html").read_text()
+
+
+def test_one_seed_has_no_deviation_and_says_so(tmp_path):
+    for seeds, cell in ((1, "<td>one seed</td>"), (2, None)):
+        content = with_budget(seeds, 0)
+        write_report(content, tmp_path)
+        page = (tmp_path / "report.html").read_text()
+        assert '<th scope="col">SD over seeds</th>' in page
+        assert page.count("<td>one seed</td>") == (len(content["arms"]) if cell else 0)
+
+
+# ---------------------------------------------------------------- counts
+
+
+@pytest.mark.parametrize(
+    ("seeds", "numbers", "said"),
+    [(1, r"\d+", ""), (2, r"\d+\.\d", "counts are means over 2 seeds")],
+)
+def test_counts_of_one_seed_are_whole_and_means_have_one_decimal(seeds, numbers, said):
+    figure = draw_confusion(with_budget(seeds, 0), "concat")
+    found = re.findall(r'font-size="11"[^>]*class="on-\w+"[^>]*>(.*?)<', figure)
+    assert len(found) == 4
+    assert all(re.fullmatch(numbers, number) for number in found)
+    assert ("means over" in figure) == bool(said)
+    assert said in figure
+
+
+def test_one_of_a_thing_has_no_s(tmp_path):
+    content = make_results()
+    content["rows"] |= {"used": 1, "speakers": 1, "dropped": [{"id": "u", "why": "w"}]}
+    content["facts"] |= {"folds": 1, "study": content["facts"]["study"] | {"trials": 1}}
+    content["facts"]["text_probe"]["sentences"] = 1
+    content["seeds"] = [0]
+    write_report(content, tmp_path)
+    texts = [(tmp_path / name).read_text() for name in ("report.html", "table.md", "table.tex")]
+    for text in (*texts, printed(content)):
+        wrong = r"(?<![\d.])1 (utterances|speakers|folds|trials|seeds|classes|different)"
+        assert not re.search(wrong, text)
+
+
+# ---------------------------------------------------------------- dropped rows, folder
+
+
+def test_the_first_dropped_rows_are_named_with_their_reasons():
+    content = make_results()
+    rows = [{"id": f"u{k}\x1b[2J", "why": f"no [b]sound[/b] {k}"} for k in range(5)]
+    content["rows"]["dropped"] = rows
+    out = printed(content)
+    assert "5 utterances left every arm:" in out
+    assert "u2\N{REPLACEMENT CHARACTER}[2J: no [b]sound[/b] 2" in out
+    assert "sound[/b] 3" not in out
+    assert 'and 2 more; all stand under "rows" in results.json, and Rows in report.html' in out
+
+
+def test_nothing_is_said_of_rows_where_none_was_dropped():
+    assert dropped_lines(make_results()) == []
+
+
+def test_few_dropped_rows_are_all_named():
+    lines = dropped_lines({"rows": {"dropped": [{"id": "u", "why": "w"}]}})
+    assert lines[:2] == ["1 utterance left every arm:", "  u: w"]
+    assert "more" not in lines[2]
+
+
+def test_the_page_names_the_run_and_its_folder(tmp_path):
+    folder = tmp_path / "runs" / "8e36<b>"
+    write_report(make_results(), folder)
+    page = (folder / "report.html").read_text()
+    assert "run <code>abc123</code> · folder <code>runs/8e36&lt;b&gt;</code>" in page
+    assert str(tmp_path) not in page
+    assert folder_name(tmp_path / "mine") == "mine"
+
+
+def test_what_a_user_wrote_is_never_markup_of_the_terminal():
+    content = make_results(targets=("[red]calm[/red]", "[/]cross"))
+    content["warnings"] = ["[link=file:///]click[/link]"]
+    content["corpus"] = "[blink]tiny"
+    out = printed(content)
+    assert "[link=file:///]click[/link]" in out
+    assert "[blink]tiny" in out
+
+
+# ---------------------------------------------------------------- leaky folds
+
+
+def leaky_results():
+    found = make_results()
+    found["facts"] |= {"leaky": True, "protocol": "random:5"}
+    return found
+
+
+@pytest.mark.parametrize("make", [markdown, latex, page])
+def test_every_way_of_telling_a_leaky_result_says_so_in_its_first_words(make):
+    assert "LEAKY (random:5)" in make(leaky_results())
+    assert "LEAKY" not in make(make_results())
+
+
+def test_every_caption_and_every_figure_of_a_leaky_result_is_stamped():
+    shown = page(leaky_results())
+    assert "<title>LEAKY" in shown
+    captions = re.findall(r"<caption>(.*?)</caption>", shown)
+    figures = re.findall(r'role="img" aria-label="([^"]*)"', shown)
+    assert len(captions) > 3
+    assert len(figures) > 3
+    assert [words for words in captions + figures if not words.startswith("LEAKY")] == []

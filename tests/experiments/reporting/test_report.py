@@ -1,0 +1,497 @@
+"""The report: what it says, what it shows, that nothing in it is believed or loaded."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import subprocess
+import sys
+from copy import deepcopy
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from experiments.reporting.page import command
+from experiments.reporting.report import (
+    answer,
+    claim,
+    print_report,
+    terminal_table,
+    write_report,
+)
+from experiments.reporting.tables import escape_latex
+from experiments.reporting.wording import beats_both, decimals, p_text
+from fusion.escaping import escape_markdown
+from tests.experiments.finished_runs import EVIL, STUDY, files, make_results
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def results():
+    return make_results()
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def difference(arm="best_fused", against="best_unimodal", **changes):
+    content = {
+        "arm": arm,
+        "against": against,
+        "metric": "uar",
+        "value": 0.06874999999999998,
+        "low": 0.03157519637316291,
+        "high": 0.10592480362683704,
+        "method": "jackknife-t over 12 speakers",
+        "p": 0.00390625,
+        "p_holm": None,
+        "detectable": 0.05196257030262436,
+        "primary": arm == "best_fused",
+    }
+    return content | changes
+
+
+def compared(speakers=12, **changes):
+    return {"differences": [difference(**changes)], "rows": {"speakers": speakers}}
+
+
+NONE = {"low": None, "high": None, "p": None, "detectable": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "speakers", "expected"),
+    [
+        (
+            {},
+            12,
+            "Fused beats the best single modality by 6.9 points UAR (95 % 3.2 to 10.6, p = .004).",
+        ),
+        (
+            {"value": -0.021, "low": -0.064, "high": 0.022, "p": 0.3125, "detectable": 0.0599},
+            12,
+            "No difference between fused and the best single modality was shown: −2.1 points UAR "
+            "(95 % −6.4 to 2.2, p = .31); this corpus could have shown 6.0 points.",
+        ),
+        (
+            {"value": -0.05, "low": -0.08, "high": -0.02, "p": 0.0002},
+            12,
+            "The best single modality beats fused by 5.0 points UAR (95 % 2.0 to 8.0, p < .001).",
+        ),
+        (
+            {"p": 0.0586, "detectable": 0.12},
+            12,
+            "No difference between fused and the best single modality was shown: 6.9 points UAR "
+            "(95 % 3.2 to 10.6, p = .059); this corpus could have shown 12.0 points.",
+        ),
+        (
+            {"low": -0.01, "p": 0.04},
+            12,
+            "No difference between fused and the best single modality was shown: 6.9 points UAR "
+            "(95 % −1.0 to 10.6, p = .040); this corpus could have shown 5.2 points.",
+        ),
+        (
+            {"p": None},
+            12,
+            "Fused beats the best single modality by 6.9 points UAR (95 % 3.2 to 10.6).",
+        ),
+        (
+            {"p": 0.0625},
+            5,
+            "No difference between fused and the best single modality was shown: 6.9 points UAR "
+            "(95 % 3.2 to 10.6, p = .063); this corpus could have shown none: with 5 speakers p is "
+            "at least .063.",
+        ),
+        (
+            {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "detectable": 0.0},
+            12,
+            "No difference between fused and the best single modality was shown: 0.0 points UAR "
+            "(95 % 0.0 to 0.0, p = 1.00).",
+        ),
+        (
+            NONE,
+            4,
+            "Fused scored 6.9 points UAR above the best single modality on these 4 speakers; no "
+            "claim about other speakers can be made (at least 5 are needed).",
+        ),
+        (
+            NONE | {"value": -0.02, "method": "none: a class is spoken by a single speaker"},
+            8,
+            "Fused scored 2.0 points UAR below the best single modality on these 8 speakers; no "
+            "claim about other speakers can be made (a class is spoken by a single speaker).",
+        ),
+        (
+            NONE | {"value": 0.0},
+            2,
+            "Fused scored the same UAR as the best single modality on these 2 speakers; no claim "
+            "about other speakers can be made (at least 5 are needed).",
+        ),
+        (
+            NONE | {"value": None, "method": "undefined: a class has no utterance"},
+            8,
+            "Fused and the best single modality could not be compared (a class has no utterance).",
+        ),
+    ],
+)
+def test_the_answer_says_what_was_shown_and_no_more(changes, speakers, expected):
+    assert answer(compared(speakers, **changes)) == expected
+
+
+def test_the_answer_reads_the_primary_difference_in_uar():
+    other = [difference("concat", "audio"), difference(metric="accuracy", value=0.5)]
+    content = compared() | {"differences": [*other, difference()]}
+    assert "6.9 points UAR" in answer(content)
+
+
+@pytest.mark.parametrize(
+    ("uar", "expected"),
+    [
+        ({"value": 0.538, "low": 0.479, "high": 0.597}, "53.8 % UAR (95 % 47.9 to 59.7)"),
+        ({"value": 0.538, "low": None, "high": None}, "53.8 % UAR (no interval)"),
+    ],
+)
+def test_one_arm_is_measured_and_compared_with_nothing(uar, expected):
+    arms = {"audio": {"uar": uar}, "best_unimodal": {"uar": uar}}
+    told = answer({"differences": [], "arms": arms, "rows": {"speakers": 9}})
+    assert told == f"Audio scored {expected}; fused and unimodal arms were not compared."
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"value": 0.03749999999999998, "low": -0.0359, "high": 0.111, "p": 0.3125,
+             "p_holm": 0.625, "detectable": 0.1026},
+            "concat against text: +3.8 points (−3.6 to 11.1), p = .31, Holm .63: "
+            "no difference was shown (could have shown 10.3)",
+        ),
+        (
+            {"p": 0.0005, "p_holm": 0.003},
+            "concat against text: +6.9 points (3.2 to 10.6), p < .001, Holm .003: "
+            "concat beats text",
+        ),
+        (
+            {"p": 0.02, "p_holm": 0.12},
+            "concat against text: +6.9 points (3.2 to 10.6), p = .020, Holm .12: "
+            "no difference was shown (could have shown 5.2)",
+        ),
+        (
+            NONE,
+            "concat against text: +6.9 points: no claim about other speakers can be made "
+            "(at least 5 are needed)",
+        ),
+        (
+            NONE | {"value": None, "method": "undefined: a class has no utterance"},
+            "concat against text: not defined (a class has no utterance)",
+        ),
+    ],
+)  # fmt: skip
+def test_an_exploratory_difference_is_judged_after_correction(changes, expected):
+    speakers = 3 if changes.get("method") is None and changes.get("low", 0) is None else 12
+    assert claim(difference("concat", "text", **changes), speakers) == expected
+
+
+def test_beats_both_needs_both_differences():
+    shown, lost = {"p_holm": 0.01}, {"p_holm": 0.4}
+    rows = [
+        difference("concat", "audio", **shown),
+        difference("concat", "text", **lost),
+        difference("late", "audio", **shown),
+        difference("late", "text", **shown),
+        difference("attention", "audio", **shown),
+    ]
+    expected = ["concat was not shown to beat both", "late beats both audio and text"]
+    assert beats_both(rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [(-0.04, 1, "0.0"), (-2.15, 1, "−2.2"), (3.7499999999999978, 1, "3.8"), (100.0, 1, "100.0")],
+)
+def test_numbers_are_rounded_half_away_and_have_a_true_minus(value, digits, expected):
+    assert decimals(value, digits) == expected
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"),
+    [(None, "–"), (0.0, "p < .001"), (0.001, "p = .001"), (0.0499, "p = .050"), (1.0, "p = 1.00")],
+)
+def test_p_is_printed_as_in_articles(p, expected):
+    assert p_text(p) == expected
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_every_file_is_written(results, tmp_path):
+    write_report(results, tmp_path)
+    figures = ["arms", "differences", "confusion-best_unimodal", "confusion-best_fused"]
+    figures += ["reliability-best_unimodal", "reliability-best_fused", "risk-coverage"]
+    expected = {"report.html", "table.md", "table.tex", *(f"figures/{f}.svg" for f in figures)}
+    assert files(tmp_path) == expected
+
+
+def test_figures_are_well_formed_and_have_a_name(results, tmp_path):
+    write_report(results, tmp_path)
+    for path in (tmp_path / "figures").iterdir():
+        root = ElementTree.parse(path).getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root.get("aria-label")
+
+
+def test_the_answer_comes_before_every_number(results, tmp_path):
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    body = page[page.index("<body>") :]
+    assert body.index(answer(results)) < body.index("<svg") < body.index("<table")
+    order = ["arms", "differences", "warnings", "confusion", "folds", "rows", "protocol", "repeat"]
+    places = [body.index(f'<h2 id="{name}">') for name in (*order, "definitions")]
+    assert places == sorted(places)
+
+
+def test_the_page_tells_the_protocol(results, tmp_path):
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    for words in ("f" * 64, "3 of 36 were recognised", "10 different ones", "2 trials", "2 seeds"):
+        assert words in page
+
+
+class Loads(HTMLParser):
+    """Elements and attributes through which a page would load or run something."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag in {"script", "link", "img", "iframe", "object", "embed", "base", "form", "use"}:
+            self.found.append(tag)
+        names = {"src", "href", "srcset", "data", "action", "background"}
+        self.found += [name for name, _ in attrs if name in names or name.startswith("on")]
+
+
+def test_the_page_loads_and_runs_nothing(results, tmp_path):
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    reader = Loads()
+    reader.feed(page)
+    assert reader.found == []
+    assert not re.search(r"url\(|@import", page)
+
+
+def test_the_same_results_give_the_same_bytes(results, tmp_path):
+    one, two = (tmp_path / name / "run" for name in ("one", "two"))
+    for folder in (one, two):
+        write_report(results, folder)
+    for path in files(one):
+        assert (one / path).read_bytes() == (two / path).read_bytes()
+
+
+# ---------------------------------------------------------------- what comes from outside
+
+
+def hostile():
+    names = (EVIL, "=cmd()|x", "a_b&c%", "x" * 80, "line\nbreak\x1b[31m\u202e", "[red]x[/red]")
+    content = make_results(targets=names)
+    content["corpus"] = f"{EVIL} _&%"
+    content["warnings"] = [EVIL, "![x](http://example.org/x.png) `a` | b"]
+    content["rows"]["dropped"] = [{"id": f"{EVIL}{k}", "why": "=cmd()"} for k in range(25)]
+    content["facts"]["study"] = STUDY | {"root": f"{EVIL}'; rm -r"}
+    return content
+
+
+def test_nothing_from_outside_becomes_markup(tmp_path):
+    write_report(hostile(), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    reader = Loads()
+    reader.feed(page)
+    assert reader.found == []
+    assert EVIL not in page
+    assert "&lt;script&gt;" in page
+    assert "=cmd()|x" in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    for path in (tmp_path / "figures").iterdir():
+        tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(path).iter()}
+        assert tags <= {"svg", "g", "rect", "text", "title", "line", "path"}
+
+
+def test_more_than_twenty_dropped_rows_are_folded_away(tmp_path):
+    write_report(hostile(), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count('<td class="words">=cmd()</td>') == 25
+    assert "<summary>5 more</summary>" in page
+
+
+def test_markdown_shows_names_as_they_are(tmp_path):
+    write_report(hostile(), tmp_path)
+    table = (tmp_path / "table.md").read_text()
+    assert EVIL not in table
+    assert r"\!\[x\](http://example.org/x.png) \`a\` \| b" in table
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
+    assert escape_markdown("a|b_c*<d>") == r"a\|b\_c\*&lt;d&gt;"
+
+
+def test_latex_is_escaped(tmp_path):
+    write_report(hostile(), tmp_path)
+    table = (tmp_path / "table.tex").read_text()
+    assert r"\textless{}script\textgreater{}" in table
+    assert r"\_\&\%" in table
+    assert not re.search(r"[–−…]", table)
+    assert table.count("{") - table.count(r"\{") == table.count("}") - table.count(r"\}")
+    assert table.count(r"\begin") == table.count(r"\end") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"a\b", r"a\textbackslash{}b"),
+        ("a_b&c%d$e#f", r"a\_b\&c\%d\$e\#f"),
+        ("{~^}", r"\{\textasciitilde{}\textasciicircum{}\}"),
+        ("[1pt]*", "{[}1pt{]}{*}"),
+        ("−2.1", "$-$2.1"),
+    ],
+)
+def test_latex_letters(text, expected):
+    assert escape_latex(text) == expected
+
+
+def words_of(text):
+    """What a shell makes of a command."""
+    return shlex.split(text.replace("\\\n", " "))
+
+
+def test_the_command_is_quoted_and_leaves_out_defaults():
+    assert words_of(command(STUDY)) == words_of(
+        "serfusion compare --corpus tiny --root 'a folder' --audio logmel --text minilm "
+        "--labels calm,cross --asr whisper-base --trials 2 --seeds 2"
+    )
+    assert command(None) is None
+    assert "'a; b'" in (command(STUDY | {"root": "a; b"}) or "")
+
+
+@pytest.mark.parametrize("root", ["a folder", "x" * 200, "a \\ b -- c"])
+def test_no_line_of_the_command_breaks_an_option(root):
+    text = command(STUDY | {"root": root})
+    lines = text.split(" \\\n")
+    assert len(lines) > 1
+    assert all(line.startswith("  --") for line in lines[1:])
+    assert all(len(line) <= 76 or line.count(" --") == 1 for line in lines[1:])
+    assert words_of(text)[words_of(text).index("--root") + 1] == root
+
+
+def cells_of_folds(page):
+    """The table of folds: the name of each, and its cells."""
+    table = page[page.index("UAR on the test speakers of each fold") :]
+    rows = re.findall(
+        r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", table[: table.index("</table>")]
+    )
+    return {name: re.findall(r"<td.*?>(.*?)</td>", cells) for name, cells in rows}
+
+
+def test_a_fold_is_found_by_its_name_in_every_arm(results, tmp_path):
+    """Arms whose folds were stored in another order stand in the right line all the same."""
+    write_report(results, tmp_path)
+    expected = cells_of_folds((tmp_path / "report.html").read_text())
+    assert expected["0"] != expected["1"]
+    results["arms"]["best_fused"]["folds"].reverse()
+    write_report(results, tmp_path)
+    assert cells_of_folds((tmp_path / "report.html").read_text()) == expected
+
+
+def test_an_arm_chosen_in_every_fold_is_said_once(results, tmp_path):
+    for number, fold in enumerate(results["arms"]["best_fused"]["folds"]):
+        fold["chosen"] = ("late", "concat")[number]
+    for fold in results["arms"]["best_unimodal"]["folds"]:
+        fold["chosen"] = "audio"
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Best single modality stands for audio in every fold." in page
+    assert "Best fused stands for late (fold 0), concat (fold 1)." in page
+
+
+# ---------------------------------------------------------------- what may be absent
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        make_results(arms=("audio",)),
+        make_results(arms=("audio", "text")),
+        make_results(arms=("concat",)),
+        make_results(speakers=3),
+        make_results(targets=tuple(f"class {k}" for k in range(8))),
+    ],
+    ids=["one arm", "unimodal only", "fused only", "three speakers", "eight classes"],
+)
+def test_every_kind_of_run_has_a_report(content, tmp_path):
+    write_report(content, tmp_path)
+    assert answer(content) in (tmp_path / "report.html").read_text().replace("&lt;", "<")
+    assert (tmp_path / "figures" / "arms.svg").exists()
+
+
+def test_nulls_and_intervals_without_width_are_drawn(results, tmp_path):
+    content = deepcopy(results)
+    arms = content["arms"]
+    arms["text"]["uar"] |= {"value": 0.5, "low": 0.5, "high": 0.5}
+    arms["audio"]["uar"] |= {"low": None, "high": None, "method": "none: a reason"}
+    arms["concat"]["uar"] |= {"value": None, "low": None, "high": None, "method": "undefined: so"}
+    arms["audio"]["folds"][0] |= {"uar": None, "uar_reason": "1 of 2 classes has no utterance"}
+    arms["audio"]["per_class"]["calm"] |= {"precision": None}
+    arms["best_fused"]["confusion"] = [[0.0, 0.0], [1.5, 2.5]]
+    content["facts"] = {}
+    write_report(content, tmp_path)
+    figure = (tmp_path / "figures" / "arms.svg").read_text()
+    assert "50.0 (50.0 to 50.0)" in figure
+    assert "no interval" in figure
+    assert "not defined" in figure
+    page = (tmp_path / "report.html").read_text()
+    assert "1 of 2 classes has no utterance" in page
+    assert "nan" not in figure.lower()
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [("synthetic", ["synthetic speech"]), ("untrained", ["untrained encoder"]), ("other", [])],
+)
+def test_what_nobody_may_overlook_stands_beside_the_title_and_in_every_table(
+    results, tmp_path, fact, expected
+):
+    content = results | {"facts": {"study": STUDY, fact: True}}
+    write_report(content, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert re.findall(r'<span class="badge">(.*?)</span>', page) == expected
+    for badge in expected:
+        assert badge in (tmp_path / "table.md").read_text()
+        assert badge in (tmp_path / "table.tex").read_text()
+
+
+# ---------------------------------------------------------------- terminal
+
+
+def test_the_terminal_shows_the_table_then_the_answer_then_warnings():
+    content = hostile()
+    out = io.StringIO()
+    print_report(content, Console(file=out, width=400))
+    printed = out.getvalue()
+    assert printed.index("best fused") < printed.index(answer(content)) < printed.index("warning: ")
+    assert EVIL in printed
+    assert "\x1b" not in printed
+    names = [str(column.header) for column in terminal_table(content).columns]
+    assert names[0] == "arm"
+    assert len(names) == 4
+
+
+@pytest.mark.parametrize("module", ["experiments.reporting.report", "experiments.reporting.page"])
+def test_a_report_needs_no_model_library(module):
+    program = f"import sys, {module}; print({{'torch', 'transformers', 'rich'}} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True, text=True, check=True, cwd=REPOSITORY,
+    )  # fmt: skip
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,327 @@
+"""results.json: recomputed from predictions, nulls with reasons, Holm over what is exploratory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from experiments.reporting.results import RunFacts, summarise, with_best
+from fusion.predictions import Prediction, counts_by_speaker, read, write
+from fusion.statistics import holm
+
+CLASSES = ("a", "b", "c")
+ARMS = ("audio", "text", "concat", "late", "attention")
+SKILL = {"audio": 0.5, "text": 0.4, "concat": 0.8, "late": 0.6, "attention": 0.7}
+
+
+def facts(**fields: object) -> RunFacts:
+    given = {
+        "run": "r",
+        "corpus": "c",
+        "task": "single-label",
+        "targets": CLASSES,
+        "dropped": (),
+        "warnings": (),
+        "fits": {},
+        "facts": {},
+    }
+    return RunFacts(**{**given, **fields})
+
+
+def rows_of(
+    arm: str, truth_of: Callable[[int, int], int] | None = None, seeds: Iterable[int] = (0, 1)
+) -> list[Prediction]:
+    """Six speakers in three folds, nine rows each, right as often as the arm's skill."""
+    made = []
+    for seed in seeds:
+        rng = np.random.default_rng([ARMS.index(arm), seed])
+        for speaker in range(6):
+            for row in range(9):
+                truth = truth_of(speaker, row) if truth_of else row % 3
+                guess = truth if rng.random() < SKILL[arm] else int(rng.integers(3))
+                made += [
+                    prediction(arm, speaker, row, seed, split, truth, guess)
+                    for split in ("dev", "test")
+                ]
+    return made
+
+
+def prediction(
+    arm: str, speaker: int, row: int, seed: int, split: str, truth: int, guess: int
+) -> Prediction:
+    # A development row belongs to the next fold's training speakers.
+    fold = speaker // 2 if split == "test" else (speaker // 2 + 1) % 3
+    return Prediction(
+        run="r",
+        corpus="c",
+        utterance=f"u{speaker}-{row}",
+        speaker=f"s{speaker}",
+        arm=arm,
+        outer_fold=str(fold),
+        inner_fold=0 if split == "dev" else None,
+        seed=seed,
+        split=split,
+        condition="",
+        window=None,
+        target=tuple(float(k == truth) for k in range(3)),
+        scores=tuple(0.6 if k == guess else 0.2 for k in range(3)),
+    )
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Prediction]:
+    return with_best([row for arm in ARMS for row in rows_of(arm)])
+
+
+@pytest.fixture(scope="module")
+def results(rows):
+    return summarise(rows, facts())
+
+
+# ---------------------------------------------------------------- arms
+
+
+def test_uar_equals_scikit_learn(rows, results):
+    own = [r for r in rows if r.arm == "concat" and r.split == "test"]
+    per_seed = [
+        balanced_accuracy_score(
+            [np.argmax(r.target) for r in own if r.seed == seed],
+            [np.argmax(r.scores) for r in own if r.seed == seed],
+        )
+        for seed in (0, 1)
+    ]
+    assert results["arms"]["concat"]["uar"]["value"] == pytest.approx(np.mean(per_seed))
+
+
+def test_development_rows_do_not_count(rows, results):
+    wrong = [
+        replace(r, scores=r.scores[1:] + r.scores[:1]) if r.split == "dev" else r for r in rows
+    ]
+    again = summarise(wrong, facts())
+    assert [again["arms"][arm]["uar"] for arm in ARMS] == [
+        results["arms"][arm]["uar"] for arm in ARMS
+    ]
+
+
+def test_confusion_counts_every_row_once(results):
+    assert np.sum(results["arms"]["audio"]["confusion"]) == 54
+
+
+def test_support_is_that_of_one_seed(results):
+    assert [c["support"] for c in results["arms"]["audio"]["per_class"].values()] == [18, 18, 18]
+
+
+def test_per_class_recall_averages_to_uar(results):
+    arm = results["arms"]["late"]
+    recalls = [c["recall"] for c in arm["per_class"].values()]
+    assert np.mean(recalls) == pytest.approx(arm["uar"]["value"])
+
+
+def test_one_seed_has_no_deviation_over_seeds():
+    found = summarise(rows_of("audio", seeds=[0]), facts())
+    assert found["arms"]["audio"]["uar"]["sd_over_seeds"] is None
+
+
+def test_two_seeds_have_one(results):
+    assert results["arms"]["audio"]["uar"]["sd_over_seeds"] > 0
+
+
+def test_results_are_json(results):
+    assert json.loads(json.dumps(results, allow_nan=False)) == results
+
+
+def test_the_order_of_predictions_changes_no_number(rows, results):
+    again = summarise(rows[::-1], facts())
+    assert again["arms"]["audio"]["uar"] == results["arms"]["audio"]["uar"]
+
+
+def test_predictions_come_back_from_disk(rows, tmp_path):
+    write(rows, tmp_path / "p.jsonl")
+    assert read(tmp_path / "p.jsonl") == rows
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"run": "r"}', '{"target": 1, "scores": 2}'])
+def test_a_line_that_is_no_prediction_is_named(line, rows, tmp_path):
+    write(rows[:1], tmp_path / "p.jsonl")
+    with (tmp_path / "p.jsonl").open("a") as handle:
+        handle.write(line + "\n")
+    with pytest.raises(ValueError, match=r"p\.jsonl:2: not a prediction"):
+        read(tmp_path / "p.jsonl")
+
+
+def test_counts_are_by_speaker_and_seed(rows):
+    own = [r for r in rows if r.arm == "audio" and r.split == "test"]
+    counts = counts_by_speaker(own, [f"s{n}" for n in range(6)], [0, 1])
+    assert counts.sum(axis=(2, 3)).tolist() == [[9, 9]] * 6
+
+
+# ---------------------------------------------------------------- folds
+
+
+def lacking(speaker: int, row: int) -> int:
+    """Speakers of the first fold never say the third class."""
+    return row % 2 if speaker < 2 else row % 3
+
+
+def test_a_fold_without_a_class_has_no_uar():
+    folds = summarise(rows_of("audio", lacking), facts())["arms"]["audio"]["folds"]
+    assert [fold["uar"] is None for fold in folds] == [True, False, False]
+
+
+def test_a_fold_without_a_class_says_why():
+    folds = summarise(rows_of("audio", lacking), facts())["arms"]["audio"]["folds"]
+    assert [fold.get("uar_reason") for fold in folds] == [
+        "1 of 3 classes have no test utterance",
+        None,
+        None,
+    ]
+
+
+def test_a_fold_without_a_class_has_an_accuracy():
+    folds = summarise(rows_of("audio", lacking), facts())["arms"]["audio"]["folds"]
+    assert folds[0]["accuracy"] is not None
+
+
+def test_a_fold_without_a_class_leaves_the_corpus_its_uar():
+    found = summarise(rows_of("audio", lacking), facts())
+    assert found["arms"]["audio"]["uar"]["value"] is not None
+
+
+def test_hyperparameters_stand_beside_their_fold():
+    fits = {"audio": ({"fold": "1", "hyperparameters": {"hidden": 32}, "trials": [0.1, 0.2]},)}
+    arm = summarise(rows_of("audio"), facts(fits=fits))["arms"]["audio"]
+    assert [f.get("hyperparameters") for f in arm["folds"]] == [None, {"hidden": 32}, None]
+
+
+def test_the_number_of_trials_is_told():
+    fits = {"audio": ({"fold": "1", "hyperparameters": {}, "trials": [0.1, 0.2]},)}
+    assert summarise(rows_of("audio"), facts(fits=fits))["arms"]["audio"]["trials"] == 2
+
+
+# ---------------------------------------------------------------- best arms
+
+
+def test_the_best_arm_is_chosen_per_fold_on_development_rows(rows):
+    plain = [r for r in rows if not r.arm.startswith("best")]
+    for fold in "012":
+        values = {}
+        for arm in ("concat", "late", "attention"):
+            dev = [r for r in plain if (r.arm, r.outer_fold, r.split) == (arm, fold, "dev")]
+            hits: dict[tuple[int, int], list[bool]] = {}
+            for r in dev:
+                truth = int(np.argmax(r.target))
+                hits.setdefault((r.seed, truth), []).append(int(np.argmax(r.scores)) == truth)
+            values[arm] = np.mean([np.mean(cell) for cell in hits.values()])
+        best = max(values, key=values.__getitem__)
+        expected = [
+            r.scores for r in plain if (r.arm, r.outer_fold, r.split) == (best, fold, "test")
+        ]
+        found = [r.scores for r in rows if (r.arm, r.outer_fold) == ("best_fused", fold)]
+        assert found == expected
+
+
+def test_test_rows_do_not_choose_the_best_arm(rows):
+    plain = [r for r in rows if not r.arm.startswith("best")]
+    # On test rows late fusion becomes perfect; on development rows it stays what it was.
+    changed = [
+        replace(r, scores=r.target) if r.split == "test" and r.arm == "late" else r for r in plain
+    ]
+    assert _chosen(summarise(with_best(changed), facts())) == _chosen(summarise(rows, facts()))
+
+
+def test_the_arm_that_a_best_arm_stands_for_is_told(rows, results):
+    chosen = _chosen(results)
+    for row in rows:
+        if row.arm == "best_fused":
+            original = next(
+                r
+                for r in rows
+                if (r.arm, r.utterance, r.seed, r.split)
+                == (chosen[row.outer_fold], row.utterance, row.seed, "test")
+            )
+            assert row.scores == original.scores
+
+
+def _chosen(results: dict) -> dict[str, str]:
+    return {fold["fold"]: fold["chosen"] for fold in results["arms"]["best_fused"]["folds"]}
+
+
+def test_every_arm_has_its_folds_in_one_order():
+    """A best arm's rows come arm by arm, so that they alone would order its folds otherwise."""
+    made = [row for arm in ("audio", "concat", "late") for row in rows_of(arm)]
+    # In the first fold concat is wrong on development rows, so that late stands there.
+    made = [
+        replace(r, scores=r.target[1:] + r.target[:1])
+        if (r.arm, r.split, r.outer_fold) == ("concat", "dev", "0")
+        else r
+        for r in made
+    ]
+    found = summarise(with_best(made), facts())["arms"]
+    chosen = [fold["chosen"] for fold in found["best_fused"]["folds"]]
+    assert chosen[0] == "late"
+    assert "concat" in chosen
+    orders = {tuple(fold["fold"] for fold in arm["folds"]) for arm in found.values()}
+    assert orders == {("0", "1", "2")}
+
+
+def test_best_arms_have_test_rows_only(rows):
+    assert {r.split for r in rows if r.arm.startswith("best")} == {"test"}
+
+
+def test_without_fused_arms_there_is_no_best_fused():
+    found = with_best([*rows_of("audio"), *rows_of("text")])
+    assert "best_fused" not in {r.arm for r in found}
+
+
+# ---------------------------------------------------------------- differences
+
+
+def test_the_primary_comparison_comes_first(results):
+    first = results["differences"][0]
+    assert (first["arm"], first["against"], first["metric"], first["primary"]) == (
+        "best_fused",
+        "best_unimodal",
+        "uar",
+        True,
+    )
+
+
+def test_only_the_best_arms_are_primary(results):
+    primary = {(d["arm"], d["against"]) for d in results["differences"] if d["primary"]}
+    assert primary == {("best_fused", "best_unimodal")}
+
+
+def test_the_primary_comparison_is_not_corrected(results):
+    assert all(d["p_holm"] is None for d in results["differences"] if d["primary"])
+
+
+@pytest.mark.parametrize("metric", ["uar", "accuracy"])
+def test_holm_corrects_the_exploratory_ones_of_a_metric(metric, results):
+    own = [d for d in results["differences"] if d["metric"] == metric and not d["primary"]]
+    assert [d["p_holm"] for d in own] == holm([d["p"] for d in own])
+
+
+def test_every_fused_arm_is_compared_with_both_modalities(results):
+    found = {
+        (d["arm"], d["against"])
+        for d in results["differences"]
+        if d["metric"] == "uar" and not d["primary"]
+    }
+    assert found == {(a, b) for a in ("concat", "late", "attention") for b in ("audio", "text")}
+
+
+def test_a_difference_is_that_of_the_arms(results):
+    for found in results["differences"]:
+        values = [
+            results["arms"][found[side]][found["metric"]]["value"] for side in ("arm", "against")
+        ]
+        assert found["value"] == pytest.approx(values[0] - values[1])
+
+
+def test_without_fused_arms_there_are_no_differences():
+    assert summarise(with_best(rows_of("audio")), facts())["differences"] == []

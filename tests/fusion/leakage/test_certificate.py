@@ -1,0 +1,275 @@
+"""The certificate: what belongs together on two sides is found, counted once, and told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoders.listening.signatures import MOVES, TERMS, Signature
+from encoders.utterance import Utterance
+from fusion.leakage.certificate import Certificate, LeakError, LeakTest, as_mapping, certify
+from fusion.leakage.copies import alike
+from fusion.leakage.evidence import Evidence
+from fusion.leakage.leaks import TextProbe
+from fusion.leakage.repeats import NEARLY, near_pairs, words_of
+from fusion.leakage.telltale import telltales
+from fusion.splitting.folds import Fold
+
+
+def rows(count: int = 8, **fields: str | None) -> list[Utterance]:
+    return [Utterance(id=f"u{n}", speaker=f"s{n}", **fields) for n in range(count)]
+
+
+#: The first half is trained on, a quarter stopped on, a quarter scored.
+SPLIT = (Fold("1", ("u0", "u1", "u2", "u3"), ("u6", "u7"), ("u4", "u5")),)
+
+
+def found(evidence: Evidence, name: str, protocol: str = "fold") -> LeakTest:
+    (test,) = (one for one in certify(evidence, SPLIT, protocol).tests if one.name == name)
+    return test
+
+
+def changed(place: int, **fields: object) -> list[Utterance]:
+    plain = rows()
+    plain[place] = replace(plain[place], **fields)
+    return plain
+
+
+# ---------------------------------------------------------------- sides
+
+
+@pytest.mark.parametrize(
+    ("place", "other", "leaks"),
+    [(6, 0, 1), (6, 4, 1), (4, 0, 1), (4, 6, 1), (1, 0, 0), (7, 6, 0), (5, 4, 0)],
+)
+def test_a_speaker_leaks_between_sides_and_not_within_one(place, other, leaks):
+    test = found(Evidence(changed(place, speaker=f"s{other}")), "same speaker")
+    assert (test.found, test.of) == (leaks, 4)
+    assert test.status == ("error" if leaks else "clean")
+
+
+def test_a_row_that_leaks_in_several_folds_is_counted_once():
+    plain = [Utterance(id=f"u{n}", speaker="s") for n in range(3)]
+    folds = tuple(
+        Fold(f"{n}", tuple(u.id for u in plain if u.id != f"u{n}"), (f"u{n}", "u9"))
+        for n in range(3)
+    )
+    test = certify(Evidence(plain), folds, "random").tests[0]
+    assert (test.found, test.of) == (3, 3)
+
+
+def test_examples_name_both_rows_and_the_fold():
+    test = found(Evidence(changed(6, speaker="s0")), "same speaker")
+    assert test.examples == ("u6 and u0, fold 1",)
+
+
+def test_dialogues_numbered_anew_in_each_session_are_different_ones():
+    plain = [replace(u, dialogue="1", session=u.id) for u in rows()]
+    assert found(Evidence(plain), "same dialogue").status == "clean"
+
+
+@pytest.mark.parametrize("name", ["S0", " s_0", "s00", "s-0"])
+def test_another_spelling_of_a_speaker_is_a_warning(name):
+    test = found(Evidence(changed(6, speaker=name)), "speaker in another spelling")
+    assert (test.status, test.found) == ("warning", 1)
+
+
+def test_names_of_different_speakers_are_no_spellings():
+    plain = [replace(u, speaker=f"s{10 * n + 1}") for n, u in enumerate(rows())]
+    assert found(Evidence(plain), "speaker in another spelling").status == "clean"
+
+
+# ---------------------------------------------------------------- recordings
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "status"),
+    [(1.0, 2.0, "clean"), (0.95, 2.0, "clean"), (0.5, 2.0, "error"), (0.2, 0.6, "error"),
+     (0.0, None, "error"), (5.0, None, "clean")],
+)  # fmt: skip
+def test_segments_of_one_file_that_overlap_are_an_error(start_s, end_s, status):
+    plain = changed(0, audio=Path("a.wav"), start_s=0.0, end_s=1.0)
+    plain[6] = replace(plain[6], audio=Path("a.wav"), start_s=start_s, end_s=end_s)
+    assert found(Evidence(plain), "overlap in time").status == status
+
+
+@pytest.mark.parametrize(
+    ("child", "status"),
+    [("a1_aug", "warning"), ("a1-noise20db", "warning"), ("a1_pitch+2", "warning"),
+     ("sp0.9-a1", "warning"), ("a1_speed1.1", "warning"), ("a2", "clean"), ("a1b", "clean"),
+     ("sp2-a1", "clean"), ("a1_sp2", "clean")],
+)  # fmt: skip
+def test_names_that_say_what_they_were_made_from(child, status):
+    plain = changed(0, audio=Path("a1.wav"))
+    plain[6] = replace(plain[6], audio=Path(f"{child}.wav"))
+    assert found(Evidence(plain), "copies").status == status
+
+
+def signature(seed: int, near: Signature | None = None, cosine: float = 1.0) -> Signature:
+    """A random one, or one at a cosine to another."""
+    rng = np.random.default_rng(seed)
+    moved = rng.standard_normal((len(MOVES), TERMS))
+    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+    if near is not None:
+        base = near.moved[MOVES.index(0)].astype(float)
+        side = moved[0] - (moved[0] @ base) * base
+        moved[MOVES.index(0)] = cosine * base + (1 - cosine**2) ** 0.5 * side / np.linalg.norm(side)
+    still = moved[MOVES.index(0)].astype(np.float32)
+    return Signature(moved.astype(np.float32), still, 2.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("cosine", "test", "status"),
+    [(0.99, "the same recording, changed", "error"), (0.95, "audio that sounds alike", "warning"),
+     (0.95, "the same recording, changed", "clean"), (0.9, "audio that sounds alike", "clean")],
+)  # fmt: skip
+def test_how_alike_two_recordings_are_decides(cosine, test, status):
+    signed = {f"u{n}": signature(n) for n in range(8)}
+    signed["u6"] = signature(20, signed["u0"], cosine)
+    evidence = Evidence(rows(), {f"u{n}": f"{n}" for n in range(8)}, signed)
+    assert found(evidence, test).status == status
+
+
+def test_identical_recordings_are_not_told_twice():
+    signed = dict.fromkeys([f"u{n}" for n in range(8)], signature(0))
+    evidence = Evidence(rows(), dict.fromkeys(signed, "k"), signed)
+    assert found(evidence, "identical audio").found == 4
+    assert found(evidence, "the same recording, changed").found == 0
+
+
+@given(st.integers(1, 40), st.integers(0, 5))
+def test_blocks_find_what_one_product_finds(count, speakers):
+    signed = [signature(n) for n in range(count)]
+    signed += [signature(100 + n, one, 0.99) for n, one in enumerate(signed[::3])]
+    speaker = np.arange(len(signed)) % (speakers + 1)
+    pairs = alike(signed, speaker).pairs
+    expected = {
+        (3 * n, count + n) for n in range(len(signed) - count)
+        if speaker[3 * n] != speaker[count + n]
+    }  # fmt: skip
+    assert {tuple(map(int, pair)) for pair in pairs} == expected
+
+
+# ---------------------------------------------------------------- words
+
+LONG = "nobody told me that the train had left"
+
+
+@pytest.mark.parametrize(
+    ("text", "test", "status"),
+    [
+        (LONG.upper() + "!", "identical text", "warning"),
+        (LONG + " early", "nearly identical text", "warning"),
+        ("nobody told you where a train would go", "nearly identical text", "clean"),
+    ],
+)
+def test_texts_of_free_speech_that_come_twice_are_a_warning(text, test, status):
+    texts = {f"u{n}": f"word{n} other{n} third{n} fourth{n} fifth{n}" for n in range(8)}
+    evidence = Evidence(rows(), gold={**texts, "u0": LONG, "u6": text})
+    assert found(evidence, test).status == status
+
+
+def test_short_free_speech_does_not_count():
+    evidence = Evidence(rows(), gold={f"u{n}": "I don't know" for n in range(8)})
+    assert found(evidence, "identical text").status == "untested"
+
+
+def test_short_scripted_speech_counts_and_script_disjoint_is_offered():
+    evidence = Evidence(rows(script="a"), gold={f"u{n}": "say yes" for n in range(8)})
+    test = found(evidence, "identical text")
+    assert (test.found, test.of) == (4, 4)
+    assert "--folds script-disjoint" in test.note
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=9).map(tuple), unique=True,
+        max_size=25,
+    )
+)  # fmt: skip
+def test_the_index_finds_exactly_the_near_pairs(texts):
+    def similar(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+        shared = sum(min(one.count(w), other.count(w)) for w in set(one))
+        return shared >= NEARLY * (len(one) + len(other) - shared)
+
+    expected = {
+        (m, n) for n in range(len(texts)) for m in range(n) if similar(texts[m], texts[n])
+    }  # fmt: skip
+    assert {tuple(map(int, pair)) for pair in near_pairs(texts)} == expected
+
+
+def tagged(share: float, tag: str = "happy") -> tuple[dict, dict, dict]:
+    """A hundred utterances of five speakers in two classes; a share of one class is tagged."""
+    ids = [f"u{n}" for n in range(100)]
+    labels = {name: ("happy", "sad")[n % 2] for n, name in enumerate(ids)}
+    texts = {
+        name: (f"w{n % 7}", f"v{n % 11}", *([tag] * (n % 2 == 0 and n < 100 * share)))
+        for n, name in enumerate(ids)
+    }
+    return texts, labels, {name: f"s{n % 5}" for n, name in enumerate(ids)}
+
+
+@pytest.mark.parametrize(("share", "tag"), [(1.0, "happy"), (0.3, "hap"), (1.0, "e3"), (0.5, "e3")])
+def test_a_tag_that_gives_the_label_away_is_found(share, tag):
+    (told,) = telltales(*tagged(share, tag))
+    assert (told.word, told.label, told.precision) == (tag, "happy", 1.0)
+
+
+def test_words_that_tell_nothing_are_not_found():
+    assert telltales(*tagged(0.0)) == ()
+
+
+def test_a_word_of_both_classes_is_no_telltale():
+    texts, labels, speakers = tagged(0.0)
+    assert telltales({k: (*v, "happy") for k, v in texts.items()}, labels, speakers) == ()
+
+
+@pytest.mark.parametrize(
+    ("even", "p", "status"),
+    [(False, 0.01, "warning"), (False, 0.3, "clean"), (True, 0.01, "clean")],
+)
+def test_a_sentence_that_tells_the_label_is_warned_about(even, p, status):
+    probe = TextProbe(10, 1.0, even, 0.2, 0.18, p)
+    tests = certify(Evidence(rows()), SPLIT, "fold", probe).tests
+    assert tests[-1].status == status
+
+
+# ---------------------------------------------------------------- the whole
+
+
+def leaking(protocol: str) -> Certificate:
+    return certify(Evidence(changed(6, speaker="s0")), SPLIT, protocol)
+
+
+def test_an_error_stops_and_says_what_to_do():
+    with pytest.raises(LeakError, match=r"1 error: same speaker: 1 of 4 .*u6 and u0.*--folds help"):
+        leaking("fold").check()
+
+
+def test_a_protocol_that_leaks_by_its_name_does_not_stop():
+    certificate = leaking("random:3")
+    certificate.check()
+    assert certificate.leaky
+    assert [test.name for test in certificate.errors] == ["same speaker"]
+
+
+def test_what_is_absent_is_said_to_be_untested():
+    tests = {test.name: test for test in certify(Evidence(rows()), SPLIT, "fold").tests}
+    for name in ("same dialogue", "same session", "identical audio", "identical text"):
+        assert tests[name].status == "untested"
+        assert tests[name].note
+
+
+def test_a_certificate_as_json_keeps_every_test():
+    certificate = leaking("fold")
+    stored = as_mapping(certificate)
+    assert [test["name"] for test in stored["tests"]] == [t.name for t in certificate.tests]
+
+
+def test_words_are_told_apart_by_letters_only():
+    assert words_of("Don’t -- STOP,stop!") == ("don", "t", "stop", "stop")
