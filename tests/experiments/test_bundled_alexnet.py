@@ -11,12 +11,13 @@ import torch
 
 from encoders.audio import Audio
 from encoders.bundled import ALEXNET
-from encoders.bundled.card import TERMS, card, notice
-from encoders.bundled.make import DEV_ACTORS, TEST_ACTORS, main, read_actors
 from encoders.encoder import load_encoder
 from encoders.names import parse_modality
 from encoders.networks.cnn_weights import load_network
 from encoders.provenance import WEIGHTS, provenance_of, seen, trained_spec
+from encoders.utterance import CorpusError
+from experiments.bundled_alexnet.card import TERMS, card, notice
+from experiments.bundled_alexnet.make import DEV_ACTORS, TEST_ACTORS, main, read_actors
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = parse_modality("alexnet", "audio").encoder
@@ -81,7 +82,7 @@ def test_it_is_about_five_megabytes():
 
 
 def test_a_folder_that_is_not_ravdess_is_refused_before_training(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"expected Actor_NN/03-01-\*"):
+    with pytest.raises(CorpusError, match="ravdess"):
         read_actors(tmp_path)
     with pytest.raises(SystemExit, match="usage"):
         main([])

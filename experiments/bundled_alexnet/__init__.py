@@ -1,0 +1,1 @@
+"""How the AlexNet that ships with :mod:`encoders.bundled` was made."""
