@@ -5,19 +5,19 @@ Heads are cheap, so that every training row is a development row of some inner f
 of it, and everything that is fitted afterwards is stopped and selected on those speakers too.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from encoders.utterance import Utterance
-from fusion.splitting.splits import TRIES, InnerFold, SplitError, speaker_of
+from fusion.splitting.folds import InnerFold, speaker_of
+from fusion.splitting.groups import LabelOf, UnitOf, complete, grouped_ids, linked, no_groups
+from fusion.splitting.protocols import SplitError
 
 #: Groups that speakers are dealt into, the first of which is held out: a fifth where it can be.
 GROUPS = (5, 4, 3, 2)
 
-LabelOf = Callable[[Utterance], str | None]
+#: What helps besides, where an encoder is to be trained.
+ELSE = "use an encoder as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ def hold_out(utterances: Sequence[Utterance], label_of: LabelOf) -> HeldOut:
     """
     scripts = {str(u.script) for u in utterances if u.script is not None}
     if scripts:
-        linked = _linked(utterances)
-        found = _dealt(utterances, lambda u: linked[speaker_of(u)], label_of, GROUPS)
+        name_of = linked(utterances)
+        found = _dealt(utterances, lambda u: name_of[speaker_of(u)], label_of, GROUPS)
         if found is not None:
             return HeldOut(_split(utterances, found))
     found = _dealt(utterances, speaker_of, label_of, GROUPS)
     if found is None:
-        raise SplitError(_no_groups(utterances, label_of))
+        raise SplitError(no_groups(utterances, label_of, ELSE))
     note = "the encoder's development speakers speak sentences that its training speakers speak too"
     return HeldOut(_split(utterances, found), (note,) if scripts else ())
 
@@ -61,56 +61,20 @@ def halves(
     """
     one = _dealt(utterances, speaker_of, label_of, (2,))
     if one is None:
-        raise SplitError(_no_groups(utterances, label_of))
+        raise SplitError(no_groups(utterances, label_of, ELSE))
     found = _split(utterances, one)
     return found.train, found.dev
 
 
-def _linked(utterances: Sequence[Utterance]) -> dict[str, str]:
-    """A name by speaker, the same for speakers that a chain of common scripts links."""
-    groups: list[tuple[set[str], set[str]]] = []
-    for utterance in utterances:
-        speakers, scripts = {speaker_of(utterance)}, {str(utterance.script)}
-        apart = []
-        for group in groups:
-            if group[0] & speakers or group[1] & scripts:
-                speakers, scripts = speakers | group[0], scripts | group[1]
-            else:
-                apart.append(group)
-        groups = [*apart, (speakers, scripts)]
-    return {speaker: min(speakers) for speakers, _ in groups for speaker in speakers}
-
-
 def _dealt(
-    utterances: Sequence[Utterance],
-    unit_of: Callable[[Utterance], str],
-    label_of: LabelOf,
-    groups: Sequence[int],
+    utterances: Sequence[Utterance], unit_of: UnitOf, label_of: LabelOf, counts: Sequence[int]
 ) -> set[str] | None:
     """Ids of the first of some groups of whole units where it and the rest have every class."""
-    units = {utterance.id: unit_of(utterance) for utterance in utterances}
     labels = {utterance.id: label_of(utterance) for utterance in utterances}
-    for members in _first_groups(Counter(units.values()), groups):
-        inside = {name for name, unit in units.items() if unit in members}
-        sides = {labels[n] for n in inside}, {labels[n] for n in labels if n not in inside}
-        if sides[0] == sides[1] == set(labels.values()):
+    for inside, *_ in grouped_ids(utterances, unit_of, counts):
+        if complete(inside, labels) and complete(labels.keys() - inside, labels):
             return inside
     return None
-
-
-def _first_groups(sizes: Counter[str], groups: Sequence[int]) -> Iterator[set[str]]:
-    """Units of the first group, for every number of groups and order of dealing that is tried.
-
-    Each unit goes to the group that has least.
-    """
-    rng = np.random.default_rng(0)
-    for count in (count for count in groups if count <= len(sizes)):
-        for attempt in range(TRIES):
-            names = sorted(sizes) if attempt == 0 else list(rng.permutation(sorted(sizes)))
-            dealt: list[set[str]] = [set() for _ in range(count)]
-            for name in names:
-                min(dealt, key=lambda group: sum(sizes[unit] for unit in group)).add(name)
-            yield dealt[0]
 
 
 def _split(utterances: Sequence[Utterance], held: set[str]) -> InnerFold:
@@ -118,16 +82,4 @@ def _split(utterances: Sequence[Utterance], held: set[str]) -> InnerFold:
     return InnerFold(
         train=tuple(name for name in names if name not in held),
         dev=tuple(name for name in names if name in held),
-    )
-
-
-def _no_groups(utterances: Sequence[Utterance], label_of: LabelOf) -> str:
-    speakers: dict[str | None, set[str]] = {}
-    for utterance in utterances:
-        speakers.setdefault(label_of(utterance), set()).add(speaker_of(utterance))
-    rare, names = min(speakers.items(), key=lambda item: len(item[1]))
-    return (
-        f"no two groups of training speakers both hold every class; {rare!r} is spoken by "
-        f"{len(names)} of them: merge or leave out that class, use folds with more speakers, or "
-        "an encoder as it is"
     )

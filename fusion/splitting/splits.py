@@ -1,9 +1,8 @@
 """Speaker-independent folds, and inner development groups."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Sequence
+from itertools import cycle
 
 from encoders.utterance import Utterance
 from fusion.splitting.crossing import CROSSING, cross_folds
@@ -14,6 +13,15 @@ from fusion.splitting.folds import (
     InnerFolds,
     assert_speakers_apart,
     speaker_of,
+)
+from fusion.splitting.groups import (
+    LabelOf,
+    UnitOf,
+    complete,
+    grouped_ids,
+    groupings,
+    linked,
+    no_groups,
 )
 from fusion.splitting.protocols import SplitError, is_leaky, parse_protocol
 
@@ -31,8 +39,6 @@ __all__ = [
 ]
 
 INNER_GROUPS = 3
-#: Random groupings tried before fewer groups are; a bound on time, not on quality.
-TRIES = 200
 
 
 def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
@@ -61,9 +67,7 @@ def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, .
 # ---------------------------------------------------------------- inner development groups
 
 
-def inner_folds(
-    utterances: Sequence[Utterance], label_of: Callable[[Utterance], str | None]
-) -> InnerFolds:
+def inner_folds(utterances: Sequence[Utterance], label_of: LabelOf) -> InnerFolds:
     """Development groups inside a training set: speakers merged until every class is present.
 
     Where ``script`` is known, development and training share no script either: speakers that
@@ -76,63 +80,27 @@ def inner_folds(
     scripted = all(utterance.script is not None for utterance in utterances)
     # No script links two corpora: they would take turns, and no head would learn from both.
     if scripted and len({utterance.corpus for utterance in utterances}) == 1:
-        component = _components(utterances)
-        groups = _group(utterances, lambda u: component[speaker_of(u)], label_of)
+        name_of = linked(utterances)
+        groups = _group(utterances, lambda u: name_of[speaker_of(u)], label_of)
         if groups is not None:
             return InnerFolds(tuple(_inner(utterances, group, None) for group in groups))
     groups = _group(utterances, speaker_of, label_of)
     if groups is None:
-        raise SplitError(_no_groups(utterances, label_of))
+        raise SplitError(no_groups(utterances, label_of))
     if not scripted:
         return InnerFolds(tuple(_inner(utterances, group, None) for group in groups))
     return _crossed(utterances, groups, label_of)
 
 
-def _components(utterances: Sequence[Utterance]) -> dict[str, str]:
-    """Name of the set of speakers that are linked by shared scripts, by speaker."""
-    root = {speaker_of(utterance): speaker_of(utterance) for utterance in utterances}
-
-    def find(name: str) -> str:
-        while root[name] != name:
-            name = root[name]
-        return name
-
-    first: dict[str, str] = {}
-    for utterance in utterances:
-        speaker = find(speaker_of(utterance))
-        root[find(first.setdefault(str(utterance.script), speaker))] = speaker
-    return {name: find(name) for name in root}
-
-
 def _group(
-    utterances: Sequence[Utterance],
-    unit_of: Callable[[Utterance], str],
-    label_of: Callable[[Utterance], str | None],
+    utterances: Sequence[Utterance], unit_of: UnitOf, label_of: LabelOf
 ) -> list[set[str]] | None:
     """Ids of up to three groups of whole units, each with every class; None if there are none."""
-    units = {utterance.id: unit_of(utterance) for utterance in utterances}
     labels = {utterance.id: label_of(utterance) for utterance in utterances}
-    sizes = Counter(units.values())
-    rng = np.random.default_rng(0)
-    for count in range(min(INNER_GROUPS, len(sizes)), 1, -1):
-        for attempt in range(TRIES):
-            names = sorted(sizes) if attempt == 0 else list(rng.permutation(sorted(sizes)))
-            dealt = _dealt({name: sizes[name] for name in names}, count)
-            groups = [{i for i, unit in units.items() if unit in members} for members in dealt]
-            if all(_complete(group, labels) for group in groups):
-                return groups
+    for groups in grouped_ids(utterances, unit_of, range(INNER_GROUPS, 1, -1)):
+        if all(complete(group, labels) for group in groups):
+            return groups
     return None
-
-
-def _dealt(sizes: Mapping[str, int], count: int) -> list[set[str]]:
-    groups: list[set[str]] = [set() for _ in range(count)]
-    for name in sizes:
-        min(groups, key=lambda group: sum(sizes[member] for member in group)).add(name)
-    return groups
-
-
-def _complete(ids: Iterable[str], labels: Mapping[str, Hashable]) -> bool:
-    return {labels[name] for name in ids} == set(labels.values())
 
 
 def _inner(utterances: Sequence[Utterance], dev: set[str], scripts: set[str] | None) -> InnerFold:
@@ -147,29 +115,15 @@ def _inner(utterances: Sequence[Utterance], dev: set[str], scripts: set[str] | N
 def _crossed(
     utterances: Sequence[Utterance],
     groups: Sequence[set[str]],
-    label_of: Callable[[Utterance], str | None],
+    label_of: LabelOf,
 ) -> InnerFolds:
     """Pair groups of speakers with groups of scripts, because every speaker speaks every script."""
     labels = {utterance.id: label_of(utterance) for utterance in utterances}
     sizes = Counter(str(utterance.script) for utterance in utterances)
-    rng = np.random.default_rng(0)
-    for count in range(min(len(groups), len(sizes)), 1, -1):
-        for attempt in range(TRIES):
-            names = sorted(sizes) if attempt == 0 else list(rng.permutation(sorted(sizes)))
-            scripts = _dealt({name: sizes[name] for name in names}, count)
-            folds = [_inner(utterances, g, scripts[k % count]) for k, g in enumerate(groups)]
-            if all(_complete(f.dev, labels) and _complete(f.train, labels) for f in folds):
-                return InnerFolds(tuple(folds))
+    for scripts in groupings(sizes, range(len(groups), 1, -1)):
+        taken = cycle(scripts)
+        folds = [_inner(utterances, group, next(taken)) for group in groups]
+        if all(complete(f.dev, labels) and complete(f.train, labels) for f in folds):
+            return InnerFolds(tuple(folds))
     note = "development shares sentences with training: no script-disjoint groups hold every class"
     return InnerFolds(tuple(_inner(utterances, group, None) for group in groups), (note,))
-
-
-def _no_groups(utterances: Sequence[Utterance], label_of: Callable[[Utterance], str | None]) -> str:
-    speakers: dict[str | None, set[str]] = {}
-    for utterance in utterances:
-        speakers.setdefault(label_of(utterance), set()).add(speaker_of(utterance))
-    rare, names = min(speakers.items(), key=lambda item: len(item[1]))
-    return (
-        f"no two groups of training speakers both hold every class; {rare!r} is spoken by "
-        f"{len(names)} of them: merge or leave out that class, or use folds with more speakers"
-    )

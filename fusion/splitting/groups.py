@@ -1,0 +1,77 @@
+"""Speakers dealt into groups that each hold every class."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from encoders.utterance import Utterance
+from fusion.splitting.folds import speaker_of
+
+#: Random groupings tried before fewer groups are; a bound on time, not on quality.
+TRIES = 200
+
+LabelOf = Callable[[Utterance], str | None]
+UnitOf = Callable[[Utterance], str]
+
+
+def linked(utterances: Sequence[Utterance]) -> dict[str, str]:
+    """Name of the set of speakers that are linked by shared scripts, by speaker."""
+    root = {speaker_of(utterance): speaker_of(utterance) for utterance in utterances}
+
+    def find(name: str) -> str:
+        while root[name] != name:
+            name = root[name]
+        return name
+
+    first: dict[str, str] = {}
+    for utterance in utterances:
+        speaker = find(speaker_of(utterance))
+        root[find(first.setdefault(str(utterance.script), speaker))] = speaker
+    return {name: find(name) for name in root}
+
+
+def groupings(sizes: Mapping[str, int], counts: Iterable[int]) -> Iterator[list[set[str]]]:
+    """Units in groups of nearly equal size, for every number of groups and order that is tried.
+
+    Each unit goes to the group that has least.
+    """
+    rng = np.random.default_rng(0)
+    for count in (count for count in counts if count <= len(sizes)):
+        for attempt in range(TRIES):
+            names = sorted(sizes) if attempt == 0 else list(rng.permutation(sorted(sizes)))
+            groups: list[set[str]] = [set() for _ in range(count)]
+            for name in names:
+                min(groups, key=lambda group: sum(sizes[unit] for unit in group)).add(name)
+            yield groups
+
+
+def grouped_ids(
+    utterances: Sequence[Utterance], unit_of: UnitOf, counts: Iterable[int]
+) -> Iterator[list[set[str]]]:
+    """Ids of the utterances of each group, grouping by grouping; units stay whole."""
+    units = {utterance.id: unit_of(utterance) for utterance in utterances}
+    for groups in groupings(Counter(units.values()), counts):
+        yield [{name for name, unit in units.items() if unit in members} for members in groups]
+
+
+def complete(ids: Iterable[str], labels: Mapping[str, Hashable]) -> bool:
+    """Whether some utterances have every class that there is."""
+    return {labels[name] for name in ids} == set(labels.values())
+
+
+def no_groups(utterances: Sequence[Utterance], label_of: LabelOf, also: str = "") -> str:
+    """What to say, and what to do, where no two groups hold every class."""
+    speakers: dict[str | None, set[str]] = {}
+    for utterance in utterances:
+        speakers.setdefault(label_of(utterance), set()).add(speaker_of(utterance))
+    rare, names = min(speakers.items(), key=lambda item: len(item[1]))
+    ways = (
+        "merge or leave out that class",
+        "use folds with more speakers",
+        *([also] if also else ()),
+    )
+    return (
+        f"no two groups of training speakers both hold every class; {rare!r} is spoken by "
+        f"{len(names)} of them: {', '.join(ways[:-1])}, or {ways[-1]}"
+    )
