@@ -7,7 +7,7 @@ file is opened.
 """
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,11 +115,6 @@ def speech_in(
     rough = _rough(probabilities, chosen)
     long = [one for one in rough if one.length_s >= chosen.min_speech_s]
     return tuple(_padded(long, duration_s, chosen.padding_s))
-
-
-def total_s(stretches: Iterable[Stretch]) -> float:
-    """Seconds of all stretches together."""
-    return sum(one.length_s for one in stretches)
 
 
 def _rough(

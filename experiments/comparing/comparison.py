@@ -112,9 +112,9 @@ def compare(
     # Speakers' names before hours of work; their samples once they have been read.
     check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
     evidence = first_look(corpus, rows, folds, protocol, progress)
-    for line in heavy_frames(study, arms, rows):
-        tell(line)
     store = default_store()
+    for line in heavy_frames(study, arms, rows, store):
+        tell(line)
     source = study.transcript if reads_words(study, arms, published) else "gold"
     words = find_words(rows, source, study.asr, store, progress)
     inputs = gather(corpus, rows, words, study, arms, store, progress, published)

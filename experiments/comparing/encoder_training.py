@@ -21,11 +21,12 @@ from encoders.encoder import fingerprint_of
 from encoders.extraction import Progress
 from encoders.finetuning.finetune import finetune
 from encoders.provenance import Provenance, provenance_of, trained_spec
-from encoders.specs import Kind, Spec
+from encoders.specs import Spec
 from encoders.store import make_folder, write_atomically
 from encoders.utterance import Utterance
 from experiments.cache import TRAINED
 from experiments.comparing.finetuned import Trainable
+from experiments.comparing.trained import Trained
 from experiments.locks import alone
 
 #: The file that says how long a training took.
@@ -47,33 +48,6 @@ class Lesson:
     part: str
     train: tuple[Utterance, ...]
     dev: tuple[Utterance, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """An encoder of a fold as a report tells of it; ``epoch`` counts from 1, of ``epochs``."""
-
-    kind: Kind
-    typed: str
-    fold: str
-    part: str
-    train_speakers: int
-    dev_speakers: int
-    utterances: int
-    dev_uar: float
-    epoch: int
-    epochs: int
-    seconds: float
-    precision: str
-    fingerprint: str
-
-    def __str__(self) -> str:
-        whole = "" if self.part == "all" else f", {self.part}"
-        return (
-            f"{self.kind} encoder of fold {self.fold}{whole}: {self.train_speakers} training and "
-            f"{self.dev_speakers} development speakers, development UAR {self.dev_uar:.3f} at "
-            f"epoch {self.epoch} of {self.epochs}, {self.seconds:.0f} s"
-        )
 
 
 @dataclass(frozen=True, slots=True)

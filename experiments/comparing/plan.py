@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from encoders.utterance import Corpus, Utterance
-from experiments.comparing.encoder_training import Trained
 from experiments.comparing.inputs import Inputs
 from experiments.comparing.remarks import training_remarks
+from experiments.comparing.trained import Trained
 from experiments.config import Study
 from fusion.arms import Budget
 from fusion.crossfit import View

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from encoders.specs import Modality
 from encoders.store import Extent
-from experiments.comparing.encoder_training import Trained
+from experiments.comparing.trained import Trained
 from fusion.arms import ARMS
 
 SHOWN = 5

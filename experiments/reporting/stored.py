@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from experiments.comparing.trained import Trained
 from experiments.reporting.results import RunFacts
 from experiments.reporting.wording import BEST
 from fusion.escaping import counted, plain
@@ -83,25 +84,6 @@ class Grouping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedEncoder:
-    """:class:`experiments.comparing.encoder_training.Trained` as it is stored."""
-
-    kind: str
-    typed: str
-    fold: str
-    part: str
-    train_speakers: int
-    dev_speakers: int
-    utterances: int
-    dev_uar: float
-    epoch: int
-    epochs: int
-    seconds: float
-    precision: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a run knows of itself and a report shows."""
 
@@ -118,7 +100,7 @@ class Facts:
     recognised: int = 0
     recogniser: str | None = None
     text_probe: Probe | None = None
-    finetuned: list[TrainedEncoder] = field(default_factory=list)
+    finetuned: list[Trained] = field(default_factory=list)
     groups: dict[str, Grouping] = field(default_factory=dict)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from encoders.networks.cnn_models import DIMS, build
-from tests.encoders.torchvision_tables import (
+from tests.encoders.networks.torchvision_tables import (
     CLASSIFIERS,
     GIGA_OPERATIONS,
     PARAMETERS,

@@ -19,7 +19,7 @@ from encoders.names import parse_modality
 from encoders.networks.cnn_models import build
 from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.cnn_weights import fetch_file, load_weights, locate_file, published_path
-from tests.encoders.torchvision_tables import CLASSIFIERS, TABLES
+from tests.encoders.networks.torchvision_tables import CLASSIFIERS, TABLES
 
 RECORDING = Audio(torch.linspace(-1, 1, 9000).sin().numpy(), 8000)
 
