@@ -11,16 +11,16 @@ from typer.testing import CliRunner
 
 import encoders
 import experiments
-import experiments.interviews
 import fusion
 from experiments.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MODULES = [
-    f"{package.__name__}.{found.name}"
-    for package in (encoders, fusion, experiments, experiments.interviews)
-    for found in pkgutil.iter_modules(package.__path__)
+    found.name
+    for package in (encoders, fusion, experiments)
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if not found.ispkg
 ]
 
 
@@ -58,3 +58,9 @@ def test_the_options_of_the_readme_exist():
 def test_the_files_that_the_readme_names_exist():
     for name in re.findall(r"\]\(([\w./]+)\)", README):
         assert (ROOT / name).is_file(), name
+
+
+def test_every_decision_names_a_test_that_exists():
+    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "DECISIONS.md").read_text(encoding="utf-8"))
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
