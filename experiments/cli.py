@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments import cli_cache, cli_interview, cli_models
+from experiments import cli_cache, cli_interview, cli_models, cli_runs
 from experiments.config import OptionError
-from experiments.terminal import bars, console, errors, leave
+from experiments.terminal import bars, console, errors, leave, tell
 
 if TYPE_CHECKING:
     from experiments.config import Study
@@ -26,6 +26,8 @@ app = typer.Typer(
 app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_models.app, name="models")
 app.command()(cli_interview.interview)
+app.command()(cli_runs.report)
+app.command()(cli_runs.verify)
 
 Corpus = Annotated[
     list[str] | None,
@@ -216,16 +218,6 @@ def embed(
 
 
 @app.command()
-def report(runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")]) -> None:
-    """Make the report of a run again from its predictions."""
-    from experiments.reporting.report import print_report, rebuild
-
-    for run in runs:
-        print_report(rebuild(run), console)
-        console.print(f"report: {run / 'report.html'}", soft_wrap=True, markup=False)
-
-
-@app.command()
 def corpora() -> None:
     """List the corpora that can be read, with licence, layout and where to get them."""
     from experiments.listing import print_corpora
@@ -253,9 +245,6 @@ def main() -> None:
 def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
     from experiments.comparing.comparison import compare as run_comparison
     from experiments.reporting.report import print_report
-
-    def tell(line: str) -> None:
-        errors.print(line, markup=False)
 
     with bars() as progress:
         outcome = run_comparison(study, out=out, jobs=jobs, progress=progress, notify=tell)

@@ -14,6 +14,11 @@ console = Console()
 errors = Console(stderr=True, highlight=False)
 
 
+def tell(line: str) -> None:
+    """Say on standard error what is going on."""
+    errors.print(line, markup=False)
+
+
 @contextmanager
 def bars() -> "Iterator[Progress]":
     """Progress on standard error, one bar per kind of work; lines where that is no terminal."""

@@ -86,11 +86,12 @@ def compare(
     study: Study,
     *,
     out: Path | None = None,
+    fits: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
 ) -> Outcome:
-    """Run a study and write its folder.
+    """Run a study and write its folder; trained heads are kept in ``fits`` [the cache].
 
     Raises:
         CorpusError, ConfigError, SplitError, MissingWeightsError: before work starts; nothing is
@@ -129,17 +130,17 @@ def compare(
     plan = train_encoders(Bench(corpus, plan, store, progress, tell, bool(dirty)))
     inputs = plan.inputs
     run = _run_id(study, inputs)
-    fits = fit_all(plan, store.root / "fits" / run, jobs, progress)
-    tell(f"{fits.trained} fits trained, {fits.cached} from the cache")
-    scores = fits.scores
-    rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, scores)))
+    work = (fits or store.root / "fits") / run
+    fitted = fit_all(plan, work, jobs, progress)
+    tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
+    rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, fitted.scores)))
     notes = (*notes, *(line for one in published.values() for line in one.warnings))
     told = (*remarks(inputs.modalities, dirty), *corpus.notes, *notes, *inputs.warnings)
-    facts = _facts(run, corpus, study, plan, scores, told, bool(dirty), certificate)
+    facts = _facts(run, corpus, study, plan, fitted.scores, told, bool(dirty), certificate)
     results = summarise(rows_out, facts)
     favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
     whole = favourite if not plan.trained else None
-    model = None if whole is None else final_model(plan, corpus, whole, store.root / "fits" / run)
+    model = None if whole is None else final_model(plan, corpus, whole, work)
     write_run(folder, study, model, rows_out, results, plan)
     return Outcome(folder, results, inputs.failures)
 

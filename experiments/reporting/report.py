@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,10 @@ LONGEST = 80
 BROKEN = (KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
 
 
-def write_report(results: Mapping[str, Any], folder: Path) -> None:
-    """Write ``report.html``, ``table.md``, ``table.tex`` and ``figures/*.svg`` into a folder."""
+def report_files(results: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Every file of a report by its path below the run's folder, which is called ``name``."""
     files = {
-        "report.html": page(results, folder_name(folder)),
+        "report.html": page(results, name),
         "table.md": markdown(results),
         "table.tex": latex(results),
         "figures/arms.svg": draw_forest(arms_forest(results)),
@@ -55,14 +56,25 @@ def write_report(results: Mapping[str, Any], folder: Path) -> None:
     if results["differences"]:
         files["figures/differences.svg"] = draw_forest(differences_forest(results))
     for arm in main_arms(results):
-        name = re.sub(r"[^\w.-]", "-", arm)
-        files[f"figures/confusion-{name}.svg"] = draw_confusion(results, arm)
+        files[f"figures/confusion-{_file_name(arm)}.svg"] = draw_confusion(results, arm)
     calibrated = calibrated_arms(results)
     for arm in calibrated:
-        name = re.sub(r"[^\w.-]", "-", arm)
-        files[f"figures/reliability-{name}.svg"] = draw_reliability(results, arm)
+        files[f"figures/reliability-{_file_name(arm)}.svg"] = draw_reliability(results, arm)
     if calibrated:
         files["figures/risk-coverage.svg"] = draw_risk(results, calibrated)
+    return files
+
+
+def _file_name(arm: str) -> str:
+    return re.sub(r"[^\w.-]", "-", arm)
+
+
+def write_report(results: Mapping[str, Any], folder: Path) -> None:
+    """Write ``report.html``, ``table.md``, ``table.tex`` and ``figures/*.svg`` into a folder."""
+    _write(report_files(results, folder_name(folder)), folder)
+
+
+def _write(files: Mapping[str, str], folder: Path) -> None:
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
         write_atomically(folder / path, content.encode())
@@ -92,8 +104,17 @@ def folder_name(folder: Path) -> str:
 # ---------------------------------------------------------------- once more from predictions
 
 
-def rebuild(folder: Path) -> Mapping[str, Any]:
-    """Compute a run's results again from its predictions and write its report files.
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """What the predictions of a run give, and those predictions but for copies of best arms."""
+
+    results: Mapping[str, Any]
+    rows: tuple[Prediction, ...]
+    files: Mapping[str, str]
+
+
+def recompute(folder: Path) -> Recomputed:
+    """Compute a run's results and report files again from its predictions; write nothing.
 
     The best arms are chosen again too, on the development rows. What no prediction can give
     (names, warnings, facts, hyperparameters) is compared with the hash that the run left of it.
@@ -108,13 +129,23 @@ def rebuild(folder: Path) -> Mapping[str, Any]:
         results = summarise(with_best(rows), facts_of(stored))
         _check_numbers(folder, stored, results)
         check_unchanged(folder, stored)
-        write_report(results, folder)
+        return Recomputed(results, tuple(rows), report_files(results, folder_name(folder)))
     except (*BROKEN, UndefinedError) as error:
         raise ValueError(
             f"{folder}: predictions.jsonl and results.json are not of one run ({error!r}); "
             f"expected what serfusion compare wrote; {AGAIN}"
         ) from error
-    return results
+
+
+def rebuild(folder: Path) -> Mapping[str, Any]:
+    """Write the report files of a run again, from its predictions.
+
+    Raises:
+        ValueError: as :func:`recompute`; nothing is written then.
+    """
+    found = recompute(folder)
+    _write(found.files, folder)
+    return found.results
 
 
 def _check_numbers(folder: Path, stored: Mapping[str, Any], results: Mapping[str, Any]) -> None:

@@ -1,0 +1,112 @@
+"""A run is verified: numbers, pages and settings, and heads that are trained once more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli import app
+from experiments.comparing.comparison import compare
+from experiments.comparing.retraining import retrain
+from experiments.config import Study, write_study
+from experiments.reporting.report import rebuild, recompute
+from experiments.reporting.verification import departures, told, verify
+from tests.experiments.finished_runs import STUDY, change, save_run
+from tests.experiments.tones import tones_study, write_tones
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = save_run(tmp_path / "run")
+    rebuild(folder)
+    known = {k: tuple(v) if isinstance(v, list) else v for k, v in STUDY.items()}
+    write_study(Study(**known), folder / "config.toml")
+    return folder
+
+
+def test_a_run_as_it_was_left_is_sound(run):
+    found = verify(run)
+    assert found.sound
+    assert found.changed == ()
+    assert found.numbers > 300
+    assert any("are what the run gives" in line for line in told(found))
+    assert any("--retrain" in line for line in told(found))
+
+
+@pytest.mark.parametrize("name", ["table.md", "report.html", "figures/arms.svg"])
+def test_a_page_that_says_something_else_is_named(run, name):
+    path = run / name
+    path.write_text(path.read_text().replace("0", "1", 1))
+    found = verify(run)
+    assert found.changed == (name,)
+    assert not found.sound
+    assert any(name in line for line in told(found))
+
+
+def test_a_page_that_is_gone_is_named(run):
+    (run / "table.tex").unlink()
+    assert verify(run).changed == ("table.tex",)
+
+
+@pytest.mark.parametrize(
+    "text", ['audio = "mfcc"\ntext = "minilm"\ncorpus = "tiny"\n', "not TOML ["]
+)
+def test_settings_that_are_not_those_of_the_run_are_named(run, text):
+    (run / "config.toml").write_text(text)
+    assert verify(run).changed == ("config.toml",)
+
+
+def test_a_number_that_does_not_follow_is_refused(run):
+    change(run, lambda content: content["arms"]["concat"]["uar"].update(value=0.99))
+    with pytest.raises(ValueError, match=r"arms\.concat\.uar\.value is 0\.99"):
+        verify(run)
+
+
+def test_the_same_predictions_do_not_depart(run):
+    one = recompute(run)
+    found = departures(one, one)
+    assert [each.arm for each in found] == ["audio", "text", "concat"]
+    assert all(each.largest == 0 and each.decided_otherwise == 0 for each in found)
+    assert replace(verify(run), departures=found).sound
+
+
+def test_another_decision_is_counted_and_shown(run):
+    one = recompute(run)
+    at = next(k for k, row in enumerate(one.rows) if row.arm == "text" and row.split == "test")
+    rows = list(one.rows)
+    rows[at] = replace(rows[at], scores=tuple(reversed(rows[at].scores)))
+    found = departures(one, replace(one, rows=tuple(rows)))
+    assert [each.decided_otherwise for each in found] == [0, 1, 0]
+    verified = replace(verify(run), departures=found)
+    assert not verified.sound
+    assert any(
+        line.startswith("text, trained again") and "1 of 72" in line for line in told(verified)
+    )
+
+
+def test_predictions_of_other_rows_are_refused(run):
+    one = recompute(run)
+    with pytest.raises(ValueError, match="did not come back"):
+        departures(one, replace(one, rows=one.rows[:-1]))
+
+
+def test_the_command_ends_with_1_where_something_departs(run):
+    assert CliRunner().invoke(app, ["verify", str(run)]).exit_code == 0
+    (run / "table.md").write_text("| fused | 99 |")
+    found = CliRunner().invoke(app, ["verify", str(run)])
+    assert found.exit_code == 1
+    assert "table.md" in found.output
+
+
+def test_a_finished_run_trained_again_gives_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 3)
+    study = tones_study(write_tones(tmp_path / "tones"), audio="logmel")
+    folder = compare(study, out=tmp_path / "run", jobs=1).folder
+    lines: list[str] = []
+    again = retrain(folder, jobs=1, notify=lines.append)
+    assert "2 fits trained, 0 from the cache" in lines
+    found = departures(recompute(folder), again)
+    assert [(one.arm, one.largest) for one in found] == [("audio", 0.0)]
+    assert verify(folder).sound
