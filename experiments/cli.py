@@ -2,13 +2,33 @@
 
 import errno
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments import cli_cache, cli_interview, cli_models, cli_runs
+from experiments import cli_cache, cli_interview, cli_models, cli_runs, cli_train
+from experiments.cli_options import (
+    SEEDS,
+    TRIALS,
+    Asr,
+    Audio,
+    Corpus,
+    Folds,
+    HeadValues,
+    Jobs,
+    Labels,
+    Manifest,
+    Out,
+    Root,
+    Rows,
+    Seeds,
+    Text,
+    Transcript,
+    Trials,
+    listed,
+    some,
+)
 from experiments.config import OptionError
 from experiments.terminal import bars, console, errors, leave, tell
 
@@ -26,39 +46,9 @@ app = typer.Typer(
 app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_models.app, name="models")
 app.command()(cli_interview.interview)
+app.command()(cli_train.train)
 app.command()(cli_runs.report)
 app.command()(cli_runs.verify)
-
-Corpus = Annotated[
-    list[str] | None,
-    typer.Option(help="Name of a known corpus (serfusion corpora); repeat it for several."),
-]
-Manifest = Annotated[
-    list[Path] | None, typer.Option(help="CSV or JSONL with one utterance per row.")
-]
-Root = Annotated[
-    list[Path] | None,
-    typer.Option(help="Folder of the corpus or of the audio files; one for each corpus."),
-]
-Labels = Annotated[
-    str | None,
-    typer.Option(help="Classes as angry,happy,sad; a set as 4-class; common:ekman for any corpus."),
-]
-Audio = Annotated[
-    str | None,
-    typer.Option(help="Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."),
-]
-Text = Annotated[str | None, typer.Option(help="Text encoder, as in minilm or bert-base.")]
-Asr = Annotated[str, typer.Option(help="Recogniser of missing transcripts.")]
-Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
-TRIALS = "Optuna trials per arm and fold; 0: documented defaults."
-SEEDS = "Heads trained with different seeds, per arm and fold."
-Folds = Annotated[
-    str | None, typer.Option(help="How folds are made; 'help' lists the ways [the corpus's own].")
-]
-Jobs = Annotated[
-    int | None, typer.Option(min=1, help="Processes that train heads [number of cores].")
-]
 
 
 @app.command()
@@ -93,12 +83,8 @@ def compare(
     labels: Labels = None,
     audio: Audio = None,
     text: Text = None,
-    asr: Annotated[
-        str | None, typer.Option(help="Recogniser of missing transcripts [whisper-base].")
-    ] = None,
-    transcript: Annotated[
-        str | None, typer.Option(help="gold, asr or gold_else_asr [gold_else_asr].")
-    ] = None,
+    asr: Asr = None,
+    transcript: Transcript = None,
     arms: Annotated[
         str | None,
         typer.Option(
@@ -112,19 +98,10 @@ def compare(
         typer.Option("--map", help="Classes of its labels that differ, as in hap=happy,exc=happy."),
     ] = None,
     folds: Folds = None,
-    rows: Annotated[
-        str | None,
-        typer.Option(help="complete, or all: keep rows that lack a modality [complete]."),
-    ] = None,
-    trials: Annotated[int | None, typer.Option(min=0, help=f"{TRIALS} [20]")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help=f"{SEEDS} [5]")] = None,
-    head: Annotated[
-        str | None,
-        typer.Option(
-            help="Hyperparameters of heads that are not tuned, as in "
-            "loss=focal,modality_dropout=0.3,unimodal_loss=0.2,hidden=64."
-        ),
-    ] = None,
+    rows: Rows = None,
+    trials: Trials = None,
+    seeds: Seeds = None,
+    head: HeadValues = None,
     allow_contaminated: Annotated[
         bool | None,
         typer.Option(
@@ -147,11 +124,11 @@ def compare(
     from experiments.config import read_study, study_from_options
 
     options = {
-        **{"corpus": _some(corpus), "manifest": _some(manifest), "root": _some(root)},
-        **{"labels": _list(labels), "audio": audio, "text": text, "asr": asr},
-        **{"transcript": transcript, "arms": _list(arms), "map": _list(label_map)},
+        **{"corpus": some(corpus), "manifest": some(manifest), "root": some(root)},
+        **{"labels": listed(labels), "audio": audio, "text": text, "asr": asr},
+        **{"transcript": transcript, "arms": listed(arms), "map": listed(label_map)},
         **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
-        **{"trials": trials, "seeds": seeds, "head": _list(head), "recipe": recipe},
+        **{"trials": trials, "seeds": seeds, "head": listed(head), "recipe": recipe},
     }
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if config is not None and given:
@@ -179,7 +156,7 @@ def check(
     from experiments.checking.check import check_corpus, print_check
     from experiments.corpora import load_source
 
-    found = load_source(_some(corpus), _some(manifest), _some(root), _list(labels))
+    found = load_source(some(corpus), some(manifest), some(root), listed(labels))
     with bars() as progress:
         result = check_corpus(found, progress, folds=folds, audio=audio, text=text)
     print_check(result, console)
@@ -201,7 +178,7 @@ def embed(
     labels: Labels = None,
     audio: Audio = None,
     text: Text = None,
-    asr: Asr = "whisper-base",
+    asr: Asr = None,
     shard: Annotated[
         str, typer.Option(help="i/N: the i-th of N parts, for many machines.")
     ] = "1/1",
@@ -210,9 +187,11 @@ def embed(
     from experiments.corpora import load_source
     from experiments.embed import embed_corpus
 
-    found = load_source(_some(corpus), _some(manifest), _some(root), _list(labels))
+    found = load_source(some(corpus), some(manifest), some(root), listed(labels))
     with bars() as progress:
-        done = embed_corpus(found, audio=audio, text=text, asr=asr, shard=shard, progress=progress)
+        done = embed_corpus(
+            found, audio=audio, text=text, asr=asr or "whisper-base", shard=shard, progress=progress
+        )
     console.print(f"{done.encoded} encoded, {done.cached} from the cache")
     leave(done.failures)
 
@@ -253,14 +232,6 @@ def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
     leave(outcome.failures)
 
 
-def _some(given: Sequence[str | Path] | None) -> str | tuple[str, ...] | None:
-    """An option that may be repeated: nothing, what was given once, or all of it."""
-    if not given:
-        return None
-    texts = tuple(map(str, given))
-    return texts[0] if len(texts) == 1 else texts
-
-
 def _help_with(folds: str | None) -> None:
     """List the protocols and stop where they are asked for."""
     if folds == "help":
@@ -268,9 +239,3 @@ def _help_with(folds: str | None) -> None:
 
         print_protocols(console)
         raise typer.Exit
-
-
-def _list(typed: str | None) -> tuple[str, ...] | None:
-    return (
-        None if typed is None else tuple(part.strip() for part in typed.split(",") if part.strip())
-    )

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
+#: Never replaced in silence.
+DEFAULT_ASR = "whisper-base"
 #: Begins the name of an encoder that is trained on the training speakers of every fold.
 FINETUNED = "finetuned:"
 #: What ``--recipe s4`` compares, and the encoders that it fine-tunes where no others are named.
@@ -47,7 +49,7 @@ class Study:
     manifest: str | tuple[str, ...] | None = None
     root: str | tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
-    asr: str = "whisper-base"
+    asr: str = DEFAULT_ASR
     transcript: Literal["gold", "asr", "gold_else_asr"] = "gold_else_asr"
     arms: tuple[str, ...] | None = None
     map: tuple[str, ...] | None = None

@@ -1,0 +1,106 @@
+"""One arm trained on every speaker of a source: the model that an interview is given."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from encoders.extraction import Failure, Progress, default_store
+from experiments.comparing.comparison import Notify, check_writable, chosen_arms, load_corpus
+from experiments.comparing.finetuned import is_finetuned
+from experiments.comparing.fitting import final_model
+from experiments.comparing.inputs import (
+    FEATURES,
+    check_sequences,
+    gather,
+    preflight,
+    reads_words,
+    typed_encoders,
+)
+from experiments.comparing.plan import Plan
+from experiments.comparing.rows import labelled
+from experiments.comparing.words import find_words
+from experiments.config import ConfigError, Study
+from fusion.arms import PUBLISHED, Budget
+from fusion.escaping import counted
+from fusion.model import FusionModel
+from fusion.networks.head import fixed_values
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A model, where it lies, on how much it was trained, and what could not be used."""
+
+    model: FusionModel
+    folder: Path
+    utterances: int
+    speakers: int
+    dropped: tuple[Failure, ...]
+    failures: tuple[Failure, ...]
+
+    def told(self) -> Iterator[str]:
+        """What was trained, in lines."""
+        yield (
+            f"{self.model.arm} trained on {counted(self.utterances, 'utterance')} of "
+            f"{counted(self.speakers, 'speaker')}: {', '.join(self.model.targets)}"
+        )
+        if self.dropped:
+            yield f"left out: {counted(len(self.dropped), 'row')} ({self.dropped[0].why})"
+        yield "what it is worth on other speakers, serfusion compare tells"
+        yield f"model: {self.folder}"
+
+
+def train(
+    study: Study,
+    out: Path,
+    *,
+    progress: Progress | None = None,
+    notify: Notify | None = None,
+) -> Training:
+    """Train the one arm of a study on every row, and save the model into a folder.
+
+    Hyperparameters are tuned, training is stopped and probabilities are calibrated on development
+    groups of speakers, as in every fold of a comparison. There is no test set, so no score.
+
+    Raises:
+        CorpusError, ConfigError, SplitError, MissingWeightsError: nothing is written then.
+    """
+    arm = _one_arm(study)
+    corpus = load_corpus(study)
+    rows = labelled(corpus)
+    check_writable(out)
+    arms, _ = check_sequences(study, chosen_arms(study))
+    preflight(study, rows, arms)
+    store = default_store()
+    source = study.transcript if reads_words(study, arms) else "gold"
+    words = find_words(rows, source, study.asr, store, progress)
+    inputs = gather(corpus, rows, words, study, arms, store, progress)
+    if notify is not None:
+        notify(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
+    budget = Budget(study.trials, study.seeds, fixed=fixed_values(study.head))
+    plan = Plan((arm,), inputs, (), (), budget, None, "", ())
+    with TemporaryDirectory() as work:
+        model = final_model(plan, corpus, arm, Path(work))
+    model.save(out)
+    speakers = {utterance.speaker for utterance in inputs.utterances}
+    return Training(
+        model, out, len(inputs.utterances), len(speakers), inputs.dropped, inputs.failures
+    )
+
+
+def _one_arm(study: Study) -> str:
+    arms = study.arms or ()
+    if len(arms) != 1 or arms[0].startswith(PUBLISHED):
+        raise ConfigError(f"expected one arm to train, such as late, got {', '.join(arms)}")
+    faults = [
+        f"--{kind} {typed}: {why}"
+        for kind, typed in typed_encoders(study)
+        for found, why in (
+            (is_finetuned(typed), "is trained per fold of a comparison; name its folder instead"),
+            (typed.startswith(FEATURES), "a model of precomputed features can hear no recording"),
+        )
+        if found
+    ]
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return arms[0]

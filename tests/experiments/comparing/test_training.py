@@ -1,0 +1,80 @@
+"""One arm on every speaker: a model that hears, and errors before anything is written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli import app
+from experiments.comparing.training import train
+from experiments.config import ConfigError
+from fusion.model import FusionModel
+from tests.experiments.tones import tones_study, write_tones
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_tones(tmp_path_factory.mktemp("tones"))
+
+
+def test_the_model_knows_the_tones_of_all_speakers(manifest, tmp_path):
+    done = train(tones_study(manifest, audio="logmel"), tmp_path / "model")
+    assert (done.utterances, done.speakers) == (24, 6)
+    assert any("24 utterances of 6 speakers: high, low" in line for line in done.told())
+    model = FusionModel.load(tmp_path / "model")
+    assert model.arm == "audio"
+    for number, label in ((0, "high"), (1, "low")):
+        found = model.predict(manifest.parent / f"{number}.wav")
+        assert max(found, key=lambda name: found[name]) == label
+
+
+def test_late_fusion_has_both_halves(manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 2)
+    train(tones_study(manifest, audio="logmel", arms=("late",)), tmp_path / "model")
+    model = FusionModel.load(tmp_path / "model")
+    assert [part.inputs for part in model.parts] == [("audio",), ("text",)]
+
+
+def test_the_same_command_gives_the_same_model(manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 2)
+    study = tones_study(manifest, audio="logmel")
+    for name in ("one", "two"):
+        train(study, tmp_path / name)
+    files = [(tmp_path / name / "heads.safetensors").read_bytes() for name in ("one", "two")]
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"audio": "finetuned:alexnet"}, "trained per fold"),
+        ({"audio": "features:x.npz"}, "can hear no recording"),
+        ({"audio": "logmel", "arms": ("audio", "text")}, "expected one arm"),
+        ({"audio": "logmel", "arms": ("pretrained:x",)}, "expected one arm"),
+        ({"audio": "logmel", "arms": ("vote",)}, "expected some of"),
+    ],
+)
+def test_what_cannot_be_trained_leaves_nothing(changes, message, manifest, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        train(tones_study(manifest, **changes), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_command_trains_and_says_where(manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 2)
+    words = ["train", "--manifest", manifest, "--audio", "logmel", "--text", "minilm"]
+    words += ["--arm", "audio", "--trials", 0]
+    done = CliRunner().invoke(app, [str(word) for word in (*words, "--out", tmp_path / "model")])
+    assert done.exit_code == 0, done.output
+    assert "what it is worth on other speakers, serfusion compare tells" in done.output
+    model = FusionModel.load(tmp_path / "model")
+    assert model.targets == ("high", "low")
+    assert np.isclose(sum(model.predict(manifest.parent / "0.wav").values()), 1.0)
+
+
+def test_a_model_needs_a_folder(manifest):
+    words = ["train", "--manifest", str(manifest), "--audio", "logmel", "--text", "minilm"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code != 0
+    assert "--out is required" in str(done.exception)
