@@ -8,9 +8,11 @@ _HOME = {
     "Study": "experiments.config",
     "compare": "experiments.comparing.comparison",
     "interview": "experiments.interviews.interview",
+    "train": "experiments.comparing.training",
+    "verify": "experiments.reporting.verification",
 }
 
-__all__ = ["InterviewOptions", "Study", "compare", "interview"]
+__all__ = ["InterviewOptions", "Study", "compare", "interview", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,9 @@ def test_every_decision_names_a_test_that_exists():
     named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "DECISIONS.md").read_text(encoding="utf-8"))
     assert named
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_the_api_page_is_made_of_the_docstrings():
+    found = runpy.run_path(str(ROOT / "docs" / "make_api.py"))
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert found["api_page"]() == page, "run python docs/make_api.py"
