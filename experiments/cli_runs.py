@@ -5,18 +5,39 @@ from typing import Annotated
 
 import typer
 
+from experiments.config import OptionError
 from experiments.terminal import bars, console, tell
 
 Runs = Annotated[list[Path], typer.Argument(help="Folders of finished runs.")]
 
 
-def report(runs: Runs) -> None:
-    """Make the report of a run again from its predictions."""
+def report(
+    runs: Runs,
+    out: Annotated[
+        Path | None, typer.Option(help="Several runs: folder for runs.html and runs.md.")
+    ] = None,
+) -> None:
+    """Make the report of a run again from its predictions; several runs side by side."""
     from experiments.reporting.report import print_report, rebuild
 
-    for run in runs:
-        print_report(rebuild(run), console)
-        console.print(f"report: {run / 'report.html'}", soft_wrap=True, markup=False)
+    if len(runs) > 1:
+        _beside(runs, out)
+        return
+    if out is not None:
+        raise OptionError("--out is for several runs; the report of one lies in its own folder")
+    print_report(rebuild(runs[0]), console)
+    console.print(f"report: {runs[0] / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def _beside(runs: list[Path], out: Path | None) -> None:
+    from experiments.reporting.side_by_side import side_by_side
+    from experiments.reporting.side_page import print_beside, write_beside
+
+    found = side_by_side(runs)
+    print_beside(found, console)
+    if out is not None:
+        write_beside(found, out)
+        console.print(f"written: {out / 'runs.html'}", soft_wrap=True, markup=False)
 
 
 def verify(

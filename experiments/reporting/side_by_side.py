@@ -1,0 +1,162 @@
+"""Several finished runs side by side: their scores, and where the rows are the same, differences.
+
+An average over corpora is given where every run has a corpus of its own, as EMO-SUPERB reports it
+(Wu et al. 2024, arXiv 2402.13018).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.reporting.caveats import BEST
+from experiments.reporting.report import Recomputed, folder_name, recompute
+from fusion.escaping import counted, plain
+from fusion.predictions import Prediction, counts_by_speaker
+from fusion.statistics import holm, paired_difference
+from fusion.windows import utterance_rows
+
+#: Averaged over corpora.
+AVERAGED = ("uar", "macro_f1")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run under its folder's name, with its test predictions by arm."""
+
+    name: str
+    results: Mapping[str, Any]
+    arms: Mapping[str, tuple[Prediction, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Runs, the arms of any of them, differences to the first run, means over corpora, remarks.
+
+    ``differences`` are as in ``results.json``, ``run`` and ``against`` naming runs; all are
+    exploratory. ``means`` has a value per metric and arm that all runs have.
+    """
+
+    runs: tuple[Run, ...]
+    arms: tuple[str, ...]
+    differences: tuple[Mapping[str, Any], ...]
+    means: Mapping[str, Mapping[str, float]]
+    remarks: tuple[str, ...]
+
+
+def side_by_side(folders: Sequence[Path]) -> Beside:
+    """Read runs and compare them.
+
+    Raises:
+        ValueError: one is no run, its numbers do not follow from its predictions, or it is given
+            twice.
+    """
+    runs = tuple(_run(folder, recompute(folder)) for folder in folders)
+    twice = sorted({one.name for one in runs if [r.name for r in runs].count(one.name) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)}: given twice, or two folders of one name; rename one")
+    arms = tuple(dict.fromkeys(arm for one in runs for arm in one.results["arms"]))
+    shared = _shared(runs)
+    corpora = {one.results["corpus"] for one in runs}
+    means = _means(runs, arms) if len(corpora) == len(runs) else {}
+    found = _differences(runs, arms, shared) if shared else ()
+    return Beside(runs, arms, found, means, tuple(_remarks(runs, shared, means)))
+
+
+def _run(folder: Path, found: Recomputed) -> Run:
+    test = [row for row in utterance_rows(found.rows) if row.split == "test"]
+    arms = dict.fromkeys(row.arm for row in test)
+    return Run(
+        plain(folder_name(folder)),
+        found.results,
+        {arm: tuple(row for row in test if row.arm == arm) for arm in arms},
+    )
+
+
+Row = tuple[str, str, tuple[float, ...]]
+
+
+def _rows(run: Run) -> frozenset[Row]:
+    return frozenset((r.utterance, r.speaker, r.target) for r in next(iter(run.arms.values())))
+
+
+def _shared(runs: Sequence[Run]) -> frozenset[Row]:
+    """Rows that every run has with the same label, where corpus and classes are the same."""
+    if len({(one.results["corpus"], tuple(one.results["targets"])) for one in runs}) > 1:
+        return frozenset()
+    return frozenset.intersection(*map(_rows, runs))
+
+
+def _means(runs: Sequence[Run], arms: Sequence[str]) -> dict[str, dict[str, float]]:
+    common = [arm for arm in arms if all(arm in one.results["arms"] for one in runs)]
+    found: dict[str, dict[str, float]] = {metric: {} for metric in AVERAGED}
+    for metric in AVERAGED:
+        for arm in common:
+            values = [one.results["arms"][arm][metric]["value"] for one in runs]
+            if None not in values:
+                found[metric][arm] = sum(values) / len(values)
+    return found
+
+
+def _differences(
+    runs: Sequence[Run], arms: Sequence[str], shared: frozenset[Row]
+) -> tuple[Mapping[str, Any], ...]:
+    """Every arm of every further run against the same arm of the first, on the shared rows."""
+    first = runs[0]
+    made = [
+        _difference(one, first, arm, shared)
+        for one in runs[1:]
+        for arm in arms
+        if arm not in BEST and arm in one.arms and arm in first.arms
+    ]
+    corrected = holm([row["p"] for row in made])
+    return tuple({**row, "p_holm": p} for row, p in zip(made, corrected, strict=True))
+
+
+def _difference(one: Run, first: Run, arm: str, shared: frozenset[Row]) -> dict[str, Any]:
+    names = {utterance for utterance, *_ in shared}
+    both = [[r for r in run.arms[arm] if r.utterance in names] for run in (one, first)]
+    seeds = sorted(set.intersection(*({row.seed for row in rows} for rows in both)))
+    speakers = sorted({speaker for _, speaker, _ in shared})
+    counts = [
+        counts_by_speaker([row for row in rows if row.seed in seeds], speakers, seeds)
+        for rows in both
+    ]
+    found = paired_difference(counts[0], counts[1], "uar")
+    return {
+        "arm": arm,
+        "run": one.name,
+        "against": first.name,
+        "value": found.interval.value,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "method": found.interval.method,
+        "p": found.p,
+    }
+
+
+def _remarks(
+    runs: Sequence[Run], shared: frozenset[Row], means: Mapping[str, Mapping[str, float]]
+) -> list[str]:
+    told = []
+    if shared:
+        left = {one.name: len(_rows(one) - shared) for one in runs}
+        lost = [f"{name} {count}" for name, count in left.items() if count]
+        told.append(f"differences are of the {counted(len(shared), 'utterance')} of all runs")
+        told += [f"left out, because not all runs have them: {', '.join(lost)}"] * bool(lost)
+    elif means:
+        told.append(
+            "every run has a corpus of its own: means over corpora, without an interval, because "
+            "these corpora are no sample of corpora"
+        )
+    else:
+        told.append("corpora, classes or labels differ: no difference between runs is computed")
+    for what in ("protocol", "folds"):
+        values = {str(one.results["facts"].get(what)) for one in runs}
+        if shared and len(values) > 1:
+            told.append(f"the runs differ in {what}: {', '.join(sorted(map(plain, values)))}")
+    for name in ("trials", "seeds"):
+        values = {str((one.results["facts"].get("study") or {}).get(name)) for one in runs}
+        if len(values) > 1:
+            told.append(f"the runs differ in {name}: {', '.join(sorted(values))}")
+    return told

@@ -1,0 +1,123 @@
+"""Runs side by side, for a terminal, as Markdown and as one HTML file."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from encoders.store import write_atomically
+from experiments.reporting.caveats import badges
+from experiments.reporting.side_by_side import AVERAGED, Beside, Run
+from experiments.reporting.wording import (
+    ABSENT,
+    METRICS,
+    arm_name,
+    p_number,
+    percent,
+    signed,
+    span,
+)
+from experiments.templates import template
+from fusion.escaping import escape_markdown, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Rows = list[list[str]]
+DIFFERENCES = ["difference in UAR, points", "value", "95 %", "p", "p (Holm)"]
+
+
+def scores_table(found: Beside) -> Rows:
+    """A head, what each run is, and UAR with its interval by arm and run."""
+    head = ["", *(one.name for one in found.runs)]
+    about = [[name, *(tell(one) for one in found.runs)] for name, tell in _ABOUT.items()]
+    arms = [[arm_name(arm), *(_cell(one, arm) for one in found.runs)] for arm in found.arms]
+    return [head, *about, *arms]
+
+
+def differences_table(found: Beside) -> Rows:
+    """Every arm of the further runs against the first run's; empty where rows differ."""
+    return [
+        [
+            f"{arm_name(row['arm'])}: {row['run']} against {row['against']}",
+            *(signed(row["value"]), span(row), p_number(row["p"]), p_number(row["p_holm"])),
+        ]
+        for row in found.differences
+    ]
+
+
+def means_table(found: Beside) -> Rows:
+    """Mean over corpora by arm and metric; empty where runs share a corpus."""
+    arms = dict.fromkeys(arm for values in found.means.values() for arm in values)
+    return [
+        [arm_name(arm), *(percent(found.means[metric].get(arm)) for metric in AVERAGED)]
+        for arm in arms
+    ]
+
+
+def print_beside(found: Beside, console: "Console") -> None:
+    """The tables and remarks for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    for head, rows in _tables(found):
+        table = Table(box=None, pad_edge=False)
+        for name in head:
+            table.add_column(Text(name), overflow="fold")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        console.print(table)
+        console.print()
+    for remark in found.remarks:
+        console.print(Text(remark))
+
+
+def write_beside(found: Beside, folder: Path) -> None:
+    """``runs.html`` and ``runs.md`` in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page = template("runs.html.j2").render(
+        runs=found.runs, tables=_tables(found), remarks=found.remarks
+    )
+    write_atomically(folder / "runs.html", page.encode())
+    write_atomically(folder / "runs.md", _markdown(found).encode())
+
+
+def _markdown(found: Beside) -> str:
+    say, lines = escape_markdown, []
+    for head, rows in _tables(found):
+        body = [head, ["---"] * len(head), *([say(cell) for cell in row] for row in rows)]
+        lines += [*(f"| {' | '.join(row)} |" for row in body), ""]
+    return "\n".join([*lines, *(f"- {say(remark)}" for remark in found.remarks)]) + "\n"
+
+
+def _tables(found: Beside) -> list[tuple[list[str], Rows]]:
+    head, *rows = scores_table(found)
+    tables = [
+        (["UAR in %, with 95 % intervals", *head[1:]], rows),
+        (DIFFERENCES, differences_table(found)),
+        (["mean over corpora, %", *(METRICS[metric] for metric in AVERAGED)], means_table(found)),
+    ]
+    return [table for table in tables if table[1]]
+
+
+def _cell(run: Run, arm: str) -> str:
+    if arm not in run.results["arms"]:
+        return ABSENT
+    uar: Mapping[str, Any] = run.results["arms"][arm]["uar"]
+    between = span(uar)
+    return percent(uar["value"]) + ("" if between == ABSENT else f" ({between})")
+
+
+def _study(run: Run, name: str) -> str:
+    return plain((run.results["facts"].get("study") or {}).get(name, ABSENT))
+
+
+_ABOUT: Mapping[str, Callable[[Run], str]] = {
+    "corpus": lambda run: plain(run.results["corpus"]),
+    "utterances": lambda run: str(run.results["rows"]["used"]),
+    "speakers": lambda run: str(run.results["rows"]["speakers"]),
+    "folds": lambda run: plain(run.results["facts"].get("protocol", ABSENT)),
+    "audio": lambda run: _study(run, "audio"),
+    "text": lambda run: _study(run, "text"),
+    "trials, seeds": lambda run: f"{_study(run, 'trials')}, {_study(run, 'seeds')}",
+    "marks": lambda run: "; ".join(badges(run.results)) or ABSENT,
+}
