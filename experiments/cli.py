@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments import cli_cache, cli_interview, cli_models
+from experiments import cli_ablate, cli_cache, cli_interview, cli_models
 from experiments.config import OptionError
 from experiments.terminal import bars, console, errors, leave
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_models.app, name="models")
 app.command()(cli_interview.interview)
+app.command()(cli_ablate.ablate)
 
 Corpus = Annotated[
     list[str] | None,

@@ -14,7 +14,7 @@ from experiments.comparing.certify import certificate_lines, first_look, second_
 from experiments.comparing.contamination import check_unseen, remarks, scored_rows
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.finetuned import is_finetuned
-from experiments.comparing.fitting import code_hash, final_model, fit_all
+from experiments.comparing.fitting import code_hash, final_model
 from experiments.comparing.inputs import (
     Inputs,
     check_sequences,
@@ -26,6 +26,7 @@ from experiments.comparing.inputs import (
 from experiments.comparing.plan import Plan, make_folds, make_plan, warnings_of
 from experiments.comparing.published import find_published
 from experiments.comparing.rows import labelled
+from experiments.comparing.variation import AS_IT_IS, Variation
 from experiments.comparing.views import Bench, check_shared, train_encoders
 from experiments.comparing.words import find_words
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
@@ -89,8 +90,9 @@ def compare(
     jobs: int | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
+    variation: Variation = AS_IT_IS,
 ) -> Outcome:
-    """Run a study and write its folder.
+    """Run a study and write its folder; a cell of an ablation is a ``variation`` of it.
 
     Raises:
         CorpusError, ConfigError, SplitError, MissingWeightsError: before work starts; nothing is
@@ -99,7 +101,7 @@ def compare(
     tell = notify or (lambda _line: None)
     corpus = load_corpus(study)
     protocol = study.folds or corpus.folds
-    rows = rows_of(labelled(corpus), protocol)
+    rows = variation.rows(rows_of(labelled(corpus), protocol))
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
@@ -116,10 +118,10 @@ def compare(
         tell(line)
     store = default_store()
     source = study.transcript if reads_words(study, arms, published) else "gold"
-    words = find_words(rows, source, study.asr, store, progress)
+    words = variation.words(find_words(rows, source, study.asr, store, progress), rows)
     inputs = gather(corpus, rows, words, study, arms, store, progress, published)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
-    plan = make_plan(corpus, inputs, study, arms)
+    plan = variation.plan(make_plan(corpus, inputs, study, arms), study, store, progress)
     certificate = second_look(evidence, plan)
     scored = scored_rows(inputs.utterances, plan.folds)
     dirty = (
@@ -127,21 +129,24 @@ def compare(
         *check_shared(study, plan),
     )
     plan = train_encoders(Bench(corpus, plan, store, progress, tell, bool(dirty)))
-    inputs = plan.inputs
-    run = _run_id(study, inputs)
-    fits = fit_all(plan, store.root / "fits" / run, jobs, progress)
+    run = _run_id(study, plan.inputs, variation.identity)
+    if (kept := variation.finished(folder, run)) is not None:
+        return Outcome(folder, kept, plan.inputs.failures)
+    fits = variation.fit(plan, store.root / "fits" / run, jobs, progress)
     tell(f"{fits.trained} fits trained, {fits.cached} from the cache")
     scores = fits.scores
     rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, scores)))
     notes = (*notes, *(line for one in published.values() for line in one.warnings))
-    told = (*remarks(inputs.modalities, dirty), *corpus.notes, *notes, *inputs.warnings)
-    facts = _facts(run, corpus, study, plan, scores, told, bool(dirty), certificate)
+    told = (*remarks(plan.inputs.modalities, dirty), *corpus.notes, *notes, *plan.inputs.warnings)
+    facts = variation.facts(
+        _facts(run, corpus, study, plan, scores, told, bool(dirty), certificate), fits
+    )
     results = summarise(rows_out, facts)
     favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
-    whole = favourite if not plan.trained else None
+    whole = favourite if variation.leaves_model and not plan.trained else None
     model = None if whole is None else final_model(plan, corpus, whole, store.root / "fits" / run)
     write_run(folder, study, model, rows_out, results, plan)
-    return Outcome(folder, results, inputs.failures)
+    return Outcome(folder, results, plan.inputs.failures)
 
 
 def check_writable(folder: Path) -> None:
@@ -174,7 +179,7 @@ def _config_hash(study: Study) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _run_id(study: Study, inputs: Inputs) -> str:
+def _run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
     """Hash of configuration, encoders, rows with their content, and the code that trains heads."""
     rows = [
         (
@@ -185,6 +190,7 @@ def _run_id(study: Study, inputs: Inputs) -> str:
     ]
     inputs_by_name = dict(inputs.identity)
     content = {"study": asdict(study), "inputs": inputs_by_name, "rows": rows, "code": code_hash()}
+    content |= {"varied": dict(varied)} if varied else {}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -97,11 +97,21 @@ def _scores(
     return score(fitted, view.data, fold, budget.seeds)
 
 
-def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
+#: Names the file of a fit by its arm, its fold and what its heads see.
+Place = Callable[[str, Fold, Sequence[View]], Path]
+
+
+def fit_all(
+    plan: Plan,
+    work: Path,
+    jobs: int | None,
+    progress: Progress | None,
+    place: Place | None = None,
+) -> Fits:
     """Scores of every arm in every fold, late fusion last, from those of the others.
 
     Fits are kept under ``work``, whose name is the hash of everything that they depend on, so
-    that an interrupted command goes on, and a repeated one trains nothing twice.
+    that an interrupted command goes on, and a repeated one trains nothing twice; or at ``place``.
     """
     trained = [arm for arm in plan.arms if arm_of(arm).head not in ("late", "published")]
     # Attention takes longest, so it is dealt out first.
@@ -109,10 +119,10 @@ def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None)
     scores, left = [], []
     for arm in trained:
         for fold, views in zip(plan.folds, plan.views, strict=True):
-            part = _part(work, arm, fold)
+            own = views.halves if ARMS[arm].crossfitted else (views.whole,)
+            part = _part(work, arm, fold) if place is None else place(arm, fold, own)
             kept = load_scores(part, arm, fold.name)
             if kept is None:
-                own = views.halves if ARMS[arm].crossfitted else (views.whole,)
                 left.append(delayed(fit_fold)(arm, own, fold, plan.budget, part))
             else:
                 scores.append(kept)
