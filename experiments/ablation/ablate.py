@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.extraction import Failure, Progress
-from experiments.ablation.cells import Cell, NoiseIn
+from experiments.ablation.cells import Cell, Noise, NoiseIn
 from experiments.ablation.common import Common, check_ready, common_rows
 from experiments.ablation.grid import Grid, Over, make_grid
 from experiments.ablation.scores import CellRows, read_cell
@@ -20,6 +20,8 @@ from experiments.comparing.rows import labelled
 from experiments.config import Study
 from fusion.escaping import counted
 from fusion.splitting.splits import rows_of
+
+NO_NOISE = Noise("white", 0.0, "both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,10 @@ def _run(
     progress: Progress | None,
     tell: Notify,
 ) -> _Ran:
-    varied = Varied(cell, common.rows if grid.comparable else None)
+    # Noise in tests alone leaves the heads as they are.
+    keeps = any((c.draft.changes.noise or NO_NOISE).side == "test" for c in grid.cells)
+    rows = common.rows if grid.comparable else None
+    varied = Varied(cell, rows, keeps_heads=keeps)
     place = cells_folder(folder) / cell.folder
     outcome = compare(cell.draft.study, out=place, jobs=jobs, progress=progress, variation=varied)
     fits = varied.fits

@@ -8,16 +8,16 @@ the arm's heads read it, their classes, the folds and the budget, and of the cod
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 
-from experiments.comparing.fitting import Fits, Place, code_hash
+from experiments.comparing.fitting import Fits, Place, Spot, code_hash
 from experiments.comparing.plan import Plan, Views
-from fusion.arms import FoldScores, arm_of
+from fusion.arms import arm_of
 from fusion.batch import Dataset, ModalityBatch
 from fusion.crossfit import View
 from fusion.splitting.splits import Fold
@@ -27,19 +27,29 @@ SHARED = "shared"
 ABSENT = b"missing"
 
 
-def place_of(plan: Plan, root: Path) -> Place:
-    """Where the fits of a plan lie below ``root``."""
+def place_of(plan: Plan, root: Path, count: int, *, keep_heads: bool) -> Place:
+    """Where the fits of a plan lie below ``root``.
+
+    ``count`` are the rows of a dataset that is not doubled (:func:`scored_on`). With ``keep_heads``
+    heads have a place that does not depend on the rows that they score.
+    """
     rows = _RowDigests()
     budget = json.dumps(
         [plan.budget.trials, plan.budget.seeds, plan.budget.study_seed, dict(plan.budget.fixed)],
         sort_keys=True,
     )
 
-    def place(arm: str, fold: Fold, views: Sequence[View]) -> Path:
+    def place(arm: str, fold: Fold, views: Sequence[View]) -> Spot:
         digest = hashlib.sha256(f"{code_hash()}|{arm}|{fold.name}|{budget}".encode())
-        for view in views:
-            _add_view(digest, arm, view, fold, rows)
-        return root / "fits" / SHARED / f"{arm}-{digest.hexdigest()[:32]}.npz"
+        reads = [_Read(view.data, arm, rows, count) for view in views]
+        for view, read in zip(views, reads, strict=True):
+            read.add_training(digest, view)
+        trained = digest.hexdigest()[:32]
+        for view, read in zip(views, reads, strict=True):
+            read.add(digest, view.data.index(fold.test), places=True)
+        folder, keep = root / "fits" / SHARED, keep_heads and not arm_of(arm).crossfitted
+        heads = folder / f"{arm}-{trained}.safetensors" if keep else None
+        return Spot(folder / f"{arm}-{digest.hexdigest()[:32]}.npz", heads)
 
     return place
 
@@ -68,24 +78,34 @@ def _row_digest(batch: ModalityBatch, row: int) -> bytes:
     return hashlib.sha256(f"{own.shape}".encode() + own.tobytes()).digest()
 
 
-def _add_view(digest: "hashlib._Hash", arm: str, view: View, fold: Fold, rows: _RowDigests) -> None:
-    data = view.data
-    read = [data.inputs[name] for name in arm_of(arm).inputs]
-    digest.update(json.dumps([len(data.targets), *((b.dim, b.layers) for b in read)]).encode())
-    known = [rows.of(batch) for batch in read]
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What an arm reads of a dataset whose rows may be there twice."""
 
-    def add(index: Int64[np.ndarray, "some"], *, places: bool) -> None:
+    data: Dataset
+    arm: str
+    rows: _RowDigests
+    count: int
+
+    def add_training(self, digest: "hashlib._Hash", view: View) -> None:
+        """Add what heads are trained, stopped and selected on."""
+        read = self.data.of(arm_of(self.arm).inputs)
+        shape = [len(self.data.targets), *((one.dim, one.layers) for one in read)]
+        digest.update(json.dumps(shape).encode())
+        for inner in view.inner.folds:
+            self.add(digest, self.data.index(inner.train), places=False)
+            self.add(digest, self.data.index(inner.dev), places=True)
+
+    def add(
+        self, digest: "hashlib._Hash", index: Int64[np.ndarray, "some"], *, places: bool
+    ) -> None:
+        """Add rows with their classes; places of rows that are scored are kept with the scores."""
+        known = [self.rows.of(one) for one in self.data.of(arm_of(self.arm).inputs)]
         digest.update(b"|")
         for row in index:
-            # Places of rows that are scored are stored with the scores.
-            digest.update(f"{row if places else ''}:{data.truth[row]}".encode())
+            digest.update(f"{row % self.count if places else ''}:{self.data.truth[row]}".encode())
             for own in known:
                 digest.update(own[row])
-
-    for inner in view.inner.folds:
-        add(data.index(inner.train), places=False)
-        add(data.index(inner.dev), places=True)
-    add(data.index(fold.test), places=True)
 
 
 # ---------------------------------------------------------------- other rows where it is scored
@@ -112,12 +132,12 @@ def scored_on(plan: Plan, other: Dataset) -> Plan:
 
 
 def counted_once(fits: Fits, count: int) -> Fits:
-    """Scores of :func:`scored_on` with their rows as those of the first dataset."""
-    return replace(fits, scores=tuple(_once(one, count) for one in fits.scores))
+    """Scores with their rows as those of a dataset that is not doubled.
 
-
-def _once(scores: FoldScores, count: int) -> FoldScores:
-    return replace(scores, test=scores.test - count)
+    A fit may have been made by a cell that doubled its rows and be read by one that did not.
+    """
+    scores = tuple(replace(one, test=one.test % count) for one in fits.scores)
+    return replace(fits, scores=scores)
 
 
 def _second(name: str) -> str:

@@ -83,6 +83,7 @@ def page(found: Ablation, told: Told) -> str:
         figure=Markup(draw(found, told)),
         figure_narrow=Markup(draw(found, told, narrow=True)),
         left_out_arms=[] if alone else [arm_name(arm) for arm in arms if arm not in shown],
+        tested=sum(not row.same for row in told.differences),
         names=[factor.name for factor in found.grid.factors],
         rows=list(_rows(told)),
         comparable=found.grid.comparable,
@@ -139,7 +140,8 @@ def _rows(told: Told) -> Iterator[Row]:
     before = None
     for one in told.summaries:
         difference = by.get((id(one.cell), one.arm))
-        yield _row(one, None if difference is None else as_mapping(difference), before)
+        told_of = None if difference is None or difference.same else as_mapping(difference)
+        yield _row(one, told_of, before)
         before = one
 
 

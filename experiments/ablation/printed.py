@@ -56,7 +56,9 @@ def _row(one: Summary, difference: Compared | None) -> list[str]:
     values = [plain(value) for value in one.cell.values.values()]
     told = "reference" if one.cell.reference else ABSENT
     p = ABSENT
-    if difference is not None:
+    if difference is not None and difference.same:
+        told = "the same"
+    elif difference is not None:
         about = as_mapping(difference)
         between = span(about)
         told = signed(about["value"]) + ("" if between == ABSENT else f" ({between})")

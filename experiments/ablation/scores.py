@@ -1,8 +1,9 @@
 """Every number of an ablation, computed from the predictions that its cells left on disk."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,13 +63,18 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """UAR of an arm in a cell minus that in the reference cell, on the same rows."""
+    """UAR of an arm in a cell minus that in the reference cell, on the same rows.
+
+    ``same``: the factor does not reach the arm, whose predictions are those of the reference; that
+    is no test, and counts for none in Holm's correction.
+    """
 
     cell: Cell
     arm: str
     against: str
     found: Difference
     p_holm: float | None
+    same: bool = False
 
 
 def read_cell(folder: Path, cell: Cell) -> CellRows:
@@ -142,12 +148,12 @@ def differences(found: Sequence[CellRows]) -> list[Compared]:
         if one is not start
         for arm, other in _partners(one, start)
     ]
-    made = [(one, arm, other, _difference(one.arms[arm], rows)) for one, arm, rows, other in pairs]
-    corrected = holm([difference.p for *_, difference in made])
-    return [
-        Compared(one.cell, arm, other, difference, p)
-        for (one, arm, other, difference), p in zip(made, corrected, strict=True)
+    made = [
+        Compared(one.cell, arm, other, *_difference(one.arms[arm], rows))
+        for one, arm, rows, other in pairs
     ]
+    corrected = holm([None if row.same else row.found.p for row in made])
+    return [replace(row, p_holm=p) for row, p in zip(made, corrected, strict=True)]
 
 
 def _partners(one: CellRows, start: CellRows) -> list[tuple[str, str]]:
@@ -157,10 +163,21 @@ def _partners(one: CellRows, start: CellRows) -> list[tuple[str, str]]:
     return [(arm, arm) for arm in one.arms if arm in start.arms]
 
 
-def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> Difference:
+class _Pair(NamedTuple):
+    found: Difference
+    p_holm: float | None
+    same: bool
+
+
+def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> _Pair:
+    scores = [
+        {(r.utterance, r.outer_fold, r.seed): r.scores for r in rows} for rows in (one, other)
+    ]
+    assert scores[0].keys() == scores[1].keys(), "cells have the same rows, folds and seeds"
+    if scores[0] == scores[1]:
+        same = Interval(0.0, None, None, "the same predictions: the factor does not reach this arm")
+        return _Pair(Difference(same, None, None), None, True)
     speakers = sorted({row.speaker for row in other})
     seeds = sorted({row.seed for row in other})
-    places = [{(r.utterance, r.outer_fold, r.seed) for r in rows} for rows in (one, other)]
-    assert places[0] == places[1], "cells have the same rows, folds and seeds"
     both = [counts_by_speaker(rows, speakers, seeds) for rows in (one, other)]
-    return paired_difference(both[0], both[1], "uar")
+    return _Pair(paired_difference(both[0], both[1], "uar"), None, False)

@@ -61,6 +61,7 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
             f"No difference is told over {factors}: UAR over other classes is another quantity. "
             "Each cell stands beside its own chance."
         )
+    compared = [row for row in compared if not row.same]
     shown = [row for row in compared if verdict(as_mapping(row)) in ("higher", "lower")]
     start = found.grid.reference
     if not compared:
@@ -83,12 +84,17 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
 
 def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     """What must be known beside the numbers."""
+    factors = " and ".join(plain(factor.told) for factor in found.grid.factors)
     lines = []
-    if compared:
+    tested = sum(not row.same for row in compared)
+    if tested:
         lines.append(
             f"differences are from the reference ({plain(found.grid.reference.title)}), "
-            f"exploratory, their p corrected for all {len(compared)} of them (Holm)"
+            f"exploratory, their p corrected for all {tested} of them (Holm)"
         )
+    same = list(dict.fromkeys(arm_name(row.arm) for row in compared if row.same))
+    if same:
+        lines.append(f"{', '.join(same)} said the same in some cells, which {factors} cannot reach")
     lines.append(
         "the highest cell is no choice of a model: it would be picked by its own test scores"
     )

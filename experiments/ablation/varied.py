@@ -14,6 +14,7 @@ from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.ablation.cells import Cell, Changes
 from experiments.ablation.fits import counted_once, place_of, scored_on
+from experiments.ablation.rehearing import heard_anew
 from experiments.ablation.subsets import with_speakers, without_words
 from experiments.ablation.words import with_errors
 from experiments.comparing.fitting import Fits, fit_all
@@ -26,22 +27,26 @@ from experiments.reporting.stored import read_results
 from fusion.batch import Dataset
 
 #: Modules whose change makes another cell of what they change.
-CHANGING = ("draws", "words", "subsets")
+CHANGING = ("draws", "words", "subsets", "noise", "hearing")
 
 
 class Varied(Variation):
     """What one cell changes; ``rows`` are those that all cells have, by id, None: all.
 
-    After a run ``fits`` tells how many were trained; it is None where the cell was finished before.
+    ``keeps_heads`` where other cells score other rows with the same heads. After a run ``fits``
+    tells how many were trained; it is None where the cell was finished before.
     """
 
     leaves_model = False
 
-    def __init__(self, cell: Cell, rows: frozenset[str] | None) -> None:
+    def __init__(
+        self, cell: Cell, rows: frozenset[str] | None, *, keeps_heads: bool = False
+    ) -> None:
         self.cell = cell
         self.kept_rows = rows
+        self.keeps_heads = keeps_heads
         self.fits: Fits | None = None
-        self.encoded = self.cached = 0
+        self.encoded = 0
         self._root: Path | None = None
         self._heard: Dataset | None = None
 
@@ -69,10 +74,14 @@ class Varied(Variation):
     def plan(
         self, plan: Plan, study: Study, store: EmbeddingStore, progress: Progress | None
     ) -> Plan:
-        """Fewer transcripts, fewer speakers."""
+        """Fewer transcripts and speakers, other recordings."""
         changes = self.changes
         self._root = store.root
-        self.encoded, self.cached = plan.inputs.encoded, plan.inputs.cached
+        self.encoded = plan.inputs.encoded
+        if changes.noise is not None or changes.time_pool is not None:
+            heard = heard_anew(plan, changes, store, progress)
+            self.encoded += heard.encoded
+            plan, self._heard = heard.plan, heard.scored
         if changes.missing:
             plan = without_words(plan, changes.missing, changes.seed)
         if changes.speakers is not None:
@@ -93,9 +102,10 @@ class Varied(Variation):
     def fit(self, plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
         """Fits of all arms, those taken from other cells that see the same."""
         assert self._root is not None
+        count = len(plan.inputs.data.ids)
         asked = plan if self._heard is None else scored_on(plan, self._heard)
-        fits = fit_all(asked, work, jobs, progress, place_of(asked, self._root))
-        self.fits = fits if self._heard is None else counted_once(fits, len(plan.inputs.data.ids))
+        place = place_of(asked, self._root, count, keep_heads=self.keeps_heads)
+        self.fits = counted_once(fit_all(asked, work, jobs, progress, place), count)
         return self.fits
 
     def facts(self, facts: RunFacts, fits: Fits) -> RunFacts:
