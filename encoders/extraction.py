@@ -126,7 +126,7 @@ def embed_audio(
     hints = KeyHints(store.root / "hints.json")
     sources = [AudioSource(u.id, u, hints) for u in utterances]
     try:
-        found = _embed("audio", sources, specs, store, device, progress)
+        found = embed_sources("audio", sources, specs, store, device, progress)
     finally:
         hints.save()
     heard = {u.id: hints.get(u) for u in utterances if u.id in found.keys}
@@ -144,17 +144,18 @@ def embed_text(
 ) -> Extraction:
     """Make sure that the store holds every transcript (by utterance id) under every spec."""
     sources = [TextSource(name, text) for name, text in texts.items()]
-    return _embed("text", sources, specs, store, device, progress)
+    return embed_sources("text", sources, specs, store, device, progress)
 
 
-def _embed(
+def embed_sources(
     kind: Kind,
     sources: Sequence[Source],
     specs: Sequence[Spec],
     store: EmbeddingStore,
-    device: str,
-    progress: Progress | None,
+    device: str = "cpu",
+    progress: Progress | None = None,
 ) -> Extraction:
+    """Make sure that the store holds every source, wherever it comes from, under every spec."""
     models = [SharedModel(list(group), store, device) for group in _by_model(specs)]
     keys: dict[str, str] = {}
     failures: list[Failure] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments import cli_cache, cli_interview, cli_models, cli_runs, cli_train
+from experiments import cli_ablate, cli_cache, cli_interview, cli_models, cli_runs, cli_train
 from experiments.cli_options import (
     SEEDS,
     TRIALS,
@@ -46,6 +46,7 @@ app = typer.Typer(
 app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_models.app, name="models")
 app.command()(cli_interview.interview)
+app.command()(cli_ablate.ablate)
 app.command()(cli_train.train)
 app.command()(cli_runs.report)
 app.command()(cli_runs.verify)

@@ -14,7 +14,7 @@ from experiments.comparing.certify import certificate_lines, first_look, second_
 from experiments.comparing.contamination import check_unseen, remarks, scored_rows
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.finetuned import is_finetuned
-from experiments.comparing.fitting import code_hash, final_model, fit_all
+from experiments.comparing.fitting import code_hash, final_model
 from experiments.comparing.inputs import (
     Inputs,
     check_sequences,
@@ -26,6 +26,7 @@ from experiments.comparing.inputs import (
 from experiments.comparing.plan import Plan, make_folds, make_plan, warnings_of
 from experiments.comparing.published import find_published
 from experiments.comparing.rows import labelled
+from experiments.comparing.variation import AS_IT_IS, Variation
 from experiments.comparing.views import Bench, check_shared, train_encoders
 from experiments.comparing.words import find_words
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
@@ -90,8 +91,11 @@ def compare(
     jobs: int | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
+    variation: Variation = AS_IT_IS,
 ) -> Outcome:
-    """Run a study and write its folder; trained heads are kept in ``fits`` [the cache].
+    """Run a study and write its folder; a cell of an ablation is a ``variation`` of it.
+
+    Trained heads are kept in ``fits`` [the cache].
 
     Raises:
         CorpusError, ConfigError, SplitError, MissingWeightsError: before work starts; nothing is
@@ -100,7 +104,7 @@ def compare(
     tell = notify or (lambda _line: None)
     corpus = load_corpus(study)
     protocol = study.folds or corpus.folds
-    rows = rows_of(labelled(corpus), protocol)
+    rows = variation.rows(rows_of(labelled(corpus), protocol))
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
@@ -117,10 +121,10 @@ def compare(
     for line in heavy_frames(study, arms, rows, store):
         tell(line)
     source = study.transcript if reads_words(study, arms, published) else "gold"
-    words = find_words(rows, source, study.asr, store, progress)
+    words = variation.words(find_words(rows, source, study.asr, store, progress), rows)
     inputs = gather(corpus, rows, words, study, arms, store, progress, published)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
-    plan = make_plan(corpus, inputs, study, arms)
+    plan = variation.plan(make_plan(corpus, inputs, study, arms), study, store, progress)
     certificate = second_look(evidence, plan)
     scored = scored_rows(inputs.utterances, plan.folds)
     dirty = (
@@ -128,21 +132,24 @@ def compare(
         *check_shared(study, plan),
     )
     plan = train_encoders(Bench(corpus, plan, store, progress, tell, bool(dirty)))
-    inputs = plan.inputs
-    run = _run_id(study, inputs)
+    run = _run_id(study, plan.inputs, variation.identity)
+    if (kept := variation.finished(folder, run)) is not None:
+        return Outcome(folder, kept, plan.inputs.failures)
     work = (fits or store.root / "fits") / run
-    fitted = fit_all(plan, work, jobs, progress)
+    fitted = variation.fit(plan, work, jobs, progress)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
     rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, fitted.scores)))
     notes = (*notes, *(line for one in published.values() for line in one.warnings))
-    told = (*remarks(inputs.modalities, dirty), *corpus.notes, *notes, *inputs.warnings)
-    facts = _facts(run, corpus, study, plan, fitted.scores, told, bool(dirty), certificate)
+    told = (*remarks(plan.inputs.modalities, dirty), *corpus.notes, *notes, *plan.inputs.warnings)
+    facts = variation.facts(
+        _facts(run, corpus, study, plan, fitted.scores, told, bool(dirty), certificate), fitted
+    )
     results = summarise(rows_out, facts)
     favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
-    whole = favourite if not plan.trained else None
+    whole = favourite if variation.leaves_model and not plan.trained else None
     model = None if whole is None else final_model(plan, corpus, whole, work)
     write_run(folder, study, model, rows_out, results, plan)
-    return Outcome(folder, results, inputs.failures)
+    return Outcome(folder, results, plan.inputs.failures)
 
 
 def check_writable(folder: Path) -> None:
@@ -175,7 +182,7 @@ def _config_hash(study: Study) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _run_id(study: Study, inputs: Inputs) -> str:
+def _run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
     """Hash of configuration, encoders, rows with their content, and the code that trains heads."""
     rows = [
         (
@@ -186,6 +193,7 @@ def _run_id(study: Study, inputs: Inputs) -> str:
     ]
     inputs_by_name = dict(inputs.identity)
     content = {"study": asdict(study), "inputs": inputs_by_name, "rows": rows, "code": code_hash()}
+    content |= {"varied": dict(varied)} if varied else {}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 

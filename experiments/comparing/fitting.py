@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from experiments.locks import alone
 from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score
 from fusion.batch import Dataset
 from fusion.crossfit import View, score_crossfitted
+from fusion.kept_heads import load_heads, save_heads
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
 from fusion.parts import load_scores, save_scores
@@ -69,11 +70,19 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def fit_fold(arm: str, views: Sequence[View], fold: Fold, budget: Budget, part: Path) -> FoldScores:
+def fit_fold(
+    arm: str,
+    views: Sequence[View],
+    fold: Fold,
+    budget: Budget,
+    part: Path,
+    heads: Path | None = None,
+) -> FoldScores:
     """Fit one arm in one outer fold, score it, and keep the scores under ``part``.
 
-    There is one view of the fold's rows, and two where heads are cross-fitted. Where the same
-    command runs twice at once, one fits and the other waits and reads.
+    With ``heads`` the heads are kept there too, and are not fitted where they are there. There is
+    one view of the fold's rows, and two where heads are cross-fitted. Where the same command runs
+    twice at once, one fits and the other waits and reads.
     """
     journal = part.with_suffix(".journal")
     with alone(part):
@@ -81,39 +90,67 @@ def fit_fold(arm: str, views: Sequence[View], fold: Fold, budget: Budget, part: 
         if kept is not None:
             return kept
         with one_thread():
-            scores = _scores(ARMS[arm], views, fold, budget, journal)
+            scores = _scores(ARMS[arm], views, fold, budget, journal, heads)
         save_scores(scores, part)
         journal.unlink(missing_ok=True)
     return scores
 
 
 def _scores(
-    arm: Arm, views: Sequence[View], fold: Fold, budget: Budget, journal: Path
+    arm: Arm,
+    views: Sequence[View],
+    fold: Fold,
+    budget: Budget,
+    journal: Path,
+    heads: Path | None,
 ) -> FoldScores:
     if arm.crossfitted:
         return score_crossfitted(arm, views, fold, budget, journal)
     (view,) = views
-    fitted = fit_arm(arm, view.data, view.inner, budget, journal)
+    kept = load_heads(heads, arm, view.data, view.inner, budget.seeds) if heads else None
+    fitted = kept or fit_arm(arm, view.data, view.inner, budget, journal)
+    if heads and kept is None:
+        save_heads(fitted, heads)
     return score(fitted, view.data, fold, budget.seeds)
 
 
-def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where scores of a fit are kept, and where its heads are, None: nowhere."""
+
+    part: Path
+    heads: Path | None = None
+
+
+#: Finds the spot of a fit by its arm, its fold and what its heads see.
+Place = Callable[[str, Fold, Sequence[View]], Spot]
+
+
+def fit_all(
+    plan: Plan,
+    work: Path,
+    jobs: int | None,
+    progress: Progress | None,
+    place: Place | None = None,
+) -> Fits:
     """Scores of every arm in every fold, late fusion last, from those of the others.
 
     Fits are kept under ``work``, whose name is the hash of everything that they depend on, so
-    that an interrupted command goes on, and a repeated one trains nothing twice.
+    that an interrupted command goes on, and a repeated one trains nothing twice; or at ``place``.
     """
     trained = [arm for arm in plan.arms if arm_of(arm).head not in ("late", "published")]
     # Attention takes longest, so it is dealt out first.
     trained.sort(key=lambda arm: ARMS[arm].head != "attention")
-    scores, left = [], []
+    scores, left, there = [], [], 0
     for arm in trained:
         for fold, views in zip(plan.folds, plan.views, strict=True):
-            part = _part(work, arm, fold)
-            kept = load_scores(part, arm, fold.name)
+            own = views.halves if ARMS[arm].crossfitted else (views.whole,)
+            spot = Spot(_part(work, arm, fold)) if place is None else place(arm, fold, own)
+            kept = load_scores(spot.part, arm, fold.name)
             if kept is None:
-                own = views.halves if ARMS[arm].crossfitted else (views.whole,)
-                left.append(delayed(fit_fold)(arm, own, fold, plan.budget, part))
+                there += spot.heads is not None and spot.heads.is_file()
+                task = (arm, own, fold, plan.budget, spot.part, spot.heads)
+                left.append(delayed(fit_fold)(*task))
             else:
                 scores.append(kept)
     cached = len(scores)
@@ -126,7 +163,7 @@ def fit_all(plan: Plan, work: Path, jobs: int | None, progress: Progress | None)
         scores += _late(plan, scores)
     scores += [one for whole in scores for one in whole.each_alone()]
     scores += _published(plan)
-    return Fits(tuple(scores), len(left), cached)
+    return Fits(tuple(scores), len(left) - there, cached + there)
 
 
 def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:

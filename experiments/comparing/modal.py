@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -9,12 +10,27 @@ from torch import Tensor
 from encoders.encoder import fingerprint_of
 from encoders.extraction import Extraction, Failure, Progress, embed_audio, embed_text
 from encoders.pooling import for_head
-from encoders.specs import Kind, Modality
+from encoders.specs import Kind, Modality, Spec
 from encoders.store import Embedding, EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.comparing.finetuned import Trainable
 from experiments.comparing.remarks import cuts, silence
 from experiments.comparing.words import Words
+
+
+class Hear(Protocol):
+    """Makes sure that the store holds every utterance under every spec."""
+
+    def __call__(
+        self,
+        utterances: Sequence[Utterance],
+        specs: Sequence[Spec],
+        store: EmbeddingStore,
+        *,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """The keys of the embeddings, and what it took."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +70,16 @@ def encoded(
     words: Words,
     store: EmbeddingStore,
     progress: Progress | None,
+    hear: Hear = embed_audio,
 ) -> Modal:
-    """Utterances under every encoder that is wanted, by the name of the input it is for."""
+    """Utterances under every encoder that is wanted, by the name of the input it is for.
+
+    ``hear`` embeds recordings; an ablation gives one that hears them in noise.
+    """
     specs = [found.encoder for found in wanted.values()]
     if kind == "audio":
         voiced = [u for u in utterances if u.audio is not None]
-        done = embed_audio(voiced, specs, store, progress=progress)
+        done = hear(voiced, specs, store, progress=progress)
     else:
         ids = [u.id for u in utterances if u.id in words.texts]
         texts = {name: words.texts[name] for name in ids}

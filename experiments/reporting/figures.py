@@ -198,10 +198,11 @@ def _draw_mark(root: Element, frame: _Frame, mark: Mark, top: int) -> None:
             ((high, y - 4), (high, y + 4)),
         ):
             line(root, start, end, f"arm {mark.kind}", colour).set("stroke-width", thick)
-    _symbol(root, mark.kind, frame.x(mark.value), y)
+    draw_symbol(root, mark.kind, frame.x(mark.value), y)
 
 
-def _symbol(root: Element, kind: str, x: float, y: float) -> None:
+def draw_symbol(root: Element, kind: str, x: float, y: float) -> None:
+    """The shape of a colour group, so that it is told without its colour."""
     shapes = {
         "text": f"M{x - 5},{y - 5}h10v10h-10z",
         "fused": f"M{x},{y - 7}l7,7l-7,7l-7,-7z",

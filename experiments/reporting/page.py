@@ -126,10 +126,10 @@ def command(study: Mapping[str, Any] | None) -> str | None:
         texts = list(map(str, value if several else [value]))
         texts = texts if name in first else [",".join(texts)]
         words += [f"--{name} {shlex.quote(plain(text))}" for text in texts]
-    return _folded(words)
+    return folded(words)
 
 
-def _folded(words: Sequence[str]) -> str:
+def folded(words: Sequence[str]) -> str:
     """Words of a command in lines that a shell reads as one; none is broken within an option."""
     lines = [words[0]]
     for word in words[1:]:

@@ -1,0 +1,1 @@
+"""Ablations: one factor at a time, everything else held fixed, and the page that tells of it."""

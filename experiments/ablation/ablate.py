@@ -1,0 +1,157 @@
+"""Run an ablation: every cell a comparison, on the same rows, folds, seeds and trials."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from encoders.extraction import Failure, Progress
+from experiments.ablation.cells import Cell, Noise, NoiseIn
+from experiments.ablation.grid import Grid, Over, make_grid
+from experiments.ablation.scores import CellRows, read_cell
+from experiments.ablation.shared_rows import Common, check_ready, common_rows
+from experiments.ablation.subsets import most_speakers
+from experiments.ablation.varied import Varied
+from experiments.comparing.comparison import Notify, check_writable, compare, load_corpus
+from experiments.comparing.plan import make_folds
+from experiments.comparing.rows import labelled
+from experiments.config import Study
+from fusion.escaping import counted
+from fusion.splitting.splits import rows_of
+
+NO_NOISE = Noise("white", 0.0, "both")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was computed, and what came from the cache."""
+
+    encoded: int
+    encoded_before: int
+    trained: int
+    trained_before: int
+    finished_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A finished ablation: its grid, the predictions of every cell, and what it took."""
+
+    folder: Path
+    study: Study = field(repr=False)
+    over: tuple[Over, ...]
+    side: NoiseIn
+    seed: int
+    grid: Grid = field(repr=False)
+    rows: tuple[CellRows, ...] = field(repr=False)
+    facts: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    left_out: int
+    cost: Cost
+    failures: tuple[Failure, ...]
+
+
+def ablate(
+    study: Study,
+    over: Sequence[Over],
+    *,
+    out: Path | None = None,
+    side: NoiseIn = "test",
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    notify: Notify | None = None,
+) -> Ablation:
+    """Run every cell of a grid and write its folder.
+
+    Raises:
+        OptionError, ConfigError, CorpusError, SplitError, MissingWeightsError: before work starts;
+            nothing is written then.
+    """
+    tell = notify or (lambda _line: None)
+    folder = out or Path("runs") / _hash(study, over, side, seed)
+    check_writable(folder)
+    grid = make_grid(study, over, side=side, seed=seed, most=_speakers(study, over))
+    for cell in grid.cells:
+        check_ready(cell.draft.study)
+    tell(f"{counted(len(grid.cells), 'cell')}, reference: {grid.reference.title}")
+    common = common_rows(grid.cells, progress)
+    tell(f"{common.encoded} encoded, {common.cached} from the cache")
+    from experiments.ablation.written import write_ablation
+
+    done = [_run(cell, grid, common, folder, jobs, progress, tell) for cell in grid.cells]
+    found = Ablation(
+        folder=folder,
+        study=study,
+        over=tuple(over),
+        side=side,
+        seed=seed,
+        grid=grid,
+        rows=tuple(read_cell(cells_folder(folder) / cell.folder, cell) for cell in grid.cells),
+        facts={cell.folder: ran.results for cell, ran in zip(grid.cells, done, strict=True)},
+        left_out=common.left_out if grid.comparable else 0,
+        cost=_cost(common, done),
+        failures=common.failures,
+    )
+    write_ablation(found)
+    return found
+
+
+def cells_folder(folder: Path) -> Path:
+    """Where the runs of the cells lie."""
+    return folder / "cells"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    results: Mapping[str, Any]
+    varied: Varied
+
+
+def _run(
+    cell: Cell,
+    grid: Grid,
+    common: Common,
+    folder: Path,
+    jobs: int | None,
+    progress: Progress | None,
+    tell: Notify,
+) -> _Ran:
+    # Noise in tests alone leaves the heads as they are.
+    keeps = any((c.draft.changes.noise or NO_NOISE).side == "test" for c in grid.cells)
+    rows = common.rows if grid.comparable else None
+    varied = Varied(cell, rows, keeps_heads=keeps)
+    place = cells_folder(folder) / cell.folder
+    outcome = compare(cell.draft.study, out=place, jobs=jobs, progress=progress, variation=varied)
+    fits = varied.fits
+    cost = "finished before" if fits is None else f"{fits.trained} fits trained, {fits.cached} kept"
+    tell(f"{cell.title}: {cost}")
+    return _Ran(outcome.results, varied)
+
+
+def _cost(common: Common, done: Sequence[_Ran]) -> Cost:
+    fits = [ran.varied.fits for ran in done if ran.varied.fits is not None]
+    return Cost(
+        encoded=common.encoded + sum(ran.varied.encoded for ran in done),
+        encoded_before=common.cached,
+        trained=sum(one.trained for one in fits),
+        trained_before=sum(one.cached for one in fits),
+        finished_before=len(done) - len(fits),
+    )
+
+
+def _hash(study: Study, over: Sequence[Over], side: NoiseIn, seed: int) -> str:
+    content = [asdict(study), [asdict(one) for one in over], side, seed]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _speakers(study: Study, over: Sequence[Over]) -> int:
+    """Training speakers that every fold has, where their number is ablated."""
+    if all(one.factor != "speakers" for one in over):
+        return 0
+    corpus = load_corpus(study)
+    protocol = study.folds or corpus.folds
+    rows = rows_of(labelled(corpus), protocol)
+    _, inner = make_folds(corpus, rows, protocol)
+    return most_speakers(inner, {row.id: row for row in rows})

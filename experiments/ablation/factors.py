@@ -1,0 +1,325 @@
+"""The factors that can be ablated: their names, values, and what of them is the reference."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+from encoders.names import parse_modality
+from encoders.specs import Kind
+from experiments.ablation import settings
+from experiments.ablation.cells import Changes, Draft, NoiseIn
+from experiments.ablation.encoder_options import (
+    check_has_options,
+    layer_count,
+    option_value,
+    with_option,
+)
+from experiments.ablation.settings import ASR, BOTH, CLEAN, EVERYONE, GOLD, LEVELS, WER
+from experiments.comparing.inputs import FEATURES
+from experiments.config import FINETUNED, ConfigError, OptionError, Study
+from fusion.networks.head import Hyperparameters
+
+#: Options of an encoder, by the short name of their factor.
+SHORT = {"layer": "layer", "pooling": "pooling", "window": "window", "hop": "hop"}
+#: Names of all factors, ``KEY`` standing for an option.
+NAMES = (
+    *("modality", "audio", "text", "head", "trials", "layer", "pooling", "window", "hop"),
+    *("audio@KEY", "text@KEY", "head@KEY", "time_pool", "labels", "transcript", "missing"),
+    *("speakers", "noise"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """One factor.
+
+    ``own`` is the study's own value, None where it has none; with ``anchored`` it is a cell whether
+    or not it is named. ``values`` are those of a command that names none. ``alone``: each cell is
+    about one arm. ``comparable`` is False where a score in one cell is another quantity than in the
+    next. ``ordered`` values are numbers, ``unit`` theirs. ``early`` ones are applied before others.
+    """
+
+    name: str
+    told: str
+    apply: Callable[[Draft, str], Draft]
+    own: str | None = None
+    anchored: bool = False
+    values: tuple[str, ...] = ()
+    tidy: Callable[[str], str] = str.strip
+    alone: bool = False
+    comparable: bool = True
+    ordered: bool = False
+    unit: str = ""
+    early: bool = False
+
+
+def find_factor(name: str, study: Study, side: NoiseIn) -> Factor:
+    """A factor by its name.
+
+    Raises:
+        OptionError: there is no such factor; ConfigError: it cannot be one of this study.
+    """
+    head, at, key = name.partition("@")
+    if at and head in ("audio", "text") and key:
+        return _option(name, cast(Kind, head), key, study)
+    if at and head == "head" and key:
+        return _hyperparameter(name, key, study)
+    if name in SHORT:
+        return _short(name, study)
+    makers: dict[str, Callable[[], Factor]] = {
+        "modality": lambda: _modality(study),
+        "head": lambda: _heads(study),
+        "audio": lambda: _encoder("audio", study),
+        "text": lambda: _encoder("text", study),
+        "trials": lambda: _trials(study),
+        "labels": lambda: _labels(study),
+        "transcript": lambda: _words(study),
+        "missing": _missing,
+        "speakers": _speakers,
+        "time_pool": _time_pool,
+        "noise": lambda: _noise(side),
+    }
+    if name not in makers:
+        near = difflib.get_close_matches(name, (*makers, *SHORT), n=2, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise OptionError(f"--over {name}: no such factor; {hint}known: {', '.join(NAMES)}")
+    return makers[name]()
+
+
+# ---------------------------------------------------------------- arms
+
+
+def _modality(study: Study) -> Factor:
+    fused = settings.fused_arm(Draft(study, Changes()))
+    return Factor(
+        name="modality",
+        told="modality",
+        apply=settings.set_arm,
+        values=(BOTH if fused == "concat" else fused, "audio", "text"),
+        alone=True,
+    )
+
+
+def _heads(study: Study) -> Factor:
+    flat = study.audio.startswith(FEATURES) or study.text.startswith(FEATURES)
+    sequences = () if flat else ("attention",)
+    return Factor(
+        name="head",
+        told="head of the fused arm",
+        apply=settings.set_arm,
+        values=("concat", "late", "gated", "lowrank", *sequences),
+        alone=True,
+    )
+
+
+# ---------------------------------------------------------------- encoders
+
+
+def _encoder(kind: Kind, study: Study) -> Factor:
+    own = study.audio if kind == "audio" else study.text
+    return Factor(
+        name=kind,
+        told=f"{kind} encoder",
+        apply=lambda draft, value: settings.set_encoder(draft, kind, value),
+        own=own,
+        early=True,
+    )
+
+
+def _option(name: str, kind: Kind, key: str, study: Study, told: str = "") -> Factor:
+    typed = study.audio if kind == "audio" else study.text
+    check_has_options(typed, kind, name)
+    own = option_value(typed, kind, key) if _has(typed, kind, key) else None
+    tidy = partial(_tidy_option, typed, kind, key)
+    return Factor(
+        name=name,
+        told=told or f"{key} of the {kind} encoder",
+        apply=lambda draft, value: settings.set_option(draft, kind, key, value),
+        own=own,
+        values=_option_values(typed, kind, key),
+        tidy=tidy,
+        ordered=key not in ("layer", "pooling"),
+        unit=next((unit for end, unit in (("_ms", "ms"), ("_s", "s"), ("_hz", "Hz"), ("_db", "dB"))
+                   if key.endswith(end)), ""),
+    )  # fmt: skip
+
+
+def _has(typed: str, kind: Kind, key: str) -> bool:
+    """Whether an encoder has an option; trained ones have more than can be told beforehand."""
+    if typed.startswith(FINETUNED):
+        return True
+    spec = parse_modality(typed, kind).encoder
+    return key in ("layer", "pooling") or key in spec.options or key == "weights"
+
+
+def _tidy_option(typed: str, kind: Kind, key: str, value: str) -> str:
+    """A value in the one way that it is written, read by the type of its option."""
+    value = value.strip()
+    if typed.startswith(FINETUNED):
+        return value
+    try:
+        return option_value(with_option(typed, key, value), kind, key)
+    except ValueError as error:
+        raise ConfigError(f"--over {kind}@{key} --values {value}: {error}") from error
+
+
+def _option_values(typed: str, kind: Kind, key: str) -> tuple[str, ...]:
+    if key not in ("layer", "pooling") or typed.startswith(FINETUNED):
+        return ()
+    modality = parse_modality(typed, kind)
+    if key == "layer":
+        count = layer_count(modality)
+        return () if count is None else (*map(str, range(count)), *(("mix",) if count > 1 else ()))
+    known = modality.encoder.statistics
+    return tuple(dict.fromkeys((*known, modality.encoder.default_pooling)))
+
+
+def _short(name: str, study: Study) -> Factor:
+    """Layer and pooling of the audio encoder; its window and hop, in whichever unit it has them."""
+    if name in ("layer", "pooling"):
+        return _option(name, "audio", name, study, f"{name} of the audio encoder")
+    check_has_options(study.audio, "audio", name)
+    typed = study.audio.removeprefix(FINETUNED)
+    options = parse_modality(typed.partition("@")[0], "audio").encoder.options
+    found = [key for key in (f"{name}_s", f"{name}_ms") if key in options]
+    if not found:
+        raise ConfigError(
+            f"--over {name}: --audio {study.audio} has no {name}; it has {', '.join(options)}, "
+            "each of which is a factor, as in --over audio@" + (options or ("pooling",))[0]
+        )
+    return _option(name, "audio", found[0], study, f"{name} of the audio encoder")
+
+
+# ---------------------------------------------------------------- budget and heads
+
+
+def _trials(study: Study) -> Factor:
+    return Factor(
+        name="trials",
+        told="trials per arm and fold",
+        apply=settings.set_trials,
+        own=str(study.trials),
+        values=("0", "5", "20"),
+        ordered=True,
+    )
+
+
+def _hyperparameter(name: str, key: str, study: Study) -> Factor:
+    known = Hyperparameters.__dataclass_fields__
+    if key not in known:
+        raise ConfigError(f"--over {name}: heads have no {key}; they have {', '.join(known)}")
+    fixed = dict(one.partition("=")[::2] for one in study.head or ())
+    return Factor(
+        name=name,
+        told=f"{key} of heads",
+        apply=lambda draft, value: settings.set_head(draft, key, value),
+        own=fixed.get(key),
+        ordered=key != "loss",
+    )
+
+
+# ---------------------------------------------------------------- data
+
+
+def _labels(study: Study) -> Factor:
+    return Factor(
+        name="labels",
+        told="classes",
+        apply=settings.set_labels,
+        own=None if study.labels is None else ",".join(study.labels),
+        tidy=lambda value: ",".join(part.strip() for part in value.split(",")),
+        comparable=False,
+        early=True,
+    )
+
+
+def _words(study: Study) -> Factor:
+    def tidy(value: str) -> str:
+        value = value.strip()
+        if value.removeprefix(WER)[:1].isdigit() or value.startswith((WER, ".")):
+            rate = settings.share(value.removeprefix(WER), "word error rate")
+            return f"{WER}{rate:g}" if rate else GOLD
+        return study.asr if value == ASR else value
+
+    return Factor(
+        name="transcript",
+        told="transcript",
+        apply=settings.set_words,
+        own=study.asr if study.transcript == "asr" else GOLD,
+        anchored=True,
+        values=(GOLD, *(f"{WER}{rate}" for rate in ("0.1", "0.2", "0.4"))),
+        tidy=tidy,
+    )
+
+
+def _missing() -> Factor:
+    return Factor(
+        name="missing",
+        told="share of transcripts taken away",
+        apply=settings.set_missing,
+        own="0",
+        anchored=True,
+        values=("0", "0.25", "0.5", "0.75"),
+        tidy=lambda value: f"{settings.share(value.strip(), 'missing share'):g}",
+        ordered=True,
+    )
+
+
+def _speakers() -> Factor:
+    return Factor(
+        name="speakers",
+        told="training speakers per fold",
+        apply=settings.set_speakers,
+        own=EVERYONE,
+        anchored=True,
+        ordered=True,
+    )
+
+
+def _time_pool() -> Factor:
+    return Factor(
+        name="time_pool",
+        told="frames of sequences joined into one",
+        apply=settings.set_time_pool,
+        own="4",
+        values=("1", "2", "4", "8"),
+        ordered=True,
+    )
+
+
+def _noise(side: NoiseIn) -> Factor:
+    where = "in test rows only" if side == "test" else "in training and test rows"
+    return Factor(
+        name="noise",
+        told=f"noise {where}",
+        apply=lambda draft, value: settings.set_noise(draft, side, value),
+        own=CLEAN,
+        anchored=True,
+        values=tuple(f"white:{level}" for level in LEVELS["white"]),
+        tidy=lambda value: _tidy_noise(value, side),
+    )
+
+
+def _tidy_noise(value: str, side: NoiseIn) -> str:
+    value = value.strip()
+    if value == CLEAN:
+        return value
+    noise = settings.parse_noise(value, side)
+    return f"{noise.kind}:{noise.level:g}"
+
+
+def expanded(factor: Factor, values: Sequence[str]) -> list[str]:
+    """Values with ``white``, ``babble`` and ``reverb`` alone standing for all of their levels."""
+    if factor.name != "noise":
+        return list(values)
+    return [
+        one
+        for value in values
+        for one in (
+            [f"{value.strip()}:{level}" for level in LEVELS[value.strip()]]
+            if value.strip() in LEVELS
+            else [value]
+        )
+    ]

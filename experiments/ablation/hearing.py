@@ -1,0 +1,197 @@
+"""Recordings heard through noise: other samples, so another content key and another embedding."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from encoders.audio import Audio, read_utterance
+from encoders.extraction import Extraction, Progress, embed_sources
+from encoders.hints import KeyHints
+from encoders.rows import parse_json
+from encoders.specs import Spec
+from encoders.store import EmbeddingStore, audio_key, make_folder, write_atomically
+from encoders.utterance import Utterance
+from experiments.ablation.cells import Noise
+from experiments.ablation.draws import generator
+from experiments.ablation.noise import (
+    BABBLE_S,
+    VOICES,
+    babble,
+    reverberated,
+    stretch,
+    white,
+    with_noise,
+)
+from experiments.ablation.subsets import shuffled
+from experiments.config import ConfigError
+from fusion.splitting.splits import Fold, speaker_of
+
+#: The file below the cache that says which content key a noisy recording has.
+HINTS = "noise.json"
+#: Other speakers without whom there is no babble: one is a competing talker.
+FEWEST = 2
+#: Version of what noise does to samples.
+NUMERICS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Whom a speaker hears in babble: recordings by voice, of others on the same side."""
+
+    voices: tuple[tuple[Utterance, ...], ...]
+
+
+class NoisyEar:
+    """Makes sure that the store holds recordings as they are heard through a noise."""
+
+    def __init__(self, noise: Noise, seed: int, crowds: Mapping[str, Crowd]) -> None:
+        self.noise, self.seed, self.crowds = noise, seed, crowds
+        self._tracks: dict[str, Audio] = {}
+
+    def __call__(
+        self,
+        utterances: Sequence[Utterance],
+        specs: Sequence[Spec],
+        store: EmbeddingStore,
+        *,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Noisy keys and embeddings; a hint spares decoding what is known."""
+        hints = KeyHints(store.root / "hints.json")
+        known = _read_hints(store)
+        before = len(known)
+        sources = [_Source(u.id, u, self, hints, known) for u in utterances]
+        try:
+            return embed_sources("audio", sources, specs, store, progress=progress)
+        finally:
+            if len(known) > before:
+                make_folder(store.root)
+                content = {**_read_hints(store), **known}
+                write_atomically(store.root / HINTS, json.dumps(content).encode())
+
+    def name(self, utterance: Utterance, hints: KeyHints) -> str | None:
+        """What the noisy samples depend on, as a hash; None where some file is not known yet."""
+        crowd = self.crowds.get(speaker_of(utterance), Crowd(()))
+        heard = [hints.get(one) for one in (utterance, *(u for v in crowd.voices for u in v))]
+        if any(one is None for one in heard):
+            return None
+        keys = [one.key for one in heard if one is not None]
+        noise = (self.noise.kind, self.noise.level, self.seed, utterance.id, NUMERICS_VERSION)
+        return hashlib.sha256(json.dumps([noise, keys]).encode()).hexdigest()
+
+    def hear(self, utterance: Utterance) -> Audio:
+        """The recording through the noise.
+
+        Raises:
+            AudioError: it, or one of the crowd, cannot be read.
+        """
+        clean = read_utterance(utterance)
+        speech, rate = clean.samples.astype(np.float64), clean.sample_rate_hz
+        # The level is no part of the draw: louder noise is the same noise.
+        random = generator(self.noise.kind, self.seed, utterance.id)
+        if self.noise.kind == "reverb":
+            heard = reverberated(speech, rate, self.noise.level, random)
+        elif self.noise.kind == "white":
+            heard = with_noise(speech, white(len(speech), random), self.noise.level)
+        else:
+            track = self._track(speaker_of(utterance), rate)
+            heard = with_noise(speech, stretch(track, len(speech), rate, random), self.noise.level)
+        return Audio(heard.astype(np.float32), rate)
+
+    def _track(self, speaker: str, rate: int) -> Audio:
+        if speaker not in self._tracks:
+            voices = [[read_utterance(one) for one in own] for own in self.crowds[speaker].voices]
+            self._tracks[speaker] = babble(voices, rate)
+        return self._tracks[speaker]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A noisy recording for :func:`encoders.extraction.embed_sources`."""
+
+    id: str
+    utterance: Utterance
+    ear: NoisyEar
+    hints: KeyHints
+    known: dict[str, str] = field(repr=False)
+
+    def peek(self) -> str | None:
+        """Key from a hint."""
+        name = self.ear.name(self.utterance, self.hints)
+        return None if name is None else self.known.get(name)
+
+    def load(self) -> tuple[str, Audio | str]:
+        """Make the noisy recording."""
+        audio = self.ear.hear(self.utterance)
+        key = audio_key(audio)
+        name = self.ear.name(self.utterance, self.hints)
+        if name is not None:
+            self.known[name] = key
+        return key, audio
+
+
+def _read_hints(store: EmbeddingStore) -> dict[str, str]:
+    try:
+        content = parse_json((store.root / HINTS).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {name: key for name, key in content.items() if isinstance(key, str) and len(key) == 64}
+
+
+# ---------------------------------------------------------------- whom one may hear
+
+
+def crowds(utterances: Sequence[Utterance], folds: Sequence[Fold], seed: int) -> dict[str, Crowd]:
+    """Other speakers for each speaker, who are on the same side of every fold.
+
+    Raises:
+        ConfigError: somebody who is scored has fewer than two such speakers.
+    """
+    side = _sides(utterances, folds)
+    said: dict[str, list[Utterance]] = {}
+    for one in utterances:
+        if one.audio is not None:
+            said.setdefault(speaker_of(one), []).append(one)
+    found, alone = {}, []
+    for speaker in said:
+        others = [name for name in said if name != speaker and side[name] == side[speaker]]
+        if len(others) < FEWEST:
+            alone.append(speaker)
+            continue
+        found[speaker] = _crowd(speaker, {name: said[name] for name in others}, seed)
+    if alone:
+        raise ConfigError(
+            f"--over noise, babble: {', '.join(sorted(alone)[:3])} ({len(alone)} in all) would "
+            f"hear fewer than {FEWEST} others who are tested in the same folds, and nobody of the "
+            "other side may be heard; use --folds groups, or white noise and reverberation"
+        )
+    return found
+
+
+def _sides(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[str, frozenset[str]]:
+    """On which side of which folds each speaker is; who is on two, as in leaky folds, is alone."""
+    by_row: dict[str, set[str]] = {one.id: set() for one in utterances}
+    for fold in folds:
+        for name, ids in (("train", fold.train), ("dev", fold.dev), ("test", fold.test)):
+            for row in ids:
+                by_row[row].add(f"{name} {fold.name}")
+    found: dict[str, set[str]] = {}
+    for one in utterances:
+        found.setdefault(speaker_of(one), set()).update(by_row[one.id])
+    return {speaker: frozenset(own) for speaker, own in found.items()}
+
+
+def _crowd(speaker: str, others: Mapping[str, list[Utterance]], seed: int) -> Crowd:
+    names = shuffled(list(others), "crowd", seed, speaker)
+    voices = []
+    for number in range(VOICES):
+        own = {one.id: one for one in others[names[number % len(names)]]}
+        order = shuffled(list(own), "voice", seed, speaker, number)
+        # A recording of corpora takes some seconds; short ones begin again.
+        voices.append(tuple(own[name] for name in order[: max(1, round(BABBLE_S / 2))]))
+    return Crowd(tuple(voices))

@@ -1,0 +1,200 @@
+"""The page of an ablation: one self-contained file, without scripts, that loads nothing."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any
+
+from markupsafe import Markup
+
+from experiments.ablation.ablate import Ablation
+from experiments.ablation.drawing import draw
+from experiments.ablation.printed import bounds
+from experiments.ablation.scores import Summary
+from experiments.ablation.told import Told, as_mapping, cost_line, shown_arms
+from experiments.config import Study
+from experiments.reporting.caveats import badges, stamped
+from experiments.reporting.figures import kind_of
+from experiments.reporting.page import folded
+from experiments.reporting.report import folder_name
+from experiments.reporting.wording import (
+    ABSENT,
+    arm_name,
+    corpus_title,
+    p_number,
+    percent,
+    signed,
+    span,
+    verdict,
+)
+from experiments.templates import template
+from fusion.escaping import counted, plain
+
+#: Fields of a study that a page names, in words; those that are ablated are left out.
+FIXED = {
+    "audio": "audio encoder",
+    "text": "text encoder",
+    "transcript": "words",
+    "asr": "recogniser",
+    "arms": "arms",
+    "labels": "classes",
+    "folds": "folds",
+    "rows": "rows",
+    "trials": "trials per arm and fold",
+    "seeds": "seeds of heads",
+    "head": "fixed hyperparameters",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table: an arm in a cell."""
+
+    values: tuple[str, ...]
+    arm: str
+    scores: tuple[Mapping[str, Any], ...]
+    spread: float | None
+    difference: Mapping[str, Any] | None
+    chance: float
+    n: int
+    reference: bool
+    first: bool
+
+
+def page(found: Ablation, told: Told) -> str:
+    """The page as HTML."""
+    results = [found.facts[cell.folder] for cell in found.grid.cells]
+    start = found.facts[found.grid.reference.folder]
+    shown = shown_arms(told.summaries)
+    arms = dict.fromkeys(one.arm for one in told.summaries)
+    alone = all(cell.draft.changes.arm is not None for cell in found.grid.cells)
+    return template("ablation.html.j2", **_FILTERS).render(
+        title=corpus_title(start),
+        factors=" and ".join(plain(factor.told) for factor in found.grid.factors),
+        badges=list(dict.fromkeys(badge for one in results for badge in badges(one))),
+        stamp=stamped("", start),
+        told=told,
+        cells=len(found.grid.cells),
+        utterances=_utterances(told),
+        speakers=max((one.speakers for one in told.summaries), default=0),
+        folds=start["facts"]["folds"],
+        reference=found.grid.reference.title,
+        folder=plain(folder_name(found.folder)),
+        figure=Markup(draw(found, told)),
+        figure_narrow=Markup(draw(found, told, narrow=True)),
+        left_out_arms=[] if alone else [arm_name(arm) for arm in arms if arm not in shown],
+        tested=sum(not row.same for row in told.differences),
+        names=[factor.name for factor in found.grid.factors],
+        rows=list(_rows(told)),
+        comparable=found.grid.comparable,
+        methods=list(dict.fromkeys(one.uar.method for one in told.summaries)),
+        warnings=_warnings(results),
+        fixed=_fixed(found, start),
+        cost=cost_line(found),
+        runs=found.rows,
+        command=command(found),
+        absent=ABSENT,
+    )
+
+
+def command(found: Ablation) -> str:
+    """The command that makes the ablation again; what is the default is left out."""
+    words = ["serfusion ablate"]
+    for one in found.over:
+        words.append(f"--over {shlex.quote(plain(one.factor))}")
+        if one.values is not None or len(found.over) > 1:
+            words.append(f"--values {shlex.quote(plain(one.values or ''))}")
+    words += _study_words(found.study)
+    if any(one.factor == "noise" for one in found.over):
+        words.append(f"--noise-in {found.side}")
+    words += [f"--draw {found.seed}"] if found.seed else []
+    return folded(words)
+
+
+def _study_words(study: Study) -> Iterator[str]:
+    always = ("audio", "text", "asr", "trials", "seeds")
+    sources = ("corpus", "manifest", "root")
+    defaults = {field.name: field.default for field in fields(Study)}
+    content = asdict(study)
+    for name in (*sources, *(key for key in content if key not in sources)):
+        value = content[name]
+        default = value == defaults.get(name, MISSING) and name not in always
+        if value is None or default:
+            continue
+        texts = list(map(str, value if isinstance(value, list | tuple) else [value]))
+        for text in texts if name in sources else [",".join(texts)]:
+            yield f"--{name.replace('_', '-')} {shlex.quote(plain(text))}"
+
+
+def _utterances(told: Told) -> str:
+    counts = sorted({one.n for one in told.summaries})
+    if not counts:
+        return counted(0, "utterance")
+    if len(counts) == 1:
+        return counted(counts[0], "utterance")
+    return f"{counts[0]} to {counted(counts[-1], 'utterance')}"
+
+
+def _rows(told: Told) -> Iterator[Row]:
+    by = {(id(row.cell), row.arm): row for row in told.differences}
+    before = None
+    for one in told.summaries:
+        difference = by.get((id(one.cell), one.arm))
+        told_of = None if difference is None or difference.same else as_mapping(difference)
+        yield _row(one, told_of, before)
+        before = one
+
+
+def _row(one: Summary, difference: Mapping[str, Any] | None, before: Summary | None) -> Row:
+    return Row(
+        values=tuple(one.cell.values.values()),
+        arm=one.arm,
+        scores=tuple(map(bounds, (one.uar, one.accuracy, one.macro_f1))),
+        spread=one.seed_spread,
+        difference=difference,
+        chance=1 / one.classes,
+        n=one.n,
+        reference=one.cell.reference,
+        first=before is None or before.cell is not one.cell,
+    )
+
+
+def _warnings(results: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Warnings of the cells, each once, with how many cells give it where not all do."""
+    found: dict[str, int] = {}
+    for one in results:
+        for line in one["warnings"]:
+            if not line.startswith("a cell of an ablation"):
+                found[line] = found.get(line, 0) + 1
+    whole = len(results)
+    return tuple(
+        line if count == whole else f"{line} ({count} of {whole} cells)"
+        for line, count in found.items()
+    )
+
+
+def _fixed(found: Ablation, start: Mapping[str, Any]) -> dict[str, str]:
+    """The study without what is ablated."""
+    varied = {factor.name.partition("@")[0] for factor in found.grid.factors}
+    varied |= {"arms"} if varied & {"modality", "head"} else set()
+    study = {**asdict(found.study), "folds": start["facts"]["protocol"]}
+    told = {
+        words: ", ".join(value) if isinstance(value, list | tuple) else str(value)
+        for name, words in FIXED.items()
+        if (value := study[name]) is not None and name not in varied
+    }
+    rows = {"rows and folds": "the same utterances, speakers, folds and development groups"}
+    return {**(rows if found.grid.comparable else {}), **told}
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "arm": arm_name,
+    "kind": kind_of,
+    "percent": percent,
+    "signed": signed,
+    "span": span,
+    "p": p_number,
+    "verdict": verdict,
+    "plain": plain,
+    "counted": counted,
+}

@@ -1,0 +1,112 @@
+"""The table of an ablation: for the terminal, Markdown and LaTeX."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.ablation.ablate import Ablation
+from experiments.ablation.scores import Compared, Summary
+from experiments.ablation.told import Told, as_mapping, told_of
+from experiments.reporting.tables import escape_latex
+from experiments.reporting.wording import ABSENT, arm_name, p_number, percent, signed, span
+from fusion.escaping import escape_markdown, plain
+from fusion.statistics import Interval
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Rows = list[list[str]]
+ACCURACY = "accuracy, %"
+
+
+def print_ablation(found: Ablation, console: "Console") -> None:
+    """Print the table, the answer and what must be known."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    told = told_of(found)
+    table = Table(box=None, pad_edge=False)
+    head, rows = head_of(found), rows_of(found, told)
+    # Accuracy stands in the files: a terminal of 80 columns has no room for it.
+    kept = [k for k, name in enumerate(head) if name != ACCURACY]
+    for k in kept:
+        table.add_column(head[k])
+    for row in rows:
+        table.add_row(*(Text(row[k]) for k in kept))
+    console.print(table)
+    console.print()
+    console.print(Text(told.answer, style="bold"))
+    for line in told.notes:
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def head_of(found: Ablation) -> list[str]:
+    """Heads of the columns."""
+    names = [plain(factor.name) for factor in found.grid.factors]
+    return [*names, "arm", "UAR, %", ACCURACY, "difference", "p (Holm)"]
+
+
+def rows_of(found: Ablation, told: Told) -> Rows:
+    """One row per cell and arm."""
+    by = {(id(row.cell), row.arm): row for row in told.differences}
+    return [_row(one, by.get((id(one.cell), one.arm))) for one in told.summaries]
+
+
+def _row(one: Summary, difference: Compared | None) -> list[str]:
+    values = [plain(value) for value in one.cell.values.values()]
+    told = "reference" if one.cell.reference else ABSENT
+    p = ABSENT
+    if difference is not None and difference.same:
+        told = "the same"
+    elif difference is not None:
+        about = as_mapping(difference)
+        between = span(about)
+        told = signed(about["value"]) + ("" if between == ABSENT else f" ({between})")
+        p = p_number(difference.p_holm)
+    return [*values, arm_name(one.arm), cell_text(one.uar), cell_text(one.accuracy), told, p]
+
+
+def cell_text(found: Interval) -> str:
+    """A value with its interval, in percent."""
+    between = span(bounds(found))
+    return percent(found.value) + ("" if between == ABSENT else f" ({between})")
+
+
+def bounds(found: Interval) -> Mapping[str, Any]:
+    """An interval as :mod:`experiments.reporting.wording` reads it."""
+    return {"value": found.value, "low": found.low, "high": found.high, "method": found.method}
+
+
+def markdown(found: Ablation, told: Told) -> str:
+    """The answer and the table as Markdown."""
+    say = escape_markdown
+    lines = [f"**{say(told.answer)}**", ""]
+    lines += _pipes(head_of(found), rows_of(found, told), say)
+    lines += ["", *(f"- {say(line)}" for line in told.notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def latex(found: Ablation, told: Told) -> str:
+    """The table as LaTeX; needs the package booktabs."""
+    head, rows = head_of(found), rows_of(found, told)
+    body = [" & ".join(map(escape_latex, row)) + r" \\" for row in rows]
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering\footnotesize",
+        rf"\caption{{{escape_latex(told.answer)}}}",
+        r"\begin{tabular}{" + "l" * len(head) + "}",
+        r"\toprule",
+        " & ".join(map(escape_latex, head)) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _pipes(head: Sequence[str], rows: Rows, say: Callable[[object], str]) -> list[str]:
+    lines = [list(map(say, head)), ["---"] * len(head), *([*map(say, row)] for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]

@@ -1,0 +1,133 @@
+"""Audio inputs of a plan made anew: through noise, or with frames joined otherwise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from encoders.extraction import Progress
+from encoders.specs import Modality
+from encoders.store import EmbeddingStore
+from experiments.ablation.cells import Changes, Noise
+from experiments.ablation.hearing import Crowd, NoisyEar, crowds
+from experiments.comparing.inputs import SEQUENCE_OF
+from experiments.comparing.modal import Modal, encoded
+from experiments.comparing.plan import Plan, Views
+from experiments.config import ConfigError
+from fusion.batch import Dataset, collate
+from fusion.crossfit import View
+
+AUDIO = ("audio", SEQUENCE_OF["audio"])
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A plan with other audio, or with another dataset to score; how many inputs were encoded."""
+
+    plan: Plan
+    scored: Dataset | None
+    encoded: int
+
+
+def heard_anew(
+    plan: Plan, changes: Changes, store: EmbeddingStore, progress: Progress | None
+) -> Heard:
+    """Embed the recordings as a cell hears them; with noise in tests only, those of test rows.
+
+    Raises:
+        ConfigError: no arm hears anything, somebody cannot hear babble, or a recording fails.
+    """
+    wanted = _wanted(plan, changes.time_pool)
+    if not wanted:
+        # The arm of a cell that hears nothing is the same in any noise.
+        return Heard(plan, None, 0)
+    clean = _joined(plan, wanted, changes, store, progress)
+    noise = changes.noise
+    if noise is None:
+        return clean
+    tested = {name for fold in clean.plan.folds for name in fold.test}
+    rows = tested if noise.side == "test" else set(plan.inputs.data.ids)
+    modal = _noisy(clean.plan, wanted, noise, changes.seed, rows, store, progress)
+    data = _replaced(clean.plan, modal)
+    spent = clean.encoded + modal.encoded
+    if noise.side == "test":
+        return Heard(clean.plan, data, spent)
+    return Heard(_with_data(clean.plan, data), None, spent)
+
+
+def _wanted(plan: Plan, time_pool: int | None) -> dict[str, Modality]:
+    found = {name: m for name, m in plan.inputs.modalities.items() if name in AUDIO}
+    sequence = SEQUENCE_OF["audio"]
+    if time_pool is not None and sequence in found:
+        changed: dict[str, Any] = {"time_pool": time_pool}
+        spec = found[sequence].encoder
+        if spec.time_pool == 1 and "time_pool" not in spec.__dataclass_fields__:
+            raise ConfigError(f"--over time_pool: {spec.family} has no frames to join")
+        found[sequence] = replace(found[sequence], encoder=replace(spec, **changed))
+    return found
+
+
+def _joined(
+    plan: Plan,
+    wanted: Mapping[str, Modality],
+    changes: Changes,
+    store: EmbeddingStore,
+    progress: Progress | None,
+) -> Heard:
+    """The plan with frames joined otherwise, where that is asked."""
+    sequence = SEQUENCE_OF["audio"]
+    if changes.time_pool is None or sequence not in wanted:
+        return Heard(plan, None, 0)
+    asked = {sequence: wanted[sequence]}
+    modal = encoded("audio", asked, plan.inputs.utterances, plan.inputs.words, store, progress)
+    _check(modal)
+    inputs = replace(
+        plan.inputs,
+        modalities={**plan.inputs.modalities, **asked},
+        identity={**plan.inputs.identity, **modal.identity},
+    )
+    plan = replace(plan, inputs=inputs)
+    return Heard(_with_data(plan, _replaced(plan, modal)), None, modal.encoded)
+
+
+def _noisy(
+    plan: Plan,
+    wanted: Mapping[str, Modality],
+    noise: Noise,
+    seed: int,
+    rows: set[str],
+    store: EmbeddingStore,
+    progress: Progress | None,
+) -> Modal:
+    utterances = plan.inputs.utterances
+    around: Mapping[str, Crowd] = {}
+    if noise.kind == "babble":
+        around = crowds(utterances, plan.folds, seed)
+    asked = [u for u in utterances if u.id in rows]
+    ear = NoisyEar(noise, seed, around)
+    modal = encoded("audio", wanted, asked, plan.inputs.words, store, progress, ear)
+    _check(modal)
+    return modal
+
+
+def _check(modal: Modal) -> None:
+    if modal.failures:
+        first: Sequence[str] = [f"{f.utterance}: {f.why}" for f in modal.failures[:3]]
+        raise ConfigError(
+            f"{len(modal.failures)} recordings cannot be embedded as a cell hears them, first "
+            f"{'; '.join(first)}; leave them out of the manifest"
+        )
+
+
+def _replaced(plan: Plan, modal: Modal) -> Dataset:
+    """The dataset with inputs of a modal; rows that it does not hold are missing there."""
+    data = plan.inputs.data
+    fresh = {
+        name: collate([rows.get(one) for one in data.ids], modal.layers.get(name, 1))
+        for name, rows in modal.frames.items()
+    }
+    return replace(data, inputs={**data.inputs, **fresh})
+
+
+def _with_data(plan: Plan, data: Dataset) -> Plan:
+    views = tuple(Views(View(data, views.whole.inner)) for views in plan.views)
+    return replace(plan, inputs=replace(plan.inputs, data=data), views=views)

@@ -1,0 +1,183 @@
+"""Every number of an ablation, computed from the predictions that its cells left on disk."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.ablation.cells import Cell
+from experiments.reporting.caveats import BEST
+from fusion import metrics, predictions
+from fusion.predictions import Prediction, counts_by_speaker
+from fusion.statistics import Difference, Interval, holm, interval, paired_difference
+from fusion.windows import utterance_rows
+
+#: Metrics of the tidy table and of the summary.
+METRICS = ("uar", "accuracy", "macro_f1")
+
+
+@dataclass(frozen=True, slots=True)
+class CellRows:
+    """Test predictions of one cell, of the arms that it is about, and their file's hash."""
+
+    cell: Cell
+    run: str
+    sha256: str
+    arms: Mapping[str, tuple[Prediction, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class TidyRow:
+    """One line of ``cells.csv``: a cell, an arm, a fold and a seed.
+
+    Values are None where they are not defined, and ``why`` says why.
+    """
+
+    cell: Mapping[str, str]
+    arm: str
+    fold: str
+    seed: int
+    uar: float | None
+    accuracy: float | None
+    macro_f1: float | None
+    n: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """An arm in a cell: pooled over folds, mean over seeds."""
+
+    cell: Cell
+    arm: str
+    n: int
+    speakers: int
+    classes: int
+    uar: Interval
+    accuracy: Interval
+    macro_f1: Interval
+    seed_spread: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """UAR of an arm in a cell minus that in the reference cell, on the same rows.
+
+    ``same``: the factor does not reach the arm, whose predictions are those of the reference; that
+    is no test, and counts for none in Holm's correction.
+    """
+
+    cell: Cell
+    arm: str
+    against: str
+    found: Difference
+    p_holm: float | None
+    same: bool = False
+
+
+def read_cell(folder: Path, cell: Cell) -> CellRows:
+    """Test predictions of a finished cell.
+
+    Of a cell that is about one arm, that arm; else every arm but the best ones, which are copies.
+    """
+    path = folder / "predictions.jsonl"
+    rows = [row for row in predictions.read(path) if row.split == "test" and row.arm not in BEST]
+    own = cell.draft.changes.arm
+    found: dict[str, list[Prediction]] = {}
+    for row in utterance_rows(rows):
+        if own is None or row.arm == own:
+            found.setdefault(row.arm, []).append(row)
+    arms = {arm: tuple(kept) for arm, kept in found.items()}
+    return CellRows(cell, rows[0].run, predictions.digest(predictions.read(path)), arms)
+
+
+def tidy_rows(found: Sequence[CellRows]) -> Iterator[TidyRow]:
+    """One row per cell, arm, fold and seed, in that order."""
+    for one in found:
+        for arm, rows in one.arms.items():
+            for fold in dict.fromkeys(row.outer_fold for row in rows):
+                for seed in sorted({row.seed for row in rows}):
+                    own = [r for r in rows if r.outer_fold == fold and r.seed == seed]
+                    yield _tidy(one.cell, arm, fold, seed, own)
+
+
+def _tidy(cell: Cell, arm: str, fold: str, seed: int, rows: Sequence[Prediction]) -> TidyRow:
+    speakers = sorted({row.speaker for row in rows})
+    counts = counts_by_speaker(rows, speakers, [seed]).sum(axis=(0, 1))
+    found = {name: float(metrics.METRICS[name](counts)) for name in METRICS}
+    values = {name: None if np.isnan(value) else value for name, value in found.items()}
+    lacking = int((counts.sum(axis=1) == 0).sum())
+    why = f"{lacking} of {len(counts)} classes have no test utterance" if lacking else ""
+    return TidyRow(cell.values, arm, fold, seed, **values, n=len(rows), why=why)
+
+
+def summaries(found: Sequence[CellRows]) -> list[Summary]:
+    """Every arm of every cell."""
+    return [_summary(one.cell, arm, rows) for one in found for arm, rows in one.arms.items()]
+
+
+def _summary(cell: Cell, arm: str, rows: Sequence[Prediction]) -> Summary:
+    speakers = sorted({row.speaker for row in rows})
+    seeds = sorted({row.seed for row in rows})
+    counts = counts_by_speaker(rows, speakers, seeds)
+    by_seed = metrics.uar(counts.sum(axis=0))
+    return Summary(
+        cell=cell,
+        arm=arm,
+        n=len({row.utterance for row in rows}),
+        speakers=len(speakers),
+        classes=counts.shape[-1],
+        uar=interval(counts, metrics.uar),
+        accuracy=interval(counts, metrics.accuracy),
+        macro_f1=interval(counts, metrics.macro_f1),
+        seed_spread=float(by_seed.std(ddof=1)) if len(seeds) > 1 else None,
+    )
+
+
+def differences(found: Sequence[CellRows]) -> list[Compared]:
+    """Every cell against the reference, arm by arm, with Holm's correction over all of them.
+
+    Cells that are about one arm each are compared by that arm.
+    """
+    start = next(one for one in found if one.cell.reference)
+    pairs = [
+        (one, arm, start.arms[other], other)
+        for one in found
+        if one is not start
+        for arm, other in _partners(one, start)
+    ]
+    made = [
+        Compared(one.cell, arm, other, *_difference(one.arms[arm], rows))
+        for one, arm, rows, other in pairs
+    ]
+    corrected = holm([None if row.same else row.found.p for row in made])
+    return [replace(row, p_holm=p) for row, p in zip(made, corrected, strict=True)]
+
+
+def _partners(one: CellRows, start: CellRows) -> list[tuple[str, str]]:
+    own, other = one.cell.draft.changes.arm, start.cell.draft.changes.arm
+    if own is not None and other is not None:
+        return [(own, other)]
+    return [(arm, arm) for arm in one.arms if arm in start.arms]
+
+
+class _Pair(NamedTuple):
+    found: Difference
+    p_holm: float | None
+    same: bool
+
+
+def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> _Pair:
+    scores = [
+        {(r.utterance, r.outer_fold, r.seed): r.scores for r in rows} for rows in (one, other)
+    ]
+    assert scores[0].keys() == scores[1].keys(), "cells have the same rows, folds and seeds"
+    if scores[0] == scores[1]:
+        same = Interval(0.0, None, None, "the same predictions: the factor does not reach this arm")
+        return _Pair(Difference(same, None, None), None, True)
+    speakers = sorted({row.speaker for row in other})
+    seeds = sorted({row.seed for row in other})
+    both = [counts_by_speaker(rows, speakers, seeds) for rows in (one, other)]
+    return _Pair(paired_difference(both[0], both[1], "uar"), None, False)

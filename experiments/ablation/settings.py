@@ -1,0 +1,156 @@
+"""What the value of each factor does to a study."""
+
+import math
+import re
+from dataclasses import replace
+from typing import cast, get_args
+
+from encoders.specs import Kind
+from experiments.ablation.cells import Draft, Noise, NoiseIn, NoiseKind
+from experiments.ablation.encoder_options import check_has_options, with_option
+from experiments.comparing.comparison import chosen_arms
+from experiments.config import ConfigError
+from fusion.arms import ARMS, PUBLISHED
+
+#: What ``--over modality`` calls a fused arm where nobody named one.
+BOTH = "audio+text"
+CLEAN, GOLD, ASR, WER, EVERYONE = "clean", "gold", "asr", "wer=", "all"
+#: Levels of the kinds of noise, worst last; SNR in dB, T60 in seconds.
+LEVELS: dict[str, tuple[str, ...]] = {
+    "white": ("20", "15", "10", "5", "0"),
+    "babble": ("20", "15", "10", "5", "0"),
+    "reverb": ("0.3", "0.6", "1.0"),
+}
+LOUDEST_DB, LONGEST_S = 60.0, 10.0
+
+
+def set_encoder(draft: Draft, kind: Kind, value: str) -> Draft:
+    """Another encoder."""
+    study = replace(draft.study, audio=value) if kind == "audio" else None
+    return replace(draft, study=study or replace(draft.study, text=value))
+
+
+def set_option(draft: Draft, kind: Kind, name: str, value: str) -> Draft:
+    """An option of an encoder."""
+    typed = draft.study.audio if kind == "audio" else draft.study.text
+    check_has_options(typed, kind, f"{kind}@{name}")
+    return set_encoder(draft, kind, with_option(typed, name, value))
+
+
+def set_arm(draft: Draft, value: str) -> Draft:
+    """One arm alone, with those that it needs."""
+    arm = fused_arm(draft) if value == BOTH else value
+    if arm not in ARMS and not arm.startswith(PUBLISHED):
+        known = ", ".join((*ARMS, BOTH, f"{PUBLISHED}NAME"))
+        raise ConfigError(f"--values {value}: no such arm; expected some of {known}")
+    study = replace(draft.study, arms=(arm,))
+    chosen_arms(study)
+    return replace(draft, study=study, changes=replace(draft.changes, arm=arm))
+
+
+def fused_arm(draft: Draft) -> str:
+    """The first fused arm of a study, else concatenation."""
+    return next((a for a in draft.study.arms or () if a in ARMS and ARMS[a].fused), "concat")
+
+
+def set_trials(draft: Draft, value: str) -> Draft:
+    """Another number of trials."""
+    return replace(draft, study=replace(draft.study, trials=whole(value, "trials", 0)))
+
+
+def set_head(draft: Draft, name: str, value: str) -> Draft:
+    """A hyperparameter of heads that is then not tuned."""
+    others = [one for one in draft.study.head or () if one.partition("=")[0].strip() != name]
+    return replace(draft, study=replace(draft.study, head=(*others, f"{name}={value}")))
+
+
+def set_labels(draft: Draft, value: str) -> Draft:
+    """Other classes."""
+    labels = tuple(part.strip() for part in value.split(",") if part.strip())
+    return replace(draft, study=replace(draft.study, labels=labels))
+
+
+def set_words(draft: Draft, value: str) -> Draft:
+    """Gold words, those of a recogniser, or gold ones with errors."""
+    if value == GOLD:
+        return replace(draft, study=replace(draft.study, transcript="gold"))
+    if value.startswith(WER):
+        rate = share(value.removeprefix(WER), "word error rate")
+        study = replace(draft.study, transcript="gold")
+        return Draft(study, replace(draft.changes, word_errors=rate))
+    return replace(draft, study=replace(draft.study, transcript="asr", asr=value))
+
+
+def set_missing(draft: Draft, value: str) -> Draft:
+    """A share of transcripts is taken away."""
+    return replace(draft, changes=replace(draft.changes, missing=share(value, "missing share")))
+
+
+def set_speakers(draft: Draft, value: str) -> Draft:
+    """Fewer training speakers."""
+    count = None if value == EVERYONE else whole(value, "speakers", 1)
+    return replace(draft, changes=replace(draft.changes, speakers=count))
+
+
+def set_time_pool(draft: Draft, value: str) -> Draft:
+    """Frames that sequences join into one."""
+    count = whole(value, "time_pool", 1)
+    return replace(draft, changes=replace(draft.changes, time_pool=count))
+
+
+def set_noise(draft: Draft, side: NoiseIn, value: str) -> Draft:
+    """Clean recordings, or noisy ones."""
+    noise = None if value == CLEAN else parse_noise(value, side)
+    return replace(draft, changes=replace(draft.changes, noise=noise))
+
+
+def parse_noise(value: str, side: NoiseIn) -> Noise:
+    """The noise that ``white:10``, ``babble:0`` or ``reverb:0.6`` names.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    kind, _, text = value.partition(":")
+    if kind not in get_args(NoiseKind):
+        kinds = ", ".join((CLEAN, *(f"{k}:{levels[-1]}" for k, levels in LEVELS.items())))
+        raise ConfigError(f"--values {value}: no such noise; expected some of {kinds}")
+    level = number(text, f"{kind} noise")
+    if kind == "reverb" and not 0 < level <= LONGEST_S:
+        raise ConfigError(
+            f"--values {value}: the reverberation time, expected above 0 up to {LONGEST_S:g} s"
+        )
+    if kind != "reverb" and not -LOUDEST_DB <= level <= LOUDEST_DB:
+        raise ConfigError(
+            f"--values {value}: the signal-to-noise ratio, expected -{LOUDEST_DB:g} to "
+            f"{LOUDEST_DB:g} dB"
+        )
+    return Noise(cast(NoiseKind, kind), level, side)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def whole(text: str, what: str, least: int) -> int:
+    """A whole number that is large enough."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise ConfigError(f"--values {text}: {what}, expected a whole number from {least} on")
+    return int(text)
+
+
+def number(text: str, what: str) -> float:
+    """A finite number."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise ConfigError(f"--values {text}: {what}, expected a number")
+    return found
+
+
+def share(text: str, what: str) -> float:
+    """A share from 0 up to, not including, 1."""
+    found = number(text, what)
+    if not 0 <= found < 1:
+        raise ConfigError(f"--values {text}: {what}, expected a share from 0 up to, not 1")
+    return found

@@ -1,0 +1,123 @@
+"""Fewer training speakers, and transcripts that are taken away."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+
+from encoders.utterance import Utterance
+from experiments.ablation.draws import generator, uniform
+from experiments.comparing.plan import Plan, Views
+from experiments.config import ConfigError
+from fusion.crossfit import View
+from fusion.splitting.splits import InnerFold, InnerFolds, speaker_of
+
+LabelOf = Callable[[str], str]
+
+
+def with_speakers(plan: Plan, count: int, seed: int) -> Plan:
+    """The plan with heads that are trained on so many speakers; all else stays.
+
+    Subsets are nested: whom a smaller one holds, a larger one holds too. Test and development rows
+    stay what they were. The first speakers of each inner fold are those that have every class
+    between them.
+
+    Raises:
+        ConfigError: some inner fold has fewer training speakers, or so few lack a class.
+    """
+    by_id = {u.id: u for u in plan.inputs.utterances}
+    data = plan.inputs.data
+    labels = {name: data.targets[k] for name, k in zip(data.ids, data.truth, strict=True)}
+    inner = tuple(_fewer(found, by_id, labels, count, seed) for found in plan.inner)
+    views = tuple(
+        Views(View(views.whole.data, found)) for views, found in zip(plan.views, inner, strict=True)
+    )
+    return replace(plan, inner=inner, views=views)
+
+
+def most_speakers(inner: Sequence[InnerFolds], by_id: Mapping[str, Utterance]) -> int:
+    """Training speakers that every inner fold has."""
+    return min(
+        len({speaker_of(by_id[name]) for name in one.train}) for f in inner for one in f.folds
+    )
+
+
+def counts_up_to(most: int) -> tuple[int, ...]:
+    """Sizes of a learning curve below ``most``: 2, 4, 8 and so on.
+
+    >>> counts_up_to(16), counts_up_to(3)
+    ((2, 4, 8), (2,))
+    """
+    found, count = [], 2
+    while count < most:
+        found.append(count)
+        count *= 2
+    return tuple(found)
+
+
+def _fewer(
+    found: InnerFolds,
+    by_id: Mapping[str, Utterance],
+    labels: Mapping[str, str],
+    count: int,
+    seed: int,
+) -> InnerFolds:
+    folds = []
+    for one in found.folds:
+        order = _order([by_id[name] for name in one.train], labels, seed)
+        if count > len(order):
+            raise ConfigError(
+                f"--over speakers --values {count}: heads are trained on {len(order)} speakers at "
+                "most once test and development speakers are taken away; give fewer, or 'all'"
+            )
+        chosen = {*order[:count]}
+        train = tuple(name for name in one.train if speaker_of(by_id[name]) in chosen)
+        lacking = {labels[name] for name in one.train} - {labels[name] for name in train}
+        if lacking:
+            raise ConfigError(
+                f"--over speakers --values {count}: so few training speakers have no "
+                f"{', '.join(sorted(lacking))}; give more"
+            )
+        folds.append(InnerFold(train, one.dev))
+    return InnerFolds(tuple(folds), found.notes)
+
+
+def _order(rows: Sequence[Utterance], labels: Mapping[str, str], seed: int) -> list[str]:
+    """Speakers in a random order, those first that complete the classes."""
+    has: dict[str, set[str]] = {}
+    for row in rows:
+        has.setdefault(speaker_of(row), set()).add(labels[row.id])
+    left = sorted(has, key=lambda name: (uniform("speakers", seed, name), name))
+    everything = {label for own in has.values() for label in own}
+    order: list[str] = []
+    held: set[str] = set()
+    while held != everything:
+        # Of several that add as much the first of the random order.
+        best = max(left, key=lambda name: len(has[name] - held))
+        order.append(best)
+        left.remove(best)
+        held |= has[best]
+    return order + left
+
+
+def without_words(plan: Plan, share: float, seed: int) -> Plan:
+    """The plan with some transcripts taken away, as if nobody had written them down.
+
+    Each row's lot is its own, so that what a smaller share takes, a larger one takes too.
+    """
+    names = plan.inputs.data.ids
+    lost = torch.tensor([uniform("missing", seed, name) < share for name in names])
+    data = plan.inputs.data
+    changed = {
+        name: batch.hidden(lost)
+        for name, batch in data.inputs.items()
+        if name in ("text", "text_tokens")
+    }
+    data = replace(data, inputs={**data.inputs, **changed})
+    views = tuple(Views(View(data, views.whole.inner)) for views in plan.views)
+    return replace(plan, inputs=replace(plan.inputs, data=data), views=views)
+
+
+def shuffled(names: Sequence[str], *parts: object) -> list[str]:
+    """Names in a random order that depends on them and on some parts alone."""
+    return [str(name) for name in generator(*parts).permutation(sorted(names))]

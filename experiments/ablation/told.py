@@ -1,0 +1,183 @@
+"""What an ablation shows, in sentences: differences from the reference, never a winner."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.ablation.ablate import Ablation
+from experiments.ablation.cells import Cell, NoiseIn
+from experiments.ablation.grid import Grid
+from experiments.ablation.scores import Compared, Summary, differences, summaries
+from experiments.reporting.wording import arm_name, p_text, percent, signed, span, verdict
+from fusion.escaping import counted, plain
+
+#: Arms that a figure shows where there are more.
+SHOWN = 4
+PREFERRED = ("audio", "text", "late", "concat", "attention")
+#: Shown differences that the answer names.
+NAMED = 3
+#: How values of a factor are made, in a sentence.
+NOTES = {
+    "transcript": (
+        "word errors are 6 substitutions to 3 deletions to 1 insertion; what is put in are words "
+        "of other utterances of the same speaker"
+    ),
+    "missing": "a transcript that is taken away is missing in training and test rows",
+    "speakers": (
+        "training speakers are one nested draw: whom a smaller set holds, a larger one holds too; "
+        "development and test rows are the same everywhere"
+    ),
+    "labels": "each set of classes has its own rows; chance is 1 / classes",
+    "noise": (
+        "white noise and babble are added at a ratio of mean powers over the whole recording; "
+        "babble is of other speakers tested in the same fold; reverberation is an exponentially "
+        "decaying noise tail (T60 in seconds, direct sound and tail of equal energy)"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An ablation computed from its predictions, and the sentences that it allows."""
+
+    summaries: tuple[Summary, ...]
+    differences: tuple[Compared, ...]
+    answer: str
+    notes: tuple[str, ...]
+
+
+def told_of(found: Ablation) -> Told:
+    """Everything computed anew."""
+    whole = tuple(summaries(found.rows))
+    compared = tuple(differences(found.rows)) if found.grid.comparable else ()
+    return Told(whole, compared, answer(found, whole, compared), notes(found, compared))
+
+
+def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compared]) -> str:
+    """The differences that were shown, or that none was, in a few sentences."""
+    factors = " and ".join(factor.told for factor in found.grid.factors)
+    if not found.grid.comparable:
+        return (
+            f"No difference is told over {factors}: UAR over other classes is another quantity. "
+            "Each cell stands beside its own chance."
+        )
+    compared = [row for row in compared if not row.same]
+    shown = [row for row in compared if verdict(as_mapping(row)) in ("higher", "lower")]
+    start = found.grid.reference
+    if not compared:
+        return "Nothing was compared."
+    if any(verdict(as_mapping(row)) == "no claim" for row in compared):
+        row = compared[0]
+        why = plain(row.found.interval.method).removeprefix("none: ")
+        return f"No claim about other speakers can be made ({why}); the values stand below."
+    if not shown:
+        return _nothing_shown(factors, start, compared)
+    largest = sorted(shown, key=lambda row: -abs(row.found.interval.value or 0.0))
+    lines = "; ".join(_line(row, found) for row in largest[:NAMED])
+    more = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
+    return (
+        f"Over {factors}, {len(shown)} of {counted(len(compared), 'difference')} from the "
+        f"reference ({plain(start.title)}) {'was' if len(shown) == 1 else 'were'} shown: "
+        f"{lines}{more}."
+    )
+
+
+def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
+    """What must be known beside the numbers."""
+    factors = " and ".join(plain(factor.told) for factor in found.grid.factors)
+    lines = []
+    tested = sum(not row.same for row in compared)
+    if tested:
+        lines.append(
+            f"differences are from the reference ({plain(found.grid.reference.title)}), "
+            f"exploratory, their p corrected for all {tested} of them (Holm)"
+        )
+    same = list(dict.fromkeys(arm_name(row.arm) for row in compared if row.same))
+    if same:
+        lines.append(f"{', '.join(same)} said the same in some cells, which {factors} cannot reach")
+    lines.append(
+        "the highest cell is no choice of a model: it would be picked by its own test scores"
+    )
+    if found.left_out:
+        lines.append(
+            f"{counted(found.left_out, 'utterance')} that not every cell has left all of them"
+        )
+    lines += factor_notes(found.grid, found.side, found.seed)
+    lines.append(cost_line(found))
+    return tuple(lines)
+
+
+def cost_line(found: Ablation) -> str:
+    """What was computed, and what was there before."""
+    cost = found.cost
+    parts = [f"{cost.encoded} inputs encoded", f"{cost.encoded_before} from the cache"]
+    parts.append(f"{counted(cost.trained, 'fit')} trained, {cost.trained_before} kept or shared")
+    if cost.finished_before:
+        parts.append(f"{counted(cost.finished_before, 'cell')} finished before")
+    return "; ".join(parts)
+
+
+def factor_notes(grid: Grid, side: NoiseIn, seed: int) -> list[str]:
+    """How the values of some factors are made."""
+    names = {factor.name for factor in grid.factors}
+    found = [NOTES[name] for name in NOTES if name in names]
+    if "noise" in names:
+        where = (
+            "heads are trained and selected on clean recordings, and only test rows are noisy"
+            if side == "test"
+            else "training, development and test rows are noisy alike"
+        )
+        found.append(where)
+    if names & {"transcript", "missing", "speakers", "noise"}:
+        found.append(f"everything that is drawn depends on utterances' names and seed {seed}")
+    return found
+
+
+def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> str:
+    row = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
+    power = [r.found.detectable for r in compared if r.found.detectable is not None]
+    size = f"; one test alone could have shown {percent(min(power))} points" if power else ""
+    return (
+        f"Over {factors}, none of {counted(len(compared), 'difference')} from the reference "
+        f"({plain(start.title)}) was shown: the largest, {name_of(row)}, is "
+        f"{signed(row.found.interval.value)} points UAR (95 % {span(as_mapping(row))}, "
+        f"{p_text(row.p_holm, 'Holm')}){size}."
+    )
+
+
+def _line(row: Compared, found: Ablation) -> str:
+    value = signed(row.found.interval.value)
+    evidence = f"95 % {span(as_mapping(row))}, {p_text(row.p_holm, 'Holm')}"
+    return f"{name_of(row)} {value} points UAR ({evidence})"
+
+
+def name_of(row: Compared) -> str:
+    """A cell and its arm, where the cell is not the arm itself."""
+    title = plain(row.cell.title)
+    return title if row.cell.draft.changes.arm is not None else f"{arm_name(row.arm)} at {title}"
+
+
+def as_mapping(row: Compared) -> Mapping[str, Any]:
+    """A difference as :mod:`experiments.reporting.wording` reads it."""
+    one = row.found.interval
+    return {
+        "arm": row.arm,
+        "against": row.against,
+        "value": one.value,
+        "low": one.low,
+        "high": one.high,
+        "p": row.found.p,
+        "p_holm": row.p_holm,
+        "method": one.method,
+        "detectable": row.found.detectable,
+        "primary": False,
+    }
+
+
+def shown_arms(whole: Sequence[Summary]) -> list[str]:
+    """Arms that a figure shows: all, or the usual ones."""
+    arms = list(dict.fromkeys(one.arm for one in whole))
+    if len(arms) <= SHOWN:
+        return arms
+    wanted = [arm for arm in arms if arm in PREFERRED]
+    return sorted(wanted, key=PREFERRED.index)[:SHOWN] or arms[:SHOWN]

@@ -1,0 +1,132 @@
+"""A cell of an ablation as a variation of a comparison: what it changes, at which step."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from encoders.extraction import Progress
+from encoders.store import EmbeddingStore
+from encoders.utterance import Utterance
+from experiments.ablation.cells import Cell, Changes
+from experiments.ablation.fits import counted_once, place_of, scored_on
+from experiments.ablation.rehearing import heard_anew
+from experiments.ablation.subsets import with_speakers, without_words
+from experiments.ablation.words import with_errors
+from experiments.comparing.fitting import Fits, fit_all
+from experiments.comparing.plan import Plan
+from experiments.comparing.variation import Variation
+from experiments.comparing.words import Words
+from experiments.config import Study
+from experiments.reporting.results import RunFacts
+from experiments.reporting.stored import read_results
+from fusion.batch import Dataset
+
+#: Modules whose change makes another cell of what they change.
+CHANGING = ("draws", "words", "subsets", "noise", "hearing")
+
+
+class Varied(Variation):
+    """What one cell changes; ``rows`` are those that all cells have, by id, None: all.
+
+    ``keeps_heads`` where other cells score other rows with the same heads. After a run ``fits``
+    tells how many were trained; it is None where the cell was finished before.
+    """
+
+    leaves_model = False
+
+    def __init__(
+        self, cell: Cell, rows: frozenset[str] | None, *, keeps_heads: bool = False
+    ) -> None:
+        self.cell = cell
+        self.kept_rows = rows
+        self.keeps_heads = keeps_heads
+        self.fits: Fits | None = None
+        self.encoded = 0
+        self._root: Path | None = None
+        self._heard: Dataset | None = None
+
+    @property
+    def changes(self) -> Changes:
+        """What no study can say."""
+        return self.cell.draft.changes
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What the run's id must hold besides the study."""
+        changed = self.changes.identity
+        return {"cell": dict(self.cell.values), **({**changed, "code": _code()} if changed else {})}
+
+    def rows(self, utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
+        """Rows that every cell has."""
+        kept = self.kept_rows
+        return tuple(u for u in utterances if kept is None or u.id in kept)
+
+    def words(self, words: Words, rows: Sequence[Utterance]) -> Words:
+        """Words, wrong ones among them."""
+        rate = self.changes.word_errors
+        return with_errors(words, rows, rate, self.changes.seed) if rate else words
+
+    def plan(
+        self, plan: Plan, study: Study, store: EmbeddingStore, progress: Progress | None
+    ) -> Plan:
+        """Fewer transcripts and speakers, other recordings."""
+        changes = self.changes
+        self._root = store.root
+        self.encoded = plan.inputs.encoded
+        if changes.noise is not None or changes.time_pool is not None:
+            heard = heard_anew(plan, changes, store, progress)
+            self.encoded += heard.encoded
+            plan, self._heard = heard.plan, heard.scored
+        if changes.missing:
+            plan = without_words(plan, changes.missing, changes.seed)
+        if changes.speakers is not None:
+            plan = with_speakers(plan, changes.speakers, changes.seed)
+        return plan
+
+    def finished(self, folder: Path, run: str) -> Mapping[str, Any] | None:
+        """What the cell's folder holds, if it is this very run and whole."""
+        try:
+            results = read_results(folder)
+            with (folder / "predictions.jsonl").open("rb") as handle:
+                found = hashlib.file_digest(handle, "sha256").hexdigest()
+        except (ValueError, OSError):
+            return None
+        whole = results["run"] == run and results["hashes"]["predictions"] == found
+        return results if whole else None
+
+    def fit(self, plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
+        """Fits of all arms, those taken from other cells that see the same."""
+        assert self._root is not None
+        count = len(plan.inputs.data.ids)
+        asked = plan if self._heard is None else scored_on(plan, self._heard)
+        place = place_of(asked, self._root, count, keep_heads=self.keeps_heads)
+        self.fits = counted_once(fit_all(asked, work, jobs, progress, place), count)
+        return self.fits
+
+    def facts(self, facts: RunFacts, fits: Fits) -> RunFacts:
+        """What makes this run a cell, in words and in numbers."""
+        told = json.loads(json.dumps({"values": dict(self.cell.values), **self.identity}))
+        told["fits"] = {"trained": fits.trained, "cached": fits.cached}
+        line = (
+            f"a cell of an ablation ({_named(self.cell)}): serfusion ablate makes it again, "
+            "serfusion compare alone does not"
+        )
+        return replace(facts, facts={**facts.facts, "cell": told}, warnings=(line, *facts.warnings))
+
+
+def _named(cell: Cell) -> str:
+    return ", ".join(f"{name} {value}" for name, value in cell.values.items())
+
+
+@cache
+def _code() -> str:
+    """Hash of what changes words, rows, speakers and recordings."""
+    digest = hashlib.sha256()
+    for name in CHANGING:
+        digest.update(files(__package__).joinpath(f"{name}.py").read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,269 @@
+"""Whole ablations: same rows everywhere, only what changes is computed, numbers recomputable."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from experiments.ablation.ablate import Ablation, ablate, cells_folder
+from experiments.ablation.grid import Over
+from experiments.ablation.printed import print_ablation
+from experiments.ablation.scores import differences, read_cell, summaries, tidy_rows
+from experiments.ablation.told import told_of
+from experiments.config import ConfigError
+from fusion import predictions, train
+from fusion.metrics import accuracy, confusion, uar
+from tests.experiments.ablation.tiny_corpora import features_study, tones_study
+
+FILES = ("cells.csv", "cells.jsonl", "differences.csv", "table.md", "table.tex", "figure.svg",
+         "ablation.html")  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_epochs():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "MAX_EPOCHS", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def modality(tmp_path_factory) -> Ablation:
+    """Audio, text and both, where four rows have no text."""
+    folder = tmp_path_factory.mktemp("modality")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERFUSION_CACHE", str(folder / "cache"))
+        study = features_study(folder, without_text=4)
+        return ablate(study, [Over("modality")], out=folder / "run", jobs=1)
+
+
+def ran(study, factor, values=None, **how) -> Ablation:
+    return ablate(study, [Over(factor, values)], jobs=1, **how)
+
+
+def test_an_ablation_leaves_its_files_and_a_run_for_each_cell(modality):
+    assert all((modality.folder / name).stat().st_size for name in FILES)
+    for cell in modality.grid.cells:
+        run = cells_folder(modality.folder) / cell.folder
+        assert (run / "report.html").is_file()
+        assert not (run / "model").exists()
+
+
+def test_rows_that_not_every_cell_has_leave_all_of_them(modality):
+    assert modality.left_out == 4
+    names = [{row.utterance for rows in one.arms.values() for row in rows} for one in modality.rows]
+    assert len(names[0]) == 32
+    assert names[0] == names[1] == names[2]
+    assert "4 utterances that not every cell has" in (modality.folder / "table.md").read_text()
+
+
+def test_cells_have_the_same_folds(modality):
+    folds = [
+        json.loads((cells_folder(modality.folder) / cell.folder / "folds.json").read_text())
+        for cell in modality.grid.cells
+    ]
+    assert folds[0] == folds[1] == folds[2]
+
+
+def test_every_number_of_the_tidy_table_follows_from_the_predictions(modality):
+    with (modality.folder / "cells.csv").open() as handle:
+        table = list(csv.DictReader(handle))
+    assert len(table) == 3 * 3 * 2
+    for line in table:
+        cell = next(c for c in modality.grid.cells if c.title == line["modality"])
+        path = cells_folder(modality.folder) / cell.folder / "predictions.jsonl"
+        own = [
+            row
+            for row in predictions.read(path)
+            if row.split == "test"
+            and (row.arm, row.outer_fold, row.seed)
+            == (line["arm"], line["fold"], int(line["seed"]))
+        ]
+        truth, guess = (
+            np.array([getattr(row, name) for row in own]).argmax(axis=1)
+            for name in ("target", "scores")
+        )
+        counts = confusion(truth, guess, 3)
+        assert int(line["n"]) == len(own)
+        assert float(line["accuracy"]) == pytest.approx(float(accuracy(counts)))
+        assert float(line["uar"]) == pytest.approx(float(uar(counts)))
+
+
+def test_lines_of_json_hold_what_the_table_holds(modality):
+    lines = (modality.folder / "cells.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert len(found) == 18
+    assert {line["cell"]["modality"] for line in found} == {"audio+text", "audio", "text"}
+    assert {line["why"] for line in found} == {None}
+
+
+def test_differences_are_from_the_reference_and_corrected(modality):
+    made = differences(modality.rows)
+    assert [(row.cell.title, row.against) for row in made] == [
+        ("audio", "concat"),
+        ("text", "concat"),
+    ]
+    assert all(row.p_holm >= row.found.p for row in made)
+    values = {one.cell.title: one.uar.value for one in summaries(modality.rows)}
+    for row in made:
+        expected = values[row.cell.title] - values["audio+text"]
+        assert row.found.interval.value == pytest.approx(expected)
+
+
+def test_the_answer_names_differences_and_no_winner(modality):
+    told = told_of(modality)
+    assert "from the reference (audio+text)" in told.answer
+    assert any("no choice of a model" in line for line in told.notes)
+
+
+def test_the_same_command_computes_nothing_again(tmp_path):
+    study = features_study(tmp_path)
+    first = ran(study, "head", "concat,late", out=tmp_path / "run")
+    again = ran(study, "head", "concat,late", out=tmp_path / "run")
+    # Late fusion needs no fit of its own beyond those of the unimodal arms.
+    assert (first.cost.trained, first.cost.finished_before) == (9, 0)
+    assert (again.cost.trained, again.cost.finished_before) == (0, 2)
+    assert [one.sha256 for one in first.rows] == [one.sha256 for one in again.rows]
+
+
+def test_a_cell_whose_files_were_changed_is_made_again(tmp_path):
+    study = features_study(tmp_path)
+    first = ran(study, "trials", "0,1", out=tmp_path / "run")
+    path = cells_folder(first.folder) / first.grid.cells[0].folder / "predictions.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])
+    again = ran(study, "trials", "0,1", out=tmp_path / "run")
+    assert again.cost.finished_before == 1
+    assert first.rows[0].sha256 == again.rows[0].sha256
+
+
+def test_arms_that_a_factor_does_not_reach_are_trained_once_and_not_tested(tmp_path):
+    study = features_study(tmp_path, arms=("audio", "text"))
+    other = tmp_path / "other.npz"
+    with np.load(tmp_path / "text.npz") as kept:
+        np.savez(other, id=kept["id"], values=kept["values"] * 0.5 + 1)
+    found = ran(study, "text", f"{study.text};features:{other}", out=tmp_path / "run")
+    assert (found.cost.trained, found.cost.trained_before) == (9, 3)
+    made = {row.arm: row for row in differences(found.rows)}
+    assert made["audio"].same
+    assert made["audio"].p_holm is None
+    assert not made["text"].same
+
+
+def test_a_learning_curve_keeps_its_test_rows(tmp_path):
+    found = ran(features_study(tmp_path, arms=("audio",)), "speakers", "1", out=tmp_path / "run")
+    assert [cell.title for cell in found.grid.cells] == ["1", "all"]
+    assert found.grid.reference.title == "all"
+    places = [{(r.utterance, r.outer_fold) for r in one.arms["audio"]} for one in found.rows]
+    assert places[0] == places[1]
+
+
+def test_missing_transcripts_leave_every_row_in(tmp_path):
+    study = features_study(tmp_path, arms=("audio", "text", "concat"), rows="all")
+    found = ran(study, "missing", "0,0.5", out=tmp_path / "run")
+    assert {one.n for one in summaries(found.rows)} == {36}
+    made = {row.arm: row for row in differences(found.rows)}
+    assert made["audio"].same
+    assert not made["text"].same
+
+
+def test_class_sets_are_not_compared_with_each_other(tmp_path):
+    study = features_study(tmp_path, arms=("audio",))
+    found = ran(study, "labels", "a,b,c;c,b,a", out=tmp_path / "run")
+    assert told_of(found).differences == ()
+    assert "another quantity" in told_of(found).answer
+    assert (tmp_path / "run" / "differences.csv").read_text().count("\n") == 1
+
+
+def test_two_factors_make_a_map(tmp_path):
+    study = features_study(tmp_path, arms=("audio", "text"))
+    over = [Over("speakers", "1"), Over("trials", "0,1")]
+    found = ablate(study, over, out=tmp_path / "run", jobs=1)
+    assert len(found.grid.cells) == 4
+    assert "speakers down, trials across" in (tmp_path / "run" / "figure.svg").read_text()
+
+
+def test_a_fault_of_the_last_cell_stops_all_before_work_starts(tmp_path):
+    study = features_study(tmp_path)
+    values = f"{study.audio};features:{tmp_path / 'absent.npz'}"
+    with pytest.raises((ConfigError, ValueError), match="absent"):
+        ran(study, "audio", values, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_fold_without_a_class_has_no_uar_and_says_why(modality):
+    one = modality.rows[0]
+    arm, rows = next(iter(one.arms.items()))
+    cut = tuple(row for row in rows if row.target[0] == 0 or row.outer_fold != "0")
+    found = next(iter(tidy_rows([replace(one, arms={arm: cut})])))
+    assert found.uar is None
+    assert found.why == "1 of 3 classes have no test utterance"
+
+
+def test_a_cell_is_read_back_as_it_was(modality):
+    cell = modality.grid.cells[0]
+    again = read_cell(cells_folder(modality.folder) / cell.folder, cell)
+    assert again.sha256 == modality.rows[0].sha256
+    assert [*again.arms] == ["concat"]
+
+
+def test_the_terminal_shows_the_table_and_the_answer(modality):
+    console = Console(width=100, file=StringIO())
+    print_ablation(modality, console)
+    shown = console.file.getvalue()
+    assert "audio+text" in shown
+    assert "reference" in shown
+
+
+# ---------------------------------------------------------------- recordings
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory) -> tuple[Path, Ablation]:
+    folder = tmp_path_factory.mktemp("noisy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERFUSION_CACHE", str(folder / "cache"))
+        study = tones_study(folder, audio="logmel@sample_rate_hz=8000,n_mels=20")
+        return folder, ran(study, "noise", "white:0,reverb:0.3", out=folder / "run")
+
+
+def test_noise_in_tests_leaves_training_and_development_as_they_were(noisy):
+    _, found = noisy
+    assert found.cost.trained == 3
+    rows = [
+        [r for r in predictions.read(cells_folder(found.folder) / c.folder / "predictions.jsonl")]
+        for c in found.grid.cells
+    ]
+    dev = [[r.scores for r in own if r.split == "dev"] for own in rows]
+    test = [[r.scores for r in own if r.split == "test"] for own in rows]
+    assert dev[0] == dev[1] == dev[2]
+    assert test[0] != test[1] != test[2]
+
+
+def test_noise_in_both_trains_on_noise(noisy, monkeypatch):
+    folder, _ = noisy
+    monkeypatch.setenv("SERFUSION_CACHE", str(folder / "cache"))
+    study = tones_study(folder, audio="logmel@sample_rate_hz=8000,n_mels=20")
+    found = ran(study, "noise", "white:0", out=folder / "both", side="both")
+    assert found.cost.trained == 3
+    assert found.cost.encoded == 0 or found.cost.encoded == 24
+
+
+def test_only_test_rows_are_encoded_anew_and_each_once(noisy):
+    _, found = noisy
+    # 24 clean recordings, and 24 for each noise.
+    assert found.cost.encoded == 72
+
+
+def test_the_window_of_an_encoder_is_ablated(tmp_path):
+    study = tones_study(tmp_path, audio="logmel@sample_rate_hz=8000,n_mels=20")
+    found = ran(study, "window", "25,50", out=tmp_path / "run")
+    identities = [
+        found.facts[cell.folder]["facts"]["encoders"]["audio"] for cell in found.grid.cells
+    ]
+    assert len({*identities}) == 2

@@ -1,0 +1,60 @@
+"""Fewer training speakers and fewer transcripts: nested, and nothing else is touched."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from experiments.ablation.subsets import most_speakers, with_speakers, without_words
+from experiments.comparing.comparison import chosen_arms, load_corpus
+from experiments.comparing.inputs import gather
+from experiments.comparing.plan import Plan, make_plan
+from experiments.comparing.words import Words
+from experiments.config import ConfigError
+from fusion.splitting.splits import speaker_of
+from tests.experiments.ablation.tiny_corpora import features_study
+
+
+@pytest.fixture
+def plan(tmp_path, store) -> Plan:
+    study = features_study(tmp_path, arms=("audio", "text"))
+    corpus, arms = load_corpus(study), chosen_arms(study)
+    inputs = gather(corpus, corpus.utterances, Words({}), study, arms, store, None)
+    return make_plan(corpus, inputs, study, arms)
+
+
+def trained_speakers(plan: Plan) -> list[set[str]]:
+    by_id = {u.id: speaker_of(u) for u in plan.inputs.utterances}
+    return [{by_id[n] for n in one.train} for found in plan.inner for one in found.folds]
+
+
+def test_subsets_of_speakers_are_nested_and_of_the_size_asked_for(plan):
+    most = most_speakers(plan.inner, {u.id: u for u in plan.inputs.utterances})
+    sets = [trained_speakers(with_speakers(plan, count, seed=0)) for count in range(1, most + 1)]
+    assert [{len(own) for own in found} for found in sets] == [{k} for k in range(1, most + 1)]
+    for smaller, larger in pairwise(sets):
+        assert all(one <= other for one, other in zip(smaller, larger, strict=True))
+
+
+def test_development_and_test_rows_stay(plan):
+    fewer = with_speakers(plan, 1, seed=0)
+    assert [[f.dev for f in one.folds] for one in fewer.inner] == [
+        [f.dev for f in one.folds] for one in plan.inner
+    ]
+    assert fewer.folds == plan.folds
+    assert [v.whole.inner for v in fewer.views] == list(fewer.inner)
+
+
+def test_too_many_speakers_are_refused(plan):
+    with pytest.raises(ConfigError, match="give fewer"):
+        with_speakers(plan, 99, seed=0)
+
+
+def test_transcripts_that_a_smaller_share_loses_a_larger_one_loses_too(plan):
+    before = plan.inputs.data.inputs["text"].present
+    found = [without_words(plan, share, seed=0).inputs.data for share in (0.3, 0.6)]
+    low, high = (~data.inputs["text"].present for data in found)
+    assert 0 < int(low.sum()) < int(high.sum()) < len(before)
+    assert bool((high | ~low).all())
+    assert found[0].inputs["audio"] is plan.inputs.data.inputs["audio"]
