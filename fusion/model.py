@@ -20,7 +20,7 @@ from encoders.pooling import for_head
 from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
 from fusion.arms import ARMS
-from fusion.bundled import DEMO
+from fusion.bundled import BUNDLED, DEMO
 from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
 from fusion.escaping import plain
 from fusion.late import combine, independent
@@ -32,8 +32,6 @@ __all__ = ["FORMAT_VERSION", "FusionModel", "Part", "folder_of", "late_model"]
 
 #: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part.
 FORMAT_VERSION = 3
-#: The name of the model that ships with the package.
-BUNDLED = "demo"
 
 
 @dataclass(frozen=True, slots=True)
