@@ -63,8 +63,9 @@ def _signature(name: str, found: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Types by their own names, without the modules that they come from."""
-    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
+    """Types by their own names, without modules; a default that is an object of ours is ``...``."""
+    short = re.sub(r"<[\w.]+ object at 0x\w+>", "...", text)
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", short)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 console = Console()
 
-Model = Annotated[Path, typer.Argument(help="Folder of a model, as a run leaves it in model/.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Folder of a model, as a run leaves it in model/; or demo, the one that ships."
+    ),
+]
 Recordings = Annotated[list[Path], typer.Argument(help="Audio or video files, of any length.")]
 Out = Annotated[Path, typer.Option(help="Folder; each recording gets one of its own in it.")]
 
@@ -50,11 +55,18 @@ def interview(
         ),
     ] = None,
     abstain: Annotated[
-        float | None, typer.Option(help="Name no class where the highest probability is below P.")
+        float | None,
+        typer.Option(
+            help="Name no class where the highest probability is below P; 0: always name one "
+            "[the model's own]."
+        ),
     ] = None,
     smooth: Annotated[
         int, typer.Option(help="Mean over so many neighbouring segments of a speaker.")
     ] = 1,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Leave the words out of everything that is written.")
+    ] = False,
 ) -> None:
     """Find the speech in recordings, transcribe it, and classify every segment."""
     from experiments.interviews.interview import interview as run_interview
@@ -70,6 +82,7 @@ def interview(
         asr=asr,
         abstain=abstain,
         smooth=smooth,
+        redact=redact,
     )
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)
@@ -95,7 +108,7 @@ def _lines(one: "Interviewed") -> Iterator[str]:
     found = f"{len(timeline.segments)} segments, {len(timeline.speakers)} speakers"
     yield f"{one.recording.name}: {timeline.duration_s:.1f} s, {found}, in {one.folder}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
-    for note in timeline.facts["notes"]:
+    for note in (*timeline.facts["warnings"], *timeline.facts["notes"]):
         yield f"  {note}"
     yield f"  {_pace(one.seconds, timeline.duration_s)}"
 

@@ -15,11 +15,14 @@ from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.rows import cut
 from encoders.specs import Spec
 from encoders.spectra.descriptors import EgemapsSpec
+from fusion.bundled import BUNDLED, DEMO
 
 #: What the column of licences is too narrow to say.
 NOTES = (
     "alexnet: its weights were trained on RAVDESS and share its licence, CC BY-NC-SA 4.0 (not for "
     "commercial use); RAVDESS is not scored with it. alexnet-imagenet is torchvision's",
+    "demo: the model of 'serfusion interview demo'; its voice half was trained on RAVDESS (CC "
+    "BY-NC-SA 4.0), its words half on MELD (GPL-3.0); acted voices and sitcom lines, no interviews",
     "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "
     "with pip install 'serfusion[opensmile]'",
 )
@@ -47,7 +50,7 @@ class ModelRow:
 
 
 def known_models() -> list[ModelRow]:
-    """Encoders first, recognisers after them."""
+    """Encoders first, recognisers after them, the model that ships last."""
     rows = []
     for name, spec in SHORT_NAMES.items():
         checkpoint = getattr(spec, "checkpoint", None)
@@ -62,7 +65,9 @@ def known_models() -> list[ModelRow]:
             f"whisper-{name}", "asr", f"openai/{name}", None, None, size_mb, "MIT", language, here
         )
         rows.append(row)
-    return rows
+    licence = "CC BY-NC-SA 4.0 and GPL-3.0"
+    shipped = (None, None, None, licence, "en", (DEMO / "heads.safetensors").is_file())
+    return [*rows, ModelRow(BUNDLED, "interview", "fusion/bundled/demo", *shipped)]
 
 
 def _is_here(spec: Spec) -> bool:
@@ -87,6 +92,8 @@ def fetch_model(name: str) -> Path:
     """
     from encoders.encoder import fingerprint_of
 
+    if name == BUNDLED:
+        raise ValueError(f"{name} ships with the package: there is nothing to fetch")
     _check_known(name)
     if name.startswith("whisper-"):
         return fetch_whisper(name.removeprefix("whisper-"))
@@ -104,7 +111,7 @@ def fetch_model(name: str) -> Path:
 
 
 def _check_known(name: str) -> None:
-    known = [*SHORT_NAMES, *(f"whisper-{one}" for one in WHISPER_MODELS)]
+    known = [*SHORT_NAMES, BUNDLED, *(f"whisper-{one}" for one in WHISPER_MODELS)]
     if name in known or ("/" in name or name.startswith((".", "~"))):
         return
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)

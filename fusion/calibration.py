@@ -29,11 +29,15 @@ COVERAGES = 20
 
 
 def fit_temperature(
-    scores: Float[np.ndarray, "seeds rows targets"], truth: Truth, digits: int = 4
+    scores: Float[np.ndarray, "seeds rows targets"],
+    truth: Truth,
+    digits: int = 4,
+    weights: Float[np.ndarray, "rows"] | None = None,
 ) -> float:
     """The temperature that makes the mean negative log-likelihood least, rounded.
 
-    Above 1 the scores were too sure. It lies between 0.05 and 20.
+    Above 1 the scores were too sure. It lies between 0.05 and 20. ``weights`` say how much each row
+    counts (:func:`equal_classes`); None: all alike.
 
     >>> sure = np.array([[[0.99, 0.01], [0.99, 0.01], [0.99, 0.01], [0.01, 0.99]]])
     >>> fit_temperature(sure, np.array([0, 0, 1, 1])) > 1
@@ -44,7 +48,7 @@ def fit_temperature(
 
     def slope(inverse: float) -> float:
         expected = (_softmax(inverse * logits) * logits).sum(axis=-1, keepdims=True)
-        return float((expected - true).mean())
+        return float(np.average((expected - true)[..., 0], axis=1, weights=weights).mean())
 
     low, high = 1 / HOTTEST, HOTTEST
     if slope(low) >= 0:
@@ -52,6 +56,16 @@ def fit_temperature(
     if slope(high) <= 0:
         return 1 / HOTTEST
     return round(1 / float(brentq(slope, low, high, xtol=1e-13, rtol=1e-14)), digits)
+
+
+def equal_classes(truth: Truth) -> Float[np.ndarray, "rows"]:
+    """Weights of rows by which every class counts alike, 1 on average.
+
+    >>> equal_classes(np.array([0, 0, 0, 1])).round(2).tolist()
+    [0.67, 0.67, 0.67, 2.0]
+    """
+    counts = np.bincount(truth)
+    return len(truth) / (np.count_nonzero(counts) * counts[truth])
 
 
 def tempered(scores: Scores, temperature: float) -> Scores:
@@ -102,20 +116,23 @@ class Abstention:
 
 
 def fit_abstention(
-    confidence: Float[np.ndarray, "rows"], right: Bool[np.ndarray, "rows"]
+    confidence: Float[np.ndarray, "rows"],
+    right: Bool[np.ndarray, "rows"],
+    weights: Float[np.ndarray, "rows"] | None = None,
 ) -> Abstention:
     """The lowest threshold that halves the errors among rows that are kept, on development rows.
 
     Halving is relative to the classifier's own errors, so that the same rule makes sense at four
-    classes and at eight.
+    classes and at eight. ``weights`` say how much each row counts; None: all alike.
 
     >>> fit_abstention(np.array([0.9, 0.8, 0.4, 0.3]), np.array([True, True, True, False]))
     Abstention(threshold=0.4, target=0.875, accuracy=1.0, coverage=0.75, reached=True)
     """
     levels, number = np.unique(confidence, return_inverse=True)
-    kept = np.cumsum(np.bincount(number)[::-1])[::-1]
-    hits = np.cumsum(np.bincount(number, right)[::-1])[::-1]
-    accuracy, coverage = hits / kept, kept / len(right)
+    counted = np.ones(len(right)) if weights is None else weights
+    kept = np.cumsum(np.bincount(number, counted)[::-1])[::-1]
+    hits = np.cumsum(np.bincount(number, counted * right)[::-1])[::-1]
+    accuracy, coverage = hits / kept, kept / kept[0]
     target = 1 - ERROR_SHARE * (1 - accuracy[0])
     allowed = coverage >= LEAST_COVERAGE
     good = np.flatnonzero(allowed & (accuracy >= target - 1e-12))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +19,19 @@ from encoders.encoder import load_encoder
 from encoders.pooling import for_head
 from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
-from fusion.arms import ARMS, FittedArm
-from fusion.batch import collate
+from fusion.arms import ARMS
+from fusion.bundled import BUNDLED, DEMO
 from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
-from fusion.escaping import escape_markdown, plain
-from fusion.late import combine
-from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
-from fusion.networks.heads import HEADS
-from fusion.train import PATCHES
+from fusion.escaping import plain
+from fusion.late import combine, independent
+from fusion.model_card import model_card
+from fusion.model_part import Part, Verdict, part_as_json, part_from_json
+from fusion.origin import Origin, origin_of
 
-#: 2: a temperature and an abstention threshold.
-FORMAT_VERSION = 2
+__all__ = ["FORMAT_VERSION", "FusionModel", "Part", "folder_of", "late_model"]
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Heads of one kind that read the same inputs; their probabilities are averaged."""
-
-    kind: HeadKind
-    inputs: tuple[str, ...]
-    dims: tuple[int, ...]
-    layers: tuple[int, ...]
-    hyperparameters: Hyperparameters
-    heads: tuple[Head, ...]
-
-    @classmethod
-    def of(cls, fitted: FittedArm) -> "Part":
-        """The heads of a fitted arm."""
-        assert fitted.arm.head != "late"
-        assert fitted.arm.head != "published"
-        heads = tuple(one.head for one in fitted.heads)
-        dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
-        layers, hyper = heads[0].layers, fitted.hyperparameters
-        return cls(fitted.arm.head, fitted.arm.inputs, dims, layers, hyper, heads)
-
-    def scores(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "1 targets"]:
-        """Class probabilities of one utterance; an input that is None counts as missing."""
-        tensors = [inputs.get(name) for name in self.inputs]
-        empty = [torch.zeros(1, dim) for dim in self.dims]
-        batches = []
-        for tensor, blank in zip(tensors, empty, strict=True):
-            # A second row fixes the width where the modality is missing.
-            batches.append(collate([tensor, blank]).rows(torch.tensor([0])))
-        with torch.inference_mode():
-            every = torch.stack([head(batches).softmax(dim=1) for head in self.heads])
-        return every.double().mean(dim=0).numpy()
+#: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part.
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +39,10 @@ class FusionModel:
     """A trained arm with everything that prediction needs.
 
     ``modalities`` has the encoder of each input; it is empty for a model of precomputed features.
+    Of two parts ``audio_weight`` was learned on rows that both learned from; without it they
+    learned from different rows, with every class counting alike, and are combined as independent
+    evidence. A part whose inputs are all missing says nothing: then the other speaks alone.
+
     ``temperature`` and ``abstention`` were fitted on development speakers; without the latter every
     utterance is given a class.
     """
@@ -82,6 +54,7 @@ class FusionModel:
     audio_weight: float | None = None
     temperature: float = 1.0
     abstention: Abstention | None = None
+    origin: Origin = field(default_factory=Origin)
 
     def calibrated(
         self, scores: Float[np.ndarray, "rows targets"], truth: Int[np.ndarray, "rows"]
@@ -126,20 +99,35 @@ class FusionModel:
 
     def predict_embeddings(self, inputs: Mapping[str, Tensor | None]) -> dict[str, float]:
         """Calibrated probability of each target from embeddings ``[frames, dim]`` by input name."""
-        scores = [part.scores(inputs) for part in self.parts]
-        if self.audio_weight is None:
-            final = scores[0]
-        else:
-            final = combine(scores[0][None], scores[1][None], self.audio_weight)[0]
-        return dict(
-            zip(self.targets, map(float, tempered(final[0], self.temperature)), strict=True)
-        )
+        return dict(zip(self.targets, map(float, self.verdict(inputs).fused), strict=True))
 
-    def save(self, folder: Path) -> None:
-        """Write ``model.json``, ``heads.safetensors`` and a model card."""
+    def verdict(self, inputs: Mapping[str, Tensor | None]) -> Verdict:
+        """What all inputs say, and what each says alone, where some heads read it alone."""
+        there = [part for part in self.parts if part.hears(inputs)]
+        alone = {part.inputs[0]: part.alone(inputs) for part in there if len(part.inputs) == 1}
+        if len(self.parts) > 1 and len(there) == 1:
+            # Decision-level fusion of one decision is that decision: the heads of the other
+            # modality never learned what to say of nothing.
+            return Verdict(there[0].alone(inputs), alone)
+        fused = tempered(self._fused(inputs), self.temperature)
+        return Verdict(fused, alone if len(self.parts) > 1 else dict.fromkeys(alone, fused))
+
+    def _fused(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "targets"]:
+        if len(self.parts) == 1:
+            return self.parts[0].scores(inputs)[0]
+        if self.audio_weight is None:
+            return independent([part.alone(inputs) for part in self.parts])
+        audio, text = (part.scores(inputs)[None] for part in self.parts)
+        return combine(audio, text, self.audio_weight)[0, 0]
+
+    def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
+        """Write ``model.json``, ``heads.safetensors`` and a model card.
+
+        ``dtype`` float16 halves the file; what is loaded computes with float32 all the same.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {
-            f"{number}.{index}.{name}": values.contiguous()
+            f"{number}.{index}.{name}": values.to(dtype).contiguous()
             for number, part in enumerate(self.parts)
             for index, head in enumerate(part.heads)
             for name, values in head.state_dict().items()
@@ -147,24 +135,24 @@ class FusionModel:
         write_atomically(folder / "heads.safetensors", save(tensors))
         about = json.dumps(self._about(), indent=2)
         write_atomically(folder / "model.json", about.encode())
-        write_atomically(folder / "README.md", self._card().encode())
+        write_atomically(folder / "README.md", model_card(self).encode())
 
     @classmethod
     def load(cls, folder: Path | str) -> "FusionModel":
-        """Read a model folder.
+        """Read a model folder, or ``"demo"``: the model that ships with the package.
 
         Raises:
             ValueError: the folder is no model, or of another format.
         """
-        folder = Path(folder)
+        folder = folder_of(folder)
         if not (folder / "model.json").is_file():
             raise ValueError(f"{folder}: no model (expected model.json and heads.safetensors)")
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if about.get("format") != FORMAT_VERSION:
             raise ValueError(
                 f"{folder}: a model of format {plain(about.get('format'))}, but this version reads "
-                f"format {FORMAT_VERSION} (with a temperature and an abstention threshold); train "
-                "it again: serfusion compare on the same corpus leaves a model of this format"
+                f"format {FORMAT_VERSION} (which says what the model learned from); train it "
+                "again: serfusion compare on the same corpus leaves a model of this format"
             )
         tensors = load_file(folder / "heads.safetensors")
         targets = tuple(about["targets"])
@@ -173,65 +161,45 @@ class FusionModel:
             targets=targets,
             modalities={name: _modality(m) for name, m in about["modalities"].items()},
             parts=tuple(
-                _part(number, one, tensors, len(targets))
+                part_from_json(number, one, tensors, len(targets))
                 for number, one in enumerate(about["parts"])
             ),
             audio_weight=about["audio_weight"],
             temperature=float(about["temperature"]),
             abstention=_abstention(about["abstention"]),
+            origin=origin_of(about["origin"]),
         )
 
     def _about(self) -> dict[str, Any]:
-        parts = [
-            {
-                "kind": part.kind,
-                "inputs": part.inputs,
-                "dims": part.dims,
-                "layers": part.layers,
-                "hyperparameters": asdict(part.hyperparameters),
-                "heads": len(part.heads),
-            }
-            for part in self.parts
-        ]
         return {
             "format": FORMAT_VERSION,
             "arm": self.arm,
             "targets": self.targets,
             "modalities": {name: asdict(m) for name, m in self.modalities.items()},
-            "parts": parts,
+            "parts": [part_as_json(part) for part in self.parts],
             "audio_weight": self.audio_weight,
             "temperature": self.temperature,
             "abstention": asdict(self.abstention) if self.abstention else None,
+            "origin": asdict(self.origin),
         }
 
-    def _card(self) -> str:
-        # Classes and checkpoints are what somebody typed: text here, never markup.
-        say = escape_markdown
-        encoders = [
-            f"- {say(name)}: {say(getattr(m.encoder, 'checkpoint', m.encoder.family))}"
-            for name, m in self.modalities.items()
-        ] or ["- precomputed features"]
-        lines = [
-            f"# {say(self.arm)} ({', '.join(map(say, self.targets))})",
-            "A head on frozen encoders, trained by serfusion on every speaker of its corpus.",
-            "What it is worth on unseen speakers is in results.json of the run beside it.",
-            *encoders,
-            *self._calibration(),
-            "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives probabilities, "
-            "`decide(probabilities)` a class or None.",
-        ]
-        return "\n\n".join(lines[:3]) + "\n\n" + "\n".join(lines[3:]) + "\n"
 
-    def _calibration(self) -> list[str]:
-        one = self.abstention
-        if one is None:
-            return ["- not calibrated; a class is always named"]
-        kept = f"{one.coverage:.0%} of development utterances, {one.accuracy:.0%} of them right"
-        asked = "" if one.reached else f" ({one.target:.0%} was asked for and could not be had)"
-        return [
-            f"- temperature {self.temperature:g}, fitted on development speakers",
-            f"- no class below a probability of {one.threshold:.2f}, which leaves {kept}{asked}",
-        ]
+def folder_of(model: Path | str) -> Path:
+    """Folder of a model that a user names; the word ``demo`` names the one that ships.
+
+    A path always names a folder, and so does ``./demo``.
+
+    Raises:
+        ValueError: the word could mean a model in the working directory too.
+    """
+    if model != BUNDLED:
+        return Path(model)
+    if (Path(BUNDLED) / "model.json").is_file():
+        raise ValueError(
+            f"{BUNDLED}: the model that ships with the package, or the folder of that name here? "
+            f"Say ./{BUNDLED} for the folder, or go elsewhere for the other"
+        )
+    return DEMO
 
 
 def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
@@ -255,32 +223,13 @@ def _abstention(fields: Mapping[str, Any] | None) -> Abstention | None:
     return Abstention(**numbers, reached=bool(fields["reached"]))
 
 
-def _part(
-    number: int, about: Mapping[str, Any], tensors: Mapping[str, Tensor], classes: int
-) -> Part:
-    hyper = Hyperparameters(**about["hyperparameters"])
-    inputs, dims = tuple(about["inputs"]), tuple(about["dims"])
-    layers = tuple(about.get("layers", [1] * len(inputs)))
-    shapes = [
-        InputShape(dim // count, PATCHES.get(name, 1), count)
-        for name, dim, count in zip(inputs, dims, layers, strict=True)
-    ]
-    heads = []
-    for index in range(about["heads"]):
-        prefix = f"{number}.{index}."
-        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        head = HEADS[about["kind"]](shapes, classes, hyper)
-        head.load_state_dict(state)
-        heads.append(head.eval())
-    return Part(about["kind"], inputs, dims, layers, hyper, tuple(heads))
-
-
 def late_model(
     targets: Sequence[str],
     modalities: Mapping[str, Modality],
-    pair: Sequence[FittedArm],
-    audio_weight: float,
+    parts: Sequence[Part],
+    audio_weight: float | None,
 ) -> FusionModel:
-    """Decision-level fusion of the audio and the text arm, in this order."""
-    parts = tuple(Part.of(fitted) for fitted in pair)
-    return FusionModel(ARMS["late"].name, tuple(targets), modalities, parts, audio_weight)
+    """Decision-level fusion of audio and text heads, in this order; see :class:`FusionModel`."""
+    return FusionModel(
+        ARMS["late"].name, tuple(targets), modalities, tuple(parts), audio_weight=audio_weight
+    )

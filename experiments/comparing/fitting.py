@@ -21,10 +21,12 @@ from experiments.comparing.plan import Plan
 from experiments.locks import alone
 from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score
 from fusion.batch import Dataset
+from fusion.calibration import fit_temperature
 from fusion.crossfit import View, score_crossfitted
 from fusion.kept_heads import load_heads, save_heads
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
+from fusion.origin import Origin
 from fusion.parts import load_scores, save_scores
 from fusion.published import score_published
 from fusion.splitting.splits import Fold, inner_folds
@@ -196,7 +198,7 @@ def final_model(plan: Plan, corpus: Corpus, arm: str, work: Path) -> FusionModel
     with alone(kept):
         model = _kept_model(kept)
         if model is None:
-            model = _fitted_model(plan, corpus, arm)
+            model = replace(_fitted_model(plan, corpus, arm), origin=_origin(plan, corpus))
             model.save(kept)
     return model
 
@@ -226,7 +228,16 @@ def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
         fused = fuse_late(audio, text, data, budget, None)
         modalities = _modalities(plan, ARMS[arm].inputs)
         weight = fused.hyperparameters["audio_weight"]
-        return _calibrated(late_model(data.targets, modalities, pair, weight), data, fused)
+        parts = [
+            Part.of(fitted, fit_temperature(own.dev_scores, data.truth[own.dev]))
+            for fitted, own in zip(pair, (audio, text), strict=True)
+        ]
+        return _calibrated(late_model(data.targets, modalities, parts, weight), data, fused)
+
+
+def _origin(plan: Plan, corpus: Corpus) -> Origin:
+    merged = sorted({one.corpus for one in plan.inputs.utterances if one.corpus is not None})
+    return Origin(corpora=tuple(merged) or (corpus.name,), synthetic=corpus.synthetic)
 
 
 def _calibrated(model: FusionModel, data: Dataset, scores: FoldScores) -> FusionModel:

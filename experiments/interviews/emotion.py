@@ -81,18 +81,11 @@ class Classifier:
             name: self._embedding(modality, content[modality.name])
             for name, modality in self.model.modalities.items()
         }
+        verdict = self.model.verdict(inputs)
         alone = {
-            self.model.modalities[part.inputs[0]].name: _row(part.scores(inputs))
-            for part in self.model.parts
-            if len(part.inputs) == 1 and inputs[part.inputs[0]] is not None
+            self.model.modalities[name].name: _row(values) for name, values in verdict.alone.items()
         }
-        voice, words = alone.get("audio"), alone.get("text")
-        if self.model.audio_weight is not None and voice is not None and words is None:
-            # Decision-level fusion of one decision is that decision: the heads of the other
-            # modality never learned what to say of nothing.
-            return Sounds(voice, voice, None)
-        fused = self.model.predict_embeddings(inputs)
-        return Sounds(tuple(fused.values()), voice, words)
+        return Sounds(_row(verdict.fused), alone.get("audio"), alone.get("text"))
 
     def _embedding(
         self, modality: Modality, content: tuple[str, Audio | str] | None
@@ -105,5 +98,5 @@ class Classifier:
         return for_head(torch.from_numpy(stored.values), modality)
 
 
-def _row(scores: Float[np.ndarray, "1 targets"]) -> tuple[float, ...]:
-    return tuple(map(float, scores[0]))
+def _row(scores: Float[np.ndarray, "targets"]) -> tuple[float, ...]:
+    return tuple(map(float, scores))

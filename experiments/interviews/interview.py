@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from encoders.audio import AudioError
@@ -18,6 +19,7 @@ from experiments.annotations.segments import Timeline
 from experiments.annotations.turns import read_turns
 from experiments.interviews.emotion import Classifier, Sounds
 from experiments.interviews.listening import Heard, listen_to
+from experiments.interviews.model_facts import about_model
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.pieces import pieces_of
@@ -25,9 +27,9 @@ from experiments.interviews.recognition import Recognition, recogniser_for
 from experiments.interviews.speakers import SOMEONE, Cast, cast_of
 from experiments.interviews.survey import Survey, survey
 from experiments.interviews.timing import Stopwatch
-from experiments.interviews.verdicts import segments_of
+from experiments.interviews.verdicts import redacted, segments_of
 from fusion.escaping import counted
-from fusion.model import FusionModel
+from fusion.model import FusionModel, folder_of
 
 #: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.
 WORK = "work"
@@ -69,11 +71,13 @@ def interview(
     the others are done. The same
     call after an interruption goes on where it stopped, and does not do a finished one again.
 
+    ``model`` is a folder, or ``"demo"``: the one that ships.
+
     Raises:
         ValueError: no such model, one that hears nothing, or an option that cannot be met.
     """
     chosen, paths = options or InterviewOptions(), [Path(one) for one in recordings]
-    run = _Run(FusionModel.load(model), _model_sha256(Path(model)), chosen, device)
+    run = _Run(FusionModel.load(model), _model_sha256(folder_of(model)), chosen, device)
     done: list[Interviewed] = []
     failures: list[Failure] = []
     for path, folder in zip(paths, folders_of(paths, Path(out)), strict=True):
@@ -109,6 +113,14 @@ class _Run:
         if not _words_are_known(options):
             self.recognition = recogniser_for(options.asr, device)
 
+    @property
+    def threshold(self) -> float | None:
+        """Below which probability no class is named: as asked for, else the model's own."""
+        own = self.model.abstention
+        if self.options.abstain is None and own is not None:
+            return own.threshold
+        return self.options.abstain
+
     def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
         """One recording, unless it was done before with the same model and options."""
         identity = self._identity(path)
@@ -123,7 +135,11 @@ class _Run:
         heard = list(self._heard(path, folder, cast, surveyed, watch, progress))
         timeline = self._timeline(path, surveyed, cast, heard)
         with watch.stage("writing"):
-            write_outputs(timeline, surveyed, path, folder)
+            write_outputs(timeline, surveyed, path, folder, heard=not self.options.redact)
+        if self.options.redact:
+            # Words so far, and what could be made words again, served to go on after a stop.
+            rmtree(folder / WORK)
+            make_folder(folder / WORK)
         content = json.dumps({"identity": identity, "seconds": watch.seconds}, indent=2)
         write_atomically(folder / WORK / DONE, content.encode())
         return Interviewed(path, folder, timeline, watch.seconds)
@@ -149,11 +165,12 @@ class _Run:
         self, path: Path, surveyed: Survey, cast: Cast, heard: Sequence[Heard]
     ) -> Timeline:
         options, targets = self.options, self.model.targets
+        segments = segments_of(heard, targets, self.threshold, options.smooth)
         return Timeline(
             recording=path.name,
             duration_s=surveyed.duration_s,
             targets=targets,
-            segments=segments_of(heard, targets, options.abstain, options.smooth),
+            segments=redacted(segments) if options.redact else segments,
             facts=self._facts(cast, heard),
         )
 
@@ -162,16 +179,12 @@ class _Run:
         unable = [one for one in heard if not isinstance(one.sounds, Sounds)]
         return {
             "serfusion": version("serfusion"),
-            "model": self.model.arm,
+            **about_model(self.model),
             "model_sha256": self.model_sha256,
-            "encoders": {
-                name: getattr(one.encoder, "checkpoint", one.encoder.family)
-                for name, one in self.model.modalities.items()
-            },
             "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
-            "words": self._words_from(cast),
+            "words": self._words_from(cast) + (", left out" if options.redact else ""),
             "languages": dict(spoken.languages) if spoken is not None else {},
-            "abstain_below": options.abstain,
+            "abstain_below": self.threshold,
             "smoothed_over": options.smooth,
             "silent": sum(one.silent for one in heard),
             "not_classified": [

@@ -15,8 +15,9 @@ class InterviewOptions:
     ``turns`` and ``transcript`` name a file or, for several recordings, a folder with one file
     per recording, named like it. ``asr`` "none" recognises nothing; None is whisper-base, or where
     its weights are not to be had pocketsphinx, which is told. ``abstain`` is the probability
-    below which no class is named; ``smooth`` the number of neighbouring pieces of one speaker
-    whose mean is taken (1: none). ``speaker_model`` is an x-vector checkpoint for the guess.
+    below which no class is named, None the model's own; ``smooth`` the number of neighbouring
+    pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an x-vector checkpoint
+    for the guess. ``redact`` leaves the words out of everything that stays on disk.
     """
 
     turns: Path | None = None
@@ -27,6 +28,7 @@ class InterviewOptions:
     asr: str | None = None
     abstain: float | None = None
     smooth: int = 1
+    redact: bool = False
 
     def __post_init__(self) -> None:
         ways = {

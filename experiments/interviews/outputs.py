@@ -19,8 +19,13 @@ TIMELINES = (
 OUTPUTS = (*TIMELINES, PAGE)
 
 
-def write_outputs(timeline: Timeline, surveyed: Survey, recording: Path, folder: Path) -> None:
-    """Write every file of a recording, each complete or not at all."""
+def write_outputs(
+    timeline: Timeline, surveyed: Survey, recording: Path, folder: Path, heard: bool = True
+) -> None:
+    """Write every file of a recording, each complete or not at all.
+
+    The sound of a short recording is put into its page if it may be ``heard`` there.
+    """
     for name in TIMELINES:
         write_timeline(timeline, folder / name)
-    write_page(timeline, surveyed, recording, folder / PAGE)
+    write_page(timeline, surveyed, recording, folder / PAGE, heard)

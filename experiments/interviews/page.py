@@ -83,9 +83,14 @@ class Speaker:
     course: tuple[tuple[Part, ...], ...]
 
 
-def write_page(timeline: Timeline, surveyed: Survey, recording: Path, path: Path) -> None:
-    """Write the page of a recording; complete on disk or not there at all."""
-    source = source_of(recording, path, surveyed.duration_s)
+def write_page(
+    timeline: Timeline, surveyed: Survey, recording: Path, path: Path, heard: bool = True
+) -> None:
+    """Write the page of a recording; complete on disk or not there at all.
+
+    A recording that may not be ``heard`` from the page alone is played from where it lies.
+    """
+    source = source_of(recording, path, surveyed.duration_s if heard else math.inf)
     write_atomically(path, page(timeline, surveyed.peaks, source).encode())
 
 
@@ -238,7 +243,7 @@ def _course(
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
-        if name == "notes" or value in (None, {}, []):
+        if name in ("notes", "warnings") or value in (None, {}, []):
             continue
         if isinstance(value, Mapping):
             text = "; ".join(f"{key}: {one}" for key, one in value.items())

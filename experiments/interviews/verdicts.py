@@ -45,6 +45,11 @@ def smoothed(heard: Sequence[Heard], width: int) -> Float64[np.ndarray, "pieces 
     return found
 
 
+def redacted(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Segments without their words, and without reasons to doubt them, which quote words."""
+    return tuple(replace(one, text=None, text_doubtful=()) for one in segments)
+
+
 def _by_speaker(heard: Sequence[Heard]) -> Mapping[str, list[int]]:
     found: dict[str, list[int]] = {}
     for index, one in enumerate(heard):

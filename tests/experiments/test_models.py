@@ -18,7 +18,7 @@ def row(name: str) -> ModelRow:
 
 def test_every_short_name_is_listed_once():
     listed = [one.name for one in known_models() if one.kind != "asr"]
-    assert listed == list(SHORT_NAMES)
+    assert listed == [*SHORT_NAMES, "demo"]
 
 
 @pytest.mark.parametrize("name", ["logmel", "mfcc", "mfcc13"])

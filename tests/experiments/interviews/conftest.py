@@ -21,7 +21,7 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
     """Folder of a model by its arm: late, concat, audio or text, with random heads."""
     root = tmp_path_factory.mktemp("models")
 
-    def build(arm: str = "late", scale: float = 1.0) -> Path:
+    def build(arm: str = "late", scale: float = 1.0, **fields) -> Path:
         import torch
 
         from encoders.names import parse_modality
@@ -29,7 +29,7 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
         from fusion.networks.head import DEFAULTS, InputShape
         from fusion.networks.heads import HEADS
 
-        folder = root / f"{arm}-{scale:g}"
+        folder = root / f"{arm}-{scale:g}-{len(str(fields))}-{'-'.join(fields)}"
         if folder.exists():
             return folder
         inputs = {
@@ -51,7 +51,7 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
         parts = (part("audio"), part("text")) if arm == "late" else (part(*names),)
         weight = 0.5 if arm == "late" else None
         modalities = {name: inputs[name][0] for name in names}
-        FusionModel(arm, TARGETS, modalities, parts, weight).save(folder)
+        FusionModel(arm, TARGETS, modalities, parts, weight, **fields).save(folder)
         return folder
 
     return build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import av
@@ -203,6 +204,83 @@ def test_below_the_threshold_no_class_is_named(model_folder, talk, tmp_path):
     unsure = timeline(model_folder(), talk, tmp_path / "b", abstain=1.0)
     assert all(one.label is not None for one in sure.segments)
     assert all(one.label is None and one.probabilities for one in unsure.segments)
+
+
+def test_the_threshold_is_the_models_own_where_none_is_given(model_folder, talk, tmp_path):
+    from fusion.calibration import Abstention
+
+    careful = model_folder(abstention=Abstention(0.99, 0.99, 0.99, 0.5, True))
+    own = timeline(careful, talk, tmp_path / "a")
+    assert all(one.label is None for one in own.segments)
+    assert own.facts["abstain_below"] == 0.99
+    asked = timeline(careful, talk, tmp_path / "b", abstain=0.0)
+    assert all(one.label is not None for one in asked.segments)
+
+
+def test_a_model_of_synthetic_speech_is_said_to_be_one_everywhere(
+    model_folder, talk, tmp_path, capsys
+):
+    from experiments.cli_interview import interview as command
+    from fusion.origin import Origin
+
+    origin = Origin(corpora=("demo (synthetic speech)",), synthetic=True)
+    folder = model_folder(origin=origin)
+    command(str(folder), [talk], tmp_path, asr="none", smooth=1, channels=False, redact=False)
+    stored = json.loads((tmp_path / "talk" / "timeline.json").read_text(encoding="utf-8"))
+    assert stored["facts"]["synthetic"] is True
+    assert stored["facts"]["warnings"][0].startswith("SYNTHETIC SPEECH: this model learned from")
+    page = (tmp_path / "talk" / "interview.html").read_text(encoding="utf-8")
+    head = page[: page.index("<audio")]
+    assert '<p class="warning loud" role="note">SYNTHETIC SPEECH' in head
+    assert "SYNTHETIC SPEECH" in capsys.readouterr().out
+
+
+def test_a_model_of_people_is_not(model_folder, talk, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path)
+    assert found.facts["synthetic"] is False
+    assert found.facts["learned_from"] == ["not known"]
+    assert "SYNTHETIC" not in (tmp_path / "talk" / "interview.html").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- words that must not be kept
+
+
+def test_redacted_words_are_nowhere_and_still_heard(model_folder, talk, turns, tmp_path):
+    said = ("never told anybody", "the neighbour knew", "please keep it quiet")
+    (tmp_path / "talk.txt").write_text("\n".join(said) + "\n", encoding="utf-8")
+    given = {"turns": turns, "transcript": tmp_path / "talk.txt"}
+    found = timeline(model_folder(), talk, tmp_path / "red", redact=True, **given)
+    same = timeline(model_folder(), talk, tmp_path / "plain", **given)
+    assert [one.text for one in found.segments] == [None] * 3
+    assert [one.probabilities for one in found.segments] == [
+        one.probabilities for one in same.segments
+    ]
+    written = [path for path in (tmp_path / "red").rglob("*") if path.is_file()]
+    assert {path.name for path in written} == {*OUTPUTS, "done.json"}
+    for path in written:
+        content = path.read_bytes()
+        assert not any(word.encode() in content for word in said)
+        # The sound of a page holds the words, too.
+        assert b"data:audio" not in content
+    assert (
+        interview(
+            model_folder(),
+            [talk],
+            tmp_path / "red",
+            InterviewOptions(asr="none", redact=True, **given),
+        )
+        .done[0]
+        .timeline
+        is None
+    )
+
+
+def test_reasons_to_doubt_quote_no_redacted_word(model_folder, talk, tmp_path, monkeypatch):
+    parrot = Parrot(Said("secret secret secret secret", ("repeats 'secret'",)))
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
+    timeline(model_folder(), talk, tmp_path / "out", asr="parrot", redact=True)
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or b"secret" not in path.read_bytes()
 
 
 def test_smoothing_is_the_mean_over_a_speakers_neighbours(model_folder, talk, turns, tmp_path):

@@ -1,0 +1,144 @@
+"""What lies beside the model that ships: its card, its notice, and the record of both."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiments.ready_model.figures import Figure
+
+LICENCE = "voice half CC BY-NC-SA 4.0 (RAVDESS), words half GPL-3.0 (MELD): not for commercial use"
+CAUTION = (
+    "learned from actors who read two sentences and from the lines of a sitcom, which are no "
+    "interviews: take what it says as a hint where to listen, never as a finding about a person"
+)
+#: Names of the corpora, as a page shows them.
+CORPORA = ("RAVDESS (voice)", "MELD (words)")
+
+_CARD = """\
+# demo: voice from RAVDESS, words from MELD
+
+`serfusion interview demo RECORDING` and `FusionModel.load("demo")`: {classes} classes ({targets}).
+It is there so that the command runs on a fresh machine, offline. **{caution}**
+
+**Licence: {licence}.** See `NOTICE`; the code is Apache-2.0.
+
+## What it is
+
+{encoders}
+- voice: {voice_heads} heads on the bundled AlexNet, from the speech of RAVDESS (Livingstone and
+  Russo 2018): {voice_rows} recordings of {voice_speakers} actors, each as it is, as a telephone
+  brings it, and with noise; calm counts as neutral
+- words: {words_heads} heads on MiniLM, from the transcripts of MELD (Poria et al. 2019), official
+  training rows: {words_rows} lines of {words_speakers} speakers of the series Friends, each as
+  written and without capitals and marks
+- made by `python -m experiments.ready_model.make RAVDESS MELD EMODB MOSI`, which made this card
+
+## What it is worth on rows that it did not learn from
+
+| what | metric | value | 95 % interval | rows | speakers |
+|---|---|---|---|---|---|
+{figures}
+
+Voice on RAVDESS is measured with twins: the AlexNet that ships has heard every actor, so six more
+were trained like it, each without the four actors of one fold of EmoBox, and got heads like those
+that ship. Twins learned from 16 actors, what ships from 20. MELD's official split shares its main
+speakers between training and test. Intervals are over speakers. Chance is 1 / classes.
+
+EmoDB, MOSI and the synthetic corpus took no part in training, choice or calibration.
+
+## How the two are put together
+
+Each half is calibrated with every class counting alike (temperature {voice_t:g} for the voice, on
+the twins' held-out actors in all three copies; {words_t:g} for words, on MELD's development rows).
+Their probabilities are multiplied: Bayes' rule for evidence that is independent given the class,
+with every class as likely as any other beforehand. A half that knows nothing, or is missing,
+changes nothing.
+
+Nothing was learned about how far to trust each half, because no recording here has both free words
+and a label. What is **not known**: whether voice and words are independent given the emotion
+(where they are not, the result is too sure); how often each emotion occurs in an interview (equal
+shares are assumed, so that rare ones are named too often); whether sounding happy and a line
+written to be happy are one thing. The made-up pairs of the table are recordings of RAVDESS beside
+lines of MELD of the same class, drawn at random: independent by construction, so that they test
+the arithmetic and show the most that fusion could give. The synthetic corpus is paired, and
+nobody's voice.
+
+No class is named below a probability of {threshold:.2f}: the highest of the thresholds that the
+rule for all models gives for the voice alone, for words alone and for made-up pairs of development
+rows; there it keeps {coverage:.0%}, {accuracy:.0%} of them right{reached}.
+
+## Limits
+
+Twenty-four actors of one dialect, two sentences, a studio; one sitcom, its writers' idea of how
+people talk. English words only: the voice half was tried on German (EmoDB), the words half on
+nothing else. Nothing was tried on children, on illness, or on people who are not acting. Emotions
+were acted: it tells how a voice sounds beside those actors, not what a person feels.
+"""
+
+_NOTICE = """\
+The two halves of this model were made from different data; each has the terms of its own. They lie
+side by side in heads.safetensors (tensors 0.* voice, 1.* words) and are not derived from one
+another.
+
+Voice half (tensors 0.*): derived from The Ryerson Audio-Visual Database of Emotional Speech and
+Song (RAVDESS) by Steven R. Livingstone and Frank A. Russo (doi 10.5281/zenodo.1188976), licensed
+under the Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International licence
+(https://creativecommons.org/licenses/by-nc-sa/4.0/), and licensed under the same terms: give
+credit, use it for non-commercial purposes only, share what you derive from it alike. It reads the
+embeddings of encoders/bundled/alexnet, which has the same terms.
+
+Cite: Livingstone SR, Russo FA (2018) The Ryerson Audio-Visual Database of Emotional Speech and Song
+(RAVDESS): A dynamic, multimodal set of facial and vocal expressions in North American English. PLoS
+ONE 13(5): e0196391.
+
+Words half (tensors 1.*): trained on the transcripts and labels of MELD
+(https://github.com/declare-lab/MELD), published under the GNU General Public License, version 3
+(https://www.gnu.org/licenses/gpl-3.0.html); offered under the same terms. No transcript is part of
+these files. The lines are those of the series Friends, whose scripts belong to their owners. The
+script that makes these files is experiments/ready_model/make.py.
+
+Cite: Poria S, Hazarika D, Majumder N, Naik G, Cambria E, Mihalcea R (2019) MELD: A Multimodal
+Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019.
+
+Licences are those that the sources state; they were not confirmed with the rights holders. The
+source code of serfusion is licensed under Apache-2.0; these terms hold for this folder alone.
+"""
+
+
+def card(record: Mapping[str, Any], about: Mapping[str, Any], encoders: Sequence[str]) -> str:
+    """The model card: every figure is taken from the record and from ``model.json``."""
+    one = about["abstention"]
+    missed = "" if one["reached"] else f" ({one['target']:.0%} was asked for and could not be had)"
+    heads = [part["heads"] for part in about["parts"]]
+    temperatures = [part["temperature"] for part in about["parts"]]
+    return _CARD.format(
+        classes=len(about["targets"]),
+        targets=", ".join(about["targets"]),
+        caution=CAUTION[0].upper() + CAUTION[1:] + ".",
+        licence=LICENCE,
+        encoders="\n".join(encoders),
+        voice_heads=heads[0],
+        words_heads=heads[1],
+        voice_rows=record["voice"]["utterances"],
+        voice_speakers=record["voice"]["speakers"],
+        words_rows=record["words"]["utterances"],
+        words_speakers=record["words"]["speakers"],
+        figures="\n".join(_line(Figure(**figure)) for figure in record["figures"]),
+        voice_t=temperatures[0],
+        words_t=temperatures[1],
+        threshold=one["threshold"],
+        coverage=one["coverage"],
+        accuracy=one["accuracy"],
+        reached=missed,
+    )
+
+
+def notice() -> str:
+    """The terms of both halves."""
+    return _NOTICE
+
+
+def _line(one: Figure) -> str:
+    bounds = "–" if one.low is None or one.high is None else f"{one.low:.3f} to {one.high:.3f}"
+    people = str(one.speakers) if one.speakers else "–"
+    cells = (one.what, one.metric, f"{one.value:.3f}", bounds, str(one.rows), people)
+    return f"| {' | '.join(cells)} |"

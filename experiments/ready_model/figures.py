@@ -1,0 +1,192 @@
+"""What the halves are worth on rows that they did not learn from, and how sure both may be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments.ready_model.half import TARGETS, Fitted, Scored
+from experiments.ready_model.voice import Voice
+from fusion import metrics
+from fusion.calibration import (
+    Abstention,
+    equal_classes,
+    fit_abstention,
+    fit_temperature,
+    tempered,
+)
+from fusion.late import independent
+from fusion.statistics import interval
+
+#: Rows of each class in a draw by which classes are made equal.
+DRAWN = 1000
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of the card: what was measured on what, with its 95 % interval where it has one."""
+
+    what: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    rows: int
+    speakers: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sureness:
+    """Temperatures of the halves, and below which probability nothing is named."""
+
+    voice: float
+    words: float
+    abstention: Abstention
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Rows of two halves side by side that nobody said at once: same class, drawn at random."""
+
+    truth: np.ndarray
+    voice: Float[np.ndarray, "rows targets"]
+    words: Float[np.ndarray, "rows targets"]
+
+    @property
+    def fused(self) -> Float[np.ndarray, "rows targets"]:
+        """Both as independent evidence."""
+        return independent([self.voice, self.words])
+
+
+def sureness(voice: Voice, words: Fitted) -> Sureness:
+    """Fitted on held-out actors and MELD's development rows, every class counting alike.
+
+    No row has both, so that the threshold is the highest of three that the rule for all models
+    gives: for the voice alone, for words alone, and for made-up pairs.
+    """
+    heard = Scored.joined(voice.held_out)
+    own, other = temperature_of(heard), temperature_of(words.dev)
+    pairs = pairs_of(heard, words.dev, own, other)
+    every = [(pairs.truth, scores) for scores in (pairs.voice, pairs.words, pairs.fused)]
+    found = [_abstention(truth, scores) for truth, scores in every]
+    return Sureness(own, other, max(found, key=lambda one: one.threshold))
+
+
+def temperature_of(scored: Scored) -> float:
+    """The temperature at which rows have the least loss, every class counting alike."""
+    weights = equal_classes(scored.truth)
+    return fit_temperature(scored.scores[None], scored.truth, weights=weights)
+
+
+def _abstention(truth: np.ndarray, scores: Float[np.ndarray, "rows targets"]) -> Abstention:
+    return fit_abstention(scores.max(axis=1), scores.argmax(axis=1) == truth)
+
+
+def pairs_of(voice: Scored, words: Scored, own: float, other: float) -> Pairs:
+    """As many pairs of each class, calibrated: independent given the class, as real ones are not.
+
+    They test the arithmetic and what fusion could give at best; that people speak so, they cannot.
+    """
+    random = np.random.default_rng(SEED)
+    heard, said = (_drawn(one, random) for one in (voice, words))
+    truth = np.repeat(np.arange(len(TARGETS)), DRAWN)
+    return Pairs(truth, tempered(voice.scores[heard], own), tempered(words.scores[said], other))
+
+
+def _drawn(scored: Scored, random: np.random.Generator) -> np.ndarray:
+    """Places of :data:`DRAWN` rows of each class, with repetition."""
+    places = [np.flatnonzero(scored.truth == k) for k in range(len(TARGETS))]
+    return np.concatenate([random.choice(own, DRAWN) for own in places])
+
+
+# ---------------------------------------------------------------- figures
+
+
+def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
+    """Each half on what it never learned from, and made-up pairs."""
+    heard = Scored.joined(voice.held_out)
+    test = pairs_of(heard, words.test, sure.voice, sure.words)
+    return [
+        uar_figure("voice, RAVDESS, studio", heard.of("studio")),
+        uar_figure("voice, RAVDESS, telephone", heard.of("telephone")),
+        uar_figure("voice, RAVDESS, noise at 15 dB", heard.of("noise")),
+        uar_figure("words, MELD test, as written", words.test.of("script")),
+        uar_figure("words, MELD test, without capitals and marks", words.test.of("bare")),
+        _accuracy("words, MELD test, as written", words.test.of("script")),
+        *_of_pairs(test, test.voice, "voice alone"),
+        *_of_pairs(test, test.words, "words alone"),
+        *_of_pairs(test, test.fused, "both"),
+        _error("voice, temperature of the other five folds", *_refitted(voice)),
+    ]
+
+
+def uar_figure(what: str, scored: Scored, kept: Sequence[str] = TARGETS) -> Figure:
+    """UAR with its interval over speakers; of a corpus with some of the classes, among those."""
+    columns = [TARGETS.index(name) for name in kept]
+    truth = np.searchsorted(columns, scored.truth)
+    named = scored.scores[:, columns].argmax(axis=1)
+    speakers = [row.speaker for row in scored.rows]
+    counts = _counts(truth, named, speakers, len(columns))
+    found = interval(counts, metrics.uar)
+    assert found.value is not None
+    return Figure(
+        what,
+        f"UAR of {len(columns)}",
+        round(found.value, 3),
+        _rounded(found.low),
+        _rounded(found.high),
+        len(truth),
+        len(counts),
+        found.method,
+    )
+
+
+def _rounded(bound: float | None) -> float | None:
+    return None if bound is None else round(bound, 3)
+
+
+def _counts(
+    truth: np.ndarray, named: np.ndarray, speakers: Sequence[str], classes: int
+) -> Float[np.ndarray, "clusters 1 targets targets"]:
+    found = []
+    for speaker in sorted(set(speakers)):
+        own = np.array([one == speaker for one in speakers])
+        found.append(metrics.confusion(truth[own], named[own], classes)[None])
+    return np.stack(found)
+
+
+def _accuracy(what: str, scored: Scored) -> Figure:
+    right = float((scored.scores.argmax(axis=1) == scored.truth).mean())
+    speakers = len({row.speaker for row in scored.rows})
+    return plain_figure(what, "accuracy", right, len(scored.rows), speakers)
+
+
+def plain_figure(what: str, metric: str, value: float, rows: int, speakers: int = 0) -> Figure:
+    """A figure without an interval."""
+    return Figure(what, metric, round(value, 3), None, None, rows, speakers, "no interval")
+
+
+def _of_pairs(
+    pairs: Pairs, scores: Float[np.ndarray, "rows targets"], what: str
+) -> tuple[Figure, Figure]:
+    right = float((scores.argmax(axis=1) == pairs.truth).mean())
+    name = f"made-up pairs, {what}"
+    one = plain_figure(name, f"UAR of {len(TARGETS)}", right, len(scores))
+    return one, _error(name, pairs.truth, scores)
+
+
+def _error(what: str, truth: np.ndarray, scores: Float[np.ndarray, "rows targets"]) -> Figure:
+    return plain_figure(what, "calibration error", metrics.ece(truth, scores), len(truth))
+
+
+def _refitted(voice: Voice) -> tuple[np.ndarray, Float[np.ndarray, "rows targets"]]:
+    """Held-out rows, each at the temperature of the folds that it is not in."""
+    truth, scores = [], []
+    for number, fold in enumerate(voice.held_out):
+        others = [one for k, one in enumerate(voice.held_out) if k != number]
+        truth.append(fold.truth)
+        scores.append(tempered(fold.scores, temperature_of(Scored.joined(others))))
+    return np.concatenate(truth), np.concatenate(scores)

@@ -1,0 +1,120 @@
+"""One half of the model: rows in several copies, heads that are tuned, stopped and scored."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from experiments.comparing.fitting import one_thread
+from experiments.corpora.common_sets import COMMON
+from fusion.arms import ARMS, Budget, FittedArm, fit_arm, score
+from fusion.batch import Dataset, collate
+from fusion.model import Part
+from fusion.splitting.folds import Fold, InnerFold, InnerFolds
+
+#: Three heads, whose mean speaks.
+BUDGET = Budget(trials=10, seeds=3)
+#: Classes of both halves.
+TARGETS = tuple(COMMON["ekman"].classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One utterance in one copy, with its embedding."""
+
+    utterance: str
+    speaker: str
+    label: str
+    copy: str
+    values: Tensor
+
+    @property
+    def id(self) -> str:
+        """A name of its own."""
+        return f"{self.utterance}/{self.copy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Probabilities of rows that heads did not learn from, with the truth."""
+
+    rows: tuple[Row, ...]
+    truth: Int64[np.ndarray, "rows"]
+    scores: Float[np.ndarray, "rows targets"]
+
+    def of(self, copy: str) -> "Scored":
+        """Rows of one kind of copy."""
+        return self.where([row.copy == copy for row in self.rows])
+
+    def where(self, kept: Sequence[bool]) -> "Scored":
+        """Some of the rows."""
+        index = np.flatnonzero(kept)
+        rows = tuple(self.rows[k] for k in index)
+        return Scored(rows, self.truth[index], self.scores[index])
+
+    @classmethod
+    def joined(cls, parts: Iterable["Scored"]) -> "Scored":
+        """Rows of several."""
+        every = list(parts)
+        return cls(
+            tuple(row for one in every for row in one.rows),
+            np.concatenate([one.truth for one in every]),
+            np.concatenate([one.scores for one in every]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Heads of one modality with what they say of development and of test rows."""
+
+    arm: FittedArm
+    train: tuple[Row, ...]
+    dev: Scored
+    test: Scored
+
+    def part(self, temperature: float) -> Part:
+        """The heads, to be saved."""
+        return Part.of(self.arm, temperature)
+
+
+def fit_half(
+    name: str,
+    train: Sequence[Row],
+    dev: Sequence[Row],
+    test: Sequence[Row],
+) -> Fitted:
+    """Tune heads of the arm ``name`` on development rows, train them, score what they never saw."""
+    rows = {row.id: row for row in (*train, *dev, *test)}
+    data = _dataset(name, rows)
+    inner = InnerFolds((InnerFold(_ids(train), _ids(dev)),))
+    with one_thread():
+        fitted = fit_arm(ARMS[name], data, inner, BUDGET, None)
+        scored = score(fitted, data, Fold(name, _ids(train), _ids(test)), BUDGET.seeds)
+    return Fitted(
+        fitted,
+        tuple(train),
+        _scored(data, rows, scored.dev, scored.dev_scores),
+        _scored(data, rows, scored.test, scored.test_scores),
+    )
+
+
+def _dataset(name: str, rows: Mapping[str, Row]) -> Dataset:
+    truth = np.array([TARGETS.index(row.label) for row in rows.values()], np.int64)
+    batch = collate([row.values for row in rows.values()])
+    return Dataset(tuple(rows), TARGETS, truth, {name: batch})
+
+
+def _ids(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(row.id for row in rows)
+
+
+def _scored(
+    data: Dataset,
+    rows: Mapping[str, Row],
+    index: Int64[np.ndarray, "rows"],
+    scores: Float[np.ndarray, "seeds rows targets"],
+) -> Scored:
+    found = tuple(rows[data.ids[k]] for k in index)
+    return Scored(found, data.truth[index], scores.mean(axis=0))

@@ -1,0 +1,130 @@
+"""The voice half: heads on the bundled AlexNet, and six twins that tell what they are worth.
+
+The AlexNet that ships has heard every actor of RAVDESS, so that nothing can be held out from it.
+Each twin is trained like it, without four actors, and gets heads like those that ship; together the
+six score every actor as a stranger (the folds of EmoBox). Temperature and figures are theirs.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from encoders.audio import Audio, read_segment
+from encoders.extraction import SharedModel
+from encoders.finetuning.finetune import finetune
+from encoders.names import parse_modality
+from encoders.pooling import for_head
+from encoders.provenance import WEIGHTS
+from encoders.specs import Modality
+from encoders.store import EmbeddingStore, audio_key
+from encoders.utterance import Corpus, Utterance
+from experiments.bundled_alexnet.card import TERMS
+from experiments.bundled_alexnet.make import DEV_ACTORS, SEED, SETTINGS, SPEC
+from experiments.comparing.fitting import one_thread
+from experiments.corpora import ravdess
+from experiments.corpora.common_sets import apply_common
+from experiments.ready_model.copies import HEARD, heard
+from experiments.ready_model.half import Fitted, Row, Scored, fit_half
+from fusion.splitting.designs import EMOBOX
+from fusion.splitting.splits import speaker_of
+
+#: Utterances whose copies are in memory at once.
+CHUNK = 32
+AUDIO = parse_modality("alexnet", "audio")
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Heads that ship, and what the twins' heads say of actors whom they never heard."""
+
+    shipped: Fitted
+    held_out: tuple[Scored, ...]
+
+
+def voice_half(root: Path, work: Path) -> Voice:
+    """Train what ships and, where ``work`` has none, the six twins: about six minutes each."""
+    corpus = ravdess.read(root)
+    groups = [tuple(actors.split()) for actors in EMOBOX]
+    held_out = []
+    for number, test in enumerate(groups):
+        dev = groups[(number + 1) % len(groups)]
+        folder = twin(corpus, test, dev, work)
+        rows = _rows(corpus, parse_modality(str(folder), "audio"), work)
+        held_out.append(_fitted(rows, dev, test).test)
+    return Voice(_fitted(_rows(corpus, AUDIO, work), DEV_ACTORS, ()), tuple(held_out))
+
+
+def twin(corpus: Corpus, test: Sequence[str], dev: Sequence[str], work: Path) -> Path:
+    """Folder of a network trained like the bundled one, without the actors of ``test``."""
+    content = repr((asdict(SPEC), asdict(SETTINGS), SEED, tuple(test), tuple(dev)))
+    folder = work / f"twin-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    if (folder / WEIGHTS).is_file():
+        return folder
+    every = corpus.utterances
+    with one_thread():
+        tuned = finetune(
+            [u for u in every if speaker_of(u) not in (*test, *dev)],
+            [u for u in every if speaker_of(u) in dev],
+            ravdess.TARGETS,
+            SPEC,
+            SETTINGS,
+            seed=SEED,
+            corpus="ravdess",
+            notice=TERMS,
+            notify=lambda epoch, uar: tell(f"without {test[0]}: epoch {epoch}, UAR {uar:.3f}"),
+        )
+    tuned.save(folder, torch.float16)
+    return folder
+
+
+def embedded(corpus: Corpus, modality: Modality, work: Path) -> Iterator[Row]:
+    """Every utterance in every copy; what was embedded before is read from ``work``."""
+    shared = SharedModel([modality.encoder], EmbeddingStore(work), "cpu")
+    for start in range(0, len(corpus.utterances), CHUNK):
+        chunk = list(enumerate(corpus.utterances[start : start + CHUNK], start))
+        yield from _chunk(corpus, modality, shared, chunk)
+
+
+def _chunk(
+    corpus: Corpus,
+    modality: Modality,
+    shared: SharedModel,
+    chunk: Sequence[tuple[int, Utterance]],
+) -> Iterator[Row]:
+    sounds: dict[tuple[str, str], Audio] = {}
+    for number, one in chunk:
+        assert one.audio is not None
+        whole = read_segment(one.audio, one.start_s, one.end_s)
+        sounds |= {(one.id, how): heard(whole, how, number) for how in HEARD}
+    keys = {place: audio_key(sound) for place, sound in sounds.items()}
+    failed = shared.add({"/".join(k): (keys[k], sound) for k, sound in sounds.items()})
+    assert not failed, failed
+    space = shared.spaces[modality.encoder]
+    for _, one in chunk:
+        for how in HEARD:
+            stored = space.read([keys[one.id, how]])[0]
+            values = for_head(torch.from_numpy(stored.values), modality, stored.frame_count)
+            yield Row(one.id, speaker_of(one), corpus.label(one) or "", how, values)
+
+
+def _rows(corpus: Corpus, modality: Modality, work: Path) -> list[Row]:
+    tell(f"embedding with {modality.encoder.family}")
+    return list(embedded(apply_common(corpus, "ekman"), modality, work))
+
+
+def _fitted(rows: Sequence[Row], dev: Sequence[str], test: Sequence[str]) -> Fitted:
+    return fit_half(
+        "audio",
+        [row for row in rows if row.speaker not in (*dev, *test)],
+        [row for row in rows if row.speaker in dev],
+        [row for row in rows if row.speaker in test],
+    )
+
+
+def tell(line: str) -> None:
+    """Say how far it is."""
+    sys.stderr.write(f"{line}\n")

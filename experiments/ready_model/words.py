@@ -1,0 +1,70 @@
+"""The words half: heads on MiniLM, from the transcripts of MELD in its official split."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from encoders.asr.recognisers import normalise
+from encoders.extraction import SharedModel
+from encoders.names import parse_modality
+from encoders.pooling import for_head
+from encoders.store import EmbeddingStore, text_key
+from encoders.utterance import Corpus
+from experiments.corpora import meld
+from experiments.corpora.common_sets import apply_common
+from experiments.ready_model.copies import WRITTEN, written
+from experiments.ready_model.half import Fitted, Row, fit_half
+from fusion.splitting.splits import speaker_of
+
+TEXT = parse_modality("minilm", "text")
+#: Texts that are embedded at once.
+CHUNK = 1024
+
+
+def words_half(root: Path, work: Path) -> Fitted:
+    """Heads of the official training rows, tuned and stopped on dev, scored on test."""
+    corpus = apply_common(meld.read(root), "ekman")
+    split = {one.id: one.split for one in corpus.utterances}
+    rows = embedded(corpus, work)
+
+    def of(name: str) -> list[Row]:
+        return [row for row in rows if split[row.utterance] == name]
+
+    return fit_half("text", of("train"), of("dev"), of("test"))
+
+
+def embedded(corpus: Corpus, work: Path) -> list[Row]:
+    """Every utterance that has words, as in the script and bare; copies that are equal count once.
+
+    What was embedded before is read from ``work``.
+    """
+    texts = {
+        (one.id, how): written(text, how)
+        for one in corpus.utterances
+        if (text := normalise(one.transcript)) is not None
+        for how in WRITTEN
+    }
+    vectors = _vectors(sorted(set(texts.values()), key=lambda text: (len(text), text)), work)
+    return [
+        Row(one.id, speaker_of(one), corpus.label(one) or "", how, vectors[texts[one.id, how]])
+        for one in corpus.utterances
+        for how in WRITTEN
+        if (one.id, how) in texts
+    ]
+
+
+def _vectors(texts: Sequence[str], work: Path) -> Mapping[str, torch.Tensor]:
+    shared = SharedModel([TEXT.encoder], EmbeddingStore(work), "cpu")
+    found: dict[str, torch.Tensor] = {}
+    for start in range(0, len(texts), CHUNK):
+        chunk = texts[start : start + CHUNK]
+        failed = shared.add({text: (text_key(text), text) for text in chunk})
+        assert not failed, failed
+        found |= dict(zip(chunk, _read(shared, chunk), strict=True))
+    return found
+
+
+def _read(shared: SharedModel, texts: Sequence[str]) -> Iterator[torch.Tensor]:
+    for stored in shared.spaces[TEXT.encoder].read([text_key(text) for text in texts]):
+        yield for_head(torch.from_numpy(stored.values), TEXT, stored.frame_count)

@@ -1,0 +1,8 @@
+"""Models that ship with the package, each in a folder with its card and its notice."""
+
+from pathlib import Path
+
+#: What ``demo`` names: voice from RAVDESS, words from MELD (:mod:`experiments.ready_model.make`).
+DEMO = Path(__file__).parent / "demo"
+#: The word by which it is asked for.
+BUNDLED = "demo"

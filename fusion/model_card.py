@@ -1,0 +1,63 @@
+"""The card of a saved model, as Markdown: what it is, what it learned from, how sure it is."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from encoders.specs import Modality
+from fusion.escaping import escape_markdown as say
+
+if TYPE_CHECKING:
+    from fusion.calibration import Abstention
+    from fusion.model import FusionModel
+
+SYNTHETIC = "learned from synthetic speech: what it says of a human voice means nothing"
+
+
+def model_card(model: "FusionModel") -> str:
+    """The card; classes, checkpoints and corpora are what somebody typed: text, never markup."""
+    head = [
+        f"# {say(model.arm)} ({', '.join(map(say, model.targets))})",
+        "A head on frozen encoders, trained by serfusion on every speaker of its corpus.",
+        "What it is worth on unseen speakers is in results.json of the run beside it.",
+    ]
+    rest = [
+        *encoder_lines(model.modalities),
+        *_learned(model),
+        *sureness_lines(model.temperature, model.abstention),
+        "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives probabilities, "
+        "`decide(probabilities)` a class or None.",
+    ]
+    return "\n\n".join(head) + "\n\n" + "\n".join(rest) + "\n"
+
+
+def encoder_lines(modalities: Mapping[str, Modality]) -> list[str]:
+    """A line for each encoder."""
+    return [
+        f"- {say(name)}: {say(getattr(m.encoder, 'checkpoint', m.encoder.family))}"
+        for name, m in modalities.items()
+    ] or ["- precomputed features"]
+
+
+def sureness_lines(temperature: float, abstention: "Abstention | None") -> list[str]:
+    """Temperature and threshold, and what the latter left of development rows."""
+    if abstention is None:
+        return ["- not calibrated; a class is always named"]
+    one = abstention
+    kept = f"{one.coverage:.0%} of development utterances, {one.accuracy:.0%} of them right"
+    asked = "" if one.reached else f" ({one.target:.0%} was asked for and could not be had)"
+    return [
+        f"- temperature {temperature:g}, fitted on development speakers",
+        f"- no class below a probability of {one.threshold:.2f}, which leaves {kept}{asked}",
+    ]
+
+
+def _learned(model: "FusionModel") -> Iterator[str]:
+    origin = model.origin
+    if origin.corpora:
+        yield f"- learned from {', '.join(map(say, origin.corpora))}"
+    if origin.synthetic:
+        yield f"- **{SYNTHETIC}**"
+    if origin.licence:
+        yield f"- licence: {say(origin.licence)}"
+    if origin.caution:
+        yield f"- {say(origin.caution)}"

@@ -1,0 +1,106 @@
+"""The heads of a saved model that read the same inputs, and what they say together and alone."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fusion.arms import FittedArm
+from fusion.batch import collate
+from fusion.calibration import tempered
+from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.networks.heads import HEADS
+from fusion.train import PATCHES
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Heads of one kind that read the same inputs; their probabilities are averaged.
+
+    ``temperature`` is what they take where they speak alone, fitted on their development rows.
+    """
+
+    kind: HeadKind
+    inputs: tuple[str, ...]
+    dims: tuple[int, ...]
+    layers: tuple[int, ...]
+    hyperparameters: Hyperparameters
+    heads: tuple[Head, ...]
+    temperature: float = 1.0
+
+    @classmethod
+    def of(cls, fitted: FittedArm, temperature: float = 1.0) -> "Part":
+        """The heads of a fitted arm."""
+        assert fitted.arm.head != "late"
+        assert fitted.arm.head != "published"
+        heads = tuple(one.head for one in fitted.heads)
+        dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
+        layers, hyper = heads[0].layers, fitted.hyperparameters
+        return cls(fitted.arm.head, fitted.arm.inputs, dims, layers, hyper, heads, temperature)
+
+    def scores(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "1 targets"]:
+        """Class probabilities of one utterance; an input that is None counts as missing."""
+        tensors = [inputs.get(name) for name in self.inputs]
+        empty = [torch.zeros(1, dim) for dim in self.dims]
+        batches = []
+        for tensor, blank in zip(tensors, empty, strict=True):
+            # A second row fixes the width where the modality is missing.
+            batches.append(collate([tensor, blank]).rows(torch.tensor([0])))
+        with torch.inference_mode():
+            every = torch.stack([head(batches).softmax(dim=1) for head in self.heads])
+        return every.double().mean(dim=0).numpy()
+
+    def alone(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "targets"]:
+        """Calibrated probabilities by what these heads read."""
+        return tempered(self.scores(inputs)[0], self.temperature)
+
+    def hears(self, inputs: Mapping[str, Tensor | None]) -> bool:
+        """Whether any of its inputs is there."""
+        return any(inputs.get(name) is not None for name in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Probabilities by everything that is there, and by each input that has heads of its own."""
+
+    fused: Float[np.ndarray, "targets"]
+    alone: Mapping[str, Float[np.ndarray, "targets"]]
+
+
+def part_as_json(part: Part) -> dict[str, Any]:
+    """What ``model.json`` says of a part; its weights lie beside it."""
+    return {
+        "kind": part.kind,
+        "inputs": part.inputs,
+        "dims": part.dims,
+        "layers": part.layers,
+        "hyperparameters": asdict(part.hyperparameters),
+        "heads": len(part.heads),
+        "temperature": part.temperature,
+    }
+
+
+def part_from_json(
+    number: int, about: Mapping[str, Any], tensors: Mapping[str, Tensor], classes: int
+) -> Part:
+    """The part of a number, with its own of all weights."""
+    hyper = Hyperparameters(**about["hyperparameters"])
+    inputs, dims = tuple(about["inputs"]), tuple(about["dims"])
+    layers = tuple(about.get("layers", [1] * len(inputs)))
+    shapes = [
+        InputShape(dim // count, PATCHES.get(name, 1), count)
+        for name, dim, count in zip(inputs, dims, layers, strict=True)
+    ]
+    heads = []
+    for index in range(about["heads"]):
+        prefix = f"{number}.{index}."
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        head = HEADS[about["kind"]](shapes, classes, hyper)
+        head.load_state_dict(state)
+        heads.append(head.eval())
+    temperature = float(about["temperature"])
+    return Part(about["kind"], inputs, dims, layers, hyper, tuple(heads), temperature)

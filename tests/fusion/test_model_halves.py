@@ -1,0 +1,190 @@
+"""Two halves that learned from different rows: what they say together, alone, and from disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusion.calibration import equal_classes, fit_abstention, fit_temperature, tempered
+from fusion.late import combine, independent
+from fusion.model import FusionModel, Part, folder_of, late_model
+from fusion.networks.head import Hyperparameters, InputShape
+from fusion.networks.heads import HEADS
+from fusion.origin import Origin, origin_of
+
+TARGETS = ("calm", "cross", "sad")
+BOTH = {"audio": torch.ones(1, 4), "text": torch.full((1, 3), -1.0)}
+VOICE = {"audio": BOTH["audio"], "text": None}
+WORDS = {"audio": None, "text": BOTH["text"]}
+
+
+def part(name: str, dim: int, temperature: float = 1.0) -> Part:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(dim)
+        head = HEADS["mlp"]([InputShape(dim, 1, 1)], len(TARGETS), Hyperparameters()).eval()
+    return Part("mlp", (name,), (dim,), (1,), Hyperparameters(), (head,), temperature)
+
+
+def halves(weight: float | None = None, **fields) -> FusionModel:
+    parts = (part("audio", 4, 1.7), part("text", 3, 0.6))
+    return replace(late_model(TARGETS, {}, parts, weight), **fields)
+
+
+def values(of) -> list[float]:
+    return list(of.values()) if isinstance(of, dict) else of.tolist()
+
+
+probabilities = st.lists(st.floats(0.01, 1.0), min_size=3, max_size=3).map(
+    lambda raw: np.array(raw) / sum(raw)
+)
+
+
+@given(probabilities, probabilities)
+def test_independent_evidence_is_a_product_in_any_order(one, other):
+    both = independent([one, other])
+    np.testing.assert_allclose(both, one * other / (one * other).sum(), rtol=1e-9)
+    np.testing.assert_allclose(both, independent([other, one]), rtol=1e-9)
+
+
+@given(probabilities)
+def test_a_half_that_knows_nothing_changes_nothing(one):
+    np.testing.assert_allclose(independent([one, np.full(3, 1 / 3)]), one, rtol=1e-9)
+
+
+@given(probabilities, probabilities)
+def test_it_names_the_class_that_the_even_weighted_sum_names(one, other):
+    # Only how sure it is differs from the mean of the logarithms.
+    mean = combine(one[None, None], other[None, None], 0.5)[0, 0]
+    assert mean[independent([one, other]).argmax()] == pytest.approx(mean.max())
+
+
+def test_both_halves_are_tempered_before_they_are_multiplied():
+    model = halves()
+    voice, words = (p.scores(BOTH)[0] for p in model.parts)
+    expected = independent([tempered(voice, 1.7), tempered(words, 0.6)])
+    np.testing.assert_allclose(values(model.predict_embeddings(BOTH)), expected, rtol=1e-12)
+
+
+def test_the_last_temperature_is_of_both_together_only():
+    plain, hot = halves(), halves(temperature=3.0)
+    together = tempered(np.array(values(plain.predict_embeddings(BOTH))), 3.0)
+    np.testing.assert_allclose(values(hot.predict_embeddings(BOTH)), together, rtol=1e-9)
+    assert hot.predict_embeddings(VOICE) == plain.predict_embeddings(VOICE)
+
+
+@pytest.mark.parametrize("weight", [None, 0.3])
+def test_what_is_missing_says_nothing(weight):
+    model = halves(weight)
+    for number, inputs in enumerate((VOICE, WORDS)):
+        own = model.parts[number]
+        verdict = model.verdict(inputs)
+        assert values(verdict.fused) == values(own.alone(BOTH))
+        assert list(verdict.alone) == list(own.inputs)
+
+
+def test_with_a_learned_weight_the_scores_are_combined_as_they_were_when_it_was_learned():
+    model = halves(0.3)
+    voice, words = (p.scores(BOTH)[None] for p in model.parts)
+    expected = combine(voice, words, 0.3)[0, 0]
+    np.testing.assert_allclose(values(model.predict_embeddings(BOTH)), expected, rtol=1e-12)
+
+
+def test_a_model_of_one_input_says_alone_what_it_says():
+    model = FusionModel("audio", TARGETS, {}, (part("audio", 4),), temperature=2.0)
+    verdict = model.verdict(VOICE)
+    assert values(verdict.alone["audio"]) == values(verdict.fused)
+
+
+def test_halves_and_their_origin_come_back(tmp_path):
+    origin = Origin(corpora=("a", "b"), licence="free", caution="acted *voices*")
+    one = halves(origin=origin)
+    one.save(tmp_path)
+    again = FusionModel.load(tmp_path)
+    assert again.origin == origin
+    assert again.audio_weight is None
+    assert [p.temperature for p in again.parts] == [1.7, 0.6]
+    assert again.predict_embeddings(BOTH) == one.predict_embeddings(BOTH)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "- learned from a, b" in card
+    assert r"acted \*voices\*" in card
+    assert "synthetic" not in card
+
+
+def test_synthetic_speech_is_said_on_the_card(tmp_path):
+    halves(origin=Origin(corpora=("demo",), synthetic=True)).save(tmp_path)
+    assert "**learned from synthetic speech" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_half_the_bytes_change_next_to_nothing(tmp_path):
+    one = halves()
+    one.save(tmp_path / "whole")
+    one.save(tmp_path / "half", torch.float16)
+    sizes = [(tmp_path / f / "heads.safetensors").stat().st_size for f in ("whole", "half")]
+    assert sizes[1] < 0.75 * sizes[0]
+    again = values(FusionModel.load(tmp_path / "half").predict_embeddings(BOTH))
+    np.testing.assert_allclose(again, values(one.predict_embeddings(BOTH)), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"corpora": ["a"], "synthetic": "no", "licence": "", "caution": ""},
+        {"corpora": "a", "synthetic": False, "licence": "", "caution": ""},
+        {"corpora": [], "synthetic": False, "licence": "", "caution": "", "more": 1},
+    ],
+)
+def test_an_origin_that_is_none_is_refused(tmp_path, fields):
+    with pytest.raises(ValueError, match="origin:"):
+        origin_of(fields)
+    halves().save(tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(about | {"origin": fields}))
+    with pytest.raises(ValueError, match="origin:"):
+        FusionModel.load(tmp_path)
+
+
+# ---------------------------------------------------------------- every class counts alike
+
+
+def test_weights_make_classes_equal():
+    truth = np.array([0] * 90 + [2] * 10)
+    weights = equal_classes(truth)
+    assert weights.sum() == pytest.approx(100)
+    assert weights[truth == 0].sum() == pytest.approx(weights[truth == 2].sum())
+
+
+def test_a_temperature_by_classes_is_that_of_rows_repeated_until_classes_are_equal():
+    rng = np.random.default_rng(0)
+    scores, truth = rng.dirichlet(np.ones(3), 60), np.repeat([0, 1, 2], (40, 10, 10))
+    again = np.concatenate([np.arange(40), *[np.arange(40, 60)] * 4])
+    weighted = fit_temperature(scores[None], truth, weights=equal_classes(truth))
+    assert weighted == fit_temperature(scores[again][None], truth[again])
+    sure, right = scores.max(axis=1), scores.argmax(axis=1) == truth
+    one = fit_abstention(sure, right, equal_classes(truth))
+    other = fit_abstention(sure[again], right[again])
+    assert one.threshold == other.threshold
+    assert one.coverage == pytest.approx(other.coverage)
+    assert one.accuracy == pytest.approx(other.accuracy)
+
+
+# ---------------------------------------------------------------- the word demo
+
+
+def test_a_word_is_the_model_that_ships_and_a_path_a_folder(tmp_path, monkeypatch):
+    from fusion.bundled import DEMO
+
+    monkeypatch.chdir(tmp_path)
+    assert folder_of("demo") == DEMO
+    assert folder_of(f".{os.sep}demo") == tmp_path.joinpath("demo").relative_to(tmp_path)
+    halves().save(tmp_path / "demo")
+    with pytest.raises(ValueError, match=r"Say \./demo for the folder"):
+        folder_of("demo")
+    assert FusionModel.load("./demo").targets == TARGETS
