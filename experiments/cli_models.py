@@ -1,5 +1,6 @@
 """``serfusion models``: what is known by a short name, what is on this machine, fetch it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,3 +56,28 @@ def fetch(
     from experiments.models import fetch_model
 
     say(f"{name}: {fetch_model(name)}")
+
+
+@app.command()
+def onnx(
+    model: Annotated[str, typer.Argument(help="Folder of a model, or demo.")],
+    out: Annotated[Path, typer.Argument(help="File to write.")],
+) -> None:
+    """Write the heads of a model as one ONNX graph, after comparing it with torch."""
+    from fusion.model import FusionModel
+    from fusion.onnx_export import export_onnx
+
+    export_onnx(FusionModel.load(model), out)
+    say(f"{out}: embeddings in, calibrated probabilities out; its metadata names both")
+
+
+@app.command()
+def push(
+    model: Annotated[str, typer.Argument(help="Folder of a model.")],
+    repository: Annotated[str, typer.Argument(help="Repository on the hub, as in me/my-model.")],
+    public: Annotated[bool, typer.Option(help="Let everybody see it.")] = False,
+) -> None:
+    """Upload a model to the Hugging Face hub, into a private repository unless --public is said."""
+    from fusion.hub import push as upload
+
+    say(upload(model, repository, private=not public))

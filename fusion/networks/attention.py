@@ -142,8 +142,9 @@ class AttentivePooling(nn.Module):
         return torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)
 
 
-def positions(frames: int, width: int) -> Float[Tensor, "frames width"]:
-    """Sinusoidal positions (Vaswani et al. 2017)."""
-    steps = torch.arange(frames)[:, None]
+def positions(frames: int | torch.SymInt, width: int) -> Float[Tensor, "frames width"]:
+    """Sinusoidal positions (Vaswani et al. 2017); ``frames`` is a symbol in a traced graph."""
+    # torch's own annotation knows no symbols.
+    steps = torch.arange(frames)[:, None]  # type: ignore[arg-type]
     rates = torch.exp(torch.arange(0, width, 2) * (-9.21034 / width))  # 1 to 1/10000
     return torch.stack([(steps * rates).sin(), (steps * rates).cos()], dim=-1).flatten(1)[:, :width]
