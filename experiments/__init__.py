@@ -4,13 +4,15 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "Over": "experiments.ablation.grid",
     "InterviewOptions": "experiments.interviews.options",
     "Study": "experiments.config",
+    "ablate": "experiments.ablation.ablate",
     "compare": "experiments.comparing.comparison",
     "interview": "experiments.interviews.interview",
 }
 
-__all__ = ["InterviewOptions", "Study", "compare", "interview"]
+__all__ = ["InterviewOptions", "Over", "Study", "ablate", "compare", "interview"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for

@@ -8,6 +8,7 @@ from experiments.ablation.ablate import Ablation
 from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
 from experiments.ablation.scores import Compared, Summary, differences, summaries
+from experiments.ablation.settings import EVERYONE
 from experiments.reporting.wording import arm_name, p_text, percent, signed, span, verdict
 from fusion.escaping import counted, plain
 from fusion.statistics import Interval
@@ -125,8 +126,25 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
             f"{counted(found.left_out, 'utterance')} that not every cell has left all of them"
         )
     lines += factor_notes(found.grid, found.side, found.seed)
+    lines += _of_cells(found)
     lines.append(cost_line(found))
     return tuple(lines)
+
+
+def _of_cells(found: Ablation) -> list[str]:
+    """What only the runs of the cells know."""
+    names, lines = {factor.name for factor in found.grid.factors}, []
+    facts = found.facts[found.grid.reference.folder]["facts"]
+    if "speakers" in names:
+        least, most = facts["cell"]["training_speakers"]
+        told = f"{least}" if least == most else f"{least} to {most}"
+        lines.append(f"{EVERYONE} training speakers are {told} in each inner fold")
+    if "noise" in names and facts["recognised"]:
+        lines.append(
+            f"{counted(facts['recognised'], 'transcript')} recognised from the clean recordings "
+            "stay as they are: noise is heard by the audio encoder alone"
+        )
+    return lines
 
 
 def cost_line(found: Ablation) -> str:
