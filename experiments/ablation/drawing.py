@@ -7,6 +7,7 @@ from experiments.ablation.scores import Summary
 from experiments.ablation.told import Told, score_text, shown_arms, title_of
 from experiments.reporting.figures import Forest, Mark, draw_forest, kind_of
 from experiments.reporting.wording import arm_name, percent
+from fusion.escaping import counted
 
 
 def draw(found: Ablation, told: Told, *, narrow: bool = False) -> str:
@@ -16,6 +17,11 @@ def draw(found: Ablation, told: Told, *, narrow: bool = False) -> str:
     if is_curve(found):
         return draw_curve(found, told)
     return draw_forest(bars(found, told), narrow=narrow)
+
+
+def is_bars(found: Ablation) -> bool:
+    """Whether the figure is one of bars."""
+    return len(found.grid.factors) == 1 and not is_curve(found)
 
 
 def bars(found: Ablation, told: Told) -> Forest:
@@ -40,7 +46,7 @@ def bars(found: Ablation, told: Told) -> Forest:
     chance = 1 / min(classes)
     name = f"chance {percent(chance)}" if len(classes) == 1 else "chance of the fewest classes"
     speakers = max((one.speakers for one in told.summaries), default=0)
-    axis = f"UAR in %, with 95 % intervals over {speakers} speakers; bold: the reference"
+    axis = f"UAR in %, 95 % intervals over {counted(speakers, 'speaker')}"
     return Forest(title_of(found), marks, chance, name, axis)
 
 

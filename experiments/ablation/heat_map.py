@@ -1,5 +1,6 @@
 """The heat map of an ablation over two factors."""
 
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.ablation.ablate import Ablation
@@ -12,42 +13,47 @@ from fusion.escaping import plain
 
 #: Letters of a value, of a column's one, and the side of a square.
 LONGEST, ACROSS, SIDE = 22, 16, 88
+#: Room above a map for its name and those of its columns.
+TOP = 92
 
 
 def draw_map(found: Ablation, told: Told) -> str:
-    """UAR of every combination of two factors, one map for each arm that is shown."""
+    """UAR of every combination of two factors, one map for each arm that is shown.
+
+    One map for all where each cell is about one arm.
+    """
     rows, columns = found.grid.values
-    arms = shown_arms(told.summaries)
-    size, left, top = 74, 30 + 8 * min(max(map(len, rows)), LONGEST), 92
-    height = top + size * len(rows) + 26
-    width = left + size * len(columns) + 40
-    root = canvas(max(width, 330), height * len(arms), title_of(found))
+    alone = all(cell.draft.changes.arm is not None for cell in found.grid.cells)
+    maps = [None] if alone else shown_arms(told.summaries)
+    left = 30 + 8 * min(max(map(len, rows)), LONGEST)
+    height, width = TOP + SIDE * len(rows) + 30, left + SIDE * len(columns) + 60
+    root = canvas(max(width, 330), height * len(maps), title_of(found))
     values = [one.uar.value for one in told.summaries if one.uar.value is not None]
-    least, most = min(values, default=0.0), max(values, default=1.0)
-    for number, arm in enumerate(arms):
-        own = {tuple(o.cell.values.values()): o for o in told.summaries if o.arm == arm}
-        _map(root, found, own, arm, (left, top + number * height), size, (least, most))
+    reach = (min(values, default=0.0), max(values, default=1.0))
+    for number, arm in enumerate(maps):
+        own = {tuple(o.cell.values.values()): o for o in told.summaries if arm in (None, o.arm)}
+        name = "UAR, %" if arm is None else f"{arm_name(arm)}: UAR, %"
+        _map(root, found, own, name, (left, TOP + number * height), reach)
     return tostring(root, encoding="unicode")
 
 
 def _map(
     root: Element,
     found: Ablation,
-    own: dict[tuple[str, ...], Summary],
-    arm: str,
+    own: Mapping[tuple[str, ...], Summary],
+    name: str,
     corner: tuple[float, float],
-    size: int,
     reach: tuple[float, float],
 ) -> None:
-    left, top = corner
+    size, (left, top) = SIDE, corner
     rows, columns = found.grid.values
     one, other = (plain(factor.name) for factor in found.grid.factors)
-    head = write(root, (4, top - 66), f"{arm_name(arm)}: UAR, %", anchor="start", size=14)
+    head = write(root, (4, top - 66), name, anchor="start", size=14)
     head.set("font-weight", "600")
     write(root, (4, top - 48), f"{one} down, {other} across", anchor="start", size=12)
     for number, value in enumerate(columns):
         x = left + (number + 0.5) * size
-        words = write(root, (x - 20, top - 8), short(plain(value), 16), anchor="start", size=12)
+        words = write(root, (x - 20, top - 8), short(plain(value), ACROSS), anchor="start", size=12)
         words.set("transform", f"rotate(-20 {x - 20:g} {top - 8:g})")
         SubElement(words, "title").text = plain(value)
     for row, value in enumerate(rows):
@@ -56,18 +62,18 @@ def _map(
         SubElement(words, "title").text = plain(value)
         for column, across in enumerate(columns):
             place = (left + column * size, top + row * size)
-            _square(root, own.get((value, across)), place, size, reach)
+            _square(root, own.get((value, across)), place, reach)
 
 
 def _square(
     root: Element,
     one: Summary | None,
     at: tuple[float, float],
-    size: int,
     reach: tuple[float, float],
 ) -> None:
     if one is None:
         return
+    size = SIDE
     value = one.uar.value
     wide = reach[1] - reach[0]
     share = 0.0 if value is None or wide <= 0 else (value - reach[0]) / wide

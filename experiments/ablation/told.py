@@ -127,7 +127,6 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
         )
     lines += factor_notes(found.grid, found.side, found.seed)
     lines += _of_cells(found)
-    lines.append(cost_line(found))
     return tuple(lines)
 
 

@@ -80,12 +80,13 @@ class Varied(Variation):
         changes = self.changes
         self._root = store.root
         self.encoded = plan.inputs.encoded
+        # What a test row has lost it has lost in noise too.
+        if changes.missing:
+            plan = without_words(plan, changes.missing, changes.seed)
         if changes.noise is not None or changes.time_pool is not None:
             heard = heard_anew(plan, changes, store, progress)
             self.encoded += heard.encoded
             plan, self._heard = heard.plan, heard.scored
-        if changes.missing:
-            plan = without_words(plan, changes.missing, changes.seed)
         if changes.speakers is not None:
             plan = with_speakers(plan, changes.speakers, changes.seed)
         return plan

@@ -312,3 +312,18 @@ def test_a_cell_is_a_run_that_can_be_reported_again(modality):
     cell = cells_folder(modality.folder) / modality.grid.cells[0].folder
     assert rebuild(cell)["run"] == modality.rows[0].run
     assert "a cell of an ablation" in (cell / "report.html").read_text()
+
+
+def test_what_is_missing_is_missing_in_noise_too(tmp_path, text_checkpoint):
+    study = tones_study(
+        tmp_path,
+        audio="logmel@sample_rate_hz=8000,n_mels=20",
+        text=str(text_checkpoint("sentence")),
+        arms=("text",),
+        rows="all",
+    )
+    over = [Over("missing", "0,0.5"), Over("noise", "white:0")]
+    found = ablate(study, over, out=tmp_path / "run", jobs=1)
+    scores = {one.cell.title: [r.scores for r in one.arms["text"]] for one in found.rows}
+    assert scores["0.5, clean"] == scores["0.5, white:0"]
+    assert scores["0, clean"] != scores["0.5, clean"]

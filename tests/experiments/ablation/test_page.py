@@ -124,9 +124,9 @@ def test_no_cell_of_a_table_is_a_formula(tmp_path):
         ([Over("noise", "white,babble")], "signal-to-noise ratio in dB"),
         ([Over("noise", "reverb")], "reverberation time"),
         ([Over("transcript", "wer=0.1,0.4")], "simulated word error rate"),
-        ([Over("audio", "mfcc,mfcc13")], "bold: the reference"),
-        ([Over("modality")], "bold: the reference"),
-        ([Over("noise", "white:10,reverb:0.3")], "bold: the reference"),
+        ([Over("audio", "mfcc,mfcc13")], "95 % intervals over 8 speakers"),
+        ([Over("modality")], "95 % intervals over 8 speakers"),
+        ([Over("noise", "white:10,reverb:0.3")], "95 % intervals over 8 speakers"),
         ([Over("trials", "0,5"), Over("audio", "logmel,mfcc")], "trials down, audio across"),
     ],
 )
