@@ -4,15 +4,26 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "Over": "experiments.ablation.grid",
     "InterviewOptions": "experiments.interviews.options",
     "Study": "experiments.config",
+    "ablate": "experiments.ablation.ablate",
     "compare": "experiments.comparing.comparison",
     "interview": "experiments.interviews.interview",
     "train": "experiments.comparing.training",
     "verify": "experiments.reporting.verification",
 }
 
-__all__ = ["InterviewOptions", "Study", "compare", "interview", "train", "verify"]
+__all__ = [
+    "InterviewOptions",
+    "Over",
+    "Study",
+    "ablate",
+    "compare",
+    "interview",
+    "train",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for

@@ -1,8 +1,7 @@
 """The factors that can be ablated: their names, values, and what of them is the reference."""
 
 import difflib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 
@@ -10,13 +9,22 @@ from encoders.names import parse_modality
 from encoders.specs import Kind
 from experiments.ablation import settings
 from experiments.ablation.cells import Changes, Draft, NoiseIn
+from experiments.ablation.data_factors import (
+    labels_factor,
+    missing_factor,
+    noise_factor,
+    speakers_factor,
+    time_pool_factor,
+    words_factor,
+)
 from experiments.ablation.encoder_options import (
     check_has_options,
     layer_count,
     option_value,
     with_option,
 )
-from experiments.ablation.settings import ASR, BOTH, CLEAN, EVERYONE, GOLD, LEVELS, WER
+from experiments.ablation.factor import Factor
+from experiments.ablation.settings import BOTH
 from experiments.comparing.inputs import FEATURES
 from experiments.config import FINETUNED, ConfigError, OptionError, Study
 from fusion.networks.head import Hyperparameters
@@ -29,30 +37,6 @@ NAMES = (
     *("audio@KEY", "text@KEY", "head@KEY", "time_pool", "labels", "transcript", "missing"),
     *("speakers", "noise"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Factor:
-    """One factor.
-
-    ``own`` is the study's own value, None where it has none; with ``anchored`` it is a cell whether
-    or not it is named. ``values`` are those of a command that names none. ``alone``: each cell is
-    about one arm. ``comparable`` is False where a score in one cell is another quantity than in the
-    next. ``ordered`` values are numbers, ``unit`` theirs. ``early`` ones are applied before others.
-    """
-
-    name: str
-    told: str
-    apply: Callable[[Draft, str], Draft]
-    own: str | None = None
-    anchored: bool = False
-    values: tuple[str, ...] = ()
-    tidy: Callable[[str], str] = str.strip
-    alone: bool = False
-    comparable: bool = True
-    ordered: bool = False
-    unit: str = ""
-    early: bool = False
 
 
 def find_factor(name: str, study: Study, side: NoiseIn) -> Factor:
@@ -74,12 +58,12 @@ def find_factor(name: str, study: Study, side: NoiseIn) -> Factor:
         "audio": lambda: _encoder("audio", study),
         "text": lambda: _encoder("text", study),
         "trials": lambda: _trials(study),
-        "labels": lambda: _labels(study),
-        "transcript": lambda: _words(study),
-        "missing": _missing,
-        "speakers": _speakers,
-        "time_pool": _time_pool,
-        "noise": lambda: _noise(side),
+        "labels": lambda: labels_factor(study),
+        "transcript": lambda: words_factor(study),
+        "missing": missing_factor,
+        "speakers": speakers_factor,
+        "time_pool": time_pool_factor,
+        "noise": lambda: noise_factor(side),
     }
     if name not in makers:
         near = difflib.get_close_matches(name, (*makers, *SHORT), n=2, cutoff=0.5)
@@ -218,108 +202,3 @@ def _hyperparameter(name: str, key: str, study: Study) -> Factor:
         own=fixed.get(key),
         ordered=key != "loss",
     )
-
-
-# ---------------------------------------------------------------- data
-
-
-def _labels(study: Study) -> Factor:
-    return Factor(
-        name="labels",
-        told="classes",
-        apply=settings.set_labels,
-        own=None if study.labels is None else ",".join(study.labels),
-        tidy=lambda value: ",".join(part.strip() for part in value.split(",")),
-        comparable=False,
-        early=True,
-    )
-
-
-def _words(study: Study) -> Factor:
-    def tidy(value: str) -> str:
-        value = value.strip()
-        if value.removeprefix(WER)[:1].isdigit() or value.startswith((WER, ".")):
-            rate = settings.share(value.removeprefix(WER), "word error rate")
-            return f"{WER}{rate:g}" if rate else GOLD
-        return study.asr if value == ASR else value
-
-    return Factor(
-        name="transcript",
-        told="transcript",
-        apply=settings.set_words,
-        own=study.asr if study.transcript == "asr" else GOLD,
-        anchored=True,
-        values=(GOLD, *(f"{WER}{rate}" for rate in ("0.1", "0.2", "0.4"))),
-        tidy=tidy,
-    )
-
-
-def _missing() -> Factor:
-    return Factor(
-        name="missing",
-        told="share of transcripts taken away",
-        apply=settings.set_missing,
-        own="0",
-        anchored=True,
-        values=("0", "0.25", "0.5", "0.75"),
-        tidy=lambda value: f"{settings.share(value.strip(), 'missing share'):g}",
-        ordered=True,
-    )
-
-
-def _speakers() -> Factor:
-    return Factor(
-        name="speakers",
-        told="training speakers per fold",
-        apply=settings.set_speakers,
-        own=EVERYONE,
-        anchored=True,
-        ordered=True,
-    )
-
-
-def _time_pool() -> Factor:
-    return Factor(
-        name="time_pool",
-        told="frames of sequences joined into one",
-        apply=settings.set_time_pool,
-        own="4",
-        values=("1", "2", "4", "8"),
-        ordered=True,
-    )
-
-
-def _noise(side: NoiseIn) -> Factor:
-    where = "in test rows only" if side == "test" else "in training and test rows"
-    return Factor(
-        name="noise",
-        told=f"noise {where}",
-        apply=lambda draft, value: settings.set_noise(draft, side, value),
-        own=CLEAN,
-        anchored=True,
-        values=tuple(f"white:{level}" for level in LEVELS["white"]),
-        tidy=lambda value: _tidy_noise(value, side),
-    )
-
-
-def _tidy_noise(value: str, side: NoiseIn) -> str:
-    value = value.strip()
-    if value == CLEAN:
-        return value
-    noise = settings.parse_noise(value, side)
-    return f"{noise.kind}:{noise.level:g}"
-
-
-def expanded(factor: Factor, values: Sequence[str]) -> list[str]:
-    """Values with ``white``, ``babble`` and ``reverb`` alone standing for all of their levels."""
-    if factor.name != "noise":
-        return list(values)
-    return [
-        one
-        for value in values
-        for one in (
-            [f"{value.strip()}:{level}" for level in LEVELS[value.strip()]]
-            if value.strip() in LEVELS
-            else [value]
-        )
-    ]

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.ablation.cells import Cell, Changes, Draft, NoiseIn, crossed
+from experiments.ablation.data_factors import expanded
 from experiments.ablation.encoder_options import option_value
-from experiments.ablation.factors import Factor, expanded, find_factor
+from experiments.ablation.factor import Factor
+from experiments.ablation.factors import find_factor
 from experiments.comparing.comparison import chosen_arms
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders

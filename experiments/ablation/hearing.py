@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,11 +146,13 @@ def _read_hints(store: EmbeddingStore) -> dict[str, str]:
 # ---------------------------------------------------------------- whom one may hear
 
 
-def crowds(utterances: Sequence[Utterance], folds: Sequence[Fold], seed: int) -> dict[str, Crowd]:
-    """Other speakers for each speaker, who are on the same side of every fold.
+def crowds(
+    utterances: Sequence[Utterance], folds: Sequence[Fold], seed: int, rows: Collection[str]
+) -> dict[str, Crowd]:
+    """Other speakers for each speaker of some rows, who are on the same side of every fold.
 
     Raises:
-        ConfigError: somebody who is scored has fewer than two such speakers.
+        ConfigError: somebody has fewer than two such speakers.
     """
     side = _sides(utterances, folds)
     said: dict[str, list[Utterance]] = {}
@@ -158,7 +160,7 @@ def crowds(utterances: Sequence[Utterance], folds: Sequence[Fold], seed: int) ->
         if one.audio is not None:
             said.setdefault(speaker_of(one), []).append(one)
     found, alone = {}, []
-    for speaker in said:
+    for speaker in sorted({speaker_of(one) for one in utterances if one.id in rows} & said.keys()):
         others = [name for name in said if name != speaker and side[name] == side[speaker]]
         if len(others) < FEWEST:
             alone.append(speaker)

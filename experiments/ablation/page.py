@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from experiments.ablation.ablate import Ablation
-from experiments.ablation.drawing import draw
+from experiments.ablation.drawing import draw, is_bars
 from experiments.ablation.printed import bounds
 from experiments.ablation.scores import Summary
 from experiments.ablation.told import Told, as_mapping, cost_line, shown_arms
@@ -82,6 +82,8 @@ def page(found: Ablation, told: Told) -> str:
         folder=plain(folder_name(found.folder)),
         figure=Markup(draw(found, told)),
         figure_narrow=Markup(draw(found, told, narrow=True)),
+        bars=is_bars(found),
+        scrolled=not is_bars(found),
         left_out_arms=[] if alone else [arm_name(arm) for arm in arms if arm not in shown],
         tested=sum(not row.same for row in told.differences),
         names=[factor.name for factor in found.grid.factors],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.scores import Compared, Summary
-from experiments.ablation.told import Told, as_mapping, told_of
+from experiments.ablation.told import Told, as_mapping, cost_line, told_of
 from experiments.reporting.tables import escape_latex
 from experiments.reporting.wording import ABSENT, arm_name, p_number, percent, signed, span
 from fusion.escaping import escape_markdown, plain
@@ -36,7 +36,7 @@ def print_ablation(found: Ablation, console: "Console") -> None:
     console.print(table)
     console.print()
     console.print(Text(told.answer, style="bold"))
-    for line in told.notes:
+    for line in (*told.notes, cost_line(found)):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
@@ -82,7 +82,7 @@ def markdown(found: Ablation, told: Told) -> str:
     say = escape_markdown
     lines = [f"**{say(told.answer)}**", ""]
     lines += _pipes(head_of(found), rows_of(found, told), say)
-    lines += ["", *(f"- {say(line)}" for line in told.notes)]
+    lines += ["", *(f"- {say(line)}" for line in (*told.notes, cost_line(found)))]
     return "\n".join(lines).rstrip() + "\n"
 
 

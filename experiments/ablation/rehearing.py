@@ -101,7 +101,7 @@ def _noisy(
     utterances = plan.inputs.utterances
     around: Mapping[str, Crowd] = {}
     if noise.kind == "babble":
-        around = crowds(utterances, plan.folds, seed)
+        around = crowds(utterances, plan.folds, seed, rows)
     asked = [u for u in utterances if u.id in rows]
     ear = NoisyEar(noise, seed, around)
     modal = encoded("audio", wanted, asked, plan.inputs.words, store, progress, ear)

@@ -8,14 +8,16 @@ from experiments.ablation.ablate import Ablation
 from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
 from experiments.ablation.scores import Compared, Summary, differences, summaries
+from experiments.ablation.settings import EVERYONE
 from experiments.reporting.wording import arm_name, p_text, percent, signed, span, verdict
 from fusion.escaping import counted, plain
+from fusion.statistics import Interval
 
 #: Arms that a figure shows where there are more.
 SHOWN = 4
 PREFERRED = ("audio", "text", "late", "concat", "attention")
 #: Shown differences that the answer names.
-NAMED = 3
+NAMED = 2
 #: How values of a factor are made, in a sentence.
 NOTES = {
     "transcript": (
@@ -62,23 +64,44 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
             "Each cell stands beside its own chance."
         )
     compared = [row for row in compared if not row.same]
-    shown = [row for row in compared if verdict(as_mapping(row)) in ("higher", "lower")]
     start = found.grid.reference
     if not compared:
-        return "Nothing was compared."
-    if any(verdict(as_mapping(row)) == "no claim" for row in compared):
-        row = compared[0]
-        why = plain(row.found.interval.method).removeprefix("none: ")
-        return f"No claim about other speakers can be made ({why}); the values stand below."
+        return f"Nothing could be compared over {factors}: no arm is reached by it."
+    found_out = [verdict(as_mapping(row)) for row in compared]
+    if "no claim" in found_out or "undefined" in found_out:
+        return _no_claim(factors, start, whole, compared)
+    shown = [row for row in compared if verdict(as_mapping(row)) in ("higher", "lower")]
     if not shown:
         return _nothing_shown(factors, start, compared)
     largest = sorted(shown, key=lambda row: -abs(row.found.interval.value or 0.0))
-    lines = "; ".join(_line(row, found) for row in largest[:NAMED])
-    more = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
+    count, all_of = len(shown), len(compared)
+    told = f"all {all_of}" if count == all_of > 1 else f"{count} of {all_of}"
+    head = (
+        f"Over {factors}, {told} {'difference' if all_of == 1 else 'differences'} from the "
+        f"reference ({_named(start, whole)}) {'was' if count == 1 else 'were'} shown"
+    )
+    if count <= NAMED:
+        return f"{head}: {' and '.join(map(_line, largest))}."
+    return f"{head}; the largest: {_line(largest[0])}."
+
+
+def _named(start: Cell, whole: Sequence[Summary]) -> str:
+    """The reference, with its UAR where it has one arm."""
+    own = [one for one in whole if one.cell is start]
+    value = f", {percent(own[0].uar.value)} % UAR" if len(own) == 1 else ""
+    return f"{plain(start.title)}{value}"
+
+
+def _no_claim(
+    factors: str, start: Cell, whole: Sequence[Summary], compared: Sequence[Compared]
+) -> str:
+    row = next(r for r in compared if verdict(as_mapping(r)) in ("no claim", "undefined"))
+    why = plain(row.found.interval.method).removeprefix("none: ").removeprefix("undefined: ")
+    largest = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
     return (
-        f"Over {factors}, {len(shown)} of {counted(len(compared), 'difference')} from the "
-        f"reference ({plain(start.title)}) {'was' if len(shown) == 1 else 'were'} shown: "
-        f"{lines}{more}."
+        f"Over {factors} no claim about other speakers can be made ({why}); on these speakers the "
+        f"largest difference from the reference ({_named(start, whole)}) is {name_of(largest)}, "
+        f"{signed(largest.found.interval.value)} points UAR."
     )
 
 
@@ -103,8 +126,24 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
             f"{counted(found.left_out, 'utterance')} that not every cell has left all of them"
         )
     lines += factor_notes(found.grid, found.side, found.seed)
-    lines.append(cost_line(found))
+    lines += _of_cells(found)
     return tuple(lines)
+
+
+def _of_cells(found: Ablation) -> list[str]:
+    """What only the runs of the cells know."""
+    names, lines = {factor.name for factor in found.grid.factors}, []
+    facts = found.facts[found.grid.reference.folder]["facts"]
+    if "speakers" in names:
+        least, most = facts["cell"]["training_speakers"]
+        told = f"{least}" if least == most else f"{least} to {most}"
+        lines.append(f"{EVERYONE} training speakers are {told} in each inner fold")
+    if "noise" in names and facts["recognised"]:
+        lines.append(
+            f"{counted(facts['recognised'], 'transcript')} recognised from the clean recordings "
+            "stay as they are: noise is heard by the audio encoder alone"
+        )
+    return lines
 
 
 def cost_line(found: Ablation) -> str:
@@ -145,10 +184,9 @@ def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> s
     )
 
 
-def _line(row: Compared, found: Ablation) -> str:
-    value = signed(row.found.interval.value)
+def _line(row: Compared) -> str:
     evidence = f"95 % {span(as_mapping(row))}, {p_text(row.p_holm, 'Holm')}"
-    return f"{name_of(row)} {value} points UAR ({evidence})"
+    return f"{name_of(row)}, {signed(row.found.interval.value)} points UAR ({evidence})"
 
 
 def name_of(row: Compared) -> str:
@@ -172,6 +210,20 @@ def as_mapping(row: Compared) -> Mapping[str, Any]:
         "detectable": row.found.detectable,
         "primary": False,
     }
+
+
+def title_of(found: Ablation) -> str:
+    """What the figure shows."""
+    return f"UAR over {' and '.join(plain(factor.told) for factor in found.grid.factors)}"
+
+
+def score_text(found: Interval) -> str:
+    """A score in percent with its interval."""
+    if found.value is None:
+        return "not defined"
+    if found.low is None or found.high is None:
+        return f"{percent(found.value)}, no interval"
+    return f"{percent(found.value)} ({span({'low': found.low, 'high': found.high})})"
 
 
 def shown_arms(whole: Sequence[Summary]) -> list[str]:

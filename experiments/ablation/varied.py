@@ -25,6 +25,7 @@ from experiments.config import Study
 from experiments.reporting.results import RunFacts
 from experiments.reporting.stored import read_results
 from fusion.batch import Dataset
+from fusion.splitting.splits import speaker_of
 
 #: Modules whose change makes another cell of what they change.
 CHANGING = ("draws", "words", "subsets", "noise", "hearing")
@@ -47,6 +48,7 @@ class Varied(Variation):
         self.keeps_heads = keeps_heads
         self.fits: Fits | None = None
         self.encoded = 0
+        self.trained_on: tuple[int, int] = (0, 0)
         self._root: Path | None = None
         self._heard: Dataset | None = None
 
@@ -78,12 +80,13 @@ class Varied(Variation):
         changes = self.changes
         self._root = store.root
         self.encoded = plan.inputs.encoded
+        # What a test row has lost it has lost in noise too.
+        if changes.missing:
+            plan = without_words(plan, changes.missing, changes.seed)
         if changes.noise is not None or changes.time_pool is not None:
             heard = heard_anew(plan, changes, store, progress)
             self.encoded += heard.encoded
             plan, self._heard = heard.plan, heard.scored
-        if changes.missing:
-            plan = without_words(plan, changes.missing, changes.seed)
         if changes.speakers is not None:
             plan = with_speakers(plan, changes.speakers, changes.seed)
         return plan
@@ -102,6 +105,7 @@ class Varied(Variation):
     def fit(self, plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
         """Fits of all arms, those taken from other cells that see the same."""
         assert self._root is not None
+        self.trained_on = _trained_on(plan)
         count = len(plan.inputs.data.ids)
         asked = plan if self._heard is None else scored_on(plan, self._heard)
         place = place_of(asked, self._root, count, keep_heads=self.keeps_heads)
@@ -111,12 +115,20 @@ class Varied(Variation):
     def facts(self, facts: RunFacts, fits: Fits) -> RunFacts:
         """What makes this run a cell, in words and in numbers."""
         told = json.loads(json.dumps({"values": dict(self.cell.values), **self.identity}))
+        told["training_speakers"] = list(self.trained_on)
         told["fits"] = {"trained": fits.trained, "cached": fits.cached}
         line = (
             f"a cell of an ablation ({_named(self.cell)}): serfusion ablate makes it again, "
             "serfusion compare alone does not"
         )
         return replace(facts, facts={**facts.facts, "cell": told}, warnings=(line, *facts.warnings))
+
+
+def _trained_on(plan: Plan) -> tuple[int, int]:
+    """The fewest and the most speakers that heads of an inner fold are trained on."""
+    speaker = {u.id: speaker_of(u) for u in plan.inputs.utterances}
+    counts = [len({speaker[n] for n in one.train}) for f in plan.inner for one in f.folds]
+    return min(counts), max(counts)
 
 
 def _named(cell: Cell) -> str:

@@ -18,6 +18,7 @@ from experiments.ablation.printed import print_ablation
 from experiments.ablation.scores import differences, read_cell, summaries, tidy_rows
 from experiments.ablation.told import told_of
 from experiments.config import ConfigError
+from experiments.reporting.report import rebuild
 from fusion import predictions, train
 from fusion.metrics import accuracy, confusion, uar
 from tests.experiments.ablation.tiny_corpora import features_study, tones_study
@@ -267,3 +268,62 @@ def test_the_window_of_an_encoder_is_ablated(tmp_path):
         found.facts[cell.folder]["facts"]["encoders"]["audio"] for cell in found.grid.cells
     ]
     assert len({*identities}) == 2
+
+
+def test_layers_and_their_mix_come_from_one_extraction(tmp_path, speech_checkpoint):
+    study = tones_study(tmp_path, audio=str(speech_checkpoint("wav2vec2-group-norm")))
+    found = ran(study, "layer", "0,1,3,mix", out=tmp_path / "run")
+    assert found.cost.encoded == 24
+    identities = {found.facts[c.folder]["facts"]["encoders"]["audio"] for c in found.grid.cells}
+    assert len(identities) == 1
+    assert [cell.title for cell in found.grid.cells] == ["0", "1", "3", "mix"]
+
+
+def test_poolings_come_from_one_extraction(tmp_path):
+    study = tones_study(tmp_path, audio="logmel@sample_rate_hz=8000,n_mels=20")
+    found = ran(study, "pooling", out=tmp_path / "run")
+    assert [cell.title for cell in found.grid.cells] == ["mean", "std", "max", "mean+std+max"]
+    assert found.grid.reference.title == "mean+std+max"
+    assert found.cost.encoded == 24
+
+
+def test_frames_are_joined_otherwise(tmp_path):
+    study = tones_study(
+        tmp_path, audio="logmel@sample_rate_hz=8000,n_mels=20", arms=("audio", "audio_frames")
+    )
+    found = ran(study, "time_pool", "2,8", out=tmp_path / "run")
+    made = {(row.cell.title, row.arm): row.same for row in differences(found.rows)}
+    assert made == {("8", "audio"): True, ("8", "audio_frames"): False}
+
+
+def test_word_errors_change_words_and_nothing_else(tmp_path, text_checkpoint):
+    study = tones_study(
+        tmp_path,
+        audio="logmel@sample_rate_hz=8000,n_mels=20",
+        text=str(text_checkpoint("sentence")),
+        arms=("audio", "text"),
+    )
+    found = ran(study, "transcript", "wer=0.4", out=tmp_path / "run")
+    made = {row.arm: row.same for row in differences(found.rows)}
+    assert made == {"audio": True, "text": False}
+
+
+def test_a_cell_is_a_run_that_can_be_reported_again(modality):
+    cell = cells_folder(modality.folder) / modality.grid.cells[0].folder
+    assert rebuild(cell)["run"] == modality.rows[0].run
+    assert "a cell of an ablation" in (cell / "report.html").read_text()
+
+
+def test_what_is_missing_is_missing_in_noise_too(tmp_path, text_checkpoint):
+    study = tones_study(
+        tmp_path,
+        audio="logmel@sample_rate_hz=8000,n_mels=20",
+        text=str(text_checkpoint("sentence")),
+        arms=("text",),
+        rows="all",
+    )
+    over = [Over("missing", "0,0.5"), Over("noise", "white:0")]
+    found = ablate(study, over, out=tmp_path / "run", jobs=1)
+    scores = {one.cell.title: [r.scores for r in one.arms["text"]] for one in found.rows}
+    assert scores["0.5, clean"] == scores["0.5, white:0"]
+    assert scores["0, clean"] != scores["0.5, clean"]

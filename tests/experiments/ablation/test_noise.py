@@ -20,6 +20,9 @@ from fusion.splitting.splits import Fold
 SPEC = LogMelSpec(sample_rate_hz=16000)
 
 
+ROWS = [f"u{k}" for k in range(12)]
+
+
 def power(samples):
     return float(np.square(samples).mean())
 
@@ -116,7 +119,7 @@ def folds_of(groups: list[list[str]], rows: list[Utterance]) -> list[Fold]:
 
 def test_babble_is_of_others_on_the_same_side_of_every_fold(voices):
     folds = folds_of([["s0", "s1", "s2"], ["s3", "s4", "s5"]], voices)
-    found = crowds(voices, folds, seed=0)
+    found = crowds(voices, folds, 0, ROWS)
     for speaker, crowd in found.items():
         heard = {u.speaker for voice in crowd.voices for u in voice}
         mates = {"s0", "s1", "s2"} if speaker in ("s0", "s1", "s2") else {"s3", "s4", "s5"}
@@ -126,12 +129,19 @@ def test_babble_is_of_others_on_the_same_side_of_every_fold(voices):
 def test_nobody_of_the_other_side_is_heard_rather_than_no_babble(voices):
     folds = folds_of([[f"s{k}"] for k in range(6)], voices)
     with pytest.raises(ConfigError, match="--folds groups"):
-        crowds(voices, folds, seed=0)
+        crowds(voices, folds, 0, ROWS)
+
+
+def test_who_is_never_scored_needs_no_crowd(voices):
+    train = tuple(u.id for u in voices if u.speaker in ("s0", "s1"))
+    test = tuple(u.id for u in voices if u.id not in train)
+    found = crowds(voices, [Fold("split", train, test)], 0, test)
+    assert {*found} == {"s2", "s3", "s4", "s5"}
 
 
 def test_babble_is_as_loud_as_asked_for(voices):
     folds = folds_of([["s0", "s1", "s2"], ["s3", "s4", "s5"]], voices)
-    around = crowds(voices, folds, seed=0)
+    around = crowds(voices, folds, 0, ROWS)
     clean = NoisyEar(Noise("white", 60, "test"), 0, {}).hear(voices[0]).samples
     noisy = ear(Noise("babble", 0, "test"), around=around).hear(voices[0]).samples
     assert power(noisy - clean) == pytest.approx(power(clean), rel=0.01)

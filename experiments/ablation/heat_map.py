@@ -1,0 +1,95 @@
+"""The heat map of an ablation over two factors."""
+
+from collections.abc import Mapping
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from experiments.ablation.ablate import Ablation
+from experiments.ablation.scores import Summary
+from experiments.ablation.told import Told, score_text, shown_arms, title_of
+from experiments.reporting.figures import CELL, DARK_FROM
+from experiments.reporting.strokes import canvas, short, write
+from experiments.reporting.wording import arm_name, percent, span
+from fusion.escaping import plain
+
+#: Letters of a value, of a column's one, and the side of a square.
+LONGEST, ACROSS, SIDE = 22, 16, 88
+#: Room above a map for its name and those of its columns.
+TOP = 92
+
+
+def draw_map(found: Ablation, told: Told) -> str:
+    """UAR of every combination of two factors, one map for each arm that is shown.
+
+    One map for all where each cell is about one arm.
+    """
+    rows, columns = found.grid.values
+    alone = all(cell.draft.changes.arm is not None for cell in found.grid.cells)
+    maps = [None] if alone else shown_arms(told.summaries)
+    left = 30 + 8 * min(max(map(len, rows)), LONGEST)
+    height, width = TOP + SIDE * len(rows) + 30, left + SIDE * len(columns) + 60
+    root = canvas(max(width, 330), height * len(maps), title_of(found))
+    values = [one.uar.value for one in told.summaries if one.uar.value is not None]
+    reach = (min(values, default=0.0), max(values, default=1.0))
+    for number, arm in enumerate(maps):
+        own = {tuple(o.cell.values.values()): o for o in told.summaries if arm in (None, o.arm)}
+        name = "UAR, %" if arm is None else f"{arm_name(arm)}: UAR, %"
+        _map(root, found, own, name, (left, TOP + number * height), reach)
+    return tostring(root, encoding="unicode")
+
+
+def _map(
+    root: Element,
+    found: Ablation,
+    own: Mapping[tuple[str, ...], Summary],
+    name: str,
+    corner: tuple[float, float],
+    reach: tuple[float, float],
+) -> None:
+    size, (left, top) = SIDE, corner
+    rows, columns = found.grid.values
+    one, other = (plain(factor.name) for factor in found.grid.factors)
+    head = write(root, (4, top - 66), name, anchor="start", size=14)
+    head.set("font-weight", "600")
+    write(root, (4, top - 48), f"{one} down, {other} across", anchor="start", size=12)
+    for number, value in enumerate(columns):
+        x = left + (number + 0.5) * size
+        words = write(root, (x - 20, top - 8), short(plain(value), ACROSS), anchor="start", size=12)
+        words.set("transform", f"rotate(-20 {x - 20:g} {top - 8:g})")
+        SubElement(words, "title").text = plain(value)
+    for row, value in enumerate(rows):
+        y = top + (row + 0.5) * size + 4
+        words = write(root, (left - 10, y), short(plain(value), LONGEST), anchor="end", size=12.5)
+        SubElement(words, "title").text = plain(value)
+        for column, across in enumerate(columns):
+            place = (left + column * size, top + row * size)
+            _square(root, own.get((value, across)), place, reach)
+
+
+def _square(
+    root: Element,
+    one: Summary | None,
+    at: tuple[float, float],
+    reach: tuple[float, float],
+) -> None:
+    if one is None:
+        return
+    size = SIDE
+    value = one.uar.value
+    wide = reach[1] - reach[0]
+    share = 0.0 if value is None or wide <= 0 else (value - reach[0]) / wide
+    group = SubElement(root, "g")
+    SubElement(group, "title").text = f"{plain(one.cell.title)}: {score_text(one.uar)}"
+    box = {"x": f"{at[0] + 1:g}", "y": f"{at[1] + 1:g}"}
+    box |= {"width": f"{size - 2}", "height": f"{size - 2}"}
+    tint = f"{0.06 + 0.94 * share:.3f}"
+    about = {"class": "cell", **box, "rx": "3", "fill": CELL, "fill-opacity": tint}
+    SubElement(group, "rect", about)
+    dark = share >= DARK_FROM
+    between = "" if one.uar.low is None else span({"low": one.uar.low, "high": one.uar.high})
+    lines = [(0, 15, percent(value)), (16, 9.5, between)]
+    lines += [(-20, 9.5, "reference")] if one.cell.reference else []
+    for dy, letters, words in lines:
+        place = (at[0] + size / 2, at[1] + size / 2 + 2 + dy)
+        text = write(group, place, words, anchor="middle", size=letters)
+        text.set("class", "on-high" if dark else "on-low")
+        text.set("fill", "#ffffff" if dark else "#000000")
