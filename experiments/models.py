@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from encoders.asr.recognisers import WHISPER_MODELS, fetch_whisper, whisper_path
+from encoders.asr.ct2_files import fetch_ct2
+from encoders.asr.recognisers import (
+    HUBS,
+    WHISPER_MODELS,
+    PocketsphinxSpec,
+    fetch_whisper,
+    parse_recogniser,
+    whisper_path,
+)
 from encoders.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
 from encoders.checkpoints import MissingWeightsError, find_local, locate
 from encoders.names import SHORT_NAMES, parse_modality
@@ -94,6 +102,12 @@ def fetch_model(name: str) -> Path:
 
     if name == BUNDLED:
         raise ValueError(f"{name} ships with the package: there is nothing to fetch")
+    if name.startswith(tuple(f"{family}-" for family in HUBS)):
+        spec_of_hub = parse_recogniser(name)
+        assert not isinstance(spec_of_hub, PocketsphinxSpec)
+        name = spec_of_hub.checkpoint
+    if "/faster-whisper" in name:
+        return fetch_ct2(name)
     _check_known(name)
     if name.startswith("whisper-"):
         return fetch_whisper(name.removeprefix("whisper-"))

@@ -1,18 +1,16 @@
 """What a recogniser is: its transcript, its spec, the names users type, where its weights lie.
 
-openai-whisper is the default; pocketsphinx carries an English model in its package and works
-without a download. :mod:`encoders.asr.transcription` runs them.
+openai-whisper is the default; faster-whisper computes its models with 8 bits, transformers reads
+those of its hub, pocketsphinx its own. :mod:`encoders.asr.transcription` runs them.
 """
 
 import difflib
 import hashlib
 import json
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -20,7 +18,14 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.request import Request, urlopen
 
-from encoders.checkpoints import PROBE_TIMEOUT_S, MissingWeightsError
+from encoders.asr.ct2_files import ct2_sha256
+from encoders.asr.sphinx import sphinx_sha256
+from encoders.asr.transcript import NOTHING, Segment, Transcript, normalise
+from encoders.checkpoints import PROBE_TIMEOUT_S, MissingWeightsError, file_sha256, locate
+from encoders.checkpoints import weights_sha256 as folder_sha256
+
+__all__ = ["NOTHING", "PocketsphinxSpec", "RecogniserSpec", "Segment", "Transcript", "WhisperSpec"]
+__all__ += ["check_language", "normalise", "parse_recogniser", "recogniser_fingerprint"]
 
 NUMERICS_VERSION = 1
 
@@ -34,40 +39,6 @@ WHISPER_MODELS: Mapping[str, int] = MappingProxyType(
         **dict.fromkeys(("large-v3-turbo", "turbo"), 1620),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of recognised speech, in seconds from the start of the audio.
-
-    ``avg_logprob`` is the mean natural log-probability of its tokens, ``no_speech_prob`` the
-    probability that its window holds no speech; None where a recogniser has no such number.
-    """
-
-    start_s: float
-    end_s: float
-    text: str
-    avg_logprob: float | None
-    no_speech_prob: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """What a recogniser heard; its scores are means over the segments, weighted by tokens."""
-
-    segments: tuple[Segment, ...]
-    language: str | None
-    avg_logprob: float | None
-    no_speech_prob: float | None
-
-    @property
-    def text(self) -> str | None:
-        """All words, normalised; None where none were heard."""
-        return normalise(" ".join(segment.text for segment in self.segments))
-
-
-#: What is heard in a recording that is silent, empty, or holds no word.
-NOTHING = Transcript((), None, None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,32 +64,87 @@ class PocketsphinxSpec:
     language = "en"
 
 
-RecogniserSpec = WhisperSpec | PocketsphinxSpec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubWhisperSpec:
+    """Whisper through transformers: a hub name, or a folder with such a model.
+
+    The options of :class:`WhisperSpec` hold; what is longer than 30 s is heard window by window.
+    """
+
+    family: Literal["transformers-whisper"] = "transformers-whisper"
+    checkpoint: str = "openai/whisper-base"
+    language: str | None = None
 
 
-def normalise(text: str | None) -> str | None:
-    """Text in NFC with white space collapsed; None where nothing is left."""
-    return " ".join(unicodedata.normalize("NFC", text or "").split()) or None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FasterWhisperSpec:
+    """Whisper through faster-whisper: a hub name, or a folder with CTranslate2's ``model.bin``.
+
+    The options of :class:`WhisperSpec` hold; ``compute`` int8 multiplies with 8 bits.
+    """
+
+    family: Literal["faster-whisper"] = "faster-whisper"
+    checkpoint: str = "Systran/faster-whisper-base"
+    language: str | None = None
+    compute: Literal["int8", "float32"] = "int8"
+
+
+RecogniserSpec = WhisperSpec | HubWhisperSpec | FasterWhisperSpec | PocketsphinxSpec
+
+#: Recognisers that read Whisper models of a hub: what stands before the model's own name there.
+HUBS: Mapping[str, str] = MappingProxyType(
+    {"transformers-whisper": "openai/whisper-", "faster-whisper": "Systran/faster-whisper-"}
+)
+#: Models that another group has converted.
+ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {"faster-whisper-large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo"}
+)
 
 
 def parse_recogniser(typed: str) -> RecogniserSpec:
     """Recogniser that ``--asr`` names.
 
-    ``whisper-base``, ``whisper:PATH`` (any openai-whisper checkpoint) or ``pocketsphinx``; Whisper
-    takes ``@language=de``.
+    ``whisper-base``, ``whisper:CHECKPOINT``, the same with ``faster-whisper`` and
+    ``transformers-whisper`` (folders, hub names), or ``pocketsphinx``. Whisper takes
+    ``@language=de``, faster-whisper ``@compute=float32``.
 
     Raises:
         ValueError: unknown name (nearest ones are offered), option or language.
     """
     name, options = _take_apart(typed)
-    unknown = sorted(set(options) - {"language"})
+    known = ["language", *(["compute"] if name.startswith("faster-whisper") else [])]
+    unknown = sorted(set(options) - set(known))
     if unknown:
-        raise ValueError(f"--asr {typed}: unknown option {', '.join(unknown)}; known: language")
+        told = f"unknown option {', '.join(unknown)}; known: {', '.join(known)}"
+        raise ValueError(f"--asr {typed}: {told}")
     language = options.get("language")
     if name == "pocketsphinx":
         check_language(typed, language, ["en"])
         return PocketsphinxSpec()
-    return WhisperSpec(checkpoint=_checkpoint(name), language=_language(typed, name, language))
+    code, hub = _language(typed, name, language), _on_hub(name)
+    if hub is None:
+        return WhisperSpec(checkpoint=_checkpoint(name), language=code)
+    if name.startswith("transformers"):
+        return HubWhisperSpec(checkpoint=hub, language=code)
+    compute = options.get("compute", "int8")
+    if compute not in ("int8", "float32"):
+        raise ValueError(f"--asr {typed}: compute is {compute!r}, expected int8 or float32")
+    return FasterWhisperSpec(
+        checkpoint=hub, language=code, compute="int8" if compute == "int8" else "float32"
+    )
+
+
+def _on_hub(name: str) -> str | None:
+    """Hub name or folder of a model for transformers or faster-whisper; None for other names."""
+    for family, before in HUBS.items():
+        path, model = name.removeprefix(f"{family}:"), name.removeprefix(f"{family}-")
+        if path not in (name, ""):
+            return path
+        if model != name and model in WHISPER_MODELS:
+            # Names that openai-whisper alone has for the newest of a kind.
+            newest = {"large": "large-v3", "turbo": "large-v3-turbo"}.get(model, model)
+            return ELSEWHERE.get(f"{family}-{newest}", f"{before}{newest}")
+    return None
 
 
 def _take_apart(typed: str) -> tuple[str, Mapping[str, str]]:
@@ -136,8 +162,9 @@ def _checkpoint(name: str) -> str:
     checkpoint = name.removeprefix("whisper-")
     if checkpoint != name and checkpoint in WHISPER_MODELS:
         return checkpoint
-    names = [*(f"whisper-{model}" for model in WHISPER_MODELS), "pocketsphinx"]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
+    every = ("whisper", *HUBS)
+    names = [*(f"{family}-{model}" for family in every for model in WHISPER_MODELS), "pocketsphinx"]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or [*every, "pocketsphinx"]
     raise ValueError(
         f"--asr {name}: no such recogniser; did you mean {' or '.join(near)}? "
         "(whisper:PATH takes a local openai-whisper checkpoint)"
@@ -166,7 +193,7 @@ def check_language(where: str, language: str | None, known: Sequence[str]) -> No
 def recogniser_fingerprint(spec: RecogniserSpec) -> str:
     """Sha256 over everything that can change a transcript: options, weights, version of our code.
 
-    Where a checkpoint lies is left out: the hash of its weights says which one it is.
+    Where a checkpoint lies is left out: the hash of its weights says which it is.
     """
     options = {name: value for name, value in asdict(spec).items() if name != "checkpoint"}
     identity = {"spec": options, "weights": weights_sha256(spec), "numerics": NUMERICS_VERSION}
@@ -181,10 +208,14 @@ def weights_sha256(spec: RecogniserSpec) -> str:
     are in the cache can be read where the model is not.
     """
     if isinstance(spec, PocketsphinxSpec):
-        return _sphinx_sha256()
+        return sphinx_sha256()
+    if isinstance(spec, HubWhisperSpec):
+        return folder_sha256(locate(spec.checkpoint))
+    if isinstance(spec, FasterWhisperSpec):
+        return ct2_sha256(spec.checkpoint)
     if spec.checkpoint in WHISPER_MODELS:
         return _whisper_url(spec.checkpoint).split("/")[-2]
-    return _file_sha256(locate_whisper(spec.checkpoint))
+    return file_sha256(locate_whisper(spec.checkpoint))
 
 
 def locate_whisper(checkpoint: str) -> Path:
@@ -214,7 +245,7 @@ def fetch_whisper(checkpoint: str) -> Path:
     from whisper import _download
 
     path, url = whisper_path(checkpoint), _whisper_url(checkpoint)
-    if path.is_file() and _file_sha256(path) == url.split("/")[-2]:
+    if path.is_file() and file_sha256(path) == url.split("/")[-2]:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -237,7 +268,7 @@ def whisper_path(checkpoint: str) -> Path:
 
 
 def _checked(path: Path, expected: str, checkpoint: str) -> Path:
-    if (found := _file_sha256(path)) == expected:
+    if (found := file_sha256(path)) == expected:
         return path
     raise MissingWeightsError(
         f"{path}: sha256 {found}, expected {expected}: cut short, or not the published model. "
@@ -267,34 +298,3 @@ def _missing(checkpoint: str) -> str:
         f"Where there is a network run: serfusion models fetch whisper-{checkpoint}. Offline, "
         "--asr pocketsphinx works where 'serfusion[offline]' is installed (English, many errors)."
     )
-
-
-def _sphinx_sha256() -> str:
-    # Over the files, not the version of the package: POCKETSPHINX_PATH may name another model.
-    digest = hashlib.sha256()
-    for part in sphinx_model().values():
-        for file in sorted(part.iterdir()) if part.is_dir() else [part]:
-            digest.update(f"{part.name} {file.name} {_file_sha256(file)}\n".encode())
-    return digest.hexdigest()
-
-
-def sphinx_model() -> dict[str, Path]:
-    """Parts of pocketsphinx's model, by the option of its decoder that takes them.
-
-    Raises:
-        MissingWeightsError: pocketsphinx is not installed.
-    """
-    if find_spec("pocketsphinx") is None:
-        raise MissingWeightsError(
-            "pocketsphinx is not installed: pip install 'serfusion[offline]', or --asr whisper-base"
-        )
-    from pocketsphinx import get_model_path
-
-    folder = Path(get_model_path("en-us"))
-    names = {"hmm": "en-us", "lm": "en-us.lm.bin", "dict": "cmudict-en-us.dict"}
-    return {option: folder / name for option, name in names.items()}
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -6,9 +6,8 @@ no state carried from utterance to utterance. Arrays at 16 kHz go in, never path
 
 import json
 import platform
-import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +17,8 @@ import numpy as np
 
 from encoders.asr.recognisers import (
     NOTHING,
+    FasterWhisperSpec,
+    HubWhisperSpec,
     PocketsphinxSpec,
     RecogniserSpec,
     Segment,
@@ -28,10 +29,11 @@ from encoders.asr.recognisers import (
     normalise,
     parse_recogniser,
     recogniser_fingerprint,
-    sphinx_model,
     weights_sha256,
 )
-from encoders.audio import Audio, AudioError, Samples, resample
+from encoders.asr.sphinx import PocketsphinxRecogniser
+from encoders.asr.transcript import heard_samples
+from encoders.audio import Audio, AudioError
 from encoders.extraction import Failure, Progress
 from encoders.hints import KeyHints
 from encoders.rows import parse_json
@@ -42,10 +44,13 @@ __all__ = ["PocketsphinxSpec", "Recogniser", "RecogniserSpec", "Segment", "Trans
 __all__ += ["Transcription", "WhisperSpec", "load_recogniser", "normalise", "parse_recogniser"]
 __all__ += ["TranscriptCache", "transcribe"]
 
-SAMPLE_RATE_HZ = 16000
-SPHINX_FRAME_S = 0.01
-_FILLER = re.compile(r"[<\[+]")
-_VARIANT = re.compile(r"\(\d+\)$")
+#: The package that computes each family of recognisers.
+PACKAGES = {
+    "pocketsphinx": "pocketsphinx",
+    "whisper": "openai-whisper",
+    "faster-whisper": "faster-whisper",
+    "transformers-whisper": "transformers",
+}
 
 
 @runtime_checkable
@@ -159,7 +164,7 @@ class TranscriptCache:
         path = self.folder / "spec.json"
         if path.exists():
             return
-        package = "pocketsphinx" if isinstance(self.spec, PocketsphinxSpec) else "openai-whisper"
+        package = PACKAGES[self.spec.family]
         found = {name: version(name) for name in (package, "torch", "soxr", "soundfile")}
         content = {
             "spec": asdict(self.spec),
@@ -178,6 +183,14 @@ def load_recogniser(spec: RecogniserSpec, device: str = "cpu") -> Recogniser:
     """
     if isinstance(spec, PocketsphinxSpec):
         return PocketsphinxRecogniser()
+    if isinstance(spec, FasterWhisperSpec):
+        from encoders.asr.faster import FasterWhisperRecogniser
+
+        return FasterWhisperRecogniser(spec, device)
+    if isinstance(spec, HubWhisperSpec):
+        from encoders.asr.hub_whisper import HubWhisperRecogniser
+
+        return HubWhisperRecogniser(spec, device)
     return WhisperRecogniser(spec, device)
 
 
@@ -198,7 +211,7 @@ class WhisperRecogniser:
 
     def transcribe(self, audio: Audio) -> Transcript:
         """The transcript of one utterance; what is silent is not shown to the model."""
-        samples = _samples(audio)
+        samples = heard_samples(audio)
         if len(samples) == 0:
             return NOTHING
         with warnings.catch_warnings():
@@ -246,52 +259,3 @@ def _whisper_segment(row: Mapping[str, Any], duration_s: float) -> Segment:
     start_s, end_s = (round(min(float(row[name]), duration_s), 3) for name in ("start", "end"))
     text = normalise(row["text"]) or ""
     return Segment(start_s, end_s, text, float(row["avg_logprob"]), float(row["no_speech_prob"]))
-
-
-# ---------------------------------------------------------------- pocketsphinx
-
-
-class PocketsphinxRecogniser:
-    """pocketsphinx with its own English model; one segment from the first word to the last."""
-
-    def __init__(self) -> None:
-        model = {option: str(path) for option, path in sphinx_model().items()}
-        from pocketsphinx import Decoder
-
-        self.decoder = Decoder(**model, samprate=SAMPLE_RATE_HZ, loglevel="FATAL")
-
-    def transcribe(self, audio: Audio) -> Transcript:
-        """The transcript of one utterance, equal to that of a decoder made for it alone."""
-        samples = _samples(audio)
-        if len(samples) == 0:
-            return NOTHING
-        self._decode(np.rint(samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
-        words = list(_words(self.decoder.seg() or ()))
-        if not words:
-            return NOTHING
-        text = " ".join(word.text for word in words)
-        segment = Segment(words[0].start_s, words[-1].end_s, text, None, None)
-        return Transcript((segment,), PocketsphinxSpec.language, None, None)
-
-    def _decode(self, pcm: bytes) -> None:
-        # The front end tracks the noise level across utterances; without a new one the words of
-        # an utterance depend on what was heard before it.
-        self.decoder.reinit_feat()
-        self.decoder.start_utt()
-        self.decoder.process_raw(pcm, full_utt=True)
-        self.decoder.end_utt()
-
-
-def _words(segments: Any) -> Iterator[Segment]:  # noqa: ANN401 - pocketsphinx's iterator
-    for word in segments:
-        if not _FILLER.match(word.word):
-            start_s = round(word.start_frame * SPHINX_FRAME_S, 2)
-            end_s = round((word.end_frame + 1) * SPHINX_FRAME_S, 2)
-            yield Segment(start_s, end_s, _VARIANT.sub("", word.word), None, None)
-
-
-def _samples(audio: Audio) -> Samples:
-    """Samples at 16 kHz; none where the audio is silent."""
-    if audio.is_silent:
-        return np.zeros(0, np.float32)
-    return resample(audio, SAMPLE_RATE_HZ).samples

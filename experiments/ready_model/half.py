@@ -14,8 +14,8 @@ from fusion.batch import Dataset, collate
 from fusion.model import Part
 from fusion.splitting.folds import Fold, InnerFold, InnerFolds
 
-#: Three heads, whose mean speaks.
-BUDGET = Budget(trials=10, seeds=3)
+#: Three heads, whose mean speaks. Both halves have many rows: larger batches, fewer steps.
+BUDGET = Budget(trials=10, seeds=3, fixed={"batch_size": 256})
 #: Classes of both halves.
 TARGETS = tuple(COMMON["ekman"].classes)
 

@@ -57,3 +57,26 @@ def test_the_alexnet_that_ships_is_here_with_its_own_licence():
 def test_what_ships_is_not_fetched():
     with pytest.raises(ValueError, match="alexnet ships with the package"):
         fetch_model("alexnet")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("faster-whisper-base", "Systran/faster-whisper-base"),
+        ("Systran/faster-whisper-tiny.en", "Systran/faster-whisper-tiny.en"),
+    ],
+)
+def test_models_of_faster_whisper_are_fetched_as_it_reads_them(monkeypatch, name, asked):
+    monkeypatch.setattr("experiments.models.fetch_ct2", lambda checkpoint: checkpoint)
+    assert fetch_model(name) == asked
+
+
+def test_a_recogniser_of_the_hub_is_fetched_by_its_name_there(monkeypatch):
+    monkeypatch.setattr("experiments.models.locate", lambda checkpoint: checkpoint)
+    assert fetch_model("transformers-whisper-small") == "openai/whisper-small"
+
+
+@pytest.mark.parametrize("name", ["demo", "alexnet"])
+def test_what_ships_need_not_be_fetched(name):
+    with pytest.raises(ValueError, match="ships with the package: there is nothing to fetch"):
+        fetch_model(name)

@@ -1,6 +1,9 @@
 """ELAN's .eaf: aligned and hanging annotations, slots without a time, what attacks hold."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
 import pytest
@@ -209,6 +212,24 @@ NEEDED = {
     "CV_ENTRY_ML": {"CVE_ID"},
     "CVE_VALUE": {"LANG_REF"},
 }
+
+
+@given(timelines())
+@settings(max_examples=50, deadline=None)
+def test_what_is_written_is_valid_by_the_published_schema(schema, made):
+    with TemporaryDirectory() as folder:
+        eaf_writing.write(made, Path(folder) / "x.eaf")
+        schema.validate(str(Path(folder) / "x.eaf"))
+
+
+@pytest.fixture(scope="module")
+def schema():
+    """EAFv3.0.xsd, which is not ours to copy; the source of pympi-ling on PyPI has it in test/."""
+    given_path = os.environ.get("SERFUSION_EAF_XSD")
+    if given_path is None:
+        pytest.skip("SERFUSION_EAF_XSD names no EAFv3.0.xsd")
+    xmlschema = pytest.importorskip("xmlschema", reason="xmlschema is not installed")
+    return xmlschema.XMLSchema(given_path)
 
 
 @pytest.fixture

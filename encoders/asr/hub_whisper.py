@@ -1,0 +1,136 @@
+"""Whisper through transformers: the models of its hub, and those that users fine-tuned."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from encoders.asr.recognisers import HubWhisperSpec, check_language
+from encoders.asr.transcript import (
+    NOTHING,
+    SAMPLE_RATE_HZ,
+    Segment,
+    Transcript,
+    heard_samples,
+    normalise,
+)
+from encoders.audio import Audio, Samples
+from encoders.checkpoints import locate
+
+#: Whisper hears windows of 30 s.
+WINDOW_S = 30.0
+#: The token that tells how likely no one speaks, under both of its names.
+NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
+
+
+class HubWhisperRecogniser:
+    """Whisper with greedy search and without timestamps, one window of 30 s at a time.
+
+    A window is one segment: with timestamps transformers gives no probabilities of tokens.
+    """
+
+    def __init__(self, spec: HubWhisperSpec, device: str = "cpu") -> None:
+        from transformers import WhisperForConditionalGeneration, WhisperProcessor
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self.spec = spec
+        folder = locate(spec.checkpoint)
+        try:
+            self.processor: Any = WhisperProcessor.from_pretrained(folder)
+            model: Any = WhisperForConditionalGeneration.from_pretrained(folder)
+        # Each missing file fails in its own way; to a user they are one.
+        except Exception as error:
+            raise ValueError(f"{folder}: is no Whisper model of transformers ({error})") from error
+        self.model = model.eval().to(device)
+        languages = getattr(self.model.generation_config, "lang_to_id", None) or {}
+        self.languages = {int(token): name.strip("<|>") for name, token in languages.items()}
+        known = sorted(self.languages.values()) or ["en"]
+        check_language(f"transformers-whisper {spec.checkpoint}", spec.language, known)
+
+    def transcribe(self, audio: Audio) -> Transcript:
+        """The transcript of one utterance; what is silent is not shown to the model."""
+        samples = heard_samples(audio)
+        heard = list(self._heard(samples, audio.duration_s))
+        if not heard:
+            return NOTHING
+        lengths = [one.segment.end_s - one.segment.start_s for one in heard]
+        sure = [one.segment.avg_logprob or 0.0 for one in heard]
+        silent = [one.segment.no_speech_prob for one in heard]
+        known = [value for value in silent if value is not None]
+        return Transcript(
+            tuple(one.segment for one in heard),
+            heard[0].language,
+            float(np.average(sure, weights=lengths)),
+            float(np.average(known, weights=lengths)) if len(known) == len(heard) else None,
+        )
+
+    def _heard(self, samples: Samples, duration_s: float) -> Iterator["_Window"]:
+        size = round(WINDOW_S * SAMPLE_RATE_HZ)
+        for start in range(0, len(samples), size):
+            window = self._window(samples[start : start + size])
+            if window is not None:
+                start_s = start / SAMPLE_RATE_HZ
+                yield window.at(start_s, min(start_s + WINDOW_S, duration_s))
+
+    def _window(self, samples: Samples) -> "_Window | None":
+        features = self.processor(
+            samples, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt"
+        ).input_features.to(self.model.device)
+        with torch.inference_mode():
+            language = self._language(features)
+            found = self.model.generate(
+                features,
+                **({"language": language, "task": "transcribe"} if self.languages else {}),
+                num_beams=1,
+                do_sample=False,
+                return_timestamps=False,
+                condition_on_prev_tokens=False,
+                return_dict_in_generate=True,
+                output_scores=True,
+            )
+            text = normalise(self.processor.decode(found.sequences[0], skip_special_tokens=True))
+            if text is None:
+                return None
+            silent = self._no_speech(features)
+        return _Window(Segment(0.0, 0.0, text, _mean_log_probability(found), silent), language)
+
+    def _language(self, features: Tensor) -> str:
+        if self.spec.language is not None or not self.languages:
+            return self.spec.language or "en"
+        return self.languages[int(self.model.detect_language(features)[0])]
+
+    def _no_speech(self, features: Tensor) -> float | None:
+        """Probability of the token for no speech where the transcript would start."""
+        ids = self.processor.tokenizer.convert_tokens_to_ids(list(NO_SPEECH))
+        unknown = self.processor.tokenizer.unk_token_id
+        known = [one for one in ids if one is not None and one != unknown]
+        if not known:
+            return None
+        start = torch.tensor([[self.model.config.decoder_start_token_id]], device=features.device)
+        logits = self.model(features, decoder_input_ids=start).logits[0, 0]
+        return float(logits.softmax(dim=-1)[known[0]])
+
+
+class _Window:
+    """A segment without its place yet, and its language."""
+
+    def __init__(self, segment: Segment, language: str) -> None:
+        self.segment = segment
+        self.language = language
+
+    def at(self, start_s: float, end_s: float) -> "_Window":
+        one = self.segment
+        placed = Segment(
+            round(start_s, 3), round(end_s, 3), one.text, one.avg_logprob, one.no_speech_prob
+        )
+        return _Window(placed, self.language)
+
+
+def _mean_log_probability(found: Any) -> float:  # noqa: ANN401 - an output of transformers
+    """Mean over the tokens that were generated, the end among them, as openai-whisper has it."""
+    said = found.sequences[0, -len(found.scores) :]
+    rows = [scores[0].log_softmax(dim=-1) for scores in found.scores]
+    return float(np.mean([float(row[token]) for row, token in zip(rows, said, strict=True)]))
