@@ -13,7 +13,7 @@ from experiments.reporting.caveats import BEST
 from experiments.reporting.report import Recomputed, folder_name, recompute
 from fusion.escaping import counted, plain
 from fusion.predictions import Prediction, counts_by_speaker
-from fusion.statistics import holm, paired_difference
+from fusion.statistics import Difference, Interval, holm, paired_difference
 from fusion.windows import utterance_rows
 
 #: Averaged over corpora.
@@ -123,6 +123,9 @@ def _difference(one: Run, first: Run, arm: str, shared: frozenset[Row]) -> dict[
         for rows in both
     ]
     found = paired_difference(counts[0], counts[1], "uar")
+    if _scores(both[0]) == _scores(both[1]):
+        # No test: what differs between the runs does not reach this arm.
+        found = Difference(Interval(0.0, None, None, "the same predictions"), None, None)
     return {
         "arm": arm,
         "run": one.name,
@@ -133,6 +136,10 @@ def _difference(one: Run, first: Run, arm: str, shared: frozenset[Row]) -> dict[
         "method": found.interval.method,
         "p": found.p,
     }
+
+
+def _scores(rows: Sequence[Prediction]) -> frozenset[tuple[str, int, tuple[float, ...]]]:
+    return frozenset((row.utterance, row.seed, row.scores) for row in rows)
 
 
 def _remarks(

@@ -39,7 +39,7 @@ def differences_table(found: Beside) -> Rows:
     return [
         [
             f"{arm_name(row['arm'])}: {row['run']} against {row['against']}",
-            *(signed(row["value"]), span(row), p_number(row["p"]), p_number(row["p_holm"])),
+            *(signed(row["value"]), _between(row), p_number(row["p"]), p_number(row["p_holm"])),
         ]
         for row in found.differences
     ]
@@ -99,6 +99,11 @@ def _tables(found: Beside) -> list[tuple[list[str], Rows]]:
     return [table for table in tables if table[1]]
 
 
+def _between(row: Mapping[str, Any]) -> str:
+    between = span(row)
+    return plain(row["method"]) if between == ABSENT else between
+
+
 def _cell(run: Run, arm: str) -> str:
     if arm not in run.results["arms"]:
         return ABSENT
@@ -116,8 +121,8 @@ _ABOUT: Mapping[str, Callable[[Run], str]] = {
     "utterances": lambda run: str(run.results["rows"]["used"]),
     "speakers": lambda run: str(run.results["rows"]["speakers"]),
     "folds": lambda run: plain(run.results["facts"].get("protocol", ABSENT)),
-    "audio": lambda run: _study(run, "audio"),
-    "text": lambda run: _study(run, "text"),
+    "audio encoder": lambda run: _study(run, "audio"),
+    "text encoder": lambda run: _study(run, "text"),
     "trials, seeds": lambda run: f"{_study(run, 'trials')}, {_study(run, 'seeds')}",
     "marks": lambda run: "; ".join(badges(run.results)) or ABSENT,
 }

@@ -41,6 +41,8 @@ def test_a_run_beside_its_equal_differs_in_nothing(tmp_path):
     found = side_by_side([save_run(tmp_path / "one"), save_run(tmp_path / "two")])
     assert [row["arm"] for row in found.differences] == list(ARMS)
     assert all(row["value"] == 0 for row in found.differences)
+    assert all(row["p"] is row["p_holm"] is None for row in found.differences)
+    assert {row["method"] for row in found.differences} == {"the same predictions"}
     assert found.means == {}
     assert "differences are of the 36 utterances of all runs" in found.remarks
 
