@@ -19,17 +19,21 @@ from encoders.encoder import load_encoder
 from encoders.pooling import for_head
 from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
+from encoders.utterance import Task
 from fusion.arms import ARMS, FittedArm
 from fusion.batch import collate
 from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
-from fusion.escaping import escape_markdown, plain
-from fusion.late import combine
+from fusion.escaping import plain
+from fusion.late import combine_for
+from fusion.model_card import card
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
+from fusion.networks.losses import answers
+from fusion.outputs import OF_CLASSES, Outputs
 from fusion.train import PATCHES
 
-#: 2: a temperature and an abstention threshold.
-FORMAT_VERSION = 2
+#: 2: a temperature and an abstention threshold. 3: the same, of targets that are no single class.
+FORMAT_VERSION, FORMAT_OF_OTHERS = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Part:
     layers: tuple[int, ...]
     hyperparameters: Hyperparameters
     heads: tuple[Head, ...]
+    task: Task = "single-label"
 
     @classmethod
     def of(cls, fitted: FittedArm) -> "Part":
@@ -51,10 +56,11 @@ class Part:
         heads = tuple(one.head for one in fitted.heads)
         dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
         layers, hyper = heads[0].layers, fitted.hyperparameters
-        return cls(fitted.arm.head, fitted.arm.inputs, dims, layers, hyper, heads)
+        task = fitted.heads[0].task
+        return cls(fitted.arm.head, fitted.arm.inputs, dims, layers, hyper, heads, task)
 
     def scores(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "1 targets"]:
-        """Class probabilities of one utterance; an input that is None counts as missing."""
+        """What the heads say of one utterance, mean; an input that is None counts as missing."""
         tensors = [inputs.get(name) for name in self.inputs]
         empty = [torch.zeros(1, dim) for dim in self.dims]
         batches = []
@@ -62,7 +68,7 @@ class Part:
             # A second row fixes the width where the modality is missing.
             batches.append(collate([tensor, blank]).rows(torch.tensor([0])))
         with torch.inference_mode():
-            every = torch.stack([head(batches).softmax(dim=1) for head in self.heads])
+            every = torch.stack([answers(head(batches), self.task) for head in self.heads])
         return every.double().mean(dim=0).numpy()
 
 
@@ -82,6 +88,21 @@ class FusionModel:
     audio_weight: float | None = None
     temperature: float = 1.0
     abstention: Abstention | None = None
+    outputs: Outputs = OF_CLASSES
+
+    @property
+    def task(self) -> Task:
+        """What kind of targets it was trained on."""
+        return self.outputs.task
+
+    @property
+    def meaning(self) -> str:
+        """What the numbers of :meth:`predict` mean, in a sentence."""
+        return self.outputs.meaning(self.targets)
+
+    def labels(self, answers: Mapping[str, float]) -> tuple[str, ...]:
+        """The labels that probabilities of :meth:`predict` name, of a model of sets of labels."""
+        return self.outputs.named(self.targets, answers)
 
     def calibrated(
         self, scores: Float[np.ndarray, "rows targets"], truth: Int[np.ndarray, "rows"]
@@ -96,7 +117,13 @@ class FusionModel:
         """The class that probabilities of :meth:`predict` name; None where they are too unsure.
 
         Below ``abstention.threshold`` nothing is named.
+
+        Raises:
+            ValueError: the model does not name one class: it gives a set of labels, or values.
         """
+        if self.task in ("multi-label", "regression"):
+            instead = "labels(answers)" if self.task == "multi-label" else "the values themselves"
+            raise ValueError(f"a model of {self.task} targets names no class: use {instead}")
         best = max(probabilities, key=lambda target: probabilities[target])
         unsure = self.abstention is not None and probabilities[best] < self.abstention.threshold
         return None if unsure else best
@@ -104,9 +131,10 @@ class FusionModel:
     def predict(
         self, audio: Audio | Path | str | None, text: str | None = None
     ) -> dict[str, float]:
-        """Calibrated probability of each target for an utterance, from voice, words or both.
+        """What the model says of each target for an utterance, from voice, words or both.
 
-        :meth:`decide` makes a class of them, or none.
+        Calibrated probabilities of classes, of which :meth:`decide` makes one or none; or what
+        :attr:`meaning` says.
 
         Raises:
             ValueError: neither is given, or the model was trained on precomputed features.
@@ -125,12 +153,13 @@ class FusionModel:
         return self.predict_embeddings(inputs)
 
     def predict_embeddings(self, inputs: Mapping[str, Tensor | None]) -> dict[str, float]:
-        """Calibrated probability of each target from embeddings ``[frames, dim]`` by input name."""
+        """The same from embeddings ``[frames, dim]`` by input name."""
         scores = [part.scores(inputs) for part in self.parts]
         if self.audio_weight is None:
             final = scores[0]
         else:
-            final = combine(scores[0][None], scores[1][None], self.audio_weight)[0]
+            pair = scores[0][None], scores[1][None]
+            final = combine_for(self.task, *pair, self.audio_weight)[0]
         return dict(
             zip(self.targets, map(float, tempered(final[0], self.temperature)), strict=True)
         )
@@ -147,7 +176,7 @@ class FusionModel:
         write_atomically(folder / "heads.safetensors", save(tensors))
         about = json.dumps(self._about(), indent=2)
         write_atomically(folder / "model.json", about.encode())
-        write_atomically(folder / "README.md", self._card().encode())
+        write_atomically(folder / "README.md", card(self).encode())
 
     @classmethod
     def load(cls, folder: Path | str) -> "FusionModel":
@@ -160,7 +189,7 @@ class FusionModel:
         if not (folder / "model.json").is_file():
             raise ValueError(f"{folder}: no model (expected model.json and heads.safetensors)")
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        if about.get("format") != FORMAT_VERSION:
+        if about.get("format") not in (FORMAT_VERSION, FORMAT_OF_OTHERS):
             raise ValueError(
                 f"{folder}: a model of format {plain(about.get('format'))}, but this version reads "
                 f"format {FORMAT_VERSION} (with a temperature and an abstention threshold); train "
@@ -168,17 +197,20 @@ class FusionModel:
             )
         tensors = load_file(folder / "heads.safetensors")
         targets = tuple(about["targets"])
+        stored = about.get("outputs")
+        outputs = OF_CLASSES if stored is None else Outputs.read(stored, len(targets))
         return cls(
             arm=about["arm"],
             targets=targets,
             modalities={name: _modality(m) for name, m in about["modalities"].items()},
             parts=tuple(
-                _part(number, one, tensors, len(targets))
+                replace(_part(number, one, tensors, len(targets)), task=outputs.task)
                 for number, one in enumerate(about["parts"])
             ),
             audio_weight=about["audio_weight"],
             temperature=float(about["temperature"]),
             abstention=_abstention(about["abstention"]),
+            outputs=outputs,
         )
 
     def _about(self) -> dict[str, Any]:
@@ -193,8 +225,9 @@ class FusionModel:
             }
             for part in self.parts
         ]
+        others = {} if self.task == "single-label" else {"outputs": asdict(self.outputs)}
         return {
-            "format": FORMAT_VERSION,
+            "format": FORMAT_OF_OTHERS if others else FORMAT_VERSION,
             "arm": self.arm,
             "targets": self.targets,
             "modalities": {name: asdict(m) for name, m in self.modalities.items()},
@@ -202,36 +235,8 @@ class FusionModel:
             "audio_weight": self.audio_weight,
             "temperature": self.temperature,
             "abstention": asdict(self.abstention) if self.abstention else None,
+            **others,
         }
-
-    def _card(self) -> str:
-        # Classes and checkpoints are what somebody typed: text here, never markup.
-        say = escape_markdown
-        encoders = [
-            f"- {say(name)}: {say(getattr(m.encoder, 'checkpoint', m.encoder.family))}"
-            for name, m in self.modalities.items()
-        ] or ["- precomputed features"]
-        lines = [
-            f"# {say(self.arm)} ({', '.join(map(say, self.targets))})",
-            "A head on frozen encoders, trained by serfusion on every speaker of its corpus.",
-            "What it is worth on unseen speakers is in results.json of the run beside it.",
-            *encoders,
-            *self._calibration(),
-            "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives probabilities, "
-            "`decide(probabilities)` a class or None.",
-        ]
-        return "\n\n".join(lines[:3]) + "\n\n" + "\n".join(lines[3:]) + "\n"
-
-    def _calibration(self) -> list[str]:
-        one = self.abstention
-        if one is None:
-            return ["- not calibrated; a class is always named"]
-        kept = f"{one.coverage:.0%} of development utterances, {one.accuracy:.0%} of them right"
-        asked = "" if one.reached else f" ({one.target:.0%} was asked for and could not be had)"
-        return [
-            f"- temperature {self.temperature:g}, fitted on development speakers",
-            f"- no class below a probability of {one.threshold:.2f}, which leaves {kept}{asked}",
-        ]
 
 
 def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:

@@ -22,8 +22,10 @@ from experiments.locks import alone
 from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score
 from fusion.batch import Dataset
 from fusion.crossfit import View, score_crossfitted
+from fusion.labels import thresholds
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
+from fusion.outputs import Outputs
 from fusion.parts import load_scores, save_scores
 from fusion.published import score_published
 from fusion.splitting.splits import Fold, inner_folds
@@ -174,7 +176,7 @@ def _kept_model(folder: Path) -> FusionModel | None:
 
 def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
     data = plan.inputs.data
-    inner = inner_folds(plan.inputs.utterances, corpus.label)
+    inner = inner_folds(plan.inputs.utterances, corpus.classes)
     budget = replace(plan.budget, seeds=1)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
@@ -193,7 +195,16 @@ def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
 
 
 def _calibrated(model: FusionModel, data: Dataset, scores: FoldScores) -> FusionModel:
-    return model.calibrated(scores.dev_scores[0], data.truth[scores.dev])
+    """The model with what development rows give its answers: temperature, thresholds, units."""
+    dev, goals = scores.dev_scores, data.goals[scores.dev]
+    if data.task == "regression":
+        return replace(model, outputs=Outputs.of_values(data.goals))
+    if data.task == "multi-label":
+        found = tuple(map(float, thresholds(dev, goals > 0.5)))
+        return replace(model, outputs=Outputs("multi-label", thresholds=found))
+    truth = data.truth[scores.dev]
+    model = replace(model, outputs=Outputs(data.task))
+    return model.calibrated(dev[0][truth >= 0], truth[truth >= 0])
 
 
 def _modalities(plan: Plan, names: tuple[str, ...]) -> dict[str, Modality]:

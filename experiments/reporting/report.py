@@ -22,7 +22,7 @@ from experiments.reporting.figures import (
     draw_confusion,
     draw_forest,
 )
-from experiments.reporting.page import calibrated_arms, main_arms, page
+from experiments.reporting.page import calibrated_arms, main_arms, of_classes, page
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.stored import check_unchanged, facts_of, read_results
 from experiments.reporting.tables import latex, markdown, terminal_table
@@ -54,7 +54,7 @@ def write_report(results: Mapping[str, Any], folder: Path) -> None:
     }
     if results["differences"]:
         files["figures/differences.svg"] = draw_forest(differences_forest(results))
-    for arm in main_arms(results):
+    for arm in main_arms(results) if of_classes(results) else ():
         name = re.sub(r"[^\w.-]", "-", arm)
         files[f"figures/confusion-{name}.svg"] = draw_confusion(results, arm)
     calibrated = calibrated_arms(results)
@@ -105,7 +105,7 @@ def rebuild(folder: Path) -> Mapping[str, Any]:
     stored = read_results(folder)
     rows = _predictions(folder, stored)
     try:
-        results = summarise(with_best(rows), facts_of(stored))
+        results = summarise(with_best(rows, stored["task"]), facts_of(stored))
         _check_numbers(folder, stored, results)
         check_unchanged(folder, stored)
         write_report(results, folder)

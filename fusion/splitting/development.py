@@ -6,18 +6,17 @@ of it, and everything that is fitted afterwards is stopped and selected on those
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from encoders.utterance import Utterance
+from fusion.splitting.folds import LabelOf, classes_of
 from fusion.splitting.splits import TRIES, InnerFold, SplitError, speaker_of
 
 #: Groups that speakers are dealt into, the first of which is held out: a fifth where it can be.
 GROUPS = (5, 4, 3, 2)
-
-LabelOf = Callable[[Utterance], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +88,11 @@ def _dealt(
 ) -> set[str] | None:
     """Ids of the first of some groups of whole units where it and the rest have every class."""
     units = {utterance.id: unit_of(utterance) for utterance in utterances}
-    labels = {utterance.id: label_of(utterance) for utterance in utterances}
+    labels = {utterance.id: classes_of(label_of(utterance)) for utterance in utterances}
     for members in _first_groups(Counter(units.values()), groups):
         inside = {name for name, unit in units.items() if unit in members}
-        sides = {labels[n] for n in inside}, {labels[n] for n in labels if n not in inside}
-        if sides[0] == sides[1] == set(labels.values()):
+        sides = [n for n in labels if n in inside], [n for n in labels if n not in inside]
+        if all(sides) and all(_complete(side, labels) for side in sides):
             return inside
     return None
 
@@ -113,6 +112,11 @@ def _first_groups(sizes: Counter[str], groups: Sequence[int]) -> Iterator[set[st
             yield dealt[0]
 
 
+def _complete(ids: Sequence[str], labels: Mapping[str, frozenset[str]]) -> bool:
+    every: frozenset[str] = frozenset()
+    return every.union(*(labels[n] for n in ids)) == every.union(*labels.values())
+
+
 def _split(utterances: Sequence[Utterance], held: set[str]) -> InnerFold:
     names = [utterance.id for utterance in utterances]
     return InnerFold(
@@ -122,9 +126,12 @@ def _split(utterances: Sequence[Utterance], held: set[str]) -> InnerFold:
 
 
 def _no_groups(utterances: Sequence[Utterance], label_of: LabelOf) -> str:
-    speakers: dict[str | None, set[str]] = {}
+    speakers: dict[str, set[str]] = {}
     for utterance in utterances:
-        speakers.setdefault(label_of(utterance), set()).add(speaker_of(utterance))
+        for name in classes_of(label_of(utterance)):
+            speakers.setdefault(name, set()).add(speaker_of(utterance))
+    if not speakers:
+        return "no two groups of training speakers: expected at least two speakers to train on"
     rare, names = min(speakers.items(), key=lambda item: len(item[1]))
     return (
         f"no two groups of training speakers both hold every class; {rare!r} is spoken by "

@@ -1,7 +1,7 @@
 """Speaker-independent folds, and inner development groups."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from fusion.splitting.folds import (
     Fold,
     InnerFold,
     InnerFolds,
+    LabelOf,
     assert_speakers_apart,
+    classes_of,
     speaker_of,
 )
 from fusion.splitting.protocols import SplitError, is_leaky, parse_protocol
@@ -61,9 +63,7 @@ def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, .
 # ---------------------------------------------------------------- inner development groups
 
 
-def inner_folds(
-    utterances: Sequence[Utterance], label_of: Callable[[Utterance], str | None]
-) -> InnerFolds:
+def inner_folds(utterances: Sequence[Utterance], label_of: LabelOf) -> InnerFolds:
     """Development groups inside a training set: speakers merged until every class is present.
 
     Where ``script`` is known, development and training share no script either: speakers that
@@ -107,11 +107,11 @@ def _components(utterances: Sequence[Utterance]) -> dict[str, str]:
 def _group(
     utterances: Sequence[Utterance],
     unit_of: Callable[[Utterance], str],
-    label_of: Callable[[Utterance], str | None],
+    label_of: LabelOf,
 ) -> list[set[str]] | None:
     """Ids of up to three groups of whole units, each with every class; None if there are none."""
     units = {utterance.id: unit_of(utterance) for utterance in utterances}
-    labels = {utterance.id: label_of(utterance) for utterance in utterances}
+    labels = {utterance.id: classes_of(label_of(utterance)) for utterance in utterances}
     sizes = Counter(units.values())
     rng = np.random.default_rng(0)
     for count in range(min(INNER_GROUPS, len(sizes)), 1, -1):
@@ -131,8 +131,12 @@ def _dealt(sizes: Mapping[str, int], count: int) -> list[set[str]]:
     return groups
 
 
-def _complete(ids: Iterable[str], labels: Mapping[str, Hashable]) -> bool:
-    return {labels[name] for name in ids} == set(labels.values())
+def _complete(ids: Iterable[str], labels: Mapping[str, frozenset[str]]) -> bool:
+    return _union(labels[name] for name in ids) == _union(labels.values())
+
+
+def _union(found: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*found)
 
 
 def _inner(utterances: Sequence[Utterance], dev: set[str], scripts: set[str] | None) -> InnerFold:
@@ -147,10 +151,10 @@ def _inner(utterances: Sequence[Utterance], dev: set[str], scripts: set[str] | N
 def _crossed(
     utterances: Sequence[Utterance],
     groups: Sequence[set[str]],
-    label_of: Callable[[Utterance], str | None],
+    label_of: LabelOf,
 ) -> InnerFolds:
     """Pair groups of speakers with groups of scripts, because every speaker speaks every script."""
-    labels = {utterance.id: label_of(utterance) for utterance in utterances}
+    labels = {utterance.id: classes_of(label_of(utterance)) for utterance in utterances}
     sizes = Counter(str(utterance.script) for utterance in utterances)
     rng = np.random.default_rng(0)
     for count in range(min(len(groups), len(sizes)), 1, -1):
@@ -164,10 +168,13 @@ def _crossed(
     return InnerFolds(tuple(_inner(utterances, group, None) for group in groups), (note,))
 
 
-def _no_groups(utterances: Sequence[Utterance], label_of: Callable[[Utterance], str | None]) -> str:
-    speakers: dict[str | None, set[str]] = {}
+def _no_groups(utterances: Sequence[Utterance], label_of: LabelOf) -> str:
+    speakers: dict[str, set[str]] = {}
     for utterance in utterances:
-        speakers.setdefault(label_of(utterance), set()).add(speaker_of(utterance))
+        for name in classes_of(label_of(utterance)):
+            speakers.setdefault(name, set()).add(speaker_of(utterance))
+    if not speakers:
+        return "no two groups of training speakers: expected at least two speakers to train on"
     rare, names = min(speakers.items(), key=lambda item: len(item[1]))
     return (
         f"no two groups of training speakers both hold every class; {rare!r} is spoken by "
