@@ -59,6 +59,20 @@ class Corpus:
         target = utterance.target
         return None if target is None else self.targets[target.index(max(target))]
 
+    def classes(self, utterance: Utterance) -> frozenset[str]:
+        """Targets that an utterance stands for where folds must hold every one.
+
+        Its class, all its labels, or the one that most votes are for; none where several share the
+        most votes, where targets are values, or without a label.
+        """
+        target = utterance.target
+        if target is None or self.task == "regression":
+            return frozenset()
+        # Shares are stored as decimals: a tie is one within rounding.
+        least = 0.5 if self.task == "multi-label" else max(target) - 1e-9
+        found = frozenset(n for n, v in zip(self.targets, target, strict=True) if v >= least)
+        return frozenset() if self.task == "distribution" and len(found) > 1 else found
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

@@ -68,7 +68,7 @@ def onnx(
     from fusion.onnx_export import export_onnx
 
     export_onnx(FusionModel.load(model), out)
-    say(f"{out}: embeddings in, calibrated probabilities out; its metadata names both")
+    say(f"{out}: embeddings in, answers out; its metadata says what they mean")
 
 
 @app.command()

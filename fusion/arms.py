@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from fusion import metrics
 from fusion.batch import Dataset
 from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
+from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
 from fusion.tune import SPACES, Space, Study, tune
@@ -104,7 +104,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class FoldScores:
-    """Class probabilities of one arm in one outer fold, ``[seeds, rows, targets]``.
+    """Probabilities or values of one arm in one outer fold, ``[seeds, rows, targets]``.
 
     ``layer_weights`` are by input, the mean over heads, where an input is a mix of layers.
     ``alone`` are test scores by the only input that the heads were shown, of heads that were
@@ -161,7 +161,7 @@ def fit_arm(
         members = _members(data, inner, [budget.study_seed])
         heads = fit(kind, data, arm.inputs, members, replace(defaults, **values))
         index, scores = _dev_scores(arm, data, members, heads, seeds=1)
-        return uar_of(data, index, scores)
+        return goodness(data.task, data.goals[index], scores)
 
     study = search(arm, objective, budget, journal)
     return fit_chosen(arm, data, inner, study, budget)
@@ -235,17 +235,6 @@ def _layer_weights(fitted: FittedArm) -> dict[str, list[float]]:
         if known:
             found[name] = torch.stack(known).mean(dim=0).tolist()
     return found
-
-
-def uar_of(
-    data: Dataset,
-    index: Int64[np.ndarray, "rows"],
-    scores: Float[np.ndarray, "seeds rows targets"],
-) -> float:
-    """Mean over seeds of UAR on some rows."""
-    truth, classes = data.truth[index], len(data.targets)
-    counts = [metrics.confusion(truth, one.argmax(axis=1), classes) for one in scores]
-    return float(metrics.uar(np.stack(counts)).mean())
 
 
 def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:

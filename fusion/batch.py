@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
+
+from encoders.utterance import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,23 @@ class ModalityBatch:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """All rows of a comparison in memory: ids, targets, and each input that some arm reads."""
+    """All rows of a comparison in memory: ids, targets, and each input that some arm reads.
+
+    ``truth`` is the class of each row, -1 where it has none: several labels, a value, a tie of
+    votes. Targets of tasks other than single-label are ``values``: 0 or 1, shares, or numbers.
+    """
 
     ids: tuple[str, ...]
     targets: tuple[str, ...]
     truth: Int64[np.ndarray, "rows"]
     inputs: Mapping[str, ModalityBatch]
+    task: Task = "single-label"
+    values: Float64[np.ndarray, "rows targets"] | None = None
+
+    @property
+    def goals(self) -> Float64[np.ndarray, "rows targets"]:
+        """Targets as numbers, whatever the task: a class is 1 at its place and 0 elsewhere."""
+        return np.eye(len(self.targets))[self.truth] if self.values is None else self.values
 
     def index(self, ids: Sequence[str]) -> Int64[np.ndarray, "some"]:
         """Positions of ids."""

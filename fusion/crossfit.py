@@ -8,12 +8,14 @@ seen. Spaces of two encoders are not aligned: each has its head, and their logit
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fusion.arms import Arm, Budget, FittedArm, FoldScores, fit_chosen, score, search, uar_of
+from fusion.arms import Arm, Budget, FittedArm, FoldScores, fit_chosen, score, search
 from fusion.batch import Dataset
-from fusion.late import combine
+from fusion.late import combine_for
+from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.tune import Study
 
@@ -40,7 +42,7 @@ def score_crossfitted(
         first = Fold(fold.name, (), ())
         chosen = Study(values, ())
         found = _averaged(_fitted(arm, views, chosen, replace(budget, seeds=1)), views, first, 1)
-        return uar_of(one.data, found.dev, found.dev_scores)
+        return goodness(one.data.task, one.data.goals[found.dev], found.dev_scores)
 
     study = search(arm, objective, budget, journal)
     return _averaged(_fitted(arm, views, study, budget), views, fold, budget.seeds)
@@ -56,15 +58,16 @@ def _averaged(
     one, other = (
         score(own, view.data, fold, seeds) for own, view in zip(fitted, views, strict=True)
     )
+    combine = partial(combine_for, views[0].data.task, audio_weight=0.5)
     return replace(
         one,
         epochs=(*one.epochs, *other.epochs),
         # Half the sum of log probabilities is half the sum of logits, but for a constant per row.
-        dev_scores=combine(one.dev_scores, other.dev_scores, 0.5),
-        test_scores=combine(one.test_scores, other.test_scores, 0.5),
+        dev_scores=combine(one.dev_scores, other.dev_scores),
+        test_scores=combine(one.test_scores, other.test_scores),
         layer_weights={
             name: [(a + b) / 2 for a, b in zip(own, other.layer_weights[name], strict=True)]
             for name, own in one.layer_weights.items()
         },
-        alone={name: combine(own, other.alone[name], 0.5) for name, own in one.alone.items()},
+        alone={name: combine(own, other.alone[name]) for name, own in one.alone.items()},
     )

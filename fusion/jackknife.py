@@ -44,23 +44,34 @@ def effective(counts: Float[np.ndarray, "clusters *more"]) -> Float[np.ndarray, 
     >>> float(effective(np.ones((5, 1, 2, 2))).round(9))
     5.0
     """
-    support = counts[..., 0, :, :].sum(axis=-1)  # [clusters, *corpora, K]; truth is of no seed
+    return effective_of(counts[..., 0, :, :].sum(axis=-1))  # truth is of no seed
+
+
+def effective_of(
+    support: Float[np.ndarray, "clusters *corpora kinds"],
+) -> Float[np.ndarray, "*corpora"]:
+    """The same from the rows of each class, label or target that every cluster has."""
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.nan_to_num(support / support.sum(axis=0))
     weights = shares.mean(axis=-1) / shares.sum(axis=0).mean(axis=-1)
     return np.asarray(1 / np.square(weights).sum(axis=0))
 
 
-def jackknife(counts: Float[np.ndarray, "clusters *more"], statistic: Metric) -> Jackknife:
+def jackknife(
+    counts: Float[np.ndarray, "clusters *more"],
+    statistic: Metric,
+    support: Float[np.ndarray, "clusters kinds"] | None = None,
+) -> Jackknife:
     """Leave each cluster out once, of one corpus or of many at a time.
 
-    ``counts`` are ``[clusters, *corpora, seeds, K, K]`` and ``statistic`` takes the clusters' sum.
+    ``counts`` are ``[clusters, *corpora, seeds, K, K]`` and ``statistic`` takes the clusters' sum;
+    of other sums, of one corpus, ``support`` says which rows a cluster weighs by.
     """
     clusters, totals = len(counts), counts.sum(axis=0)
     left_out = statistic(totals - counts)
     squares = np.square(left_out - left_out.mean(axis=0)).sum(axis=0)
     spread = np.sqrt((clusters - 1) / clusters * squares)
-    number = effective(counts)
+    number = effective(counts) if support is None else effective_of(support)
     # A difference has a further axis, of its two arms, which have the same rows.
     number = number if number.ndim == spread.ndim else number[..., 0]
     freedom = np.maximum(number - 1, 1.0)

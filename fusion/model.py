@@ -19,18 +19,21 @@ from encoders.encoder import load_encoder
 from encoders.pooling import for_head
 from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
+from encoders.utterance import Task
 from fusion.arms import ARMS
 from fusion.bundled import BUNDLED, DEMO
 from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
 from fusion.escaping import plain
-from fusion.late import combine, independent
+from fusion.late import combine_for, independent
 from fusion.model_card import model_card
 from fusion.model_part import Part, Verdict, part_as_json, part_from_json
 from fusion.origin import Origin, origin_of
+from fusion.outputs import OF_CLASSES, Outputs
 
 __all__ = ["FORMAT_VERSION", "FusionModel", "Part", "folder_of", "late_model"]
 
-#: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part.
+#: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part,
+#: and what its numbers mean, where they are no probabilities of one class.
 FORMAT_VERSION = 3
 
 
@@ -55,6 +58,21 @@ class FusionModel:
     temperature: float = 1.0
     abstention: Abstention | None = None
     origin: Origin = field(default_factory=Origin)
+    outputs: Outputs = OF_CLASSES
+
+    @property
+    def task(self) -> Task:
+        """What kind of targets it was trained on."""
+        return self.outputs.task
+
+    @property
+    def meaning(self) -> str:
+        """What the numbers of :meth:`predict` mean, in a sentence."""
+        return self.outputs.meaning(self.targets)
+
+    def labels(self, answers: Mapping[str, float]) -> tuple[str, ...]:
+        """The labels that probabilities of :meth:`predict` name, of a model of sets of labels."""
+        return self.outputs.named(self.targets, answers)
 
     def calibrated(
         self, scores: Float[np.ndarray, "rows targets"], truth: Int[np.ndarray, "rows"]
@@ -69,7 +87,13 @@ class FusionModel:
         """The class that probabilities of :meth:`predict` name; None where they are too unsure.
 
         Below ``abstention.threshold`` nothing is named.
+
+        Raises:
+            ValueError: the model does not name one class: it gives a set of labels, or values.
         """
+        if self.task in ("multi-label", "regression"):
+            instead = "labels(answers)" if self.task == "multi-label" else "the values themselves"
+            raise ValueError(f"a model of {self.task} targets names no class: use {instead}")
         best = max(probabilities, key=lambda target: probabilities[target])
         unsure = self.abstention is not None and probabilities[best] < self.abstention.threshold
         return None if unsure else best
@@ -77,9 +101,10 @@ class FusionModel:
     def predict(
         self, audio: Audio | Path | str | None, text: str | None = None
     ) -> dict[str, float]:
-        """Calibrated probability of each target for an utterance, from voice, words or both.
+        """What the model says of each target for an utterance, from voice, words or both.
 
-        :meth:`decide` makes a class of them, or none.
+        Calibrated probabilities of classes, of which :meth:`decide` makes one or none; or what
+        :attr:`meaning` says.
 
         Raises:
             ValueError: neither is given, or the model was trained on precomputed features.
@@ -98,7 +123,7 @@ class FusionModel:
         return self.predict_embeddings(inputs)
 
     def predict_embeddings(self, inputs: Mapping[str, Tensor | None]) -> dict[str, float]:
-        """Calibrated probability of each target from embeddings ``[frames, dim]`` by input name."""
+        """The same from embeddings ``[frames, dim]`` by input name."""
         return dict(zip(self.targets, map(float, self.verdict(inputs).fused), strict=True))
 
     def verdict(self, inputs: Mapping[str, Tensor | None]) -> Verdict:
@@ -118,7 +143,7 @@ class FusionModel:
         if self.audio_weight is None:
             return independent([part.alone(inputs) for part in self.parts])
         audio, text = (part.scores(inputs)[None] for part in self.parts)
-        return combine(audio, text, self.audio_weight)[0, 0]
+        return combine_for(self.task, audio, text, self.audio_weight)[0, 0]
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write ``model.json``, ``heads.safetensors`` and a model card.
@@ -156,18 +181,21 @@ class FusionModel:
             )
         tensors = load_file(folder / "heads.safetensors")
         targets = tuple(about["targets"])
+        stored = about.get("outputs")
+        outputs = OF_CLASSES if stored is None else Outputs.read(stored, len(targets))
         return cls(
             arm=about["arm"],
             targets=targets,
             modalities={name: _modality(m) for name, m in about["modalities"].items()},
             parts=tuple(
-                part_from_json(number, one, tensors, len(targets))
+                part_from_json(number, one, tensors, len(targets), outputs.task)
                 for number, one in enumerate(about["parts"])
             ),
             audio_weight=about["audio_weight"],
             temperature=float(about["temperature"]),
             abstention=_abstention(about["abstention"]),
             origin=origin_of(about["origin"]),
+            outputs=outputs,
         )
 
     def _about(self) -> dict[str, Any]:
@@ -181,6 +209,7 @@ class FusionModel:
             "temperature": self.temperature,
             "abstention": asdict(self.abstention) if self.abstention else None,
             "origin": asdict(self.origin),
+            "outputs": asdict(self.outputs),
         }
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from fusion.model import FusionModel
 
 SYNTHETIC = "learned from synthetic speech: what it says of a human voice means nothing"
+#: Tasks whose answers are no probabilities of one class.
+UNCALIBRATED = ("multi-label", "regression")
 
 
 def model_card(model: "FusionModel") -> str:
@@ -23,9 +25,8 @@ def model_card(model: "FusionModel") -> str:
     rest = [
         *encoder_lines(model.modalities),
         *_learned(model),
-        *sureness_lines(model.temperature, model.abstention),
-        "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives probabilities, "
-        "`decide(probabilities)` a class or None.",
+        *_sureness(model),
+        _use(model),
     ]
     return "\n\n".join(head) + "\n\n" + "\n".join(rest) + "\n"
 
@@ -36,6 +37,20 @@ def encoder_lines(modalities: Mapping[str, Modality]) -> list[str]:
         f"- {say(name)}: {say(getattr(m.encoder, 'checkpoint', m.encoder.family))}"
         for name, m in modalities.items()
     ] or ["- precomputed features"]
+
+
+def _use(model: "FusionModel") -> str:
+    load = "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives"
+    if model.task in UNCALIBRATED:
+        then = "; `labels(answers)` names them" if model.task == "multi-label" else ""
+        return f"{load} {say(model.meaning)}{then}."
+    return f"{load} probabilities, `decide(probabilities)` a class or None."
+
+
+def _sureness(model: "FusionModel") -> list[str]:
+    if model.task in UNCALIBRATED:
+        return [f"- trained on {model.task} targets; its answers are not calibrated"]
+    return sureness_lines(model.temperature, model.abstention)
 
 
 def sureness_lines(temperature: float, abstention: "Abstention | None") -> list[str]:

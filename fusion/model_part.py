@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from encoders.utterance import Task
 from fusion.arms import FittedArm
 from fusion.batch import collate
 from fusion.calibration import tempered
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
+from fusion.networks.losses import answers
 from fusion.train import PATCHES
 
 
@@ -31,6 +33,7 @@ class Part:
     hyperparameters: Hyperparameters
     heads: tuple[Head, ...]
     temperature: float = 1.0
+    task: Task = "single-label"
 
     @classmethod
     def of(cls, fitted: FittedArm, temperature: float = 1.0) -> "Part":
@@ -40,10 +43,11 @@ class Part:
         heads = tuple(one.head for one in fitted.heads)
         dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
         layers, hyper = heads[0].layers, fitted.hyperparameters
-        return cls(fitted.arm.head, fitted.arm.inputs, dims, layers, hyper, heads, temperature)
+        kind, inputs, task = fitted.arm.head, fitted.arm.inputs, fitted.heads[0].task
+        return cls(kind, inputs, dims, layers, hyper, heads, temperature, task)
 
     def scores(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "1 targets"]:
-        """Class probabilities of one utterance; an input that is None counts as missing."""
+        """What the heads say of one utterance, mean; an input that is None counts as missing."""
         tensors = [inputs.get(name) for name in self.inputs]
         empty = [torch.zeros(1, dim) for dim in self.dims]
         batches = []
@@ -51,7 +55,7 @@ class Part:
             # A second row fixes the width where the modality is missing.
             batches.append(collate([tensor, blank]).rows(torch.tensor([0])))
         with torch.inference_mode():
-            every = torch.stack([head(batches).softmax(dim=1) for head in self.heads])
+            every = torch.stack([answers(head(batches), self.task) for head in self.heads])
         return every.double().mean(dim=0).numpy()
 
     def alone(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "targets"]:
@@ -85,7 +89,11 @@ def part_as_json(part: Part) -> dict[str, Any]:
 
 
 def part_from_json(
-    number: int, about: Mapping[str, Any], tensors: Mapping[str, Tensor], classes: int
+    number: int,
+    about: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    targets: int,
+    task: Task,
 ) -> Part:
     """The part of a number, with its own of all weights."""
     hyper = Hyperparameters(**about["hyperparameters"])
@@ -99,8 +107,8 @@ def part_from_json(
     for index in range(about["heads"]):
         prefix = f"{number}.{index}."
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        head = HEADS[about["kind"]](shapes, classes, hyper)
+        head = HEADS[about["kind"]](shapes, targets, hyper)
         head.load_state_dict(state)
         heads.append(head.eval())
     temperature = float(about["temperature"])
-    return Part(about["kind"], inputs, dims, layers, hyper, tuple(heads), temperature)
+    return Part(about["kind"], inputs, dims, layers, hyper, tuple(heads), temperature, task)

@@ -1,4 +1,4 @@
-"""A model's heads as one ONNX graph: embeddings in, calibrated probabilities out.
+"""A model's heads as one ONNX graph: embeddings in, answers out.
 
 Encoders are not in it: they run where they run best, and their embeddings are what the graph reads.
 """
@@ -20,9 +20,11 @@ from torch import Tensor, nn
 
 from fusion.batch import ModalityBatch
 from fusion.model import FusionModel
+from fusion.model_card import UNCALIBRATED
 from fusion.model_part import Part
+from fusion.networks.losses import answers
 
-#: Largest difference of a probability between the graph and torch.
+#: Largest difference of an answer between the graph and torch.
 TOLERANCE = 1e-5
 #: Rows and frames of the inputs that the graph is traced and then checked with.
 TRACED, CHECKED = (2, 9), (3, 14)
@@ -36,8 +38,9 @@ def export_onnx(model: FusionModel, path: Path) -> None:
     For every input of the model, such as ``audio``, the graph reads ``audio`` [batch, frames, dim],
     ``audio_mask`` [batch, frames] (true at a row's own frames) and ``audio_present`` [batch] (false
     where the modality is missing); utterance-level embeddings have one frame. It gives
-    ``probabilities`` [batch, targets]. Targets, encoders and the abstention threshold stand in the
-    graph's metadata as JSON, under ``serfusion``.
+    ``answers`` [batch, targets]: calibrated probabilities, or what ``meaning`` says. Targets,
+    encoders and the abstention threshold stand in the graph's metadata as JSON, under
+    ``serfusion``.
 
     Raises:
         ValueError: a package of the extra ``onnx`` is missing, or the graph departs from torch.
@@ -52,7 +55,7 @@ def export_onnx(model: FusionModel, path: Path) -> None:
             dynamo=True,
             verbose=False,
             input_names=_names(model),
-            output_names=["probabilities"],
+            output_names=["answers"],
             dynamic_shapes=(_axes(model),),
         )
     assert program is not None
@@ -72,7 +75,7 @@ class _Graph(nn.Module):
         self.heads = nn.ModuleList(head for part in model.parts for head in part.heads)
 
     def forward(self, *tensors: Tensor) -> Float[Tensor, "batch targets"]:
-        """Probabilities from three tensors per input, in the order of :func:`_names`."""
+        """Answers from three tensors per input, in the order of :func:`_names`."""
         model, batches = self.model, {}
         for number, (name, layers) in enumerate(_inputs(model).items()):
             values, mask, present = tensors[3 * number : 3 * number + 3]
@@ -86,18 +89,26 @@ class _Graph(nn.Module):
         if model.audio_weight is None:
             fused = _combined(alone, (1.0, 1.0))
         else:
-            fused = _combined(scores, (model.audio_weight, 1 - model.audio_weight))
+            weights = (model.audio_weight, 1 - model.audio_weight)
+            fused = (_mean if model.task in UNCALIBRATED else _combined)(scores, weights)
         heard = [_any_present(read)[:, None] for read in own]
         found = torch.where(heard[1], _tempered(fused, model.temperature), alone[0])
         return torch.where(heard[0], found, alone[1])
 
 
 def _averaged(part: Part, batches: Sequence[ModalityBatch]) -> Tensor:
-    return torch.stack([head(batches).softmax(dim=1) for head in part.heads]).mean(dim=0)
+    return torch.stack([answers(head(batches), part.task) for head in part.heads]).mean(dim=0)
 
 
 def _tempered(scores: Tensor, temperature: float) -> Tensor:
+    if temperature == 1.0:
+        return scores
     return (scores.clamp_min(FLOOR).log() / temperature).softmax(dim=1)
+
+
+def _mean(scores: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    pairs = zip(scores, weights, strict=True)
+    return torch.stack([weight * one for one, weight in pairs]).sum(dim=0)
 
 
 def _combined(scores: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -154,7 +165,7 @@ def _check(content: bytes, graph: _Graph, example: Sequence[Tensor]) -> None:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = _names(graph.model)
     given = {name: one.numpy() for name, one in zip(names, example, strict=True)}
-    (found,) = session.run(["probabilities"], given)
+    (found,) = session.run(["answers"], given)
     with torch.inference_mode():
         apart = float(np.abs(found - graph(*example).numpy()).max())
     if not apart <= TOLERANCE:
@@ -167,6 +178,7 @@ def _check(content: bytes, graph: _Graph, example: Sequence[Tensor]) -> None:
 def _about(model: FusionModel) -> dict[str, Any]:
     return {
         "targets": model.targets,
+        "meaning": model.meaning,
         "modalities": {name: asdict(one) for name, one in model.modalities.items()},
         "abstention": asdict(model.abstention) if model.abstention else None,
     }

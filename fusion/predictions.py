@@ -14,8 +14,10 @@ from uuid import uuid4
 import numpy as np
 from jaxtyping import Float, Int
 
+from encoders.utterance import Task
 from fusion import metrics
 from fusion.escaping import plain
+from fusion.selection import classes_of, goodness
 
 Split = Literal["dev", "test"]
 
@@ -162,8 +164,31 @@ class Table:
     scores: Float[np.ndarray, "seeds rows targets"]
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Predictions of one arm on one side as numbers, whatever the task; rows as in a table."""
+
+    utterances: tuple[str, ...]
+    speakers: tuple[str, ...]
+    folds: tuple[str, ...]
+    goals: Float[np.ndarray, "rows targets"]
+    scores: Float[np.ndarray, "seeds rows targets"]
+
+
 def table(rows: Sequence[Prediction]) -> Table:
     """Predictions of one arm as arrays; scores are brought to a sum of 1.
+
+    Raises:
+        ValueError: an utterance lacks a prediction of some seed, or has two.
+    """
+    found = answers_of(rows)
+    total = np.maximum(found.scores.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
+    truth = found.goals.argmax(axis=1)
+    return Table(found.utterances, found.speakers, found.folds, truth, found.scores / total)
+
+
+def answers_of(rows: Sequence[Prediction]) -> Answers:
+    """Predictions of one arm as arrays, scores as they are.
 
     Raises:
         ValueError: an utterance lacks a prediction of some seed, or has two.
@@ -180,23 +205,44 @@ def table(rows: Sequence[Prediction]) -> Table:
             f"arm {plain(rows[0].arm)}: expected one prediction per utterance and seed, got "
             f"{len(rows)} of {len(about)} utterances and {len(seeds)} seeds; {AGAIN}"
         )
-    return Table(
+    return Answers(
         utterances=tuple(row.utterance for row in about),
         speakers=tuple(row.speaker for row in about),
         folds=tuple(row.outer_fold for row in about),
-        truth=np.array([row.target for row in about]).argmax(axis=1),
-        scores=scores / np.maximum(scores.sum(axis=-1, keepdims=True), np.finfo(float).tiny),
+        goals=np.array([row.target for row in about]),
+        scores=scores,
     )
 
 
-def best_per_fold(rows: Sequence[Prediction], arms: Sequence[str]) -> dict[str, str]:
-    """Arm with the highest development UAR of each outer fold, mean over seeds; ties go first."""
+def with_majority(rows: Sequence[Prediction], task: Task) -> list[Prediction]:
+    """Rows that a class can be counted of: of shares those without a tie for the largest."""
+    if task != "distribution":
+        return list(rows)
+    known = {target: bool(classes_of(np.array([target]))[0] >= 0) for target in
+             {row.target for row in rows}}  # fmt: skip
+    return [row for row in rows if known[row.target]]
+
+
+def best_per_fold(
+    rows: Sequence[Prediction], arms: Sequence[str], task: Task = "single-label"
+) -> dict[str, str]:
+    """Arm that is best on development rows of each outer fold, mean over seeds; ties go first.
+
+    Best is what :data:`fusion.selection.PRIMARY` says of the task.
+    """
     chosen: dict[str, str] = {}
     for fold in dict.fromkeys(row.outer_fold for row in rows):
         dev = [row for row in rows if row.outer_fold == fold and row.split == "dev"]
-        values = {arm: _uar([row for row in dev if row.arm == arm]) for arm in arms}
+        values = {arm: _goodness([row for row in dev if row.arm == arm], task) for arm in arms}
         chosen[fold] = max(arms, key=lambda arm: values[arm])
     return chosen
+
+
+def _goodness(rows: Sequence[Prediction], task: Task) -> float:
+    if task in ("multi-label", "regression"):
+        found = answers_of(rows)
+        return goodness(task, found.goals, found.scores)
+    return _uar(with_majority(rows, task))
 
 
 def _uar(rows: Sequence[Prediction]) -> float:

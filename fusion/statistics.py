@@ -10,11 +10,33 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy import stats
 
 from fusion import metrics
 from fusion.jackknife import CONFIDENCE, Jackknife, jackknife
+from fusion.measures import Measure
+from fusion.p_values import DRAWS, EXACT_UP_TO, McNemar, holm, mcnemar, sign_flip_p, swap_p
+from fusion.tallies import Tally
+
+__all__ = [
+    "CLAIM_FROM",
+    "DRAWS",
+    "EXACT_UP_TO",
+    "Difference",
+    "Interval",
+    "McNemar",
+    "holm",
+    "interval",
+    "interval_of",
+    "interval_within",
+    "mcnemar",
+    "paired_difference",
+    "paired_tallies",
+    "sign_flip_p",
+    "unpaired_difference",
+    "unpaired_tallies",
+]
 
 Counts = Float[np.ndarray, "clusters seeds targets targets"]
 Metric = Callable[[np.ndarray], np.ndarray]
@@ -24,9 +46,6 @@ Metric = Callable[[np.ndarray], np.ndarray]
 BOOTSTRAP_FROM = 30
 #: Below this many clusters nothing is claimed about other speakers.
 CLAIM_FROM = 5
-#: Up to this many clusters all sign-flips are enumerated.
-EXACT_UP_TO = 20
-DRAWS = 10_000
 POWER = 0.8
 #: Degrees of freedom that speakers of unequal weight may cost before the method says so.
 TOLD_FROM = 0.5
@@ -58,19 +77,6 @@ class Difference:
     equivalent: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class McNemar:
-    """Rows that one of two classifiers alone has right, mean over seeds, and the exact test's p.
-
-    Its unit is the utterance: it takes every utterance for independent of its speaker's others,
-    which they are not, and stands beside the test over speakers, never in its place.
-    """
-
-    only_one: float
-    only_other: float
-    p: float
-
-
 def interval(counts: Counts, metric: Metric, unit: str = "speakers") -> Interval:
     """95 % interval of a metric over clusters of utterances.
 
@@ -80,6 +86,12 @@ def interval(counts: Counts, metric: Metric, unit: str = "speakers") -> Interval
     """
     found = _interval(counts, lambda totals: metric(totals).mean(axis=-1), unit).interval
     return _within(found, 0.0, 1.0)
+
+
+def interval_of(tally: Tally, measure: Measure, unit: str = "speakers") -> Interval:
+    """The same of the sums of labels, shares or values."""
+    found = _interval(tally.sums, _over_seeds(measure), unit, tally.support).interval
+    return _within(found, measure.least, measure.most)
 
 
 def interval_within(counts: Counts, metric: Metric, unit: str) -> Interval:
@@ -115,6 +127,29 @@ def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
     return Difference(_within(found.interval, -1.0, 1.0), p, detectable, found.margin)
 
 
+def paired_tallies(one: Tally, other: Tally, measure: Measure) -> Difference:
+    """Difference of two arms on the same rows, of any metric of sums.
+
+    p is that of swapping the arms' answers to whole clusters (:func:`fusion.p_values.swap_p`),
+    which for a metric that is a sum over clusters is the sign-flip test of :func:`interval`'s.
+    """
+    both = np.stack([one.sums, other.sums], axis=1)  # [clusters, 2, seeds, parts, sums]
+    over = _over_seeds(measure)
+    found = _interval(
+        both, lambda totals: np.subtract(*np.moveaxis(over(totals), -1, 0)), support=one.support
+    )
+    if found.margin is None or found.error is None:
+        return Difference(found.interval, None, None)
+    p = swap_p(one.sums, other.sums, over)
+    detectable = _detectable(found.error, found.freedom, len(one.sums))
+    reach = measure.most - measure.least
+    return Difference(_within(found.interval, -reach, reach), p, detectable, found.margin)
+
+
+def _over_seeds(measure: Measure) -> Metric:
+    return lambda totals: measure.of(totals).mean(axis=-1)
+
+
 def unpaired_difference(
     one: Counts, other: Float[np.ndarray, "others seeds targets targets"], metric: Metric
 ) -> Interval:
@@ -123,11 +158,21 @@ def unpaired_difference(
     None has bounds where one of the groups has fewer than five clusters.
     """
     sides = [jackknife(side, lambda totals: metric(totals).mean(axis=-1)) for side in (one, other)]
+    return _welch(sides, len(one), len(other), 1.0)
+
+
+def unpaired_tallies(one: Tally, other: Tally, measure: Measure) -> Interval:
+    """The same of the sums of labels, shares or values."""
+    sides = [jackknife(side.sums, _over_seeds(measure), side.support) for side in (one, other)]
+    return _welch(sides, len(one.sums), len(other.sums), measure.most - measure.least)
+
+
+def _welch(sides: Sequence[Jackknife], one: int, other: int, most: float) -> Interval:
     value = float(sides[0].value - sides[1].value)
     if np.isnan(value):
         return Interval(None, None, None, "undefined: a class has no utterance in one group")
-    sizes = f"{len(one)} and {len(other)} speakers"
-    if min(len(one), len(other)) < CLAIM_FROM:
+    sizes = f"{one} and {other} speakers"
+    if min(one, other) < CLAIM_FROM:
         why = f"none: {sizes}; below {CLAIM_FROM} nothing is claimed about other speakers"
         return Interval(value, None, None, why)
     squares = np.array([float(side.spread) ** 2 for side in sides])
@@ -138,60 +183,7 @@ def unpaired_difference(
     welch = total**2 / below if below > 0 else freedom.min()
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, welch) * np.sqrt(total))
     method = f"Welch's t of jackknives over {sizes}"
-    return _within(Interval(value, value - reach, value + reach, method), -1.0, 1.0)
-
-
-def sign_flip_p(contributions: Float[np.ndarray, "clusters"]) -> float:
-    """Two-sided p of the sum of contributions under random signs.
-
-    >>> sign_flip_p(np.array([1.0, 1.0, 1.0, 1.0, 1.0]))
-    0.0625
-    """
-    observed = abs(contributions.sum())
-    slack = 1e-12 * max(1.0, float(np.abs(contributions).sum()))
-    if len(contributions) <= EXACT_UP_TO:
-        sums = np.zeros(1)
-        for contribution in contributions:
-            sums = np.concatenate([sums + contribution, sums - contribution])
-        return float((np.abs(sums) >= observed - slack).mean())
-    hits = (np.abs(_signs(len(contributions)) @ contributions) >= observed - slack).sum()
-    return float((hits + 1) / (DRAWS + 1))
-
-
-@lru_cache(maxsize=2)
-def _signs(clusters: int) -> Float[np.ndarray, "draws clusters"]:
-    return np.random.default_rng(0).choice([-1.0, 1.0], (DRAWS, clusters))
-
-
-def mcnemar(one: Bool[np.ndarray, "seeds rows"], other: Bool[np.ndarray, "seeds rows"]) -> McNemar:
-    """McNemar's exact test of two classifiers on the same rows (McNemar 1947).
-
-    Each seed is a test of its own; the largest of their p values is told, never the best one.
-
-    >>> mcnemar(np.array([[True] * 6 + [False]]), np.array([[False] * 6 + [False]]))
-    McNemar(only_one=6.0, only_other=0.0, p=0.03125)
-    """
-    first, second = (one & ~other).sum(axis=1), (other & ~one).sum(axis=1)
-    tests = [
-        float(stats.binomtest(int(a), int(a + b)).pvalue) if a + b else 1.0
-        for a, b in zip(first, second, strict=True)
-    ]
-    return McNemar(float(first.mean()), float(second.mean()), max(tests))
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction over the p values that exist (Holm 1979).
-
-    >>> holm([0.01, None, 0.04])
-    [0.02, None, 0.04]
-    """
-    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, index) in enumerate(known):
-        highest = max(highest, min(1.0, p * (len(known) - rank)))
-        corrected[index] = highest
-    return corrected
+    return _within(Interval(value, value - reach, value + reach, method), -most, most)
 
 
 # ---------------------------------------------------------------- intervals
@@ -218,9 +210,14 @@ def _within(found: Interval, least: float, most: float) -> Interval:
     return replace(found, low=max(found.low, least), high=min(found.high, most))
 
 
-def _interval(counts: np.ndarray, statistic: Metric, unit: str = "speakers") -> _Found:
+def _interval(
+    counts: np.ndarray,
+    statistic: Metric,
+    unit: str = "speakers",
+    support: np.ndarray | None = None,
+) -> _Found:
     clusters = len(counts)
-    found = jackknife(counts, statistic)
+    found = jackknife(counts, statistic, support)
     value, freedom = float(found.value), float(found.freedom)
     if np.isnan(value):
         why = "undefined: a class has no utterance"

@@ -18,10 +18,11 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
+from encoders.utterance import Task
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
-from fusion.networks.losses import class_weights, row_losses
+from fusion.networks.losses import Aim, aim_of, answers
 
 MAX_EPOCHS = 100
 PATIENCE = 6
@@ -50,11 +51,12 @@ class FittedHead:
     head: Head
     epoch: int
     dev_loss: float
+    task: Task = "single-label"
 
     def scores(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch targets"]:
-        """Probabilities of the classes."""
+        """Probabilities of classes, or of each label, or values, as the task has them."""
         with torch.inference_mode():
-            return self.head(batches).softmax(dim=1)
+            return answers(self.head(batches), self.task)
 
 
 def fit(
@@ -119,15 +121,15 @@ class Stack:
         hyper: Hyperparameters,
     ) -> None:
         self.batches, self.hyper = batches, hyper
-        self.truth = torch.from_numpy(data.truth)
+        self.goals = torch.from_numpy(data.goals.astype(np.float32))
         self.heads = [
             _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), batches, member)
             for member in members
         ]
         self.parameters, self.buffers = stack_module_state(self.heads)
-        self.weights = torch.stack(
-            [class_weights(self.truth[m.train], len(data.targets), hyper.loss) for m in members]
-        )
+        taught = [self.goals[torch.from_numpy(m.train)] for m in members]
+        self.aim: Aim = aim_of(data.task, hyper.loss, hyper.focal_gamma, taught)
+        self.shift, self.scale = self.aim.shift, self.aim.scale
         self.dev, self.dev_counts = _padded([m.dev for m in members])
         self.training = [Training.of(number, member) for number, member in enumerate(members)]
         longest = max(len(member.train) for member in members)
@@ -159,8 +161,8 @@ class Stack:
             index, counts = _padded(rows)
             own = torch.arange(index.shape[1]) < counts[:, None]
             keep = self._keep(counts)
-            sums, weights = self._losses(index, own, keep, self._hide(index, counts))
-            loss = (sums / weights).sum() + self._alone(index, own, keep)
+            sums = self._losses(index, own, keep, self._hide(index, counts))
+            loss = self.aim.value(sums).sum() + self._alone(index, own, keep)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -176,7 +178,7 @@ class Stack:
         optimizer.param_groups[0]["params"] = list(kept.values())
         self.parameters = kept
         self.buffers = {name: of[rows] for name, of in self.buffers.items()}
-        self.weights, self.dev = self.weights[rows], self.dev[rows]
+        self.aim, self.dev = self.aim.of(rows), self.dev[rows]
         self.dev_counts = self.dev_counts[rows]
         self.training = [self.training[row] for row in rows.tolist()]
 
@@ -209,18 +211,15 @@ class Stack:
             others = torch.arange(inputs) != number
             # A row that lacks this very input has nothing to learn from it alone.
             rows = own & self.batches[number].present[index]
-            sums, weights = self._losses(index, rows, keep, others.expand(*index.shape, inputs))
-            total = total + (sums / weights.clamp_min(1e-6)).sum()
+            sums = self._losses(index, rows, keep, others.expand(*index.shape, inputs))
+            total = total + self.aim.value(sums).sum()
         return share * total / inputs
 
     def _losses(
         self, index: Tensor, own: Tensor, keep: Tensor | None, hide: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Class-weighted loss summed over a member's own rows, and the weights' sum."""
-        logits, truth = self._logits(index, keep, hide).flatten(0, 1), self.truth[index]
-        rows = row_losses(logits, truth.flatten(), self.hyper.loss, self.hyper.focal_gamma)
-        weights = self.weights.gather(1, truth) * own
-        return (rows.view_as(index) * weights).sum(dim=1), weights.sum(dim=1)
+    ) -> Tensor:
+        """What a member's own rows add to its loss."""
+        return self.aim.sums(self._logits(index, keep, hide), self.goals[index], own)
 
     def _logits(self, index: Tensor, keep: Tensor | None, hide: Tensor | None) -> Tensor:
         """Logits of each member for its own rows, ``[members, rows, targets]``."""
@@ -235,15 +234,17 @@ class Stack:
         own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
         width = max(1, STACK_VALUES // (len(self.training) * values_per_row(self.batches)))
         blocks = zip(self.dev.split(width, 1), own.split(width, 1), strict=True)
-        pairs = [self._losses(index, mask, None) for index, mask in blocks]
-        sums, weights = (torch.stack(parts).sum(dim=0) for parts in zip(*pairs, strict=True))
-        return sums / weights
+        sums = [self._losses(index, mask, None) for index, mask in blocks]
+        return self.aim.value(torch.stack(sums).sum(dim=0))
 
     def _fitted(self, number: int, best: "Best") -> FittedHead:
         head = self.heads[number]
         state = {name: values[number].clone() for name, values in best.parameters.items()}
         head.load_state_dict(state, strict=False)
-        return FittedHead(head.eval(), int(best.epochs[number]), float(best.losses[number]))
+        if self.aim.task == "regression":
+            head.answer_in_units(self.shift[number], self.scale[number])
+        epoch, loss = int(best.epochs[number]), float(best.losses[number])
+        return FittedHead(head.eval(), epoch, loss, self.aim.task)
 
 
 def _member_logits(

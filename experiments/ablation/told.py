@@ -206,6 +206,7 @@ def as_mapping(row: Compared) -> Mapping[str, Any]:
         "high": one.high,
         "p": row.found.p,
         "p_holm": row.p_holm,
+        "metric": "uar",
         "method": one.method,
         "detectable": row.found.detectable,
         "primary": False,

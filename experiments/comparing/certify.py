@@ -84,8 +84,10 @@ def evidence_of(
         if progress is not None:
             progress("comparing", done, total)
 
-    single = corpus.task == "single-label"
-    labels = {u.id: corpus.label(u) if single else None for u in utterances}
+    # Labels of a set and values are no class, which is what words are tested for telling.
+    single = corpus.task in ("single-label", "distribution")
+    classes = {u.id: corpus.classes(u) if single else frozenset[str]() for u in utterances}
+    labels = {name: next(iter(found)) if found else None for name, found in classes.items()}
     return Evidence(
         utterances=utterances,
         # Silence is equal to silence, and says nothing about who recorded it.

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from encoders.extraction import Failure, Progress, default_store
-from encoders.utterance import Corpus
+from encoders.utterance import Corpus, Task
 from experiments.comparing.certify import certificate_lines, first_look, second_look
 from experiments.comparing.contamination import check_unseen, remarks, scored_rows
 from experiments.comparing.disk import heavy_frames
-from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.fitting import code_hash, final_model
 from experiments.comparing.inputs import (
     Inputs,
@@ -21,11 +20,11 @@ from experiments.comparing.inputs import (
     gather,
     preflight,
     reads_words,
-    typed_encoders,
 )
 from experiments.comparing.plan import Plan, make_folds, make_plan, warnings_of
 from experiments.comparing.published import find_published
 from experiments.comparing.rows import labelled
+from experiments.comparing.targets import check_targets
 from experiments.comparing.variation import AS_IT_IS, Variation
 from experiments.comparing.views import Bench, check_shared, train_encoders
 from experiments.comparing.words import find_words
@@ -108,7 +107,7 @@ def compare(
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
     arms, notes = check_sequences(study, chosen_arms(study))
-    finetuned = any(is_finetuned(typed) for _, typed in typed_encoders(study))
+    finetuned = check_targets(study, corpus, arms)
     folds, _ = make_folds(corpus, rows, protocol, held_out=finetuned)
     published = find_published(study, arms, corpus)
     for one in published.values():
@@ -138,14 +137,14 @@ def compare(
     work = (fits or store.root / "fits") / run
     fitted = variation.fit(plan, work, jobs, progress)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
-    rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, fitted.scores)))
+    rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, fitted.scores)), corpus.task)
     notes = (*notes, *(line for one in published.values() for line in one.warnings))
     told = (*remarks(plan.inputs.modalities, dirty), *corpus.notes, *notes, *plan.inputs.warnings)
     facts = variation.facts(
         _facts(run, corpus, study, plan, fitted.scores, told, bool(dirty), certificate), fitted
     )
     results = summarise(rows_out, facts)
-    favourite = _favourite(rows_out, [arm for arm in arms if arm not in published])
+    favourite = _favourite(rows_out, [a for a in arms if a not in published], corpus.task)
     whole = favourite if variation.leaves_model and not plan.trained else None
     model = None if whole is None else final_model(plan, corpus, whole, work)
     write_run(folder, study, model, rows_out, results, plan)
@@ -165,7 +164,7 @@ def check_writable(folder: Path) -> None:
         raise ConfigError(f"--out {folder}: {nearest} cannot be written; give another folder")
 
 
-def _favourite(rows: Sequence[Prediction], arms: Sequence[str]) -> str | None:
+def _favourite(rows: Sequence[Prediction], arms: Sequence[str], task: Task) -> str | None:
     """Arm that most folds chose on development rows, fused ones first; ties go to the first.
 
     None where nothing is trained.
@@ -173,7 +172,7 @@ def _favourite(rows: Sequence[Prediction], arms: Sequence[str]) -> str | None:
     group = [arm for arm in FUSED if arm in arms] or list(arms)
     if not group:
         return None
-    chosen = list(best_per_fold(rows, group).values())
+    chosen = list(best_per_fold(rows, group, task).values())
     return max(group, key=chosen.count)
 
 
@@ -205,6 +204,8 @@ def _prediction_rows(
 ) -> Iterator[Prediction]:
     """Rows in the order of arms, folds, seeds."""
     data, utterances = plan.inputs.data, plan.inputs.utterances
+    # Shares of a third have no end: as many decimals as scores have are kept.
+    goals = data.goals.round(6) if data.task == "distribution" else data.goals
     inner_of = [
         {name: number for number, inner in enumerate(found.folds) for name in inner.dev}
         for found in plan.inner
@@ -231,7 +232,7 @@ def _prediction_rows(
                         split="dev" if split == "dev" else "test",
                         condition="",
                         window=None,
-                        target=tuple(float(k == data.truth[row]) for k in range(len(data.targets))),
+                        target=tuple(goals[row].tolist()),
                         scores=tuple(round(float(value), 6) for value in row_scores),
                     )
 

@@ -24,9 +24,12 @@ from fusion.batch import Dataset
 from fusion.calibration import fit_temperature
 from fusion.crossfit import View, score_crossfitted
 from fusion.kept_heads import load_heads, save_heads
+from fusion.labels import thresholds
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
+from fusion.model_card import UNCALIBRATED
 from fusion.origin import Origin
+from fusion.outputs import Outputs
 from fusion.parts import load_scores, save_scores
 from fusion.published import score_published
 from fusion.splitting.splits import Fold, inner_folds
@@ -213,7 +216,7 @@ def _kept_model(folder: Path) -> FusionModel | None:
 
 def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
     data = plan.inputs.data
-    inner = inner_folds(plan.inputs.utterances, corpus.label)
+    inner = inner_folds(plan.inputs.utterances, corpus.classes)
     budget = replace(plan.budget, seeds=1)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
@@ -229,10 +232,18 @@ def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
         modalities = _modalities(plan, ARMS[arm].inputs)
         weight = fused.hyperparameters["audio_weight"]
         parts = [
-            Part.of(fitted, fit_temperature(own.dev_scores, data.truth[own.dev]))
+            Part.of(fitted, _temperature(data, own))
             for fitted, own in zip(pair, (audio, text), strict=True)
         ]
         return _calibrated(late_model(data.targets, modalities, parts, weight), data, fused)
+
+
+def _temperature(data: Dataset, scores: FoldScores) -> float:
+    """Of heads that speak alone; 1 where their answers are no probabilities of one class."""
+    if data.task in UNCALIBRATED:
+        return 1.0
+    truth = data.truth[scores.dev]
+    return fit_temperature(scores.dev_scores[:, truth >= 0], truth[truth >= 0])
 
 
 def _origin(plan: Plan, corpus: Corpus) -> Origin:
@@ -241,7 +252,16 @@ def _origin(plan: Plan, corpus: Corpus) -> Origin:
 
 
 def _calibrated(model: FusionModel, data: Dataset, scores: FoldScores) -> FusionModel:
-    return model.calibrated(scores.dev_scores[0], data.truth[scores.dev])
+    """The model with what development rows give its answers: temperature, thresholds, units."""
+    dev, goals = scores.dev_scores, data.goals[scores.dev]
+    if data.task == "regression":
+        return replace(model, outputs=Outputs.of_values(data.goals))
+    if data.task == "multi-label":
+        found = tuple(map(float, thresholds(dev, goals > 0.5)))
+        return replace(model, outputs=Outputs("multi-label", thresholds=found))
+    truth = data.truth[scores.dev]
+    model = replace(model, outputs=Outputs(data.task))
+    return model.calibrated(dev[0][truth >= 0], truth[truth >= 0])
 
 
 def _modalities(plan: Plan, names: tuple[str, ...]) -> dict[str, Modality]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
 from encoders.encoder import locate_weights
@@ -147,7 +148,9 @@ def gather(
     data = Dataset(
         ids=tuple(u.id for u in kept),
         targets=corpus.targets,
-        truth=np.array([corpus.targets.index(corpus.label(u) or "") for u in kept], np.int64),
+        truth=_truth(corpus, kept),
+        task=corpus.task,
+        values=None if corpus.task == "single-label" else _values(corpus, kept),
         inputs={
             name: collate([rows.get(u.id) for u in kept], layers.get(name, 1))
             for name, rows in frames.items()
@@ -169,6 +172,22 @@ def gather(
         published=published,
         awaited=tuple(modal.awaited for modal in modals if modal.awaited is not None),
     )
+
+
+def _truth(corpus: Corpus, utterances: Sequence[Utterance]) -> Int64[np.ndarray, "rows"]:
+    """Class of each row, -1 where it has none or several."""
+    if corpus.task in ("multi-label", "regression"):
+        return np.full(len(utterances), -1, np.int64)
+    found = [corpus.classes(utterance) for utterance in utterances]
+    return np.array([corpus.targets.index(next(iter(c))) if c else -1 for c in found], np.int64)
+
+
+def _values(corpus: Corpus, utterances: Sequence[Utterance]) -> Float64[np.ndarray, "rows targets"]:
+    """Targets as numbers; shares are brought to a sum of 1, which two decimals may miss."""
+    found = np.array([utterance.target for utterance in utterances], np.float64)
+    if corpus.task == "distribution":
+        return found / found.sum(axis=1, keepdims=True)
+    return found
 
 
 def check_sequences(study: Study, arms: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -14,6 +14,7 @@ from fusion.crossfit import View
 from fusion.escaping import counted
 from fusion.leakage.leaks import TextProbe, probe_text
 from fusion.networks.head import fixed_values
+from fusion.networks.losses import with_loss
 from fusion.splitting.development import hold_out
 from fusion.splitting.splits import (
     Fold,
@@ -69,7 +70,8 @@ def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...
     }
     speakers = {utterance.id: speaker_of(utterance) for utterance in inputs.utterances}
     probe = probe_text(inputs.data, gold, speakers, folds)
-    budget = Budget(study.trials, study.seeds, fixed=fixed_values(study.head))
+    fixed = with_loss(fixed_values(study.head), corpus.task)
+    budget = Budget(study.trials, study.seeds, fixed=fixed)
     views = tuple(Views(View(inputs.data, found)) for found in inner)
     return Plan(arms, inputs, folds, inner, budget, probe, protocol, views)
 
@@ -96,20 +98,35 @@ def _inner(
     if fold.dev:
         found = InnerFolds((InnerFold(fold.train, fold.dev),))
     elif held_out:
-        one = hold_out([by_id[name] for name in fold.train], corpus.label)
+        one = hold_out([by_id[name] for name in fold.train], corpus.classes)
         found = InnerFolds((one.fold,), one.notes)
     else:
-        found = inner_folds([by_id[name] for name in fold.train], corpus.label)
+        found = inner_folds([by_id[name] for name in fold.train], corpus.classes)
     for inner in found.folds:
         assert_speakers_apart(inner, [by_id[name] for name in (*inner.train, *inner.dev)])
         for side, names in (("training", inner.train), ("development", inner.dev)):
-            lacking = set(corpus.targets) - {corpus.label(by_id[name]) for name in names}
-            if lacking:
-                raise SplitError(
-                    f"fold {fold.name}: {side} holds no utterance of {', '.join(sorted(lacking))}; "
-                    "add speakers with that class, merge it with another, or leave it out"
-                )
+            check_side(corpus, f"fold {fold.name}: {side}", [by_id[name] for name in names])
     return found
+
+
+def check_side(corpus: Corpus, where: str, rows: Sequence[Utterance]) -> None:
+    """Raise where a side of an inner fold cannot teach, or cannot tell, what a target is."""
+    if corpus.task == "regression":
+        targets = [row.target or () for row in rows]
+        flat = [n for k, n in enumerate(corpus.targets) if len({one[k] for one in targets}) < 2]
+        if flat:
+            raise SplitError(
+                f"{where} holds one value of {', '.join(flat)} only; add speakers, or folds with "
+                "more of them"
+            )
+        return
+    found = [corpus.classes(row) for row in rows]
+    lacking = set(corpus.targets) - set().union(*found)
+    if lacking:
+        raise SplitError(
+            f"{where} holds no utterance of {', '.join(sorted(lacking))}; "
+            "add speakers with that class, merge it with another, or leave it out"
+        )
 
 
 def warnings_of(plan: Plan) -> list[str]:
@@ -121,12 +138,26 @@ def warnings_of(plan: Plan) -> list[str]:
             f"{len(recognised)} transcripts were missing and were recognised by "
             f"{plan.inputs.words.back_end}"
         )
+    lines += _unsettled(plan)
     if plan.probe is not None:
         lines += _probe_lines(plan.probe, 1 / len(plan.inputs.data.targets))
     if plan.inputs.dropped:
         left = counted(len(plan.inputs.dropped), "utterance")
         lines.append(f"{left} left every arm; they are listed")
     return list(dict.fromkeys([*training_remarks(plan.trained, plan.arms), *lines]))
+
+
+def _unsettled(plan: Plan) -> list[str]:
+    """What is said of rows whose votes have no majority."""
+    data = plan.inputs.data
+    tied = int((data.truth < 0).sum()) if data.task == "distribution" else 0
+    if not tied:
+        return []
+    return [
+        f"{tied} of {counted(len(data.ids), 'utterance')} have no class with the most votes: they "
+        "are trained on, and scored by divergence and cosine, but have no part in UAR, accuracy "
+        "and F1, nor in which classes a fold holds"
+    ]
 
 
 def describe_folds(plan: Plan) -> list[dict[str, Any]]:

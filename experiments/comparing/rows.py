@@ -1,5 +1,6 @@
 """Which utterances every arm has, and why the others leave."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
@@ -9,20 +10,39 @@ from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 
 
 def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
-    """Utterances that can be scored; raises where the task or the classes allow no comparison."""
-    if corpus.task != "single-label":
-        what = f"{corpus.task} targets: this version compares single-label classification only"
-        raise CorpusError(corpus.name, [Fault("label", what)])
+    """Utterances that can be scored; raises where their targets allow no comparison."""
     rows = tuple(utterance for utterance in corpus.utterances if utterance.target is not None)
-    found = {corpus.label(utterance) for utterance in rows}
-    if len(found) < 2:
-        what = f"{len(found)} class among {len(rows)} labelled utterances: at least two are needed"
-        raise CorpusError(corpus.name, [Fault("label", what)])
-    absent = [target for target in corpus.targets if target not in found]
-    if absent:
-        what = f"no utterance of {', '.join(absent)}: take them out of --labels"
+    what = _unvaried(corpus, rows) if corpus.task == "regression" else _unclassed(corpus, rows)
+    if what:
         raise CorpusError(corpus.name, [Fault("label", what)])
     return rows
+
+
+def _unclassed(corpus: Corpus, rows: Sequence[Utterance]) -> str:
+    """What keeps classes or labels from being compared; nothing where they can be."""
+    counts = Counter(name for utterance in rows for name in corpus.classes(utterance))
+    least = 1 if corpus.task == "multi-label" else 2
+    if len(counts) < least:
+        word = "label" if corpus.task == "multi-label" else "class"
+        needed = "at least one is" if least == 1 else "at least two are"
+        return f"{len(counts)} {word} among {len(rows)} labelled utterances: {needed} needed"
+    absent = [target for target in corpus.targets if target not in counts]
+    if absent:
+        most = " with the most votes" if corpus.task == "distribution" else ""
+        return f"no utterance of {', '.join(absent)}{most}: take them out of --labels"
+    always = [name for name, count in counts.items() if count == len(rows)]
+    if corpus.task == "multi-label" and always:
+        return f"every utterance has {', '.join(always)}: there is nothing to tell apart"
+    return ""
+
+
+def _unvaried(corpus: Corpus, rows: Sequence[Utterance]) -> str:
+    flat = [
+        name
+        for number, name in enumerate(corpus.targets)
+        if len({u.target[number] for u in rows if u.target is not None}) < 2
+    ]
+    return f"{', '.join(flat)} never varies: there is nothing to predict" if flat else ""
 
 
 def split_rows(

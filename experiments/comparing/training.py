@@ -19,12 +19,14 @@ from experiments.comparing.inputs import (
 )
 from experiments.comparing.plan import Plan
 from experiments.comparing.rows import labelled
+from experiments.comparing.targets import check_targets
 from experiments.comparing.words import find_words
 from experiments.config import ConfigError, Study
 from fusion.arms import PUBLISHED, Budget
 from fusion.escaping import counted
 from fusion.model import FusionModel
 from fusion.networks.head import fixed_values
+from fusion.networks.losses import with_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def train(
     rows = labelled(corpus)
     check_writable(out)
     arms, _ = check_sequences(study, chosen_arms(study))
+    check_targets(study, corpus, arms)
     preflight(study, rows, arms)
     store = default_store()
     source = study.transcript if reads_words(study, arms) else "gold"
@@ -77,7 +80,8 @@ def train(
     inputs = gather(corpus, rows, words, study, arms, store, progress)
     if notify is not None:
         notify(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
-    budget = Budget(study.trials, study.seeds, fixed=fixed_values(study.head))
+    fixed = with_loss(fixed_values(study.head), corpus.task)
+    budget = Budget(study.trials, study.seeds, fixed=fixed)
     plan = Plan((arm,), inputs, (), (), budget, None, "", ())
     with TemporaryDirectory() as work:
         model = final_model(plan, corpus, arm, Path(work))

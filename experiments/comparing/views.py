@@ -120,7 +120,7 @@ def _lessons(bench: Bench, inner: InnerFolds) -> list[Lessons]:
     if not any(arm_of(arm).crossfitted for arm in bench.plan.arms):
         return found
     by_id = {u.id: u for u in _all(bench)}
-    one, other = halves([by_id[name] for name in whole.train], bench.corpus.label)
+    one, other = halves([by_id[name] for name in whole.train], bench.corpus.classes)
     for part, taught, left in ((HALVES[0], one, other), (HALVES[1], other, one)):
         heads = InnerFolds((InnerFold(left, whole.dev),))
         found.append(Lessons(part, InnerFold(taught, whole.dev), heads))

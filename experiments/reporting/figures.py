@@ -11,17 +11,18 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.reporting.caveats import stamped
-from experiments.reporting.strokes import canvas, line, short, write
-from experiments.reporting.wording import (
+from experiments.reporting.numbers import (
     ABSENT,
-    BEST,
     MINUS,
-    arm_name,
+    Column,
+    column,
     decimals,
     percent,
-    signed,
-    span,
+    primary_of,
 )
+from experiments.reporting.strokes import canvas, line, short, write
+from experiments.reporting.target_table import knowing_nothing
+from experiments.reporting.wording import BEST, arm_name
 from fusion.escaping import counted, plain
 
 #: Okabe and Ito's palette, told apart by colour-blind eyes; shapes tell the same again.
@@ -55,6 +56,7 @@ class Forest:
     reference: float
     reference_label: str
     axis_label: str
+    share: bool = True
 
 
 def kind_of(arm: str) -> str:
@@ -65,38 +67,50 @@ def kind_of(arm: str) -> str:
 
 
 def arms_forest(results: Mapping[str, Any]) -> Forest:
-    """UAR of every arm with its interval, and chance."""
-    chance = 1 / len(results["targets"])
+    """The primary metric of every arm with its interval, and what knows nothing."""
+    metric, told = primary_of(results), column(primary_of(results))
     marks = tuple(
-        _mark(arm_name(arm), kind_of(arm), found["uar"], percent, strong=arm in BEST)
+        _mark(arm_name(arm), kind_of(arm), found[metric], told, strong=arm in BEST)
         for arm, found in results["arms"].items()
     )
     speakers = counted(results["rows"]["speakers"], "speaker")
-    label = f"UAR in %, with 95 % intervals over {speakers}"
-    title, label = stamped("UAR of every arm", results), stamped(label, results)
-    return Forest(title, marks, chance, f"chance {percent(chance)}", label)
+    label = f"{told.title}{' in %' if told.share else ''}, with 95 % intervals over {speakers}"
+    title, label = stamped(f"{told.title} of every arm", results), stamped(label, results)
+    blind = knowing_nothing(results)
+    return Forest(title, marks, blind.value, blind.told, label, told.share)
 
 
 def differences_forest(results: Mapping[str, Any]) -> Forest:
-    """Differences in UAR with their intervals, and zero."""
+    """Differences in the primary metric with their intervals, and zero."""
+    metric, told = primary_of(results), column(primary_of(results))
     marks = tuple(
         _mark(
             f"{arm_name(row['arm'])} {MINUS} {arm_name(row['against'])}".removesuffix(" modality"),
             kind_of(row["arm"]),
             row,
-            signed,
+            told,
             strong=row["primary"],
+            sign=True,
         )
         for row in results["differences"]
-        if row["metric"] == "uar"
+        if row["metric"] == metric
     )
-    title = stamped("Differences in UAR", results)
-    label = stamped("points UAR, with 95 % intervals", results)
-    return Forest(title, marks, 0.0, "no difference", label)
+    title = stamped(f"Differences in {told.title}", results)
+    label = stamped(f"{told.unit}, with 95 % intervals", results)
+    return Forest(title, marks, 0.0, "no difference", label, told.share)
 
 
-def _mark(label: str, kind: str, found: Mapping[str, Any], tell: Any, *, strong: bool) -> Mark:  # noqa: ANN401
-    value, between = found["value"], span(found)
+def _mark(
+    label: str,
+    kind: str,
+    found: Mapping[str, Any],
+    told: Column,
+    *,
+    strong: bool,
+    sign: bool = False,
+) -> Mark:
+    value, between = found["value"], told.tell_span(found)
+    tell = told.tell_signed if sign else told.tell
     text = "not defined" if value is None else f"{tell(value)} ({between})"
     if value is not None and between == ABSENT:
         text = f"{tell(value)}, no interval"
@@ -163,7 +177,8 @@ def _grid(root: Element, frame: _Frame, bottom: int, forest: Forest) -> None:
         value = frame.low + number * frame.step
         x = frame.x(value)
         line(root, (x, 26), (x, bottom), "axis", "#e2e2e2")
-        write(root, (x, bottom + 17), decimals(100 * value, 0), anchor="middle", size=12)
+        tick = decimals(100 * value, 0) if forest.share else decimals(value, 2)
+        write(root, (x, bottom + 17), tick, anchor="middle", size=12)
     x = frame.x(forest.reference)
     line(root, (x, 22), (x, bottom), "reference", "#666666", dash="4 3")
     # Near an edge of the frame the words stay inside it.
@@ -236,9 +251,9 @@ def draw_confusion(results: Mapping[str, Any], arm: str) -> str:
     write(root, (left - 10, top - 26), "prediction →", anchor="end", size=11)
     write(root, (left - 10, top - 10), "truth ↓", anchor="end", size=11)
     for row, values in enumerate(counts):
-        for column, count in enumerate(values):
-            corner = (left + column * cell, top + row * cell)
-            what = f"{names[row]} taken for {names[column]}"
+        for place, count in enumerate(values):
+            corner = (left + place * cell, top + row * cell)
+            what = f"{names[row]} taken for {names[place]}"
             _cell(root, corner, cell, decimals(count, digits), _share(count, values), what)
     return tostring(root, encoding="unicode")
 

@@ -19,21 +19,28 @@ from experiments.reporting.figures import (
     kind_of,
 )
 from experiments.reporting.matrix import matrix_table
-from experiments.reporting.wording import (
+from experiments.reporting.numbers import (
     ABSENT,
-    BEST,
-    METRICS,
     MINUS,
+    column,
+    columns_of,
+    decimals,
+    p_number,
+    percent,
+    primary_of,
+    scale_note,
+    signed,
+    span,
+)
+from experiments.reporting.target_table import knowing_nothing, per_target_table
+from experiments.reporting.wording import (
+    BEST,
+    PRIMARIES,
     answer,
     arm_name,
     beats_both,
     claim,
     corpus_title,
-    decimals,
-    p_number,
-    percent,
-    signed,
-    span,
     verdict,
     verdict_text,
 )
@@ -64,7 +71,7 @@ def page(results: Mapping[str, Any], folder: str = "") -> str:
         cautions=cautions(results),
         seeds=len(results["seeds"]),
         figures=_figures(results),
-        confusions={arm: Markup(draw_confusion(results, arm)) for arm in results["arms"]},
+        confusions=_confusions(results),
         main=main,
         calibrated=calibrated_arms(results),
         diagrams=_diagrams(results),
@@ -73,7 +80,12 @@ def page(results: Mapping[str, Any], folder: str = "") -> str:
         windowed=[arm for arm, found in results["arms"].items() if found.get("windows")],
         ways={"window": "each window", **WAYS},
         others=[arm for arm in results["arms"] if arm not in main],
-        metrics=METRICS,
+        columns=columns_of(results),
+        primary=primary_of(results),
+        of_classes=of_classes(results),
+        per_target=per_target_table(results),
+        blind=knowing_nothing(results),
+        scale=scale_note(results),
         best=BEST,
         compared=_by_metric(results["differences"]),
         matrix=matrix_table(results.get("matrix", ())),
@@ -101,6 +113,16 @@ def main_arms(results: Mapping[str, Any]) -> list[str]:
 def calibrated_arms(results: Mapping[str, Any]) -> list[str]:
     """Main arms with development rows, so that a temperature could be fitted."""
     return [arm for arm in main_arms(results) if results["arms"][arm].get("calibration")]
+
+
+def of_classes(results: Mapping[str, Any]) -> bool:
+    """Whether every row is scored by one class, so that there are confusions and calibration."""
+    return results["task"] in ("single-label", "distribution")
+
+
+def _confusions(results: Mapping[str, Any]) -> dict[str, Markup]:
+    arms = results["arms"] if of_classes(results) else ()
+    return {arm: Markup(draw_confusion(results, arm)) for arm in arms}
 
 
 def _diagrams(results: Mapping[str, Any]) -> dict[str, Markup]:
@@ -160,18 +182,20 @@ def _by_metric(differences: Sequence[Mapping[str, Any]]) -> dict[str, list[Mappi
 
 
 def _exploratory(differences: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [row for row in differences if row["metric"] == "uar" and not row["primary"]]
+    return [row for row in differences if row["metric"] in PRIMARIES and not row["primary"]]
 
 
 def _methods(results: Mapping[str, Any]) -> list[str]:
-    """How the intervals of UAR were made, each way once."""
-    return list(dict.fromkeys(summary["uar"]["method"] for summary in results["arms"].values()))
+    """How the intervals of the primary metric were made, each way once."""
+    name = primary_of(results)
+    return list(dict.fromkeys(summary[name]["method"] for summary in results["arms"].values()))
 
 
 def _reasons(results: Mapping[str, Any]) -> dict[str, str]:
-    """Why the UAR of a fold is null, by fold."""
+    """Why the primary metric of a fold is null, by fold."""
+    key = f"{primary_of(results)}_reason"
     folds = [fold for summary in results["arms"].values() for fold in summary["folds"]]
-    return {fold["fold"]: fold["uar_reason"] for fold in folds if "uar_reason" in fold}
+    return {fold["fold"]: fold[key] for fold in folds if key in fold}
 
 
 def _value(value: object) -> str:
@@ -179,8 +203,8 @@ def _value(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else plain(value)
 
 
-def _largest(values: Sequence[float]) -> str:
-    return percent(max(values)) if values else ABSENT
+def _largest(values: Sequence[float], metric: str) -> str:
+    return column(metric).tell(max(values)) if values else ABSENT
 
 
 _FILTERS: dict[str, Callable[..., Any]] = {
@@ -196,5 +220,9 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "value": _value,
     "largest": _largest,
     "number": decimals,
+    "column": column,
+    "told": lambda value, name: column(name).tell(value),
+    "told_signed": lambda value, name: column(name).tell_signed(value),
+    "told_span": lambda found, name: column(name).tell_span(found),
     "counted": counted,
 }

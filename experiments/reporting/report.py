@@ -23,7 +23,7 @@ from experiments.reporting.figures import (
     draw_confusion,
     draw_forest,
 )
-from experiments.reporting.page import calibrated_arms, main_arms, page
+from experiments.reporting.page import calibrated_arms, main_arms, of_classes, page
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.stored import check_unchanged, facts_of, read_results
 from experiments.reporting.tables import latex, markdown, terminal_table
@@ -55,7 +55,7 @@ def report_files(results: Mapping[str, Any], name: str) -> dict[str, str]:
     }
     if results["differences"]:
         files["figures/differences.svg"] = draw_forest(differences_forest(results))
-    for arm in main_arms(results):
+    for arm in main_arms(results) if of_classes(results) else ():
         files[f"figures/confusion-{_file_name(arm)}.svg"] = draw_confusion(results, arm)
     calibrated = calibrated_arms(results)
     for arm in calibrated:
@@ -126,7 +126,7 @@ def recompute(folder: Path) -> Recomputed:
     stored = read_results(folder)
     rows = _predictions(folder, stored)
     try:
-        results = summarise(with_best(rows), facts_of(stored))
+        results = summarise(with_best(rows, stored["task"]), facts_of(stored))
         _check_numbers(folder, stored, results)
         check_unchanged(folder, stored)
         return Recomputed(results, tuple(rows), report_files(results, folder_name(folder)))

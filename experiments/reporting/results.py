@@ -8,20 +8,25 @@ from typing import Any
 
 import numpy as np
 
+from encoders.utterance import Task
 from experiments.reporting import scrutiny
 from experiments.reporting.caveats import BEST
+from experiments.reporting.graded import graded, with_shares
 from experiments.reporting.matrix import corpus_matrix
+from experiments.reporting.pairs import FUSED as FUSED
+from experiments.reporting.pairs import UNIMODAL, differences
 from fusion import metrics
 from fusion.jackknife import effective
-from fusion.predictions import Prediction, best_per_fold, counts_by_speaker, digest
-from fusion.statistics import holm, interval, paired_difference
+from fusion.predictions import (
+    Prediction,
+    best_per_fold,
+    counts_by_speaker,
+    digest,
+    with_majority,
+)
+from fusion.statistics import Difference, interval, paired_difference
 from fusion.windows import utterance_rows
 
-UNIMODAL = ("audio", "text", "audio_frames", "audio_linear", "text_linear")
-FUSED = ("concat", "concat_linear", "concat_crossfit", "gated", "lowrank", "late", "attention")
-#: Arms of a final layer alone are compared with each other: a hidden layer is another factor.
-LINEAR = ("concat_linear", "concat_crossfit")
-KINDS = ("audio", "text")
 COMPARED = ("uar", "accuracy")
 
 
@@ -31,7 +36,7 @@ class RunFacts:
 
     run: str
     corpus: str
-    task: str
+    task: Task
     targets: tuple[str, ...]
     dropped: tuple[Mapping[str, str], ...]
     warnings: tuple[str, ...]
@@ -57,13 +62,13 @@ class RunFacts:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def with_best(rows: Sequence[Prediction]) -> list[Prediction]:
+def with_best(rows: Sequence[Prediction], task: Task = "single-label") -> list[Prediction]:
     """Predictions with the arms ``best_unimodal`` and ``best_fused`` added.
 
     Both are chosen per outer fold on development rows; their test rows are copies.
     """
     added = list(rows)
-    for name, chosen in _chosen(rows).items():
+    for name, chosen in _chosen(rows, task).items():
         added += [
             replace(row, arm=name)
             for row in rows
@@ -72,13 +77,13 @@ def with_best(rows: Sequence[Prediction]) -> list[Prediction]:
     return added
 
 
-def _chosen(rows: Sequence[Prediction]) -> dict[str, dict[str, str]]:
+def _chosen(rows: Sequence[Prediction], task: Task) -> dict[str, dict[str, str]]:
     """Arm that each best arm stands for, by outer fold."""
     rows = utterance_rows(rows)
     present = {row.arm for row in rows}
     groups = {"best_unimodal": UNIMODAL, "best_fused": FUSED}
     found = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
-    return {name: best_per_fold(rows, arms) for name, arms in found.items() if arms}
+    return {name: best_per_fold(rows, arms, task) for name, arms in found.items() if arms}
 
 
 def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
@@ -89,6 +94,41 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
     """
     whole = utterance_rows(rows)
     test = [row for row in whole if row.split == "test"]
+    used = {row.utterance for row in test}
+    counted = with_majority(whole, facts.task)
+    classless = facts.task in ("multi-label", "regression")
+    if classless:
+        made = graded(whole, facts.task, facts.targets, _fits(whole, facts))
+    else:
+        made = _of_classes(counted, with_majority(rows, facts.task), facts)
+    if facts.task == "distribution":
+        made = with_shares(made, whole, facts.targets)
+    tied = len(used) - len({row.utterance for row in counted if row.split == "test"})
+    return {
+        "run": facts.run,
+        "corpus": facts.corpus,
+        "task": facts.task,
+        "targets": list(facts.targets),
+        "rows": {
+            "used": len(used),
+            "speakers": len({row.speaker for row in test}),
+            "dropped": [dict(row) for row in facts.dropped],
+            **({"without_majority": tied} if facts.task == "distribution" else {}),
+        },
+        "seeds": sorted({row.seed for row in test}),
+        **made,
+        "warnings": list(facts.warnings),
+        "facts": dict(facts.facts),
+        **({} if facts.certificate is None else {"certificate": dict(facts.certificate)}),
+        "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
+    }
+
+
+def _of_classes(
+    whole: Sequence[Prediction], rows: Sequence[Prediction], facts: RunFacts
+) -> dict[str, Any]:
+    """Arms and their differences where every row has one class; ``rows`` may be of windows."""
+    test = [row for row in whole if row.split == "test"]
     speakers = sorted({row.speaker for row in test})
     seeds = sorted({row.seed for row in test})
     arms = {
@@ -96,29 +136,15 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
     }
     counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
     cells = corpus_matrix(test, facts.facts.get("trained_on", {}))
-    fits, folds = _fits(rows, facts), list(dict.fromkeys(row.outer_fold for row in test))
+    fits, folds = _fits(whole, facts), list(dict.fromkeys(row.outer_fold for row in test))
     found = scrutiny.evidence(whole)
     return {
-        "run": facts.run,
-        "corpus": facts.corpus,
-        "task": facts.task,
-        "targets": list(facts.targets),
-        "rows": {
-            "used": len({row.utterance for row in test}),
-            "speakers": len(speakers),
-            "dropped": [dict(row) for row in facts.dropped],
-        },
-        "seeds": seeds,
         "arms": {
             arm: _arm(arms[arm], counts[arm], facts.targets, folds, fits.get(arm, ())) | more
             for arm, more in _scrutinised(rows, found, facts, fits).items()
         },
         "differences": _differences(counts, _published(facts), found),
         **({"matrix": cells} if cells else {}),
-        "warnings": list(facts.warnings),
-        "facts": dict(facts.facts),
-        **({} if facts.certificate is None else {"certificate": dict(facts.certificate)}),
-        "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
     }
 
 
@@ -151,7 +177,7 @@ def _fits(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Sequence[Map
     """How each arm was fitted in each fold; of a best arm, which arm it stands for and its fit."""
     fits: dict[str, Sequence[Mapping[str, Any]]] = dict(facts.fits)
     of = {(arm, fit["fold"]): fit for arm, own in facts.fits.items() for fit in own}
-    for name, chosen in _chosen(rows).items():
+    for name, chosen in _chosen(rows, facts.task).items():
         fits[name] = [
             {**of.get((arm, fold), {}), "fold": fold, "chosen": arm} for fold, arm in chosen.items()
         ]
@@ -228,45 +254,18 @@ def _published(facts: RunFacts) -> dict[str, str]:
 def _differences(
     counts: Mapping[str, np.ndarray], published: Mapping[str, str], found: scrutiny.Evidence
 ) -> list[dict[str, Any]]:
-    """The primary comparison, then the exploratory ones with Holm's correction per metric."""
-    pairs = [(arm, other + "_linear" * (arm in LINEAR)) for arm in FUSED for other in KINDS]
-    pairs += [("concat_crossfit", "concat_linear"), *published.items()]
+    """Differences in UAR, then in accuracy with McNemar's test beside them."""
     rows: list[dict[str, Any]] = []
     for metric in COMPARED:
-        exploratory = [
-            _difference(counts, arm, other, metric, primary=False)
-            for arm, other in pairs
-            if arm in counts and other in counts
-        ]
-        for row, corrected in zip(exploratory, holm([r["p"] for r in exploratory]), strict=True):
-            row["p_holm"] = corrected
-        if "best_fused" in counts and "best_unimodal" in counts:
-            rows.append(_difference(counts, "best_fused", "best_unimodal", metric, primary=True))
-        rows += exploratory
+
+        def compare(arm: str, other: str, metric: str = metric) -> Difference:
+            return paired_difference(counts[arm], counts[other], metric)
+
+        rows += differences(counts, published, metric, compare)
     for row in rows:
         if row["metric"] == "accuracy":
             row["mcnemar"] = scrutiny.unclustered(found, row["arm"], row["against"])
-    return sorted(rows, key=lambda row: (row["metric"] != "uar", not row["primary"]))
-
-
-def _difference(
-    counts: Mapping[str, np.ndarray], arm: str, against: str, metric: str, *, primary: bool
-) -> dict[str, Any]:
-    found = paired_difference(counts[arm], counts[against], metric)
-    return {
-        "arm": arm,
-        "against": against,
-        "metric": metric,
-        "value": found.interval.value,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "method": found.interval.method,
-        "p": found.p,
-        "p_holm": None,
-        "detectable": found.detectable,
-        "equivalent": found.equivalent,
-        "primary": primary,
-    }
+    return rows
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401 - a NumPy scalar

@@ -7,6 +7,7 @@ An average over corpora is given where every run has a corpus of its own, as EMO
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from experiments.reporting.caveats import BEST
@@ -18,6 +19,7 @@ from fusion.windows import utterance_rows
 
 #: Averaged over corpora.
 AVERAGED = ("uar", "macro_f1")
+NONE: Mapping[str, None] = MappingProxyType({"value": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def _shared(runs: Sequence[Run]) -> frozenset[Row]:
     """Rows that every run has with the same label, where corpus and classes are the same."""
     if len({(one.results["corpus"], tuple(one.results["targets"])) for one in runs}) > 1:
         return frozenset()
+    if any(one.results["task"] != "single-label" for one in runs):
+        return frozenset()
     return frozenset.intersection(*map(_rows, runs))
 
 
@@ -92,7 +96,7 @@ def _means(runs: Sequence[Run], arms: Sequence[str]) -> dict[str, dict[str, floa
     found: dict[str, dict[str, float]] = {metric: {} for metric in AVERAGED}
     for metric in AVERAGED:
         for arm in common:
-            values = [one.results["arms"][arm][metric]["value"] for one in runs]
+            values = [one.results["arms"][arm].get(metric, NONE)["value"] for one in runs]
             if None not in values:
                 found[metric][arm] = sum(values) / len(values)
     return found
@@ -157,7 +161,10 @@ def _remarks(
             "these corpora are no sample of corpora"
         )
     else:
-        told.append("corpora, classes or labels differ: no difference between runs is computed")
+        told.append(
+            "corpora, classes or labels differ, or are not one class per utterance: no difference "
+            "between runs is computed"
+        )
     for what in ("protocol", "folds"):
         values = {str(one.results["facts"].get(what)) for one in runs}
         if shared and len(values) > 1:

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from encoders.store import write_atomically
 from experiments.reporting.caveats import badges
-from experiments.reporting.side_by_side import AVERAGED, Beside, Run
-from experiments.reporting.wording import (
+from experiments.reporting.numbers import (
     ABSENT,
     METRICS,
-    arm_name,
+    column,
     p_number,
     percent,
+    primary_of,
     signed,
     span,
 )
+from experiments.reporting.side_by_side import AVERAGED, Beside, Run
+from experiments.reporting.wording import arm_name
 from experiments.templates import template
 from fusion.escaping import escape_markdown, plain
 
@@ -92,11 +94,17 @@ def _markdown(found: Beside) -> str:
 def _tables(found: Beside) -> list[tuple[list[str], Rows]]:
     head, *rows = scores_table(found)
     tables = [
-        (["UAR in %, with 95 % intervals", *head[1:]], rows),
+        ([f"{_metrics(found)}, with 95 % intervals", *head[1:]], rows),
         (DIFFERENCES, differences_table(found)),
         (["mean over corpora, %", *(METRICS[metric] for metric in AVERAGED)], means_table(found)),
     ]
     return [table for table in tables if table[1]]
+
+
+def _metrics(found: Beside) -> str:
+    """The primary metric of the runs' tasks: one, unless their tasks differ."""
+    told = [column(primary_of(run.results)) for run in found.runs]
+    return " or ".join(dict.fromkeys(f"{one.title}{' in %' * one.share}" for one in told))
 
 
 def _between(row: Mapping[str, Any]) -> str:
@@ -107,9 +115,10 @@ def _between(row: Mapping[str, Any]) -> str:
 def _cell(run: Run, arm: str) -> str:
     if arm not in run.results["arms"]:
         return ABSENT
-    uar: Mapping[str, Any] = run.results["arms"][arm]["uar"]
-    between = span(uar)
-    return percent(uar["value"]) + ("" if between == ABSENT else f" ({between})")
+    metric = primary_of(run.results)
+    found, told = run.results["arms"][arm][metric], column(metric)
+    between = told.tell_span(found)
+    return told.tell(found["value"]) + ("" if between == ABSENT else f" ({between})")
 
 
 def _study(run: Run, name: str) -> str:

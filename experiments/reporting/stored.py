@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from encoders.utterance import Task
 from experiments.comparing.trained import Trained
 from experiments.reporting.results import RunFacts
 from experiments.reporting.wording import BEST
@@ -140,7 +141,7 @@ class Stored:
 
     run: str
     corpus: str
-    task: str
+    task: Task
     targets: list[str]
     rows: Rows
     arms: dict[str, Arm]

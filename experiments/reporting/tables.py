@@ -5,20 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.reporting.caveats import cautions, stamped
 from experiments.reporting.certificate_table import certificate_table
-from experiments.reporting.wording import (
+from experiments.reporting.numbers import (
     ABSENT,
-    BEST,
-    METRICS,
     MINUS,
-    answer,
-    arm_name,
+    Column,
+    column,
+    columns_of,
     p_number,
-    percent,
-    setting,
-    signed,
-    span,
-    verdict_text,
+    primary_of,
+    scale_note,
 )
+from experiments.reporting.target_table import per_target_table
+from experiments.reporting.wording import BEST, answer, arm_name, setting, verdict_text
 from fusion.escaping import escape_markdown, plain
 
 if TYPE_CHECKING:
@@ -53,12 +51,12 @@ def markdown(results: Mapping[str, Any]) -> str:
     say = escape_markdown
     lines = [f"**{say(answer(results))}**", ""]
     lines += _pipes(
-        [say(stamped("arm", results)), *METRICS.values(), "trials"], _arms(results), say
+        [say(stamped("arm", results)), *_titles(results), "trials"], _arms(results), say
     )
     compared = _differences(results)
     if compared:
         head = [
-            say(stamped("difference in UAR, points", results)),
+            say(stamped(_compared_in(results), results)),
             "value",
             "95 %",
             "p",
@@ -66,7 +64,8 @@ def markdown(results: Mapping[str, Any]) -> str:
             "verdict",
         ]
         lines += ["", *_pipes(head, compared, say)]
-    lines += ["", f"In percent, with 95 % intervals. {say(setting(results))}."]
+    lines += ["", f"{scale_note(results)}. {say(setting(results))}."]
+    lines += _targets(results, say)
     lines += _certificate(results, say)
     lines += [
         "",
@@ -85,17 +84,17 @@ def _certificate(results: Mapping[str, Any], say: Callable[[object], str]) -> li
 
 def latex(results: Mapping[str, Any]) -> str:
     """The table of arms as LaTeX; needs the package booktabs."""
-    head = ["arm", *METRICS.values(), "trials"]
+    head = ["arm", *map(escape_latex, _titles(results)), "trials"]
     body = [" & ".join(map(escape_latex, row)) + r" \\" for row in _arms(results)]
-    caption = f"{answer(results)} In percent, with 95 % intervals. {setting(results)}."
+    caption = f"{answer(results)} {scale_note(results)}. {setting(results)}."
     lines = [
         f"% {stamped('run', results)} {plain(results['run'])}; needs \\usepackage{{booktabs}}",
         r"\begin{table}",
         r"\centering\footnotesize",
         rf"\caption{{{escape_latex(caption)}}}",
-        r"\begin{tabular}{l" + "l" * len(METRICS) + "r}",
+        r"\begin{tabular}{l" + "l" * len(columns_of(results)) + "r}",
         r"\toprule",
-        " & ".join(map(escape_latex, head)) + r" \\",
+        " & ".join(head) + r" \\",
         r"\midrule",
         *body,
         r"\bottomrule",
@@ -112,11 +111,13 @@ def terminal_table(results: Mapping[str, Any]) -> "Table":
 
     table = Table(box=None, pad_edge=False, caption=Text(setting(results)), caption_justify="left")
     # Two metrics fit a terminal of 80 columns; the report has all four.
-    for name in ("arm", "UAR, %", "accuracy, %"):
+    shown = dict(list(columns_of(results).items())[:2])
+    titles = [f"{one.title}, %" if one.share else one.title for one in shown.values()]
+    for name in ("arm", *titles):
         table.add_column(name, no_wrap=True)
     table.add_column("trials", justify="right")
     for arm, summary in results["arms"].items():
-        cells = [_cell(summary[metric]) for metric in ("uar", "accuracy")]
+        cells = [_cell(summary[metric], one) for metric, one in shown.items()]
         # Names from outside are text, never markup of the terminal.
         row = [arm_name(arm), *cells, _trials(arm, summary)]
         table.add_row(*map(Text, row))
@@ -127,7 +128,7 @@ def _arms(results: Mapping[str, Any]) -> Rows:
     return [
         [
             arm_name(arm),
-            *(_cell(summary[metric]) for metric in METRICS),
+            *(_cell(summary[metric], one) for metric, one in columns_of(results).items()),
             _trials(arm, summary),
         ]
         for arm, summary in results["arms"].items()
@@ -138,23 +139,41 @@ def _trials(arm: str, summary: Mapping[str, Any]) -> str:
     return ABSENT if arm in BEST else str(summary["trials"])
 
 
-def _cell(found: Mapping[str, Any]) -> str:
-    between = span(found)
-    return percent(found["value"]) + ("" if between == ABSENT else f" ({between})")
+def _cell(found: Mapping[str, Any], told: Column) -> str:
+    between = told.tell_span(found)
+    return told.tell(found["value"]) + ("" if between == ABSENT else f" ({between})")
+
+
+def _titles(results: Mapping[str, Any]) -> list[str]:
+    return [one.title for one in columns_of(results).values()]
+
+
+def _compared_in(results: Mapping[str, Any]) -> str:
+    told = column(primary_of(results))
+    return f"difference in {told.title}{', points' if told.share else ''}"
+
+
+def _targets(results: Mapping[str, Any], say: Callable[[object], str]) -> list[str]:
+    """The best arms label by label, or dimension by dimension; nothing of single classes."""
+    found = per_target_table(results)
+    if found is None:
+        return []
+    head, rows = found
+    return ["", *_pipes(head, rows, say)]
 
 
 def _differences(results: Mapping[str, Any]) -> Rows:
     return [
         [
             f"{arm_name(row['arm'])} {MINUS} {arm_name(row['against'])}",
-            signed(row["value"]),
-            span(row),
+            column(row["metric"]).tell_signed(row["value"]),
+            column(row["metric"]).tell_span(row),
             p_number(row["p"]),
             p_number(row["p_holm"]),
             verdict_text(row),
         ]
         for row in results["differences"]
-        if row["metric"] == "uar"
+        if row["metric"] == primary_of(results)
     ]
 
 

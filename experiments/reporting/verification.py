@@ -12,6 +12,8 @@ import numpy as np
 
 from experiments.config import read_study
 from experiments.reporting.caveats import BEST
+from experiments.reporting.numbers import column, primary_of
+from experiments.reporting.page import of_classes
 from experiments.reporting.report import Recomputed, recompute
 from experiments.reporting.stored import FIT
 from fusion.escaping import counted, plain
@@ -23,14 +25,18 @@ SAME = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """How far the predictions of retrained heads lie from the stored ones, of one arm."""
+    """How far the predictions of retrained heads lie from the stored ones, of one arm.
+
+    ``decided_otherwise`` counts other classes; of labels and values, rows that moved at all.
+    """
 
     arm: str
     rows: int
     largest: float
     decided_otherwise: int
-    uar: float
-    uar_again: float
+    metric: str
+    value: float
+    again: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +109,8 @@ def told(found: Verification) -> Iterable[str]:
         yield "whether training gives these predictions was not tried: --retrain does"
     for one in found.departures or ():
         yield (
-            f"{plain(one.arm)}, trained again: UAR {100 * one.uar_again:.2f} for "
-            f"{100 * one.uar:.2f}, {one.decided_otherwise} of {one.rows} decisions differ, "
+            f"{plain(one.arm)}, trained again: {one.metric} {one.again:.4f} for "
+            f"{one.value:.4f}, {one.decided_otherwise} of {one.rows} decisions differ, "
             f"scores by at most {one.largest:.1e}"
         )
 
@@ -151,6 +157,10 @@ def _departure(
     keys = [key for key in before if key[0] == arm]
     old, new = (np.array([rows[key].scores for key in keys]) for rows in (before, after))
     apart = np.abs(old - new).max(axis=1)
-    otherwise = (old.argmax(axis=1) != new.argmax(axis=1)) & (apart > SAME)
-    uar, again = (one["arms"][arm]["uar"]["value"] for one in results)
-    return Departure(arm, len(keys), float(apart.max()), int(otherwise.sum()), uar, again)
+    moved = apart > SAME
+    if of_classes(results[0]):
+        moved &= old.argmax(axis=1) != new.argmax(axis=1)
+    metric = primary_of(results[0])
+    value, again = (one["arms"][arm][metric]["value"] for one in results)
+    title = column(metric).title
+    return Departure(arm, len(keys), float(apart.max()), int(moved.sum()), title, value, again)

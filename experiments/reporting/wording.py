@@ -1,25 +1,27 @@
 """Results in words: numbers, the names of arms, and sentences that claim something or do not."""
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
 from experiments.reporting.caveats import BEST as BEST
 from experiments.reporting.caveats import badges, qualification, stamped
+from experiments.reporting.numbers import ABSENT as ABSENT
+from experiments.reporting.numbers import METRICS as METRICS
+from experiments.reporting.numbers import MINUS as MINUS
+from experiments.reporting.numbers import column, primary_of
+from experiments.reporting.numbers import decimals as decimals
+from experiments.reporting.numbers import p_number as p_number
+from experiments.reporting.numbers import p_text as p_text
+from experiments.reporting.numbers import percent as percent
+from experiments.reporting.numbers import signed as signed
+from experiments.reporting.numbers import span as span
 from fusion.escaping import counted, plain
+from fusion.selection import PRIMARY
 from fusion.statistics import CLAIM_FROM
 
 Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
 
-MINUS = "−"
-ABSENT = "–"
 SIGNIFICANT = 0.05
-METRICS = {
-    "uar": "UAR",
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-}
 
 _NAMES = {
     "best_unimodal": "best single modality",
@@ -30,59 +32,9 @@ _NAMES = {
     "concat_linear": "concat, final layer only",
     "concat_crossfit": "concat, cross-fitted",
 }
+#: Metrics that an answer can be told in.
+PRIMARIES = frozenset(PRIMARY.values())
 _SUBJECTS = {"best_fused": "fused", "best_unimodal": "the best single modality"}
-
-
-# ---------------------------------------------------------------- numbers
-
-
-def decimals(value: float, digits: int) -> str:
-    """A rounded number with a true minus sign and no negative zero.
-
-    >>> decimals(-0.04, 1), decimals(-2.15, 1), decimals(0.625, 2)
-    ('0.0', '−2.2', '0.63')
-    """
-    # Halves that were lost to binary fractions (3.7499999999999978) are halves again.
-    exact = Decimal(repr(round(float(value), 9)))
-    rounded = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
-    return f"{MINUS if rounded < 0 else ''}{abs(rounded)}"
-
-
-def percent(value: float | None) -> str:
-    """A share or a difference of shares times 100, with one decimal."""
-    return ABSENT if value is None else decimals(100 * value, 1)
-
-
-def signed(value: float | None) -> str:
-    """:func:`percent` with a sign before what is above zero."""
-    text = percent(value)
-    return f"+{text}" if value is not None and value > 0 and text != "0.0" else text
-
-
-def span(found: Mapping[str, Any]) -> str:
-    """The bounds of an interval, or a dash."""
-    if found["low"] is None or found["high"] is None:
-        return ABSENT
-    return f"{percent(found['low'])} to {percent(found['high'])}"
-
-
-def p_text(p: float | None, name: str = "p") -> str:
-    """A p value as it is printed in articles; three decimals below .1.
-
-    >>> p_text(0.0039), p_text(0.3125), p_text(0.0002), p_text(1.0), p_text(0.625, "Holm")
-    ('p = .004', 'p = .31', 'p < .001', 'p = 1.00', 'Holm .63')
-    """
-    if p is None:
-        return ABSENT
-    lead = f"{name} = " if name == "p" else f"{name} "
-    if p < 0.001:
-        return f"{name} < .001"
-    return lead + decimals(p, 3 if p < 0.1 else 2).removeprefix("0")
-
-
-def p_number(p: float | None) -> str:
-    """A p value for a column headed p."""
-    return p_text(p).removeprefix("p = ").removeprefix("p ")
 
 
 def arm_name(arm: str) -> str:
@@ -113,7 +65,7 @@ def setting(results: Mapping[str, Any]) -> str:
 
 
 def verdict(difference: Mapping[str, Any]) -> Verdict:
-    """What a difference shows.
+    """What a difference shows; "higher" is better, also where less of a metric is.
 
     It is shown if its interval excludes 0 and p, after Holm's correction where there is one, is at
     most .05.
@@ -126,7 +78,7 @@ def verdict(difference: Mapping[str, Any]) -> Verdict:
     p = difference["p"] if difference.get("p_holm") is None else difference["p_holm"]
     if low <= 0 <= high or (p is not None and p > SIGNIFICANT):
         return "not shown"
-    return "higher" if low > 0 else "lower"
+    return "higher" if (low > 0) != column(difference["metric"]).lower else "lower"
 
 
 def verdict_text(difference: Mapping[str, Any]) -> str:
@@ -155,10 +107,12 @@ def claim(difference: Mapping[str, Any], speakers: int) -> str:
     found = verdict(difference)
     if found == "undefined":
         return f"{pair}: {verdict_text(difference)} ({_reason(difference)})"
-    head = f"{pair}: {signed(difference['value'])} points"
+    told = column(difference["metric"])
+    size = told.tell_signed(difference["value"])
+    head = f"{pair}: {size} points" if told.share else f"{pair}: {size}"
     if found == "no claim":
         return f"{head}: {_no_claim(difference, speakers)}"
-    parts = [f"{head} ({span(difference)})"]
+    parts = [f"{head} ({told.tell_span(difference)})"]
     parts += [p_text(difference["p"])] if difference["p"] is not None else []
     parts += [p_text(difference["p_holm"], "Holm")] if difference["p_holm"] is not None else []
     shown = _could_have_shown(difference, speakers) if found == "not shown" else ""
@@ -169,7 +123,7 @@ def beats_both(differences: Sequence[Mapping[str, Any]]) -> list[str]:
     """Per fused arm, whether it beats audio and text: that needs both differences."""
     pairs: dict[str, dict[str, Verdict]] = {}
     for row in differences:
-        if row["metric"] == "uar" and not row["primary"]:
+        if row["metric"] in PRIMARIES and not row["primary"]:
             against = row["against"].removesuffix("_linear")
             pairs.setdefault(row["arm"], {})[against] = verdict(row)
     lines = []
@@ -186,7 +140,7 @@ def beats_both(differences: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _result(results: Mapping[str, Any]) -> str:
     for difference in results["differences"]:
-        if difference["primary"] and difference["metric"] == "uar":
+        if difference["primary"] and difference["metric"] == primary_of(results):
             return _answer(difference, results["rows"]["speakers"])
     return _measured(results)
 
@@ -200,25 +154,28 @@ def _answer(difference: Mapping[str, Any], speakers: int) -> str:
         return _sentence(_standing(one, other, difference, speakers))
     if found in ("higher", "lower"):
         return _beats(*((one, other) if found == "higher" else (other, one)), difference)
-    evidence = _evidence(span(difference), difference)
+    told = column(difference["metric"])
+    evidence = _evidence(told.tell_span(difference), difference)
     shown = _could_have_shown(difference, speakers)
     return _sentence(
-        f"no difference between {one} and {other} was shown: {percent(difference['value'])} points "
-        f"UAR ({evidence}){f'; this corpus {shown}' if shown else ''}"
+        f"no difference between {one} and {other} was shown: {told.tell(difference['value'])} "
+        f"{told.unit} ({evidence}){f'; this corpus {shown}' if shown else ''}"
     )
 
 
 def _beats(winner: str, loser: str, difference: Mapping[str, Any]) -> str:
     low, high = sorted(abs(difference[bound]) for bound in ("low", "high"))
-    evidence = _evidence(span({"low": low, "high": high}), difference)
-    size = percent(abs(difference["value"]))
-    return _sentence(f"{winner} beats {loser} by {size} points UAR ({evidence})")
+    told = column(difference["metric"])
+    evidence = _evidence(told.tell_span({"low": low, "high": high}), difference)
+    size = told.tell(abs(difference["value"]))
+    return _sentence(f"{winner} beats {loser} by {size} {told.unit} ({evidence})")
 
 
 def _standing(one: str, other: str, difference: Mapping[str, Any], speakers: int) -> str:
-    size = percent(abs(difference["value"]))
+    told = column(difference["metric"])
+    size = told.tell(abs(difference["value"]))
     side = "above" if difference["value"] > 0 else "below"
-    place = "the same UAR as" if size == "0.0" else f"{size} points UAR {side}"
+    place = f"{size} {told.unit} {side}" if size.strip("0.") else f"the same {told.title} as"
     no_claim = _no_claim(difference, speakers)
     return f"{one} scored {place} {other} {_on_these(speakers)}; {no_claim}"
 
@@ -239,10 +196,11 @@ def _could_have_shown(difference: Mapping[str, Any], speakers: int) -> str:
     if difference["p"] is not None and floor > SIGNIFICANT:
         with_these = f"with {counted(speakers, 'speaker')} p is at least {p_number(floor)}"
         return f"could have shown none: {with_these}"
-    size = percent(difference.get("detectable"))
-    if size in (ABSENT, "0.0"):
+    told = column(difference["metric"])
+    size = told.tell(difference.get("detectable"))
+    if size == ABSENT or not size.strip("0."):
         return ""
-    return f"could have shown {size}{' points' if difference['primary'] else ''}"
+    return f"could have shown {size}{' points' if difference['primary'] and told.share else ''}"
 
 
 def _evidence(between: str, difference: Mapping[str, Any]) -> str:
@@ -255,14 +213,16 @@ def _reason(difference: Mapping[str, Any]) -> str:
 
 
 def _measured(results: Mapping[str, Any]) -> str:
-    scores = []
+    scores, name = [], primary_of(results)
+    told = column(name)
+    unit = f"% {told.title}" if told.share else told.title
     for arm, summary in results["arms"].items():
         if arm in BEST:
             continue
-        between = span(summary["uar"])
+        between = told.tell_span(summary[name])
         interval = "no interval" if between == ABSENT else f"95 % {between}"
         scores.append(
-            f"{arm_name(arm)} scored {percent(summary['uar']['value'])} % UAR ({interval})"
+            f"{arm_name(arm)} scored {told.tell(summary[name]['value'])} {unit} ({interval})"
         )
     if not scores:
         return "Nothing was measured."

@@ -40,8 +40,9 @@ class TextProbe:
 def probe_text(
     data: Dataset, texts: Mapping[str, str], speakers: Mapping[str, str], folds: Sequence[Fold]
 ) -> TextProbe | None:
-    """Probe gold transcripts; None where no test row has one."""
-    truth = dict(zip(data.ids, (data.targets[k] for k in data.truth), strict=True))
+    """Probe gold transcripts; None where no test row has one, or none has a single class."""
+    pairs = zip(data.ids, data.truth, strict=True)
+    truth = {name: data.targets[k] for name, k in pairs if k >= 0}
     return probe_labels(data.targets, truth, texts, speakers, folds)
 
 

@@ -117,6 +117,14 @@ class Head(nn.Module):
         """What was fitted for one input."""
         return Standardizer(getattr(self, f"mean_{number}"), getattr(self, f"scale_{number}"))
 
+    @torch.no_grad()
+    def answer_in_units(
+        self, shift: Float[Tensor, "targets"], scale: Float[Tensor, "targets"]
+    ) -> None:
+        """Fold a scale into the final layer, so that standardised values come out in their own."""
+        self.classify.weight.mul_(scale[:, None])
+        self.classify.bias.mul_(scale).add_(shift)
+
     def layer_weights(self, number: int) -> Float[Tensor, "layers"] | None:
         """Weights of one input's layers, which add up to 1; None where it has one layer."""
         if self.layers[number] == 1:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from encoders.utterance import Utterance
-from fusion.splitting.folds import InnerFold, speaker_of
-from fusion.splitting.groups import LabelOf, UnitOf, complete, grouped_ids, linked, no_groups
+from fusion.splitting.folds import InnerFold, LabelOf, classes_of, speaker_of
+from fusion.splitting.groups import UnitOf, complete, grouped_ids, linked, no_groups
 from fusion.splitting.protocols import SplitError
 
 #: Groups that speakers are dealt into, the first of which is held out: a fifth where it can be.
@@ -70,9 +70,10 @@ def _dealt(
     utterances: Sequence[Utterance], unit_of: UnitOf, label_of: LabelOf, counts: Sequence[int]
 ) -> set[str] | None:
     """Ids of the first of some groups of whole units where it and the rest have every class."""
-    labels = {utterance.id: label_of(utterance) for utterance in utterances}
+    labels = {utterance.id: classes_of(label_of(utterance)) for utterance in utterances}
     for inside, *_ in grouped_ids(utterances, unit_of, counts):
-        if complete(inside, labels) and complete(labels.keys() - inside, labels):
+        rest = labels.keys() - inside
+        if rest and complete(inside, labels) and complete(rest, labels):
             return inside
     return None
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from encoders.utterance import Utterance
 from fusion.splitting.protocols import SplitError
 
+#: The class of an utterance, its classes, or none.
+Classes = str | frozenset[str] | None
+LabelOf = Callable[[Utterance], Classes]
+
 
 @dataclass(frozen=True, slots=True)
 class Fold:
@@ -31,6 +35,13 @@ class InnerFolds:
 
     folds: tuple[InnerFold, ...]
     notes: tuple[str, ...] = ()
+
+
+def classes_of(found: Classes) -> frozenset[str]:
+    """What a row stands for where a fold must hold every class: one, several, or none."""
+    if found is None:
+        return frozenset()
+    return frozenset({found}) if isinstance(found, str) else found
 
 
 def speaker_of(utterance: Utterance) -> str:

@@ -1,17 +1,16 @@
 """Speakers dealt into groups that each hold every class."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from encoders.utterance import Utterance
-from fusion.splitting.folds import speaker_of
+from fusion.splitting.folds import LabelOf, classes_of, speaker_of
 
 #: Random groupings tried before fewer groups are; a bound on time, not on quality.
 TRIES = 200
 
-LabelOf = Callable[[Utterance], str | None]
 UnitOf = Callable[[Utterance], str]
 
 
@@ -55,16 +54,20 @@ def grouped_ids(
         yield [{name for name, unit in units.items() if unit in members} for members in groups]
 
 
-def complete(ids: Iterable[str], labels: Mapping[str, Hashable]) -> bool:
+def complete(ids: Iterable[str], labels: Mapping[str, frozenset[str]]) -> bool:
     """Whether some utterances have every class that there is."""
-    return {labels[name] for name in ids} == set(labels.values())
+    every: frozenset[str] = frozenset()
+    return every.union(*(labels[name] for name in ids)) == every.union(*labels.values())
 
 
 def no_groups(utterances: Sequence[Utterance], label_of: LabelOf, also: str = "") -> str:
     """What to say, and what to do, where no two groups hold every class."""
-    speakers: dict[str | None, set[str]] = {}
+    speakers: dict[str, set[str]] = {}
     for utterance in utterances:
-        speakers.setdefault(label_of(utterance), set()).add(speaker_of(utterance))
+        for name in classes_of(label_of(utterance)):
+            speakers.setdefault(name, set()).add(speaker_of(utterance))
+    if not speakers:
+        return "no two groups of training speakers: expected at least two speakers to train on"
     rare, names = min(speakers.items(), key=lambda item: len(item[1]))
     ways = (
         "merge or leave out that class",

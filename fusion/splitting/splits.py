@@ -11,11 +11,12 @@ from fusion.splitting.folds import (
     Fold,
     InnerFold,
     InnerFolds,
+    LabelOf,
     assert_speakers_apart,
+    classes_of,
     speaker_of,
 )
 from fusion.splitting.groups import (
-    LabelOf,
     UnitOf,
     complete,
     grouped_ids,
@@ -96,7 +97,7 @@ def _group(
     utterances: Sequence[Utterance], unit_of: UnitOf, label_of: LabelOf
 ) -> list[set[str]] | None:
     """Ids of up to three groups of whole units, each with every class; None if there are none."""
-    labels = {utterance.id: label_of(utterance) for utterance in utterances}
+    labels = {utterance.id: classes_of(label_of(utterance)) for utterance in utterances}
     for groups in grouped_ids(utterances, unit_of, range(INNER_GROUPS, 1, -1)):
         if all(complete(group, labels) for group in groups):
             return groups
@@ -118,7 +119,7 @@ def _crossed(
     label_of: LabelOf,
 ) -> InnerFolds:
     """Pair groups of speakers with groups of scripts, because every speaker speaks every script."""
-    labels = {utterance.id: label_of(utterance) for utterance in utterances}
+    labels = {utterance.id: classes_of(label_of(utterance)) for utterance in utterances}
     sizes = Counter(str(utterance.script) for utterance in utterances)
     for scripts in groupings(sizes, range(len(groups), 1, -1)):
         taken = cycle(scripts)

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from fusion import train
-from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, score, uar_of
+from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, score
 from fusion.batch import Dataset, ModalityBatch
 from fusion.late import fuse_late
+from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 
 BUDGET = Budget(trials=2, seeds=2)
@@ -159,7 +160,9 @@ def test_the_objective_is_the_uar_on_development_rows(make_data, split_data):
     fitted = fit_arm(ARMS["audio"], data, inner, Budget(1, 1), None)
     found = score(fitted, data, fold, 1)
     # The heads of the first seed are those of the trial that won.
-    assert fitted.study.values == (pytest.approx(uar_of(data, found.dev, found.dev_scores)),)
+    assert fitted.study.values == (
+        pytest.approx(goodness(data.task, data.goals[found.dev], found.dev_scores)),
+    )
 
 
 # ---------------------------------------------------------------- late fusion

@@ -16,6 +16,7 @@ from fusion.model import FusionModel, Part, late_model
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.onnx_export import export_onnx
+from fusion.outputs import Outputs
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -55,6 +56,13 @@ def late(weight: float | None) -> FusionModel:
     return replace(late_model(TARGETS, {}, parts, weight), temperature=1.3)
 
 
+def of_task(task: str) -> FusionModel:
+    parts = [replace(part("mlp", name), task=task) for name in ("audio", "text")]
+    three = (0.5,) * len(TARGETS)
+    outputs = Outputs(task, thresholds=three, lowest=three, highest=three)
+    return replace(late_model(TARGETS, {}, parts, 0.3), outputs=outputs)
+
+
 MODELS = {
     "mlp": single("mlp", "audio"),
     "concat": single("mlp", "audio", "text", temperature=0.8),
@@ -64,6 +72,8 @@ MODELS = {
     "attention": single("attention", "audio_frames", "text_tokens"),
     "late": late(0.4),
     "halves": late(None),
+    "labels": of_task("multi-label"),
+    "values": of_task("regression"),
 }
 
 
@@ -85,7 +95,7 @@ def run(session, model: FusionModel, inputs: dict[str, torch.Tensor | None]) -> 
         given[name] = frames[None].numpy()
         given[f"{name}_mask"] = np.ones((1, len(frames)), bool)
         given[f"{name}_present"] = np.array([value is not None])
-    (found,) = session.run(["probabilities"], given)
+    (found,) = session.run(["answers"], given)
     return found[0]
 
 

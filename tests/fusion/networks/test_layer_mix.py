@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from encoders.pooling import for_head
 from encoders.specs import Modality, SpeechSpec
 from fusion import train
-from fusion.arms import ARMS, Arm, Budget, FittedArm, fit_arm, score, uar_of
+from fusion.arms import ARMS, Arm, Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, Standardizer, collate
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part
 from fusion.networks.head import DEFAULTS, InputShape
 from fusion.networks.heads import HEADS
 from fusion.parts import load_scores, save_scores
+from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 
 LAYERS, DIM, TELLS = 4, 5, 2
@@ -62,7 +63,7 @@ def test_the_mix_finds_the_layer_that_tells_and_does_as_well(kind, make_data, sp
     data = make_data(**ROWS)
     fold, inner = split_data(data)
     both = [score(fitted(kind, one, inner), one, fold, 2) for one in (mix_of(data), data)]
-    mix, alone = (uar_of(data, one.test, one.test_scores) for one in both)
+    mix, alone = (goodness(data.task, data.goals[one.test], one.test_scores) for one in both)
     (weights,) = both[0].layer_weights.values()
     assert both[1].layer_weights == {}
     assert int(np.argmax(weights)) == TELLS

@@ -6,43 +6,45 @@ import numpy as np
 import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional
 
-from fusion.networks.losses import BALANCE, class_weights, row_losses
+from fusion.networks.losses import BALANCE, class_weights, entropies
 
 TRUTH = torch.tensor([0, 0, 0, 0, 1, 1, 2])
+GOALS = functional.one_hot(TRUTH).float()
 
 
 def test_classes_weigh_by_their_inverse_frequency():
     expected = compute_class_weight("balanced", classes=np.arange(3), y=TRUTH.numpy())
-    found = class_weights(TRUTH, 3, "cross_entropy").numpy()
+    found = class_weights(GOALS, "cross_entropy").numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_balanced_classes_weigh_by_their_effective_number():
     """Cui et al. 2019, equation 2, scaled so that rows weigh 1 on average."""
     effective = np.array([sum(BALANCE**k for k in range(n)) for n in (4, 2, 1)])
-    found = class_weights(TRUTH, 3, "class_balanced").double().numpy()
+    found = class_weights(GOALS, "class_balanced").double().numpy()
     np.testing.assert_allclose(found / found[0], effective[0] / effective, rtol=1e-6)
     assert found[TRUTH.numpy()].mean() == pytest.approx(1, rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "class_balanced"])
 def test_a_class_that_training_lacks_weighs_nothing(loss):
-    assert class_weights(torch.tensor([0, 0, 1]), 3, loss)[2] == 0
+    assert class_weights(torch.eye(3)[[0, 0, 1]], loss)[2] == 0
 
 
 def test_focal_terms_leave_easy_rows_out():
     logits = torch.tensor([[2.0, 0.0], [-1.0, 0.0]])
-    truth = torch.tensor([0, 0])
+    goals = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     share = logits.softmax(dim=1)[:, 0]
     expected = (1 - share) ** 2 * -share.log()
-    torch.testing.assert_close(row_losses(logits, truth, "focal", 2.0), expected)
-    plain = row_losses(logits, truth, "cross_entropy", 2.0)
-    torch.testing.assert_close(row_losses(logits, truth, "focal", 0.0), plain)
+    torch.testing.assert_close(entropies(logits, goals, "focal", 2.0).sum(dim=1), expected)
+    plain = entropies(logits, goals, "cross_entropy", 2.0)
+    torch.testing.assert_close(entropies(logits, goals, "focal", 0.0), plain)
 
 
 def test_a_row_that_is_certain_has_a_focal_gradient_that_is_finite():
     logits = torch.tensor([[200.0, 0.0], [-200.0, 0.0]], requires_grad=True)
-    row_losses(logits, torch.tensor([0, 0]), "focal", 0.5).sum().backward()
+    entropies(logits, torch.eye(2)[[0, 0]], "focal", 0.5).sum().backward()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()

@@ -1,0 +1,205 @@
+"""Scores of labels, shares and values: what ``results.json`` says of arms without one class a row.
+
+Thresholds of labels are fitted on development predictions of the same fold and arm; test rows are
+read only to be scored.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from encoders.utterance import Task
+from fusion import measures, metrics
+from fusion.labels import named, thresholds
+from fusion.measures import Measure, measures_of
+from fusion.predictions import Answers, Prediction, answers_of
+from fusion.statistics import interval_of
+from fusion.tallies import Tally, tally_labels, tally_shares, tally_values
+
+#: Why something that a report of single labels has is not there.
+SKIPPED: Mapping[Task, Mapping[str, str]] = {
+    "multi-label": {
+        "null": "labels shuffled within speakers: thresholds were fitted, and a macro F1 without "
+        "any knowledge is that of naming every label, which stands beside it",
+        "calibration": "temperature and abstention are of one class per utterance",
+        "confusion": "labels of a set are not taken for one another",
+        "sentences": "what a sentence alone tells is tested for one class per utterance",
+    },
+    "regression": {
+        "null": "labels shuffled within speakers: values are no labels; CCC without any knowledge "
+        "is 0",
+        "calibration": "temperature and abstention are of probabilities, and these are values",
+        "confusion": "values are not taken for one another",
+        "sentences": "what a sentence alone tells is tested for one class per utterance",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Test predictions of one arm with what the metrics of the task need of them."""
+
+    answers: Answers
+    tally: Tally
+    by_fold: Mapping[str, Tally]
+    thresholds: Mapping[str, Float[np.ndarray, "targets"]]
+
+
+def score_arms(
+    rows: Sequence[Prediction],
+    task: Task,
+    targets: Sequence[str],
+    heads_of: Callable[[str, str], str],
+) -> dict[str, Scored]:
+    """Test rows of every arm as sums.
+
+    ``heads_of(arm, fold)`` is the arm whose development rows those are of.
+    """
+    test: dict[str, list[Prediction]] = {}
+    dev: dict[tuple[str, str], list[Prediction]] = {}
+    for row in rows:
+        if row.split == "test":
+            test.setdefault(row.arm, []).append(row)
+        else:
+            dev.setdefault((row.arm, row.outer_fold), []).append(row)
+    made = {}
+    for arm, own in test.items():
+        found = answers_of(own)
+        at: dict[str, Float[np.ndarray, targets]] = {}
+        if task == "multi-label":
+            for fold in dict.fromkeys(found.folds):
+                known = answers_of(dev[heads_of(arm, fold), fold])
+                at[fold] = thresholds(known.scores, known.goals > 0.5)
+        made[arm] = _scored(found, task, targets, at)
+    return made
+
+
+def _scored(
+    found: Answers,
+    task: Task,
+    targets: Sequence[str],
+    at: Mapping[str, Float[np.ndarray, "targets"]],
+) -> Scored:
+    folds = np.array(found.folds)
+    places = {fold: folds == fold for fold in dict.fromkeys(found.folds)}
+    every = np.ones(len(folds), bool)
+    by_fold = {fold: tally(found, rows, task, targets, at) for fold, rows in places.items()}
+    return Scored(found, tally(found, every, task, targets, at), by_fold, at)
+
+
+def tally(
+    found: Answers,
+    rows: Bool[np.ndarray, "rows"],
+    task: Task,
+    targets: Sequence[str],
+    at: Mapping[str, Float[np.ndarray, "targets"]],
+) -> Tally:
+    """Sums of some of the rows by speaker."""
+    goals, scores = found.goals[rows], found.scores[:, rows]
+    speakers = np.array(found.speakers)[rows].tolist()
+    if task == "distribution":
+        return tally_shares(goals, scores, speakers)
+    if task == "regression":
+        sentiment = tuple(targets) == measures.SENTIMENT
+        return tally_values(goals, scores, speakers, sentiment=sentiment)
+    least = np.stack([at[fold] for fold in np.array(found.folds)[rows]])
+    return tally_labels(goals > 0.5, named(scores, least), speakers)
+
+
+# ---------------------------------------------------------------- one arm
+
+
+def values_of(scored: Scored, found: Mapping[str, Measure]) -> dict[str, Any]:
+    """Each metric with its interval over speakers and its deviation over seeds."""
+    total = scored.tally.sums.sum(axis=0)
+    made: dict[str, Any] = {}
+    for name, measure in found.items():
+        by_seed = measure.of(total)
+        spread = number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
+        made[name] = {**asdict(interval_of(scored.tally, measure)), "sd_over_seeds": spread}
+    return made
+
+
+def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Metrics of each label or dimension, mean over seeds."""
+    total = scored.tally.sums.sum(axis=0)
+    if task == "regression":
+        total = total[:, : len(targets)]
+        of = {"ccc": measures.ccc_of, "pearson": measures.pearson_of}
+        columns = {**of, "mse": measures.mse_of, "mae": measures.mae_of}
+    else:
+        columns = {
+            "recall": measures.label_recalls,
+            "precision": measures.label_precisions,
+            "f1": measures.label_f1,
+            "weighted_accuracy": measures.label_weighted_accuracy,
+        }
+    found = {name: of(total).mean(axis=0) for name, of in columns.items()}
+    made = {
+        target: {name: number(values[k]) for name, values in found.items()}
+        for k, target in enumerate(targets)
+    }
+    if task == "multi-label":
+        for k, target in enumerate(targets):
+            made[target] |= _auc(scored.answers, k, np.ones(len(scored.answers.goals), bool))
+            made[target]["support"] = int((scored.answers.goals[:, k] > 0.5).sum())
+    return made
+
+
+def _auc(found: Answers, label: int, rows: Bool[np.ndarray, "rows"]) -> dict[str, Any]:
+    """AUC of a label on some rows, mean over seeds; null with its reason where it has none."""
+    truth = found.goals[rows, label] > 0.5
+    if truth.all() or not truth.any():
+        what = "with" if not truth.any() else "without"
+        return {"auc": None, "auc_reason": f"no test utterance {what} it"}
+    each = [metrics.auc(truth, one[rows, label]) for one in found.scores]
+    return {"auc": float(np.mean(each))}
+
+
+def folds_of(
+    scored: Scored,
+    targets: Sequence[str],
+    found: Mapping[str, Measure],
+    names: Sequence[str],
+    fits: Mapping[str, Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Per outer fold: the first two metrics, and of labels their thresholds and AUC."""
+    folds = np.array(scored.answers.folds)
+    made = []
+    for fold in (name for name in names if name in scored.by_fold):
+        total = scored.by_fold[fold].sums.sum(axis=0)
+        entry: dict[str, Any] = {"fold": fold, "rows": int((folds == fold).sum())}
+        for name, measure in list(found.items())[:2]:
+            entry[name] = number(measure.of(total).mean())
+            if entry[name] is None:
+                entry[f"{name}_reason"] = _why(total, targets)
+        if scored.thresholds:
+            at = scored.thresholds[fold]
+            entry["thresholds"] = dict(zip(targets, map(float, at), strict=True))
+            entry["auc"] = {
+                t: _auc(scored.answers, k, folds == fold) for k, t in enumerate(targets)
+            }
+        made.append({**entry, **{k: v for k, v in fits.get(fold, {}).items() if k != "fold"}})
+    return made
+
+
+def _why(total: Float[np.ndarray, "seeds parts sums"], targets: Sequence[str]) -> str:
+    if total.shape[-1] != 4:
+        return "no value varies"
+    lacking = [t for k, t in enumerate(targets) if total[0, k, 0] + total[0, k, 2] == 0]
+    return f"{len(lacking)} of {len(targets)} labels have no test utterance"
+
+
+def compared(task: Task, targets: Sequence[str]) -> dict[str, Measure]:
+    """Metrics that differences are told in: the primary one, and the second of the task."""
+    found = measures_of(task, targets)
+    wanted = {"multi-label": ("macro_f1", "micro_f1"), "regression": ("ccc", "mae")}
+    return {name: found[name] for name in wanted.get(task, ("js",))}
+
+
+def number(value: Any) -> float | None:  # noqa: ANN401 - a NumPy scalar
+    """A float that JSON can hold; None for what is not defined."""
+    return float(value) if np.isfinite(value) else None

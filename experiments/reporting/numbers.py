@@ -1,0 +1,147 @@
+"""Numbers in words: how each metric is written, in percent or as it is, and which way is better."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from fusion.measures import LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
+from fusion.selection import PRIMARY
+
+MINUS = "−"
+ABSENT = "–"
+METRICS = {
+    "uar": "UAR",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+}
+#: Metrics of a task's table of arms, the primary one first; the others stand in results.json.
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "single-label": tuple(METRICS),
+    "distribution": ("uar", "accuracy", "macro_f1", "kl", "js", "cosine"),
+    "multi-label": ("macro_f1", "micro_f1", "weighted_f1", "samples_f1", "weighted_accuracy"),
+    "regression": ("ccc", "pearson", "mse", "mae"),
+    "sentiment": ("ccc", "pearson", "mae", "acc2_has0", "acc2_non0", "f1_non0", "acc7"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A metric as it is told: its title, whether in percent, and whether less is better."""
+
+    title: str
+    share: bool = True
+    lower: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What stands behind a difference in it."""
+        return f"points {self.title}" if self.share else self.title
+
+    def tell(self, value: float | None) -> str:
+        """A value: a share in percent with one decimal, another with three decimals."""
+        if self.share or value is None:
+            return percent(value)
+        return decimals(value, 3)
+
+    def tell_signed(self, value: float | None) -> str:
+        """The same with a sign before what is above zero."""
+        text = self.tell(value)
+        return f"+{text}" if value is not None and value > 0 and text.strip("0.") else text
+
+    def tell_span(self, found: Mapping[str, Any]) -> str:
+        """The bounds of an interval, or a dash."""
+        if found["low"] is None or found["high"] is None:
+            return ABSENT
+        return f"{self.tell(found['low'])} to {self.tell(found['high'])}"
+
+
+COLUMNS: Mapping[str, Column] = {name: Column(title) for name, title in METRICS.items()} | {
+    name: Column(one.title, one.share, one.lower)
+    for found in (LABELS, SHARES, OF_SENTIMENT, VALUES)
+    for name, one in found.items()
+}
+
+
+def column(metric: str) -> Column:
+    """How a metric is told."""
+    return COLUMNS[metric]
+
+
+def primary_of(results: Mapping[str, Any]) -> str:
+    """The metric that arms are chosen by, and that the answer is told in."""
+    return PRIMARY[results.get("task", "single-label")]
+
+
+def columns_of(results: Mapping[str, Any]) -> dict[str, Column]:
+    """Metrics of the table of arms."""
+    task = results["task"]
+    kind = "sentiment" if task == "regression" and _is_sentiment(results) else task
+    return {name: COLUMNS[name] for name in TABLES[kind]}
+
+
+def _is_sentiment(results: Mapping[str, Any]) -> bool:
+    return tuple(results["targets"]) == SENTIMENT
+
+
+def scale_note(results: Mapping[str, Any]) -> str:
+    """How the numbers of the table of arms are to be read."""
+    found = columns_of(results).values()
+    if all(one.share for one in found):
+        return "In percent, with 95 % intervals"
+    shares = [one.title for one in found if one.share]
+    told = f" ({', '.join(shares)} in percent)" if shares else ""
+    return f"With 95 % intervals{told}"
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def decimals(value: float, digits: int) -> str:
+    """A rounded number with a true minus sign and no negative zero.
+
+    >>> decimals(-0.04, 1), decimals(-2.15, 1), decimals(0.625, 2)
+    ('0.0', '−2.2', '0.63')
+    """
+    # Halves that were lost to binary fractions (3.7499999999999978) are halves again.
+    exact = Decimal(repr(round(float(value), 9)))
+    rounded = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return f"{MINUS if rounded < 0 else ''}{abs(rounded)}"
+
+
+def percent(value: float | None) -> str:
+    """A share or a difference of shares times 100, with one decimal."""
+    return ABSENT if value is None else decimals(100 * value, 1)
+
+
+def signed(value: float | None) -> str:
+    """:func:`percent` with a sign before what is above zero."""
+    text = percent(value)
+    return f"+{text}" if value is not None and value > 0 and text != "0.0" else text
+
+
+def span(found: Mapping[str, Any]) -> str:
+    """The bounds of an interval, or a dash."""
+    if found["low"] is None or found["high"] is None:
+        return ABSENT
+    return f"{percent(found['low'])} to {percent(found['high'])}"
+
+
+def p_text(p: float | None, name: str = "p") -> str:
+    """A p value as it is printed in articles; three decimals below .1.
+
+    >>> p_text(0.0039), p_text(0.3125), p_text(0.0002), p_text(1.0), p_text(0.625, "Holm")
+    ('p = .004', 'p = .31', 'p < .001', 'p = 1.00', 'Holm .63')
+    """
+    if p is None:
+        return ABSENT
+    lead = f"{name} = " if name == "p" else f"{name} "
+    if p < 0.001:
+        return f"{name} < .001"
+    return lead + decimals(p, 3 if p < 0.1 else 2).removeprefix("0")
+
+
+def p_number(p: float | None) -> str:
+    """A p value for a column headed p."""
+    return p_text(p).removeprefix("p = ").removeprefix("p ")

@@ -1,0 +1,234 @@
+"""Metrics of labels, shares and values as functions of the sums of :mod:`fusion.tallies`.
+
+In formulas tp, fp, fn and tn are a label's hits, false alarms, misses and the rest. A label without
+true samples leaves what is a mean over labels undefined (NaN), never a mean over fewer labels.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float
+
+from encoders.utterance import Task
+
+Sums = Float[np.ndarray, "*axes parts sums"]
+Values = Float[np.ndarray, "*axes"]
+PerTarget = Float[np.ndarray, "*axes targets"]
+
+#: Dimensions whose values are sentiment from -3 to 3, as CMU-MOSI and CMU-MOSEI have it.
+SENTIMENT = ("sentiment",)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A metric: its name in tables, what it is of sums, and between what it lies.
+
+    ``share`` says that it is told in percent; ``lower`` that less is better.
+    """
+
+    title: str
+    of: Callable[[np.ndarray], np.ndarray]
+    least: float = 0.0
+    most: float = 1.0
+    share: bool = True
+    lower: bool = False
+
+
+# ---------------------------------------------------------------- labels
+
+
+def label_recalls(sums: Sums) -> PerTarget:
+    """Share of each label's rows that were named, ``tp / (tp + fn)``."""
+    tp, _, fn, _ = _cells(sums)
+    return _ratio(tp, tp + fn)
+
+
+def label_precisions(sums: Sums) -> PerTarget:
+    """Share of the rows named that have the label, ``tp / (tp + fp)``; 0 if never named."""
+    tp, fp, _, _ = _cells(sums)
+    return np.nan_to_num(_ratio(tp, tp + fp))
+
+
+def label_f1(sums: Sums) -> PerTarget:
+    """F1 of each label, ``2 tp / (2 tp + fp + fn)``; NaN for a label without rows."""
+    tp, fp, fn, _ = _cells(sums)
+    return np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), np.nan)
+
+
+def label_weighted_accuracy(sums: Sums) -> PerTarget:
+    """Mean recall of presence and absence, ``(tp / (tp + fn) + tn / (tn + fp)) / 2``.
+
+    What papers on CMU-MOSEI call weighted accuracy (Tong et al. 2017, Zadeh et al. 2018).
+    """
+    tp, fp, fn, tn = _cells(sums)
+    return (_ratio(tp, tp + fn) + _ratio(tn, tn + fp)) / 2
+
+
+def macro_f1(sums: Sums) -> Values:
+    """Mean of the labels' F1."""
+    return np.asarray(label_f1(sums).mean(axis=-1))
+
+
+def micro_f1(sums: Sums) -> Values:
+    """F1 of all labels of all rows together."""
+    tp, fp, fn, _ = (cells.sum(axis=-1) for cells in _cells(sums))
+    return _ratio(2 * tp, 2 * tp + fp + fn)
+
+
+def weighted_f1(sums: Sums) -> Values:
+    """Mean of the labels' F1 by support; labels without rows weigh nothing."""
+    tp, _, fn, _ = _cells(sums)
+    support = tp + fn
+    return _ratio((np.nan_to_num(label_f1(sums)) * support).sum(axis=-1), support.sum(axis=-1))
+
+
+def samples_f1(sums: Sums) -> Values:
+    """Mean of the rows' own F1."""
+    return _ratio(sums[..., -1, 0], sums[..., -1, 2])
+
+
+def subset_accuracy(sums: Sums) -> Values:
+    """Share of rows whose set of labels is right as a whole."""
+    return _ratio(sums[..., -1, 1], sums[..., -1, 2])
+
+
+def hamming_loss(sums: Sums) -> Values:
+    """Share of all labels of all rows that are wrong."""
+    _, fp, fn, _ = _cells(sums)
+    return _ratio((fp + fn).sum(axis=-1), np.stack(_cells(sums)).sum(axis=0).sum(axis=-1))
+
+
+def weighted_accuracy(sums: Sums) -> Values:
+    """Mean over labels of :func:`label_weighted_accuracy`."""
+    return np.asarray(label_weighted_accuracy(sums).mean(axis=-1))
+
+
+def _cells(sums: Sums) -> list[PerTarget]:
+    return [sums[..., :-1, number] for number in range(4)]
+
+
+LABELS: Mapping[str, Measure] = MappingProxyType(
+    {
+        "macro_f1": Measure("macro F1", macro_f1),
+        "micro_f1": Measure("micro F1", micro_f1),
+        "weighted_f1": Measure("weighted F1", weighted_f1),
+        "samples_f1": Measure("samples F1", samples_f1),
+        "subset_accuracy": Measure("subset accuracy", subset_accuracy),
+        "hamming_loss": Measure("Hamming loss", hamming_loss, lower=True),
+        "weighted_accuracy": Measure("weighted accuracy", weighted_accuracy),
+    }
+)
+
+
+# ---------------------------------------------------------------- shares
+
+
+def _mean_of(part: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda sums: _ratio(sums[..., 0, part], sums[..., 0, 3])
+
+
+#: Of a share that is named the floor of 5e-7 a row adds 14.5 at most.
+SHARES: Mapping[str, Measure] = MappingProxyType(
+    {
+        "kl": Measure("KL divergence", _mean_of(0), most=np.inf, share=False, lower=True),
+        "js": Measure("JS divergence", _mean_of(1), most=np.log(2), share=False, lower=True),
+        "cosine": Measure("cosine", _mean_of(2), share=False),
+    }
+)
+
+
+# ---------------------------------------------------------------- values
+
+
+def ccc_of(sums: Sums) -> PerTarget:
+    """Concordance of each dimension (Lin 1989); NaN where neither truth nor prediction varies."""
+    x, y, xx, yy, xy, _ = _moments(sums)
+    below = xx + yy + (x - y) ** 2
+    return _ratio(2 * xy, np.where(xx + yy > _SMALL, below, 0.0))
+
+
+def pearson_of(sums: Sums) -> PerTarget:
+    """Correlation of each dimension; NaN where truth or prediction does not vary."""
+    _, _, xx, yy, xy, _ = _moments(sums)
+    return _ratio(xy, np.sqrt(np.where((xx > _SMALL) & (yy > _SMALL), xx * yy, 0.0)))
+
+
+def mse_of(sums: Sums) -> PerTarget:
+    """Mean squared error of each dimension."""
+    x, y, xx, yy, xy, _ = _moments(sums)
+    return np.maximum(xx + yy - 2 * xy + (x - y) ** 2, 0.0)
+
+
+def mae_of(sums: Sums) -> PerTarget:
+    """Mean absolute error of each dimension."""
+    return _moments(sums)[5]
+
+
+#: Variances below this are those of one value in floating point.
+_SMALL = 1e-12
+
+
+def _moments(sums: Sums) -> list[PerTarget]:
+    """Means and centred second moments of truth x and prediction y, and the mean of their gap."""
+    rows = sums[..., 0]
+    x, y, xx, yy, xy, gap = (_ratio(sums[..., k], rows) for k in range(1, 7))
+    return [x, y, xx - x * x, yy - y * y, xy - x * y, gap]
+
+
+VALUES: Mapping[str, Measure] = MappingProxyType(
+    {
+        "ccc": Measure("CCC", lambda s: ccc_of(s).mean(axis=-1), -1.0, share=False),
+        "pearson": Measure("Pearson", lambda s: pearson_of(s).mean(axis=-1), -1.0, share=False),
+        "mse": Measure("MSE", lambda s: mse_of(s).mean(axis=-1), 0.0, np.inf, False, True),
+        "mae": Measure("MAE", lambda s: mae_of(s).mean(axis=-1), 0.0, np.inf, False, True),
+    }
+)
+
+
+def _accuracy2(table: Float[np.ndarray, "*axes sums"]) -> Values:
+    return _ratio(table[..., 0] + table[..., 3], table[..., :4].sum(axis=-1))
+
+
+def _f1_2(table: Float[np.ndarray, "*axes sums"]) -> Values:
+    """F1 of both classes by their support."""
+    (no, alarm, miss, yes) = (table[..., k] for k in range(4))
+    errors = alarm + miss
+    scores = [np.nan_to_num(_ratio(2 * hits, 2 * hits + errors)) for hits in (no, yes)]
+    rows = [no + alarm, miss + yes]
+    return _ratio(scores[0] * rows[0] + scores[1] * rows[1], rows[0] + rows[1])
+
+
+def _first(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """The same of the one dimension that a sentiment is."""
+    return lambda sums: of(sums[..., :1, :]).mean(axis=-1)
+
+
+#: As MMSA computes them (github.com/thuiar/MMSA, ``metricsTop.py``): from 0 on against below, and
+#: positive against negative without neutral rows, F1 by support; seven classes by rounding.
+OF_SENTIMENT: Mapping[str, Measure] = MappingProxyType(
+    {
+        "ccc": Measure("CCC", _first(ccc_of), -1.0, share=False),
+        "pearson": Measure("Corr", _first(pearson_of), -1.0, share=False),
+        "mse": Measure("MSE", _first(mse_of), 0.0, np.inf, False, True),
+        "mae": Measure("MAE", _first(mae_of), 0.0, np.inf, False, True),
+        "acc2_has0": Measure("Acc-2 (neg/non-neg)", lambda s: _accuracy2(s[..., 1, :])),
+        "f1_has0": Measure("F1 (neg/non-neg)", lambda s: _f1_2(s[..., 1, :])),
+        "acc2_non0": Measure("Acc-2 (neg/pos)", lambda s: _accuracy2(s[..., 2, :])),
+        "f1_non0": Measure("F1 (neg/pos)", lambda s: _f1_2(s[..., 2, :])),
+        "acc7": Measure("Acc-7", lambda s: _ratio(s[..., 3, 0], s[..., 3, 1])),
+    }
+)
+
+
+def measures_of(task: Task, targets: Sequence[str]) -> Mapping[str, Measure]:
+    """The metrics that a task has besides those of confusion counts, the first being primary."""
+    if task == "regression":
+        return OF_SENTIMENT if tuple(targets) == SENTIMENT else VALUES
+    return {"multi-label": LABELS, "distribution": SHARES}.get(task, {})
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(below > 0, above / below, np.nan)
