@@ -49,7 +49,7 @@ def test_the_commands_of_the_readme_exist(name):
 def test_the_options_of_the_readme_exist():
     text = "".join(
         CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
-        for command in ("compare", "interview")
+        for command in ("compare", "ablate", "interview")
     )
     for option in re.findall(r"`(--[a-z]+)`", README):
         assert option in text

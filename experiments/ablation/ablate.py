@@ -9,9 +9,9 @@ from typing import Any
 
 from encoders.extraction import Failure, Progress
 from experiments.ablation.cells import Cell, Noise, NoiseIn
-from experiments.ablation.common import Common, check_ready, common_rows
 from experiments.ablation.grid import Grid, Over, make_grid
 from experiments.ablation.scores import CellRows, read_cell
+from experiments.ablation.shared_rows import Common, check_ready, common_rows
 from experiments.ablation.subsets import most_speakers
 from experiments.ablation.varied import Varied
 from experiments.comparing.comparison import Notify, check_writable, compare, load_corpus

@@ -107,7 +107,6 @@ def _no_claim(
 
 def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     """What must be known beside the numbers."""
-    factors = " and ".join(plain(factor.told) for factor in found.grid.factors)
     lines = []
     tested = sum(not row.same for row in compared)
     if tested:
@@ -117,7 +116,10 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
         )
     same = list(dict.fromkeys(arm_name(row.arm) for row in compared if row.same))
     if same:
-        lines.append(f"{', '.join(same)} said the same in some cells, which {factors} cannot reach")
+        lines.append(
+            f"{', '.join(same)}: the very predictions of the reference in some cells; what is "
+            "changed there does not reach it, and no test is made"
+        )
     lines.append(
         "the highest cell is no choice of a model: it would be picked by its own test scores"
     )

@@ -22,7 +22,7 @@ from experiments.comparing.plan import make_folds
 from experiments.comparing.published import find_published
 from experiments.comparing.rows import labelled
 from experiments.comparing.words import find_words
-from experiments.config import Study
+from experiments.config import ConfigError, Study
 from fusion.splitting.splits import rows_of
 
 
@@ -54,6 +54,11 @@ def check_ready(study: Study) -> tuple[Utterance, ...]:
         CorpusError, ConfigError, SplitError, MissingWeightsError: as a comparison.
     """
     corpus = load_corpus(study)
+    if corpus.task != "single-label":
+        raise ConfigError(
+            f"{corpus.name}: {corpus.task} targets; this version ablates single-label "
+            "classification only: serfusion compare with one study for each value instead"
+        )
     protocol = study.folds or corpus.folds
     rows = rows_of(labelled(corpus), protocol)
     arms, _ = check_sequences(study, chosen_arms(study))
