@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -184,7 +185,7 @@ def _short(name: str, study: Study) -> Factor:
             f"--over {name}: --audio {study.audio} has no {name}; it has {', '.join(options)}, "
             "each of which is a factor, as in --over audio@" + (options or ("pooling",))[0]
         )
-    return _option(name, "audio", found[0], study)
+    return replace(_option(name, "audio", found[0], study), told=f"audio {name}")
 
 
 # ---------------------------------------------------------------- budget and heads

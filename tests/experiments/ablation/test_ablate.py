@@ -325,5 +325,6 @@ def test_what_is_missing_is_missing_in_noise_too(tmp_path, text_checkpoint):
     over = [Over("missing", "0,0.5"), Over("noise", "white:0")]
     found = ablate(study, over, out=tmp_path / "run", jobs=1)
     scores = {one.cell.title: [r.scores for r in one.arms["text"]] for one in found.rows}
-    assert scores["0.5, clean"] == scores["0.5, white:0"]
-    assert scores["0, clean"] != scores["0.5, clean"]
+    lost = "missing 0.5, noise "
+    assert scores[f"{lost}clean"] == scores[f"{lost}white:0"]
+    assert scores["missing 0, noise clean"] != scores[f"{lost}clean"]
