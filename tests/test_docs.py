@@ -50,7 +50,7 @@ def test_the_commands_of_the_readme_exist(name):
 def test_the_options_of_the_readme_exist():
     text = "".join(
         CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).output
-        for command in ("compare", "interview", "verify", "report", "models push")
+        for command in ("compare", "ablate", "interview", "verify", "report", "models push")
     )
     for option in re.findall(r"`(--[a-z]+)`", README):
         assert option in text

@@ -74,8 +74,10 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """Its values, as a table says them."""
-        return ", ".join(self.values.values())
+        """Its value; with their factors where it has several."""
+        if len(self.values) == 1:
+            return next(iter(self.values.values()))
+        return ", ".join(f"{name} {value}" for name, value in self.values.items())
 
     @property
     def folder(self) -> str:
@@ -84,14 +86,6 @@ class Cell:
         content = json.dumps(dict(self.values), sort_keys=True)
         mark = hashlib.sha256(content.encode()).hexdigest()[:8]
         return f"{words[:LETTERS].strip('._-') or 'cell'}-{mark}"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A value of a factor: how it is called, and the draft that it makes of another one."""
-
-    value: str
-    draft: Draft
 
 
 def crossed(levels: Sequence[Mapping[str, int]]) -> Iterator[tuple[int, ...]]:

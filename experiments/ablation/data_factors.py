@@ -47,7 +47,7 @@ def missing_factor() -> Factor:
     """Transcripts that are taken away."""
     return Factor(
         name="missing",
-        told="share of transcripts taken away",
+        told="the share of missing transcripts",
         apply=settings.set_missing,
         own="0",
         anchored=True,

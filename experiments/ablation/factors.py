@@ -2,10 +2,12 @@
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
 from encoders.names import parse_modality
+from encoders.options import MODALITY_OPTIONS, SYNONYMS
 from encoders.specs import Kind
 from experiments.ablation import settings
 from experiments.ablation.cells import Changes, Draft, NoiseIn
@@ -91,7 +93,7 @@ def _heads(study: Study) -> Factor:
     sequences = () if flat else ("attention",)
     return Factor(
         name="head",
-        told="head of the fused arm",
+        told="fused head",
         apply=settings.set_arm,
         values=("concat", "late", "gated", "lowrank", *sequences),
         alone=True,
@@ -112,14 +114,16 @@ def _encoder(kind: Kind, study: Study) -> Factor:
     )
 
 
-def _option(name: str, kind: Kind, key: str, study: Study, told: str = "") -> Factor:
+def _option(name: str, kind: Kind, key: str, study: Study) -> Factor:
     typed = study.audio if kind == "audio" else study.text
     check_has_options(typed, kind, name)
+    if key == "layer" and not typed.startswith(FINETUNED):
+        _check_layers(typed, kind, name)
     own = option_value(typed, kind, key) if _has(typed, kind, key) else None
     tidy = partial(_tidy_option, typed, kind, key)
     return Factor(
         name=name,
-        told=told or f"{key} of the {kind} encoder",
+        told=f"{kind} {key}",
         apply=lambda draft, value: settings.set_option(draft, kind, key, value),
         own=own,
         values=_option_values(typed, kind, key),
@@ -130,12 +134,20 @@ def _option(name: str, kind: Kind, key: str, study: Study, told: str = "") -> Fa
     )  # fmt: skip
 
 
+def _check_layers(typed: str, kind: Kind, name: str) -> None:
+    if layer_count(parse_modality(typed, kind)) == 1:
+        raise ConfigError(
+            f"--over {name}: --{kind} {typed} keeps one layer; name an encoder with several, such "
+            "as wav2vec2-base"
+        )
+
+
 def _has(typed: str, kind: Kind, key: str) -> bool:
     """Whether an encoder has an option; trained ones have more than can be told beforehand."""
     if typed.startswith(FINETUNED):
         return True
     spec = parse_modality(typed, kind).encoder
-    return key in ("layer", "pooling") or key in spec.options or key == "weights"
+    return key in {*MODALITY_OPTIONS, *(SYNONYMS.get(name, name) for name in spec.options)}
 
 
 def _tidy_option(typed: str, kind: Kind, key: str, value: str) -> str:
@@ -163,7 +175,7 @@ def _option_values(typed: str, kind: Kind, key: str) -> tuple[str, ...]:
 def _short(name: str, study: Study) -> Factor:
     """Layer and pooling of the audio encoder; its window and hop, in whichever unit it has them."""
     if name in ("layer", "pooling"):
-        return _option(name, "audio", name, study, f"{name} of the audio encoder")
+        return _option(name, "audio", name, study)
     check_has_options(study.audio, "audio", name)
     typed = study.audio.removeprefix(FINETUNED)
     options = parse_modality(typed.partition("@")[0], "audio").encoder.options
@@ -173,7 +185,7 @@ def _short(name: str, study: Study) -> Factor:
             f"--over {name}: --audio {study.audio} has no {name}; it has {', '.join(options)}, "
             "each of which is a factor, as in --over audio@" + (options or ("pooling",))[0]
         )
-    return _option(name, "audio", found[0], study, f"{name} of the audio encoder")
+    return replace(_option(name, "audio", found[0], study), told=f"audio {name}")
 
 
 # ---------------------------------------------------------------- budget and heads
@@ -197,7 +209,7 @@ def _hyperparameter(name: str, key: str, study: Study) -> Factor:
     fixed = dict(one.partition("=")[::2] for one in study.head or ())
     return Factor(
         name=name,
-        told=f"{key} of heads",
+        told=f"heads' {key}",
         apply=lambda draft, value: settings.set_head(draft, key, value),
         own=fixed.get(key),
         ordered=key != "loss",

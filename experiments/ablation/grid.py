@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from encoders.names import parse_modality
+from encoders.specs import Kind
 from experiments.ablation.cells import Cell, Changes, Draft, NoiseIn, crossed
 from experiments.ablation.data_factors import expanded
-from experiments.ablation.encoder_options import option_value
+from experiments.ablation.encoder_options import layer_count
 from experiments.ablation.factor import Factor
 from experiments.ablation.factors import find_factor
 from experiments.comparing.comparison import chosen_arms
@@ -13,6 +15,7 @@ from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders
 from experiments.config import ConfigError, OptionError, Study
 from fusion.arms import PUBLISHED
+from fusion.escaping import counted
 
 #: Factors of one ablation: a table and a figure show no more.
 MOST_FACTORS = 2
@@ -134,8 +137,8 @@ def _values(factor: Factor, typed: str | None, own: str | None, most: int) -> tu
         tidy = [*tidy, own] if factor.name == "speakers" else [own, *tidy]
     if len(tidy) < 2:
         raise OptionError(
-            f"--over {factor.name}: {len(tidy)} values; give two or more, as in --values "
-            "'ONE,OTHER' (';' between values that hold commas)"
+            f"--over {factor.name}: {counted(len(tidy), 'value')}; give two or more, as in "
+            "--values 'ONE,OTHER' (';' between values that hold commas)"
         )
     return tuple(tidy)
 
@@ -177,8 +180,7 @@ def check_possible(cell: Cell) -> None:
     published = [arm for arm in arms if arm.startswith(PUBLISHED)]
     for kind, typed in typed_encoders(study):
         if not is_finetuned(typed) and not typed.startswith(FEATURES):
-            # A layer or a pooling that there is not, before hours of work.
-            option_value(typed, kind, "pooling")
+            _check_layer(typed, kind)
     if changes.noise is not None:
         _check_noise(study, trained, published)
     if "transcript" in cell.values:
@@ -192,6 +194,16 @@ def check_possible(cell: Cell) -> None:
         )
     if "time_pool" in cell.values:
         _check_time_pool(study, arms)
+
+
+def _check_layer(typed: str, kind: Kind) -> None:
+    """A layer or a pooling that there is not is told before hours of work."""
+    modality = parse_modality(typed, kind)
+    count = layer_count(modality)
+    if count is not None and modality.layer != "mix" and not -count <= modality.layer < count:
+        raise ConfigError(
+            f"--{kind} {typed}: there are {counted(count, 'layer')}, 0 to {count - 1}"
+        )
 
 
 def _check_noise(study: Study, trained: Sequence[str], published: Sequence[str]) -> None:

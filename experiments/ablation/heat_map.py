@@ -13,6 +13,8 @@ from fusion.escaping import plain
 
 #: Letters of a value, of a column's one, and the side of a square.
 LONGEST, ACROSS, SIDE = 22, 16, 88
+#: Up to so many letters the names of columns are not turned.
+SHORT = 9
 #: Room above a map for its name and those of its columns.
 TOP = 92
 
@@ -32,7 +34,7 @@ def draw_map(found: Ablation, told: Told) -> str:
     reach = (min(values, default=0.0), max(values, default=1.0))
     for number, arm in enumerate(maps):
         own = {tuple(o.cell.values.values()): o for o in told.summaries if arm in (None, o.arm)}
-        name = "UAR, %" if arm is None else f"{arm_name(arm)}: UAR, %"
+        name = "UAR, %" if arm is None or len(maps) == 1 else f"{arm_name(arm)}: UAR, %"
         _map(root, found, own, name, (left, TOP + number * height), reach)
     return tostring(root, encoding="unicode")
 
@@ -52,9 +54,12 @@ def _map(
     head.set("font-weight", "600")
     write(root, (4, top - 48), f"{one} down, {other} across", anchor="start", size=12)
     for number, value in enumerate(columns):
-        x = left + (number + 0.5) * size
-        words = write(root, (x - 20, top - 8), short(plain(value), ACROSS), anchor="start", size=12)
-        words.set("transform", f"rotate(-20 {x - 20:g} {top - 8:g})")
+        turned = max(map(len, columns)) > SHORT
+        x = left + (number + 0.5) * size - 20 * turned
+        anchor = "start" if turned else "middle"
+        words = write(root, (x, top - 8), short(plain(value), ACROSS), anchor=anchor, size=12.5)
+        if turned:
+            words.set("transform", f"rotate(-20 {x:g} {top - 8:g})")
         SubElement(words, "title").text = plain(value)
     for row, value in enumerate(rows):
         y = top + (row + 0.5) * size + 4

@@ -1,11 +1,13 @@
 """Every number of an ablation, computed from the predictions that its cells left on disk."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from experiments.ablation.cells import Cell
 from experiments.reporting.caveats import BEST
@@ -19,13 +21,35 @@ METRICS = ("uar", "accuracy", "macro_f1")
 
 
 @dataclass(frozen=True, slots=True)
+class ArmCounts:
+    """Test predictions of one arm as counts, ``[folds, speakers, seeds, targets, targets]``.
+
+    ``places`` is the hash of which rows of which folds were scored, ``said`` that of what was said
+    of them: of predictions in the thousands nothing else is kept.
+    """
+
+    folds: tuple[str, ...]
+    speakers: tuple[str, ...]
+    seeds: tuple[int, ...]
+    counts: Float[np.ndarray, "folds speakers seeds targets targets"]
+    utterances: int
+    places: str
+    said: str
+
+    @property
+    def pooled(self) -> Float[np.ndarray, "speakers seeds targets targets"]:
+        """Counts of all folds."""
+        return np.asarray(self.counts.sum(axis=0))
+
+
+@dataclass(frozen=True, slots=True)
 class CellRows:
     """Test predictions of one cell, of the arms that it is about, and their file's hash."""
 
     cell: Cell
     run: str
     sha256: str
-    arms: Mapping[str, tuple[Prediction, ...]]
+    arms: Mapping[str, ArmCounts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,50 +113,68 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
     for row in utterance_rows(rows):
         if own is None or row.arm == own:
             found.setdefault(row.arm, []).append(row)
-    arms = {arm: tuple(kept) for arm, kept in found.items()}
-    return CellRows(cell, rows[0].run, predictions.digest(predictions.read(path)), arms)
+    with path.open("rb") as handle:
+        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    return CellRows(cell, rows[0].run, sha256, {arm: arm_counts(own) for arm, own in found.items()})
+
+
+def arm_counts(rows: Sequence[Prediction]) -> ArmCounts:
+    """Test predictions of one arm, counted."""
+    folds = tuple(dict.fromkeys(row.outer_fold for row in rows))
+    speakers = tuple(sorted({row.speaker for row in rows}))
+    seeds = tuple(sorted({row.seed for row in rows}))
+    by_fold: dict[str, list[Prediction]] = {fold: [] for fold in folds}
+    for row in rows:
+        by_fold[row.outer_fold].append(row)
+    lines = sorted((r.utterance, r.outer_fold, r.seed, r.scores) for r in rows)
+    return ArmCounts(
+        folds=folds,
+        speakers=speakers,
+        seeds=seeds,
+        counts=np.stack([counts_by_speaker(own, speakers, seeds) for own in by_fold.values()]),
+        utterances=len({row.utterance for row in rows}),
+        places=hashlib.sha256(repr([line[:3] for line in lines]).encode()).hexdigest(),
+        said=hashlib.sha256(repr(lines).encode()).hexdigest(),
+    )
 
 
 def tidy_rows(found: Sequence[CellRows]) -> Iterator[TidyRow]:
     """One row per cell, arm, fold and seed, in that order."""
     for one in found:
-        for arm, rows in one.arms.items():
-            for fold in dict.fromkeys(row.outer_fold for row in rows):
-                for seed in sorted({row.seed for row in rows}):
-                    own = [r for r in rows if r.outer_fold == fold and r.seed == seed]
-                    yield _tidy(one.cell, arm, fold, seed, own)
+        for arm, own in one.arms.items():
+            for fold, by_speaker in zip(own.folds, own.counts, strict=True):
+                for seed, counts in zip(own.seeds, by_speaker.sum(axis=0), strict=True):
+                    yield _tidy(one.cell, arm, fold, seed, counts)
 
 
-def _tidy(cell: Cell, arm: str, fold: str, seed: int, rows: Sequence[Prediction]) -> TidyRow:
-    speakers = sorted({row.speaker for row in rows})
-    counts = counts_by_speaker(rows, speakers, [seed]).sum(axis=(0, 1))
+def _tidy(
+    cell: Cell, arm: str, fold: str, seed: int, counts: Float[np.ndarray, "targets targets"]
+) -> TidyRow:
     found = {name: float(metrics.METRICS[name](counts)) for name in METRICS}
     values = {name: None if np.isnan(value) else value for name, value in found.items()}
     lacking = int((counts.sum(axis=1) == 0).sum())
     why = f"{lacking} of {len(counts)} classes have no test utterance" if lacking else ""
-    return TidyRow(cell.values, arm, fold, seed, **values, n=len(rows), why=why)
+    return TidyRow(cell.values, arm, fold, seed, **values, n=int(counts.sum()), why=why)
 
 
 def summaries(found: Sequence[CellRows]) -> list[Summary]:
     """Every arm of every cell."""
-    return [_summary(one.cell, arm, rows) for one in found for arm, rows in one.arms.items()]
+    return [_summary(one.cell, arm, own) for one in found for arm, own in one.arms.items()]
 
 
-def _summary(cell: Cell, arm: str, rows: Sequence[Prediction]) -> Summary:
-    speakers = sorted({row.speaker for row in rows})
-    seeds = sorted({row.seed for row in rows})
-    counts = counts_by_speaker(rows, speakers, seeds)
+def _summary(cell: Cell, arm: str, own: ArmCounts) -> Summary:
+    counts = own.pooled
     by_seed = metrics.uar(counts.sum(axis=0))
     return Summary(
         cell=cell,
         arm=arm,
-        n=len({row.utterance for row in rows}),
-        speakers=len(speakers),
+        n=own.utterances,
+        speakers=len(own.speakers),
         classes=counts.shape[-1],
         uar=interval(counts, metrics.uar),
         accuracy=interval(counts, metrics.accuracy),
         macro_f1=interval(counts, metrics.macro_f1),
-        seed_spread=float(by_seed.std(ddof=1)) if len(seeds) > 1 else None,
+        seed_spread=float(by_seed.std(ddof=1)) if len(own.seeds) > 1 else None,
     )
 
 
@@ -169,15 +211,9 @@ class _Pair(NamedTuple):
     same: bool
 
 
-def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> _Pair:
-    scores = [
-        {(r.utterance, r.outer_fold, r.seed): r.scores for r in rows} for rows in (one, other)
-    ]
-    assert scores[0].keys() == scores[1].keys(), "cells have the same rows, folds and seeds"
-    if scores[0] == scores[1]:
+def _difference(one: ArmCounts, other: ArmCounts) -> _Pair:
+    assert one.places == other.places, "cells have the same rows, folds and seeds"
+    if one.said == other.said:
         same = Interval(0.0, None, None, "the same predictions: the factor does not reach this arm")
         return _Pair(Difference(same, None, None), None, True)
-    speakers = sorted({row.speaker for row in other})
-    seeds = sorted({row.seed for row in other})
-    both = [counts_by_speaker(rows, speakers, seeds) for rows in (one, other)]
-    return _Pair(paired_difference(both[0], both[1], "uar"), None, False)
+    return _Pair(paired_difference(one.pooled, other.pooled, "uar"), None, False)

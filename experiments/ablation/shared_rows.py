@@ -56,8 +56,8 @@ def check_ready(study: Study) -> tuple[Utterance, ...]:
     corpus = load_corpus(study)
     if corpus.task != "single-label":
         raise ConfigError(
-            f"{corpus.name}: an ablation compares classifiers of one class per utterance, and "
-            f"these targets are {corpus.task}; run serfusion compare once per setting"
+            f"{corpus.name}: {corpus.task} targets; this version ablates single-label "
+            "classification only: serfusion compare with one study for each value instead"
         )
     protocol = study.folds or corpus.folds
     rows = rows_of(labelled(corpus), protocol)

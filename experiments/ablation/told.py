@@ -75,10 +75,13 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
         return _nothing_shown(factors, start, compared)
     largest = sorted(shown, key=lambda row: -abs(row.found.interval.value or 0.0))
     count, all_of = len(shown), len(compared)
-    told = f"all {all_of}" if count == all_of > 1 else f"{count} of {all_of}"
+    if all_of == 1:
+        told = "the difference"
+    else:
+        told = f"{f'all {all_of}' if count == all_of else f'{count} of {all_of}'} differences"
     head = (
-        f"Over {factors}, {told} {'difference' if all_of == 1 else 'differences'} from the "
-        f"reference ({_named(start, whole)}) {'was' if count == 1 else 'were'} shown"
+        f"Over {factors}, {told} from the reference ({_named(start, whole)}) "
+        f"{'was' if count == 1 else 'were'} shown"
     )
     if count <= NAMED:
         return f"{head}: {' and '.join(map(_line, largest))}."
@@ -107,7 +110,6 @@ def _no_claim(
 
 def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     """What must be known beside the numbers."""
-    factors = " and ".join(plain(factor.told) for factor in found.grid.factors)
     lines = []
     tested = sum(not row.same for row in compared)
     if tested:
@@ -117,7 +119,10 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
         )
     same = list(dict.fromkeys(arm_name(row.arm) for row in compared if row.same))
     if same:
-        lines.append(f"{', '.join(same)} said the same in some cells, which {factors} cannot reach")
+        lines.append(
+            f"{', '.join(same)}: the very predictions of the reference in some cells; what is "
+            "changed there does not reach it, and no test is made"
+        )
     lines.append(
         "the highest cell is no choice of a model: it would be picked by its own test scores"
     )
@@ -176,11 +181,17 @@ def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> s
     row = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
     power = [r.found.detectable for r in compared if r.found.detectable is not None]
     size = f"; one test alone could have shown {percent(min(power))} points" if power else ""
+    value = signed(row.found.interval.value)
+    evidence = f"95 % {span(as_mapping(row))}, {p_text(row.p_holm, 'Holm')}"
+    if len(compared) == 1:
+        return (
+            f"Over {factors}, the difference from the reference ({plain(start.title)}) was not "
+            f"shown: {name_of(row)}, {value} points UAR ({evidence}){size}."
+        )
     return (
-        f"Over {factors}, none of {counted(len(compared), 'difference')} from the reference "
-        f"({plain(start.title)}) was shown: the largest, {name_of(row)}, is "
-        f"{signed(row.found.interval.value)} points UAR (95 % {span(as_mapping(row))}, "
-        f"{p_text(row.p_holm, 'Holm')}){size}."
+        f"Over {factors}, none of {len(compared)} differences from the reference "
+        f"({plain(start.title)}) was shown: the largest, {name_of(row)}, is {value} points UAR "
+        f"({evidence}){size}."
     )
 
 

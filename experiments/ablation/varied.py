@@ -110,6 +110,8 @@ class Varied(Variation):
         asked = plan if self._heard is None else scored_on(plan, self._heard)
         place = place_of(asked, self._root, count, keep_heads=self.keeps_heads)
         self.fits = counted_once(fit_all(asked, work, jobs, progress, place), count)
+        # Cells are remembered until the end; recordings need not be.
+        self._heard = None
         return self.fits
 
     def facts(self, facts: RunFacts, fits: Fits) -> RunFacts:

@@ -15,7 +15,13 @@ from rich.console import Console
 from experiments.ablation.ablate import Ablation, ablate, cells_folder
 from experiments.ablation.grid import Over
 from experiments.ablation.printed import print_ablation
-from experiments.ablation.scores import differences, read_cell, summaries, tidy_rows
+from experiments.ablation.scores import (
+    arm_counts,
+    differences,
+    read_cell,
+    summaries,
+    tidy_rows,
+)
 from experiments.ablation.told import told_of
 from experiments.config import ConfigError
 from experiments.reporting.report import rebuild
@@ -58,9 +64,9 @@ def test_an_ablation_leaves_its_files_and_a_run_for_each_cell(modality):
 
 def test_rows_that_not_every_cell_has_leave_all_of_them(modality):
     assert modality.left_out == 4
-    names = [{row.utterance for rows in one.arms.values() for row in rows} for one in modality.rows]
-    assert len(names[0]) == 32
-    assert names[0] == names[1] == names[2]
+    counts = [own for one in modality.rows for own in one.arms.values()]
+    assert [own.utterances for own in counts] == [32, 32, 32]
+    assert len({own.places for own in counts}) == 1
     assert "4 utterances that not every cell has" in (modality.folder / "table.md").read_text()
 
 
@@ -160,8 +166,7 @@ def test_a_learning_curve_keeps_its_test_rows(tmp_path):
     found = ran(features_study(tmp_path, arms=("audio",)), "speakers", "1", out=tmp_path / "run")
     assert [cell.title for cell in found.grid.cells] == ["1", "all"]
     assert found.grid.reference.title == "all"
-    places = [{(r.utterance, r.outer_fold) for r in one.arms["audio"]} for one in found.rows]
-    assert places[0] == places[1]
+    assert len({one.arms["audio"].places for one in found.rows}) == 1
 
 
 def test_missing_transcripts_leave_every_row_in(tmp_path):
@@ -199,9 +204,10 @@ def test_a_fault_of_the_last_cell_stops_all_before_work_starts(tmp_path):
 
 def test_a_fold_without_a_class_has_no_uar_and_says_why(modality):
     one = modality.rows[0]
-    arm, rows = next(iter(one.arms.items()))
-    cut = tuple(row for row in rows if row.target[0] == 0 or row.outer_fold != "0")
-    found = next(iter(tidy_rows([replace(one, arms={arm: cut})])))
+    path = cells_folder(modality.folder) / one.cell.folder / "predictions.jsonl"
+    rows = [row for row in predictions.read(path) if row.split == "test" and row.arm == "concat"]
+    cut = arm_counts([row for row in rows if row.target[0] == 0 or row.outer_fold != "0"])
+    found = next(iter(tidy_rows([replace(one, arms={"concat": cut})])))
     assert found.uar is None
     assert found.why == "1 of 3 classes have no test utterance"
 
@@ -324,6 +330,7 @@ def test_what_is_missing_is_missing_in_noise_too(tmp_path, text_checkpoint):
     )
     over = [Over("missing", "0,0.5"), Over("noise", "white:0")]
     found = ablate(study, over, out=tmp_path / "run", jobs=1)
-    scores = {one.cell.title: [r.scores for r in one.arms["text"]] for one in found.rows}
-    assert scores["0.5, clean"] == scores["0.5, white:0"]
-    assert scores["0, clean"] != scores["0.5, clean"]
+    scores = {one.cell.title: one.arms["text"].said for one in found.rows}
+    lost = "missing 0.5, noise "
+    assert scores[f"{lost}clean"] == scores[f"{lost}white:0"]
+    assert scores["missing 0, noise clean"] != scores[f"{lost}clean"]

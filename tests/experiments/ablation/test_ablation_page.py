@@ -17,7 +17,7 @@ from experiments.ablation.drawing import draw
 from experiments.ablation.grid import Over, make_grid
 from experiments.ablation.page import command, page
 from experiments.ablation.printed import latex, markdown
-from experiments.ablation.scores import CellRows
+from experiments.ablation.scores import CellRows, arm_counts
 from experiments.ablation.told import told_of
 from experiments.ablation.written import write_ablation
 from experiments.config import Study
@@ -55,7 +55,8 @@ def made(
         dev = [replace(row, split="dev", inner_fold=0) for row in own]
         found = summarise(with_best([*own, *dev]), make_facts(names, ("calm", "cross")))
         found["facts"]["cell"] = {"training_speakers": [4, 5]}
-        runs.append(CellRows(cell, "abc123", "f" * 64, arms))
+        counted = {name: arm_counts(rows) for name, rows in arms.items()}
+        runs.append(CellRows(cell, "abc123", "f" * 64, counted))
         facts[cell.folder] = found
     return Ablation(
         folder=folder,
@@ -193,3 +194,8 @@ def test_latex_has_as_many_cells_in_every_row(tmp_path):
     body = [line for line in latex(found, told_of(found)).split("\n") if line.endswith(r"\\")]
     assert len({line.replace(r"\&", "").count("&") for line in body}) == 1
     assert r"a\_b" in "".join(body)
+
+
+def test_recognised_words_that_noise_does_not_reach_are_told(tmp_path):
+    told = told_of(made([Over("noise", "white:10")], tmp_path))
+    assert any("stay as they are" in line for line in told.notes)

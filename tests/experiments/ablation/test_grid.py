@@ -122,6 +122,9 @@ def test_what_makes_no_grid_is_a_fault_of_the_options(factor, values, words):
         ("window", "1,2", {"audio": "features:a.npz"}, "has no options"),
         ("modality", "audio,video", {}, "no such arm"),
         ("head@colour", "red,blue", {}, "heads have no colour"),
+        ("layer", "0,1", {}, "keeps one layer"),
+        ("layer", "0,13", {"audio": "wav2vec2-base"}, "13 layers, 0 to 12"),
+        ("audio@weights", "x,y", {}, "unknown option 'weights'"),
         ("time_pool", "2,4", {"arms": ("audio",)}, "no arm reads frames"),
     ],
 )
@@ -156,6 +159,8 @@ def test_options_of_encoders_are_set_and_read():
 
 
 def test_every_name_in_the_help_is_a_factor():
+    study = Study(audio="wav2vec2-base", text="minilm", corpus="demo")
     for name in NAMES:
         key = name.replace("KEY", "loss" if name.startswith("head") else "pooling")
-        assert find_factor(key, STUDY, "test").told
+        own = study if key == "layer" else STUDY
+        assert find_factor(key, own, "test").told
