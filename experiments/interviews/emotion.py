@@ -48,8 +48,8 @@ class Classifier:
             )
         if model.task not in ("single-label", "distribution"):
             raise ValueError(
-                f"the model was trained on {model.task} targets: expected one of classes, because a "
-                "timeline names one class per segment; FusionModel(...).predict gives the rest"
+                f"the model was trained on {model.task} targets: expected one of classes, as a "
+                "timeline names one class per segment; its predict() gives what it says"
             )
         self.model = model
         self._shared: dict[str, list[SharedModel]] = {"audio": [], "text": []}
