@@ -34,7 +34,8 @@ class Classifier:
     """A model with its encoders, loaded when first needed; what it computed is kept in a store.
 
     Raises:
-        ValueError: the model reads precomputed features, or nothing of a recording's sound.
+        ValueError: the model reads precomputed features, or nothing of a recording's sound, or
+            does not name classes.
     """
 
     def __init__(self, model: FusionModel, store: EmbeddingStore, device: str = "cpu") -> None:
@@ -44,6 +45,11 @@ class Classifier:
             )
             raise ValueError(
                 f"the model reads {reads}: expected one that hears audio, trained with --audio"
+            )
+        if model.task not in ("single-label", "distribution"):
+            raise ValueError(
+                f"the model was trained on {model.task} targets: expected one of classes, as a "
+                "timeline names one class per segment; its predict() gives what it says"
             )
         self.model = model
         self._shared: dict[str, list[SharedModel]] = {"audio": [], "text": []}

@@ -105,8 +105,9 @@ def _few_speakers(results: Mapping[str, Any]) -> list[str]:
     speakers = results["rows"]["speakers"]
     if least is None or speakers < CLAIM_FROM or least >= CLAIM_FROM:
         return []
+    some = "" if results.get("task") == "regression" else " of some class"
     return [
-        f"a few speakers have most of the rows of some class: these {speakers} weigh like "
+        f"a few speakers have most of the rows{some}: these {speakers} weigh like "
         f"{least:.1f} equal ones, and intervals are as wide as for so few"
     ]
 

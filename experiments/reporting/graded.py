@@ -6,6 +6,7 @@ from typing import Any
 from encoders.utterance import Task
 from experiments.reporting import answers
 from experiments.reporting.pairs import differences
+from fusion.jackknife import effective_of
 from fusion.measures import Measure, measures_of
 from fusion.predictions import Prediction
 from fusion.statistics import Difference, paired_tallies
@@ -33,6 +34,7 @@ def graded(
     arms = {
         arm: {
             **answers.values_of(one, found),
+            "effective": float(effective_of(one.tally.support)),
             rows_of_table: answers.per_target(one, task, targets),
             "folds": answers.folds_of(
                 one, targets, found, folds, {fit["fold"]: fit for fit in fits.get(arm, ())}

@@ -95,6 +95,10 @@ class Certificate:
             )
 
 
+#: Why words are not tested for telling labels of a set, or values.
+NO_CLASS = "utterances have no single class that words could tell"
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """A test before it is answered: what belongs together, and which rows it can look at."""
@@ -119,7 +123,7 @@ def certify(
         _answer(question, overlap, rows, evidence)
         for question, overlap in zip(questions, found, strict=True)
     ]
-    words = (_telltale_words(evidence), _constancy(probe))
+    words = (_telltale_words(evidence), _constancy(evidence, probe))
     return Certificate(protocol, leaky, len(folds), (*tests, *words))
 
 
@@ -196,7 +200,8 @@ def _telltale_words(evidence: Evidence) -> LeakTest:
     speakers = {u.id: u.speaker or "" for u in evidence.utterances}
     ids = [one for one in evidence.words if one in evidence.labels]
     if not ids:
-        return LeakTest(name, "untested", note="there are no transcripts")
+        why = NO_CLASS if evidence.words and not evidence.labels else "there are no transcripts"
+        return LeakTest(name, "untested", note=why)
     found = telltales(evidence.words, evidence.labels, speakers)
     if not found:
         return LeakTest(name, "clean", 0, len(ids))
@@ -207,11 +212,14 @@ def _telltale_words(evidence: Evidence) -> LeakTest:
     return LeakTest(name, "warning", rows, len(ids), tuple(told), note)
 
 
-def _constancy(probe: TextProbe | None) -> LeakTest:
+def _constancy(evidence: Evidence, probe: TextProbe | None) -> LeakTest:
     """Gold transcripts only: recognised words of a fixed sentence may carry the voice."""
     name = "sentence alone tells the label"
     if probe is None or probe.uar is None or probe.p is None or probe.null_high is None:
-        why = "there are no gold transcripts" if probe is None else "few sentences come twice"
+        why = "few sentences come twice"
+        if probe is None:
+            classless = evidence.gold and not evidence.labels
+            why = NO_CLASS if classless else "there are no gold transcripts"
         return LeakTest(name, "untested", note=why)
     told = f"UAR {probe.uar:.3f}, shuffled labels up to {probe.null_high:.3f}, p = {probe.p:.3f}"
     tells = not probe.even and probe.p <= SIGNIFICANT

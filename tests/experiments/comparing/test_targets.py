@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from encoders.specs import LogMelSpec, Modality
+from encoders.store import EmbeddingStore
 from encoders.utterance import CorpusError
 from experiments.comparing.comparison import compare
 from experiments.config import ConfigError
+from experiments.interviews.emotion import Classifier
 from experiments.reporting.report import rebuild
 from fusion import labels, predictions, train
 from fusion.model import FusionModel
@@ -25,6 +28,7 @@ TASKS = ("multi-label", "distribution", "regression")
 PRIMARY = {"multi-label": "macro_f1", "distribution": "uar", "regression": "ccc"}
 BEST = ("best_unimodal", "best_fused")
 ROWS = 60
+HEARD = {"audio": Modality(name="audio", encoder=LogMelSpec())}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -246,6 +250,25 @@ def test_a_model_of_classes_is_of_the_format_it_was(tmp_path):
     about = json.loads((tmp_path / "run" / "model" / "model.json").read_text())
     assert about["format"] == 2
     assert "outputs" not in about
+
+
+@pytest.mark.parametrize("task", ["multi-label", "regression"])
+def test_heads_that_do_without_an_input_are_scored_with_one(task, tmp_path):
+    """Their thresholds are those of the whole arm: it is the same heads."""
+    head = ("modality_dropout=0.3", "unimodal_loss=0.5")
+    study = write_targets(tmp_path, task, arms=("audio", "text", "concat"), head=head)
+    arms = compare(study, out=tmp_path / "run", jobs=1).results["arms"]
+    assert {"concat/audio", "concat/text"} <= arms.keys()
+    for alone in ("concat/audio", "concat/text"):
+        assert arms[alone][PRIMARY[task]]["value"] is not None
+        for one, other in zip(arms[alone]["folds"], arms["concat"]["folds"], strict=True):
+            assert one.get("thresholds") == other.get("thresholds")
+
+
+def test_a_timeline_needs_a_model_of_classes(runs, tmp_path):
+    model = replace(FusionModel.load(runs["regression"] / "model"), modalities=HEARD)
+    with pytest.raises(ValueError, match="trained on regression targets"):
+        Classifier(model, EmbeddingStore(tmp_path / "cache"))
 
 
 # ---------------------------------------------------------------- what cannot be

@@ -1,0 +1,67 @@
+"""What is chosen by, what a model's numbers mean, and late fusion without classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fusion import metrics
+from fusion.late import combine, combine_for
+from fusion.outputs import Outputs
+from fusion.selection import classes_of, goodness
+
+RNG = np.random.default_rng(0)
+
+
+def test_each_task_is_chosen_by_its_own_metric():
+    goals, scores = np.eye(2)[[0, 1, 1]], np.array([[[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]])
+    assert goodness("single-label", goals, scores) == 0.75
+    assert goodness("distribution", goals, scores) == 0.75
+    # At its own threshold every label is told without a fault.
+    assert goodness("multi-label", goals, scores) == 1.0
+    expected = np.mean([metrics.ccc(goals[:, k], scores[0][:, k]) for k in range(2)])
+    assert goodness("regression", goals, scores) == pytest.approx(expected)
+
+
+def test_ties_have_no_class_and_no_part():
+    goals = np.array([[0.5, 0.5], [0.7, 0.3], [1 / 3, 2 / 3]])
+    assert classes_of(goals).tolist() == [-1, 0, 1]
+    scores = np.array([[[0.0, 1.0], [0.9, 0.1], [0.1, 0.9]]])
+    assert goodness("distribution", goals, scores) == 1.0
+
+
+def test_a_value_that_never_varies_is_no_trial_without_value():
+    assert goodness("regression", np.ones((3, 1)), np.ones((1, 3, 1))) == 0.0
+
+
+@pytest.mark.parametrize("task", ["multi-label", "regression"])
+def test_labels_and_values_are_averaged_as_they_are(task):
+    one, other = RNG.random((2, 2, 5, 3))
+    np.testing.assert_allclose(combine_for(task, one, other, 0.25), 0.25 * one + 0.75 * other)
+
+
+def test_shares_are_fused_as_classes_are():
+    one, other = RNG.dirichlet(np.ones(3), (2, 2, 5))
+    for task in ("single-label", "distribution"):
+        np.testing.assert_array_equal(
+            combine_for(task, one, other, 0.25), combine(one, other, 0.25)
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"task": "evil"}, "expected one of single-label"),
+        ({"task": "multi-label", "thresholds": [0.5]}, "expected 2 numbers"),
+        ({"task": "regression", "lowest": [0, 0], "highest": [1]}, "expected 2 numbers"),
+    ],
+)
+def test_a_model_file_that_does_not_say_what_its_numbers_mean_is_refused(fields, told):
+    with pytest.raises(ValueError, match=told):
+        Outputs.read(fields, 2)
+
+
+def test_labels_are_named_from_their_thresholds_on():
+    found = Outputs("multi-label", thresholds=(0.5, 0.2))
+    assert found.named(("a", "b"), {"a": 0.49, "b": 0.2}) == ("b",)
+    assert "a from 0.500" in found.meaning(("a", "b"))
