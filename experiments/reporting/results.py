@@ -10,6 +10,7 @@ import numpy as np
 
 from encoders.utterance import Task
 from experiments.reporting import scrutiny
+from experiments.reporting.alarm import development
 from experiments.reporting.caveats import BEST
 from experiments.reporting.graded import graded, with_shares
 from experiments.reporting.matrix import corpus_matrix
@@ -163,6 +164,7 @@ def _scrutinised(
         made[arm] = {
             "null": nulls[arm],
             "calibration": scrutiny.calibration(found, arm, stands_for),
+            "development": development(found, arm, stands_for),
         }
         own = [row for row in rows if row.arm == arm and row.split == "test"]
         windows = scrutiny.windows(own)

@@ -1,0 +1,47 @@
+"""Development scores far above test scores: a sign that development rows were known beforehand.
+
+Embeddings that were trained on labels of the training set, as those that are passed around with
+some corpora, make every development score too good, and whatever is selected by it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments.reporting.scrutiny import Evidence
+from fusion import metrics
+from fusion.predictions import Table
+from fusion.statistics import unpaired_difference
+
+
+def development(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> dict[str, Any] | None:
+    """UAR of an arm on development rows and its difference to test rows, over speakers.
+
+    ``stands_for`` is the arm whose development rows are those of a fold; None where an arm has
+    none. The difference is that of two independent groups of speakers; where the same speakers are
+    in both, as over folds, it is only surer than it says.
+    """
+    test = found.test[arm]
+    names = [(stands_for.get(fold, arm), fold) for fold in dict.fromkeys(test.folds)]
+    if any(name not in found.dev for name in names):
+        return None
+    counts = _counts([found.dev[name] for name in names])
+    apart = unpaired_difference(counts, _counts([test]), metrics.uar)
+    value = metrics.uar(counts.sum(axis=0)).mean()
+    return {"uar": None if np.isnan(value) else float(value), "above_test": asdict(apart)}
+
+
+def _counts(tables: Sequence[Table]) -> Float[np.ndarray, "speakers seeds targets targets"]:
+    """Confusion counts by speaker and seed."""
+    speakers = sorted({name for one in tables for name in one.speakers})
+    seeds, _, classes = tables[0].scores.shape
+    counts = np.zeros((len(speakers), seeds, classes, classes))
+    for one in tables:
+        who = np.searchsorted(speakers, one.speakers)
+        for seed, scores in enumerate(one.scores):
+            guess: np.ndarray = scores.argmax(axis=-1)
+            np.add.at(counts[:, seed], (who, one.truth, guess), 1)
+    return counts
