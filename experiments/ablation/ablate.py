@@ -74,7 +74,7 @@ def ablate(
     check_writable(folder)
     grid = make_grid(study, over, side=side, seed=seed, most=_speakers(study, over))
     for cell in grid.cells:
-        check_ready(cell.draft.study)
+        check_ready(cell)
     tell(f"{counted(len(grid.cells), 'cell')}, reference: {grid.reference.title}")
     common = common_rows(grid.cells, progress)
     tell(f"{common.encoded} encoded, {common.cached} from the cache")

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from encoders.extraction import Failure, Progress, default_store
-from encoders.utterance import Utterance
-from experiments.ablation.cells import Cell
+from encoders.utterance import Corpus, Utterance
+from experiments.ablation.cells import Cell, Changes
+from experiments.ablation.hearing import crowds
+from experiments.ablation.subsets import fewer_speakers
 from experiments.ablation.words import with_errors
 from experiments.comparing.comparison import chosen_arms, load_corpus
 from experiments.comparing.contamination import check_unseen, scored_rows
@@ -22,8 +24,8 @@ from experiments.comparing.plan import make_folds
 from experiments.comparing.published import find_published
 from experiments.comparing.rows import labelled
 from experiments.comparing.words import find_words
-from experiments.config import ConfigError, Study
-from fusion.splitting.splits import rows_of
+from experiments.config import ConfigError
+from fusion.splitting.splits import Fold, InnerFolds, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,14 @@ class Gathered:
     failures: tuple[Failure, ...]
 
 
-def check_ready(study: Study) -> tuple[Utterance, ...]:
-    """Find every fault of a cell that can be found before any work; returns its labelled rows.
+def check_ready(cell: Cell) -> None:
+    """Find every fault of a cell that can be found before any work.
 
     Raises:
-        CorpusError, ConfigError, SplitError, MissingWeightsError: as a comparison.
+        CorpusError, ConfigError, SplitError, MissingWeightsError: as a comparison; ConfigError:
+            some inner fold has too few speakers, or somebody has nobody to hear in babble.
     """
+    study = cell.draft.study
     corpus = load_corpus(study)
     if corpus.task != "single-label":
         raise ConfigError(
@@ -63,10 +67,27 @@ def check_ready(study: Study) -> tuple[Utterance, ...]:
     rows = rows_of(labelled(corpus), protocol)
     arms, _ = check_sequences(study, chosen_arms(study))
     finetuned = any(is_finetuned(typed) for _, typed in typed_encoders(study))
-    folds, _ = make_folds(corpus, rows, protocol, held_out=finetuned)
+    folds, inner = make_folds(corpus, rows, protocol, held_out=finetuned)
+    _check_changes(cell.draft.changes, corpus, rows, folds, inner)
     preflight(study, rows, arms, find_published(study, arms, corpus))
     check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
-    return rows
+
+
+def _check_changes(
+    changes: Changes,
+    corpus: Corpus,
+    rows: Sequence[Utterance],
+    folds: Sequence[Fold],
+    inner: Sequence[InnerFolds],
+) -> None:
+    if changes.speakers is not None:
+        labels = {row.id: corpus.label(row) or "" for row in rows}
+        fewer_speakers(inner, {row.id: row for row in rows}, labels, changes.speakers, changes.seed)
+    noise = changes.noise
+    if noise is not None and noise.kind == "babble":
+        tested = {name for fold in folds for name in fold.test}
+        everyone = {row.id for row in rows}
+        crowds(rows, folds, changes.seed, tested if noise.side == "test" else everyone)
 
 
 def common_rows(cells: Sequence[Cell], progress: Progress | None) -> Common:

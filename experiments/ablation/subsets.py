@@ -28,11 +28,26 @@ def with_speakers(plan: Plan, count: int, seed: int) -> Plan:
     by_id = {u.id: u for u in plan.inputs.utterances}
     data = plan.inputs.data
     labels = {name: data.targets[k] for name, k in zip(data.ids, data.truth, strict=True)}
-    inner = tuple(_fewer(found, by_id, labels, count, seed) for found in plan.inner)
+    inner = fewer_speakers(plan.inner, by_id, labels, count, seed)
     views = tuple(
         Views(View(views.whole.data, found)) for views, found in zip(plan.views, inner, strict=True)
     )
     return replace(plan, inner=inner, views=views)
+
+
+def fewer_speakers(
+    inner: Sequence[InnerFolds],
+    by_id: Mapping[str, Utterance],
+    labels: Mapping[str, str],
+    count: int,
+    seed: int,
+) -> tuple[InnerFolds, ...]:
+    """Inner folds that train on so many speakers.
+
+    Raises:
+        ConfigError: as :func:`with_speakers`.
+    """
+    return tuple(_fewer(found, by_id, labels, count, seed) for found in inner)
 
 
 def most_speakers(inner: Sequence[InnerFolds], by_id: Mapping[str, Utterance]) -> int:

@@ -334,3 +334,17 @@ def test_what_is_missing_is_missing_in_noise_too(tmp_path, text_checkpoint):
     lost = "missing 0.5, noise "
     assert scores[f"{lost}clean"] == scores[f"{lost}white:0"]
     assert scores["missing 0, noise clean"] != scores[f"{lost}clean"]
+
+
+def test_too_few_speakers_stop_all_before_work_starts(tmp_path):
+    study = features_study(tmp_path, arms=("audio",))
+    with pytest.raises(ConfigError, match="give fewer"):
+        ran(study, "speakers", "1,9", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_nobody_to_hear_in_babble_stops_all_before_work_starts(tmp_path):
+    study = tones_study(tmp_path, folds="speaker")
+    with pytest.raises(ConfigError, match="--folds groups"):
+        ran(study, "noise", "white:10,babble:10", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
