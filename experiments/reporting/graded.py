@@ -5,19 +5,30 @@ from typing import Any
 
 from encoders.utterance import Task
 from experiments.reporting import answers
+from experiments.reporting.caveats import BEST
+from experiments.reporting.groups import groups_of
 from experiments.reporting.pairs import differences
 from fusion.jackknife import effective_of
 from fusion.measures import Measure, measures_of
 from fusion.predictions import Prediction
+from fusion.selection import PRIMARY
 from fusion.statistics import Difference, paired_tallies
 
 Fits = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def graded(
-    rows: Sequence[Prediction], task: Task, targets: Sequence[str], fits: Fits
+    rows: Sequence[Prediction],
+    task: Task,
+    targets: Sequence[str],
+    fits: Fits,
+    known: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Arms and differences where rows have no single class, and what is left out and why."""
+    """Arms and differences where rows have no single class, and what is left out and why.
+
+    ``known`` are the groups of speakers and utterances by attribute; the best arms are told by
+    them.
+    """
     chosen = {
         arm: {fit["fold"]: fit["chosen"] for fit in own if "chosen" in fit}
         for arm, own in fits.items()
@@ -43,7 +54,10 @@ def graded(
         }
         for arm, one in scored.items()
     }
+    for arm in [arm for arm in BEST if arm in arms] or list(arms):
+        arms[arm]["groups"] = groups_of(scored[arm], task, targets, known)
     return {
+        "measures": described(task, targets),
         "arms": arms,
         "differences": _differences(scored, task, targets),
         "skipped": dict(answers.SKIPPED[task]),
@@ -58,7 +72,20 @@ def with_shares(
     found = measures_of("distribution", targets)
     arms = {arm: own | answers.values_of(scored[arm], found) for arm, own in made["arms"].items()}
     more = _differences(scored, "distribution", targets)
-    return {**made, "arms": arms, "differences": [*made["differences"], *more]}
+    told = described("distribution", targets)
+    return {**made, "measures": told, "arms": arms, "differences": [*made["differences"], *more]}
+
+
+def described(task: Task, targets: Sequence[str]) -> dict[str, Any]:
+    """What the metrics of a task are, and which of them everything is chosen by."""
+    found = measures_of(task, targets)
+    return {
+        "primary": PRIMARY[task],
+        "of": {
+            name: {"title": one.title, "less_is_better": one.lower, "percent": one.share}
+            for name, one in found.items()
+        },
+    }
 
 
 def _differences(

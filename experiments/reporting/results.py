@@ -99,7 +99,9 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
     counted = with_majority(whole, facts.task)
     classless = facts.task in ("multi-label", "regression")
     if classless:
-        made = graded(whole, facts.task, facts.targets, _fits(whole, facts))
+        made = graded(
+            whole, facts.task, facts.targets, _fits(whole, facts), facts.facts.get("groups", {})
+        )
     else:
         made = _of_classes(counted, with_majority(rows, facts.task), facts)
     if facts.task == "distribution":

@@ -39,6 +39,7 @@ def write_targets(
     sequences: bool = False,
     targets: np.ndarray | None = None,
     changed: float = 0.0,
+    words: bool = False,
     **study: object,
 ) -> Study:
     """A study over features that tell the targets; ``changed`` is added to those of fold 0."""
@@ -51,10 +52,13 @@ def write_targets(
     with (folder / "manifest.csv").open("w", newline="") as handle:
         writer = csv.writer(handle)
         named = dimensions if task == "regression" else ("label",)
-        writer.writerow(["id", "speaker", "fold", *named])
+        writer.writerow(["id", "speaker", "fold", "sex", "transcript", *named])
         for row, target in enumerate(found):
             told = list(target) if task == "regression" else [label_of(task, target)]
-            writer.writerow([f"u{row}", f"s{speakers[row]}", speakers[row] % 3, *told])
+            sex = "female" if speakers[row] < SPEAKERS - 1 else "male"
+            said = f"so this is sentence number {row % 4} of all" if words else ""
+            about = [f"u{row}", f"s{speakers[row]}", speakers[row] % 3, sex, said]
+            writer.writerow([*about, *told])
     scaled = (found - found.mean(axis=0)) / (found.std(axis=0) + 1e-6)
     for kind in ("audio", "text"):
         way = rng.standard_normal((found.shape[1], DIM))

@@ -131,6 +131,42 @@ def test_what_makes_no_sense_is_left_out_with_its_reason(runs):
     assert results_of(runs["distribution"])["arms"]["concat"]["calibration"]
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_groups_are_told_in_the_metric_of_the_task(task, runs):
+    groups = results_of(runs[task])["arms"]["best_fused"]["groups"]["sex"]
+    female, male = (groups["groups"][name] for name in ("female", "male"))
+    # Rows without a majority have no part in UAR.
+    tied = results_of(runs[task])["rows"].get("without_majority", 0)
+    assert (female["speakers"], male["speakers"]) == (5, 1)
+    assert female["rows"] + male["rows"] == ROWS - tied
+    assert female[PRIMARY[task]]["low"] is not None
+    # One speaker says nothing about others.
+    assert male[PRIMARY[task]]["low"] is None
+    assert groups["difference"]["low"] is None
+    assert "For whom it works" in (runs[task] / "report.html").read_text()
+
+
+@pytest.mark.parametrize("task", ["multi-label", "regression"])
+def test_words_are_not_tested_for_telling_a_class_that_is_not_there(task, tmp_path):
+    study = write_targets(tmp_path, task, words=True, arms=("audio",), seeds=1)
+    found = compare(study, out=tmp_path / "run", jobs=1).results["certificate"]["tests"]
+    for test in found[-2:]:
+        assert test["status"] == "untested"
+        assert test["note"] == "utterances have no single class that words could tell"
+
+
+def test_words_are_tested_for_telling_the_largest_share(tmp_path):
+    study = write_targets(tmp_path, "distribution", words=True, arms=("audio",), seeds=1)
+    found = compare(study, out=tmp_path / "run", jobs=1).results["certificate"]["tests"]
+    assert [test["status"] for test in found[-2:]] == ["clean", "clean"]
+
+
+def test_results_say_what_their_metrics_are(runs):
+    found = results_of(runs["regression"])["measures"]
+    assert found["primary"] == "ccc"
+    assert found["of"]["mae"] == {"title": "MAE", "less_is_better": True, "percent": False}
+
+
 def test_thresholds_are_those_of_development_rows_alone(runs):
     rows = predictions.read(runs["multi-label"] / "predictions.jsonl")
     arms = results_of(runs["multi-label"])["arms"]
