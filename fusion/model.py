@@ -148,14 +148,21 @@ class FusionModel:
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write ``model.json``, ``heads.safetensors`` and a model card.
 
-        ``dtype`` float16 halves the file; what is loaded computes with float32 all the same.
+        ``dtype`` float16 halves the learned weights; what is loaded computes with float32 all the
+        same. Standardisers stay as they are: a small deviation would become 0 there.
         """
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {
             f"{number}.{index}.{name}": values.to(dtype).contiguous()
             for number, part in enumerate(self.parts)
             for index, head in enumerate(part.heads)
-            for name, values in head.state_dict().items()
+            for name, values in head.named_parameters()
+        }
+        tensors |= {
+            f"{number}.{index}.{name}": values.contiguous()
+            for number, part in enumerate(self.parts)
+            for index, head in enumerate(part.heads)
+            for name, values in head.named_buffers()
         }
         write_atomically(folder / "heads.safetensors", save(tensors))
         about = json.dumps(self._about(), indent=2)

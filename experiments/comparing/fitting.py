@@ -201,9 +201,10 @@ def final_model(plan: Plan, corpus: Corpus, arm: str, work: Path) -> FusionModel
     with alone(kept):
         model = _kept_model(kept)
         if model is None:
-            model = replace(_fitted_model(plan, corpus, arm), origin=_origin(plan, corpus))
+            model = _fitted_model(plan, corpus, arm)
             model.save(kept)
-    return model
+    # Not kept with it: equal rows may have another name.
+    return replace(model, origin=_origin(plan, corpus))
 
 
 def _kept_model(folder: Path) -> FusionModel | None:

@@ -5,8 +5,8 @@ from typing import Any
 from fusion.model import FusionModel
 
 SYNTHETIC = (
-    "SYNTHETIC SPEECH: this model learned from a speech synthesiser alone. What it says of people "
-    "is without meaning. Take serfusion interview demo, or a model trained on recordings of people"
+    "SYNTHETIC SPEECH: this model learned from speech that a synthesiser made. What it says of "
+    "people means nothing. Take serfusion interview demo, or a model trained on people"
 )
 
 

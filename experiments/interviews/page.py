@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +32,10 @@ EMBEDDED_S = 120.0
 EMBEDDED_RATE_HZ = 16000
 #: Colours that the style sheet has; further classes take them from the start again.
 COLOURS = 8
+#: Colours that people expect: red anger, grey neutral; the other classes take those that are left.
+USUAL: Mapping[str, int] = MappingProxyType(
+    {"angry": 0, "surprise": 1, "neutral": 2, "sad": 3, "happy": 4, "disgust": 5, "fear": 6}
+)
 #: Points of the drawn wave, and bars of a time course.
 WAVE_POINTS, BARS = 1000, 48
 #: What stands where no class was named, and where there was none to name.
@@ -128,7 +133,11 @@ def clock(seconds: float) -> str:
 
 def feelings_of(timeline: Timeline) -> tuple[Feeling, ...]:
     """The classes with their colours, and what stands for none where it is needed."""
-    found = [Feeling(name, f"e{k % COLOURS}") for k, name in enumerate(timeline.targets)]
+    used = {USUAL[name] for name in timeline.targets if name in USUAL}
+    free = [k for k in range(COLOURS) if k not in used] or list(range(COLOURS))
+    others = iter(name for name in timeline.targets if name not in USUAL)
+    own = {name: free[k % len(free)] for k, name in enumerate(others)} | dict(USUAL)
+    found = [Feeling(name, f"e{own[name]}") for name in timeline.targets]
     names = {_feeling(one) for one in timeline.segments}
     found += [Feeling(name, "none") for name in (UNSURE, UNHEARD) if name in names]
     return tuple(found)
@@ -183,11 +192,20 @@ def _rows(timeline: Timeline, feelings: Sequence[Feeling]) -> Iterator[Row]:
             segment=one,
             feeling=feeling,
             colour=colours[feeling],
-            sure=f"{max(one.probabilities):.2f}" if one.probabilities else "",
+            sure=_sure(one, timeline.targets),
             alone=_alone(one, timeline.targets),
             left=f"{scale * one.start_s:.3f}",
             width=f"{scale * (one.end_s - one.start_s):.3f}",
         )
+
+
+def _sure(segment: Segment, targets: Sequence[str]) -> str:
+    """The highest probability; where no class was named, of what."""
+    if not segment.probabilities:
+        return ""
+    highest = max(segment.probabilities)
+    likely = targets[segment.probabilities.index(highest)]
+    return f"{highest:.2f}" if segment.label is not None else f"({likely} {highest:.2f})"
 
 
 def _alone(segment: Segment, targets: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusion.batch import Standardizer
 from fusion.calibration import equal_classes, fit_abstention, fit_temperature, tempered
 from fusion.late import combine, independent
 from fusion.model import FusionModel, Part, folder_of, late_model
@@ -130,6 +131,17 @@ def test_half_the_bytes_change_next_to_nothing(tmp_path):
     assert sizes[1] < 0.75 * sizes[0]
     again = values(FusionModel.load(tmp_path / "half").predict_embeddings(BOTH))
     np.testing.assert_allclose(again, values(one.predict_embeddings(BOTH)), atol=2e-3)
+
+
+def test_a_deviation_that_half_precision_cannot_hold_is_kept(tmp_path):
+    one = halves()
+    head = one.parts[0].heads[0]
+    tiny = Standardizer(torch.zeros(4), torch.full((4,), 1e-9))
+    head.standardize_with([tiny])
+    one.save(tmp_path, torch.float16)
+    found = {"audio": torch.full((1, 4), 1e-9), "text": None}
+    again = values(FusionModel.load(tmp_path).predict_embeddings(found))
+    np.testing.assert_allclose(again, values(one.predict_embeddings(found)), atol=2e-3)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from encoders.utterance import CorpusError
+from experiments.comparing import comparison
 from experiments.comparing.comparison import Outcome, chosen_arms, compare
 from experiments.comparing.inputs import check_sequences, reads_words
 from experiments.comparing.words import to_recognise
@@ -360,6 +361,18 @@ def test_a_damaged_fit_is_made_again(tiny, tmp_path, damage, monkeypatch):
         path.write_bytes(path.read_bytes()[:100])
     assert _bytes(run(study, tmp_path / "run")) == first
     assert FusionModel.load(tmp_path / "run" / "model").arm == "audio"
+
+
+def test_a_model_knows_whether_a_synthesiser_spoke(tiny, tmp_path, monkeypatch):
+    read = comparison.load_source
+    study = write_corpus(tmp_path / "in", **SMALL)
+    run(study, tmp_path / "people")
+    made = lambda *given: replace(read(*given), synthetic=True)  # noqa: E731
+    monkeypatch.setattr(comparison, "load_source", made)
+    run(study, tmp_path / "machine")
+    found = [FusionModel.load(tmp_path / name / "model") for name in ("people", "machine")]
+    assert [one.origin.synthetic for one in found] == [False, True]
+    assert found[0].origin.corpora == found[1].origin.corpora != ()
 
 
 def test_a_folder_that_cannot_be_written_is_told_of_before_work(tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def test_every_segment_says_who_how_sure_and_what():
     assert "0:00:00 anna sad 0.70 voice says sad 0.80, words say calm 0.60" in text
     assert "I thought you had left" in text
     assert "doubtful: repeats 'x'" in text
-    assert "unsure 0.50 (no words)" in text
+    assert "unsure (calm 0.50) (no words)" in text
     assert "others speak too" in text
 
 
@@ -211,3 +211,17 @@ def test_a_recording_that_was_moved_is_told_and_can_be_chosen(shown, tmp_path):
     browser.open(path)
     browser.until("!document.getElementById('lost').hidden")
     assert browser.value("document.title") == "talk.wav – interview"
+
+
+def test_colours_are_those_that_people_expect_and_none_is_given_twice():
+    from experiments.interviews.page import feelings_of
+
+    def colours(*targets: str) -> dict[str, str]:
+        made = Timeline(recording="x", duration_s=1.0, targets=targets, segments=())
+        return {one.name: one.colour for one in feelings_of(made)}
+
+    found = colours("bored", "neutral", "angry", "tense")
+    assert (found["angry"], found["neutral"]) == ("e0", "e2")
+    assert len(set(found.values())) == 4
+    assert colours("neutral", "angry")["angry"] == "e0"
+    assert len(set(colours(*"abcdefgh").values())) == 8
