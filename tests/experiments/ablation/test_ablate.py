@@ -6,7 +6,6 @@ import csv
 import json
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ from experiments.config import ConfigError
 from experiments.reporting.report import rebuild
 from fusion import predictions, train
 from fusion.metrics import accuracy, confusion, uar
-from tests.experiments.ablation.tiny_corpora import features_study, tones_study
+from tests.experiments.ablation.tiny_corpora import features_study
 
 FILES = ("cells.csv", "cells.jsonl", "differences.csv", "table.md", "table.tex", "figure.svg",
          "ablation.html")  # fmt: skip
@@ -227,124 +226,14 @@ def test_the_terminal_shows_the_table_and_the_answer(modality):
     assert "reference" in shown
 
 
-# ---------------------------------------------------------------- recordings
-
-
-@pytest.fixture(scope="module")
-def noisy(tmp_path_factory) -> tuple[Path, Ablation]:
-    folder = tmp_path_factory.mktemp("noisy")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SERFUSION_CACHE", str(folder / "cache"))
-        study = tones_study(folder, audio="logmel@sample_rate_hz=8000,n_mels=20")
-        return folder, ran(study, "noise", "white:0,reverb:0.3", out=folder / "run")
-
-
-def test_noise_in_tests_leaves_training_and_development_as_they_were(noisy):
-    _, found = noisy
-    assert found.cost.trained == 3
-    rows = [
-        [r for r in predictions.read(cells_folder(found.folder) / c.folder / "predictions.jsonl")]
-        for c in found.grid.cells
-    ]
-    dev = [[r.scores for r in own if r.split == "dev"] for own in rows]
-    test = [[r.scores for r in own if r.split == "test"] for own in rows]
-    assert dev[0] == dev[1] == dev[2]
-    assert test[0] != test[1] != test[2]
-
-
-def test_noise_in_both_trains_on_noise(noisy, monkeypatch):
-    folder, _ = noisy
-    monkeypatch.setenv("SERFUSION_CACHE", str(folder / "cache"))
-    study = tones_study(folder, audio="logmel@sample_rate_hz=8000,n_mels=20")
-    found = ran(study, "noise", "white:0", out=folder / "both", side="both")
-    assert found.cost.trained == 3
-    assert found.cost.encoded == 0 or found.cost.encoded == 24
-
-
-def test_only_test_rows_are_encoded_anew_and_each_once(noisy):
-    _, found = noisy
-    # 24 clean recordings, and 24 for each noise.
-    assert found.cost.encoded == 72
-
-
-def test_the_window_of_an_encoder_is_ablated(tmp_path):
-    study = tones_study(tmp_path, audio="logmel@sample_rate_hz=8000,n_mels=20")
-    found = ran(study, "window", "25,50", out=tmp_path / "run")
-    identities = [
-        found.facts[cell.folder]["facts"]["encoders"]["audio"] for cell in found.grid.cells
-    ]
-    assert len({*identities}) == 2
-
-
-def test_layers_and_their_mix_come_from_one_extraction(tmp_path, speech_checkpoint):
-    study = tones_study(tmp_path, audio=str(speech_checkpoint("wav2vec2-group-norm")))
-    found = ran(study, "layer", "0,1,3,mix", out=tmp_path / "run")
-    assert found.cost.encoded == 24
-    identities = {found.facts[c.folder]["facts"]["encoders"]["audio"] for c in found.grid.cells}
-    assert len(identities) == 1
-    assert [cell.title for cell in found.grid.cells] == ["0", "1", "3", "mix"]
-
-
-def test_poolings_come_from_one_extraction(tmp_path):
-    study = tones_study(tmp_path, audio="logmel@sample_rate_hz=8000,n_mels=20")
-    found = ran(study, "pooling", out=tmp_path / "run")
-    assert [cell.title for cell in found.grid.cells] == ["mean", "std", "max", "mean+std+max"]
-    assert found.grid.reference.title == "mean+std+max"
-    assert found.cost.encoded == 24
-
-
-def test_frames_are_joined_otherwise(tmp_path):
-    study = tones_study(
-        tmp_path, audio="logmel@sample_rate_hz=8000,n_mels=20", arms=("audio", "audio_frames")
-    )
-    found = ran(study, "time_pool", "2,8", out=tmp_path / "run")
-    made = {(row.cell.title, row.arm): row.same for row in differences(found.rows)}
-    assert made == {("8", "audio"): True, ("8", "audio_frames"): False}
-
-
-def test_word_errors_change_words_and_nothing_else(tmp_path, text_checkpoint):
-    study = tones_study(
-        tmp_path,
-        audio="logmel@sample_rate_hz=8000,n_mels=20",
-        text=str(text_checkpoint("sentence")),
-        arms=("audio", "text"),
-    )
-    found = ran(study, "transcript", "wer=0.4", out=tmp_path / "run")
-    made = {row.arm: row.same for row in differences(found.rows)}
-    assert made == {"audio": True, "text": False}
-
-
 def test_a_cell_is_a_run_that_can_be_reported_again(modality):
     cell = cells_folder(modality.folder) / modality.grid.cells[0].folder
     assert rebuild(cell)["run"] == modality.rows[0].run
     assert "a cell of an ablation" in (cell / "report.html").read_text()
 
 
-def test_what_is_missing_is_missing_in_noise_too(tmp_path, text_checkpoint):
-    study = tones_study(
-        tmp_path,
-        audio="logmel@sample_rate_hz=8000,n_mels=20",
-        text=str(text_checkpoint("sentence")),
-        arms=("text",),
-        rows="all",
-    )
-    over = [Over("missing", "0,0.5"), Over("noise", "white:0")]
-    found = ablate(study, over, out=tmp_path / "run", jobs=1)
-    scores = {one.cell.title: one.arms["text"].said for one in found.rows}
-    lost = "missing 0.5, noise "
-    assert scores[f"{lost}clean"] == scores[f"{lost}white:0"]
-    assert scores["missing 0, noise clean"] != scores[f"{lost}clean"]
-
-
 def test_too_few_speakers_stop_all_before_work_starts(tmp_path):
     study = features_study(tmp_path, arms=("audio",))
     with pytest.raises(ConfigError, match="give fewer"):
         ran(study, "speakers", "1,9", out=tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_nobody_to_hear_in_babble_stops_all_before_work_starts(tmp_path):
-    study = tones_study(tmp_path, folds="speaker")
-    with pytest.raises(ConfigError, match="--folds groups"):
-        ran(study, "noise", "white:10,babble:10", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
