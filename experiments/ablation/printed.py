@@ -93,7 +93,7 @@ def latex(found: Ablation, told: Told) -> str:
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
-        r"\centering\footnotesize",
+        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{escape_latex(told.answer)}}}",
         r"\begin{tabular}{" + "l" * len(head) + "}",
         r"\toprule",

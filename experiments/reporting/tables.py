@@ -90,9 +90,9 @@ def latex(results: Mapping[str, Any]) -> str:
     lines = [
         f"% {stamped('run', results)} {plain(results['run'])}; needs \\usepackage{{booktabs}}",
         r"\begin{table}",
-        r"\centering\footnotesize",
+        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{escape_latex(caption)}}}",
-        r"\begin{tabular}{l" + "l" * len(columns_of(results)) + "r}",
+        r"\begin{tabular}{@{}l" + "l" * len(columns_of(results)) + "r@{}}",
         r"\toprule",
         " & ".join(head) + r" \\",
         r"\midrule",
