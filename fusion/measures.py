@@ -146,13 +146,14 @@ def ccc_of(sums: Sums) -> PerTarget:
     """Concordance of each dimension (Lin 1989); NaN where neither truth nor prediction varies."""
     x, y, xx, yy, xy, _ = _moments(sums)
     below = xx + yy + (x - y) ** 2
-    return _ratio(2 * xy, np.where(xx + yy > _SMALL, below, 0.0))
+    return _ratio(2 * xy, np.where(_varies(xx, x) | _varies(yy, y), below, 0.0))
 
 
 def pearson_of(sums: Sums) -> PerTarget:
     """Correlation of each dimension; NaN where truth or prediction does not vary."""
-    _, _, xx, yy, xy, _ = _moments(sums)
-    return _ratio(xy, np.sqrt(np.where((xx > _SMALL) & (yy > _SMALL), xx * yy, 0.0)))
+    x, y, xx, yy, xy, _ = _moments(sums)
+    below = np.sqrt(np.where(_varies(xx, x) & _varies(yy, y), xx * yy, 0.0))
+    return _ratio(xy, below)
 
 
 def mse_of(sums: Sums) -> PerTarget:
@@ -166,8 +167,13 @@ def mae_of(sums: Sums) -> PerTarget:
     return _moments(sums)[5]
 
 
-#: Variances below this are those of one value in floating point.
+#: A variance below this share of the mean square is that of one value in floating point.
 _SMALL = 1e-12
+
+
+def _varies(variance: PerTarget, mean: PerTarget) -> np.ndarray:
+    """Whether a series is more than one value, in whatever units."""
+    return np.asarray(variance > _SMALL * (variance + mean**2))
 
 
 def _moments(sums: Sums) -> list[PerTarget]:

@@ -51,6 +51,15 @@ class Prediction:
 _NAMES = tuple(field.name for field in fields(Prediction))
 
 
+def stored_score(value: float, task: Task) -> float:
+    """A score as it is kept: probabilities with six decimals, values with nine digits that matter.
+
+    >>> stored_score(0.12345678, "multi-label"), stored_score(1.2345e-8, "regression")
+    (0.123457, 1.2345e-08)
+    """
+    return float(f"{value:.9g}") if task == "regression" else round(value, 6)
+
+
 def write(predictions: Iterable[Prediction], path: Path) -> None:
     """Write one JSON object per line; complete on disk or not there at all.
 

@@ -36,7 +36,7 @@ from experiments.reporting.results import FUSED, RunFacts, summarise, with_best
 from fusion.arms import ARMS, PUBLISHED, FoldScores, whole_of
 from fusion.fairness import groupings
 from fusion.leakage.certificate import Certificate, as_mapping
-from fusion.predictions import Prediction, best_per_fold
+from fusion.predictions import Prediction, best_per_fold, stored_score
 from fusion.splitting.splits import rows_of, speaker_of
 
 Notify = Callable[[str], None]
@@ -233,7 +233,7 @@ def _prediction_rows(
                         condition="",
                         window=None,
                         target=tuple(goals[row].tolist()),
-                        scores=tuple(round(float(value), 6) for value in row_scores),
+                        scores=tuple(stored_score(float(value), data.task) for value in row_scores),
                     )
 
 

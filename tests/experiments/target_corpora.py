@@ -59,7 +59,8 @@ def write_targets(
             said = f"so this is sentence number {row % 4} of all" if words else ""
             about = [f"u{row}", f"s{speakers[row]}", speakers[row] % 3, sex, said]
             writer.writerow([*about, *told])
-    scaled = (found - found.mean(axis=0)) / (found.std(axis=0) + 1e-6)
+    spread = found.std(axis=0)
+    scaled = (found - found.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     for kind in ("audio", "text"):
         way = rng.standard_normal((found.shape[1], DIM))
         values = scaled @ way + noise * rng.standard_normal((count, DIM))

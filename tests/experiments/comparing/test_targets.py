@@ -167,6 +167,34 @@ def test_results_say_what_their_metrics_are(runs):
     assert found["of"]["mae"] == {"title": "MAE", "less_is_better": True, "percent": False}
 
 
+@pytest.mark.parametrize("scale", [1e-7, 1e6])
+def test_the_units_of_values_change_no_score(scale, tmp_path):
+    targets = targets_of("regression", ROWS, np.random.default_rng(0))
+    found = []
+    for factor in (1.0, scale):
+        folder = tmp_path / str(factor)
+        study = write_targets(folder, "regression", targets=factor * targets, arms=("audio",))
+        found.append(compare(study, out=folder / "run", jobs=1).results["arms"]["audio"])
+    one, other = found
+    assert other["ccc"]["value"] == pytest.approx(one["ccc"]["value"], abs=1e-3)
+    assert other["mae"]["value"] == pytest.approx(scale * one["mae"]["value"], rel=1e-2)
+
+
+def test_a_fold_without_a_label_has_no_macro_f1_there_and_says_why(tmp_path):
+    targets = targets_of("multi-label", ROWS, np.random.default_rng(0))
+    targets[:20, 2] = 0  # Speakers 0 and 1, of folds 0 and 1.
+    study = write_targets(tmp_path, "multi-label", targets=targets, folds="speaker")
+    arm = compare(study, out=tmp_path / "run", jobs=1).results["arms"]["audio"]
+    assert arm["macro_f1"]["value"] is not None
+    first = arm["folds"][0]
+    assert first["macro_f1"] is None
+    assert first["macro_f1_reason"] == "1 of 3 labels have no test utterance"
+    assert first["auc"]["c"] == {"auc": None, "auc_reason": "no test utterance with it"}
+    assert first["auc"]["a"]["auc"] > 0.5
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "1 of 3 labels have no test utterance" in page
+
+
 def test_thresholds_are_those_of_development_rows_alone(runs):
     rows = predictions.read(runs["multi-label"] / "predictions.jsonl")
     arms = results_of(runs["multi-label"])["arms"]
