@@ -87,6 +87,10 @@ def test_the_wheel_ships_three_packages_and_nothing_else(wheel):
         "encoders/bundled/alexnet/provenance.json",
         "encoders/bundled/alexnet/MODEL_CARD.md",
         "encoders/bundled/alexnet/NOTICE",
+        "fusion/bundled/demo/heads.safetensors",
+        "fusion/bundled/demo/model.json",
+        "fusion/bundled/demo/README.md",
+        "fusion/bundled/demo/NOTICE",
     ],
 )
 def test_the_wheel_holds_what_the_commands_read(wheel, part):

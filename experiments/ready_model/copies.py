@@ -64,4 +64,4 @@ def written(text: str, how: str) -> str:
     """
     if how == "script":
         return text
-    return normalise(re.sub(r"[^\w'\s]|_", " ", text.casefold().replace("’", "'"))) or text
+    return normalise(re.sub(r"[^\w'\s]|_", " ", text.lower().replace("’", "'"))) or text

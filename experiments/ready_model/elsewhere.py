@@ -58,9 +58,9 @@ def _mosi(model: FusionModel, root: Path, work: Path) -> Figure:
     corpus = mosi.read(root, "sentiment-2")
     rows = [row for row in reading.embedded(corpus, work) if row.copy == "bare"]
     scores = scored(model, rows).scores
-    good = np.array([row.label == "positive" for row in rows])
+    good = np.array([row.label != "negative" for row in rows])
     value = metrics.auc(good, _pleasant(scores))
-    what = "words, MOSI (positive against negative)"
+    what = "words, MOSI (negative or not)"
     return plain_figure(what, "AUC", value, len(rows), len({row.speaker for row in rows}))
 
 

@@ -119,7 +119,7 @@ def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
         *_of_pairs(test, test.voice, "voice alone"),
         *_of_pairs(test, test.words, "words alone"),
         *_of_pairs(test, test.fused, "both"),
-        _error("voice, temperature of the other five folds", *_refitted(voice)),
+        _error("voice, temperature of the other folds", *_refitted(voice)),
     ]
 
 

@@ -1,7 +1,7 @@
 """Make the model that ships: ``python -m experiments.ready_model.make RAVDESS MELD EMODB MOSI``.
 
-A fifth argument is the folder to write, else the package's own. The first run trains six twins of
-the bundled AlexNet (about six minutes each on one core) and keeps them, with all embeddings, in the
+A fifth argument is the folder to write, else the package's own. The first run trains twins of the
+bundled AlexNet (about six minutes each on one core) and keeps them, with all embeddings, in the
 cache; what is written is the same to the byte on the same machine.
 """
 
@@ -50,7 +50,11 @@ def model_of(voice: Voice, words: Fitted, sure: Sureness) -> FusionModel:
 def record_of(voice: Voice, words: Fitted, measured: Sequence[Figure]) -> dict[str, Any]:
     """What each half learned from, and every figure."""
     return {
-        "voice": {**_learned(voice.shipped), "corpus": "RAVDESS, speech"},
+        "voice": {
+            **_learned(voice.shipped),
+            "corpus": "RAVDESS, speech",
+            "twins": len(voice.held_out),
+        },
         "words": {**_learned(words), "corpus": "MELD, official training rows"},
         "figures": [asdict(one) for one in measured],
     }
@@ -73,7 +77,7 @@ def write(model: FusionModel, record: dict[str, Any], out: Path) -> None:
     texts = {
         "NOTICE": notice(),
         "README.md": card(record, about, encoder_lines(model.modalities)),
-        RECORD: json.dumps(record, indent=1) + "\n",
+        RECORD: json.dumps(record, indent=1, allow_nan=False) + "\n",
     }
     for name, text in texts.items():
         write_atomically(out / name, text.encode())

@@ -1,0 +1,84 @@
+"""What is measured of two halves, on made-up scores whose worth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from experiments.ready_model.figures import pairs_of, temperature_of, uar_figure
+from experiments.ready_model.half import TARGETS, Row, Scored, fit_half
+
+CLASSES = len(TARGETS)
+
+
+def scored(rows: int = 700, sharp: float = 2.0, seed: int = 0) -> Scored:
+    """Rows of ten speakers whose probabilities are true: drawn from them."""
+    rng = np.random.default_rng(seed)
+    logits = sharp * rng.normal(size=(rows, CLASSES))
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = (scores.cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
+    made = tuple(
+        Row(str(k), str(k % 10), TARGETS[label], "studio", torch.zeros(1, 2))
+        for k, label in enumerate(truth)
+    )
+    return Scored(made, truth, scores)
+
+
+def test_a_uar_comes_with_its_speakers_and_interval():
+    found = uar_figure("x", scored())
+    assert found.low < found.value < found.high
+    assert (found.rows, found.speakers, found.metric) == (700, 10, "UAR of 7")
+
+
+def test_a_corpus_with_some_classes_is_scored_among_those():
+    every = scored()
+    kept = ("neutral", "sad", "angry")
+    some = every.where([row.label in kept for row in every.rows])
+    found = uar_figure("x", some, tuple(name for name in TARGETS if name in kept))
+    assert found.metric == "UAR of 3"
+    assert found.value > uar_figure("x", every).value
+
+
+def test_pairs_are_of_one_class_and_surer_than_their_halves():
+    voice, words = scored(seed=1), scored(seed=2)
+    pairs = pairs_of(voice, words, 1.0, 1.0)
+    assert np.bincount(pairs.truth).tolist() == [1000] * CLASSES
+
+    def right(values: np.ndarray) -> float:
+        return float((values.argmax(axis=1) == pairs.truth).mean())
+
+    assert right(pairs.fused) > max(right(pairs.voice), right(pairs.words))
+    same = pairs_of(voice, words, 1.0, 1.0)
+    assert np.array_equal(pairs.fused, same.fused)
+
+
+def test_true_probabilities_need_no_temperature():
+    assert temperature_of(scored(5000)) == pytest.approx(1, abs=0.12)
+
+
+def test_a_half_is_scored_on_rows_that_it_did_not_learn_from():
+    rng = np.random.default_rng(0)
+
+    def rows(side: str, count: int) -> list[Row]:
+        labels = [TARGETS[k % CLASSES] for k in range(count)]
+        return [
+            Row(
+                f"{side}{k}",
+                side,
+                label,
+                "studio",
+                torch.from_numpy(
+                    rng.normal(np.eye(CLASSES)[k % CLASSES] * 4, 1.0)[None].astype(np.float32)
+                ),
+            )
+            for k, label in enumerate(labels)
+        ]
+
+    found = fit_half("audio", rows("train", 210), rows("dev", 70), rows("test", 70))
+    assert {row.speaker for row in found.test.rows} == {"test"}
+    assert {row.speaker for row in found.dev.rows} == {"dev"}
+    assert uar_figure("x", found.test).value > 0.8
+    assert len(found.part(2.0).heads) == 3
+    nothing = fit_half("audio", rows("train", 210), rows("dev", 70), [])
+    assert nothing.test.scores.shape == (0, CLASSES)
