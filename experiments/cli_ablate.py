@@ -5,8 +5,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from experiments.cli_options import (
+    Asr,
+    Audio,
+    Corpus,
+    Folds,
+    HeadValues,
+    Jobs,
+    Labels,
+    Manifest,
+    Out,
+    Root,
+    Rows,
+    Seeds,
+    Text,
+    Transcript,
+    Trials,
+    listed,
+    some,
+)
 from experiments.config import OptionError, Study
-from experiments.terminal import bars, console, errors, leave
+from experiments.terminal import bars, console, leave, tell
 
 if TYPE_CHECKING:
     from experiments.ablation.ablate import Ablation
@@ -29,43 +48,31 @@ def ablate(
             "One for each --over, in their order; '' for the usual ones."
         ),
     ] = None,
-    corpus: Annotated[list[str] | None, typer.Option(help="Name of a known corpus.")] = None,
-    manifest: Annotated[
-        list[Path] | None, typer.Option(help="CSV or JSONL with one utterance per row.")
-    ] = None,
+    corpus: Corpus = None,
+    manifest: Manifest = None,
     config: Annotated[Path | None, typer.Option(help="Experiment file (TOML).")] = None,
-    root: Annotated[list[Path] | None, typer.Option(help="Folder of the corpus.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Classes, or a set of them.")] = None,
-    audio: Annotated[str | None, typer.Option(help="Audio encoder.")] = None,
-    text: Annotated[str | None, typer.Option(help="Text encoder.")] = None,
-    asr: Annotated[
-        str | None, typer.Option(help="Recogniser of missing transcripts [whisper-base].")
-    ] = None,
-    transcript: Annotated[
-        str | None, typer.Option(help="gold, asr or gold_else_asr [gold_else_asr].")
-    ] = None,
+    root: Root = None,
+    labels: Labels = None,
+    audio: Audio = None,
+    text: Text = None,
+    asr: Asr = None,
+    transcript: Transcript = None,
     arms: Annotated[
         str | None, typer.Option(help="Arms of every cell, as in audio,text,concat.")
     ] = None,
-    folds: Annotated[str | None, typer.Option(help="How folds are made.")] = None,
-    rows: Annotated[str | None, typer.Option(help="complete or all [complete].")] = None,
-    trials: Annotated[
-        int | None, typer.Option(min=0, help="Optuna trials per arm and fold [20].")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of heads [5].")] = None,
-    head: Annotated[str | None, typer.Option(help="Hyperparameters that are not tuned.")] = None,
+    folds: Folds = None,
+    rows: Rows = None,
+    trials: Trials = None,
+    seeds: Seeds = None,
+    head: HeadValues = None,
     noise_in: Annotated[
         Literal["test", "both"], typer.Option(help="Rows that --over noise makes noisy.")
     ] = "test",
     draw: Annotated[
         int, typer.Option(min=0, help="Seed of noise, word errors, missing rows and speakers.")
     ] = 0,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes that train heads [number of cores].")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the ablation [runs/<hash of the command>].")
-    ] = None,
+    jobs: Jobs = None,
+    out: Out = None,
 ) -> None:
     """What matters? Change one factor at a time on the same rows, folds, seeds and trials."""
     from experiments.ablation.grid import Over, paired_values
@@ -74,20 +81,20 @@ def ablate(
     study = _study(
         config,
         told,
-        corpus=_some(corpus),
-        manifest=_some(manifest),
-        root=_some(root),
-        labels=_list(labels),
+        corpus=some(corpus),
+        manifest=some(manifest),
+        root=some(root),
+        labels=listed(labels),
         audio=audio,
         text=text,
         asr=asr,
         transcript=transcript,
-        arms=_list(arms),
+        arms=listed(arms),
         folds=folds,
         rows=rows,
         trials=trials,
         seeds=seeds,
-        head=_list(head),
+        head=listed(head),
     )
     _leave(_run(study, told, noise_in, draw, jobs, out))
 
@@ -101,9 +108,6 @@ def _run(
     out: Path | None,
 ) -> "Ablation":
     from experiments.ablation.ablate import ablate as run
-
-    def tell(line: str) -> None:
-        errors.print(line, markup=False, soft_wrap=True)
 
     with bars() as progress:
         return run(
@@ -134,17 +138,3 @@ def _study(config: Path | None, told: "tuple[Over, ...]", **options: object) -> 
             # What is ablated need not be named twice.
             options[one.factor] = one.first
     return study_from_options(**options)
-
-
-def _some(given: "list[str] | list[Path] | None") -> str | tuple[str, ...] | None:
-    """An option that may be repeated: nothing, what was given once, or all of it."""
-    if not given:
-        return None
-    texts = tuple(map(str, given))
-    return texts[0] if len(texts) == 1 else texts
-
-
-def _list(typed: str | None) -> tuple[str, ...] | None:
-    if typed is None:
-        return None
-    return tuple(part.strip() for part in typed.split(",") if part.strip())

@@ -16,7 +16,7 @@ errors = Console(stderr=True, highlight=False)
 
 def tell(line: str) -> None:
     """Say on standard error what is going on."""
-    errors.print(line, markup=False)
+    errors.print(line, markup=False, soft_wrap=True)
 
 
 @contextmanager
