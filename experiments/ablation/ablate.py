@@ -14,8 +14,9 @@ from experiments.ablation.scores import CellRows, read_cell
 from experiments.ablation.shared_rows import Common, check_ready, common_rows
 from experiments.ablation.subsets import most_speakers
 from experiments.ablation.varied import Varied
-from experiments.comparing.comparison import Notify, check_writable, compare, load_corpus
+from experiments.comparing.comparison import check_writable, compare
 from experiments.comparing.plan import make_folds
+from experiments.comparing.preparation import Notify, load_corpus
 from experiments.comparing.rows import labelled
 from experiments.config import Study
 from fusion.escaping import counted

@@ -10,9 +10,9 @@ from experiments.ablation.data_factors import expanded
 from experiments.ablation.encoder_options import layer_count
 from experiments.ablation.factor import Factor
 from experiments.ablation.factors import find_factor
-from experiments.comparing.comparison import chosen_arms
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders
+from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError, OptionError, Study
 from fusion.arms import PUBLISHED
 from fusion.escaping import counted

@@ -8,7 +8,7 @@ from typing import cast, get_args
 from encoders.specs import Kind
 from experiments.ablation.cells import Draft, Noise, NoiseIn, NoiseKind
 from experiments.ablation.encoder_options import check_has_options, with_option
-from experiments.comparing.comparison import chosen_arms
+from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError
 from fusion.arms import ARMS, PUBLISHED
 

@@ -4,28 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from encoders.extraction import Failure, Progress, default_store
-from encoders.utterance import Corpus, Utterance
+from encoders.utterance import Utterance
 from experiments.ablation.cells import Cell, Changes
 from experiments.ablation.hearing import crowds
 from experiments.ablation.subsets import fewer_speakers
 from experiments.ablation.words import with_errors
-from experiments.comparing.comparison import chosen_arms, load_corpus
-from experiments.comparing.contamination import check_unseen, scored_rows
-from experiments.comparing.finetuned import is_finetuned
-from experiments.comparing.inputs import (
-    check_sequences,
-    gather,
-    inputs_needed,
-    preflight,
-    reads_words,
-    typed_encoders,
-)
-from experiments.comparing.plan import make_folds
-from experiments.comparing.published import find_published
-from experiments.comparing.rows import labelled
-from experiments.comparing.words import find_words
+from experiments.comparing.inputs import inputs_needed
+from experiments.comparing.preparation import Ready, chosen_arms, gathered
+from experiments.comparing.preparation import check_ready as ready_study
+from experiments.comparing.words import Words
 from experiments.config import ConfigError
-from fusion.splitting.splits import Fold, InnerFolds, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +44,26 @@ def check_ready(cell: Cell) -> None:
         CorpusError, ConfigError, SplitError, MissingWeightsError: as a comparison; ConfigError:
             some inner fold has too few speakers, or somebody has nobody to hear in babble.
     """
-    study = cell.draft.study
-    corpus = load_corpus(study)
-    if corpus.task != "single-label":
+    ready = ready_study(cell.draft.study)
+    if ready.corpus.task != "single-label":
         raise ConfigError(
-            f"{corpus.name}: {corpus.task} targets; this version ablates single-label "
+            f"{ready.corpus.name}: {ready.corpus.task} targets; this version ablates single-label "
             "classification only: serfusion compare with one study for each value instead"
         )
-    protocol = study.folds or corpus.folds
-    rows = rows_of(labelled(corpus), protocol)
-    arms, _ = check_sequences(study, chosen_arms(study))
-    finetuned = any(is_finetuned(typed) for _, typed in typed_encoders(study))
-    folds, inner = make_folds(corpus, rows, protocol, held_out=finetuned)
-    _check_changes(cell.draft.changes, corpus, rows, folds, inner)
-    preflight(study, rows, arms, find_published(study, arms, corpus))
-    check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
+    _check_changes(cell.draft.changes, ready)
 
 
-def _check_changes(
-    changes: Changes,
-    corpus: Corpus,
-    rows: Sequence[Utterance],
-    folds: Sequence[Fold],
-    inner: Sequence[InnerFolds],
-) -> None:
+def _check_changes(changes: Changes, ready: Ready) -> None:
+    corpus, rows = ready.corpus, ready.rows
     if changes.speakers is not None:
         labels = {row.id: corpus.label(row) or "" for row in rows}
-        fewer_speakers(inner, {row.id: row for row in rows}, labels, changes.speakers, changes.seed)
+        by_id = {row.id: row for row in rows}
+        fewer_speakers(ready.inner, by_id, labels, changes.speakers, changes.seed)
     noise = changes.noise
     if noise is not None and noise.kind == "babble":
-        tested = {name for fold in folds for name in fold.test}
+        tested = {name for fold in ready.folds for name in fold.test}
         everyone = {row.id for row in rows}
-        crowds(rows, folds, changes.seed, tested if noise.side == "test" else everyone)
+        crowds(rows, ready.folds, changes.seed, tested if noise.side == "test" else everyone)
 
 
 def common_rows(cells: Sequence[Cell], progress: Progress | None) -> Common:
@@ -119,14 +95,12 @@ def _asked(cell: Cell) -> object:
 
 
 def _gathered(cell: Cell, progress: Progress | None) -> Gathered:
-    study, changes, store = cell.draft.study, cell.draft.changes, default_store()
-    corpus = load_corpus(study)
-    rows = rows_of(labelled(corpus), study.folds or corpus.folds)
-    arms, _ = check_sequences(study, chosen_arms(study))
-    published = find_published(study, arms, corpus)
-    source = study.transcript if reads_words(study, arms, published) else "gold"
-    words = find_words(rows, source, study.asr, store, progress)
-    if changes.word_errors:
-        words = with_errors(words, rows, changes.word_errors, changes.seed)
-    inputs = gather(corpus, rows, words, study, arms, store, progress, published)
+    changes = cell.draft.changes
+
+    def reword(words: Words, rows: Sequence[Utterance]) -> Words:
+        if not changes.word_errors:
+            return words
+        return with_errors(words, rows, changes.word_errors, changes.seed)
+
+    inputs = gathered(ready_study(cell.draft.study), default_store(), progress, reword)
     return Gathered(inputs.data.ids, inputs.encoded, inputs.cached, inputs.failures)

@@ -3,43 +3,27 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from encoders.extraction import Failure, Progress, default_store
-from encoders.utterance import Corpus, Task
-from experiments.comparing.certify import certificate_lines, first_look, second_look
-from experiments.comparing.contamination import check_unseen, remarks, scored_rows
-from experiments.comparing.disk import heavy_frames
+from experiments.comparing.certify import certificate_lines
 from experiments.comparing.fitting import code_hash, final_model
-from experiments.comparing.inputs import (
-    Inputs,
-    check_sequences,
-    gather,
-    preflight,
-    reads_words,
-)
-from experiments.comparing.plan import Plan, make_folds, make_plan, warnings_of
-from experiments.comparing.published import find_published
-from experiments.comparing.rows import labelled
-from experiments.comparing.targets import check_targets
+from experiments.comparing.inputs import Inputs
+from experiments.comparing.plan import Plan, warnings_of
+from experiments.comparing.preparation import Notify, Prepared, prepare
 from experiments.comparing.variation import AS_IT_IS, Variation
-from experiments.comparing.views import Bench, check_shared, train_encoders
-from experiments.comparing.words import find_words
-from experiments.config import DEFAULT_ARMS, ConfigError, Study
-from experiments.corpora import load_source
+from experiments.config import ConfigError, Study
 from experiments.reporting.artefacts import write_run
 from experiments.reporting.matrix import trained_on
 from experiments.reporting.results import FUSED, RunFacts, summarise, with_best
-from fusion.arms import ARMS, PUBLISHED, FoldScores, whole_of
+from fusion.arms import FoldScores, whole_of
 from fusion.fairness import groupings
-from fusion.leakage.certificate import Certificate, as_mapping
+from fusion.leakage.certificate import as_mapping
 from fusion.predictions import Prediction, best_per_fold, stored_score
-from fusion.splitting.splits import rows_of, speaker_of
-
-Notify = Callable[[str], None]
+from fusion.splitting.splits import speaker_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +33,6 @@ class Outcome:
     folder: Path
     results: Mapping[str, Any] = field(repr=False)
     failures: tuple[Failure, ...]
-
-
-def load_corpus(study: Study) -> Corpus:
-    """The corpus that a study names.
-
-    Raises:
-        CorpusError: with every fault of a manifest, or of a corpus's layout.
-    """
-    return load_source(study.corpus, study.manifest, study.root, study.labels)
-
-
-def chosen_arms(study: Study) -> tuple[str, ...]:
-    """Arms that a study asks for, with those that they need; frames-only audio beside attention.
-
-    Raises:
-        ConfigError: an arm is unknown.
-    """
-    asked = study.arms or DEFAULT_ARMS
-    published = [
-        arm for arm in dict.fromkeys(asked) if arm.removeprefix(PUBLISHED) not in ("", arm)
-    ]
-    unknown = [arm for arm in asked if arm not in (*ARMS, *published)]
-    if unknown:
-        known = (*ARMS, f"{PUBLISHED}NAME")
-        raise ConfigError(f"--arms {','.join(unknown)}: expected some of {', '.join(known)}")
-    wanted = set(asked)
-    if "late" in wanted:
-        wanted |= {"audio", "text"}
-    if "attention" in wanted:
-        wanted |= {"audio_frames"}
-    return (*(arm for arm in ARMS if arm in wanted), *published)
 
 
 def compare(
@@ -101,54 +54,23 @@ def compare(
             written then.
     """
     tell = notify or (lambda _line: None)
-    corpus = load_corpus(study)
-    protocol = study.folds or corpus.folds
-    rows = variation.rows(rows_of(labelled(corpus), protocol))
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
-    arms, notes = check_sequences(study, chosen_arms(study))
-    finetuned = check_targets(study, corpus, arms)
-    folds, _ = make_folds(corpus, rows, protocol, held_out=finetuned)
-    published = find_published(study, arms, corpus)
-    for one in published.values():
-        tell(one.told)
-    preflight(study, rows, arms, published)
-    # Speakers' names before hours of work; their samples once they have been read.
-    check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
-    evidence = first_look(corpus, rows, folds, protocol, progress)
-    store = default_store()
-    for line in heavy_frames(study, arms, rows, store):
-        tell(line)
-    source = study.transcript if reads_words(study, arms, published) else "gold"
-    words = variation.words(find_words(rows, source, study.asr, store, progress), rows)
-    inputs = gather(corpus, rows, words, study, arms, store, progress, published)
-    tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
-    plan = variation.plan(make_plan(corpus, inputs, study, arms), study, store, progress)
-    certificate = second_look(evidence, plan)
-    scored = scored_rows(inputs.utterances, plan.folds)
-    dirty = (
-        *check_unseen(study, corpus, arms, scored, inputs.keys),
-        *check_shared(study, plan),
-    )
-    plan = train_encoders(Bench(corpus, plan, store, progress, tell, bool(dirty)))
+    found = prepare(study, variation, progress, tell)
+    plan, failures = found.plan, found.plan.inputs.failures
     run = _run_id(study, plan.inputs, variation.identity)
     if (kept := variation.finished(folder, run)) is not None:
-        return Outcome(folder, kept, plan.inputs.failures)
-    work = (fits or store.root / "fits") / run
+        return Outcome(folder, kept, failures)
+    work = (fits or default_store().root / "fits") / run
     fitted = variation.fit(plan, work, jobs, progress)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
-    rows_out = with_best(list(_prediction_rows(run, corpus.name, plan, fitted.scores)), corpus.task)
-    notes = (*notes, *(line for one in published.values() for line in one.warnings))
-    told = (*remarks(plan.inputs.modalities, dirty), *corpus.notes, *notes, *plan.inputs.warnings)
-    facts = variation.facts(
-        _facts(run, corpus, study, plan, fitted.scores, told, bool(dirty), certificate), fitted
-    )
-    results = summarise(rows_out, facts)
-    favourite = _favourite(rows_out, [a for a in arms if a not in published], corpus.task)
-    whole = favourite if variation.leaves_model and not plan.trained else None
-    model = None if whole is None else final_model(plan, corpus, whole, work)
-    write_run(folder, study, model, rows_out, results, plan)
-    return Outcome(folder, results, plan.inputs.failures)
+    rows = list(_prediction_rows(run, found.corpus.name, plan, fitted.scores))
+    rows = with_best(rows, found.corpus.task)
+    results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
+    favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
+    model = None if favourite is None else final_model(plan, found.corpus, favourite, work)
+    write_run(folder, study, model, rows, results, plan)
+    return Outcome(folder, results, failures)
 
 
 def check_writable(folder: Path) -> None:
@@ -164,15 +86,16 @@ def check_writable(folder: Path) -> None:
         raise ConfigError(f"--out {folder}: {nearest} cannot be written; give another folder")
 
 
-def _favourite(rows: Sequence[Prediction], arms: Sequence[str], task: Task) -> str | None:
+def _favourite(rows: Sequence[Prediction], plan: Plan) -> str | None:
     """Arm that most folds chose on development rows, fused ones first; ties go to the first.
 
     None where nothing is trained.
     """
-    group = [arm for arm in FUSED if arm in arms] or list(arms)
+    arms = [arm for arm in plan.arms if arm not in plan.inputs.published]
+    group = [arm for arm in FUSED if arm in arms] or arms
     if not group:
         return None
-    chosen = list(best_per_fold(rows, group, task).values())
+    chosen = list(best_per_fold(rows, group, plan.inputs.data.task).values())
     return max(group, key=chosen.count)
 
 
@@ -237,17 +160,9 @@ def _prediction_rows(
                     )
 
 
-def _facts(
-    run: str,
-    corpus: Corpus,
-    study: Study,
-    plan: Plan,
-    scores: Sequence[FoldScores],
-    warnings: Sequence[str],
-    contaminated: bool,
-    certificate: Certificate,
-) -> RunFacts:
-    inputs, modalities = plan.inputs, plan.inputs.modalities
+def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]) -> RunFacts:
+    corpus, plan, inputs = found.corpus, found.plan, found.plan.inputs
+    modalities = inputs.modalities
     fits: dict[str, list[dict[str, Any]]] = {}
     for one in scores:
         about = {"hyperparameters": dict(one.hyperparameters), "trials": list(one.trials)}
@@ -260,7 +175,7 @@ def _facts(
         task=corpus.task,
         targets=corpus.targets,
         dropped=tuple({"id": f.utterance, "why": f.why} for f in inputs.dropped),
-        warnings=(*certificate_lines(certificate), *warnings, *warnings_of(plan)),
+        warnings=(*certificate_lines(found.certificate), *found.told, *warnings_of(plan)),
         fits={arm: tuple(rows) for arm, rows in fits.items()},
         facts={
             "study": asdict(study),
@@ -269,8 +184,8 @@ def _facts(
             "trained_on": trained_on(inputs.utterances, plan.folds),
             "synthetic": corpus.synthetic,
             "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
-            "contaminated": contaminated,
-            "leaky": certificate.leaky,
+            "contaminated": found.contaminated,
+            "leaky": found.certificate.leaky,
             "encoders": dict(inputs.identity),
             "checkpoints": {
                 name: getattr(m.encoder, "checkpoint", m.encoder.family)
@@ -285,5 +200,5 @@ def _facts(
             "text_probe": asdict(plan.probe) if plan.probe else None,
             "groups": {name: asdict(one) for name, one in groupings(inputs.utterances).items()},
         },
-        certificate=as_mapping(certificate),
+        certificate=as_mapping(found.certificate),
     )

@@ -60,7 +60,10 @@ LIBRARIES = ("torch", "numpy", "optuna")
 #: Modules outside ``fusion/`` that decide what a head sees and on which rows.
 GATHERING = (
     "encoders.pooling",
-    *(f"experiments.comparing.{name}" for name in ("inputs", "modal", "plan", "views", "fitting")),
+    *(
+        f"experiments.comparing.{name}"
+        for name in ("preparation", "inputs", "modal", "plan", "views", "fitting")
+    ),
 )
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.extraction import Progress
-from experiments.comparing.comparison import Notify, compare
+from experiments.comparing.comparison import compare
+from experiments.comparing.preparation import Notify
 from experiments.config import read_study
 from experiments.reporting.report import Recomputed, recompute
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.extraction import Failure, Progress, default_store
-from experiments.comparing.comparison import Notify, check_writable, chosen_arms, load_corpus
+from experiments.comparing.comparison import check_writable
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.fitting import final_model
 from experiments.comparing.inputs import (
@@ -18,6 +18,7 @@ from experiments.comparing.inputs import (
     typed_encoders,
 )
 from experiments.comparing.plan import Plan
+from experiments.comparing.preparation import Notify, chosen_arms, load_corpus
 from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
 from experiments.comparing.words import find_words

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from experiments.ablation.fits import counted_once, place_of, scored_on, stacked
-from experiments.comparing.comparison import chosen_arms, load_corpus
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import gather
 from experiments.comparing.plan import Plan, Views, make_plan
+from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.words import Words
 from fusion import train
 from fusion.batch import Dataset, ModalityBatch, collate

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from experiments.ablation.subsets import most_speakers, with_speakers, without_words
-from experiments.comparing.comparison import chosen_arms, load_corpus
 from experiments.comparing.inputs import gather
 from experiments.comparing.plan import Plan, make_plan
+from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.words import Words
 from experiments.config import ConfigError
 from fusion.splitting.splits import speaker_of

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from encoders.utterance import CorpusError
-from experiments.comparing import comparison
-from experiments.comparing.comparison import Outcome, chosen_arms, compare
+from experiments.comparing import preparation
+from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.inputs import check_sequences, reads_words
+from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.words import to_recognise
 from experiments.config import ConfigError, Study, read_study, write_study
 from experiments.reporting.results import RunFacts, summarise
@@ -364,11 +365,11 @@ def test_a_damaged_fit_is_made_again(tiny, tmp_path, damage, monkeypatch):
 
 
 def test_a_model_knows_whether_a_synthesiser_spoke(tiny, tmp_path, monkeypatch):
-    read = comparison.load_source
+    read = preparation.load_source
     study = write_corpus(tmp_path / "in", **SMALL)
     run(study, tmp_path / "people")
     made = lambda *given: replace(read(*given), synthetic=True)  # noqa: E731
-    monkeypatch.setattr(comparison, "load_source", made)
+    monkeypatch.setattr(preparation, "load_source", made)
     run(study, tmp_path / "machine")
     found = [FusionModel.load(tmp_path / name / "model") for name in ("people", "machine")]
     assert [one.origin.synthetic for one in found] == [False, True]

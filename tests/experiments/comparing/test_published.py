@@ -15,7 +15,8 @@ from encoders.audio import read_segment
 from encoders.encoder import load_encoder
 from encoders.pretrained.classifiers import ClassifierError, classifier_spec
 from experiments import cli
-from experiments.comparing.comparison import Outcome, chosen_arms, compare
+from experiments.comparing.comparison import Outcome, compare
+from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError, Study, read_study
 from experiments.reporting.report import rebuild
 from fusion import predictions, train
