@@ -205,13 +205,19 @@ def corpora() -> None:
     print_corpora(console)
 
 
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
+
+
 def main() -> None:
     """Entry point: 0 done, 1 the user can mend it (one message), 2 usage."""
     try:
         app()
-    except KeyboardInterrupt:
-        errors.print("stopped; the same command goes on where this one was", markup=False)
-        sys.exit(130)
+    except SystemExit as leaving:
+        # What typer makes of Ctrl-C, without a word.
+        if leaving.code == INTERRUPTED:
+            errors.print("stopped; the same command goes on where this one was", markup=False)
+        raise
     except OptionError as error:
         errors.print(f"error: {error}", markup=False, soft_wrap=True)
         sys.exit(2)

@@ -322,3 +322,17 @@ def test_heads_that_learn_to_do_without_an_input_have_rows_of_their_own(
     assert {fold["chosen"] for fold in arms["best_fused"]["folds"]} == {"concat"}
     assert run(monkeypatch, "report", folder) == 0
     assert "concat/audio" in capsys.readouterr().out
+
+
+def test_a_stopped_command_says_that_it_can_go_on(monkeypatch, capsys):
+    import experiments.listing
+
+    def stop(_console):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments.listing, "print_corpora", stop)
+    monkeypatch.setattr(sys, "argv", ["serfusion", "corpora"])
+    with pytest.raises(SystemExit) as leaving:
+        cli.main()
+    assert leaving.value.code == 130
+    assert "stopped; the same command goes on" in capsys.readouterr().err
