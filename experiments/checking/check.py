@@ -8,7 +8,7 @@ from encoders.extraction import Failure, Progress
 from encoders.hints import Heard
 from encoders.rows import cut
 from encoders.specs import Kind
-from encoders.utterance import Corpus
+from encoders.utterance import Corpus, Utterance
 from experiments.checking.check_table import print_check
 from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness
@@ -72,8 +72,7 @@ def check_corpus(
     made = _folds(corpus, hearing, folds or corpus.folds, progress)
     speakers: dict[str, Counter[str]] = defaultdict(Counter)
     for utterance in corpus.utterances:
-        label = corpus.label(utterance) if corpus.task == "single-label" else corpus.task
-        speakers[utterance.speaker or UNKNOWN][label or "(unlabelled)"] += 1
+        speakers[utterance.speaker or UNKNOWN][_label(corpus, utterance)] += 1
     unkept = hearing.unkept and f"what was decoded cannot be remembered: {hearing.unkept}"
     return Check(
         corpus=corpus,
@@ -91,6 +90,16 @@ def check_corpus(
             if typed is not None
         ),
     )
+
+
+def _label(corpus: Corpus, utterance: Utterance) -> str:
+    """What an utterance is counted as: its class, or its task where it has none or several."""
+    if utterance.target is None:
+        return "(unlabelled)"
+    # Sets of six labels would be 64 columns.
+    if corpus.task in ("multi-label", "regression"):
+        return corpus.task
+    return next(iter(corpus.classes(utterance)), "(tie)")
 
 
 def _folds(corpus: Corpus, hearing: Hearing, protocol: str, progress: Progress | None) -> _Folds:

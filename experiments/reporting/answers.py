@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from encoders.utterance import Task
 from fusion import measures, metrics
 from fusion.labels import named, thresholds
-from fusion.measures import Measure, measures_of
+from fusion.measures import LABELS, Measure, measures_of
 from fusion.predictions import Answers, Prediction, answers_of
 from fusion.statistics import interval_of
 from fusion.tallies import Tally, tally_labels, tally_shares, tally_values
@@ -36,6 +36,10 @@ SKIPPED: Mapping[Task, Mapping[str, str]] = {
         "sentences": "what a sentence alone tells is tested for one class per utterance",
     },
 }
+
+
+#: Thresholds that S4 scored its multi-label regression of CMU-MOSEI at.
+FIXED = (0.5, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,21 @@ def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, 
         for k, target in enumerate(targets):
             made[target] |= _auc(scored.answers, k, np.ones(len(scored.answers.goals), bool))
             made[target]["support"] = int((scored.answers.goals[:, k] > 0.5).sum())
+    return made
+
+
+def at_fixed_thresholds(scored: Scored) -> dict[str, dict[str, float | None]]:
+    """F1 of sets of labels at thresholds that nothing was fitted for, mean over seeds.
+
+    For comparison with reports that state them, and with no interval: nothing is chosen by them.
+    """
+    found = scored.answers
+    truth = found.goals > 0.5
+    made = {}
+    for least in FIXED:
+        total = tally_labels(truth, found.scores >= least, found.speakers).sums.sum(axis=0)
+        names = [name for name in LABELS if name.endswith("_f1")]
+        made[str(least)] = {name: number(LABELS[name].of(total).mean()) for name in names}
     return made
 
 

@@ -46,6 +46,11 @@ def graded(
         arm: {
             **answers.values_of(one, found),
             "effective": float(effective_of(one.tally.support)),
+            **(
+                {"at_fixed_thresholds": answers.at_fixed_thresholds(one)}
+                if task == "multi-label"
+                else {}
+            ),
             rows_of_table: answers.per_target(one, task, targets),
             "folds": answers.folds_of(
                 one, targets, found, folds, {fit["fold"]: fit for fit in fits.get(arm, ())}

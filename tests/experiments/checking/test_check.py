@@ -164,3 +164,17 @@ def test_where_no_terminal_is_lines_are_tab_separated(monkeypatch, capsys):
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines() if "\t" in line]
     assert lines[0] == cli_models.HEADER
     assert [line[6] for line in lines[1:]] == [row.licence for row in known_models()]
+
+
+def test_votes_are_counted_by_their_majority_and_sets_as_what_they_are(
+    monkeypatch, capsys, tmp_path
+):
+    labels = ("a:0.7|b:0.3", "a:0.5|b:0.5", "a:0.2|b:0.8", "")
+    rows = [{**row, "label": labels[k % 4]} for k, row in enumerate(rows_of(4))]
+    assert run(monkeypatch, "check", "--manifest", manifest(tmp_path, rows)) == 0
+    told = capsys.readouterr().out
+    assert "(tie)" in told
+    assert "(unlabelled)" in told
+    rows = [{**row, "label": ("a|b", "none")[k % 2]} for k, row in enumerate(rows_of(4))]
+    assert run(monkeypatch, "check", "--manifest", manifest(tmp_path, rows)) == 0
+    assert "multi-label" in capsys.readouterr().out

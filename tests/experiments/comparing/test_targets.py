@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 from encoders.specs import LogMelSpec, Modality
 from encoders.store import EmbeddingStore
@@ -211,6 +212,16 @@ def test_thresholds_are_those_of_development_rows_alone(runs):
     for fold in arms["best_fused"]["folds"]:
         same = next(f for f in arms[fold["chosen"]]["folds"] if f["fold"] == fold["fold"])
         assert fold["thresholds"] == same["thresholds"]
+
+
+def test_fixed_thresholds_stand_beside_those_that_were_fitted(runs):
+    rows = predictions.read(runs["multi-label"] / "predictions.jsonl")
+    arm = results_of(runs["multi-label"])["arms"]["audio"]
+    test = predictions.answers_of([r for r in rows if r.arm == "audio" and r.split == "test"])
+    for least in (0.5, 0.3):
+        expected = [f1_score(test.goals, one >= least, average="macro") for one in test.scores]
+        found = arm["at_fixed_thresholds"][str(least)]["macro_f1"]
+        assert found == pytest.approx(np.mean(expected))
 
 
 def test_rows_without_a_majority_are_counted_and_said(runs):
