@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.told import Told, score_text, shown_arms, title_of
-from experiments.reporting.figures import CELL, DARK_FROM
+from experiments.reporting.confusion import CELL, DARK_FROM
 from experiments.reporting.strokes import canvas, short, write
 from experiments.reporting.wording import arm_name, percent, span
 from fusion.escaping import plain

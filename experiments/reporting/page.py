@@ -10,11 +10,11 @@ from markupsafe import Markup
 from experiments.config import Study
 from experiments.reporting.caveats import badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.diagrams import draw_reliability, draw_risk
 from experiments.reporting.figures import (
     arms_forest,
     differences_forest,
-    draw_confusion,
     draw_forest,
     kind_of,
 )

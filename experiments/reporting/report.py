@@ -16,11 +16,11 @@ from jinja2 import UndefinedError
 
 from encoders.store import write_atomically
 from experiments.reporting.caveats import cautions, dropped_lines
+from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.diagrams import draw_reliability, draw_risk
 from experiments.reporting.figures import (
     arms_forest,
     differences_forest,
-    draw_confusion,
     draw_forest,
 )
 from experiments.reporting.page import calibrated_arms, main_arms, of_classes, page

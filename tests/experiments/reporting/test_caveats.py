@@ -15,7 +15,7 @@ from experiments.reporting.caveats import (
     dropped_lines,
     has_constant_words,
 )
-from experiments.reporting.figures import draw_confusion
+from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.page import page
 from experiments.reporting.report import answer, folder_name, print_report, write_report
 from experiments.reporting.results import summarise, with_best
