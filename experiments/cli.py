@@ -50,6 +50,7 @@ app.command()(cli_ablate.ablate)
 app.command()(cli_train.train)
 app.command()(cli_runs.report)
 app.command()(cli_runs.verify)
+app.command()(cli_runs.track)
 
 
 @app.command()

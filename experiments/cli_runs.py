@@ -1,4 +1,4 @@
-"""``serfusion report`` and ``serfusion verify``: what a finished run says, and whether it holds."""
+"""What a finished run says, whether it holds, and a copy of it for a tracker."""
 
 from pathlib import Path
 from typing import Annotated
@@ -69,3 +69,18 @@ def verify(
         sound = sound and found.sound
     if not sound:
         raise typer.Exit(1)
+
+
+def track(
+    runs: Runs,
+    to: Annotated[str, typer.Option(help="tensorboard, mlflow or wandb.")],
+    at: Annotated[
+        str | None, typer.Option(help="Folder or address [what the tracker itself is set to].")
+    ] = None,
+) -> None:
+    """Log finished runs in a tracker: settings, scores with their intervals, the report."""
+    from experiments.tracking import track
+
+    for run in runs:
+        where = track(run, to, at)
+        console.print(f"{run}: {where}", markup=False, soft_wrap=True, highlight=False)

@@ -17,6 +17,8 @@ from experiments.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: Commands whose options the README names.
+COMMANDS = ("compare", "ablate", "interview", "verify", "report", "models push", "track")
 MODULES = [
     found.name
     for package in (encoders, fusion, experiments)
@@ -50,7 +52,15 @@ def test_the_commands_of_the_readme_exist(name):
 def test_the_options_of_the_readme_exist():
     text = "".join(
         CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).output
-        for command in ("compare", "ablate", "interview", "verify", "report", "models push")
+        for command in (
+            "compare",
+            "ablate",
+            "interview",
+            "verify",
+            "report",
+            "models push",
+            "track",
+        )
     )
     for option in re.findall(r"`(--[a-z]+)`", README):
         assert option in text
