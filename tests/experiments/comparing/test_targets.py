@@ -20,7 +20,7 @@ from experiments.config import ConfigError
 from experiments.interviews.emotion import Classifier
 from experiments.reporting.report import rebuild
 from fusion import labels, predictions, train
-from fusion.model import FusionModel
+from fusion.model import FORMAT_VERSION, FusionModel
 from fusion.networks.head import DEFAULTS
 from fusion.splitting.splits import SplitError
 from tests.experiments.target_corpora import DIM, targets_of, write_targets
@@ -319,12 +319,13 @@ def test_values_come_out_in_the_units_of_the_corpus(runs):
     assert found.goals.mean(axis=0)[1] == pytest.approx(3, abs=0.2)
 
 
-def test_a_model_of_classes_is_of_the_format_it_was(tmp_path):
+def test_a_model_of_classes_says_so(tmp_path):
     study = write_targets(tmp_path, "single-label", seeds=1)
     compare(study, out=tmp_path / "run", jobs=1)
     about = json.loads((tmp_path / "run" / "model" / "model.json").read_text())
-    assert about["format"] == 2
-    assert "outputs" not in about
+    assert about["format"] == FORMAT_VERSION
+    assert about["outputs"]["task"] == "single-label"
+    assert FusionModel.load(tmp_path / "run" / "model").task == "single-label"
 
 
 @pytest.mark.parametrize("task", ["multi-label", "regression"])
