@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 app = typer.Typer(help="Look at, check, clean, export and import the embedding cache.")
-console = Console()
+console = Console(emoji=False)
 
 
 @app.command("ls")

@@ -10,7 +10,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
 
-console = Console()
+console = Console(emoji=False)
 
 Model = Annotated[
     str,

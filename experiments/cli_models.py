@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 app = typer.Typer(help="List encoders and recognisers, and fetch their weights.")
-console = Console()
+console = Console(emoji=False)
 HEADER = ["name", "kind", "checkpoint", "dim", "layers", "MB", "licence", "language", "here"]
 #: Columns of a terminal from which names of checkpoints fit beside the rest.
 WIDE = 140

@@ -10,8 +10,8 @@ from rich.console import Console
 if TYPE_CHECKING:
     from encoders.extraction import Failure, Progress
 
-console = Console()
-errors = Console(stderr=True, highlight=False)
+console = Console(emoji=False)
+errors = Console(stderr=True, highlight=False, emoji=False)
 
 
 def tell(line: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -178,7 +179,11 @@ class FusionModel:
         """
         folder = folder_of(folder)
         if not (folder / "model.json").is_file():
-            raise ValueError(f"{folder}: no model (expected model.json and heads.safetensors)")
+            inside = folder / "model"
+            hint = f"; {inside} is one" if (inside / "model.json").is_file() else ""
+            raise ValueError(
+                f"{folder}: no model (expected model.json and heads.safetensors){hint}"
+            )
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if about.get("format") != FORMAT_VERSION:
             raise ValueError(
@@ -186,7 +191,16 @@ class FusionModel:
                 f"format {FORMAT_VERSION} (which says what the model learned from); train it "
                 "again: serfusion compare on the same corpus leaves a model of this format"
             )
-        tensors = load_file(folder / "heads.safetensors")
+        try:
+            return cls._read(about, load_file(folder / "heads.safetensors"))
+        except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as error:
+            raise ValueError(
+                f"{folder}: heads.safetensors and model.json are not of one whole model "
+                f"({type(error).__name__}: {plain(error)[:200]}); take the folder as it was written"
+            ) from error
+
+    @classmethod
+    def _read(cls, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "FusionModel":
         targets = tuple(about["targets"])
         stored = about.get("outputs")
         outputs = OF_CLASSES if stored is None else Outputs.read(stored, len(targets))

@@ -8,6 +8,8 @@ from experiments.comparing.comparison import compare
 from experiments.comparing.preparation import Notify
 from experiments.config import read_study
 from experiments.reporting.report import Recomputed, recompute
+from experiments.reporting.stored import read_results
+from fusion.escaping import plain
 
 
 def retrain(
@@ -20,8 +22,16 @@ def retrain(
     """What the study of a run gives today; embeddings and trained encoders come from the cache.
 
     Raises:
-        ValueError: as :func:`experiments.comparing.comparison.compare`.
+        ValueError: the run is a cell of an ablation, which its study alone does not give, or as
+            :func:`experiments.comparing.comparison.compare`.
     """
+    cell = read_results(folder)["facts"].get("cell")
+    if cell is not None:
+        named = ", ".join(f"{plain(name)} {plain(value)}" for name, value in cell["values"].items())
+        raise ValueError(
+            f"{folder}: a cell of an ablation ({named}), which its config.toml alone does not "
+            "give: run the same serfusion ablate into another folder to train it again"
+        )
     study = read_study(folder / "config.toml")
     with TemporaryDirectory() as there:
         again, fits = Path(there) / "run", Path(there) / "fits"

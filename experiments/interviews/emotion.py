@@ -30,6 +30,25 @@ class Sounds:
     words: tuple[float, ...] | None
 
 
+def check_suitable(model: FusionModel) -> None:
+    """Refuse a model that cannot say of a recording how each segment sounds.
+
+    Raises:
+        ValueError: it hears nothing, or names no classes.
+    """
+    if not any(one.name == "audio" for one in model.modalities.values()):
+        reads = ", ".join(sorted({one.name for one in model.modalities.values()}))
+        raise ValueError(
+            f"the model reads {reads or 'precomputed features'}: expected one that hears audio, "
+            "trained with --audio"
+        )
+    if model.task not in ("single-label", "distribution"):
+        raise ValueError(
+            f"the model was trained on {model.task} targets: expected one of classes, as a "
+            "timeline names one class per segment; its predict() gives what it says"
+        )
+
+
 class Classifier:
     """A model with its encoders, loaded when first needed; what it computed is kept in a store.
 
@@ -39,18 +58,7 @@ class Classifier:
     """
 
     def __init__(self, model: FusionModel, store: EmbeddingStore, device: str = "cpu") -> None:
-        if not any(one.name == "audio" for one in model.modalities.values()):
-            reads = ", ".join(sorted({one.name for one in model.modalities.values()})) or (
-                "precomputed features"
-            )
-            raise ValueError(
-                f"the model reads {reads}: expected one that hears audio, trained with --audio"
-            )
-        if model.task not in ("single-label", "distribution"):
-            raise ValueError(
-                f"the model was trained on {model.task} targets: expected one of classes, as a "
-                "timeline names one class per segment; its predict() gives what it says"
-            )
+        check_suitable(model)
         self.model = model
         self._shared: dict[str, list[SharedModel]] = {"audio": [], "text": []}
         for kind, group in self._shared.items():

@@ -17,7 +17,8 @@ from encoders.store import EmbeddingStore, make_folder, write_atomically
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Timeline
 from experiments.annotations.turns import read_turns
-from experiments.interviews.emotion import Classifier, Sounds
+from experiments.comparing.comparison import check_writable
+from experiments.interviews.emotion import Classifier, Sounds, check_suitable
 from experiments.interviews.listening import Heard, listen_to
 from experiments.interviews.model_facts import about_model
 from experiments.interviews.options import InterviewOptions
@@ -77,7 +78,11 @@ def interview(
         ValueError: no such model, one that hears nothing, or an option that cannot be met.
     """
     chosen, paths = options or InterviewOptions(), [Path(one) for one in recordings]
-    run = _Run(FusionModel.load(model), _model_sha256(folder_of(model)), chosen, device)
+    loaded = FusionModel.load(model)
+    # Before anything is heard: hours of sound would be listened to for nothing.
+    check_suitable(loaded)
+    check_writable(Path(out))
+    run = _Run(loaded, _model_sha256(folder_of(model)), chosen, device)
     done: list[Interviewed] = []
     failures: list[Failure] = []
     for path, folder in zip(paths, folders_of(paths, Path(out)), strict=True):
@@ -182,7 +187,8 @@ class _Run:
             **about_model(self.model),
             "model_sha256": self.model_sha256,
             "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
-            "words": self._words_from(cast) + (", left out" if options.redact else ""),
+            "words": self._words_from(cast),
+            **({"redacted": "words and sound are left out"} if options.redact else {}),
             "languages": dict(spoken.languages) if spoken is not None else {},
             "abstain_below": self.threshold,
             "smoothed_over": options.smooth,

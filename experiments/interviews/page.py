@@ -108,6 +108,7 @@ def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) 
         feelings=feelings,
         speakers=[_speaker(name, timeline, feelings) for name in timeline.speakers],
         facts=[*_facts(timeline.facts)],
+        redacted=bool(timeline.facts.get("redacted")),
         source=source,
         shown_source="the recording" if source.startswith("data:") else source,
         wave=wave(peaks),

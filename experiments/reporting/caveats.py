@@ -35,7 +35,10 @@ def badges(results: Mapping[str, Any]) -> list[str]:
     """What nobody may overlook: synthetic speech, random weights, words that carry no label."""
     facts = results.get("facts", {})
     found = [badge for key, badge in BADGES.items() if facts.get(key)]
-    return found + [CONSTANT_WORDS] * has_constant_words(results)
+    found += [CONSTANT_WORDS] * has_constant_words(results)
+    cell = (facts.get("cell") or {}).get("values", {})
+    told = ", ".join(f"{plain(name)} {plain(value)}" for name, value in cell.items())
+    return found + [f"cell of an ablation: {told}"] * bool(told)
 
 
 def stamped(text: str, results: Mapping[str, Any]) -> str:
@@ -85,7 +88,11 @@ def cautions(results: Mapping[str, Any]) -> list[str]:
 
 def _too_good(results: Mapping[str, Any]) -> list[str]:
     """Arms whose development score lies far above their test score."""
-    found = []
+    found: list[str] = []
+    cell = results.get("facts", {}).get("cell") or {}
+    if (cell.get("noise") or {}).get("side") == "test":
+        # Development rows are clean there and test rows are not: the gap is what was asked for.
+        return found
     for arm, summary in results["arms"].items():
         one: Mapping[str, Any] = summary.get("development") or {}
         low = one.get("above_test", {}).get("low")

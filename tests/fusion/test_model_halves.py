@@ -200,3 +200,22 @@ def test_a_word_is_the_model_that_ships_and_a_path_a_folder(tmp_path, monkeypatc
     with pytest.raises(ValueError, match=r"Say \./demo for the folder"):
         folder_of("demo")
     assert FusionModel.load("./demo").targets == TARGETS
+
+
+def test_weights_that_are_not_those_of_the_model_are_one_message(tmp_path):
+    halves().save(tmp_path / "model")
+    weights = tmp_path / "model" / "heads.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:100])
+    with pytest.raises(ValueError, match="not of one whole model"):
+        FusionModel.load(tmp_path / "model")
+    replace(halves(), parts=(part("audio", 5), part("text", 3))).save(tmp_path / "other")
+    weights.write_bytes((tmp_path / "other" / "heads.safetensors").read_bytes())
+    with pytest.raises(ValueError, match="not of one whole model"):
+        FusionModel.load(tmp_path / "model")
+
+
+def test_a_run_is_told_where_its_model_lies(tmp_path):
+    halves().save(tmp_path / "run" / "model")
+    with pytest.raises(ValueError, match=r"run.model is one"):
+        FusionModel.load(tmp_path / "run")

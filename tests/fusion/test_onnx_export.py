@@ -138,3 +138,13 @@ def test_without_its_packages_the_next_step_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(util, "find_spec", lambda name: None if name == "onnx" else found(name))
     with pytest.raises(ValueError, match=r"needs onnx: pip install 'serfusion\[onnx\]'"):
         export_onnx(MODELS["mlp"], tmp_path / "model.onnx")
+
+
+def test_values_of_any_size_are_compared_by_their_size(tmp_path):
+    model = of_task("regression")
+    for one in model.parts:
+        for head in one.heads:
+            head.standardizer(0).scale[0] = 3e-9
+            head.classify.weight.data *= 1e5
+    export_onnx(model, tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").is_file()

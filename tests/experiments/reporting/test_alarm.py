@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.reporting.caveats import cautions
+from experiments.reporting.caveats import badges, cautions
 from experiments.reporting.results import summarise, with_best
 from tests.experiments.finished_runs import make_facts, make_rows
 
@@ -83,3 +83,12 @@ def test_features_of_mosi_that_were_trained_on_its_labels_are_found(data_folder,
     )
     (line,) = alarms(compare(study, out=tmp_path / "run", jobs=1).results)
     assert line.startswith("text: ")
+
+
+def test_noise_in_test_rows_alone_is_no_alarm_and_is_marked():
+    rows = with_best([known_beforehand(row) for row in make_rows(("text",), 12, TARGETS)])
+    facts = make_facts(("text",), TARGETS)
+    cell = {"values": {"noise": "white:10"}, "noise": {"side": "test"}}
+    found = summarise(rows, replace(facts, facts={**facts.facts, "cell": cell}))
+    assert alarms(found) == []
+    assert "cell of an ablation: noise white:10" in badges(found)

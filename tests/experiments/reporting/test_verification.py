@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,8 +14,10 @@ from experiments.comparing.comparison import compare
 from experiments.comparing.retraining import retrain
 from experiments.config import Study, write_study
 from experiments.reporting.report import rebuild, recompute
+from experiments.reporting.results import summarise, with_best
 from experiments.reporting.verification import departures, told, verify
-from tests.experiments.finished_runs import STUDY, change, save_run
+from fusion import predictions
+from tests.experiments.finished_runs import STUDY, change, make_facts, make_rows, save_run
 from tests.experiments.tones import tones_study, write_tones
 
 
@@ -110,3 +114,26 @@ def test_a_finished_run_trained_again_gives_the_same(monkeypatch, tmp_path):
     found = departures(recompute(folder), again)
     assert [(one.arm, one.largest) for one in found] == [("audio", 0.0)]
     assert verify(folder).sound
+
+
+def test_a_run_that_was_renamed_is_the_same_run(run, tmp_path):
+    copied = tmp_path / "elsewhere" / "a copy & more"
+    shutil.copytree(run, copied)
+    assert verify(copied).sound
+    page = copied / "report.html"
+    page.write_text(page.read_text().replace("a copy", "another"))
+    page.write_text(page.read_text().replace("UAR", "UAX", 1))
+    assert verify(copied).changed == ("report.html",)
+
+
+def test_a_cell_of_an_ablation_is_not_retrained_from_its_study(tmp_path):
+    facts = make_facts(("audio",), ("calm", "cross"))
+    cell = {"values": {"noise": "white:10"}, "training_speakers": [2, 4]}
+    rows = with_best(make_rows(("audio",), 6, ("calm", "cross")))
+    folder = tmp_path / "cell"
+    folder.mkdir()
+    predictions.write(rows, folder / "predictions.jsonl")
+    found = summarise(rows, replace(facts, facts={**facts.facts, "cell": cell}))
+    (folder / "results.json").write_text(json.dumps(found))
+    with pytest.raises(ValueError, match=r"a cell of an ablation \(noise white:10\)"):
+        retrain(folder)
