@@ -7,6 +7,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from experiments.config import OptionError
+
 app = typer.Typer(help="List encoders and recognisers, and fetch their weights.")
 console = Console(emoji=False)
 HEADER = ["name", "kind", "checkpoint", "dim", "layers", "MB", "licence", "language", "here"]
@@ -67,6 +69,8 @@ def onnx(
     from fusion.model import FusionModel
     from fusion.onnx_export import export_onnx
 
+    if out.is_dir():
+        raise OptionError(f"{out}: is a folder; give a file, as in {out / 'model.onnx'}")
     export_onnx(FusionModel.load(model), out)
     say(f"{out}: embeddings in, answers out; its metadata says what they mean")
 

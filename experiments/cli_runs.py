@@ -21,6 +21,10 @@ def report(
     from experiments.reporting.report import print_report, rebuild
 
     if len(runs) > 1:
+        if out is not None:
+            from experiments.comparing.comparison import check_writable
+
+            check_writable(out)
         _beside(runs, out)
         return
     if out is not None:

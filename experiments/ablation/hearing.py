@@ -170,7 +170,8 @@ def crowds(
         raise ConfigError(
             f"--over noise, babble: {', '.join(sorted(alone)[:3])} ({len(alone)} in all) would "
             f"hear fewer than {FEWEST} others who are tested in the same folds, and nobody of the "
-            "other side may be heard; use --folds groups, or white noise and reverberation"
+            "other side may be heard; use folds that test more speakers at once, as in --folds "
+            "groups:2, or white noise and reverberation"
         )
     return found
 

@@ -9,7 +9,16 @@ from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
 from experiments.ablation.scores import Compared, Summary, differences, summaries
 from experiments.ablation.settings import EVERYONE
-from experiments.reporting.wording import arm_name, p_text, percent, signed, span, verdict
+from experiments.reporting.wording import (
+    SIGNIFICANT,
+    arm_name,
+    p_number,
+    p_text,
+    percent,
+    signed,
+    span,
+    verdict,
+)
 from fusion.escaping import counted, plain
 from fusion.statistics import Interval
 
@@ -72,7 +81,8 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
         return _no_claim(factors, start, whole, compared)
     shown = [row for row in compared if verdict(as_mapping(row)) in ("higher", "lower")]
     if not shown:
-        return _nothing_shown(factors, start, compared)
+        least = _least_p(whole[0].speakers, len(compared))
+        return f"{_nothing_shown(factors, start, compared)} {least}".rstrip()
     largest = sorted(shown, key=lambda row: -abs(row.found.interval.value or 0.0))
     count, all_of = len(shown), len(compared)
     if all_of == 1:
@@ -177,10 +187,24 @@ def factor_notes(grid: Grid, side: NoiseIn, seed: int) -> list[str]:
     return found
 
 
+def _least_p(speakers: int, tests: int) -> str:
+    """A sentence where no difference of any size could have been shown; else nothing.
+
+    A test by sign-flips has 2 ** speakers outcomes, of which the two most extreme are equal.
+    """
+    floor = tests * 2.0 ** (1 - speakers)
+    if floor <= SIGNIFICANT:
+        return ""
+    return (
+        f"With {counted(speakers, 'speaker')} and {counted(tests, 'test')} p is at least "
+        f"{p_number(min(1.0, floor))} (Holm), so that none of any size could have been shown."
+    )
+
+
 def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> str:
     row = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
-    power = [r.found.detectable for r in compared if r.found.detectable is not None]
-    size = f"; one test alone could have shown {percent(min(power))} points" if power else ""
+    least = row.found.detectable
+    size = "" if least is None else f"; this test alone could have shown {percent(least)} points"
     value = signed(row.found.interval.value)
     evidence = f"95 % {span(as_mapping(row))}, {p_text(row.p_holm, 'Holm')}"
     if len(compared) == 1:

@@ -72,6 +72,8 @@ def train(
     corpus = load_corpus(study)
     rows = labelled(corpus)
     check_writable(out)
+    if (out / "results.json").exists():
+        raise ConfigError(f"--out {out}: holds a run, whose files a model would lie among")
     arms, _ = check_sequences(study, chosen_arms(study))
     check_targets(study, corpus, arms)
     preflight(study, rows, arms)

@@ -73,6 +73,13 @@ def test_the_command_trains_and_says_where(manifest, tmp_path, monkeypatch):
     assert np.isclose(sum(model.predict(manifest.parent / "0.wav").values()), 1.0)
 
 
+def test_a_run_is_not_mixed_with_a_model(manifest, tmp_path):
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(ConfigError, match="holds a run"):
+        train(tones_study(manifest, audio="logmel"), tmp_path)
+    assert not (tmp_path / "model.json").exists()
+
+
 def test_a_model_needs_a_folder(manifest):
     words = ["train", "--manifest", str(manifest), "--audio", "logmel", "--text", "minilm"]
     done = CliRunner().invoke(app, words)
