@@ -163,7 +163,7 @@ class _Run:
         if self.recognition is not None:
             self.recognition.moved_to(work)
         speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
-        pieces = pieces_of(cast.voices, speech)
+        pieces = pieces_of(cast.voices, speech, cast.turns)
         return listen_to(path, pieces, classifier, self.recognition, watch, progress)
 
     def _timeline(

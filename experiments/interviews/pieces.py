@@ -44,10 +44,13 @@ class Piece:
     speech_s: float
 
 
-def pieces_of(voices: Sequence[Voice], speech: Sequence[Stretch]) -> tuple[Piece, ...]:
+def pieces_of(
+    voices: Sequence[Voice], speech: Sequence[Stretch], turns: Sequence[Voice] = ()
+) -> tuple[Piece, ...]:
     """Cut and join the voices of a recording; ``speech`` says where pauses are.
 
-    Voices whose words are known are never joined with others.
+    Voices whose words are known are never joined with others. ``turns`` are who spoke when before
+    a transcript cut them: words are told of one speaker, and others may have spoken too.
     """
     ordered = sorted(
         (one for one in voices if one.length_s >= SHORTEST_S), key=lambda one: one.start_s
@@ -56,11 +59,11 @@ def pieces_of(voices: Sequence[Voice], speech: Sequence[Stretch]) -> tuple[Piece
     joined = _joined(_joined(ordered, PAUSE_S, MAX_S, others), REACH_S, MIN_S, others)
     cut = [part for one in joined for part in _cut(one, heard)]
     cut.sort(key=lambda one: (one.start_s, one.end_s))
-    click_s = SHORTEST_S / 2
+    click_s, everyone = SHORTEST_S / 2, _Others([*ordered, *turns])
     return tuple(
         Piece(
             one,
-            others.speak(one.start_s + click_s, one.end_s - click_s, one.speaker),
+            everyone.speak(one.start_s + click_s, one.end_s - click_s, one.speaker),
             heard.seconds(one.start_s, one.end_s),
         )
         for one in cut

@@ -22,10 +22,14 @@ SOMEONE = "speaker"
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The voices of a recording, and how they were told apart."""
+    """The voices of a recording, and how they were told apart.
+
+    ``turns`` are the voices before a transcript cut them; empty where none did.
+    """
 
     voices: tuple[Voice, ...]
     how: str
+    turns: tuple[Voice, ...] = ()
 
 
 def cast_of(
@@ -51,7 +55,7 @@ def cast_of(
     named = all(one.speaker is not None for one in said if one.text is not None)
     if cast.how == SOMEONE and named:
         return Cast(voices_of(said), f"turns of {source.name}")
-    return Cast(with_words(cast.voices, said), cast.how)
+    return Cast(with_words(cast.voices, said), cast.how, cast.voices)
 
 
 def _told_apart(

@@ -59,6 +59,14 @@ def test_overlap_is_marked_on_both():
     assert [piece.overlap for piece in found] == [True, True, False]
 
 
+def test_words_of_one_speaker_hide_nobody_who_spoke_too():
+    turns = [Voice(0.0, 4.0, "a"), Voice(1.0, 2.0, "b")]
+    told = [Voice(0.0, 4.0, "a", text="all of it")]
+    (alone,), (both,) = pieces_of(told, ()), pieces_of(told, (), turns)
+    assert not alone.overlap
+    assert both.overlap
+
+
 def test_turns_that_only_touch_do_not_overlap():
     found = pieces_of([Voice(0.0, 3.0, "a"), Voice(3.0, 4.0, "b")], ())
     assert [piece.overlap for piece in found] == [False, False]
