@@ -35,7 +35,7 @@ def test_rows_are_probabilities_in_proportion_to_the_softmax(logits, columns):
     summed = softmax(logits.astype(np.float64), axis=1) @ np.array(own)
     total = summed.sum(axis=1, keepdims=True)
     rows = total[:, 0] > 1e-100
-    np.testing.assert_allclose(found[rows], (summed / total)[rows], atol=1e-9)
+    np.testing.assert_allclose(found[rows], summed[rows] / total[rows], atol=1e-9)
 
 
 def test_labels_of_one_class_are_summed():
