@@ -28,6 +28,7 @@ from experiments.cli_options import (
     Trials,
     listed,
     some,
+    study_of,
 )
 from experiments.config import OptionError
 from experiments.terminal import bars, console, errors, leave, tell
@@ -123,8 +124,6 @@ def compare(
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
     _help_with(folds)
-    from experiments.config import read_study, study_from_options
-
     options = {
         **{"corpus": some(corpus), "manifest": some(manifest), "root": some(root)},
         **{"labels": listed(labels), "audio": audio, "text": text, "asr": asr},
@@ -132,11 +131,7 @@ def compare(
         **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
         **{"trials": trials, "seeds": seeds, "head": listed(head), "recipe": recipe},
     }
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
-    if config is not None and given:
-        raise OptionError(f"--config holds the whole study; {', '.join(given)} cannot go with it")
-    study = study_from_options(**options) if config is None else read_study(config)
-    _compare(study, out, jobs)
+    _compare(study_of(config, **options), out, jobs)
 
 
 @app.command()

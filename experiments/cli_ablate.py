@@ -23,8 +23,9 @@ from experiments.cli_options import (
     Trials,
     listed,
     some,
+    study_of,
 )
-from experiments.config import OptionError, Study
+from experiments.config import Study
 from experiments.terminal import bars, console, leave, tell
 
 if TYPE_CHECKING:
@@ -78,9 +79,13 @@ def ablate(
     from experiments.ablation.grid import Over, paired_values
 
     told: tuple[Over, ...] = paired_values(over or [], values or [])
-    study = _study(
+    if config is None:
+        # What is ablated need not be named twice.
+        named = {one.factor: one.first for one in reversed(told) if one.first}
+        audio = named.get("audio") if audio is None else audio
+        text = named.get("text") if text is None else text
+    study = study_of(
         config,
-        told,
         corpus=some(corpus),
         manifest=some(manifest),
         root=some(root),
@@ -121,20 +126,3 @@ def _leave(found: "Ablation") -> None:
     print_ablation(found, console)
     console.print(f"page: {found.folder / 'ablation.html'}", soft_wrap=True, markup=False)
     leave(found.failures)
-
-
-def _study(config: Path | None, told: "tuple[Over, ...]", **options: object) -> Study:
-    from experiments.config import read_study, study_from_options
-
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
-    if config is not None:
-        if given:
-            raise OptionError(
-                f"--config holds the whole study; {', '.join(given)} cannot go with it"
-            )
-        return read_study(config)
-    for one in told:
-        if one.factor in ("audio", "text") and options.get(one.factor) is None and one.first:
-            # What is ablated need not be named twice.
-            options[one.factor] = one.first
-    return study_from_options(**options)

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from experiments.config import OptionError
+
+if TYPE_CHECKING:
+    from experiments.config import Study
 
 TRIALS = "Optuna trials per arm and fold; 0: documented defaults."
 SEEDS = "Heads trained with different seeds, per arm and fold."
@@ -66,3 +71,19 @@ def listed(typed: str | None) -> tuple[str, ...] | None:
     if typed is None:
         return None
     return tuple(part.strip() for part in typed.split(",") if part.strip())
+
+
+def study_of(config: Path | None, **options: object) -> "Study":
+    """The study of an experiment file, or that of options; both at once are refused.
+
+    Raises:
+        ConfigError: with every fault of the file; OptionError: of the options.
+    """
+    from experiments.config import read_study, study_from_options
+
+    if config is None:
+        return study_from_options(**options)
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise OptionError(f"--config holds the whole study; {', '.join(given)} cannot go with it")
+    return read_study(config)

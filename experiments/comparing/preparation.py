@@ -1,7 +1,7 @@
 """A comparison up to its first head: every fault found, inputs gathered, folds certified."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from encoders.extraction import Progress, default_store
 from encoders.store import EmbeddingStore
@@ -41,17 +41,20 @@ Reword = Callable[[Words, Sequence[Utterance]], Words]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A study of which nothing is wrong that can be found before any work."""
+    """A study of which nothing is wrong that can be found before any work.
+
+    Without a protocol and folds nothing is scored.
+    """
 
     study: Study
     corpus: Corpus
     rows: tuple[Utterance, ...]
-    protocol: str
-    folds: tuple[Fold, ...]
-    inner: tuple[InnerFolds, ...]
     arms: tuple[str, ...]
-    published: Mapping[str, Published]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    published: Mapping[str, Published] = field(default_factory=dict)
+    protocol: str = ""
+    folds: tuple[Fold, ...] = ()
+    inner: tuple[InnerFolds, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def check_ready(study: Study, variation: Variation = AS_IT_IS) -> Ready:
     preflight(study, rows, arms, published)
     # Speakers' names before hours of work; their samples once they have been read.
     check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
-    return Ready(study, corpus, rows, protocol, folds, inner, arms, published, notes)
+    return Ready(study, corpus, rows, arms, notes, published, protocol, folds, inner)
 
 
 def gathered(

@@ -12,16 +12,19 @@ from experiments.comparing.fitting import final_model
 from experiments.comparing.inputs import (
     FEATURES,
     check_sequences,
-    gather,
     preflight,
-    reads_words,
     typed_encoders,
 )
 from experiments.comparing.plan import Plan
-from experiments.comparing.preparation import Notify, chosen_arms, load_corpus
+from experiments.comparing.preparation import (
+    Notify,
+    Ready,
+    chosen_arms,
+    gathered,
+    load_corpus,
+)
 from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
-from experiments.comparing.words import find_words
 from experiments.config import ConfigError, Study
 from fusion.arms import PUBLISHED, Budget
 from fusion.escaping import counted
@@ -77,10 +80,7 @@ def train(
     arms, _ = check_sequences(study, chosen_arms(study))
     check_targets(study, corpus, arms)
     preflight(study, rows, arms)
-    store = default_store()
-    source = study.transcript if reads_words(study, arms) else "gold"
-    words = find_words(rows, source, study.asr, store, progress)
-    inputs = gather(corpus, rows, words, study, arms, store, progress)
+    inputs = gathered(Ready(study, corpus, tuple(rows), arms), default_store(), progress)
     if notify is not None:
         notify(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     fixed = with_loss(fixed_values(study.head), corpus.task)

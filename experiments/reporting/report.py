@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,11 +111,10 @@ class Recomputed:
 
     results: Mapping[str, Any]
     rows: tuple[Prediction, ...]
-    files: Mapping[str, str]
 
 
 def recompute(folder: Path) -> Recomputed:
-    """Compute a run's results and report files again from its predictions; write nothing.
+    """Compute a run's results again from its predictions; write nothing.
 
     The best arms are chosen again too, on the development rows. What no prediction can give
     (names, warnings, facts, hyperparameters) is compared with the hash that the run left of it.
@@ -125,11 +125,27 @@ def recompute(folder: Path) -> Recomputed:
     """
     stored = read_results(folder)
     rows = _predictions(folder, stored)
-    try:
+    with _of_one_run(folder):
         results = summarise(with_best(rows, stored["task"]), facts_of(stored))
         _check_numbers(folder, stored, results)
         check_unchanged(folder, stored)
-        return Recomputed(results, tuple(rows), report_files(results, folder_name(folder)))
+    return Recomputed(results, tuple(rows))
+
+
+def pages_of(found: Recomputed, folder: Path, name: str) -> dict[str, str]:
+    """The report files of a recomputed run whose folder is called ``name``.
+
+    Raises:
+        ValueError: they cannot be made of it.
+    """
+    with _of_one_run(folder):
+        return report_files(found.results, name)
+
+
+@contextmanager
+def _of_one_run(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (*BROKEN, UndefinedError) as error:
         raise ValueError(
             f"{folder}: predictions.jsonl and results.json are not of one run ({error!r}); "
@@ -144,7 +160,7 @@ def rebuild(folder: Path) -> Mapping[str, Any]:
         ValueError: as :func:`recompute`; nothing is written then.
     """
     found = recompute(folder)
-    _write(found.files, folder)
+    _write(pages_of(found, folder, folder_name(folder)), folder)
     return found.results
 
 

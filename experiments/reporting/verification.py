@@ -15,7 +15,7 @@ from experiments.config import read_study
 from experiments.reporting.caveats import BEST
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.page import of_classes
-from experiments.reporting.report import Recomputed, recompute, report_files
+from experiments.reporting.report import Recomputed, pages_of, recompute
 from experiments.reporting.stored import FIT
 from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, Prediction
@@ -52,6 +52,7 @@ class Verification:
     folder: Path
     recomputed: Recomputed = field(repr=False)
     numbers: int
+    pages: int
     changed: tuple[str, ...]
     departures: tuple[Departure, ...] | None = None
 
@@ -71,12 +72,12 @@ def verify(folder: Path) -> Verification:
     """
     found = recompute(folder)
     # A run that was renamed or unpacked elsewhere is the same run.
-    pages = report_files(found.results, ELSEWHERE)
+    pages = pages_of(found, folder, ELSEWHERE)
     changed = [path for path, text in pages.items() if _differs(folder / path, text)]
     changed += _study_differs(folder, found.results["facts"])
     parts = ("rows", "arms", "differences", "matrix")
     numbers = sum(_numbers(found.results.get(part, {})) for part in parts)
-    return Verification(folder, found, numbers, tuple(changed))
+    return Verification(folder, found, numbers, len(pages), tuple(changed))
 
 
 def departures(stored: Recomputed, again: Recomputed) -> tuple[Departure, ...]:
@@ -106,8 +107,7 @@ def told(found: Verification) -> Iterable[str]:
         "predictions have the hashes that the run left"
     )
     if not found.changed:
-        files = len(found.recomputed.files)
-        yield f"config.toml and the {files} files of the report are what the run gives"
+        yield f"config.toml and the {found.pages} files of the report are what the run gives"
     yield "folds.json, environment.json and model/ tell how it was made, and are not checked"
     for path in found.changed:
         yield f"not what the run gives: {path} (changed, or made by another version)"
