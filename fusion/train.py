@@ -152,16 +152,19 @@ class Stack:
         if self.sizes is not None:
             steps = [steps[number] for number in order_of_batches(epoch, self.steps)]
         for rows in steps:
-            index, counts = padded(rows)
-            step = Step(
-                index, torch.arange(index.shape[1]) < counts[:, None], self.gather.rows(index)
-            )
-            keep = self._keep(counts)
-            sums = self._losses(step, keep, self._hide(index, counts))
-            loss = self.aim.value(sums).sum() + self._alone(step, keep)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            self.learn(rows, optimizer)
+
+    def learn(self, rows: Sequence[np.ndarray], optimizer: torch.optim.Optimizer) -> None:
+        """Take one step, each member on rows of its own."""
+        index, counts = padded(rows)
+        own = torch.arange(index.shape[1]) < counts[:, None]
+        step = Step(index, own, self.gather.rows(index))
+        keep = self._keep(counts)
+        sums = self._losses(step, keep, self._hide(index, counts))
+        loss = self.aim.value(sums).sum() + self._alone(step, keep)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
     def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Drop members that have ended: what is left of them would only take time."""
