@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-NAMES = ("copies", "coverage", "embeddings", "functionals", "recognisers", "speech")
+NAMES = ("activity", "copies", "coverage", "embeddings", "functionals", "recognisers", "speech")
 RESULTS = Path(__file__).parent / "results"
 
 
