@@ -9,6 +9,7 @@ from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within
 from experiments.interviews.pieces import SHORTEST_S, Voice
+from fusion.escaping import counted
 
 #: The speaker of a turn whose file names none.
 NOBODY = "unknown"
@@ -67,15 +68,18 @@ def with_lines(voices: Sequence[Voice], path: Path) -> tuple[Voice, ...]:
     """The words of a plain text, one line per turn, in the order of the turns.
 
     Raises:
-        AnnotationError: it has more or fewer lines than there are turns.
+        AnnotationError: it has more or fewer lines than there are turns, or no words.
     """
     lines = read_text(path).removesuffix("\n").split("\n")
+    if voices and not any(map(normalise, lines)):
+        what = "no words in it: expected a line per turn, or --asr none in place of --transcript"
+        raise AnnotationError(path, [Fault("file", what)])
     while len(lines) > len(voices) and not lines[-1].strip():
         lines.pop()
     if len(lines) != len(voices):
         what = (
-            f"{len(lines)} lines for {len(voices)} turns: expected one line per turn, an empty "
-            "one where nothing is said"
+            f"{counted(len(lines), 'line')} for {counted(len(voices), 'turn')}: expected one line "
+            "per turn, an empty one where nothing is said"
         )
         raise AnnotationError(path, [Fault("file", what)])
     return tuple(
