@@ -170,7 +170,7 @@ def shown(one: np.ndarray, other: np.ndarray, found: Bounds) -> float:
     """Share of the corpora with an interval in which a report calls the difference shown."""
     outside = np.flatnonzero(found.given & ((found.low > 0) | (found.high < 0)))
     calls = [paired_difference(one[:, n], other[:, n], "uar") for n in outside]
-    verdicts = [verdict({**asdict(call.interval), "p": call.p}) for call in calls]
+    verdicts = [verdict({**asdict(call.interval), "p": call.p, "metric": "uar"}) for call in calls]
     return sum(one in ("higher", "lower") for one in verdicts) / max(1, int(found.given.sum()))
 
 

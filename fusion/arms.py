@@ -41,6 +41,9 @@ class Arm:
         return len(self.inputs) > 1
 
 
+#: What follows ``late`` in the names of decision-level arms, see :mod:`fusion.late`.
+LATE_RULES = ("", "_mean", "_product", "_max", "_per_class")
+
 ARMS: Mapping[str, Arm] = MappingProxyType(
     {
         arm.name: arm
@@ -55,7 +58,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
             Arm("concat_crossfit", "linear", ("audio", "text"), crossfitted=True),
             Arm("gated", "gated", ("audio", "text")),
             Arm("lowrank", "lowrank", ("audio", "text")),
-            Arm("late", "late", ("audio", "text")),
+            *(Arm(f"late{rule}", "late", ("audio", "text")) for rule in LATE_RULES),
             Arm("attention", "attention", ("audio_frames", "text_tokens")),
         )
     }
