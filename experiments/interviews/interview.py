@@ -116,7 +116,7 @@ class _Run:
         self.device = device
         self.recognition: Recognition | None = None
         if not _words_are_known(options):
-            self.recognition = recogniser_for(options.asr, device)
+            self.recognition = recogniser_for(options.asr, device, options.packing)
 
     @property
     def threshold(self) -> float | None:
@@ -188,6 +188,7 @@ class _Run:
             "model_sha256": self.model_sha256,
             "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
             "words": self._words_from(cast),
+            **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
             **({"redacted": "words and sound are left out"} if options.redact else {}),
             "languages": dict(spoken.languages) if spoken is not None else {},
             "abstain_below": self.threshold,
