@@ -46,6 +46,7 @@ def fuse_late(
         dev_scores=combine_for(data.task, audio.dev_scores, text.dev_scores, weight),
         test_scores=combine_for(data.task, audio.test_scores, text.test_scores, weight),
         layer_weights={},
+        curves=(),
     )
 
 
