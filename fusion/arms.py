@@ -19,6 +19,7 @@ from fusion.batch import Dataset
 from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
+from fusion.stopping import Curve
 from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
 from fusion.tune import SPACES, Space, Study, tune
 
@@ -111,7 +112,8 @@ class FoldScores:
 
     ``layer_weights`` are by input, the mean over heads, where an input is a mix of layers.
     ``alone`` are test scores by the only input that the heads were shown, of heads that were
-    trained to do without the others.
+    trained to do without the others. ``curves`` are the losses of each head, as ``epochs`` has
+    them.
     """
 
     arm: str
@@ -124,15 +126,18 @@ class FoldScores:
     test: Int64[np.ndarray, "test"]
     test_scores: Float[np.ndarray, "seeds test targets"]
     layer_weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
     alone: Mapping[str, Float[np.ndarray, "seeds test targets"]] = field(default_factory=dict)
 
     def each_alone(self) -> list["FoldScores"]:
         """The same heads as arms of their own, named ``ARM/INPUT``, where only INPUT is there."""
         none, classes = np.zeros(0, np.int64), self.test_scores.shape[2]
         empty = np.zeros((len(self.test_scores), 0, classes))
-        kept = replace(self, dev=none, dev_scores=empty, trials=(), layer_weights={}, alone={})
+        kept = replace(
+            self, dev=none, dev_scores=empty, trials=(), layer_weights={}, curves=(), alone={}
+        )
         return [
-            replace(kept, arm=f"{self.arm}/{name}", test_scores=scores)
+            replace(kept, arm=f"{self.arm}/{name}", test_scores=scores, curves=())
             for name, scores in self.alone.items()
         ]
 
@@ -211,6 +216,7 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         test=test,
         test_scores=_mean_scores(fitted, data, test, seeds),
         layer_weights=_layer_weights(fitted),
+        curves=tuple(head.curve for head in fitted.heads),
         alone={n: _mean_scores(fitted, data, test, seeds, n) for n in inputs} if partial else {},
     )
 

@@ -63,6 +63,7 @@ def _averaged(
     return replace(
         one,
         epochs=(*one.epochs, *other.epochs),
+        curves=(*one.curves, *other.curves),
         # Half the sum of log probabilities is half the sum of logits, but for a constant per row.
         dev_scores=combine(one.dev_scores, other.dev_scores),
         test_scores=combine(one.test_scores, other.test_scores),

@@ -85,8 +85,8 @@ def fuse_late(
     The trials of such an arm go to the combination; the heads are those of the unimodal arms.
     """
     arm = LATE[name]
-    pair = Pair(data.task, (audio.dev_scores, text.dev_scores), data.goals[audio.dev],
-                _groups(data, inner, audio.dev))  # fmt: skip
+    group = _groups(data, inner, audio.dev)
+    pair = Pair(data.task, (audio.dev_scores, text.dev_scores), data.goals[audio.dev], group)
     first = pair.of_first_seed()
 
     def objective(values: Mapping[str, Any]) -> float:
@@ -108,6 +108,7 @@ def fuse_late(
         test_scores=test,
         layer_weights={},
         alone={},
+        curves=(),
     )
     return scores, found
 
