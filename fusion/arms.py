@@ -16,11 +16,12 @@ import torch
 from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
+from fusion.buckets import Member, sizes_of
 from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.stopping import Curve
-from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
+from fusion.train import FittedHead, block_width, fit
 from fusion.tune import SPACES, Space, Study, tune
 
 
@@ -266,10 +267,15 @@ def _scores(
         batch if only in (None, name) else batch.hidden(everything)
         for name, batch in zip(arm.inputs, data.of(arm.inputs), strict=True)
     ]
-    width = max(1, STACK_VALUES // values_per_row(inputs))
-    blocks = torch.from_numpy(index).split(width)
+    sequences = arm.head == "attention"
+    order = (
+        np.argsort(sizes_of(inputs)[index], kind="stable") if sequences else np.arange(len(index))
+    )
+    blocks = torch.from_numpy(index[order]).split(block_width(inputs, sequences))
     parts = [head.scores([batch.rows(rows) for batch in inputs]) for rows in blocks]
-    return torch.cat(parts).double().numpy()
+    found = np.empty((len(index), len(data.targets)))
+    found[order] = torch.cat(parts).double().numpy()
+    return found
 
 
 def _dev_scores(
