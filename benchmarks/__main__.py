@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-NAMES = ("copies", "coverage", "embeddings", "functionals", "recognisers", "speech")
+NAMES = ("copies", "coverage", "embeddings", "functionals", "recognisers", "seeds", "speech")
 RESULTS = Path(__file__).parent / "results"
 
 
