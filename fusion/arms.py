@@ -16,10 +16,12 @@ import torch
 from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
+from fusion.buckets import Member, sizes_of
 from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
+from fusion.stopping import Curve
+from fusion.train import FittedHead, block_width, fit
 from fusion.tune import SPACES, Space, Study, tune
 
 
@@ -41,6 +43,9 @@ class Arm:
         return len(self.inputs) > 1
 
 
+#: What follows ``late`` in the names of decision-level arms, see :mod:`fusion.late`.
+LATE_RULES = ("", "_mean", "_product", "_max", "_per_class")
+
 ARMS: Mapping[str, Arm] = MappingProxyType(
     {
         arm.name: arm
@@ -55,7 +60,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
             Arm("concat_crossfit", "linear", ("audio", "text"), crossfitted=True),
             Arm("gated", "gated", ("audio", "text")),
             Arm("lowrank", "lowrank", ("audio", "text")),
-            Arm("late", "late", ("audio", "text")),
+            *(Arm(f"late{rule}", "late", ("audio", "text")) for rule in LATE_RULES),
             Arm("attention", "attention", ("audio_frames", "text_tokens")),
         )
     }
@@ -108,7 +113,8 @@ class FoldScores:
 
     ``layer_weights`` are by input, the mean over heads, where an input is a mix of layers.
     ``alone`` are test scores by the only input that the heads were shown, of heads that were
-    trained to do without the others.
+    trained to do without the others. ``curves`` are the losses of each head, as ``epochs`` has
+    them.
     """
 
     arm: str
@@ -121,15 +127,18 @@ class FoldScores:
     test: Int64[np.ndarray, "test"]
     test_scores: Float[np.ndarray, "seeds test targets"]
     layer_weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
     alone: Mapping[str, Float[np.ndarray, "seeds test targets"]] = field(default_factory=dict)
 
     def each_alone(self) -> list["FoldScores"]:
         """The same heads as arms of their own, named ``ARM/INPUT``, where only INPUT is there."""
         none, classes = np.zeros(0, np.int64), self.test_scores.shape[2]
         empty = np.zeros((len(self.test_scores), 0, classes))
-        kept = replace(self, dev=none, dev_scores=empty, trials=(), layer_weights={}, alone={})
+        kept = replace(
+            self, dev=none, dev_scores=empty, trials=(), layer_weights={}, curves=(), alone={}
+        )
         return [
-            replace(kept, arm=f"{self.arm}/{name}", test_scores=scores)
+            replace(kept, arm=f"{self.arm}/{name}", test_scores=scores, curves=())
             for name, scores in self.alone.items()
         ]
 
@@ -208,6 +217,7 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         test=test,
         test_scores=_mean_scores(fitted, data, test, seeds),
         layer_weights=_layer_weights(fitted),
+        curves=tuple(head.curve for head in fitted.heads),
         alone={n: _mean_scores(fitted, data, test, seeds, n) for n in inputs} if partial else {},
     )
 
@@ -257,10 +267,15 @@ def _scores(
         batch if only in (None, name) else batch.hidden(everything)
         for name, batch in zip(arm.inputs, data.of(arm.inputs), strict=True)
     ]
-    width = max(1, STACK_VALUES // values_per_row(inputs))
-    blocks = torch.from_numpy(index).split(width)
+    sequences = arm.head == "attention"
+    order = (
+        np.argsort(sizes_of(inputs)[index], kind="stable") if sequences else np.arange(len(index))
+    )
+    blocks = torch.from_numpy(index[order]).split(block_width(inputs, sequences))
     parts = [head.scores([batch.rows(rows) for batch in inputs]) for rows in blocks]
-    return torch.cat(parts).double().numpy()
+    found = np.empty((len(index), len(data.targets)))
+    found[order] = torch.cat(parts).double().numpy()
+    return found
 
 
 def _dev_scores(

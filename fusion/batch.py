@@ -30,6 +30,11 @@ class ModalityBatch:
         """Width of one frame, of all its layers."""
         return self.values.shape[-1]
 
+    @property
+    def lengths(self) -> Int64[Tensor, "batch"]:
+        """Own frames of each row."""
+        return self.mask.sum(dim=1)
+
     def rows(self, index: Tensor) -> "ModalityBatch":
         """Some of the rows, padded to the longest of them."""
         cut = self.cut_to(index)

@@ -14,11 +14,13 @@ from torch import Tensor
 from encoders.store import write_atomically
 from fusion.arms import Arm, FittedArm
 from fusion.batch import Dataset
+from fusion.buckets import Member
 from fusion.model import Part
 from fusion.networks.head import Head, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import InnerFolds
-from fusion.train import PATCHES, FittedHead, Member
+from fusion.stopping import Curve
+from fusion.train import PATCHES, FittedHead
 from fusion.tune import Study
 
 ABOUT = "about"
@@ -40,6 +42,7 @@ def save_heads(fitted: FittedArm, path: Path) -> None:
         "values": fitted.study.values,
         "epochs": [one.epoch for one in fitted.heads],
         "losses": [one.dev_loss for one in fitted.heads],
+        "curves": [asdict(one.curve) for one in fitted.heads],
     }
     told = json.dumps(about, sort_keys=True)
     kept = json.dumps({"about": told, "sha256": _checksum(told, tensors)})
@@ -79,9 +82,16 @@ def _fitted(
     if len(members) != len(about["epochs"]):
         return None
     hyper = Hyperparameters(**about["hyperparameters"])
+    found = zip(about["epochs"], about["losses"], map(Curve.of, about["curves"]), strict=True)
     heads = tuple(
-        FittedHead(_head(arm, number, len(data.targets), hyper, about, tensors), epoch, loss)
-        for number, (epoch, loss) in enumerate(zip(about["epochs"], about["losses"], strict=True))
+        FittedHead(
+            _head(arm, number, len(data.targets), hyper, about, tensors),
+            epoch,
+            loss,
+            data.task,
+            curve,
+        )
+        for number, (epoch, loss, curve) in enumerate(found)
     )
     return FittedArm(arm, hyper, Study(about["best"], tuple(about["values"])), members, heads)
 

@@ -7,7 +7,7 @@ steps in an epoch is that of the member with most rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -20,14 +20,27 @@ from torch.nn.utils.rnn import pad_sequence
 
 from encoders.utterance import Task
 from fusion.batch import Dataset, ModalityBatch, Standardizer
+from fusion.buckets import (
+    Gather,
+    Member,
+    Training,
+    by_size,
+    order_of_batches,
+    padded,
+    sizes_of,
+)
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim, aim_of, answers
+from fusion.stopping import Best, Curve
 
 MAX_EPOCHS = 100
 PATIENCE = 6
 #: Values that one stacked batch may hold; more members are trained in several stacks.
 STACK_VALUES = 1 << 24
+
+#: Rows of like length that are scored at once.
+BLOCK_ROWS = 128
 
 #: Attention embeds frames of audio four at a time: one by one they would cost sixteen times.
 PATCHES: Mapping[str, int] = {"audio_frames": 4}
@@ -36,22 +49,14 @@ State = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """One head of a stack: the rows it trains on, the rows it is stopped on, its seed."""
-
-    train: Int64[np.ndarray, "train"]
-    dev: Int64[np.ndarray, "dev"]
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
 class FittedHead:
-    """A trained head and the epoch whose state was kept."""
+    """A trained head, the epoch whose state was kept, and its losses in all epochs."""
 
     head: Head
     epoch: int
     dev_loss: float
     task: Task = "single-label"
+    curve: Curve = field(default_factory=Curve)
 
     def scores(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch targets"]:
         """Probabilities of classes, or of each label, or values, as the task has them."""
@@ -87,25 +92,19 @@ def values_per_row(batches: Sequence[ModalityBatch]) -> int:
     return sum(batch.values.shape[1] * batch.values.shape[2] for batch in batches)
 
 
+def block_width(batches: Sequence[ModalityBatch], by_length: bool, members: int = 1) -> int:
+    """Rows that are scored at once; few where blocks are cut to the longest of sorted rows."""
+    width = max(1, STACK_VALUES // (members * values_per_row(batches)))
+    return min(width, BLOCK_ROWS) if by_length else width
+
+
 @dataclass(frozen=True, slots=True)
-class Training:
-    """A member that is still trained: its number in the stack and its sources of chance."""
+class Step:
+    """Rows of every member, which of them are its own, and their inputs."""
 
-    number: int
-    member: Member
-    shuffling: np.random.Generator
-    dropping: torch.Generator
-
-    @classmethod
-    def of(cls, number: int, member: Member) -> "Training":
-        """A member at the start of its training."""
-        drops = torch.Generator().manual_seed(member.seed)
-        return cls(number, member, np.random.default_rng([member.seed, 0]), drops)
-
-    def batches(self, steps: int) -> list[np.ndarray]:
-        """Rows of an epoch in a new order, in so many batches."""
-        rows = self.shuffling.permutation(self.member.train)
-        return np.array_split(np.resize(rows, max(steps, len(rows))), steps)
+    index: Int64[Tensor, "members rows"]
+    own: Bool[Tensor, "members rows"]
+    tensors: list[Tensor]
 
 
 class Stack:
@@ -121,6 +120,9 @@ class Stack:
         hyper: Hyperparameters,
     ) -> None:
         self.batches, self.hyper = batches, hyper
+        self.gather = Gather(batches, [shape.patch for shape in shapes])
+        # Heads of utterance-level embeddings read one frame of each row, however many there are.
+        self.sizes = sizes_of(batches) if kind == "attention" else None
         self.goals = torch.from_numpy(data.goals.astype(np.float32))
         self.heads = [
             _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), batches, member)
@@ -130,7 +132,7 @@ class Stack:
         taught = [self.goals[torch.from_numpy(m.train)] for m in members]
         self.aim: Aim = aim_of(data.task, hyper.loss, hyper.focal_gamma, taught)
         self.shift, self.scale = self.aim.shift, self.aim.scale
-        self.dev, self.dev_counts = _padded([m.dev for m in members])
+        self.dev, self.dev_counts = padded([by_size(m.dev, self.sizes) for m in members])
         self.training = [Training.of(number, member) for number, member in enumerate(members)]
         longest = max(len(member.train) for member in members)
         self.steps = -(-longest // hyper.batch_size)
@@ -143,29 +145,39 @@ class Stack:
             weight_decay=self.hyper.weight_decay,
             fused=True,
         )
-        best = Best(self.parameters, len(self.heads))
+        best = Best(self.parameters, len(self.heads), PATIENCE)
         for epoch in range(1, MAX_EPOCHS + 1):
-            self._epoch(optimizer)
+            taught = self._epoch(epoch, optimizer)
             numbers = torch.tensor([one.number for one in self.training])
-            hopeful = best.update(epoch, numbers, self._dev_loss(), self.parameters)
+            losses = taught, self._dev_loss()
+            hopeful = best.update(epoch, numbers, losses, self.parameters)
             if not hopeful.any():
                 break
             if not hopeful.all():
                 self._go_on_with(hopeful.nonzero()[:, 0], optimizer)
         return [self._fitted(number, best) for number in range(len(self.heads))]
 
-    def _epoch(self, optimizer: torch.optim.Optimizer) -> None:
+    def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> Float[Tensor, "members"]:
+        """One step per batch; returns the mean loss of each member's batches."""
         # Every member takes the same number of steps; one with fewer rows than steps repeats them.
-        orders = [one.batches(self.steps) for one in self.training]
-        for rows in zip(*orders, strict=True):
-            index, counts = _padded(rows)
-            own = torch.arange(index.shape[1]) < counts[:, None]
+        orders = [one.batches(self.steps, self.sizes) for one in self.training]
+        steps = list(zip(*orders, strict=True))
+        if self.sizes is not None:
+            steps = [steps[number] for number in order_of_batches(epoch, self.steps)]
+        seen = []
+        for rows in steps:
+            index, counts = padded(rows)
+            step = Step(
+                index, torch.arange(index.shape[1]) < counts[:, None], self.gather.rows(index)
+            )
             keep = self._keep(counts)
-            sums = self._losses(index, own, keep, self._hide(index, counts))
-            loss = self.aim.value(sums).sum() + self._alone(index, own, keep)
+            own_loss = self.aim.value(self._losses(step, keep, self._hide(index, counts)))
+            seen.append(own_loss.detach())
+            loss = own_loss.sum() + self._alone(step, keep)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        return torch.stack(seen).mean(dim=0)
 
     def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Drop members that have ended: what is left of them would only take time."""
@@ -203,27 +215,26 @@ class Stack:
         # Of what lacks an input already, no other is taken.
         return pad_sequence(drawn, True) & present.all(dim=2, keepdim=True)
 
-    def _alone(self, index: Tensor, own: Tensor, keep: Tensor) -> Tensor:
+    def _alone(self, step: Step, keep: Tensor) -> Tensor:
         """Weighted loss of seeing one input only, averaged over the inputs, summed over members."""
         share, inputs = self.hyper.unimodal_loss, len(self.batches)
         total = torch.zeros(())
         for number in range(inputs if share > 0 and inputs > 1 else 0):
             others = torch.arange(inputs) != number
             # A row that lacks this very input has nothing to learn from it alone.
-            rows = own & self.batches[number].present[index]
-            sums = self._losses(index, rows, keep, others.expand(*index.shape, inputs))
+            rows = step.own & step.tensors[3 * number + 2]
+            hide = others.expand(*step.index.shape, inputs)
+            sums = self._losses(replace(step, own=rows), keep, hide)
             total = total + self.aim.value(sums).sum()
         return share * total / inputs
 
-    def _losses(
-        self, index: Tensor, own: Tensor, keep: Tensor | None, hide: Tensor | None = None
-    ) -> Tensor:
+    def _losses(self, step: Step, keep: Tensor | None, hide: Tensor | None = None) -> Tensor:
         """What a member's own rows add to its loss."""
-        return self.aim.sums(self._logits(index, keep, hide), self.goals[index], own)
+        logits = self._logits(step.tensors, keep, hide)
+        return self.aim.sums(logits, self.goals[step.index], step.own)
 
-    def _logits(self, index: Tensor, keep: Tensor | None, hide: Tensor | None) -> Tensor:
+    def _logits(self, tensors: list[Tensor], keep: Tensor | None, hide: Tensor | None) -> Tensor:
         """Logits of each member for its own rows, ``[members, rows, targets]``."""
-        tensors = [t[index] for b in self.batches for t in (b.values, b.mask, b.present)]
         axes = (0, 0, 0, *(None if part is None else 0 for part in (keep, hide)))
         run = vmap(partial(_member_logits, self.heads[0]), in_dims=axes)
         return run(self.parameters, self.buffers, tensors, keep, hide)
@@ -232,19 +243,19 @@ class Stack:
     def _dev_loss(self) -> Tensor:
         """In blocks no larger than a stack may hold in training, because there may be many rows."""
         own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
-        width = max(1, STACK_VALUES // (len(self.training) * values_per_row(self.batches)))
+        width = block_width(self.batches, self.sizes is not None, len(self.training))
         blocks = zip(self.dev.split(width, 1), own.split(width, 1), strict=True)
-        sums = [self._losses(index, mask, None) for index, mask in blocks]
+        sums = [self._losses(Step(i, mask, self.gather.rows(i)), None) for i, mask in blocks]
         return self.aim.value(torch.stack(sums).sum(dim=0))
 
-    def _fitted(self, number: int, best: "Best") -> FittedHead:
+    def _fitted(self, number: int, best: Best) -> FittedHead:
         head = self.heads[number]
         state = {name: values[number].clone() for name, values in best.parameters.items()}
         head.load_state_dict(state, strict=False)
         if self.aim.task == "regression":
             head.answer_in_units(self.shift[number], self.scale[number])
         epoch, loss = int(best.epochs[number]), float(best.losses[number])
-        return FittedHead(head.eval(), epoch, loss, self.aim.task)
+        return FittedHead(head.eval(), epoch, loss, self.aim.task, best.curve(number))
 
 
 def _member_logits(
@@ -263,27 +274,6 @@ def _member_logits(
     return functional_call(head, (parameters, buffers), (inputs, keep))
 
 
-class Best:
-    """The best state of each member so far, and the epoch that it is of."""
-
-    def __init__(self, parameters: State, members: int) -> None:
-        self.parameters = {name: values.detach().clone() for name, values in parameters.items()}
-        self.losses = torch.full((members,), torch.inf)
-        self.epochs = torch.zeros(members, dtype=torch.long)
-
-    def update(
-        self, epoch: int, numbers: Int64[Tensor, "some"], losses: Tensor, parameters: State
-    ) -> Bool[Tensor, "some"]:
-        """Keep the states of some members that improved; whether each has patience left."""
-        improved = losses < self.losses[numbers]
-        better = numbers[improved]
-        self.losses[better] = losses[improved]
-        self.epochs[better] = epoch
-        for name, values in self.parameters.items():
-            values[better] = parameters[name].detach()[improved]
-        return epoch - self.epochs[numbers] < PATIENCE
-
-
 def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], member: Member) -> Head:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(member.seed)
@@ -291,10 +281,3 @@ def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], membe
     rows = torch.from_numpy(member.train)
     head.standardize_with([Standardizer.fitted(batch.rows(rows)) for batch in batches])
     return head
-
-
-def _padded(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Row numbers of every member, padded with its first one, and how many are its own."""
-    longest = max(map(len, rows))
-    index = np.stack([np.r_[own, np.full(longest - len(own), own[0])] for own in rows])
-    return torch.from_numpy(index), torch.tensor([len(own) for own in rows])

@@ -10,6 +10,7 @@ from typing import Any
 
 from encoders.extraction import Failure, Progress, default_store
 from experiments.comparing.certify import certificate_lines
+from experiments.comparing.fit_facts import fit_facts
 from experiments.comparing.fitting import code_hash, final_model
 from experiments.comparing.inputs import Inputs
 from experiments.comparing.plan import Plan, warnings_of
@@ -165,10 +166,7 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
     modalities = inputs.modalities
     fits: dict[str, list[dict[str, Any]]] = {}
     for one in scores:
-        about = {"hyperparameters": dict(one.hyperparameters), "trials": list(one.trials)}
-        if one.layer_weights:
-            about["layer_weights"] = dict(one.layer_weights)
-        fits.setdefault(one.arm, []).append({"fold": one.fold, **about})
+        fits.setdefault(one.arm, []).append(fit_facts(one))
     return RunFacts(
         run=run,
         corpus=corpus.name,

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -43,5 +44,11 @@ def _environment() -> dict[str, str]:
 
 
 def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - anything JSON can hold
+    write_atomically(path, one_line_each(content).encode())
+
+
+def one_line_each(content: Any) -> str:  # noqa: ANN401 - anything JSON can hold
+    """Indented JSON in which a list of numbers stands on one line."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, text.encode())
+    # No text in JSON holds a line end, so that what begins with one is no part of a text.
+    return re.sub(r"\[\n([^\[\]{}\"]*)\]", lambda found: f"[{' '.join(found[1].split())}]", text)

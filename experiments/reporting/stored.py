@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from encoders.utterance import Task
 from experiments.comparing.trained import Trained
+from experiments.reporting.fold_fits import FIT
 from experiments.reporting.results import RunFacts
 from experiments.reporting.wording import BEST
 from fusion.escaping import counted, plain
@@ -22,8 +23,6 @@ from fusion.predictions import AGAIN, fault_text
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-#: What is carried over of how an arm was fitted in a fold.
-FIT = ("fold", "hyperparameters", "trials", "layer_weights")
 #: Faults of a file that are told at once.
 TOLD = 3
 
@@ -48,6 +47,17 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class MeanCurve:
+    """:func:`experiments.comparing.fit_facts.mean_curve` as it is stored."""
+
+    train: list[float | None]
+    dev: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    heads: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class FoldFit:
     """One outer fold of an arm: which it is, and how it was fitted."""
 
@@ -55,6 +65,8 @@ class FoldFit:
     hyperparameters: dict[str, Scalar] = field(default_factory=dict)
     trials: list[float] = field(default_factory=list)
     layer_weights: dict[str, list[float]] = field(default_factory=dict)
+    epochs: list[int] = field(default_factory=list)
+    curve: MeanCurve | None = None
 
 
 @dataclass(frozen=True, slots=True)

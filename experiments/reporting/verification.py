@@ -13,10 +13,10 @@ import numpy as np
 
 from experiments.config import read_study
 from experiments.reporting.caveats import BEST
+from experiments.reporting.fold_fits import FIT
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.page import of_classes
 from experiments.reporting.report import Recomputed, pages_of, recompute
-from experiments.reporting.stored import FIT
 from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, Prediction
 

@@ -20,6 +20,7 @@ from experiments.comparing.inputs import check_sequences, reads_words
 from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.words import to_recognise
 from experiments.config import ConfigError, Study, read_study, write_study
+from experiments.reporting.fold_fits import FIT
 from experiments.reporting.results import RunFacts, summarise
 from fusion import predictions, train
 from fusion.model import FusionModel
@@ -131,6 +132,17 @@ def test_a_run_leaves_its_files(name, tiny):
     assert (tiny[1].folder / name).stat().st_size > 0
 
 
+def test_every_arm_with_heads_tells_its_learning_curve_and_best_arms_do_not(results):
+    for arm, summary in results["arms"].items():
+        for fold in summary["folds"]:
+            told = arm not in ("late", "best_unimodal", "best_fused")
+            assert ("curve" in fold) == ("epochs" in fold) == told, arm
+            if told:
+                # Two seeds of each inner fold, two epochs.
+                assert len(fold["epochs"]) == fold["curve"]["heads"][0]
+                assert len(fold["curve"]["train"]) == len(fold["curve"]["dev"]) <= 2
+
+
 def test_a_run_leaves_figures(tiny):
     assert list((tiny[1].folder / "figures").glob("*.svg"))
 
@@ -185,7 +197,7 @@ def test_a_difference_has_what_the_design_names(results):
 def test_every_number_is_recomputed_from_predictions(rows, results):
     fits = {
         arm: tuple(
-            {name: fold[name] for name in ("fold", "hyperparameters", "trials")}
+            {name: fold[name] for name in FIT if name in fold}
             for fold in results["arms"][arm]["folds"]
         )
         for arm in TRAINED
