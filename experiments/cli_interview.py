@@ -70,8 +70,8 @@ def interview(
         bool,
         typer.Option(
             "--packing/--no-packing",
-            help="Let short segments share Whisper's windows of 30 s: several times as fast; "
-            "whether it costs words was not measured.",
+            help="Let short segments share Whisper's windows of 30 s: fewer of them; whether it "
+            "costs words was not measured.",
         ),
     ] = False,
     redact: Annotated[

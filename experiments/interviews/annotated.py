@@ -42,13 +42,23 @@ def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
     raise AnnotationError(source, [Fault(recording.name, f"{what}: expected one")])
 
 
-def read_known(path: Path, duration_s: float, recording: str | None) -> tuple[Turn, ...]:
+def read_known(
+    path: Path, duration_s: float, recording: str | None, own: bool = False
+) -> tuple[Turn, ...]:
     """Turns of a file that lie in the recording and last.
+
+    A file that is the recording's ``own`` may call it by another name, as one that was renamed.
 
     Raises:
         AnnotationError: with every fault of the file.
     """
-    turns = within(read_turns(path, recording=recording), duration_s, path)
+    try:
+        every = read_turns(path, recording=recording)
+    except AnnotationError:
+        if not own:
+            raise
+        every = read_turns(path)
+    turns = within(every, duration_s, path)
     lasting = tuple(one for one in turns if one.end_s - one.start_s >= SHORTEST_S)
     if not lasting:
         what = f"no turn of {SHORTEST_S:g} s or more: expected at least one"

@@ -67,3 +67,21 @@ def test_names_of_any_script_are_names_of_folders_and_pages(model_folder, tmp_pa
     interview(model_folder(), [tmp_path / f"{name}.wav"], tmp_path / "out", QUIET)
     page = (tmp_path / "out" / name / "interview.html").read_text(encoding="utf-8")
     assert f"<h1>{name}.wav</h1>" in page
+
+
+def test_turns_of_a_folder_may_call_a_renamed_recording_by_its_old_name(
+    model_folder, talk, tmp_path
+):
+    (tmp_path / "turns").mkdir()
+    for name in ("day1", "day2"):
+        (tmp_path / f"{name}.wav").write_bytes(talk.read_bytes())
+        line = "SPEAKER tape7 1 0.5 2.0 <NA> <NA> anna <NA> <NA>\n"
+        (tmp_path / "turns" / f"{name}.rttm").write_text(line, encoding="utf-8")
+    days = [tmp_path / "day1.wav", tmp_path / "day2.wav"]
+    options = InterviewOptions(asr="none", turns=tmp_path / "turns")
+    outcome = interview(model_folder(), days, tmp_path / "out", options)
+    assert [one.timeline.speakers for one in outcome.done] == [("anna",), ("anna",)]
+    # One file for both must name them.
+    options = InterviewOptions(asr="none", turns=tmp_path / "turns" / "day1.rttm")
+    outcome = interview(model_folder(), days, tmp_path / "other", options)
+    assert [("no 'day" in one.why) for one in outcome.failures] == [True, True]
