@@ -16,12 +16,12 @@ import torch
 from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
-from fusion.buckets import Member, sizes_of
+from fusion.buckets import Member, block_width, sizes_of
 from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.stopping import Curve
-from fusion.train import FittedHead, block_width, fit
+from fusion.train import FittedHead, fit
 from fusion.tune import SPACES, Space, Study, tune
 
 
@@ -271,7 +271,7 @@ def _scores(
     order = (
         np.argsort(sizes_of(inputs)[index], kind="stable") if sequences else np.arange(len(index))
     )
-    blocks = torch.from_numpy(index[order]).split(block_width(inputs, sequences))
+    blocks = torch.from_numpy(index[order]).split(block_width(inputs))
     parts = [head.scores([batch.rows(rows) for batch in inputs]) for rows in blocks]
     found = np.empty((len(index), len(data.targets)))
     found[order] = torch.cat(parts).double().numpy()

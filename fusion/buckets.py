@@ -10,13 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from fusion.batch import ModalityBatch
 
 #: Lengths are blurred by up to this share of themselves, either way.
 BLUR = 0.1
+
+#: Values of a block of rows that are scored at once, and the least rows of one: larger blocks take
+#: longer, because they leave the processor's cache.
+BLOCK_VALUES, BLOCK_ROWS = 1 << 20, 64
 
 Rows = Int64[np.ndarray, "_rows"]
 #: Values of a row's own frames, over all inputs; 0 for rows that no member has.
@@ -81,6 +85,25 @@ def padded(rows: Sequence[Rows]) -> tuple[Int64[Tensor, "members rows"], Int64[T
     longest = max(map(len, rows))
     index = np.stack([np.r_[own, np.full(longest - len(own), own[0])] for own in rows])
     return torch.from_numpy(index), torch.tensor([len(own) for own in rows])
+
+
+def values_per_row(batches: Sequence[ModalityBatch]) -> int:
+    """Values of one padded row over all inputs."""
+    return sum(batch.values.shape[1] * batch.values.shape[2] for batch in batches)
+
+
+def block_width(batches: Sequence[ModalityBatch], members: int = 1) -> int:
+    """Rows that are scored at once."""
+    return max(BLOCK_ROWS, BLOCK_VALUES // (members * values_per_row(batches)))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Rows of every member, which of them are its own, and their inputs."""
+
+    index: Int64[Tensor, "members rows"]
+    own: Bool[Tensor, "members rows"]
+    tensors: list[Tensor]
 
 
 class Gather:

@@ -6,13 +6,14 @@ its own end, and the optimiser is element-wise, so they do not touch one another
 steps in an epoch is that of the member with most rows.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
@@ -23,11 +24,14 @@ from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.buckets import (
     Gather,
     Member,
+    Step,
     Training,
+    block_width,
     by_size,
     order_of_batches,
     padded,
     sizes_of,
+    values_per_row,
 )
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
@@ -38,9 +42,6 @@ MAX_EPOCHS = 100
 PATIENCE = 6
 #: Values that one stacked batch may hold; more members are trained in several stacks.
 STACK_VALUES = 1 << 24
-
-#: Rows of like length that are scored at once.
-BLOCK_ROWS = 128
 
 #: Attention embeds frames of audio four at a time: one by one they would cost sixteen times.
 PATCHES: Mapping[str, int] = {"audio_frames": 4}
@@ -87,26 +88,6 @@ def fit(
     return fitted
 
 
-def values_per_row(batches: Sequence[ModalityBatch]) -> int:
-    """Values of one padded row over all inputs."""
-    return sum(batch.values.shape[1] * batch.values.shape[2] for batch in batches)
-
-
-def block_width(batches: Sequence[ModalityBatch], by_length: bool, members: int = 1) -> int:
-    """Rows that are scored at once; few where blocks are cut to the longest of sorted rows."""
-    width = max(1, STACK_VALUES // (members * values_per_row(batches)))
-    return min(width, BLOCK_ROWS) if by_length else width
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Rows of every member, which of them are its own, and their inputs."""
-
-    index: Int64[Tensor, "members rows"]
-    own: Bool[Tensor, "members rows"]
-    tensors: list[Tensor]
-
-
 class Stack:
     """Heads that are trained together; the leading axis of every tensor is the member."""
 
@@ -119,7 +100,7 @@ class Stack:
         members: Sequence[Member],
         hyper: Hyperparameters,
     ) -> None:
-        self.batches, self.hyper = batches, hyper
+        self.batches, self.members, self.hyper = batches, members, hyper
         self.gather = Gather(batches, [shape.patch for shape in shapes])
         # Heads of utterance-level embeddings read one frame of each row, however many there are.
         self.sizes = sizes_of(batches) if kind == "attention" else None
@@ -129,6 +110,7 @@ class Stack:
             for member in members
         ]
         self.parameters, self.buffers = stack_module_state(self.heads)
+        self.form = self._form()
         taught = [self.goals[torch.from_numpy(m.train)] for m in members]
         self.aim: Aim = aim_of(data.task, hyper.loss, hyper.focal_gamma, taught)
         self.shift, self.scale = self.aim.shift, self.aim.scale
@@ -136,6 +118,15 @@ class Stack:
         self.training = [Training.of(number, member) for number, member in enumerate(members)]
         longest = max(len(member.train) for member in members)
         self.steps = -(-longest // hyper.batch_size)
+
+    def _form(self) -> Head:
+        """The head whose computation all members share."""
+        form = copy.deepcopy(self.heads[0])
+        hyper, rows = self.hyper, np.concatenate([np.r_[m.train, m.dev] for m in self.members])
+        hiding = hyper.modality_dropout > 0 or hyper.unimodal_loss > 0
+        present = all(bool(batch.present[rows].all()) for batch in self.batches)
+        form.complete = present and not hiding
+        return form
 
     def fit(self) -> list[FittedHead]:
         """Train every member until its development loss improves no more."""
@@ -183,7 +174,8 @@ class Stack:
         """Drop members that have ended: what is left of them would only take time."""
         kept = {name: of.detach()[rows].requires_grad_() for name, of in self.parameters.items()}
         for name, parameter in self.parameters.items():
-            own = optimizer.state.pop(parameter)
+            # A token that no row needs has never had a gradient.
+            own = optimizer.state.pop(parameter, {})
             optimizer.state[kept[name]] = {
                 key: value[rows] if value.dim() else value for key, value in own.items()
             }
@@ -236,14 +228,14 @@ class Stack:
     def _logits(self, tensors: list[Tensor], keep: Tensor | None, hide: Tensor | None) -> Tensor:
         """Logits of each member for its own rows, ``[members, rows, targets]``."""
         axes = (0, 0, 0, *(None if part is None else 0 for part in (keep, hide)))
-        run = vmap(partial(_member_logits, self.heads[0]), in_dims=axes)
+        run = vmap(partial(_member_logits, self.form), in_dims=axes)
         return run(self.parameters, self.buffers, tensors, keep, hide)
 
     @torch.no_grad()
     def _dev_loss(self) -> Tensor:
-        """In blocks no larger than a stack may hold in training, because there may be many rows."""
+        """In blocks, because there may be many rows."""
         own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
-        width = block_width(self.batches, self.sizes is not None, len(self.training))
+        width = block_width(self.batches, len(self.training))
         blocks = zip(self.dev.split(width, 1), own.split(width, 1), strict=True)
         sums = [self._losses(Step(i, mask, self.gather.rows(i)), None) for i, mask in blocks]
         return self.aim.value(torch.stack(sums).sum(dim=0))
@@ -279,5 +271,5 @@ def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], membe
         torch.manual_seed(member.seed)
         head = build()
     rows = torch.from_numpy(member.train)
-    head.standardize_with([Standardizer.fitted(batch.rows(rows)) for batch in batches])
+    head.standardize_with([Standardizer.fitted(batch, rows) for batch in batches])
     return head

@@ -94,7 +94,10 @@ class Head(nn.Module):
 
     Where an input has several hidden layers, each is standardised and their softmax-weighted sum is
     taken before all else, as in SUPERB (Yang et al. 2021, arXiv 2105.01051); it starts even.
+    ``complete`` is set where no row lacks an input: tokens of missing ones then cost nothing.
     """
+
+    complete = False
 
     def __init__(self, shapes: Sequence[InputShape], width: int, classes: int) -> None:
         super().__init__()
