@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from fusion.escaping import counted
+
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
 
@@ -68,8 +70,8 @@ def interview(
         bool,
         typer.Option(
             "--packing/--no-packing",
-            help="Let short segments share Whisper's windows of 30 s: several times as fast; "
-            "whether it costs words was not measured.",
+            help="Let short segments share Whisper's windows of 30 s: fewer of them; whether it "
+            "costs words was not measured.",
         ),
     ] = False,
     redact: Annotated[
@@ -99,8 +101,11 @@ def interview(
 
 
 def _show(outcome: "Outcome") -> None:
+    told: set[str] = set()
     for one in outcome.done:
-        for line in _lines(one):
+        # What holds for all recordings of a command, as a model's caution, is told once.
+        for line in (line for line in _lines(one) if line not in told):
+            told.add(line)
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     if outcome.failures:
         console.print(f"{len(outcome.failures)} could not be used:", markup=False)
@@ -114,7 +119,8 @@ def _lines(one: "Interviewed") -> Iterator[str]:
         yield f"{one.recording.name}: done before, in {one.folder}"
         return
     timeline = one.timeline
-    found = f"{len(timeline.segments)} segments, {len(timeline.speakers)} speakers"
+    segments, speakers = len(timeline.segments), len(timeline.speakers)
+    found = f"{counted(segments, 'segment')}, {counted(speakers, 'speaker')}"
     yield f"{one.recording.name}: {timeline.duration_s:.1f} s, {found}, in {one.folder}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
     for note in (*timeline.facts["warnings"], *timeline.facts["notes"]):

@@ -130,12 +130,12 @@ class _Run:
         identity = self._identity(path)
         if _was_done(folder, identity):
             return Interviewed(path, folder, None, {})
-        make_folder(folder / WORK)
         watch = Stopwatch()
         with watch.stage("listening for speech"):
             surveyed = survey(path, self.options.channels, progress)
         with watch.stage("telling speakers apart"):
             cast = cast_of(path, surveyed, self.options, others, progress)
+        make_folder(folder / WORK)
         heard = list(self._heard(path, folder, cast, surveyed, watch, progress))
         timeline = self._timeline(path, surveyed, cast, heard)
         with watch.stage("writing"):

@@ -36,6 +36,9 @@ def about_model(model: FusionModel) -> dict[str, Any]:
 
 def notes_on(model: FusionModel, heard: Sequence[Heard]) -> Iterator[str]:
     """What a reader must know of what a model said of a recording."""
+    if not heard:
+        yield "no speech was found: listen to the recording, or say --turns FILE"
+        return
     reads_words = any(one.name == "text" for one in model.modalities.values())
     missing = sum(one.said.trusted is None for one in heard)
     if reads_words and missing:
