@@ -7,7 +7,6 @@ tells how far to trust each, and :func:`independent` has nothing to learn.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from encoders.utterance import Task
 from fusion.arms import Budget, FoldScores
 from fusion.batch import Dataset
 from fusion.selection import goodness
+from fusion.studies import StudyPlace
 from fusion.tune import SPACES, tune
 
 
 def fuse_late(
-    audio: FoldScores, text: FoldScores, data: Dataset, budget: Budget, journal: Path | None
+    audio: FoldScores, text: FoldScores, data: Dataset, budget: Budget, place: StudyPlace | None
 ) -> FoldScores:
     """Decision-level fusion, its weight tuned on development rows; 0.5 without trials.
 
@@ -35,18 +35,19 @@ def fuse_late(
         return goodness(data.task, data.goals[audio.dev], scores)
 
     default = {"audio_weight": 0.5}
-    study = tune(objective, SPACES["late"], default, budget.trials, budget.study_seed, journal)
+    study = tune(objective, SPACES["late"], default, budget.trials, budget.study_seed, place)
     weight = study.best["audio_weight"]
     return replace(
         audio,
         arm="late",
         hyperparameters=dict(study.best),
-        trials=study.values,
+        trials=study.trials,
         epochs=(),
         dev_scores=combine_for(data.task, audio.dev_scores, text.dev_scores, weight),
         test_scores=combine_for(data.task, audio.test_scores, text.test_scores, weight),
         layer_weights={},
         curves=(),
+        seconds=0.0,
     )
 
 
