@@ -18,6 +18,7 @@ def report(
     ] = None,
 ) -> None:
     """Make the report of a run again from its predictions; several runs side by side."""
+    from experiments.reporting.cost import read_cost
     from experiments.reporting.report import print_report, rebuild
 
     if len(runs) > 1:
@@ -29,7 +30,7 @@ def report(
         return
     if out is not None:
         raise OptionError("--out is for several runs; the report of one lies in its own folder")
-    print_report(rebuild(runs[0]), console)
+    print_report(rebuild(runs[0]), console, read_cost(runs[0]))
     console.print(f"report: {runs[0] / 'report.html'}", soft_wrap=True, markup=False)
 
 

@@ -21,6 +21,7 @@ from experiments.comparing.rows import labelled
 from experiments.config import Study
 from fusion.escaping import counted
 from fusion.splitting.splits import rows_of
+from fusion.studies import check_storage
 
 NO_NOISE = Noise("white", 0.0, "both")
 
@@ -63,16 +64,18 @@ def ablate(
     jobs: int | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
+    storage: str | None = None,
 ) -> Ablation:
-    """Run every cell of a grid and write its folder.
+    """Run every cell of a grid and write its folder; ``storage`` keeps its studies.
 
     Raises:
-        OptionError, ConfigError, CorpusError, SplitError, MissingWeightsError: before work starts;
-            nothing is written then.
+        OptionError, ConfigError, CorpusError, SplitError, MissingWeightsError, StorageError: before
+            work starts; nothing is written then.
     """
     tell = notify or (lambda _line: None)
     folder = out or Path("runs") / _hash(study, over, side, seed)
     check_writable(folder)
+    check_storage(storage)
     grid = make_grid(study, over, side=side, seed=seed, most=_speakers(study, over))
     for cell in grid.cells:
         check_ready(cell)
@@ -81,7 +84,8 @@ def ablate(
     tell(f"{common.encoded} encoded, {common.cached} from the cache")
     from experiments.ablation.written import write_ablation
 
-    done = [_run(cell, grid, common, folder, jobs, progress, tell) for cell in grid.cells]
+    how = _How(folder, jobs, progress, tell, storage)
+    done = [_run(cell, grid, common, how) for cell in grid.cells]
     found = Ablation(
         folder=folder,
         study=study,
@@ -110,24 +114,33 @@ class _Ran:
     varied: Varied
 
 
-def _run(
-    cell: Cell,
-    grid: Grid,
-    common: Common,
-    folder: Path,
-    jobs: int | None,
-    progress: Progress | None,
-    tell: Notify,
-) -> _Ran:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How the cells are run, which changes nothing in what they give."""
+
+    folder: Path
+    jobs: int | None
+    progress: Progress | None
+    tell: Notify
+    storage: str | None
+
+
+def _run(cell: Cell, grid: Grid, common: Common, how: _How) -> _Ran:
     # Noise in tests alone leaves the heads as they are.
     keeps = any((c.draft.changes.noise or NO_NOISE).side == "test" for c in grid.cells)
     rows = common.rows if grid.comparable else None
     varied = Varied(cell, rows, keeps_heads=keeps)
-    place = cells_folder(folder) / cell.folder
-    outcome = compare(cell.draft.study, out=place, jobs=jobs, progress=progress, variation=varied)
+    outcome = compare(
+        cell.draft.study,
+        out=cells_folder(how.folder) / cell.folder,
+        jobs=how.jobs,
+        progress=how.progress,
+        variation=varied,
+        storage=how.storage,
+    )
     fits = varied.fits
     cost = "finished before" if fits is None else f"{fits.trained} fits trained, {fits.cached} kept"
-    tell(f"{cell.title}: {cost}")
+    how.tell(f"{cell.title}: {cost}")
     return _Ran(outcome.results, varied)
 
 

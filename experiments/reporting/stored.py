@@ -47,6 +47,15 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class TriedOut:
+    """:class:`fusion.tune.Trial` as it is stored."""
+
+    value: float
+    state: str
+    parameters: dict[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
 class MeanCurve:
     """:func:`experiments.comparing.fit_facts.mean_curve` as it is stored."""
 
@@ -63,7 +72,8 @@ class FoldFit:
 
     fold: str
     hyperparameters: dict[str, Scalar] = field(default_factory=dict)
-    trials: list[float] = field(default_factory=list)
+    trials: list[TriedOut] = field(default_factory=list)
+    importance: dict[str, float] = field(default_factory=dict)
     layer_weights: dict[str, list[float]] = field(default_factory=dict)
     epochs: list[int] = field(default_factory=list)
     curve: MeanCurve | None = None
