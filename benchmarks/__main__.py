@@ -7,7 +7,16 @@ from pathlib import Path
 
 import torch
 
-NAMES = ("copies", "coverage", "embeddings", "functionals", "recognisers", "speech")
+NAMES = (
+    "activity",
+    "copies",
+    "coverage",
+    "embeddings",
+    "functionals",
+    "recognisers",
+    "seeds",
+    "speech",
+)
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -92,8 +92,9 @@ def compare(
     arms: Annotated[
         str | None,
         typer.Option(
-            help="Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, a final "
-            "layer alone (audio_linear,text_linear,concat_linear,concat_crossfit), and "
+            help="Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, other rules "
+            "of late fusion (late_mean,late_product,late_max,late_per_class), a final layer alone "
+            "(audio_linear,text_linear,concat_linear,concat_crossfit), and "
             "pretrained:NAME (a published classifier's own head)."
         ),
     ] = None,

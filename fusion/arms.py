@@ -16,12 +16,13 @@ import torch
 from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
-from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
+from fusion.buckets import Member, block_width, sizes_of
+from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters, layer_weights
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.stopping import Curve
 from fusion.studies import StudyPlace
-from fusion.train import STACK_VALUES, FittedHead, Member, fit, values_per_row
+from fusion.train import FittedHead, fit
 from fusion.tune import SPACES, Space, Study, Trial, tune
 
 
@@ -43,6 +44,9 @@ class Arm:
         return len(self.inputs) > 1
 
 
+#: What follows ``late`` in the names of decision-level arms, see :mod:`fusion.late`.
+LATE_RULES = ("", "_mean", "_product", "_max", "_per_class")
+
 ARMS: Mapping[str, Arm] = MappingProxyType(
     {
         arm.name: arm
@@ -57,7 +61,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
             Arm("concat_crossfit", "linear", ("audio", "text"), crossfitted=True),
             Arm("gated", "gated", ("audio", "text")),
             Arm("lowrank", "lowrank", ("audio", "text")),
-            Arm("late", "late", ("audio", "text")),
+            *(Arm(f"late{rule}", "late", ("audio", "text")) for rule in LATE_RULES),
             Arm("attention", "attention", ("audio_frames", "text_tokens")),
         )
     }
@@ -227,7 +231,7 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         dev_scores=dev_scores,
         test=test,
         test_scores=_mean_scores(fitted, data, test, seeds),
-        layer_weights=_layer_weights(fitted),
+        layer_weights=layer_weights(inputs, [one.head for one in fitted.heads]),
         curves=tuple(head.curve for head in fitted.heads),
         seconds=fitted.seconds,
         alone={n: _mean_scores(fitted, data, test, seeds, n) for n in inputs} if partial else {},
@@ -246,17 +250,6 @@ def _mean_scores(
     mean: Float[np.ndarray, "seeds rows targets"]
     mean = every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1)
     return mean
-
-
-def _layer_weights(fitted: FittedArm) -> dict[str, list[float]]:
-    """Weights of the layers of each mix, by input, mean over inner folds and seeds."""
-    found: dict[str, list[float]] = {}
-    for number, name in enumerate(fitted.arm.inputs):
-        weights = [one.head.layer_weights(number) for one in fitted.heads]
-        known = [own.detach().double() for own in weights if own is not None]
-        if known:
-            found[name] = torch.stack(known).mean(dim=0).tolist()
-    return found
 
 
 def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:
@@ -279,10 +272,15 @@ def _scores(
         batch if only in (None, name) else batch.hidden(everything)
         for name, batch in zip(arm.inputs, data.of(arm.inputs), strict=True)
     ]
-    width = max(1, STACK_VALUES // values_per_row(inputs))
-    blocks = torch.from_numpy(index).split(width)
+    sequences = arm.head == "attention"
+    order = (
+        np.argsort(sizes_of(inputs)[index], kind="stable") if sequences else np.arange(len(index))
+    )
+    blocks = torch.from_numpy(index[order]).split(block_width(inputs))
     parts = [head.scores([batch.rows(rows) for batch in inputs]) for rows in blocks]
-    return torch.cat(parts).double().numpy()
+    found = np.empty((len(index), len(data.targets)))
+    found[order] = torch.cat(parts).double().numpy()
+    return found
 
 
 def _dev_scores(

@@ -1,6 +1,6 @@
 """What a head sees: embeddings of several modalities side by side, missing ones marked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
 from encoders.utterance import Task
+
+#: Values that are computed on at once where nothing is gained by more: they stay in the cache.
+CACHED_VALUES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class ModalityBatch:
     def dim(self) -> int:
         """Width of one frame, of all its layers."""
         return self.values.shape[-1]
+
+    @property
+    def lengths(self) -> Int64[Tensor, "batch"]:
+        """Own frames of each row."""
+        return self.mask.sum(dim=1)
 
     def rows(self, index: Tensor) -> "ModalityBatch":
         """Some of the rows, padded to the longest of them."""
@@ -107,12 +115,28 @@ class Standardizer:
     scale: Float[Tensor, "dim"]
 
     @classmethod
-    def fitted(cls, batch: ModalityBatch) -> "Standardizer":
-        """Fit on training rows; a dimension that never varies keeps its scale."""
-        own = batch.mask & batch.present[:, None]
-        frames = batch.values[own].double()
-        if len(frames) == 0:
+    def fitted(
+        cls, batch: ModalityBatch, rows: Int64[Tensor, "rows"] | None = None
+    ) -> "Standardizer":
+        """Fit on training rows [all]; a dimension that never varies keeps its scale."""
+        rows = torch.arange(len(batch.present)) if rows is None else rows
+        count = int((batch.lengths * batch.present)[rows].sum())
+        if count == 0:
             return cls(torch.zeros(batch.dim), torch.ones(batch.dim))
-        scale = frames.std(dim=0, correction=0)
-        scale = torch.where(scale > 1e-6 * frames.abs().mean(dim=0).clamp_min(1e-6), scale, 1.0)
-        return cls(frames.mean(dim=0).float(), scale.float())
+        mean, size, squares = torch.zeros(3, batch.dim, dtype=torch.float64)
+        for frames in _own_frames(batch, rows):
+            mean += frames.sum(dim=0) / count
+            size += frames.abs().sum(dim=0) / count
+        for frames in _own_frames(batch, rows):
+            squares += (frames - mean).square().sum(dim=0)
+        scale = (squares / count).sqrt()
+        scale = torch.where(scale > 1e-6 * size.clamp_min(1e-6), scale, 1.0)
+        return cls(mean.float(), scale.float())
+
+
+def _own_frames(batch: ModalityBatch, rows: Tensor) -> Iterator[Float64[Tensor, "_frames dim"]]:
+    """Frames of rows that are there, in parts that a processor's cache can hold."""
+    longest = int(batch.lengths[rows].max())
+    for part in rows.split(max(1, CACHED_VALUES // (longest * batch.dim))):
+        some = batch.rows(part)
+        yield some.values[some.mask & some.present[:, None]].double()

@@ -13,7 +13,7 @@ from typing import Any
 
 from fusion.arms import Arm, Budget, FittedArm, FoldScores, fit_chosen, score, search
 from fusion.batch import Dataset
-from fusion.late import combine_for
+from fusion.combination import Combination
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.studies import StudyPlace
@@ -58,7 +58,8 @@ def _averaged(
     one, other = (
         score(own, view.data, fold, seeds) for own, view in zip(fitted, views, strict=True)
     )
-    combine = partial(combine_for, views[0].data.task, audio_weight=0.5)
+    task = views[0].data.task
+    combine = partial(Combination.weighted(task, (0.5,)), task)
     return replace(
         one,
         epochs=(*one.epochs, *other.epochs),

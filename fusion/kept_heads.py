@@ -14,12 +14,13 @@ from torch import Tensor
 from encoders.store import write_atomically
 from fusion.arms import Arm, FittedArm
 from fusion.batch import Dataset
+from fusion.buckets import Member
 from fusion.model import Part
 from fusion.networks.head import Head, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import InnerFolds
 from fusion.stopping import Curve
-from fusion.train import PATCHES, FittedHead, Member
+from fusion.train import PATCHES, FittedHead
 from fusion.tune import Study, Trial
 
 ABOUT = "about"

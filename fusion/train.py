@@ -6,13 +6,14 @@ its own end, and the optimiser is element-wise, so they do not touch one another
 steps in an epoch is that of the member with most rows.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
@@ -20,6 +21,18 @@ from torch.nn.utils.rnn import pad_sequence
 
 from encoders.utterance import Task
 from fusion.batch import Dataset, ModalityBatch, Standardizer
+from fusion.buckets import (
+    Gather,
+    Member,
+    Step,
+    Training,
+    block_width,
+    by_size,
+    order_of_batches,
+    padded,
+    sizes_of,
+    values_per_row,
+)
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim, aim_of, answers
@@ -34,15 +47,6 @@ STACK_VALUES = 1 << 24
 PATCHES: Mapping[str, int] = {"audio_frames": 4}
 
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One head of a stack: the rows it trains on, the rows it is stopped on, its seed."""
-
-    train: Int64[np.ndarray, "train"]
-    dev: Int64[np.ndarray, "dev"]
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +88,6 @@ def fit(
     return fitted
 
 
-def values_per_row(batches: Sequence[ModalityBatch]) -> int:
-    """Values of one padded row over all inputs."""
-    return sum(batch.values.shape[1] * batch.values.shape[2] for batch in batches)
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """A member that is still trained: its number in the stack and its sources of chance."""
-
-    number: int
-    member: Member
-    shuffling: np.random.Generator
-    dropping: torch.Generator
-
-    @classmethod
-    def of(cls, number: int, member: Member) -> "Training":
-        """A member at the start of its training."""
-        drops = torch.Generator().manual_seed(member.seed)
-        return cls(number, member, np.random.default_rng([member.seed, 0]), drops)
-
-    def batches(self, steps: int) -> list[np.ndarray]:
-        """Rows of an epoch in a new order, in so many batches."""
-        rows = self.shuffling.permutation(self.member.train)
-        return np.array_split(np.resize(rows, max(steps, len(rows))), steps)
-
-
 class Stack:
     """Heads that are trained together; the leading axis of every tensor is the member."""
 
@@ -122,20 +100,33 @@ class Stack:
         members: Sequence[Member],
         hyper: Hyperparameters,
     ) -> None:
-        self.batches, self.hyper = batches, hyper
+        self.batches, self.members, self.hyper = batches, members, hyper
+        self.gather = Gather(batches, [shape.patch for shape in shapes])
+        # Heads of utterance-level embeddings read one frame of each row, however many there are.
+        self.sizes = sizes_of(batches) if kind == "attention" else None
         self.goals = torch.from_numpy(data.goals.astype(np.float32))
         self.heads = [
             _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), batches, member)
             for member in members
         ]
         self.parameters, self.buffers = stack_module_state(self.heads)
+        self.form = self._form()
         taught = [self.goals[torch.from_numpy(m.train)] for m in members]
         self.aim: Aim = aim_of(data.task, hyper.loss, hyper.focal_gamma, taught)
         self.shift, self.scale = self.aim.shift, self.aim.scale
-        self.dev, self.dev_counts = _padded([m.dev for m in members])
+        self.dev, self.dev_counts = padded([by_size(m.dev, self.sizes) for m in members])
         self.training = [Training.of(number, member) for number, member in enumerate(members)]
         longest = max(len(member.train) for member in members)
         self.steps = -(-longest // hyper.batch_size)
+
+    def _form(self) -> Head:
+        """The head whose computation all members share."""
+        form = copy.deepcopy(self.heads[0])
+        hyper, rows = self.hyper, np.concatenate([np.r_[m.train, m.dev] for m in self.members])
+        hiding = hyper.modality_dropout > 0 or hyper.unimodal_loss > 0
+        present = all(bool(batch.present[rows].all()) for batch in self.batches)
+        form.complete = present and not hiding
+        return form
 
     def fit(self) -> list[FittedHead]:
         """Train every member until its development loss improves no more."""
@@ -147,7 +138,7 @@ class Stack:
         )
         best = Best(self.parameters, len(self.heads), PATIENCE)
         for epoch in range(1, MAX_EPOCHS + 1):
-            taught = self._epoch(optimizer)
+            taught = self._epoch(epoch, optimizer)
             numbers = torch.tensor([one.number for one in self.training])
             losses = taught, self._dev_loss()
             hopeful = best.update(epoch, numbers, losses, self.parameters)
@@ -157,19 +148,23 @@ class Stack:
                 self._go_on_with(hopeful.nonzero()[:, 0], optimizer)
         return [self._fitted(number, best) for number in range(len(self.heads))]
 
-    def _epoch(self, optimizer: torch.optim.Optimizer) -> Float[Tensor, "members"]:
+    def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> Float[Tensor, "members"]:
         """One step per batch; returns the mean loss of each member's batches."""
         # Every member takes the same number of steps; one with fewer rows than steps repeats them.
-        orders = [one.batches(self.steps) for one in self.training]
+        orders = [one.batches(self.steps, self.sizes) for one in self.training]
+        steps = list(zip(*orders, strict=True))
+        if self.sizes is not None:
+            steps = [steps[number] for number in order_of_batches(epoch, self.steps)]
         seen = []
-        for rows in zip(*orders, strict=True):
-            index, counts = _padded(rows)
-            own = torch.arange(index.shape[1]) < counts[:, None]
+        for rows in steps:
+            index, counts = padded(rows)
+            step = Step(
+                index, torch.arange(index.shape[1]) < counts[:, None], self.gather.rows(index)
+            )
             keep = self._keep(counts)
-            sums = self._losses(index, own, keep, self._hide(index, counts))
-            own_loss = self.aim.value(sums)
+            own_loss = self.aim.value(self._losses(step, keep, self._hide(index, counts)))
             seen.append(own_loss.detach())
-            loss = own_loss.sum() + self._alone(index, own, keep)
+            loss = own_loss.sum() + self._alone(step, keep)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -179,7 +174,8 @@ class Stack:
         """Drop members that have ended: what is left of them would only take time."""
         kept = {name: of.detach()[rows].requires_grad_() for name, of in self.parameters.items()}
         for name, parameter in self.parameters.items():
-            own = optimizer.state.pop(parameter)
+            # A token that no row needs has never had a gradient.
+            own = optimizer.state.pop(parameter, {})
             optimizer.state[kept[name]] = {
                 key: value[rows] if value.dim() else value for key, value in own.items()
             }
@@ -211,38 +207,37 @@ class Stack:
         # Of what lacks an input already, no other is taken.
         return pad_sequence(drawn, True) & present.all(dim=2, keepdim=True)
 
-    def _alone(self, index: Tensor, own: Tensor, keep: Tensor) -> Tensor:
+    def _alone(self, step: Step, keep: Tensor) -> Tensor:
         """Weighted loss of seeing one input only, averaged over the inputs, summed over members."""
         share, inputs = self.hyper.unimodal_loss, len(self.batches)
         total = torch.zeros(())
         for number in range(inputs if share > 0 and inputs > 1 else 0):
             others = torch.arange(inputs) != number
             # A row that lacks this very input has nothing to learn from it alone.
-            rows = own & self.batches[number].present[index]
-            sums = self._losses(index, rows, keep, others.expand(*index.shape, inputs))
+            rows = step.own & step.tensors[3 * number + 2]
+            hide = others.expand(*step.index.shape, inputs)
+            sums = self._losses(replace(step, own=rows), keep, hide)
             total = total + self.aim.value(sums).sum()
         return share * total / inputs
 
-    def _losses(
-        self, index: Tensor, own: Tensor, keep: Tensor | None, hide: Tensor | None = None
-    ) -> Tensor:
+    def _losses(self, step: Step, keep: Tensor | None, hide: Tensor | None = None) -> Tensor:
         """What a member's own rows add to its loss."""
-        return self.aim.sums(self._logits(index, keep, hide), self.goals[index], own)
+        logits = self._logits(step.tensors, keep, hide)
+        return self.aim.sums(logits, self.goals[step.index], step.own)
 
-    def _logits(self, index: Tensor, keep: Tensor | None, hide: Tensor | None) -> Tensor:
+    def _logits(self, tensors: list[Tensor], keep: Tensor | None, hide: Tensor | None) -> Tensor:
         """Logits of each member for its own rows, ``[members, rows, targets]``."""
-        tensors = [t[index] for b in self.batches for t in (b.values, b.mask, b.present)]
         axes = (0, 0, 0, *(None if part is None else 0 for part in (keep, hide)))
-        run = vmap(partial(_member_logits, self.heads[0]), in_dims=axes)
+        run = vmap(partial(_member_logits, self.form), in_dims=axes)
         return run(self.parameters, self.buffers, tensors, keep, hide)
 
     @torch.no_grad()
     def _dev_loss(self) -> Tensor:
-        """In blocks no larger than a stack may hold in training, because there may be many rows."""
+        """In blocks, because there may be many rows."""
         own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
-        width = max(1, STACK_VALUES // (len(self.training) * values_per_row(self.batches)))
+        width = block_width(self.batches, len(self.training))
         blocks = zip(self.dev.split(width, 1), own.split(width, 1), strict=True)
-        sums = [self._losses(index, mask, None) for index, mask in blocks]
+        sums = [self._losses(Step(i, mask, self.gather.rows(i)), None) for i, mask in blocks]
         return self.aim.value(torch.stack(sums).sum(dim=0))
 
     def _fitted(self, number: int, best: Best) -> FittedHead:
@@ -276,12 +271,5 @@ def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], membe
         torch.manual_seed(member.seed)
         head = build()
     rows = torch.from_numpy(member.train)
-    head.standardize_with([Standardizer.fitted(batch.rows(rows)) for batch in batches])
+    head.standardize_with([Standardizer.fitted(batch, rows) for batch in batches])
     return head
-
-
-def _padded(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Row numbers of every member, padded with its first one, and how many are its own."""
-    longest = max(map(len, rows))
-    index = np.stack([np.r_[own, np.full(longest - len(own), own[0])] for own in rows])
-    return torch.from_numpy(index), torch.tensor([len(own) for own in rows])

@@ -42,6 +42,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
             "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
         },
         "late": {"audio_weight": FloatDistribution(0.0, 1.0)},
+        "late_per_class": {"shrinkage": FloatDistribution(1e-3, 10.0, log=True)},
     }
 )
 

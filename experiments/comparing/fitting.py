@@ -175,20 +175,27 @@ def fit_all(
         scores.append(done)
         if progress is not None:
             progress("heads", len(scores), len(left) + cached)
-    if "late" in plan.arms:
-        scores += _late(plan, scores)
+    scores += _late(plan, scores)
     scores += [one for whole in scores for one in whole.each_alone()]
     scores += _published(plan)
     return Fits(tuple(scores), len(left) - there, cached + there)
 
 
 def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
+    """Decision-level arms, from the scores of both unimodal ones."""
     found = {(one.arm, one.fold): one for one in scores}
     return [
         fuse_late(
-            found["audio", fold.name], found["text", fold.name], plan.inputs.data, plan.budget, None
-        )
-        for fold in plan.folds
+            arm,
+            found["audio", fold.name],
+            found["text", fold.name],
+            plan.inputs.data,
+            inner,
+            plan.budget,
+        )[0]
+        for arm in plan.arms
+        if arm_of(arm).head == "late"
+        for fold, inner in zip(plan.folds, plan.inner, strict=True)
     ]
 
 
@@ -243,14 +250,14 @@ def _fitted_model(plan: Plan, corpus: Corpus, arm: str, run: str) -> FusionModel
             return _calibrated(model, data, score(fitted, data, everyone, seeds=1))
         pair = [fit_arm(ARMS[name], data, inner, budget, place(name)) for name in ("audio", "text")]
         audio, text = (score(one, data, everyone, seeds=1) for one in pair)
-        fused = fuse_late(audio, text, data, budget, None)
+        fused, combination = fuse_late(arm, audio, text, data, inner, budget)
         modalities = _modalities(plan, ARMS[arm].inputs)
-        weight = fused.hyperparameters["audio_weight"]
         parts = [
             Part.of(fitted, _temperature(data, own))
             for fitted, own in zip(pair, (audio, text), strict=True)
         ]
-        return _calibrated(late_model(data.targets, modalities, parts, weight), data, fused)
+        model = late_model(data.targets, modalities, parts, combination, arm)
+        return _calibrated(model, data, fused)
 
 
 def _temperature(data: Dataset, scores: FoldScores) -> float:

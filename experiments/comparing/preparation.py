@@ -97,7 +97,7 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
         known = (*ARMS, f"{PUBLISHED}NAME")
         raise ConfigError(f"{option} {','.join(unknown)}: expected some of {', '.join(known)}")
     wanted = set(asked)
-    if "late" in wanted:
+    if any(ARMS[arm].head == "late" for arm in wanted if arm in ARMS):
         wanted |= {"audio", "text"}
     if "attention" in wanted:
         wanted |= {"audio_frames"}

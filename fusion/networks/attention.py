@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.networks.head import Head, Hyperparameters, InputShape
+from fusion.networks.layers import FlatLinear
 
 
 class AttentionHead(Head):
@@ -39,19 +40,6 @@ class AttentionHead(Head):
             mixed = attend(own.values, other.values, other.mask)
             pooled.append(pool(mixed, own.mask))
         return functional.relu(self.join(torch.cat(pooled, dim=1)))
-
-
-class FlatLinear(nn.Linear):
-    """A linear layer that sees one row per frame.
-
-    In a stack of heads a layer over ``[batch, frames, dim]`` would copy its weights for every row.
-    """
-
-    def forward(
-        self, values: Float[Tensor, "batch frames dim"]
-    ) -> Float[Tensor, "batch frames out"]:
-        """Same as ``nn.Linear``."""
-        return super().forward(values.flatten(0, 1)).unflatten(0, values.shape[:2])
 
 
 class PatchEmbedding(nn.Module):

@@ -94,7 +94,10 @@ class Head(nn.Module):
 
     Where an input has several hidden layers, each is standardised and their softmax-weighted sum is
     taken before all else, as in SUPERB (Yang et al. 2021, arXiv 2105.01051); it starts even.
+    ``complete`` is set where no row lacks an input: tokens of missing ones then cost nothing.
     """
+
+    complete = False
 
     def __init__(self, shapes: Sequence[InputShape], width: int, classes: int) -> None:
         super().__init__()
@@ -162,4 +165,15 @@ def fixed_values(typed: Sequence[str] | None) -> dict[str, Any]:
         found[name] = parsed(name, text, hints[name])
     # Raises where a value is out of range.
     Hyperparameters(**found)
+    return found
+
+
+def layer_weights(inputs: Sequence[str], heads: Sequence[Head]) -> dict[str, list[float]]:
+    """Weights of the layers of each input that is a mix, the mean over heads."""
+    found: dict[str, list[float]] = {}
+    for number, name in enumerate(inputs):
+        weights = [head.layer_weights(number) for head in heads]
+        known = [own.detach().double() for own in weights if own is not None]
+        if known:
+            found[name] = torch.stack(known).mean(dim=0).tolist()
     return found

@@ -11,6 +11,7 @@ from torch.nn import functional
 from fusion.batch import ModalityBatch
 from fusion.networks.attention import AttentionHead
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.networks.layers import RowLinear
 
 #: Rank of the bilinear head's weights; Liu et al. search 1 to 16 and find little between them.
 RANK = 4
@@ -43,7 +44,9 @@ class LinearHead(Head):
             mix = self.layer_weights(number)
             if mix is not None:
                 values = (values.unflatten(1, (len(mix), -1)) * mix[:, None]).sum(dim=1)
-            found.append(torch.where(batch.present[:, None], values, self.tokens[number]))
+            if not self.complete:
+                values = torch.where(batch.present[:, None], values, self.tokens[number])
+            found.append(values)
         return found
 
 
@@ -52,7 +55,7 @@ class MlpHead(LinearHead):
 
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
         super().__init__(shapes, classes, hyper, hyper.hidden)
-        self.hidden = nn.Linear(sum(shape.dim for shape in shapes), hyper.hidden)
+        self.hidden = RowLinear(sum(shape.dim for shape in shapes), hyper.hidden)
 
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
         """Hidden layer over the concatenated utterance-level embeddings."""
@@ -69,8 +72,8 @@ class GatedHead(LinearHead):
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
         super().__init__(shapes, classes, hyper, hyper.hidden)
         dims = [shape.dim for shape in shapes]
-        self.hidden = nn.ModuleList(nn.Linear(dim, hyper.hidden) for dim in dims)
-        self.gate = nn.Linear(sum(dims), hyper.hidden * len(dims), bias=False)
+        self.hidden = nn.ModuleList(RowLinear(dim, hyper.hidden) for dim in dims)
+        self.gate = RowLinear(sum(dims), hyper.hidden * len(dims), bias=False)
 
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
         """Hidden values of the modalities, weighed by the gate."""
@@ -91,7 +94,12 @@ class LowRankHead(LinearHead):
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
         super().__init__(shapes, classes, hyper, hyper.hidden)
         wide = RANK * hyper.hidden
-        self.factors = nn.ModuleList(nn.Linear(shape.dim, wide) for shape in shapes)
+        factors = [RowLinear(shape.dim, wide) for shape in shapes]
+        # The appended 1 weighs 1 at first, so that each modality is heard by itself too: with the
+        # small weights of a linear layer only products are, and little is learned.
+        for factor in factors:
+            nn.init.ones_(factor.bias)
+        self.factors = nn.ModuleList(factors)
 
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
         """Mean over ranks of the product over modalities."""

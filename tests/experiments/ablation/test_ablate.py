@@ -169,7 +169,7 @@ def test_a_learning_curve_keeps_its_test_rows(tmp_path):
 
 
 def test_what_was_missing_before_is_told(tmp_path):
-    study = features_study(tmp_path, without_text=4, rows="all", arms=("text",), seeds=1)
+    study = features_study(tmp_path, without_text=4, rows="all", arms=("audio", "text"), seeds=1)
     told = told_of(ran(study, "missing", "0.5", out=tmp_path / "run"))
     assert "4 of 36 utterances (11%) had no transcript" in " ".join(told.notes)
 

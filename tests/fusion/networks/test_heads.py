@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, Standardizer, collate
 from fusion.networks.attention import AttentionHead, PatchEmbedding, positions
@@ -72,6 +74,19 @@ def test_more_padding_changes_no_logit(by, modality):
 def test_more_padding_changes_no_logit_of_a_single_modality():
     head, given = make("attention", SHAPES[:1]), batches(9, 4, 1, 6)[:1]
     close(head([longer(given[0], 13)]), head(given))
+
+
+@given(
+    lengths=st.lists(st.none() | st.integers(1, 40), min_size=1, max_size=6),
+    more=st.tuples(st.integers(0, 60), st.integers(0, 60)),
+    seed=st.integers(0, 1000),
+)
+def test_a_row_is_the_same_alone_and_however_long_its_neighbours_are(lengths, more, seed):
+    head = make("attention")
+    given = [collate([*sequences(dim, *lengths, seed=seed), torch.ones(1, dim)]) for dim in (5, 7)]
+    beside = head([longer(one, by) for one, by in zip(given, more, strict=True)])
+    for row in range(len(lengths)):
+        close(head([one.rows(torch.tensor([row])) for one in given])[0], beside[row])
 
 
 def test_the_mask_is_what_keeps_padding_out():
