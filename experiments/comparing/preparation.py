@@ -95,7 +95,8 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
     unknown = [arm for arm in asked if arm not in (*ARMS, *published)]
     if unknown:
         known = (*ARMS, f"{PUBLISHED}NAME")
-        raise ConfigError(f"{option} {','.join(unknown)}: expected some of {', '.join(known)}")
+        many = "one" if option == "--arm" else "some"
+        raise ConfigError(f"{option} {','.join(unknown)}: expected {many} of {', '.join(known)}")
     wanted = set(asked)
     if any(ARMS[arm].head == "late" for arm in wanted if arm in ARMS):
         wanted |= {"audio", "text"}
