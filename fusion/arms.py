@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
 from fusion.buckets import Member, block_width, sizes_of
-from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
+from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters, layer_weights
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.stopping import Curve
@@ -231,7 +231,7 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         dev_scores=dev_scores,
         test=test,
         test_scores=_mean_scores(fitted, data, test, seeds),
-        layer_weights=_layer_weights(fitted),
+        layer_weights=layer_weights(inputs, [one.head for one in fitted.heads]),
         curves=tuple(head.curve for head in fitted.heads),
         seconds=fitted.seconds,
         alone={n: _mean_scores(fitted, data, test, seeds, n) for n in inputs} if partial else {},
@@ -250,17 +250,6 @@ def _mean_scores(
     mean: Float[np.ndarray, "seeds rows targets"]
     mean = every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1)
     return mean
-
-
-def _layer_weights(fitted: FittedArm) -> dict[str, list[float]]:
-    """Weights of the layers of each mix, by input, mean over inner folds and seeds."""
-    found: dict[str, list[float]] = {}
-    for number, name in enumerate(fitted.arm.inputs):
-        weights = [one.head.layer_weights(number) for one in fitted.heads]
-        known = [own.detach().double() for own in weights if own is not None]
-        if known:
-            found[name] = torch.stack(known).mean(dim=0).tolist()
-    return found
 
 
 def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:

@@ -39,7 +39,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A finished ablation: its grid, the predictions of every cell, and what it took."""
+    """A finished ablation: its grid, the predictions of every cell, and what it took.
+
+    ``speakers`` are the training speakers that every fold has, where their number is ablated.
+    """
 
     folder: Path
     study: Study = field(repr=False)
@@ -52,6 +55,7 @@ class Ablation:
     left_out: int
     cost: Cost
     failures: tuple[Failure, ...]
+    speakers: int = 0
 
 
 def ablate(
@@ -76,7 +80,8 @@ def ablate(
     folder = out or Path("runs") / _hash(study, over, side, seed)
     check_writable(folder)
     check_storage(storage)
-    grid = make_grid(study, over, side=side, seed=seed, most=_speakers(study, over))
+    most = _speakers(study, over)
+    grid = make_grid(study, over, side=side, seed=seed, most=most)
     for cell in grid.cells:
         check_ready(cell)
     tell(f"{counted(len(grid.cells), 'cell')}, reference: {grid.reference.title}")
@@ -98,14 +103,24 @@ def ablate(
         left_out=common.left_out if grid.comparable else 0,
         cost=_cost(common, done),
         failures=common.failures,
+        speakers=most,
     )
     write_ablation(found)
+    for name in strangers(found):
+        tell(f"{cells_folder(folder) / name}: of another ablation, in no table here")
     return found
 
 
 def cells_folder(folder: Path) -> Path:
     """Where the runs of the cells lie."""
     return folder / "cells"
+
+
+def strangers(found: Ablation) -> list[str]:
+    """Folders of cells that an earlier ablation left in the same folder."""
+    own = {cell.folder for cell in found.grid.cells}
+    there = cells_folder(found.folder)
+    return sorted(one.name for one in there.iterdir() if one.is_dir() and one.name not in own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def _told(trial: Trial) -> dict[str, Any]:
 def _space(arm: str, budget: Budget) -> Space:
     head = arm_of(arm).head
     assert head != "published"
-    return SPACES["late"] if head == "late" else budget.space(head)
+    return SPACES.get(arm, {}) if head == "late" else budget.space(head)
 
 
 def mean_curve(curves: Sequence[Curve]) -> dict[str, list[Any]]:

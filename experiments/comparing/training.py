@@ -82,7 +82,7 @@ def train(
     check_storage(storage)
     if (out / "results.json").exists():
         raise ConfigError(f"--out {out}: holds a run, whose files a model would lie among")
-    arms, _ = check_sequences(study, chosen_arms(study))
+    arms, _ = check_sequences(study, chosen_arms(study, "--arm"))
     check_targets(study, corpus, arms)
     preflight(study, rows, arms)
     inputs = gathered(Ready(study, corpus, tuple(rows), arms), default_store(), progress)
@@ -103,6 +103,7 @@ def train(
 
 def _one_arm(study: Study) -> str:
     arms = study.arms or ()
+    chosen_arms(study, "--arm")
     if len(arms) != 1 or arms[0].startswith(PUBLISHED):
         raise ConfigError(f"expected one arm to train, such as late, got {', '.join(arms)}")
     faults = [

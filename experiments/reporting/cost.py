@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from fusion.arms import FoldScores
 
 COST = "cost.json"
-#: Arms whose decisions late fusion combines, and which it therefore needs.
-LATE, REUSED = "late", ("audio", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,10 @@ def cost_lines(cost: Cost | None) -> Iterator[str]:
 def _line(one: ArmCost) -> str:
     trials, name = counted(one.trials, "trial"), plain(one.arm).replace("_", " ")
     if one.heads == 0:
-        own = f" of the weight alone, {one.seconds:.1f} s, with the heads of audio and text"
-        return f"{name} {trials}{own if one.arm == LATE else ''}"
+        return (
+            f"{name} {trials} of the combination alone, {one.seconds:.1f} s, with the heads of "
+            "audio and text"
+        )
     return f"{name} {trials}, {counted(one.heads, 'head')}, {one.seconds:.1f} s"
 
 

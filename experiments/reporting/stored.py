@@ -174,6 +174,11 @@ class Stored:
     certificate: StoredCertificate | None = None
 
 
+def is_ablation(folder: Path) -> bool:
+    """Whether a folder is an ablation's, whose cells are runs, and no run's."""
+    return (folder / "cells").is_dir() and not (folder / "results.json").exists()
+
+
 def read_results(folder: Path) -> dict[str, Any]:
     """The content of a run's ``results.json``.
 
@@ -181,6 +186,11 @@ def read_results(folder: Path) -> dict[str, Any]:
         ValueError: the folder holds no finished run, or the file is none of ours: every fault is
             counted and the first are told, with their place, what was expected and what came.
     """
+    if is_ablation(folder):
+        raise ValueError(
+            f"{folder}: an ablation, whose cells are runs: serfusion verify takes it as it is, "
+            f"serfusion report its cells, as in {folder / 'cells'}/*"
+        )
     for name in ("results.json", "predictions.jsonl"):
         if not (folder / name).is_file():
             raise ValueError(

@@ -40,7 +40,7 @@ def test_what_trains_nothing_of_its_own_has_no_cost():
 def test_late_fusion_is_told_as_what_it_is():
     (line,) = cost_lines(cost_of([scores("audio", 1, 2), scores("late", 3, 0)], seeds=2))
     assert "audio 1 trial, 3 heads, 4.8 s" in line
-    assert "late 3 trials of the weight alone" in line
+    assert "late 3 trials of the combination alone" in line
     assert "with the heads of audio and text" in line
 
 
