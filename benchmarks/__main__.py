@@ -7,7 +7,17 @@ from pathlib import Path
 
 import torch
 
-NAMES = ("copies", "coverage", "embeddings", "functionals", "recognisers", "speech", "training")
+NAMES = (
+    "activity",
+    "copies",
+    "coverage",
+    "embeddings",
+    "functionals",
+    "recognisers",
+    "seeds",
+    "speech",
+    "training",
+)
 RESULTS = Path(__file__).parent / "results"
 
 

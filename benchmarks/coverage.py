@@ -19,7 +19,7 @@ from fusion import metrics, statistics
 from fusion.jackknife import Metric, jackknife
 from fusion.statistics import BOOTSTRAP_FROM, Interval, interval, paired_difference
 
-CORPORA, SPEAKERS = 2000, (5, 6, 10, 24, 30, 91)
+CORPORA, SPEAKERS = 2000, (5, 6, 10, 24, 30, 91, 300)
 POPULATION = 100_000
 #: Resamples of a bootstrap here; a report draws five times as many.
 RESAMPLES = 2000
@@ -170,7 +170,7 @@ def shown(one: np.ndarray, other: np.ndarray, found: Bounds) -> float:
     """Share of the corpora with an interval in which a report calls the difference shown."""
     outside = np.flatnonzero(found.given & ((found.low > 0) | (found.high < 0)))
     calls = [paired_difference(one[:, n], other[:, n], "uar") for n in outside]
-    verdicts = [verdict({**asdict(call.interval), "p": call.p}) for call in calls]
+    verdicts = [verdict({**asdict(call.interval), "p": call.p, "metric": "uar"}) for call in calls]
     return sum(one in ("higher", "lower") for one in verdicts) / max(1, int(found.given.sum()))
 
 
@@ -225,7 +225,8 @@ def measure() -> str:
         f"between two equally good arms is called shown (asked for: at most {ALARMS:.0%}); bold "
         "where it is not so. Shares are of the corpora that have an interval at all: none is given "
         "where a class is spoken by one speaker only. Simulation error: 0.5 points of 95 %. The "
-        "last column is what the textbook's degrees of freedom would cover. Bootstraps (from 30 "
-        f"effective speakers on) have {RESAMPLES} resamples here, 10 000 in a report."
+        "last column is what the textbook's degrees of freedom would cover. Bootstraps (from "
+        f"{BOOTSTRAP_FROM} effective speakers on) have {RESAMPLES} resamples here, 10 000 in a "
+        "report."
     )
     return "\n".join([note, "", *lines])

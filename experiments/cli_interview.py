@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from fusion.escaping import counted
+
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
 
@@ -64,6 +66,14 @@ def interview(
     smooth: Annotated[
         int, typer.Option(help="Mean over so many neighbouring segments of a speaker.")
     ] = 1,
+    packing: Annotated[
+        bool,
+        typer.Option(
+            "--packing/--no-packing",
+            help="Let short segments share Whisper's windows of 30 s: fewer of them; whether it "
+            "costs words was not measured.",
+        ),
+    ] = False,
     redact: Annotated[
         bool, typer.Option("--redact", help="Leave the words out of everything that is written.")
     ] = False,
@@ -83,6 +93,7 @@ def interview(
         abstain=abstain,
         smooth=smooth,
         redact=redact,
+        packing=packing,
     )
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)
@@ -90,8 +101,11 @@ def interview(
 
 
 def _show(outcome: "Outcome") -> None:
+    told: set[str] = set()
     for one in outcome.done:
-        for line in _lines(one):
+        # What holds for all recordings of a command, as a model's caution, is told once.
+        for line in (line for line in _lines(one) if line not in told):
+            told.add(line)
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     if outcome.failures:
         console.print(f"{len(outcome.failures)} could not be used:", markup=False)
@@ -105,7 +119,8 @@ def _lines(one: "Interviewed") -> Iterator[str]:
         yield f"{one.recording.name}: done before, in {one.folder}"
         return
     timeline = one.timeline
-    found = f"{len(timeline.segments)} segments, {len(timeline.speakers)} speakers"
+    segments, speakers = len(timeline.segments), len(timeline.speakers)
+    found = f"{counted(segments, 'segment')}, {counted(speakers, 'speaker')}"
     yield f"{one.recording.name}: {timeline.duration_s:.1f} s, {found}, in {one.folder}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
     for note in (*timeline.facts["warnings"], *timeline.facts["notes"]):

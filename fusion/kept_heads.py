@@ -19,8 +19,9 @@ from fusion.model import Part
 from fusion.networks.head import Head, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import InnerFolds
+from fusion.stopping import Curve
 from fusion.train import PATCHES, FittedHead
-from fusion.tune import Study
+from fusion.tune import Study, Trial
 
 ABOUT = "about"
 
@@ -38,9 +39,11 @@ def save_heads(fitted: FittedArm, path: Path) -> None:
         "layers": part.layers,
         "hyperparameters": asdict(fitted.hyperparameters),
         "best": dict(fitted.study.best),
-        "values": fitted.study.values,
+        "trials": [asdict(trial) for trial in fitted.study.trials],
+        "seconds": fitted.seconds,
         "epochs": [one.epoch for one in fitted.heads],
         "losses": [one.dev_loss for one in fitted.heads],
+        "curves": [asdict(one.curve) for one in fitted.heads],
     }
     told = json.dumps(about, sort_keys=True)
     kept = json.dumps({"about": told, "sha256": _checksum(told, tensors)})
@@ -80,11 +83,19 @@ def _fitted(
     if len(members) != len(about["epochs"]):
         return None
     hyper = Hyperparameters(**about["hyperparameters"])
+    found = zip(about["epochs"], about["losses"], map(Curve.of, about["curves"]), strict=True)
     heads = tuple(
-        FittedHead(_head(arm, number, len(data.targets), hyper, about, tensors), epoch, loss)
-        for number, (epoch, loss) in enumerate(zip(about["epochs"], about["losses"], strict=True))
+        FittedHead(
+            _head(arm, number, len(data.targets), hyper, about, tensors),
+            epoch,
+            loss,
+            data.task,
+            curve,
+        )
+        for number, (epoch, loss, curve) in enumerate(found)
     )
-    return FittedArm(arm, hyper, Study(about["best"], tuple(about["values"])), members, heads)
+    study = Study(about["best"], tuple(Trial(**trial) for trial in about["trials"]))
+    return FittedArm(arm, hyper, study, members, heads, about["seconds"])
 
 
 def _head(

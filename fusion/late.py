@@ -1,80 +1,231 @@
 """Late fusion: the probabilities of unimodal heads are combined (decision level).
 
-Where the heads learned from the same rows, a weight is learned on them (:func:`fuse_late`). Where
+Where the heads learned from the same rows, weights are learned on them (:func:`fuse_late`). Where
 one learned from recordings without free words and the other from words without recordings, no row
 tells how far to trust each, and :func:`independent` has nothing to learn.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, get_args
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int64
+from scipy.optimize import minimize
 
 from encoders.utterance import Task
 from fusion.arms import Budget, FoldScores
 from fusion.batch import Dataset
+from fusion.combination import SHARED_OUT, Combination, softmax
+from fusion.escaping import plain
+from fusion.networks.losses import class_weights
 from fusion.selection import goodness
+from fusion.splitting.splits import InnerFolds
 from fusion.tune import SPACES, tune
+
+Both = tuple[Float[np.ndarray, "seeds rows targets"], Float[np.ndarray, "seeds rows targets"]]
+Goals = Float[np.ndarray, "rows targets"]
+#: Rows that weights are learned on without the others, where there is one inner fold only.
+PARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Development scores of both arms, the truth, and the inner fold of each row."""
+
+    task: Task
+    both: Both
+    goals: Goals
+    group: Int64[np.ndarray, "rows"]
+
+    def of_first_seed(self) -> "Pair":
+        """Trials look at the first seed alone, as those of other arms do."""
+        audio, text = self.both
+        return replace(self, both=(audio[:1], text[:1]))
+
+    def rows(self, index: np.ndarray) -> "Pair":
+        """Some of the rows."""
+        audio, text = (one[:, index] for one in self.both)
+        return replace(self, both=(audio, text), goals=self.goals[index], group=self.group[index])
+
+    def goodness(self, scores: Float[np.ndarray, "seeds rows targets"]) -> float:
+        """The primary metric of the task."""
+        return goodness(self.task, self.goals, scores)
+
+
+#: Learns a combination from rows with values of the arm's search space.
+Learn = Callable[[Pair, Mapping[str, Any]], Combination]
+
+
+@dataclass(frozen=True, slots=True)
+class LateArm:
+    """How an arm combines, and whether so much is learned that rows must not judge themselves.
+
+    ``defaults`` are what the arm takes without trials; nothing is tuned where they are empty.
+    """
+
+    learn: Learn
+    defaults: Mapping[str, Any]
+    tasks: tuple[Task, ...]
+    crossed: bool = False
 
 
 def fuse_late(
-    audio: FoldScores, text: FoldScores, data: Dataset, budget: Budget, journal: Path | None
-) -> FoldScores:
-    """Decision-level fusion, its weight tuned on development rows; 0.5 without trials.
+    name: str,
+    audio: FoldScores,
+    text: FoldScores,
+    data: Dataset,
+    inner: InnerFolds,
+    budget: Budget,
+) -> tuple[FoldScores, Combination]:
+    """Decision-level fusion as an arm has it; what it has to learn is learned on development rows.
 
-    The trials of this arm go to the weight; the heads are those of the unimodal arms.
+    The trials of such an arm go to the combination; the heads are those of the unimodal arms.
     """
+    arm = LATE[name]
+    group = _groups(data, inner, audio.dev)
+    pair = Pair(data.task, (audio.dev_scores, text.dev_scores), data.goals[audio.dev], group)
+    first = pair.of_first_seed()
 
     def objective(values: Mapping[str, Any]) -> float:
-        first = slice(0, 1)
-        weight = values["audio_weight"]
-        scores = combine_for(data.task, audio.dev_scores[first], text.dev_scores[first], weight)
-        return goodness(data.task, data.goals[audio.dev], scores)
+        return first.goodness(_dev_scores(arm, first, values))
 
-    default = {"audio_weight": 0.5}
-    study = tune(objective, SPACES["late"], default, budget.trials, budget.study_seed, journal)
-    weight = study.best["audio_weight"]
-    return replace(
+    trials = budget.trials if arm.defaults else 0
+    space = SPACES[name] if arm.defaults else {}
+    study = tune(objective, space, arm.defaults, trials, budget.study_seed, None)
+    found = arm.learn(pair, study.best)
+    test = found(data.task, audio.test_scores, text.test_scores)
+    told = {**study.best, **_weights(found, data.targets)} if arm.crossed else dict(study.best)
+    scores = replace(
         audio,
-        arm="late",
-        hyperparameters=dict(study.best),
-        trials=study.values,
+        arm=name,
+        hyperparameters=told,
+        trials=study.trials,
         epochs=(),
-        dev_scores=combine_for(data.task, audio.dev_scores, text.dev_scores, weight),
-        test_scores=combine_for(data.task, audio.test_scores, text.test_scores, weight),
+        dev_scores=_dev_scores(arm, pair, study.best),
+        test_scores=test,
         layer_weights={},
+        alone={},
+        curves=(),
+        seconds=0.0,
     )
+    return scores, found
 
 
-def combine_for(
-    task: Task,
-    audio: Float[np.ndarray, "seeds rows targets"],
-    text: Float[np.ndarray, "seeds rows targets"],
-    audio_weight: float,
+def _groups(
+    data: Dataset, inner: InnerFolds, dev: Int64[np.ndarray, "rows"]
+) -> Int64[np.ndarray, "rows"]:
+    """Inner fold of each development row; of a single one, thirds of its rows."""
+    if len(inner.folds) == 1:
+        return np.arange(len(dev)) % PARTS
+    found = np.full(len(data.ids), -1)
+    for number, fold in enumerate(inner.folds):
+        found[data.index(fold.dev)] = number
+    assert (found[dev] >= 0).all()
+    return found[dev]
+
+
+def _dev_scores(
+    arm: LateArm, pair: Pair, values: Mapping[str, Any]
 ) -> Float[np.ndarray, "seeds rows targets"]:
-    """Decisions of two arms as one: of classes and shares :func:`combine`, else a weighted mean.
+    """Of development rows, each by a combination that was not learned on its inner fold."""
+    if not arm.crossed:
+        return arm.learn(pair, values)(pair.task, *pair.both)
+    scores = np.empty_like(pair.both[0])
+    for group in np.unique(pair.group):
+        own = pair.group == group
+        learned = arm.learn(pair.rows(~own), values)
+        scores[:, own] = learned(pair.task, *pair.rows(own).both)
+    return scores
 
-    Labels of a set do not compete and values have no logarithm, so that both are averaged as they
-    are.
+
+def _weights(found: Combination, targets: Sequence[str]) -> dict[str, float]:
+    """Weights by modality and class, as a report names them."""
+    pairs = (("audio", found.audio), ("text", found.text))
+    return {
+        f"{name}_{plain(target)}": weight
+        for name, weights in pairs
+        for target, weight in zip(targets, weights, strict=True)
+    }
+
+
+# ---------------------------------------------------------------- what arms learn
+
+
+def _one_weight(pair: Pair, values: Mapping[str, Any]) -> Combination:
+    return Combination.weighted(pair.task, (values["audio_weight"],))
+
+
+def _mean(_: Pair, __: Mapping[str, Any]) -> Combination:
+    return Combination("mean")
+
+
+def _product(_: Pair, __: Mapping[str, Any]) -> Combination:
+    return Combination("product", (1.0,), (1.0,))
+
+
+def _max(_: Pair, __: Mapping[str, Any]) -> Combination:
+    return Combination("max")
+
+
+def weights_per_class(pair: Pair, values: Mapping[str, Any]) -> Combination:
+    """A weight of each modality for each class, drawn to one half by ``shrinkage``.
+
+    Of classes and shares: exponents of 0 or more that make the cross-entropy least, classes
+    weighing alike. Of labels of a set and values: weights between 0 and 1 that make the squared
+    error least.
     """
-    if task in ("multi-label", "regression"):
-        return audio_weight * audio + (1 - audio_weight) * text
-    return combine(audio, text, audio_weight)
+    if pair.task in SHARED_OUT:
+        return _exponents(pair, values["shrinkage"])
+    audio, text = pair.both
+    apart, left = audio - text, pair.goals - text
+    squares = np.square(apart).sum(axis=(0, 1))
+    drawn = values["shrinkage"] * squares
+    found = ((apart * left).sum(axis=(0, 1)) + drawn / 2) / np.where(
+        squares > 0, squares + drawn, 1
+    )
+    weights = np.where(squares > 0, found.clip(0, 1), 0.5)
+    return Combination.weighted(pair.task, tuple(weights.tolist()))
 
 
-def combine(
-    audio: Float[np.ndarray, "seeds rows targets"],
-    text: Float[np.ndarray, "seeds rows targets"],
-    audio_weight: float,
-) -> Float[np.ndarray, "seeds rows targets"]:
-    """Weighted sum of log-probabilities, brought back to probabilities."""
-    tiny = np.finfo(np.float64).tiny
-    logits = audio_weight * np.log(audio + tiny) + (1 - audio_weight) * np.log(text + tiny)
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+def _exponents(pair: Pair, shrinkage: float) -> Combination:
+    """Convex, so that there is one answer, whatever the start."""
+    goals = pair.goals
+    classes, seeds = goals.shape[1], len(pair.both[0])
+    weights = goals @ class_weights(torch.from_numpy(goals), "cross_entropy").double().numpy()
+    logs = np.stack([np.log(own + np.finfo(np.float64).tiny) for own in pair.both])
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        exponents = flat.reshape(2, classes)
+        shares = softmax(np.einsum("mk,msrk->srk", exponents, logs))
+        # A class without any row has weight 0, and shares of a row are weighed as one.
+        surprise = -(goals * np.log(np.maximum(shares, np.finfo(np.float64).tiny))).sum(axis=-1)
+        error = (shares - goals) * weights[:, None] / (weights.sum() * seeds)
+        value = (weights * surprise).sum() / (weights.sum() * seeds)
+        drawn = flat - 0.5
+        slope = np.einsum("msrk,srk->mk", logs, error).ravel()
+        return value + shrinkage / 2 * drawn @ drawn, slope + shrinkage * drawn
+
+    start = np.full(2 * classes, 0.5)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start)).x
+    audio, text = found.reshape(2, classes)
+    return Combination("product", tuple(audio.tolist()), tuple(text.tolist()))
+
+
+#: Decision-level arms by name. Kittler et al. 1998 have the three rules that learn nothing.
+LATE: Mapping[str, LateArm] = MappingProxyType(
+    {
+        "late": LateArm(_one_weight, {"audio_weight": 0.5}, get_args(Task)),
+        "late_mean": LateArm(_mean, {}, get_args(Task)),
+        "late_product": LateArm(_product, {}, SHARED_OUT),
+        "late_max": LateArm(_max, {}, (*SHARED_OUT, "multi-label")),
+        "late_per_class": LateArm(
+            weights_per_class, {"shrinkage": 0.1}, get_args(Task), crossed=True
+        ),
+    }
+)
 
 
 def independent(
@@ -92,6 +243,4 @@ def independent(
     [0.667, 0.267, 0.067]
     """
     tiny = np.finfo(np.float64).tiny
-    logits = np.sum([np.log(part + tiny) for part in parts], axis=0)
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    return softmax(np.sum([np.log(part + tiny) for part in parts], axis=0))

@@ -21,11 +21,11 @@ from encoders.pooling import for_head
 from encoders.specs import Modality, spec_from_json
 from encoders.store import write_atomically
 from encoders.utterance import Task
-from fusion.arms import ARMS
 from fusion.bundled import BUNDLED, DEMO
 from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
+from fusion.combination import Combination, combination_of
 from fusion.escaping import plain
-from fusion.late import combine_for, independent
+from fusion.late import independent
 from fusion.model_card import model_card
 from fusion.model_part import Part, Verdict, part_as_json, part_from_json
 from fusion.origin import Origin, origin_of
@@ -34,8 +34,9 @@ from fusion.outputs import OF_CLASSES, Outputs
 __all__ = ["FORMAT_VERSION", "FusionModel", "Part", "folder_of", "late_model"]
 
 #: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part,
-#: and what its numbers mean, where they are no probabilities of one class.
-FORMAT_VERSION = 3
+#: and what its numbers mean, where they are no probabilities of one class. 4: a rule by which parts
+#: are combined.
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ class FusionModel:
     """A trained arm with everything that prediction needs.
 
     ``modalities`` has the encoder of each input; it is empty for a model of precomputed features.
-    Of two parts ``audio_weight`` was learned on rows that both learned from; without it they
-    learned from different rows, with every class counting alike, and are combined as independent
-    evidence. A part whose inputs are all missing says nothing: then the other speaks alone.
+    Two parts that learned from the same rows have a ``combination``; without it they learned from
+    different rows, with every class counting alike, and are combined as independent evidence. A
+    part whose inputs are all missing says nothing: then the other speaks alone.
 
     ``temperature`` and ``abstention`` were fitted on development speakers; without the latter every
     utterance is given a class.
@@ -55,7 +56,7 @@ class FusionModel:
     targets: tuple[str, ...]
     modalities: Mapping[str, Modality]
     parts: tuple[Part, ...]
-    audio_weight: float | None = None
+    combination: Combination | None = None
     temperature: float = 1.0
     abstention: Abstention | None = None
     origin: Origin = field(default_factory=Origin)
@@ -141,10 +142,10 @@ class FusionModel:
     def _fused(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "targets"]:
         if len(self.parts) == 1:
             return self.parts[0].scores(inputs)[0]
-        if self.audio_weight is None:
+        if self.combination is None:
             return independent([part.alone(inputs) for part in self.parts])
-        audio, text = (part.scores(inputs)[None] for part in self.parts)
-        return combine_for(self.task, audio, text, self.audio_weight)[0, 0]
+        audio, text = (part.scores(inputs)[0] for part in self.parts)
+        return self.combination(self.task, audio, text)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write ``model.json``, ``heads.safetensors`` and a model card.
@@ -188,7 +189,7 @@ class FusionModel:
         if about.get("format") != FORMAT_VERSION:
             raise ValueError(
                 f"{folder}: a model of format {plain(about.get('format'))}, but this version reads "
-                f"format {FORMAT_VERSION} (which says what the model learned from); train it "
+                f"format {FORMAT_VERSION} (which says how its parts are combined); train it "
                 "again: serfusion compare on the same corpus leaves a model of this format"
             )
         try:
@@ -212,7 +213,7 @@ class FusionModel:
                 part_from_json(number, one, tensors, len(targets), outputs.task)
                 for number, one in enumerate(about["parts"])
             ),
-            audio_weight=about["audio_weight"],
+            combination=_combination(about["combination"], len(targets)),
             temperature=float(about["temperature"]),
             abstention=_abstention(about["abstention"]),
             origin=origin_of(about["origin"]),
@@ -226,7 +227,7 @@ class FusionModel:
             "targets": self.targets,
             "modalities": {name: asdict(m) for name, m in self.modalities.items()},
             "parts": [part_as_json(part) for part in self.parts],
-            "audio_weight": self.audio_weight,
+            "combination": asdict(self.combination) if self.combination else None,
             "temperature": self.temperature,
             "abstention": asdict(self.abstention) if self.abstention else None,
             "origin": asdict(self.origin),
@@ -273,13 +274,16 @@ def _abstention(fields: Mapping[str, Any] | None) -> Abstention | None:
     return Abstention(**numbers, reached=bool(fields["reached"]))
 
 
+def _combination(fields: Mapping[str, Any] | None, targets: int) -> Combination | None:
+    return None if fields is None else combination_of(fields, targets)
+
+
 def late_model(
     targets: Sequence[str],
     modalities: Mapping[str, Modality],
     parts: Sequence[Part],
-    audio_weight: float | None,
+    combination: Combination | None,
+    arm: str = "late",
 ) -> FusionModel:
     """Decision-level fusion of audio and text heads, in this order; see :class:`FusionModel`."""
-    return FusionModel(
-        ARMS["late"].name, tuple(targets), modalities, tuple(parts), audio_weight=audio_weight
-    )
+    return FusionModel(arm, tuple(targets), modalities, tuple(parts), combination)

@@ -18,9 +18,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from encoders.utterance import Task
 from fusion.batch import ModalityBatch, Standardizer
+from fusion.combination import SHARED_OUT, Combination
 from fusion.model import FusionModel
-from fusion.model_card import UNCALIBRATED
 from fusion.model_part import Part
 from fusion.networks.losses import answers
 
@@ -86,11 +87,10 @@ class _Graph(nn.Module):
             return _tempered(scores[0], model.temperature)
         pairs = zip(scores, model.parts, strict=True)
         alone = [_tempered(one, part.temperature) for one, part in pairs]
-        if model.audio_weight is None:
-            fused = _combined(alone, (1.0, 1.0))
+        if model.combination is None:
+            fused = _combined(alone, Combination("product", (1.0,), (1.0,)), model.task)
         else:
-            weights = (model.audio_weight, 1 - model.audio_weight)
-            fused = (_mean if model.task in UNCALIBRATED else _combined)(scores, weights)
+            fused = _combined(scores, model.combination, model.task)
         heard = [_any_present(read)[:, None] for read in own]
         found = torch.where(heard[1], _tempered(fused, model.temperature), alone[0])
         return torch.where(heard[0], found, alone[1])
@@ -106,15 +106,16 @@ def _tempered(scores: Tensor, temperature: float) -> Tensor:
     return (scores.clamp_min(FLOOR).log() / temperature).softmax(dim=1)
 
 
-def _mean(scores: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    pairs = zip(scores, weights, strict=True)
-    return torch.stack([weight * one for one, weight in pairs]).sum(dim=0)
-
-
-def _combined(scores: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    pairs = zip(scores, weights, strict=True)
-    logits = torch.stack([weight * one.clamp_min(FLOOR).log() for one, weight in pairs])
-    return logits.sum(dim=0).softmax(dim=1)
+def _combined(scores: Sequence[Tensor], how: Combination, task: Task) -> Tensor:
+    """The same as :class:`Combination` does with arrays."""
+    if how.rule == "max":
+        largest = torch.maximum(*scores)
+        return largest / largest.sum(dim=1, keepdim=True) if task in SHARED_OUT else largest
+    audio, text = (torch.tensor(weights, dtype=torch.float32) for weights in (how.audio, how.text))
+    if how.rule == "mean":
+        return audio * scores[0] + text * scores[1]
+    logs = [one.clamp_min(FLOOR).log() for one in scores]
+    return (audio * logs[0] + text * logs[1]).softmax(dim=1)
 
 
 def _any_present(batches: Sequence[ModalityBatch]) -> Tensor:

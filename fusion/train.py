@@ -8,12 +8,12 @@ steps in an epoch is that of the member with most rows.
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
@@ -36,6 +36,7 @@ from fusion.buckets import (
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim, aim_of, answers
+from fusion.stopping import Best, Curve
 
 MAX_EPOCHS = 100
 PATIENCE = 6
@@ -50,12 +51,13 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class FittedHead:
-    """A trained head and the epoch whose state was kept."""
+    """A trained head, the epoch whose state was kept, and its losses in all epochs."""
 
     head: Head
     epoch: int
     dev_loss: float
     task: Task = "single-label"
+    curve: Curve = field(default_factory=Curve)
 
     def scores(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch targets"]:
         """Probabilities of classes, or of each label, or values, as the task has them."""
@@ -134,37 +136,40 @@ class Stack:
             weight_decay=self.hyper.weight_decay,
             fused=True,
         )
-        best = Best(self.parameters, len(self.heads))
+        best = Best(self.parameters, len(self.heads), PATIENCE)
         for epoch in range(1, MAX_EPOCHS + 1):
-            self._epoch(epoch, optimizer)
+            taught = self._epoch(epoch, optimizer)
             numbers = torch.tensor([one.number for one in self.training])
-            hopeful = best.update(epoch, numbers, self._dev_loss(), self.parameters)
+            losses = taught, self._dev_loss()
+            hopeful = best.update(epoch, numbers, losses, self.parameters)
             if not hopeful.any():
                 break
             if not hopeful.all():
                 self._go_on_with(hopeful.nonzero()[:, 0], optimizer)
         return [self._fitted(number, best) for number in range(len(self.heads))]
 
-    def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> None:
+    def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> Float[Tensor, "members"]:
+        """One step per batch; returns the mean loss of each member's batches."""
         # Every member takes the same number of steps; one with fewer rows than steps repeats them.
         orders = [one.batches(self.steps, self.sizes) for one in self.training]
         steps = list(zip(*orders, strict=True))
         if self.sizes is not None:
             steps = [steps[number] for number in order_of_batches(epoch, self.steps)]
-        for rows in steps:
-            self.learn(rows, optimizer)
+        return torch.stack([self.learn(rows, optimizer) for rows in steps]).mean(dim=0)
 
-    def learn(self, rows: Sequence[np.ndarray], optimizer: torch.optim.Optimizer) -> None:
-        """Take one step, each member on rows of its own."""
+    def learn(
+        self, rows: Sequence[np.ndarray], optimizer: torch.optim.Optimizer
+    ) -> Float[Tensor, "members"]:
+        """Take one step, each member on rows of its own; the loss of each before it."""
         index, counts = padded(rows)
         own = torch.arange(index.shape[1]) < counts[:, None]
         step = Step(index, own, self.gather.rows(index))
         keep = self._keep(counts)
-        sums = self._losses(step, keep, self._hide(index, counts))
-        loss = self.aim.value(sums).sum() + self._alone(step, keep)
+        losses = self.aim.value(self._losses(step, keep, self._hide(index, counts)))
         optimizer.zero_grad()
-        loss.backward()
+        (losses.sum() + self._alone(step, keep)).backward()
         optimizer.step()
+        return losses.detach()
 
     def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Drop members that have ended: what is left of them would only take time."""
@@ -236,14 +241,14 @@ class Stack:
         sums = [self._losses(Step(i, mask, self.gather.rows(i)), None) for i, mask in blocks]
         return self.aim.value(torch.stack(sums).sum(dim=0))
 
-    def _fitted(self, number: int, best: "Best") -> FittedHead:
+    def _fitted(self, number: int, best: Best) -> FittedHead:
         head = self.heads[number]
         state = {name: values[number].clone() for name, values in best.parameters.items()}
         head.load_state_dict(state, strict=False)
         if self.aim.task == "regression":
             head.answer_in_units(self.shift[number], self.scale[number])
         epoch, loss = int(best.epochs[number]), float(best.losses[number])
-        return FittedHead(head.eval(), epoch, loss, self.aim.task)
+        return FittedHead(head.eval(), epoch, loss, self.aim.task, best.curve(number))
 
 
 def _member_logits(
@@ -260,27 +265,6 @@ def _member_logits(
     if hide is not None:
         inputs = [batch.hidden(hide[:, number]) for number, batch in enumerate(inputs)]
     return functional_call(head, (parameters, buffers), (inputs, keep))
-
-
-class Best:
-    """The best state of each member so far, and the epoch that it is of."""
-
-    def __init__(self, parameters: State, members: int) -> None:
-        self.parameters = {name: values.detach().clone() for name, values in parameters.items()}
-        self.losses = torch.full((members,), torch.inf)
-        self.epochs = torch.zeros(members, dtype=torch.long)
-
-    def update(
-        self, epoch: int, numbers: Int64[Tensor, "some"], losses: Tensor, parameters: State
-    ) -> Bool[Tensor, "some"]:
-        """Keep the states of some members that improved; whether each has patience left."""
-        improved = losses < self.losses[numbers]
-        better = numbers[improved]
-        self.losses[better] = losses[improved]
-        self.epochs[better] = epoch
-        for name, values in self.parameters.items():
-            values[better] = parameters[name].detach()[improved]
-        return epoch - self.epochs[numbers] < PATIENCE
 
 
 def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], member: Member) -> Head:

@@ -59,6 +59,7 @@ def promised(line: str, output: str) -> bool:
     return re.search(pattern, output) is not None
 
 
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_does_what_it_says(path, tmp_path, monkeypatch):
     check_offline()

@@ -6,17 +6,13 @@ no state carried from utterance to utterance. Arrays at 16 kHz go in, never path
 
 import json
 import platform
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
-
-import numpy as np
+from typing import Protocol, runtime_checkable
 
 from encoders.asr.recognisers import (
-    NOTHING,
     FasterWhisperSpec,
     HubWhisperSpec,
     PocketsphinxSpec,
@@ -24,15 +20,12 @@ from encoders.asr.recognisers import (
     Segment,
     Transcript,
     WhisperSpec,
-    check_language,
-    locate_whisper,
     normalise,
     parse_recogniser,
     recogniser_fingerprint,
     weights_sha256,
 )
 from encoders.asr.sphinx import PocketsphinxRecogniser
-from encoders.asr.transcript import heard_samples
 from encoders.audio import Audio, AudioError
 from encoders.extraction import Failure, Progress
 from encoders.hints import KeyHints
@@ -59,6 +52,15 @@ class Recogniser(Protocol):
 
     def transcribe(self, audio: Audio) -> Transcript:
         """The transcript of one utterance."""
+        ...
+
+
+@runtime_checkable
+class TimedRecogniser(Recogniser, Protocol):
+    """A recogniser that hears windows of 30 s and knows when each word was said."""
+
+    def words(self, audio: Audio) -> Transcript:
+        """A transcript with a segment per word, in seconds of the audio."""
         ...
 
 
@@ -191,71 +193,6 @@ def load_recogniser(spec: RecogniserSpec, device: str = "cpu") -> Recogniser:
         from encoders.asr.hub_whisper import HubWhisperRecogniser
 
         return HubWhisperRecogniser(spec, device)
+    from encoders.asr.openai_whisper import WhisperRecogniser
+
     return WhisperRecogniser(spec, device)
-
-
-# ---------------------------------------------------------------- Whisper
-
-
-class WhisperRecogniser:
-    """openai-whisper; what is longer than 30 s it cuts into windows itself."""
-
-    def __init__(self, spec: WhisperSpec, device: str = "cpu") -> None:
-        from whisper.tokenizer import LANGUAGES
-
-        self.spec = spec
-        self.model = _load_whisper(spec.checkpoint, device)
-        languages = list(LANGUAGES)[: self.model.num_languages]
-        known = languages if self.model.is_multilingual else ["en"]
-        check_language(f"whisper {spec.checkpoint}", spec.language, known)
-
-    def transcribe(self, audio: Audio) -> Transcript:
-        """The transcript of one utterance; what is silent is not shown to the model."""
-        samples = heard_samples(audio)
-        if len(samples) == 0:
-            return NOTHING
-        with warnings.catch_warnings():
-            # Our caller chose the device.
-            warnings.filterwarnings("ignore", message="Performing inference on CPU")
-            result = self.model.transcribe(
-                samples,
-                language=self.spec.language,
-                temperature=0.0,
-                condition_on_previous_text=False,
-                fp16=False,
-                verbose=None,
-            )
-        return _whisper_transcript(result, audio.duration_s)
-
-
-def _load_whisper(checkpoint: str, device: str) -> Any:  # noqa: ANN401 - a model of whisper's
-    import whisper
-
-    path = locate_whisper(checkpoint)
-    try:
-        # By path, because by name whisper would download again what it does not recognise.
-        return whisper.load_model(str(path), device=device).eval()
-    # Pickles, archives and missing entries each fail in their own way; to a user they are one.
-    except Exception as error:
-        raise ValueError(f"{path}: is no checkpoint of openai-whisper ({error})") from error
-
-
-def _whisper_transcript(result: Mapping[str, Any], duration_s: float) -> Transcript:
-    kept = [row for row in result["segments"] if normalise(row["text"])]
-    if not kept:
-        return NOTHING
-    segments = tuple(_whisper_segment(row, duration_s) for row in kept)
-    tokens = [len(row["tokens"]) for row in kept]
-    return Transcript(
-        segments,
-        str(result["language"]),
-        float(np.average([row["avg_logprob"] for row in kept], weights=tokens)),
-        float(np.average([row["no_speech_prob"] for row in kept], weights=tokens)),
-    )
-
-
-def _whisper_segment(row: Mapping[str, Any], duration_s: float) -> Segment:
-    # Whisper pads to 30 s and may hear a word end in the padding.
-    start_s, end_s = (round(min(float(row[name]), duration_s), 3) for name in ("start", "end"))
-    text = normalise(row["text"]) or ""
-    return Segment(start_s, end_s, text, float(row["avg_logprob"]), float(row["no_speech_prob"]))

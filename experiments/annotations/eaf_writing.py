@@ -44,7 +44,8 @@ Slots = tuple[str, str]
 def write(timeline: Timeline, path: Path) -> None:
     """Write a tier of words for each speaker and, below it, emotion and confidence; times in ms.
 
-    ELAN offers the classes as a list to choose from, and ``?`` for an emotion that was left open.
+    ELAN offers the classes as a list to choose from, and ``?`` for an emotion that was left open;
+    values stand as they are.
     """
     root = Element("ANNOTATION_DOCUMENT", _about(timeline))
     placed = tuple(lanes(timeline))
@@ -53,9 +54,9 @@ def write(timeline: Timeline, path: Path) -> None:
     done = 0
     for lane in placed:
         here = slots[done : done + len(lane.segments)]
-        _add_tiers(root, lane, here, 3 * done + 1)
+        _add_tiers(root, lane, here, 3 * done + 1, timeline.targets)
         done += len(here)
-    _add_types(root, timeline.targets)
+    _add_types(root, timeline.targets if timeline.kind == "classes" else None)
     indent(root, "    ")
     with path.open("wb") as file:
         ElementTree(root).write(file, encoding="UTF-8", xml_declaration=True)
@@ -100,7 +101,9 @@ def _add_slots(root: Element, segments: Sequence[Segment]) -> list[Slots]:
     return [(found[0], found[1]) for found in names]
 
 
-def _add_tiers(root: Element, lane: Lane, slots: Sequence[Slots], used: int) -> None:
+def _add_tiers(
+    root: Element, lane: Lane, slots: Sequence[Slots], used: int, targets: Sequence[str]
+) -> None:
     """Add the tiers of a lane, ``used`` annotations being there already."""
     name, count = lane.name(WORDS), len(lane.segments)
     who = {"PARTICIPANT": lane.speaker}
@@ -113,11 +116,9 @@ def _add_tiers(root: Element, lane: Lane, slots: Sequence[Slots], used: int) -> 
         tier = SubElement(root, "TIER", {**about, "TIER_ID": lane.name(kind)})
         for number, segment in enumerate(lane.segments, start=used):
             parent = {"ANNOTATION_REF": f"a{number}"}
-            _add_annotation(tier, "REF", number + step * count, parent, _label(segment, kind))
-
-
-def _label(segment: Segment, kind: str) -> str:
-    return emotion_of(segment) if kind == EMOTION else confidence_of(segment)
+            emotion = emotion_of(segment, targets)
+            label = emotion if kind == EMOTION else confidence_of(segment)
+            _add_annotation(tier, "REF", number + step * count, parent, label)
 
 
 def _add_annotation(
@@ -128,18 +129,21 @@ def _add_annotation(
     SubElement(one, "ANNOTATION_VALUE").text = text
 
 
-def _add_types(root: Element, targets: Sequence[str]) -> None:
+def _add_types(root: Element, classes: Sequence[str] | None) -> None:
     plain = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": WORDS, "TIME_ALIGNABLE": "true"}
     SubElement(root, "LINGUISTIC_TYPE", plain)
     for kind in (EMOTION, CONFIDENCE):
         about = plain | {"LINGUISTIC_TYPE_ID": kind, "TIME_ALIGNABLE": "false"}
-        listed = {"CONTROLLED_VOCABULARY_REF": EMOTION} if kind == EMOTION else {}
+        from_list = kind == EMOTION and classes is not None
+        listed = {"CONTROLLED_VOCABULARY_REF": EMOTION} if from_list else {}
         SubElement(root, "LINGUISTIC_TYPE", about | {"CONSTRAINTS": _HANGING} | listed)
     SubElement(root, "LANGUAGE", _LANGUAGE)
     SubElement(root, "CONSTRAINT", {"DESCRIPTION": _HANGING_MEANS, "STEREOTYPE": _HANGING})
+    if classes is None:
+        return
     words = SubElement(root, "CONTROLLED_VOCABULARY", {"CV_ID": EMOTION})
     SubElement(words, "DESCRIPTION", {"LANG_REF": "und"})
-    for number, name in enumerate([*targets, UNSURE], start=1):
+    for number, name in enumerate([*classes, UNSURE], start=1):
         entry = SubElement(words, "CV_ENTRY_ML", {"CVE_ID": f"cve{number}"})
         value = {"DESCRIPTION": "", "LANG_REF": "und"}
         SubElement(entry, "CVE_VALUE", value).text = name

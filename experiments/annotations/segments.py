@@ -1,13 +1,19 @@
-"""What was found in a recording: segments with words, emotion, and how sure both are."""
+"""What was found in a recording: segments with words, emotion, and how sure both are.
+
+Emotion is a class with the probabilities of all, or values as of valence and arousal.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from experiments.annotations.plain import tidy, tidy_name
 from experiments.annotations.turns import PAST_END_S, check_times
 
+#: What the targets of a timeline are.
+Kind = Literal["classes", "values"]
 #: How far probabilities may be from 1 in all: six classes written with three decimals.
 SUM_ERR = 0.005
 
@@ -18,14 +24,16 @@ class Segment:
 
     ``text`` is None where no words are known, ``text_doubtful`` the reasons to doubt them.
     ``label`` is None where the classifier abstained. ``probabilities`` are those of the classes in
-    the order of ``Timeline.targets``, or empty where nothing could be classified; ``voice`` and
-    ``words`` those from one modality alone, None where it is missing. ``overlap`` says that
-    someone else speaks at the same time.
+    the order of ``Timeline.targets``, or empty where nothing could be classified; ``values`` stand
+    in their place where the targets are dimensions, in the units of the model's corpus. ``voice``
+    and ``words`` are the same from one modality alone, None where it is missing. ``overlap`` says
+    that someone else speaks at the same time.
 
     Text and name are made fit for every format (see :func:`experiments.annotations.plain.tidy`).
 
     Raises:
-        ValueError: times out of order, a speaker without a name, or probabilities that are none.
+        ValueError: times out of order, a speaker without a name, probabilities that are none, or
+            values that are not finite.
     """
 
     start_s: float
@@ -38,6 +46,7 @@ class Segment:
     voice: tuple[float, ...] | None = None
     words: tuple[float, ...] | None = None
     overlap: bool = False
+    values: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_times(self.start_s, self.end_s)
@@ -52,12 +61,20 @@ class Segment:
         object.__setattr__(self, "text_doubtful", tuple(one for one in reasons if one))
         for name in ("start_s", "end_s"):
             object.__setattr__(self, name, float(getattr(self, name)))
-        for name in ("probabilities", "voice", "words"):
-            object.__setattr__(self, name, _probabilities(getattr(self, name)))
+        if self.values and self.probabilities:
+            raise ValueError("probabilities and values: expected one of them")
+        checked = _finite if self.values else _probabilities
+        for name in ("values" if self.values else "probabilities", "voice", "words"):
+            object.__setattr__(self, name, checked(getattr(self, name)))
         for name in ("voice", "words"):
             object.__setattr__(self, name, getattr(self, name) or None)
         if self.label is not None and not self.probabilities:
             raise ValueError(f"label {self.label!r} without probabilities: expected them, or None")
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """What was found, be it probabilities or values."""
+        return self.probabilities or self.values
 
     @property
     def abstained(self) -> bool:
@@ -76,7 +93,8 @@ class Timeline:
     """The segments of one recording, in the order of their start.
 
     ``facts`` are what a reader of the timeline must know of its making (model, recogniser,
-    abstention threshold, ...): anything that JSON holds.
+    abstention threshold, ...): anything that JSON holds. ``kind`` says what the targets are:
+    classes, or dimensions that have values.
 
     Raises:
         ValueError: classes without names of their own, a label that is none of them, probabilities
@@ -88,6 +106,7 @@ class Timeline:
     targets: tuple[str, ...]
     segments: tuple[Segment, ...]
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    kind: Kind = "classes"
 
     def __post_init__(self) -> None:
         check_times(0.0, self.duration_s)
@@ -116,6 +135,16 @@ def _probabilities(values: Sequence[float] | None) -> tuple[float, ...] | None:
     return found
 
 
+def _finite(values: Sequence[float] | None) -> tuple[float, ...] | None:
+    """Plain finite numbers."""
+    if not values:
+        return None if values is None else ()
+    found = tuple(float(value) for value in values)
+    if not all(map(isfinite, found)):
+        raise ValueError(f"values {found}: expected finite numbers")
+    return found
+
+
 def _is_unfit(name: str) -> bool:
     return tidy_name(name) != name
 
@@ -124,9 +153,15 @@ def _check_segment(segment: Segment, number: int, timeline: Timeline) -> None:
     where, targets = f"segment {number} at {segment.start_s:g} s", timeline.targets
     if segment.label is not None and segment.label not in targets:
         raise ValueError(f"{where}: label {segment.label!r} is none of {', '.join(targets)}")
-    for values in (segment.probabilities, segment.voice, segment.words):
+    if (segment.values and timeline.kind == "classes") or (
+        segment.probabilities and timeline.kind == "values"
+    ):
+        raise ValueError(f"{where}: expected what a timeline of {timeline.kind} has")
+    for values in (segment.scores, segment.voice, segment.words):
         if values and len(values) != len(targets):
-            raise ValueError(f"{where}: {len(values)} probabilities for {len(targets)} classes")
+            numbers = ("values", "dimensions") if segment.values else ("probabilities", "classes")
+            what = f"{len(values)} {numbers[0]} for {len(targets)} {numbers[1]}"
+            raise ValueError(f"{where}: {what}")
     if segment.end_s > timeline.duration_s + PAST_END_S:
         what = f"ends at {segment.end_s:g} s, the recording at {timeline.duration_s:g} s"
         raise ValueError(f"{where}: {what}")

@@ -13,6 +13,8 @@ from experiments.annotations.table import Line, read_lines, written
 COLUMNS = ("start_s", "end_s", "speaker", "text", "text_doubtful", "label", "overlap")
 #: What the columns of probabilities start with: of both modalities together, and of each.
 SCORES = ("p_", "voice_", "words_")
+#: What the first of them starts with where the targets have values.
+VALUE = "value_"
 _BOOLEANS = {"true": True, "false": False}
 _BETWEEN = " | "
 
@@ -22,9 +24,11 @@ def write(timeline: Timeline, path: Path) -> None:
 
     No cell starts a formula (an apostrophe stands before what would; :func:`read` takes it away).
     A column for the probability of each class follows, ``p_happy`` for voice and words together,
-    ``voice_happy`` and ``words_happy`` for each alone; empty where there is none.
+    ``voice_happy`` and ``words_happy`` for each alone; empty where there is none. Of dimensions
+    the first is ``value_valence``.
     """
-    scores = [f"{prefix}{name}" for prefix in SCORES for name in timeline.targets]
+    first = VALUE if timeline.kind == "values" else SCORES[0]
+    scores = [f"{prefix}{name}" for prefix in (first, *SCORES[1:]) for name in timeline.targets]
     rows = (_row(segment, len(timeline.targets)) for segment in timeline.segments)
     written(_with_header([*COLUMNS, *scores], rows), path)
 
@@ -39,17 +43,20 @@ def read(path: Path) -> tuple[Segment, ...]:
     if not lines:
         return ()
     header = list(lines[0].cells)
-    targets = [name.removeprefix("p_") for name in header if name.startswith("p_")]
-    expected = [*COLUMNS, *(f"{prefix}{name}" for prefix in SCORES for name in targets)]
+    first = VALUE if any(name.startswith(VALUE) for name in header) else SCORES[0]
+    targets = [name.removeprefix(first) for name in header if name.startswith(first)]
+    prefixes = (first, *SCORES[1:])
+    expected = [*COLUMNS, *(f"{prefix}{name}" for prefix in prefixes for name in targets)]
     if header != expected:
         listed = ", ".join(map(quoted, header))
-        what = f"expected {', '.join(COLUMNS)}, then p_, voice_ and words_ of each class"
+        scores = "p_ (or value_), voice_ and words_ of each class or dimension"
+        what = f"expected {', '.join(COLUMNS)}, then {scores}"
         raise AnnotationError(path, [Fault("header", f"{what}, got {listed}")])
     faults: list[Fault] = []
     segments = []
     for line in lines:
         try:
-            segments.append(_segment(line, targets))
+            segments.append(_segment(line, first, targets))
         except (ValueError, KeyError) as error:
             what = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
             faults.append(Fault(f"line {line.number}", what))
@@ -66,7 +73,7 @@ def _with_header(header: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterat
 def _row(segment: Segment, classes: int) -> list[str]:
     scores = [
         "" if value is None else repr(value)
-        for values in (segment.probabilities, segment.voice, segment.words)
+        for values in (segment.scores, segment.voice, segment.words)
         for value in (values or [None] * classes)
     ]
     return [
@@ -81,9 +88,9 @@ def _row(segment: Segment, classes: int) -> list[str]:
     ]
 
 
-def _segment(line: Line, targets: Sequence[str]) -> Segment:
+def _segment(line: Line, first: str, targets: Sequence[str]) -> Segment:
     cells = line.cells
-    together, voice, words = (_scores(cells, prefix, targets) for prefix in SCORES)
+    together, voice, words = (_scores(cells, one, targets) for one in (first, *SCORES[1:]))
     label = cells["label"] or None
     if label is not None and label not in targets:
         raise ValueError(f"label {quoted(label)} is none of {', '.join(targets)}")
@@ -96,7 +103,8 @@ def _segment(line: Line, targets: Sequence[str]) -> Segment:
         text=cells["text"],
         text_doubtful=tuple(_divided(cells["text_doubtful"])),
         label=label,
-        probabilities=together or (),
+        probabilities=() if first == VALUE else together or (),
+        values=together or () if first == VALUE else (),
         voice=voice,
         words=words,
         overlap=_BOOLEANS[cells["overlap"]],

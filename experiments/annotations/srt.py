@@ -15,6 +15,7 @@ from experiments.annotations.clock import clock, parse_clock
 from experiments.annotations.names import split_names
 from experiments.annotations.plain import escape_name, read_text, unescape_name
 from experiments.annotations.segments import Segment, Timeline
+from experiments.annotations.tiers import emotion_of
 from experiments.annotations.turns import Reading
 from experiments.annotations.vtt import ARROW, Cue, class_name
 
@@ -46,13 +47,15 @@ def read(reading: Reading) -> None:
 
 def write(timeline: Timeline, path: Path) -> None:
     """Write a cue for each segment, with its speaker and emotion; times in ms."""
-    cues = (_cue(number, one) for number, one in enumerate(timeline.segments, start=1))
+    names = [class_name(name) for name in timeline.targets]
+    told = ((one, emotion_of(one, names)) for one in timeline.segments)
+    cues = (_cue(number, one, emotion) for number, (one, emotion) in enumerate(told, start=1))
     path.write_text("\n".join(cues), encoding="utf-8", newline="\n")
 
 
-def _cue(number: int, segment: Segment) -> str:
+def _cue(number: int, segment: Segment, emotion: str) -> str:
     start, end = (clock(time_ms, ",") for time_ms in segment.span_ms)
-    label = class_name(segment.label) if segment.label else "?"
+    label = class_name(segment.label) if segment.label else emotion
     name = escape_name(segment.speaker, r"\]|-->|[<>]")
     text = f"[{name}] ({label}): {_escaped(segment.text or '')}".rstrip(" ")
     return f"{number}\n{start} {ARROW} {end}\n{text}\n"

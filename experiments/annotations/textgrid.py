@@ -8,7 +8,7 @@ quotes and flags count (Praat manual, "TextGrid file formats"), in both forms th
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def write(timeline: Timeline, path: Path) -> None:
     grid = Textgrid(0.0, end_s)
     for lane in lanes(timeline):
         for kind in (WORDS, EMOTION, CONFIDENCE):
-            entries = [Interval(*entry) for entry in _entries(lane, kind)]
+            entries = [Interval(*entry) for entry in _entries(lane, kind, timeline.targets)]
             grid.addTier(IntervalTier(lane.name(kind), entries, 0.0, end_s))
     if not timeline.segments:
         # Praat opens no TextGrid without a tier.
@@ -80,12 +80,13 @@ def write(timeline: Timeline, path: Path) -> None:
     grid.save(str(path), "long_textgrid", includeBlankSpaces=True, minimumIntervalLength=None)
 
 
-def _entries(lane: Lane, kind: str) -> Iterator[tuple[float, float, str]]:
+def _entries(lane: Lane, kind: str, targets: Sequence[str]) -> Iterator[tuple[float, float, str]]:
     for segment in lane.segments:
         if kind == WORDS:
             label = segment.text or ""
         else:
-            label = emotion_of(segment) if kind == EMOTION else confidence_of(segment)
+            emotion = emotion_of(segment, targets)
+            label = emotion if kind == EMOTION else confidence_of(segment)
         yield segment.start_s, segment.end_s, label
 
 

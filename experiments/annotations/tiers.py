@@ -166,13 +166,18 @@ def _fits(before: Segment, after: Segment) -> bool:
     return before.end_s <= after.start_s and before.span_ms[1] <= after.span_ms[0]
 
 
-def emotion_of(segment: Segment) -> str:
-    """The class as a label of a tier."""
+def emotion_of(segment: Segment, targets: Sequence[str]) -> str:
+    """The class as a label of a tier; or the values, as in ``valence 3.2, arousal 2.5``."""
+    if segment.values:
+        return ", ".join(
+            f"{name} {value:.3g}" for name, value in zip(targets, segment.values, strict=True)
+        )
     return segment.label or UNSURE
 
 
 def confidence_of(segment: Segment) -> str:
     """How sure the classifier is, and what speaks against it, as a label of a tier."""
-    sure = [f"{max(segment.probabilities):.2f}"] if segment.probabilities else ["not classified"]
+    sure = [f"{max(segment.probabilities):.2f}"] if segment.probabilities else []
+    sure += [] if segment.scores else ["not classified"]
     overlap = ["overlap"] if segment.overlap else []
     return "; ".join([*sure, *overlap, *segment.text_doubtful])

@@ -2,7 +2,7 @@
 
 ```
 {"schema_version": 1, "recording": "talk.wav", "duration_s": 3600.5, "targets": ["angry", "sad"],
- "facts": {...}, "segments": [
+ "kind": "classes" | "values", "facts": {...}, "segments": [
   {"start_s": 0.5, "end_s": 2.0, "speaker": "Anna", "text": "No." | null, "text_doubtful": [...],
    "label": "angry" | null, "probabilities": {"angry": 0.7, "sad": 0.3},
    "voice": {...} | null, "words": {...} | null, "overlap": false}, ...]}
@@ -10,7 +10,10 @@
 
 Times are seconds from the start of the recording; ``label`` is null where the classifier abstained;
 ``probabilities`` are empty where nothing could be classified; ``voice`` and ``words`` are those of
-one modality alone. Another meaning of any field is another ``schema_version``.
+one modality alone. Where ``kind`` is "values" the targets are dimensions, and segments have
+``"values": {"valence": 3.2, "arousal": 2.5}`` in the units of the model's corpus, ``voice`` and
+``words`` alike; ``probabilities`` are empty and ``label`` is null. Another meaning of any field is
+another ``schema_version``.
 """
 
 import json
@@ -22,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
-from experiments.annotations.segments import Segment, Timeline
+from experiments.annotations.segments import Kind, Segment, Timeline
 from experiments.annotations.turns import Reading
 from fusion.predictions import fault_text
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA_VERSION = 1
-_SCORES = ("probabilities", "voice", "words")
+_SCORES = ("probabilities", "values", "voice", "words")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ class StoredSegment:
     voice: dict[str, float] | None
     words: dict[str, float] | None
     overlap: bool
+    values: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ class StoredTimeline:
     targets: list[str]
     facts: dict[str, Any]
     segments: list[StoredSegment]
+    kind: Kind = "classes"
 
 
 def write_json(timeline: Timeline, path: Path) -> None:
@@ -72,6 +77,7 @@ def write_json(timeline: Timeline, path: Path) -> None:
         "recording": timeline.recording,
         "duration_s": timeline.duration_s,
         "targets": list(timeline.targets),
+        "kind": timeline.kind,
         "facts": dict(timeline.facts),
         "segments": [_record(segment, timeline.targets) for segment in timeline.segments],
     }
@@ -106,6 +112,7 @@ def read_json(path: Path | str) -> Timeline:
             targets=tuple(stored.targets),
             segments=tuple(segments),
             facts=stored.facts,
+            kind=stored.kind,
         )
     except ValueError as error:
         raise AnnotationError(path, [Fault("file", str(error))]) from error
@@ -122,6 +129,8 @@ def _record(segment: Segment, targets: tuple[str, ...]) -> dict[str, Any]:
     for name in _SCORES:
         if (values := record[name]) is not None:
             record[name] = dict(zip(targets, values, strict=True)) if values else {}
+    if not segment.values:
+        del record["values"]
     return record
 
 
@@ -166,6 +175,7 @@ def _segment(stored: StoredSegment, targets: list[str]) -> Segment:
         probabilities=scores["probabilities"] or (),
         voice=scores["voice"],
         words=scores["words"],
+        values=scores["values"] or (),
     )
 
 

@@ -74,7 +74,8 @@ def class_name(text: str) -> str:
 
 def _caption(segment: Segment) -> Caption:
     start_ms, end_ms = segment.span_ms
-    marks = ["abstained" if segment.label is None else class_name(segment.label)]
+    unnamed = "values" if segment.values else "abstained"
+    marks = [unnamed if segment.label is None else class_name(segment.label)]
     marks += ["overlap"] * segment.overlap + ["doubtful"] * bool(segment.text_doubtful)
     text = _BLANK_FOLLOWS.sub("&#10;", html.escape(segment.text or "", quote=False))
     voice = f"<v {html.escape(segment.speaker, quote=False)}><c.{'.'.join(marks)}>{text}</c></v>"

@@ -8,6 +8,7 @@ from experiments.comparing.inputs import typed_encoders
 from experiments.config import ConfigError, Study
 from fusion.arms import PUBLISHED
 from fusion.escaping import plain
+from fusion.late import LATE
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
 
@@ -35,6 +36,12 @@ def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
         faults.append(
             f"--arms {plain(','.join(published))}: a published classifier names one class, and "
             f"these targets are {corpus.task}; leave it out"
+        )
+    unknown = [name for name in arms if name in LATE and corpus.task not in LATE[name].tasks]
+    if unknown:
+        faults.append(
+            f"--arms {','.join(unknown)}: {corpus.task} targets cannot be combined so; use late, "
+            "late_mean or late_per_class"
         )
     if faults:
         raise ConfigError("; ".join(faults))

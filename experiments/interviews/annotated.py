@@ -9,6 +9,7 @@ from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within
 from experiments.interviews.pieces import SHORTEST_S, Voice
+from fusion.escaping import counted
 
 #: The speaker of a turn whose file names none.
 NOBODY = "unknown"
@@ -41,13 +42,23 @@ def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
     raise AnnotationError(source, [Fault(recording.name, f"{what}: expected one")])
 
 
-def read_known(path: Path, duration_s: float, recording: str | None) -> tuple[Turn, ...]:
+def read_known(
+    path: Path, duration_s: float, recording: str | None, own: bool = False
+) -> tuple[Turn, ...]:
     """Turns of a file that lie in the recording and last.
+
+    A file that is the recording's ``own`` may call it by another name, as one that was renamed.
 
     Raises:
         AnnotationError: with every fault of the file.
     """
-    turns = within(read_turns(path, recording=recording), duration_s, path)
+    try:
+        every = read_turns(path, recording=recording)
+    except AnnotationError:
+        if not own:
+            raise
+        every = read_turns(path)
+    turns = within(every, duration_s, path)
     lasting = tuple(one for one in turns if one.end_s - one.start_s >= SHORTEST_S)
     if not lasting:
         what = f"no turn of {SHORTEST_S:g} s or more: expected at least one"
@@ -67,15 +78,18 @@ def with_lines(voices: Sequence[Voice], path: Path) -> tuple[Voice, ...]:
     """The words of a plain text, one line per turn, in the order of the turns.
 
     Raises:
-        AnnotationError: it has more or fewer lines than there are turns.
+        AnnotationError: it has more or fewer lines than there are turns, or no words.
     """
     lines = read_text(path).removesuffix("\n").split("\n")
+    if voices and not any(map(normalise, lines)):
+        what = "no words in it: expected a line per turn, or --asr none in place of --transcript"
+        raise AnnotationError(path, [Fault("file", what)])
     while len(lines) > len(voices) and not lines[-1].strip():
         lines.pop()
     if len(lines) != len(voices):
         what = (
-            f"{len(lines)} lines for {len(voices)} turns: expected one line per turn, an empty "
-            "one where nothing is said"
+            f"{counted(len(lines), 'line')} for {counted(len(voices), 'turn')}: expected one line "
+            "per turn, an empty one where nothing is said"
         )
         raise AnnotationError(path, [Fault("file", what)])
     return tuple(

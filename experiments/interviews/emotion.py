@@ -14,12 +14,13 @@ from encoders.extraction import SharedModel
 from encoders.pooling import for_head
 from encoders.specs import Modality, model_part
 from encoders.store import EmbeddingStore, audio_key, text_key
+from experiments.config import OptionError
 from fusion.model import FusionModel
 
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """Probabilities of the classes for one piece, fused and from one modality alone.
+    """Probabilities of the classes, or values, for one piece, fused and from one modality alone.
 
     ``voice`` and ``words`` are None where the piece lacks the modality, or the model has no heads
     that read it alone.
@@ -30,11 +31,12 @@ class Sounds:
     words: tuple[float, ...] | None
 
 
-def check_suitable(model: FusionModel) -> None:
-    """Refuse a model that cannot say of a recording how each segment sounds.
+def check_suitable(model: FusionModel, abstain: float | None = None) -> None:
+    """Refuse a model that cannot say of a recording how each segment sounds, or not so sure.
 
     Raises:
-        ValueError: it hears nothing, or names no classes.
+        OptionError: a probability to abstain below, of a model of values.
+        ValueError: it hears nothing, or tells sets of labels.
     """
     if not any(one.name == "audio" for one in model.modalities.values()):
         reads = ", ".join(sorted({one.name for one in model.modalities.values()}))
@@ -42,10 +44,15 @@ def check_suitable(model: FusionModel) -> None:
             f"the model reads {reads or 'precomputed features'}: expected one that hears audio, "
             "trained with --audio"
         )
-    if model.task not in ("single-label", "distribution"):
+    if model.task == "multi-label":
         raise ValueError(
-            f"the model was trained on {model.task} targets: expected one of classes, as a "
-            "timeline names one class per segment; its predict() gives what it says"
+            "the model was trained on sets of labels (multi-label): expected one of classes, "
+            "shares or values, as a timeline has one per segment; its predict() gives what it says"
+        )
+    if abstain is not None and model.task == "regression":
+        raise OptionError(
+            f"--abstain {abstain:g}: the model gives values of {', '.join(model.targets)} and "
+            "names no class; leave it out"
         )
 
 
@@ -54,7 +61,7 @@ class Classifier:
 
     Raises:
         ValueError: the model reads precomputed features, or nothing of a recording's sound, or
-            does not name classes.
+            tells sets of labels.
     """
 
     def __init__(self, model: FusionModel, store: EmbeddingStore, device: str = "cpu") -> None:

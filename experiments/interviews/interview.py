@@ -15,12 +15,12 @@ from encoders.listening.activity import Stretch
 from encoders.rows import parse_json
 from encoders.store import EmbeddingStore, make_folder, write_atomically
 from experiments.annotations.plain import AnnotationError
-from experiments.annotations.segments import Timeline
+from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
 from experiments.interviews.emotion import Classifier, Sounds, check_suitable
 from experiments.interviews.listening import Heard, listen_to
-from experiments.interviews.model_facts import about_model
+from experiments.interviews.model_facts import about_model, notes_on
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.pieces import pieces_of
@@ -29,7 +29,6 @@ from experiments.interviews.speakers import SOMEONE, Cast, cast_of
 from experiments.interviews.survey import Survey, survey
 from experiments.interviews.timing import Stopwatch
 from experiments.interviews.verdicts import redacted, segments_of
-from fusion.escaping import counted
 from fusion.model import FusionModel, folder_of
 
 #: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.
@@ -80,7 +79,7 @@ def interview(
     chosen, paths = options or InterviewOptions(), [Path(one) for one in recordings]
     loaded = FusionModel.load(model)
     # Before anything is heard: hours of sound would be listened to for nothing.
-    check_suitable(loaded)
+    check_suitable(loaded, chosen.abstain)
     check_writable(Path(out))
     run = _Run(loaded, _model_sha256(folder_of(model)), chosen, device)
     done: list[Interviewed] = []
@@ -116,7 +115,7 @@ class _Run:
         self.device = device
         self.recognition: Recognition | None = None
         if not _words_are_known(options):
-            self.recognition = recogniser_for(options.asr, device)
+            self.recognition = recogniser_for(options.asr, device, options.packing)
 
     @property
     def threshold(self) -> float | None:
@@ -131,12 +130,12 @@ class _Run:
         identity = self._identity(path)
         if _was_done(folder, identity):
             return Interviewed(path, folder, None, {})
-        make_folder(folder / WORK)
         watch = Stopwatch()
         with watch.stage("listening for speech"):
             surveyed = survey(path, self.options.channels, progress)
         with watch.stage("telling speakers apart"):
             cast = cast_of(path, surveyed, self.options, others, progress)
+        make_folder(folder / WORK)
         heard = list(self._heard(path, folder, cast, surveyed, watch, progress))
         timeline = self._timeline(path, surveyed, cast, heard)
         with watch.stage("writing"):
@@ -170,13 +169,15 @@ class _Run:
         self, path: Path, surveyed: Survey, cast: Cast, heard: Sequence[Heard]
     ) -> Timeline:
         options, targets = self.options, self.model.targets
-        segments = segments_of(heard, targets, self.threshold, options.smooth)
+        kind: Kind = "values" if self.model.task == "regression" else "classes"
+        segments = segments_of(heard, targets, self.threshold, options.smooth, kind)
         return Timeline(
             recording=path.name,
             duration_s=surveyed.duration_s,
             targets=targets,
             segments=redacted(segments) if options.redact else segments,
             facts=self._facts(cast, heard),
+            kind=kind,
         )
 
     def _facts(self, cast: Cast, heard: Sequence[Heard]) -> dict[str, Any]:
@@ -188,6 +189,7 @@ class _Run:
             "model_sha256": self.model_sha256,
             "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
             "words": self._words_from(cast),
+            **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
             **({"redacted": "words and sound are left out"} if options.redact else {}),
             "languages": dict(spoken.languages) if spoken is not None else {},
             "abstain_below": self.threshold,
@@ -197,7 +199,7 @@ class _Run:
                 f"{one.piece.voice.start_s:.2f}-{one.piece.voice.end_s:.2f} s: {one.sounds}"
                 for one in unable
             ],
-            "notes": list(_notes(self.model, heard)),
+            "notes": list(notes_on(self.model, heard)),
         }
 
     def _words_from(self, cast: Cast) -> str:
@@ -249,17 +251,6 @@ def _all_speech(surveyed: Survey) -> tuple[Stretch, ...]:
         else:
             found.append(one)
     return tuple(found)
-
-
-def _notes(model: FusionModel, heard: Sequence[Heard]) -> Iterator[str]:
-    reads_words = any(one.name == "text" for one in model.modalities.values())
-    missing = sum(one.said.trusted is None for one in heard)
-    if reads_words and missing:
-        which = f"{counted(missing, 'segment')} of {len(heard)}"
-        yield f"{which} without words that can be trusted: classified by voice"
-    if not reads_words:
-        yield "the model hears the voice only; words are shown, not classified"
-    yield "probabilities are the model's own, learned on its corpus and not checked on this one"
 
 
 def _was_done(folder: Path, identity: str) -> bool:

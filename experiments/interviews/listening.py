@@ -49,7 +49,7 @@ def listen_to(
         with watch.stage("decoding"):
             sounds = list(islice(audio, len(chunk)))
         with watch.stage("words"):
-            said = [_words(one, own, recognition) for one, own in zip(chunk, sounds, strict=True)]
+            said = _words(chunk, sounds, recognition)
         with watch.stage("emotion"):
             found = classifier.classify(sounds, [one.trusted for one in said])
         for piece, own, words, heard in zip(chunk, sounds, said, found, strict=True):
@@ -59,12 +59,19 @@ def listen_to(
             progress("segments", done, len(pieces))
 
 
-def _words(piece: Piece, audio: Audio, recognition: Recognition | None) -> Said:
-    if recognition is None or piece.voice.text is not None:
-        return Said(piece.voice.text)
-    if piece.speech_s < LEAST_SPEECH_S:
-        return Said()
-    return recognition.listen(audio)
+def _words(
+    pieces: Sequence[Piece], heard: Sequence[Audio], recognition: Recognition | None
+) -> list[Said]:
+    """Words that are known beforehand, or else recognised where there is speech."""
+    if recognition is None:
+        return [Said(one.voice.text) for one in pieces]
+    asked = [k for k, one in enumerate(pieces) if _is_asked(one)]
+    found = dict(zip(asked, recognition.listen([heard[k] for k in asked]), strict=True))
+    return [found.get(k) or Said(one.voice.text) for k, one in enumerate(pieces)]
+
+
+def _is_asked(piece: Piece) -> bool:
+    return piece.voice.text is None and piece.speech_s >= LEAST_SPEECH_S
 
 
 def _chunks(pieces: Iterable[Piece], size: int) -> Iterator[list[Piece]]:

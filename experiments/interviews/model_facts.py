@@ -1,7 +1,11 @@
 """What a reader of a timeline must know of the model that made it."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from experiments.interviews.emotion import Sounds
+from experiments.interviews.listening import Heard
+from fusion.escaping import counted
 from fusion.model import FusionModel
 
 SYNTHETIC = (
@@ -18,6 +22,7 @@ def about_model(model: FusionModel) -> dict[str, Any]:
         warnings.append(f"The model {origin.caution}")
     return {
         "model": model.arm,
+        "numbers": model.meaning,
         "learned_from": list(origin.corpora) or ["not known"],
         "synthetic": origin.synthetic,
         "licence_of_model": origin.licence or None,
@@ -27,3 +32,30 @@ def about_model(model: FusionModel) -> dict[str, Any]:
         },
         "warnings": warnings,
     }
+
+
+def notes_on(model: FusionModel, heard: Sequence[Heard]) -> Iterator[str]:
+    """What a reader must know of what a model said of a recording."""
+    if not heard:
+        yield "no speech was found: listen to the recording, or say --turns FILE"
+        return
+    reads_words = any(one.name == "text" for one in model.modalities.values())
+    missing = sum(one.said.trusted is None for one in heard)
+    if reads_words and missing:
+        which = f"{counted(missing, 'segment')} of {len(heard)}"
+        yield f"{which} without words that can be trusted: classified by voice"
+    if not reads_words:
+        yield "the model hears the voice only; words are shown, not classified"
+    beyond = sum(_is_beyond(model, one) for one in heard)
+    if beyond:
+        which = f"{counted(beyond, 'segment')} of {len(heard)}"
+        yield f"{which} with values beyond those of training: this speech is unlike its corpus"
+    said = "values" if model.task == "regression" else "probabilities"
+    yield f"{said} are the model's own, learned on its corpus and not checked on this one"
+
+
+def _is_beyond(model: FusionModel, one: Heard) -> bool:
+    if model.task != "regression" or not isinstance(one.sounds, Sounds) or one.silent:
+        return False
+    spans = zip(one.sounds.fused, model.outputs.lowest, model.outputs.highest, strict=True)
+    return any(not low <= value <= high for value, low, high in spans)

@@ -17,7 +17,8 @@ class InterviewOptions:
     its weights are not to be had pocketsphinx, which is told. ``abstain`` is the probability
     below which no class is named, None the model's own; ``smooth`` the number of neighbouring
     pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an x-vector checkpoint
-    for the guess. ``redact`` leaves the words out of everything that stays on disk.
+    for the guess. ``packing`` lets short pieces share the windows of Whisper. ``redact`` leaves the
+    words out of everything that stays on disk.
     """
 
     turns: Path | None = None
@@ -29,6 +30,7 @@ class InterviewOptions:
     abstain: float | None = None
     smooth: int = 1
     redact: bool = False
+    packing: bool = False
 
     def __post_init__(self) -> None:
         ways = {
@@ -45,5 +47,8 @@ class InterviewOptions:
             raise OptionError("--speaker-model: needs --speakers N, whose guess it makes")
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise OptionError(f"--abstain {self.abstain:g}: expected a probability from 0 to 1")
+        if self.packing and (self.asr == "none" or self.transcript is not None):
+            other = "--transcript" if self.transcript is not None else "--asr none"
+            raise OptionError(f"--packing with {other}: nothing is recognised; leave one out")
         if self.smooth < 1 or self.smooth % 2 == 0:
             raise OptionError(f"--smooth {self.smooth}: expected an odd number of pieces, as in 3")

@@ -23,6 +23,7 @@ from encoders.audio import Audio, resample
 from encoders.listening.streaming import Span, read_spans
 from encoders.store import write_atomically
 from experiments.annotations.segments import Segment, Timeline
+from experiments.interviews.page_values import means_of, told, traces_of
 from experiments.interviews.survey import Survey
 from experiments.templates import TEMPLATES, template
 from fusion.escaping import counted
@@ -40,6 +41,8 @@ USUAL: Mapping[str, int] = MappingProxyType(
 WAVE_POINTS, BARS = 1000, 48
 #: What stands where no class was named, and where there was none to name.
 UNSURE, UNHEARD = "unsure", "not classified"
+#: What stands for all segments that have values, which no class tells apart.
+VALUED = "with values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,14 @@ class Row:
     width: str
 
     @property
+    def shown(self) -> str:
+        """How it sounds, in words."""
+        return self.sure if self.segment.values else f"{self.feeling} {self.sure}".rstrip()
+
+    @property
     def title(self) -> str:
         """What the mouse is told."""
-        return f"{clock(self.segment.start_s)} {self.segment.speaker}: {self.feeling} {self.sure}"
+        return f"{clock(self.segment.start_s)} {self.segment.speaker}: {self.shown}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +87,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A speaker's totals: shares in percent in the order of the feelings, bars over time."""
+    """A speaker's totals: shares in percent in the order of the feelings, bars over time, means."""
 
     name: str
     seconds: float
     segments: int
     shares: tuple[str, ...]
     course: tuple[tuple[Part, ...], ...]
+    means: tuple[str, ...]
 
 
 def write_page(
@@ -107,6 +116,7 @@ def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) 
         rows=[*_rows(timeline, feelings)],
         feelings=feelings,
         speakers=[_speaker(name, timeline, feelings) for name in timeline.speakers],
+        traces=traces_of(timeline),
         facts=[*_facts(timeline.facts)],
         redacted=bool(timeline.facts.get("redacted")),
         source=source,
@@ -138,8 +148,10 @@ def feelings_of(timeline: Timeline) -> tuple[Feeling, ...]:
     free = [k for k in range(COLOURS) if k not in used] or list(range(COLOURS))
     others = iter(name for name in timeline.targets if name not in USUAL)
     own = {name: free[k % len(free)] for k, name in enumerate(others)} | dict(USUAL)
-    found = [Feeling(name, f"e{own[name]}") for name in timeline.targets]
     names = {_feeling(one) for one in timeline.segments}
+    found = [Feeling(name, f"e{own[name]}") for name in timeline.targets]
+    if timeline.kind == "values":
+        found = [Feeling(VALUED, "e3")] if VALUED in names else []
     found += [Feeling(name, "none") for name in (UNSURE, UNHEARD) if name in names]
     return tuple(found)
 
@@ -180,6 +192,8 @@ def _embedded(recording: Path, duration_s: float) -> str:
 def _feeling(segment: Segment) -> str:
     if segment.label is not None:
         return segment.label
+    if segment.values:
+        return VALUED
     return UNSURE if segment.probabilities else UNHEARD
 
 
@@ -201,7 +215,9 @@ def _rows(timeline: Timeline, feelings: Sequence[Feeling]) -> Iterator[Row]:
 
 
 def _sure(segment: Segment, targets: Sequence[str]) -> str:
-    """The highest probability; where no class was named, of what."""
+    """The highest probability; where no class was named, of what; or the values."""
+    if segment.values:
+        return told(segment.values, targets)
     if not segment.probabilities:
         return ""
     highest = max(segment.probabilities)
@@ -213,6 +229,9 @@ def _alone(segment: Segment, targets: Sequence[str]) -> str:
     """What each modality says alone, where both say something."""
     if segment.voice is None or segment.words is None:
         return ""
+    if segment.values:
+        voice, words = (told(one, targets) for one in (segment.voice, segment.words))
+        return f"voice says {voice}; words say {words}"
     said = []
     for name, values in (("voice says", segment.voice), ("words say", segment.words)):
         highest = max(values)
@@ -233,6 +252,7 @@ def _speaker(name: str, timeline: Timeline, feelings: Sequence[Feeling]) -> Spea
         segments=len(own),
         shares=tuple(f"{100 * total / whole:.0f}" for total in totals),
         course=tuple(_course(own, timeline.duration_s, feelings)),
+        means=means_of(own, timeline.targets) if timeline.kind == "values" else (),
     )
 
 

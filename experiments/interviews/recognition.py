@@ -1,15 +1,30 @@
 """Words of pieces by a recogniser, each recognised once, with the reasons to doubt them."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.asr.recognisers import PocketsphinxSpec, Transcript, parse_recogniser
-from encoders.asr.transcription import Recogniser, TranscriptCache, load_recogniser
+from encoders.asr.packs import packed, taken_apart, windows_of
+from encoders.asr.recognisers import (
+    FasterWhisperSpec,
+    PocketsphinxSpec,
+    Transcript,
+    WhisperSpec,
+    parse_recogniser,
+)
+from encoders.asr.transcription import (
+    Recogniser,
+    TimedRecogniser,
+    TranscriptCache,
+    load_recogniser,
+)
 from encoders.audio import Audio
 from encoders.checkpoints import MissingWeightsError
 from encoders.store import audio_key
+from experiments.config import OptionError
 from experiments.interviews.doubts import doubts_about
+from fusion.escaping import counted
 
 #: Seconds of speech that a piece needs to be listened to: silence is not transcribed.
 LEAST_SPEECH_S = 0.1
@@ -42,12 +57,14 @@ class Recognition:
         MissingWeightsError: its weights are not to be had.
     """
 
-    def __init__(self, asr: str, folder: Path, device: str = "cpu") -> None:
+    def __init__(self, asr: str, folder: Path, device: str = "cpu", packing: bool = False) -> None:
         self.asr = asr
+        self.packing = packing
         self.spec = parse_recogniser(asr)
         self.device = device
         self.why = ""
         self.languages: Counter[str] = Counter()
+        self.windows: Counter[str] = Counter()
         self._cache = TranscriptCache(folder, self.spec)
         self._recogniser: Recogniser | None = None
 
@@ -59,40 +76,81 @@ class Recognition:
 
     def load(self) -> None:
         """Load the model now, so that one that is missing is told before hours of work."""
-        if self._recogniser is None:
-            self._recogniser = load_recogniser(self.spec, self.device)
+        self._loaded()
 
     def moved_to(self, folder: Path) -> None:
         """Keep the transcripts of the next recording in a folder of its own."""
         self._cache = TranscriptCache(folder, self.spec)
-        self.languages = Counter()
+        self.languages, self.windows = Counter(), Counter()
 
-    def listen(self, audio: Audio) -> Said:
-        """Words of a piece, recognised or remembered."""
-        key = audio_key(audio)
-        heard = self._cache.read(key) or self._recognise(key, audio)
-        if heard.language is not None:
-            self.languages[heard.language] += 1
-        return Said(heard.text, doubts_about(heard))
+    def listen(self, heard: Sequence[Audio]) -> list[Said]:
+        """Words of pieces, recognised or remembered."""
+        found = self._together(heard) if self.packing else [self._alone(one) for one in heard]
+        self.languages.update(one.language for one in found if one.language is not None)
+        return [Said(one.text, doubts_about(one)) for one in found]
 
-    def _recognise(self, key: str, audio: Audio) -> Transcript:
-        self.load()
-        assert self._recogniser is not None
-        transcript = self._recogniser.transcribe(audio)
+    @property
+    def packed(self) -> str | None:
+        """How many pieces shared windows in this recording; None where none were to."""
+        if not self.packing:
+            return None
+        pieces, shared = self.windows["pieces"], self.windows["shared"]
+        again = self.windows["again"]
+        return f"{counted(pieces, 'segment')} in {counted(shared, 'window')}, {again} heard alone"
+
+    def _alone(self, audio: Audio) -> Transcript:
+        return self._remembered(audio_key(audio), lambda: self._loaded().transcribe(audio))
+
+    def _together(self, heard: Sequence[Audio]) -> list[Transcript]:
+        """Transcripts of pieces, neighbours in one window; alone where that leaves a doubt."""
+        found: dict[int, Transcript] = {}
+        short = [k for k, one in enumerate(heard) if not one.is_silent]
+        for window in windows_of([heard[k].duration_s for k in short]):
+            if len(window) > 1:
+                members = [short[k] for k in window]
+                pack = self._pack([heard[k] for k in members])
+                found |= {k: one for k, one in zip(members, pack, strict=True) if one is not None}
+        return [found.get(k) or self._alone(one) for k, one in enumerate(heard)]
+
+    def _pack(self, heard: Sequence[Audio]) -> list[Transcript | None]:
+        pack = packed(heard)
+        words = self._remembered(pack.key, lambda: self._timed().words(pack.audio))
+        apart = [None] * len(heard) if doubts_about(words) else taken_apart(words, pack.places)
+        sure = [None if one is None or doubts_about(one) else one for one in apart]
+        self.windows.update(shared=1, pieces=len(heard), again=sure.count(None))
+        return sure
+
+    def _remembered(self, key: str, recognise: Callable[[], Transcript]) -> Transcript:
+        known = self._cache.read(key)
+        if known is not None:
+            return known
+        transcript = recognise()
         self._cache.write(key, transcript, self.device)
         return transcript
 
+    def _loaded(self) -> Recogniser:
+        if self._recogniser is None:
+            self._recogniser = load_recogniser(self.spec, self.device)
+        return self._recogniser
 
-def recogniser_for(asr: str | None, device: str) -> Recognition | None:
+    def _timed(self) -> TimedRecogniser:
+        found = self._loaded()
+        assert isinstance(found, TimedRecogniser)
+        return found
+
+
+def recogniser_for(asr: str | None, device: str, packing: bool = False) -> Recognition | None:
     """The recogniser that was asked for, loaded; None where nothing is to be recognised.
 
     Raises:
-        ValueError: there is no such recogniser.
+        ValueError: there is no such recogniser, or it cannot hear several pieces in one window.
         MissingWeightsError: it is named, and its weights are not to be had; or none is.
     """
     if asr == "none":
         return None
-    found = Recognition(asr or DEFAULT, Path(), device)
+    if packing:
+        _check_packing(asr or DEFAULT)
+    found = Recognition(asr or DEFAULT, Path(), device, packing)
     try:
         found.load()
     except MissingWeightsError:
@@ -102,3 +160,11 @@ def recogniser_for(asr: str | None, device: str) -> Recognition | None:
         found.why = f" ({DEFAULT} is not on this machine: serfusion models fetch {DEFAULT})"
         found.load()
     return found
+
+
+def _check_packing(asr: str) -> None:
+    if not isinstance(parse_recogniser(asr), WhisperSpec | FasterWhisperSpec):
+        raise OptionError(
+            f"--packing: {asr} has no times of words with their probabilities in windows of 30 s: "
+            "expected --asr whisper-... or faster-whisper-..., or leave out --packing"
+        )

@@ -51,7 +51,8 @@ def cast_of(
     source = file_for(options.transcript, path, others, "--transcript")
     if source.suffix.lower() == ".txt":
         return Cast(with_lines(cast.voices, source), cast.how)
-    said = read_known(source, surveyed.duration_s, path.stem if others else None)
+    name, own = path.stem if others else None, options.transcript.is_dir()
+    said = read_known(source, surveyed.duration_s, name, own)
     named = all(one.speaker is not None for one in said if one.text is not None)
     if cast.how == SOMEONE and named:
         return Cast(voices_of(said), f"turns of {source.name}")
@@ -67,7 +68,8 @@ def _told_apart(
 ) -> Cast:
     if options.turns is not None:
         source = file_for(options.turns, path, others, "--turns")
-        turns = read_known(source, surveyed.duration_s, path.stem if others else None)
+        name, own = path.stem if others else None, options.turns.is_dir()
+        turns = read_known(source, surveyed.duration_s, name, own)
         return Cast(voices_of(turns), f"turns of {source.name}")
     if options.channels:
         voices = [

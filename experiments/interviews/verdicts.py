@@ -1,4 +1,4 @@
-"""From probabilities to the segments of a timeline: smoothing over neighbours, abstention."""
+"""From what a model says to the segments of a timeline: smoothing over neighbours, abstention."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,31 +6,44 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64
 
-from experiments.annotations.segments import Segment
+from experiments.annotations.segments import Kind, Segment
 from experiments.interviews.emotion import Sounds
 from experiments.interviews.listening import Heard
 
 
 def segments_of(
-    heard: Sequence[Heard], targets: Sequence[str], abstain: float | None, smooth: int
+    heard: Sequence[Heard],
+    targets: Sequence[str],
+    abstain: float | None,
+    smooth: int,
+    kind: Kind = "classes",
 ) -> tuple[Segment, ...]:
     """Segments of all pieces.
 
-    No class is named where the highest probability is below ``abstain``. A piece that is silent,
-    or that could not be encoded, has no probabilities either.
+    No class is named where the highest probability is below ``abstain``, nor where the targets have
+    values. A piece that is silent, or that could not be encoded, has no numbers either.
     """
-    able = [one for one in heard if isinstance(one.sounds, Sounds) and not one.silent]
+    able = [one for one in heard if _is_able(one)]
     rows = iter(smoothed(able, smooth))
-    return tuple(
-        _classified(one, tuple(map(float, next(rows))), targets, abstain)
-        if isinstance(one.sounds, Sounds) and not one.silent
-        else _segment(one)
-        for one in heard
-    )
+
+    def told(one: Heard) -> Segment:
+        if not _is_able(one):
+            return _segment(one)
+        fused = tuple(map(float, next(rows)))
+        if kind == "values":
+            return _valued(one, fused)
+        return _classified(one, fused, targets, abstain)
+
+    return tuple(told(one) for one in heard)
+
+
+def _is_able(one: Heard) -> bool:
+    """Whether a model could say something of a piece."""
+    return isinstance(one.sounds, Sounds) and not one.silent
 
 
 def smoothed(heard: Sequence[Heard], width: int) -> Float64[np.ndarray, "pieces targets"]:
-    """Fused probabilities, each the mean over the ``width`` pieces of its speaker around it.
+    """What all inputs say, each the mean over the ``width`` pieces of its speaker around it.
 
     At the ends of a recording fewer pieces are there to be averaged.
     """
@@ -70,6 +83,12 @@ def _classified(
         voice=one.sounds.voice,
         words=one.sounds.words,
     )
+
+
+def _valued(one: Heard, fused: tuple[float, ...]) -> Segment:
+    assert isinstance(one.sounds, Sounds)
+    found = _segment(one)
+    return replace(found, values=fused, voice=one.sounds.voice, words=one.sounds.words)
 
 
 def _segment(one: Heard) -> Segment:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from encoders.utterance import Task
+from experiments.reporting.fold_fits import carried
 from fusion import measures, metrics
 from fusion.labels import named, thresholds
 from fusion.measures import LABELS, Measure, measures_of
@@ -201,7 +202,7 @@ def folds_of(
             entry["auc"] = {
                 t: _auc(scored.answers, k, folds == fold) for k, t in enumerate(targets)
             }
-        made.append({**entry, **{k: v for k, v in fits.get(fold, {}).items() if k != "fold"}})
+        made.append({**entry, **carried(fits.get(fold, {}))})
     return made
 
 

@@ -2,7 +2,9 @@
 
 import json
 import platform
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from encoders.store import write_atomically
 from experiments.comparing.plan import Plan, describe_folds
 from experiments.config import Study, write_study
+from experiments.reporting.cost import COST, Cost
 from experiments.reporting.report import write_report
 from fusion import predictions
 from fusion.model import FusionModel
@@ -23,6 +26,7 @@ def write_run(
     rows: Sequence[Prediction],
     results: Mapping[str, Any],
     plan: Plan,
+    cost: Cost,
 ) -> None:
     """Write everything; ``results.json``, which makes a run complete, comes last."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,7 +36,8 @@ def write_run(
     predictions.write(rows, folder / "predictions.jsonl")
     _write_json(folder / "environment.json", _environment())
     _write_json(folder / "folds.json", describe_folds(plan))
-    write_report(results, folder)
+    _write_json(folder / COST, asdict(cost))
+    write_report(results, folder, cost)
     _write_json(folder / "results.json", results)
 
 
@@ -43,5 +48,11 @@ def _environment() -> dict[str, str]:
 
 
 def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - anything JSON can hold
+    write_atomically(path, one_line_each(content).encode())
+
+
+def one_line_each(content: Any) -> str:  # noqa: ANN401 - anything JSON can hold
+    """Indented JSON in which a list of numbers stands on one line."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, text.encode())
+    # No text in JSON holds a line end, so that what begins with one is no part of a text.
+    return re.sub(r"\[\n([^\[\]{}\"]*)\]", lambda found: f"[{' '.join(found[1].split())}]", text)

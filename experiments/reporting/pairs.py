@@ -6,7 +6,10 @@ from typing import Any
 from fusion.statistics import Difference, holm
 
 UNIMODAL = ("audio", "text", "audio_frames", "audio_linear", "text_linear")
-FUSED = ("concat", "concat_linear", "concat_crossfit", "gated", "lowrank", "late", "attention")
+FUSED = (
+    *("concat", "concat_linear", "concat_crossfit", "gated", "lowrank"),
+    *("late", "late_mean", "late_product", "late_max", "late_per_class", "attention"),
+)
 #: Arms of a final layer alone are compared with each other: a hidden layer is another factor.
 LINEAR = ("concat_linear", "concat_crossfit")
 KINDS = ("audio", "text")

@@ -12,6 +12,7 @@ from encoders.utterance import Task
 from experiments.reporting import scrutiny
 from experiments.reporting.alarm import development
 from experiments.reporting.caveats import BEST
+from experiments.reporting.fold_fits import carried
 from experiments.reporting.graded import graded, with_shares
 from experiments.reporting.matrix import corpus_matrix
 from experiments.reporting.pairs import FUSED as FUSED
@@ -246,7 +247,7 @@ def _folds(
         }
         if lacking:
             entry["uar_reason"] = f"{lacking} of {counts.shape[-1]} classes have no test utterance"
-        folds.append({**entry, **{k: v for k, v in about.get(name, {}).items() if k != "fold"}})
+        folds.append({**entry, **carried(about.get(name, {}))})
     return folds
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from experiments.config import read_study
 from experiments.reporting.caveats import BEST
+from experiments.reporting.fold_fits import FIT
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.page import of_classes
 from experiments.reporting.report import Recomputed, pages_of, recompute
-from experiments.reporting.stored import FIT
 from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, Prediction
 
@@ -73,7 +73,7 @@ def verify(folder: Path) -> Verification:
     found = recompute(folder)
     # A run that was renamed or unpacked elsewhere is the same run.
     pages = pages_of(found, folder, ELSEWHERE)
-    changed = [path for path, text in pages.items() if _differs(folder / path, text)]
+    changed = [path for path, text in pages.items() if differs(folder / path, text)]
     changed += _study_differs(folder, found.results["facts"])
     parts = ("rows", "arms", "differences", "matrix")
     numbers = sum(_numbers(found.results.get(part, {})) for part in parts)
@@ -121,7 +121,7 @@ def told(found: Verification) -> Iterable[str]:
         )
 
 
-def _differs(path: Path, text: str) -> bool:
+def differs(path: Path, text: str) -> bool:
     """Whether a file is not this text, whatever the folder is called in it."""
     if not path.is_file():
         return True

@@ -94,7 +94,12 @@ class LowRankHead(LinearHead):
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
         super().__init__(shapes, classes, hyper, hyper.hidden)
         wide = RANK * hyper.hidden
-        self.factors = nn.ModuleList(RowLinear(shape.dim, wide) for shape in shapes)
+        factors = [RowLinear(shape.dim, wide) for shape in shapes]
+        # The appended 1 weighs 1 at first, so that each modality is heard by itself too: with the
+        # small weights of a linear layer only products are, and little is learned.
+        for factor in factors:
+            nn.init.ones_(factor.bias)
+        self.factors = nn.ModuleList(factors)
 
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
         """Mean over ranks of the product over modalities."""

@@ -1,4 +1,4 @@
-"""Arms: nothing of a test row reaches training or tuning, and late fusion only weighs."""
+"""Arms: nothing of a test row reaches training or tuning."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import torch
 from fusion import train
 from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, score
 from fusion.batch import Dataset, ModalityBatch
-from fusion.kept_heads import save_heads
-from fusion.late import fuse_late
+from fusion.model import FusionModel, Part
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 
@@ -58,13 +57,17 @@ def identical(one: FittedArm, other: FittedArm) -> bool:
 
 @pytest.mark.parametrize("length", LENGTHS.values(), ids=LENGTHS)
 @pytest.mark.parametrize("arm", TRAINED)
-def test_test_rows_change_no_byte_of_a_kept_head(arm, length, make_data, split_data, tmp_path):
+def test_test_rows_change_no_byte_of_a_model(arm, length, make_data, split_data, tmp_path):
     data = make_data()
     fold, inner = split_data(data)
     other = poisoned(data, data.index(fold.test), length)
     for name, some in (("one", data), ("other", other)):
-        save_heads(fit_arm(ARMS[arm], some, inner, BUDGET, None), tmp_path / name)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+        part = Part.of(fit_arm(ARMS[arm], some, inner, BUDGET, None))
+        FusionModel(arm, data.targets, {}, (part,)).save(tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert "heads.safetensors" in files
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
 
 
 @pytest.mark.parametrize("arm", TRAINED)
@@ -74,13 +77,6 @@ def test_test_rows_change_no_trial(arm, make_data, split_data):
     other = poisoned(data, data.index(fold.test))
     studies = [fit_arm(ARMS[arm], d, inner, BUDGET, None).study for d in (data, other)]
     assert studies[0] == studies[1]
-
-
-def test_test_rows_change_no_weight_of_late_fusion(make_data, split_data):
-    data = make_data()
-    fold, inner = split_data(data)
-    other = poisoned(data, data.index(fold.test))
-    assert _late(data, fold, inner).hyperparameters == _late(other, fold, inner).hyperparameters
 
 
 def test_test_rows_change_no_development_score(make_data, split_data):
@@ -164,61 +160,6 @@ def test_the_objective_is_the_uar_on_development_rows(make_data, split_data):
     assert fitted.study.values == (
         pytest.approx(goodness(data.task, data.goals[found.dev], found.dev_scores)),
     )
-
-
-# ---------------------------------------------------------------- late fusion
-
-
-def _late(data: Dataset, fold: Fold, inner: InnerFolds, trials: int = 5) -> FoldScores:
-    audio, text = (scored(name, data, fold, inner) for name in ("audio", "text"))
-    return fuse_late(audio, text, data, Budget(trials, BUDGET.seeds), None)
-
-
-def test_the_weight_of_late_fusion_is_a_share(make_data, split_data):
-    data = make_data()
-    assert 0 <= _late(data, *split_data(data)).hyperparameters["audio_weight"] <= 1
-
-
-def test_without_trials_both_sides_weigh_the_same(make_data, split_data):
-    data = make_data()
-    assert _late(data, *split_data(data), trials=0).hyperparameters == {"audio_weight": 0.5}
-
-
-def test_late_fusion_spends_its_trials(make_data, split_data):
-    data = make_data()
-    assert len(_late(data, *split_data(data)).trials) == 5
-
-
-@pytest.mark.parametrize(("weight", "arm"), [(1.0, "audio"), (0.0, "text")])
-def test_a_weight_at_an_end_is_that_arm(weight, arm, make_data, split_data, monkeypatch):
-    data = make_data()
-    fold, inner = split_data(data)
-    sides = {name: scored(name, data, fold, inner) for name in ("audio", "text")}
-    monkeypatch.setattr("fusion.late.tune", _choose(weight))
-    late = fuse_late(sides["audio"], sides["text"], data, BUDGET, None)
-    np.testing.assert_allclose(late.test_scores, sides[arm].test_scores, rtol=1e-6)
-
-
-def _choose(weight: float):
-    from fusion.tune import Study
-
-    return lambda *_args: Study({"audio_weight": weight}, (0.0,))
-
-
-def test_late_fusion_of_certain_sides_stays_finite(make_data, split_data, monkeypatch):
-    data = make_data()
-    fold, inner = split_data(data)
-    audio, text = (scored(name, data, fold, inner) for name in ("audio", "text"))
-    sure = np.zeros_like(audio.test_scores)
-    sure[..., 0] = 1.0
-    late = fuse_late(replace(audio, test_scores=sure), text, data, BUDGET, None)
-    assert np.isfinite(late.test_scores).all()
-
-
-def test_scores_of_late_fusion_are_probabilities(make_data, split_data):
-    data = make_data()
-    late = _late(data, *split_data(data))
-    np.testing.assert_allclose(late.test_scores.sum(axis=-1), 1.0)
 
 
 # ---------------------------------------------------------------- inputs alone

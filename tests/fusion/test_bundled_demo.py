@@ -73,7 +73,7 @@ def test_its_halves_are_better_than_chance_on_strangers(record):
 
 
 def test_it_is_two_halves_that_no_row_brought_together(model):
-    assert model.audio_weight is None
+    assert model.combination is None
     assert [part.inputs for part in model.parts] == [("audio",), ("text",)]
     assert all(part.temperature != 1.0 for part in model.parts)
     assert model.abstention is not None

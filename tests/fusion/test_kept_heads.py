@@ -49,11 +49,9 @@ def test_kept_heads_score_what_fitted_ones_score(name, data, tmp_path):
     one, other = (score(found, data, FOLD, seeds=2) for found in (fitted, kept))
     np.testing.assert_array_equal(one.test_scores, other.test_scores)
     np.testing.assert_array_equal(one.dev_scores, other.dev_scores)
-    assert (one.hyperparameters, one.trials, one.epochs) == (
-        other.hyperparameters,
-        other.trials,
-        other.epochs,
-    )
+    for field in ("hyperparameters", "trials", "epochs", "curves"):
+        assert getattr(one, field) == getattr(other, field)
+    assert [len(curve.dev) for curve in other.curves] == [2] * 4
 
 
 def test_heads_that_are_absent_damaged_or_of_other_seeds_are_none(data, tmp_path):

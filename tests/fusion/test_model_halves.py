@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from fusion.batch import Standardizer
 from fusion.calibration import equal_classes, fit_abstention, fit_temperature, tempered
-from fusion.late import combine, independent
+from fusion.combination import Combination
+from fusion.late import independent
 from fusion.model import FusionModel, Part, folder_of, late_model
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
@@ -33,9 +34,12 @@ def part(name: str, dim: int, temperature: float = 1.0) -> Part:
     return Part("mlp", (name,), (dim,), (1,), Hyperparameters(), (head,), temperature)
 
 
-def halves(weight: float | None = None, **fields) -> FusionModel:
+THIRD = Combination.weighted("single-label", (0.3,))
+
+
+def halves(how: Combination | None = None, **fields) -> FusionModel:
     parts = (part("audio", 4, 1.7), part("text", 3, 0.6))
-    return replace(late_model(TARGETS, {}, parts, weight), **fields)
+    return replace(late_model(TARGETS, {}, parts, how), **fields)
 
 
 def values(of) -> list[float]:
@@ -62,7 +66,7 @@ def test_a_half_that_knows_nothing_changes_nothing(one):
 @given(probabilities, probabilities)
 def test_it_names_the_class_that_the_even_weighted_sum_names(one, other):
     # Only how sure it is differs from the mean of the logarithms.
-    mean = combine(one[None, None], other[None, None], 0.5)[0, 0]
+    mean = Combination.weighted("single-label", (0.5,))("single-label", one, other)
     assert mean[independent([one, other]).argmax()] == pytest.approx(mean.max())
 
 
@@ -80,9 +84,9 @@ def test_the_last_temperature_is_of_both_together_only():
     assert hot.predict_embeddings(VOICE) == plain.predict_embeddings(VOICE)
 
 
-@pytest.mark.parametrize("weight", [None, 0.3])
-def test_what_is_missing_says_nothing(weight):
-    model = halves(weight)
+@pytest.mark.parametrize("how", [None, THIRD])
+def test_what_is_missing_says_nothing(how):
+    model = halves(how)
     for number, inputs in enumerate((VOICE, WORDS)):
         own = model.parts[number]
         verdict = model.verdict(inputs)
@@ -91,9 +95,9 @@ def test_what_is_missing_says_nothing(weight):
 
 
 def test_with_a_learned_weight_the_scores_are_combined_as_they_were_when_it_was_learned():
-    model = halves(0.3)
-    voice, words = (p.scores(BOTH)[None] for p in model.parts)
-    expected = combine(voice, words, 0.3)[0, 0]
+    model = halves(THIRD)
+    voice, words = (p.scores(BOTH)[0] for p in model.parts)
+    expected = THIRD("single-label", voice, words)
     np.testing.assert_allclose(values(model.predict_embeddings(BOTH)), expected, rtol=1e-12)
 
 
@@ -109,7 +113,7 @@ def test_halves_and_their_origin_come_back(tmp_path):
     one.save(tmp_path)
     again = FusionModel.load(tmp_path)
     assert again.origin == origin
-    assert again.audio_weight is None
+    assert again.combination is None
     assert [p.temperature for p in again.parts] == [1.7, 0.6]
     assert again.predict_embeddings(BOTH) == one.predict_embeddings(BOTH)
     card = (tmp_path / "README.md").read_text(encoding="utf-8")

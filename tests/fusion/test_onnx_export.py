@@ -12,6 +12,7 @@ import torch
 
 from fusion import onnx_export
 from fusion.calibration import Abstention
+from fusion.combination import Combination
 from fusion.model import FusionModel, Part, late_model
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
@@ -51,16 +52,18 @@ def single(kind: str, *names: str, **fields) -> FusionModel:
     return FusionModel("concat", TARGETS, {}, (part(kind, *names, layers=layers),), **fields)
 
 
-def late(weight: float | None) -> FusionModel:
+def late(how: Combination | None) -> FusionModel:
     parts = (part("mlp", "audio", temperature=1.6), part("mlp", "text", temperature=0.7))
-    return replace(late_model(TARGETS, {}, parts, weight), temperature=1.3)
+    return replace(late_model(TARGETS, {}, parts, how), temperature=1.3)
 
 
 def of_task(task: str) -> FusionModel:
     parts = [replace(part("mlp", name), task=task) for name in ("audio", "text")]
     three = (0.5,) * len(TARGETS)
     outputs = Outputs(task, thresholds=three, lowest=three, highest=three)
-    return replace(late_model(TARGETS, {}, parts, 0.3), outputs=outputs)
+    return replace(
+        late_model(TARGETS, {}, parts, Combination.weighted(task, (0.3,))), outputs=outputs
+    )
 
 
 MODELS = {
@@ -70,7 +73,10 @@ MODELS = {
     "gated": single("gated", "audio", "text"),
     "lowrank": single("lowrank", "audio", "text"),
     "attention": single("attention", "audio_frames", "text_tokens"),
-    "late": late(0.4),
+    "late": late(Combination.weighted("single-label", (0.4,))),
+    "late_mean": late(Combination("mean")),
+    "late_max": late(Combination("max")),
+    "late_per_class": late(Combination("product", (0.2, 1.0, 0.0), (0.9, 0.1, 1.3))),
     "halves": late(None),
     "labels": of_task("multi-label"),
     "values": of_task("regression"),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fusion import metrics
-from fusion.late import combine, combine_for
 from fusion.outputs import Outputs
 from fusion.selection import classes_of, goodness
 
@@ -32,20 +31,6 @@ def test_ties_have_no_class_and_no_part():
 
 def test_a_value_that_never_varies_is_no_trial_without_value():
     assert goodness("regression", np.ones((3, 1)), np.ones((1, 3, 1))) == 0.0
-
-
-@pytest.mark.parametrize("task", ["multi-label", "regression"])
-def test_labels_and_values_are_averaged_as_they_are(task):
-    one, other = RNG.random((2, 2, 5, 3))
-    np.testing.assert_allclose(combine_for(task, one, other, 0.25), 0.25 * one + 0.75 * other)
-
-
-def test_shares_are_fused_as_classes_are():
-    one, other = RNG.dirichlet(np.ones(3), (2, 2, 5))
-    for task in ("single-label", "distribution"):
-        np.testing.assert_array_equal(
-            combine_for(task, one, other, 0.25), combine(one, other, 0.25)
-        )
 
 
 @pytest.mark.parametrize(

@@ -171,26 +171,27 @@ def _uar_of_draw(chosen: np.ndarray) -> float:
     ("clusters", "method"),
     [(BOOTSTRAP_FROM - 1, "jackknife-t"), (BOOTSTRAP_FROM, "cluster bootstrap")],
 )
-def test_the_method_changes_at_thirty_speakers(clusters, method):
+def test_the_method_changes_at_a_hundred_speakers(clusters, method):
     assert interval(even_counts(clusters), metrics.uar).method.startswith(method)
 
 
-def test_thirty_speakers_of_unequal_weight_are_fewer():
+def test_a_hundred_speakers_of_unequal_weight_are_fewer():
     counts = even_counts(BOOTSTRAP_FROM)
     counts[0] *= 2
-    assert "jackknife-t over 30 speakers of unequal weight" in interval(counts, metrics.uar).method
+    expected = f"jackknife-t over {BOOTSTRAP_FROM} speakers of unequal weight"
+    assert expected in interval(counts, metrics.uar).method
 
 
 def test_resamples_without_a_class_are_left_out_and_counted():
-    counts = even_counts(120)
-    counts[5:, :, 2] = 0.0  # five of 120 have the class: one draw in 160 lacks it
+    counts = random_counts(500, classes=10)
+    counts[5:, :, 9] = 0.0  # five of 500 have the class: one draw in 150 lacks it
     found = interval(counts, metrics.uar)
     used = int(found.method.split()[-2])
     assert 0.98 * DRAWS < used < DRAWS
 
 
 def test_too_many_resamples_without_a_class_give_no_bounds_but_a_reason():
-    counts = random_counts(80, classes=10)
+    counts = random_counts(400, classes=10)
     counts[2:, :, 9] = 0.0
     found = interval(counts, metrics.uar)
     assert (found.low, found.high) == (None, None)

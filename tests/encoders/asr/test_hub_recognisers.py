@@ -19,7 +19,7 @@ from encoders.asr.recognisers import (
     parse_recogniser,
     recogniser_fingerprint,
 )
-from encoders.asr.transcription import TranscriptCache, load_recogniser
+from encoders.asr.transcription import TimedRecogniser, TranscriptCache, load_recogniser
 from encoders.audio import Audio
 from encoders.checkpoints import MissingWeightsError
 
@@ -235,7 +235,15 @@ class FakeModel:
         FakeModel.asked |= options
         rows = [(0.0, 0.5, " so  it ", [1, 2, 3], -0.5), (0.5, 9.0, " goes", [4], -1.5)]
         found = [
-            SimpleNamespace(start=a, end=b, text=t, tokens=n, avg_logprob=p, no_speech_prob=0.1)
+            SimpleNamespace(
+                start=a,
+                end=b,
+                text=t,
+                tokens=n,
+                avg_logprob=p,
+                no_speech_prob=0.1,
+                words=[SimpleNamespace(word=t, start=a, end=b, probability=0.5)],
+            )
             for a, b, t, n, p in rows
         ]
         return iter(found), SimpleNamespace(language=options["language"] or "en")
@@ -266,6 +274,19 @@ def test_faster_whisper_is_asked_for_what_repeats_itself(faked, tmp_path):
     # The end lies in the padding of the window.
     assert [one.end_s for one in found.segments] == [0.5, 1.0]
     assert found.avg_logprob == pytest.approx((3 * -0.5 + 1 * -1.5) / 4)
+
+
+def test_words_of_faster_whisper_have_their_own_times(faked):
+    recogniser = load_recogniser(faked)
+    assert isinstance(recogniser, TimedRecogniser)
+    found = recogniser.words(noise(0))
+    assert FakeModel.asked["word_timestamps"] is True
+    assert [(one.text, one.start_s, one.end_s) for one in found.segments] == [
+        (" so  it ", 0.0, 0.5),
+        (" goes", 0.5, 9.0),
+    ]
+    assert found.avg_logprob == pytest.approx(np.log(0.5))
+    assert recogniser.words(Audio(np.zeros(99, np.float32), RATE_HZ)) == NOTHING
 
 
 def test_silence_is_not_shown_to_faster_whisper(faked):
@@ -305,3 +326,6 @@ def test_faster_whisper_hears_each_utterance_alone(tiny, tmp_path):
     alone = [load_recogniser(spec).transcribe(one) for one in sounds]
     shared = load_recogniser(spec)
     assert [shared.transcribe(one) for one in sounds[::-1]] == alone[::-1]
+    words = load_recogniser(spec).words(sounds[0])
+    assert shared.words(sounds[0]) == words
+    assert all(one.start_s <= one.end_s for one in words.segments)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 
 from encoders.utterance import CorpusError
@@ -20,11 +21,14 @@ from experiments.comparing.inputs import check_sequences, reads_words
 from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.words import to_recognise
 from experiments.config import ConfigError, Study, read_study, write_study
+from experiments.reporting.cost import read_cost
+from experiments.reporting.fold_fits import FIT
 from experiments.reporting.results import RunFacts, summarise
 from fusion import predictions, train
 from fusion.model import FusionModel
 from fusion.networks.head import DEFAULTS
 from fusion.splitting.splits import SplitError
+from fusion.studies import StorageError
 
 TRAINED = ("audio", "text", "audio_frames", "concat", "late", "attention")
 FILES = (
@@ -133,6 +137,17 @@ def test_a_run_leaves_its_files(name, tiny):
     assert (tiny[1].folder / name).stat().st_size > 0
 
 
+def test_every_arm_with_heads_tells_its_learning_curve_and_best_arms_do_not(results):
+    for arm, summary in results["arms"].items():
+        for fold in summary["folds"]:
+            told = arm not in ("late", "best_unimodal", "best_fused")
+            assert ("curve" in fold) == ("epochs" in fold) == told, arm
+            if told:
+                # Two seeds of each inner fold, two epochs.
+                assert len(fold["epochs"]) == fold["curve"]["heads"][0]
+                assert len(fold["curve"]["train"]) == len(fold["curve"]["dev"]) <= 2
+
+
 def test_a_run_leaves_figures(tiny):
     assert list((tiny[1].folder / "figures").glob("*.svg"))
 
@@ -187,7 +202,7 @@ def test_a_difference_has_what_the_design_names(results):
 def test_every_number_is_recomputed_from_predictions(rows, results):
     fits = {
         arm: tuple(
-            {name: fold[name] for name in ("fold", "hyperparameters", "trials")}
+            {name: fold[name] for name in FIT if name in fold}
             for fold in results["arms"][arm]["folds"]
         )
         for arm in TRAINED
@@ -352,6 +367,38 @@ def test_the_same_command_twice_at_once_gives_one_result(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "predictions.jsonl").read_bytes() == _bytes(
         _elsewhere(study, tmp_path / "alone")
     )
+
+
+def test_a_shared_storage_gives_a_lone_run_what_it_has_and_stands_in_no_file(tmp_path, monkeypatch):
+    study = write_corpus(tmp_path / "in", **{**SMALL, "trials": 3})
+    first = run(study, tmp_path / "run")
+    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "another"))
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    again = compare(study, out=tmp_path / "shared", jobs=1, storage=url)
+    for name in ("results.json", "predictions.jsonl"):
+        assert (first.folder / name).read_bytes() == (again.folder / name).read_bytes()
+    written = (path for path in again.folder.rglob("*") if path.is_file())
+    assert not [path for path in written if b"studies.db" in path.read_bytes()]
+    names = optuna.get_all_study_names(url)
+    # One for each fold, and that of the model.
+    assert sorted(name.partition("/")[0] for name in names) == [first.results["run"]] * 4
+    assert [name for name in names if name.endswith("/model-audio")]
+
+
+def test_a_storage_that_does_not_answer_is_told_of_before_work(tmp_path):
+    study = write_corpus(tmp_path / "in", **SMALL)
+    with pytest.raises(StorageError, match="cannot be opened"):
+        compare(study, out=tmp_path / "run", storage="nosuch://me:secret@host/db")
+    assert not (tmp_path / "run").exists()
+
+
+def test_seconds_are_in_no_result_and_stand_in_the_cost(tiny, results):
+    assert "seconds" not in json.dumps(results["arms"])
+    found = read_cost(tiny[1].folder)
+    assert found.arms.keys() == set(TRAINED)
+    for arm, folds in found.arms.items():
+        assert all(len(fold.trial_seconds) == 2 for fold in folds), arm
+        assert all((fold.final_seconds > 0) == (arm != "late") for fold in folds), arm
 
 
 @pytest.mark.parametrize("damage", ["part", "model"])

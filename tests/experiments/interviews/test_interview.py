@@ -104,6 +104,7 @@ class Parrot:
 
     def __init__(self, said: Said) -> None:
         self.languages: dict[str, int] = {}
+        self.packed = None
         self.said = said
         self.heard = 0
 
@@ -111,9 +112,9 @@ class Parrot:
 
     def moved_to(self, folder: Path) -> None: ...
 
-    def listen(self, audio) -> Said:
-        self.heard += 1
-        return self.said
+    def listen(self, heard) -> list[Said]:
+        self.heard += len(heard)
+        return [self.said for _ in heard]
 
 
 @pytest.mark.parametrize(("doubts", "trusted"), [((), True), (("repeats 'no'",), False)])

@@ -1,0 +1,119 @@
+"""Misses and false alarms of the voice activity that interviews use (Silero VAD 6, its defaults).
+
+The telephone call of 30 s has turns of its own (RTTM, ten turns) and sentences (STM, thirteen),
+made by people. All else is put together: every tenth utterance of EmoDB, which are cut closely,
+with three seconds between them, as they are and in white noise; their extents are the reference,
+pauses within them included. A miss is a share of the time that the reference calls speech, a false
+alarm of the time that it does not; the collar leaves out what is that near to an edge of the
+reference.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.functionals import DATA
+from encoders.audio import Samples, read_segment, resample
+from encoders.listening.activity import SAMPLE_RATE_HZ, Stretch, VoiceActivity, speech_in
+from experiments.annotations.turns import read_turns
+
+#: Times are compared in steps of so many seconds.
+STEP_S = 0.01
+COLLARS_S = (0.0, 0.25)
+BETWEEN_S, EVERY = 3.0, 10
+#: Decibels that the noise lies below the speech.
+NOISES_DB = (20, 10, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A recording at 16 kHz with the times at which someone speaks."""
+
+    name: str
+    samples: Samples
+    spoken: tuple[Stretch, ...]
+
+
+def measure() -> str:
+    """A line for each recording and collar."""
+    lines = [
+        "| recording | speech of all | collar | missed | false alarm |",
+        "|---|---|---|---|---|",
+    ]
+    for case in _cases():
+        found = _found(case)
+        for collar_s in COLLARS_S:
+            lines.append(_line(case, found, collar_s))
+    return "\n".join(lines)
+
+
+def _cases() -> Iterator[Case]:
+    call = _samples(DATA / "interview" / "sample.wav")
+    for kind, what in (("rttm", "turns"), ("stm", "sentences")):
+        turns = read_turns(DATA / "interview" / f"sample.{kind}")
+        spoken = tuple(Stretch(one.start_s, one.end_s) for one in turns)
+        yield Case(f"telephone call, {what}", call, spoken)
+    joined = _joined(sorted((DATA / "emodb" / "wav").glob("*.flac"))[::EVERY])
+    yield joined
+    speech = np.concatenate([_part(joined, one) for one in joined.spoken])
+    level = float(np.sqrt(np.square(speech).mean()))
+    noise = np.random.default_rng(0).standard_normal(len(joined.samples)).astype(np.float32)
+    for below_db in NOISES_DB:
+        noisy = joined.samples + np.float32(level * 10 ** (-below_db / 20)) * noise
+        yield Case(f"EmoDB, white noise {below_db} dB below", noisy, joined.spoken)
+    yield Case("60 s of white noise", 0.1 * noise[: 60 * SAMPLE_RATE_HZ], ())
+
+
+def _samples(path: Path) -> Samples:
+    return resample(read_segment(path), SAMPLE_RATE_HZ).samples
+
+
+def _part(case: Case, one: Stretch) -> Samples:
+    start, stop = (round(time_s * SAMPLE_RATE_HZ) for time_s in (one.start_s, one.end_s))
+    return case.samples[start:stop]
+
+
+def _joined(paths: Sequence[Path]) -> Case:
+    silence = np.zeros(round(BETWEEN_S * SAMPLE_RATE_HZ), np.float32)
+    parts, spoken, start = [silence], [], len(silence)
+    for path in paths:
+        own = _samples(path)
+        spoken.append(Stretch(start / SAMPLE_RATE_HZ, (start + len(own)) / SAMPLE_RATE_HZ))
+        parts += [own, silence]
+        start += len(own) + len(silence)
+    return Case(f"EmoDB, {len(paths)} utterances", np.concatenate(parts), tuple(spoken))
+
+
+def _found(case: Case) -> tuple[Stretch, ...]:
+    probabilities = VoiceActivity().probabilities(case.samples, last=True)
+    return speech_in(probabilities, len(case.samples) / SAMPLE_RATE_HZ)
+
+
+def _line(case: Case, found: Sequence[Stretch], collar_s: float) -> str:
+    steps = int(len(case.samples) / SAMPLE_RATE_HZ / STEP_S)
+    truth, heard = (_marked(one, steps) for one in (case.spoken, found))
+    edges = [time_s for one in case.spoken for time_s in (one.start_s, one.end_s)]
+    near = _marked([Stretch(e - collar_s, e + collar_s) for e in edges if collar_s], steps)
+    missed, false = ~heard & truth & ~near, heard & ~truth & ~near
+    cells = (
+        case.name,
+        f"{truth.mean():.0%} of {steps * STEP_S:.0f} s",
+        f"{collar_s:g} s",
+        _share(missed, truth & ~near),
+        _share(false, ~truth & ~near),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _share(some: np.ndarray, of: np.ndarray) -> str:
+    return f"{some.sum() / of.sum():.1%}" if of.any() else "–"
+
+
+def _marked(stretches: Sequence[Stretch], steps: int) -> np.ndarray:
+    marks = np.zeros(steps, bool)
+    for one in stretches:
+        start, stop = (round(time_s / STEP_S) for time_s in (one.start_s, one.end_s))
+        marks[max(0, start) : max(0, stop)] = True
+    return marks

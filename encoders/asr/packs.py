@@ -1,0 +1,195 @@
+"""Several short recordings in one window of Whisper's 30 seconds, and their words told apart again.
+
+Whisper's encoder hears 30 s whatever it is given, so that a segment of 3 s costs ten times what it
+holds. Segments are laid behind one another with silence between, recognised at once with the time
+of each word, and every word goes to the segment whose place it lies in. A segment of which that is
+not clear is to be heard alone.
+
+For interviews only: what is heard of an utterance of a corpus must not depend on its neighbours.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from encoders.asr.transcript import (
+    NOTHING,
+    SAMPLE_RATE_HZ,
+    Segment,
+    Transcript,
+    heard_samples,
+    normalise,
+)
+from encoders.audio import Audio
+from encoders.store import audio_key
+
+#: What Whisper hears at once, and the silence after each segment in it, in seconds.
+WINDOW_S, GAP_S = 30.0, 1.0
+#: So far outside its segment a word may be timed: times of words are good to some frames of 20 ms.
+SLACK_S = 0.2
+#: What a word's probability is at least.
+LEAST_PROBABILITY = 1e-10
+#: Of how packs are laid out and taken apart: part of their key.
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a segment lies in its pack, in samples at 16 kHz."""
+
+    start: int
+    stop: int
+
+    @property
+    def start_s(self) -> float:
+        """Its start in seconds of the pack."""
+        return self.start / SAMPLE_RATE_HZ
+
+    @property
+    def stop_s(self) -> float:
+        """Its end in seconds of the pack."""
+        return self.stop / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One window: its sound, where each segment lies in it, and the content of each."""
+
+    audio: Audio
+    places: tuple[Place, ...]
+    contents: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Sha256 over the content and the place of every segment, and the version of packing."""
+        places = [[one.start, one.stop] for one in self.places]
+        identity = {"pack": VERSION, "contents": self.contents, "places": places}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def windows_of(lengths_s: Sequence[float]) -> tuple[tuple[int, ...], ...]:
+    """Which segments share a window: neighbours in their order, as many as fit.
+
+    What is longer than a window has one of its own, which a recogniser cuts itself.
+
+    >>> windows_of([14.0, 14.0, 14.0, 40.0, 3.0])
+    ((0, 1), (2,), (3,), (4,))
+    """
+    found: list[list[int]] = []
+    filled_s = WINDOW_S
+    for number, length_s in enumerate(lengths_s):
+        if filled_s + length_s + GAP_S > WINDOW_S:
+            found.append([])
+            filled_s = 0.0
+        found[-1].append(number)
+        filled_s += length_s + GAP_S
+    return tuple(map(tuple, found))
+
+
+def packed(heard: Sequence[Audio]) -> Pack:
+    """Segments behind one another, each resampled alone, with silence after each."""
+    parts = [heard_samples(one) for one in heard]
+    gap, places, start = round(GAP_S * SAMPLE_RATE_HZ), [], 0
+    for part in parts:
+        places.append(Place(start, start + len(part)))
+        start += len(part) + gap
+    samples = np.zeros(start, np.float32)
+    for place, part in zip(places, parts, strict=True):
+        samples[place.start : place.stop] = part
+    keys = tuple(audio_key(one) for one in heard)
+    return Pack(Audio(samples, SAMPLE_RATE_HZ), tuple(places), keys)
+
+
+def timed(
+    text: str, start_s: float, end_s: float, probability: float, no_speech_prob: float
+) -> Segment:
+    """A word with its times in a pack, as Whisper's recognisers tell them."""
+    # A word of probability 0 would have no logarithm.
+    sure = math.log(max(float(probability), LEAST_PROBABILITY))
+    return Segment(float(start_s), float(end_s), text, sure, float(no_speech_prob))
+
+
+def spoken(words: Sequence[Segment], text: str | None, language: str | None) -> Transcript:
+    """A transcript whose segments are words, spaces and all; nothing where they miss some text.
+
+    ``avg_logprob`` of a word is its own, ``no_speech_prob`` that of its window.
+    """
+    if not words or normalise("".join(one.text for one in words)) != normalise(text):
+        return NOTHING
+    return _joined(words, tuple(words), language)
+
+
+def taken_apart(heard: Transcript, places: Sequence[Place]) -> tuple[Transcript | None, ...]:
+    """What was said in each segment of a pack whose words are known by their times.
+
+    None where the segment is to be heard alone: a word of it reaches into another segment or lies
+    in the silence beside it, no word lies in it, or words are not in the order of the segments.
+    """
+    homes = [_home(word, places) for word in heard.segments]
+    clear = [home for home in homes if home is not None]
+    if clear != sorted(clear):
+        return (None,) * len(places)
+    own: dict[int, list[Segment]] = {}
+    unclear: set[int] = set()
+    for word, home in zip(heard.segments, homes, strict=True):
+        if home is None:
+            unclear |= _beside(word, places)
+        else:
+            own.setdefault(home, []).append(word)
+    return tuple(
+        _said(own[number], place, heard.language) if number in {*own} - unclear else None
+        for number, place in enumerate(places)
+    )
+
+
+def _home(word: Segment, places: Sequence[Place]) -> int | None:
+    """The segment that a word lies in; None where it lies in several or in none."""
+    for slack_s in (0.0, SLACK_S):
+        found = _overlapping(word, places, slack_s)
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _beside(word: Segment, places: Sequence[Place]) -> set[int]:
+    """Segments that a word without a place may be of: all, where it is near none."""
+    return {*_overlapping(word, places, GAP_S)} or {*range(len(places))}
+
+
+def _overlapping(word: Segment, places: Sequence[Place], slack_s: float) -> list[int]:
+    return [
+        number
+        for number, place in enumerate(places)
+        if word.start_s <= place.stop_s + slack_s and word.end_s >= place.start_s - slack_s
+    ]
+
+
+def _said(words: Sequence[Segment], place: Place, language: str | None) -> Transcript:
+    start_s, end_s = words[0].start_s - place.start_s, words[-1].end_s - place.start_s
+    length_s = place.stop_s - place.start_s
+    found = _joined(words, (), language)
+    whole = Segment(
+        round(min(max(start_s, 0.0), length_s), 3),
+        round(min(max(end_s, 0.0), length_s), 3),
+        normalise("".join(one.text for one in words)) or "",
+        found.avg_logprob,
+        found.no_speech_prob,
+    )
+    return Transcript((whole,), language, found.avg_logprob, found.no_speech_prob)
+
+
+def _joined(
+    words: Sequence[Segment], segments: tuple[Segment, ...], language: str | None
+) -> Transcript:
+    sure = [one.avg_logprob for one in words if one.avg_logprob is not None]
+    silent = [one.no_speech_prob for one in words if one.no_speech_prob is not None]
+    return Transcript(
+        segments,
+        language,
+        float(np.mean(sure)) if sure else None,
+        max(silent) if silent else None,
+    )

@@ -1,0 +1,80 @@
+"""How what two arms say of a row becomes one answer: the rules of decision-level fusion.
+
+The rules are those of Kittler et al. 1998 (On combining classifiers, IEEE PAMI 20:226-239), with
+weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from encoders.utterance import Task
+from fusion.escaping import plain
+
+Rule = Literal["product", "mean", "max"]
+Scores = Float[np.ndarray, "*axes targets"]
+#: Tasks whose scores add up to 1.
+SHARED_OUT: tuple[Task, ...] = ("single-label", "distribution")
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """A rule, and how much audio and text count in it: one weight for all targets, or one for each.
+
+    ``product`` is a product of powers, the weights being the exponents; ``mean`` a weighted sum;
+    ``max`` the larger of both for each target, which knows no weights. Where scores of a row add
+    up to 1 the result is brought back to that.
+    """
+
+    rule: Rule
+    audio: tuple[float, ...] = (0.5,)
+    text: tuple[float, ...] = (0.5,)
+
+    @classmethod
+    def weighted(cls, task: Task, audio: Sequence[float]) -> "Combination":
+        """Weights that add up to 1, by the rule that learned weights have in a task.
+
+        Labels of a set do not compete and values have no logarithm, so that both are averaged as
+        they are; classes and shares are multiplied.
+        """
+        rest = tuple(1 - weight for weight in audio)
+        return cls("product" if task in SHARED_OUT else "mean", tuple(audio), rest)
+
+    def __call__(self, task: Task, audio: Scores, text: Scores) -> Scores:
+        """Scores of both as one."""
+        if self.rule == "product":
+            tiny = np.finfo(np.float64).tiny
+            logs = (np.log(own + tiny) for own in (audio, text))
+            return softmax(self._weigh(*logs))
+        if self.rule == "max":
+            largest = np.maximum(audio, text)
+            return largest / largest.sum(-1, keepdims=True) if task in SHARED_OUT else largest
+        return self._weigh(audio, text)
+
+    def _weigh(self, audio: Scores, text: Scores) -> Scores:
+        return np.array(self.audio) * audio + np.array(self.text) * text
+
+
+def combination_of(fields: Mapping[str, Any], targets: int) -> Combination:
+    """The combination that ``model.json`` has.
+
+    Raises:
+        ValueError: it is none, or has other than one weight for all targets or one for each.
+    """
+    rule = fields["rule"]
+    audio, text = (tuple(map(float, fields[name])) for name in ("audio", "text"))
+    if rule not in get_args(Rule) or not {len(audio), len(text)} <= {1, targets}:
+        raise ValueError(
+            f"expected a rule ({', '.join(get_args(Rule))}) and 1 or {targets} weights of audio "
+            f"and of text, got {plain(rule)}, {len(audio)} and {len(text)}"
+        )
+    return Combination(rule, audio, text)
+
+
+def softmax(logits: Scores) -> Scores:
+    """Probabilities that add up to 1."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
