@@ -16,6 +16,7 @@ NAMES = (
     "recognisers",
     "seeds",
     "speech",
+    "training",
 )
 RESULTS = Path(__file__).parent / "results"
 

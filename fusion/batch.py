@@ -12,6 +12,9 @@ from encoders.utterance import Task
 
 #: Values that are computed on at once where nothing is gained by more: they stay in the cache.
 CACHED_VALUES = 1 << 18
+#: Deviations below this share of others are rounding: three of MiniLM's 384 dimensions are constant
+#: but for 1e-7 of the median deviation or less, the next one varies by half of it.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,11 @@ class Standardizer:
     def fitted(
         cls, batch: ModalityBatch, rows: Int64[Tensor, "rows"] | None = None
     ) -> "Standardizer":
-        """Fit on training rows [all]; a dimension that never varies keeps its scale."""
+        """Fit on training rows [all]; a dimension that never varies keeps its scale.
+
+        What varies less than float32 rounds, by its own mean or by the median of all deviations,
+        counts as constant: divided by its deviation it would be noise as loud as the others.
+        """
         rows = torch.arange(len(batch.present)) if rows is None else rows
         count = int((batch.lengths * batch.present)[rows].sum())
         if count == 0:
@@ -130,8 +137,8 @@ class Standardizer:
         for frames in _own_frames(batch, rows):
             squares += (frames - mean).square().sum(dim=0)
         scale = (squares / count).sqrt()
-        scale = torch.where(scale > 1e-6 * size.clamp_min(1e-6), scale, 1.0)
-        return cls(mean.float(), scale.float())
+        floor = ROUNDING * torch.maximum(size.clamp_min(1e-6), scale.median())
+        return cls(mean.float(), torch.where(scale > floor, scale, 1.0).float())
 
 
 def _own_frames(batch: ModalityBatch, rows: Tensor) -> Iterator[Float64[Tensor, "_frames dim"]]:

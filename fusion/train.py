@@ -155,20 +155,22 @@ class Stack:
         steps = list(zip(*orders, strict=True))
         if self.sizes is not None:
             steps = [steps[number] for number in order_of_batches(epoch, self.steps)]
-        seen = []
-        for rows in steps:
-            index, counts = padded(rows)
-            step = Step(
-                index, torch.arange(index.shape[1]) < counts[:, None], self.gather.rows(index)
-            )
-            keep = self._keep(counts)
-            own_loss = self.aim.value(self._losses(step, keep, self._hide(index, counts)))
-            seen.append(own_loss.detach())
-            loss = own_loss.sum() + self._alone(step, keep)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        return torch.stack(seen).mean(dim=0)
+        return torch.stack([self.learn(rows, optimizer) for rows in steps]).mean(dim=0)
+
+    def learn(
+        self, rows: Sequence[np.ndarray], optimizer: torch.optim.Optimizer
+    ) -> Float[Tensor, "members"]:
+        """Take one step, each member on rows of its own; returns the loss of each."""
+        index, counts = padded(rows)
+        own = torch.arange(index.shape[1]) < counts[:, None]
+        step = Step(index, own, self.gather.rows(index))
+        keep = self._keep(counts)
+        losses = self.aim.value(self._losses(step, keep, self._hide(index, counts)))
+        loss = losses.sum() + self._alone(step, keep)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return losses.detach()
 
     def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Drop members that have ended: what is left of them would only take time."""

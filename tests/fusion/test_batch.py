@@ -97,6 +97,33 @@ def test_a_dimension_that_never_varies_becomes_exactly_0():
     assert ((batch.values - fitted.mean) / fitted.scale).abs().max() == 0
 
 
+def test_a_dimension_that_varies_by_rounding_alone_is_not_made_loud():
+    """As three of MiniLM's dimensions: around 0, 1e-7 of the others and less."""
+    rows = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+    rows[:, 1] *= 1e-8
+    rows[:, 3] *= 1e-33
+    batch = collate(list(rows[:, None]))
+    fitted = Standardizer.fitted(batch)
+    assert fitted.scale[[1, 3]].tolist() == [1, 1]
+    assert ((batch.values - fitted.mean) / fitted.scale)[..., [1, 3]].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("ratio", [1e-4, 1e4])
+def test_dimensions_of_other_units_are_scaled_by_their_own(ratio):
+    rows = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+    rows[:, 1] *= ratio
+    fitted = Standardizer.fitted(collate(list(rows[:, None])))
+    assert float(fitted.scale[1]) == pytest.approx(float(rows[:, 1].std(correction=0)), rel=1e-5)
+
+
+def test_some_rows_are_fitted_as_if_there_were_no_others():
+    rows = [torch.randn(n, 4, generator=torch.Generator().manual_seed(n)) for n in (3, 7, 2, 50)]
+    some = Standardizer.fitted(collate([*rows, None]), torch.tensor([2, 0, 4]))
+    alone = Standardizer.fitted(collate([rows[2], rows[0]]))
+    assert torch.equal(some.mean, alone.mean)
+    assert torch.equal(some.scale, alone.scale)
+
+
 def test_small_dimensions_are_scaled_too():
     fitted = Standardizer.fitted(collate([frames(1e-5), frames(2e-5), frames(4e-5)]))
     assert fitted.scale.max() < 1e-3

@@ -51,6 +51,7 @@ def write_corpus(
     words: str | None = None,
     shuffled: bool = False,
     without_audio: tuple[str, ...] = (),
+    without_text: tuple[str, ...] = (),
     **study: object,
 ) -> Study:
     """Manifest and two feature files; ``audio_of`` and ``text_of`` say which classes each tells."""
@@ -72,7 +73,8 @@ def write_corpus(
             centre[told[k]] * (max(told) > 0) + noise * rng.standard_normal((length, DIM))
             for (_, k), length in zip(rows, lengths, strict=True)
         ]
-        there = [n for n, name in enumerate(ids) if kind == "text" or name not in without_audio]
+        absent = without_text if kind == "text" else without_audio
+        there = [n for n, name in enumerate(ids) if name not in absent]
         np.savez(
             folder / f"{kind}.npz",
             id=np.array([ids[n] for n in there]),
@@ -515,6 +517,39 @@ def test_with_all_rows_none_leaves(lacking, tmp_path):
 
 def test_with_all_rows_nothing_is_listed(lacking, tmp_path):
     assert run(replace(lacking, rows="all"), tmp_path / "run").results["rows"]["dropped"] == []
+
+
+#: Of every class and of four speakers, who say each class once more.
+TEN = tuple(f"u{6 * speaker + 3 + k}" for speaker in range(4) for k in range(3))[:10]
+
+
+def _without_words(tmp_path: Path, rows: str) -> list[predictions.Prediction]:
+    study = write_corpus(tmp_path / "in", without_text=TEN, trials=0, seeds=1, arms=TRAINED)
+    outcome = run(replace(study, rows=rows), tmp_path / rows)
+    return [r for r in predictions.read(outcome.folder / "predictions.jsonl") if r.split == "test"]
+
+
+def test_ten_rows_without_words_leave_every_arm_alike(tmp_path):
+    found: dict[str, set[str]] = {}
+    for row in _without_words(tmp_path, "complete"):
+        found.setdefault(row.arm, set()).add(row.utterance)
+    assert set(found) >= set(TRAINED)
+    left = {f"u{n}" for n in range(36)} - set(TEN)
+    assert all(names == left for names in found.values())
+
+
+def test_with_all_rows_those_without_words_are_judged_by_the_token_that_stands_for_them(tmp_path):
+    rows = _without_words(tmp_path, "all")
+    assert {arm: sum(r.arm == arm for r in rows) for arm in TRAINED} == dict.fromkeys(TRAINED, 36)
+    said = [{r.scores for r in rows if (r.arm, r.outer_fold) == ("text", f)} for f in "012"]
+    lost = [
+        {r.scores for r in rows if (r.arm, r.outer_fold) == ("text", f) and r.utterance in TEN}
+        for f in "012"
+    ]
+    assert [len(scores) for scores in lost] == [1, 1, 1], "nothing is known of any of them"
+    assert min(map(len, said)) > 5
+    heard = {r.scores for r in rows if r.arm == "audio" and r.utterance in TEN}
+    assert len(heard) == len(TEN)
 
 
 # ---------------------------------------------------------------- sequences

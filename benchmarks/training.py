@@ -1,0 +1,286 @@
+"""What training of heads costs: against a plain loop, stacked, over sequences, and a whole study.
+
+Rows are random numbers of the sizes of IEMOCAP (5531 utterances, 10 speakers, 4 classes, 768 values
+of each modality) with a class's and a speaker's mean in them. Ratios are of processor time on one
+thread, arms taking turns; the least of the rounds counts, because other work only adds.
+"""
+
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from fusion import train
+from fusion.arms import ARMS, Budget, fit_arm
+from fusion.batch import Dataset, ModalityBatch
+from fusion.buckets import Member
+from fusion.networks.head import DEFAULTS, InputShape
+from fusion.splitting.splits import InnerFold, InnerFolds
+from fusion.train import Stack
+
+ROWS, SPEAKERS, DIM = 5531, 10, 768
+CLASSES = ("angry", "happy", "neutral", "sad")
+SHARES = (0.20, 0.30, 0.31, 0.19)
+ROUNDS = 3
+#: Of a study: outer folds, trials, seeds, processes.
+FOLDS, TRIALS, SEEDS, CORES = 5, 30, 5, 2
+#: Trials that are measured: the defaults, then random ones, as the sampler begins.
+MEASURED_TRIALS = 4
+STUDIED = ("audio", "text", "concat", "gated", "lowrank")
+#: Frames of an utterance at 50 a second: the mean is that of IEMOCAP.
+FRAMES, SPREAD, LONGEST, TOKENS = 216, 0.58, 1000, 20
+#: Steps of an epoch, and every so many of them of an epoch over long sequences is measured.
+STEPS, SAMPLED = 48, 6
+#: Frames from the beginning of a row in memory to that of the next, so that no cache holds them.
+APART = 64
+
+Way = Callable[[], object]
+
+
+def measure() -> str:
+    """Four tables."""
+    torch.set_num_threads(1)
+    parts = (_against_a_plain_loop(), _stacked(), _sequences(), _study())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return "\n\n".join((*parts, f"Peak memory of all of this: {peak:.0f} MB."))
+
+
+def least(ways: Mapping[str, Way], rounds: int = ROUNDS) -> dict[str, float]:
+    """Least processor time of each way in s, after one round that does not count."""
+    found = {name: float("inf") for name in ways}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            began = time.process_time()
+            way()
+            if number:
+                found[name] = min(found[name], time.process_time() - began)
+    return found
+
+
+# ---------------------------------------------------------------- rows
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The data, and the speaker of each row."""
+
+    data: Dataset
+    speakers: np.ndarray
+
+
+def utterances() -> Rows:
+    """Utterance-level embeddings of both modalities."""
+    rng = np.random.default_rng(0)
+    truth = rng.choice(len(CLASSES), ROWS, p=SHARES)
+    speakers = np.sort(rng.integers(0, SPEAKERS, ROWS))
+    flat = torch.ones(ROWS, 1, dtype=torch.bool)
+    inputs = {}
+    for name in ("audio", "text"):
+        means = 0.05 * rng.standard_normal((len(CLASSES), DIM))
+        voices = 0.3 * rng.standard_normal((SPEAKERS, DIM))
+        values = means[truth] + voices[speakers] + rng.standard_normal((ROWS, DIM))
+        inputs[name] = ModalityBatch(torch.from_numpy(values).float()[:, None], flat, flat[:, 0])
+    ids = tuple(map(str, range(ROWS)))
+    return Rows(Dataset(ids, CLASSES, truth.astype(np.int64), inputs), speakers)
+
+
+def members(rows: Rows, count: int) -> list[Member]:
+    """Heads that train on five of eight speakers and are stopped on the others, three ways."""
+    known = np.flatnonzero(rows.speakers < SPEAKERS - 2)
+    group = rows.speakers[known] % 3
+    return [Member(known[group != k % 3], known[group == k % 3], k) for k in range(count)]
+
+
+def stack_of(rows: Rows, some: list[Member], hidden: int) -> Stack:
+    """A stack of heads with one hidden layer over both modalities."""
+    hyper, shapes = replace(DEFAULTS["mlp"], hidden=hidden), [InputShape(DIM)] * 2
+    return Stack("mlp", shapes, rows.data, rows.data.of(("audio", "text")), some, hyper)
+
+
+def epoch_of(stack: Stack) -> Way:
+    """One epoch of training after another, and its development loss."""
+    optimizer = torch.optim.AdamW(list(stack.parameters.values()), lr=1e-3, fused=True)
+
+    def epoch() -> object:
+        stack._epoch(1, optimizer)
+        return stack._dev_loss()
+
+    return epoch
+
+
+# ---------------------------------------------------------------- a plain loop
+
+
+def _against_a_plain_loop() -> str:
+    rows = utterances()
+    lines = ["| heads | hidden | plain, s per epoch | ours | ratio |", "|---|---|---|---|---|"]
+    for count, hidden in ((1, 64), (1, 256), (3, 64), (3, 256)):
+        some = members(rows, count)
+        loops = [_plain(rows, one, hidden) for one in some]
+        ways: dict[str, Way] = {
+            "plain": lambda loops=loops: [loop() for loop in loops],  # type: ignore[misc]
+            "ours": epoch_of(stack_of(rows, some, hidden)),
+        }
+        found = least(ways)
+        plain, own = found["plain"], found["ours"]
+        lines.append(f"| {count} | {hidden} | {plain:.3f} | {own:.3f} | {plain / own:.2f} |")
+    told = "An epoch on 1536 values, batches of 64, and its development loss, against a torch "
+    told += "DataLoader that collates rows, and AdamW as it comes. A trial trains three heads."
+    return f"{told}\n\n{_lines(lines)}"
+
+
+def _plain(rows: Rows, member: Member, hidden: int) -> Way:
+    audio, text = (batch.values[:, 0] for batch in rows.data.of(("audio", "text")))
+    items = [
+        {"audio": audio[row], "text": text[row], "label": int(rows.data.truth[row])}
+        for row in range(ROWS)
+    ]
+    taught, dev = ([items[row] for row in side] for side in (member.train, member.dev))
+    model = nn.Sequential(
+        nn.Linear(2 * DIM, hidden), nn.ReLU(), nn.Dropout(), nn.Linear(hidden, len(CLASSES))
+    )
+    optimizer, loss = torch.optim.AdamW(model.parameters(), lr=1e-3), nn.CrossEntropyLoss()
+    loaders = [DataLoader(taught, 64, shuffle=True), DataLoader(dev, 64)]  # type: ignore[arg-type, var-annotated]
+
+    def logits(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return model(torch.cat([batch["audio"], batch["text"]], dim=1))
+
+    def epoch() -> object:
+        for batch in loaders[0]:
+            optimizer.zero_grad()
+            loss(logits(batch), batch["label"]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            return sum(float(loss(logits(batch), batch["label"])) for batch in loaders[1])
+
+    return epoch
+
+
+# ---------------------------------------------------------------- stacks
+
+
+def _stacked() -> str:
+    rows = utterances()
+    some = members(rows, 10)
+    lines = ["| hidden | ten alone, s per epoch | one stack | ratio |", "|---|---|---|---|"]
+    for hidden in (32, 256):
+        alone = [epoch_of(stack_of(rows, [one], hidden)) for one in some]
+        ways: dict[str, Way] = {
+            "alone": lambda alone=alone: [one() for one in alone],  # type: ignore[misc]
+            "stack": epoch_of(stack_of(rows, some, hidden)),
+        }
+        found = least(ways)
+        ratio = found["alone"] / found["stack"]
+        lines.append(f"| {hidden} | {found['alone']:.2f} | {found['stack']:.2f} | {ratio:.2f} |")
+    return "Ten heads at once.\n\n" + _lines(lines)
+
+
+# ---------------------------------------------------------------- sequences
+
+
+def _sequences() -> str:
+    """Steps of one epoch; all of them have 64 rows, so that only their lengths tell."""
+    ways: dict[str, Way] = {
+        "padded to the longest of all rows": _attention(1, by_length=False, everything=True),
+        "random batches, each padded to its longest row": _attention(1, by_length=False),
+        "length buckets": _attention(1),
+        "length buckets, frames pooled by four in the cache": _attention(4),
+    }
+    found = least(ways, rounds=2)
+    own = found["random batches, each padded to its longest row"]
+    lines = ["| way | s per step | speed |", "|---|---|---|"]
+    lines += [f"| {way} | {s / STEPS * SAMPLED:.3f} | {own / s:.2f} |" for way, s in found.items()]
+    told = f"Attention between {FRAMES} frames on average, {LONGEST} at most, of {DIM} values and "
+    return told + f"{TOKENS} tokens: forward, backward, optimiser.\n\n" + _lines(lines)
+
+
+def _attention(pooled: int, *, by_length: bool = True, everything: bool = False) -> Way:
+    stack = _sequence_stack(pooled)
+    if everything:
+        longest = stack.batches[0].mask.shape[1]
+        stack.gather.lengths[0] = torch.full((len(stack.goals),), longest)
+    if not by_length:
+        stack.sizes = None
+    optimizer = torch.optim.AdamW(list(stack.parameters.values()), lr=1e-3, fused=True)
+
+    def steps() -> None:
+        batches = stack.training[0].batches(stack.steps, stack.sizes)
+        # Every sixth, from the middle of six: of sorted batches short and long alike.
+        for rows in batches[SAMPLED // 2 :: SAMPLED]:
+            stack.learn((rows,), optimizer)
+
+    return steps
+
+
+def _sequence_stack(pooled: int) -> Stack:
+    rng, rows = np.random.default_rng(0), STEPS * 64
+    frames = np.clip(
+        FRAMES * np.exp(SPREAD * rng.standard_normal(rows) - SPREAD**2 / 2), 20, LONGEST
+    )
+    lengths = torch.from_numpy(np.ceil(frames / pooled)).long()
+    tokens = torch.from_numpy(np.clip(frames * TOKENS / FRAMES, 1, 80)).long()
+    inputs = {"audio_frames": _overlapping(lengths, DIM), "text_tokens": _overlapping(tokens, DIM)}
+    truth = rng.integers(0, len(CLASSES), rows)
+    data = Dataset(tuple(map(str, range(rows))), CLASSES, truth, inputs)
+    member = Member(np.arange(rows), np.arange(64), 0)
+    shapes = [InputShape(DIM, train.PATCHES["audio_frames"]), InputShape(DIM)]
+    hyper = DEFAULTS["attention"]
+    return Stack("attention", shapes, data, tuple(inputs.values()), [member], hyper)
+
+
+def _overlapping(lengths: torch.Tensor, dim: int) -> ModalityBatch:
+    """Rows whose memory overlaps, because that of all rows would be many gigabytes."""
+    rows, longest = len(lengths), int(lengths.max())
+    values = _memory(dim).as_strided((rows, longest, dim), (APART * dim, dim, 1))
+    mask = torch.arange(longest) < lengths[:, None]
+    return ModalityBatch(values, mask, torch.ones(rows, dtype=torch.bool))
+
+
+@cache
+def _memory(dim: int) -> torch.Tensor:
+    frames = STEPS * 64 * APART + LONGEST
+    return torch.randn(frames * dim, generator=torch.Generator().manual_seed(0))
+
+
+# ---------------------------------------------------------------- a study
+
+
+def _study() -> str:
+    """A fold's share of a study: three trials of each arm, and the heads of all seeds."""
+    rows = utterances()
+    names = np.array(rows.data.ids)
+    folds = [InnerFold(tuple(names[m.train]), tuple(names[m.dev])) for m in members(rows, 3)]
+    inner, total = InnerFolds(tuple(folds)), 0.0
+    lines = ["| arm | s per trial | s of the heads of all seeds |", "|---|---|---|"]
+    for arm in STUDIED:
+        trial, final = _costs(arm, rows.data, inner)
+        total += FOLDS * (TRIALS * trial + final)
+        lines.append(f"| {arm} | {trial:.1f} | {final:.1f} |")
+    told = (
+        f"{FOLDS} folds, {TRIALS} trials, {SEEDS} seeds of these arms and late fusion, reckoned "
+        f"from one fold: {total / 60:.0f} minutes of processor time, "
+        f"{total / 60 / CORES:.0f} minutes on {CORES} cores that do nothing else."
+    )
+    return _lines(lines) + f"\n\n{told}"
+
+
+def _costs(arm: str, data: Dataset, inner: InnerFolds) -> tuple[float, float]:
+    """Processor time of a trial, mean over the first ones, and of training the chosen heads."""
+    began = time.process_time()
+    fit_arm(ARMS[arm], data, inner, Budget(MEASURED_TRIALS, 1), None)
+    trials = time.process_time() - began
+    began = time.process_time()
+    fit_arm(ARMS[arm], data, inner, Budget(0, SEEDS), None)
+    final = time.process_time() - began
+    # What was tuned was trained once more, with one seed.
+    return (trials - final / SEEDS) / MEASURED_TRIALS, final
+
+
+def _lines(lines: list[str]) -> str:
+    return "\n".join(lines)
