@@ -23,6 +23,7 @@ from experiments.cli_options import (
     Root,
     Rows,
     Seeds,
+    Storage,
     Text,
     Transcript,
     Trials,
@@ -121,6 +122,7 @@ def compare(
         ),
     ] = None,
     jobs: Jobs = None,
+    storage: Storage = None,
     out: Out = None,
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
@@ -132,7 +134,7 @@ def compare(
         **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
         **{"trials": trials, "seeds": seeds, "head": listed(head), "recipe": recipe},
     }
-    _compare(study_of(config, **options), out, jobs)
+    _compare(study_of(config, **options), out, jobs, storage)
 
 
 @app.command()
@@ -225,13 +227,18 @@ def main() -> None:
         sys.exit(1)
 
 
-def _compare(study: "Study", out: Path | None, jobs: int | None) -> None:
+def _compare(
+    study: "Study", out: Path | None, jobs: int | None, storage: str | None = None
+) -> None:
     from experiments.comparing.comparison import compare as run_comparison
+    from experiments.reporting.cost import read_cost
     from experiments.reporting.report import print_report
 
     with bars() as progress:
-        outcome = run_comparison(study, out=out, jobs=jobs, progress=progress, notify=tell)
-    print_report(outcome.results, console)
+        outcome = run_comparison(
+            study, out=out, jobs=jobs, progress=progress, notify=tell, storage=storage
+        )
+    print_report(outcome.results, console, read_cost(outcome.folder))
     console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
     leave(outcome.failures)
 

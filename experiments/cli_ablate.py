@@ -18,6 +18,7 @@ from experiments.cli_options import (
     Root,
     Rows,
     Seeds,
+    Storage,
     Text,
     Transcript,
     Trials,
@@ -73,6 +74,7 @@ def ablate(
         int, typer.Option(min=0, help="Seed of noise, word errors, missing rows and speakers.")
     ] = 0,
     jobs: Jobs = None,
+    storage: Storage = None,
     out: Out = None,
 ) -> None:
     """What matters? Change one factor at a time on the same rows, folds, seeds and trials."""
@@ -101,7 +103,7 @@ def ablate(
         seeds=seeds,
         head=listed(head),
     )
-    _leave(_run(study, told, noise_in, draw, jobs, out))
+    _leave(_run(study, told, noise_in, draw, jobs, out, storage))
 
 
 def _run(
@@ -111,12 +113,21 @@ def _run(
     draw: int,
     jobs: int | None,
     out: Path | None,
+    storage: str | None,
 ) -> "Ablation":
     from experiments.ablation.ablate import ablate as run
 
     with bars() as progress:
         return run(
-            study, told, out=out, side=side, seed=draw, jobs=jobs, progress=progress, notify=tell
+            study,
+            told,
+            out=out,
+            side=side,
+            seed=draw,
+            jobs=jobs,
+            progress=progress,
+            notify=tell,
+            storage=storage,
         )
 
 

@@ -55,6 +55,15 @@ Seeds = Annotated[int | None, typer.Option(min=1, help=f"{SEEDS} [5]")]
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Processes that train heads [number of cores].")
 ]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SERFUSION_STORAGE",
+        show_envvar=True,
+        help="Optuna storage that several workers share: sqlite:///FILE, postgresql://…, or the "
+        "path of a journal [a journal for each fit, in the cache].",
+    ),
+]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
 
 

@@ -18,6 +18,7 @@ def report(
     ] = None,
 ) -> None:
     """Make the report of a run again from its predictions; several runs side by side."""
+    from experiments.reporting.cost import read_cost
     from experiments.reporting.report import print_report, rebuild
 
     if len(runs) > 1:
@@ -29,7 +30,7 @@ def report(
         return
     if out is not None:
         raise OptionError("--out is for several runs; the report of one lies in its own folder")
-    print_report(rebuild(runs[0]), console)
+    print_report(rebuild(runs[0]), console, read_cost(runs[0]))
     console.print(f"report: {runs[0] / 'report.html'}", soft_wrap=True, markup=False)
 
 
@@ -54,13 +55,20 @@ def verify(
         int | None, typer.Option(min=1, help="Processes that train heads [number of cores].")
     ] = None,
 ) -> None:
-    """Recompute every number of a run from its predictions; exit code 1 if something departs."""
+    """Recompute every number of a run, or of an ablation, from its predictions.
+
+    The exit code is 1 if something departs.
+    """
     from dataclasses import replace
 
+    from experiments.reporting.stored import is_ablation
     from experiments.reporting.verification import departures, told, verify
 
     sound = True
     for run in runs:
+        if is_ablation(run):
+            sound = _ablation_holds(run, again) and sound
+            continue
         found = verify(run)
         if again:
             from experiments.comparing.retraining import retrain
@@ -73,6 +81,20 @@ def verify(
         sound = sound and found.sound
     if not sound:
         raise typer.Exit(1)
+
+
+def _ablation_holds(folder: Path, again: bool) -> bool:
+    from experiments.ablation.checking import told, verify_ablation
+
+    if again:
+        raise OptionError(
+            f"{folder}: an ablation; --retrain is of single runs: run the same serfusion ablate "
+            "into another folder to train it again"
+        )
+    found = verify_ablation(folder)
+    for line in told(found):
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
+    return found.sound
 
 
 def track(

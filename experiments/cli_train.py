@@ -14,6 +14,7 @@ from experiments.cli_options import (
     Manifest,
     Root,
     Rows,
+    Storage,
     Text,
     Transcript,
     Trials,
@@ -39,6 +40,7 @@ def train(
     rows: Rows = None,
     trials: Trials = None,
     head: HeadValues = None,
+    storage: Storage = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the model; needed.")] = None,
 ) -> None:
     """Train one arm on every speaker, tuned and stopped on groups of them, and save the model.
@@ -66,7 +68,7 @@ def train(
         seeds=1,
     )
     with bars() as progress:
-        done = run_training(study, out, progress=progress, notify=tell)
+        done = run_training(study, out, progress=progress, notify=tell, storage=storage)
     for line in done.told():
         console.print(line, markup=False, soft_wrap=True, highlight=False)
     leave(done.failures)

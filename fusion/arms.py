@@ -5,9 +5,9 @@ that did not see the row; test scores are the mean over the inner folds' heads, 
 ever refitted on rows it was selected on.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -17,12 +17,13 @@ from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
 from fusion.buckets import Member, block_width, sizes_of
-from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters
+from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters, layer_weights
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.stopping import Curve
+from fusion.studies import StudyPlace
 from fusion.train import FittedHead, fit
-from fusion.tune import SPACES, Space, Study, tune
+from fusion.tune import SPACES, Space, Study, Trial, tune
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +115,13 @@ class FoldScores:
     ``layer_weights`` are by input, the mean over heads, where an input is a mix of layers.
     ``alone`` are test scores by the only input that the heads were shown, of heads that were
     trained to do without the others. ``curves`` are the losses of each head, as ``epochs`` has
-    them.
+    them; ``seconds`` is what training these heads took, when they were trained.
     """
 
     arm: str
     fold: str
     hyperparameters: Mapping[str, Any]
-    trials: tuple[float, ...]
+    trials: tuple[Trial, ...]
     epochs: tuple[int, ...]
     dev: Int64[np.ndarray, "dev"]
     dev_scores: Float[np.ndarray, "seeds dev targets"]
@@ -128,6 +129,7 @@ class FoldScores:
     test_scores: Float[np.ndarray, "seeds test targets"]
     layer_weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
+    seconds: float = 0.0
     alone: Mapping[str, Float[np.ndarray, "seeds test targets"]] = field(default_factory=dict)
 
     def each_alone(self) -> list["FoldScores"]:
@@ -145,22 +147,31 @@ class FoldScores:
 
 @dataclass(frozen=True, slots=True)
 class FittedArm:
-    """Heads of one arm by seed and inner fold, with the study that chose their hyperparameters."""
+    """Heads of one arm by seed and inner fold, with the study that chose their hyperparameters.
+
+    ``seconds`` is what the training of these heads took; trials have their own.
+    """
 
     arm: Arm
     hyperparameters: Hyperparameters
     study: Study
     members: tuple[Member, ...]
     heads: tuple[FittedHead, ...]
+    seconds: float = 0.0
 
 
 def fit_arm(
-    arm: Arm, data: Dataset, inner: InnerFolds, budget: Budget, journal: Path | None
+    arm: Arm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
 ) -> FittedArm:
-    """Tune on the inner folds, then train one head per seed and inner fold.
+    """Tune on the inner folds, then train one head per seed and inner fold."""
+    study = search_arm(arm, data, inner, budget, place)
+    return fit_chosen(arm, data, inner, study, budget)
 
-    The objective reads development rows of the inner folds only.
-    """
+
+def search_arm(
+    arm: Arm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
+) -> Study:
+    """Search an arm's hyperparameters; the objective reads development rows of inner folds only."""
     assert arm.head != "late", "late fusion reuses the fold's unimodal heads"
     assert arm.head != "published", "a published classifier is scored as it is"
     kind: HeadKind = arm.head
@@ -172,12 +183,14 @@ def fit_arm(
         index, scores = _dev_scores(arm, data, members, heads, seeds=1)
         return goodness(data.task, data.goals[index], scores)
 
-    study = search(arm, objective, budget, journal)
-    return fit_chosen(arm, data, inner, study, budget)
+    return search(arm, objective, budget, place)
 
 
 def search(
-    arm: Arm, objective: Callable[[Mapping[str, Any]], float], budget: Budget, journal: Path | None
+    arm: Arm,
+    objective: Callable[[Mapping[str, Any]], float],
+    budget: Budget,
+    place: StudyPlace | None,
 ) -> Study:
     """Search hyperparameters of an arm's head, the documented defaults first."""
     assert arm.head != "late"
@@ -185,7 +198,7 @@ def search(
     space = budget.space(arm.head)
     defaults = asdict(budget.defaults(arm.head))
     first = {name: value for name, value in defaults.items() if name in space}
-    return tune(objective, space, first, budget.trials, budget.study_seed, journal)
+    return tune(objective, space, first, budget.trials, budget.study_seed, place)
 
 
 def fit_chosen(
@@ -194,10 +207,12 @@ def fit_chosen(
     """One head per seed and inner fold, with the hyperparameters that a study chose."""
     assert arm.head != "late"
     assert arm.head != "published"
+    begun = time.perf_counter()
     hyper = replace(budget.defaults(arm.head), **study.best)
     members = _members(data, inner, range(budget.seeds))
     heads = fit(arm.head, data, arm.inputs, members, hyper)
-    return FittedArm(arm, hyper, study, tuple(members), tuple(heads))
+    seconds = time.perf_counter() - begun
+    return FittedArm(arm, hyper, study, tuple(members), tuple(heads), seconds)
 
 
 def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScores:
@@ -210,14 +225,15 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         arm=fitted.arm.name,
         fold=fold.name,
         hyperparameters=asdict(fitted.hyperparameters),
-        trials=fitted.study.values,
+        trials=fitted.study.trials,
         epochs=tuple(head.epoch for head in fitted.heads),
         dev=dev,
         dev_scores=dev_scores,
         test=test,
         test_scores=_mean_scores(fitted, data, test, seeds),
-        layer_weights=_layer_weights(fitted),
+        layer_weights=layer_weights(inputs, [one.head for one in fitted.heads]),
         curves=tuple(head.curve for head in fitted.heads),
+        seconds=fitted.seconds,
         alone={n: _mean_scores(fitted, data, test, seeds, n) for n in inputs} if partial else {},
     )
 
@@ -234,17 +250,6 @@ def _mean_scores(
     mean: Float[np.ndarray, "seeds rows targets"]
     mean = every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1)
     return mean
-
-
-def _layer_weights(fitted: FittedArm) -> dict[str, list[float]]:
-    """Weights of the layers of each mix, by input, mean over inner folds and seeds."""
-    found: dict[str, list[float]] = {}
-    for number, name in enumerate(fitted.arm.inputs):
-        weights = [one.head.layer_weights(number) for one in fitted.heads]
-        known = [own.detach().double() for own in weights if own is not None]
-        if known:
-            found[name] = torch.stack(known).mean(dim=0).tolist()
-    return found
 
 
 def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:

@@ -9,7 +9,6 @@ seen. Spaces of two encoders are not aligned: each has its head, and their logit
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from fusion.arms import Arm, Budget, FittedArm, FoldScores, fit_chosen, score, search
@@ -17,6 +16,7 @@ from fusion.batch import Dataset
 from fusion.combination import Combination
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
+from fusion.studies import StudyPlace
 from fusion.tune import Study
 
 
@@ -29,7 +29,7 @@ class View:
 
 
 def score_crossfitted(
-    arm: Arm, views: Sequence[View], fold: Fold, budget: Budget, journal: Path | None
+    arm: Arm, views: Sequence[View], fold: Fold, budget: Budget, place: StudyPlace | None
 ) -> FoldScores:
     """Tune both halves' heads together, train them, average their logits.
 
@@ -44,7 +44,7 @@ def score_crossfitted(
         found = _averaged(_fitted(arm, views, chosen, replace(budget, seeds=1)), views, first, 1)
         return goodness(one.data.task, one.data.goals[found.dev], found.dev_scores)
 
-    study = search(arm, objective, budget, journal)
+    study = search(arm, objective, budget, place)
     return _averaged(_fitted(arm, views, study, budget), views, fold, budget.seeds)
 
 
@@ -64,6 +64,7 @@ def _averaged(
         one,
         epochs=(*one.epochs, *other.epochs),
         curves=(*one.curves, *other.curves),
+        seconds=one.seconds + other.seconds,
         # Half the sum of log probabilities is half the sum of logits, but for a constant per row.
         dev_scores=combine(one.dev_scores, other.dev_scores),
         test_scores=combine(one.test_scores, other.test_scores),

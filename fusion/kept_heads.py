@@ -21,7 +21,7 @@ from fusion.networks.heads import HEADS
 from fusion.splitting.splits import InnerFolds
 from fusion.stopping import Curve
 from fusion.train import PATCHES, FittedHead
-from fusion.tune import Study
+from fusion.tune import Study, Trial
 
 ABOUT = "about"
 
@@ -39,7 +39,8 @@ def save_heads(fitted: FittedArm, path: Path) -> None:
         "layers": part.layers,
         "hyperparameters": asdict(fitted.hyperparameters),
         "best": dict(fitted.study.best),
-        "values": fitted.study.values,
+        "trials": [asdict(trial) for trial in fitted.study.trials],
+        "seconds": fitted.seconds,
         "epochs": [one.epoch for one in fitted.heads],
         "losses": [one.dev_loss for one in fitted.heads],
         "curves": [asdict(one.curve) for one in fitted.heads],
@@ -93,7 +94,8 @@ def _fitted(
         )
         for number, (epoch, loss, curve) in enumerate(found)
     )
-    return FittedArm(arm, hyper, Study(about["best"], tuple(about["values"])), members, heads)
+    study = Study(about["best"], tuple(Trial(**trial) for trial in about["trials"]))
+    return FittedArm(arm, hyper, study, members, heads, about["seconds"])
 
 
 def _head(

@@ -102,13 +102,14 @@ def fuse_late(
         audio,
         arm=name,
         hyperparameters=told,
-        trials=study.values,
+        trials=study.trials,
         epochs=(),
         dev_scores=_dev_scores(arm, pair, study.best),
         test_scores=test,
         layer_weights={},
         alone={},
         curves=(),
+        seconds=0.0,
     )
     return scores, found
 

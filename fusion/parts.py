@@ -14,6 +14,7 @@ import numpy as np
 from encoders.store import write_atomically
 from fusion.arms import FoldScores
 from fusion.stopping import Curve
+from fusion.tune import Trial
 
 ARRAYS = ("dev", "dev_scores", "test", "test_scores")
 #: Begins the names of scores of one input alone.
@@ -51,8 +52,9 @@ def load_scores(path: Path, arm: str, fold: str) -> FoldScores | None:
         return None
     if not whole or (fields["arm"], fields["fold"]) != (arm, fold):
         return None
-    fields["trials"], fields["epochs"] = tuple(fields["trials"]), tuple(fields["epochs"])
-    fields["curves"] = tuple(map(Curve.of, fields.get("curves", ())))
+    fields["trials"] = tuple(Trial(**trial) for trial in fields["trials"])
+    fields["epochs"] = tuple(fields["epochs"])
+    fields["curves"] = tuple(map(Curve.of, fields["curves"]))
     alone = {n.removeprefix(ALONE): arrays.pop(n) for n in tuple(arrays) if n.startswith(ALONE)}
     return FoldScores(**fields, **arrays, alone=alone)
 

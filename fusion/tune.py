@@ -5,17 +5,18 @@ unfinished trial to stop.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
+
+from fusion.shared_studies import search_together
+from fusion.studies import StudyPlace
 
 Space = Mapping[str, BaseDistribution]
 
@@ -47,11 +48,30 @@ SPACES: Mapping[str, Space] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """One finished trial: what was tried, what came of it, and how long it took.
+
+    ``seconds`` differ between runs that are the same in everything else, and are not compared. The
+    ``state`` is Optuna's: a trial that was broken off is done again, and leaves no trace here.
+    """
+
+    parameters: Mapping[str, Any]
+    value: float
+    seconds: float = field(default=0.0, compare=False)
+    state: str = "complete"
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
-    """The best values found and the objective of every trial, in order."""
+    """The best values found and every finished trial, in order."""
 
     best: Mapping[str, Any]
-    values: tuple[float, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The objective of every trial."""
+        return tuple(trial.value for trial in self.trials)
 
 
 def tune(
@@ -60,20 +80,37 @@ def tune(
     first: Mapping[str, Any],
     trials: int,
     seed: int,
-    journal: Path | None,
+    place: StudyPlace | None,
 ) -> Study:
     """Maximise an objective over a space with TPE; the first trial is ``first``.
 
-    With 0 trials ``first`` is taken as it is. A study whose journal exists goes on where it
+    With 0 trials ``first`` is taken as it is. A study that is kept somewhere goes on where it
     stopped, and ends as an undisturbed one would: unfinished trials are told to have failed, and
     the sampler is made anew for every trial from the seed and the number of finished ones.
     """
     if trials == 0:
         return Study(first, ())
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=_storage(journal), study_name="study", direction="maximize", load_if_exists=True
-    )
+    place = place or StudyPlace()
+    with place.opened() as study:
+        if place.shared:
+            sampler = partial(_sampler, seed, shared=True)
+            search_together(study, objective, space, first, trials, sampler)
+        else:
+            _search(study, objective, space, first, trials, seed)
+        # Of a study that somebody has searched further the first ones are this budget.
+        kept = tuple(map(_kept, _finished(study)[:trials]))
+    return Study(max(kept, key=lambda trial: trial.value).parameters, kept)
+
+
+def _search(
+    study: optuna.Study,
+    objective: Callable[[Mapping[str, Any]], float],
+    space: Space,
+    first: Mapping[str, Any],
+    trials: int,
+    seed: int,
+) -> None:
     for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(left.number, state=TrialState.FAIL)
     while (done := len(_finished(study))) < trials:
@@ -84,21 +121,19 @@ def tune(
         value = objective(trial.params)
         assert not np.isnan(value), "no value: such a trial would be tried again for ever"
         study.tell(trial, value)
-    values = tuple(float(trial.value) for trial in _finished(study) if trial.value is not None)
-    return Study(study.best_params, values)
 
 
-def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+def _finished(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def _sampler(seed: int, done: int) -> optuna.samplers.TPESampler:
+def _kept(trial: FrozenTrial) -> Trial:
+    assert trial.value is not None
+    seconds = trial.duration.total_seconds() if trial.duration is not None else 0.0
+    return Trial(dict(trial.params), float(trial.value), seconds)
+
+
+def _sampler(seed: int, done: int, *, shared: bool = False) -> optuna.samplers.TPESampler:
     state = np.random.SeedSequence([seed, done]).generate_state(1)
-    return optuna.samplers.TPESampler(seed=int(state[0]), n_startup_trials=5)
-
-
-def _storage(journal: Path | None) -> BaseStorage:
-    if journal is None:
-        return InMemoryStorage()
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(journal)))
+    # What others are trying just now is not tried again beside them.
+    return optuna.samplers.TPESampler(seed=int(state[0]), n_startup_trials=5, constant_liar=shared)

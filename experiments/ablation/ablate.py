@@ -21,6 +21,7 @@ from experiments.comparing.rows import labelled
 from experiments.config import Study
 from fusion.escaping import counted
 from fusion.splitting.splits import rows_of
+from fusion.studies import check_storage
 
 NO_NOISE = Noise("white", 0.0, "both")
 
@@ -38,7 +39,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A finished ablation: its grid, the predictions of every cell, and what it took."""
+    """A finished ablation: its grid, the predictions of every cell, and what it took.
+
+    ``speakers`` are the training speakers that every fold has, where their number is ablated.
+    """
 
     folder: Path
     study: Study = field(repr=False)
@@ -51,6 +55,7 @@ class Ablation:
     left_out: int
     cost: Cost
     failures: tuple[Failure, ...]
+    speakers: int = 0
 
 
 def ablate(
@@ -63,17 +68,20 @@ def ablate(
     jobs: int | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
+    storage: str | None = None,
 ) -> Ablation:
-    """Run every cell of a grid and write its folder.
+    """Run every cell of a grid and write its folder; ``storage`` keeps its studies.
 
     Raises:
-        OptionError, ConfigError, CorpusError, SplitError, MissingWeightsError: before work starts;
-            nothing is written then.
+        OptionError, ConfigError, CorpusError, SplitError, MissingWeightsError, StorageError: before
+            work starts; nothing is written then.
     """
     tell = notify or (lambda _line: None)
     folder = out or Path("runs") / _hash(study, over, side, seed)
     check_writable(folder)
-    grid = make_grid(study, over, side=side, seed=seed, most=_speakers(study, over))
+    check_storage(storage)
+    most = _speakers(study, over)
+    grid = make_grid(study, over, side=side, seed=seed, most=most)
     for cell in grid.cells:
         check_ready(cell)
     tell(f"{counted(len(grid.cells), 'cell')}, reference: {grid.reference.title}")
@@ -81,7 +89,8 @@ def ablate(
     tell(f"{common.encoded} encoded, {common.cached} from the cache")
     from experiments.ablation.written import write_ablation
 
-    done = [_run(cell, grid, common, folder, jobs, progress, tell) for cell in grid.cells]
+    how = _How(folder, jobs, progress, tell, storage)
+    done = [_run(cell, grid, common, how) for cell in grid.cells]
     found = Ablation(
         folder=folder,
         study=study,
@@ -94,8 +103,11 @@ def ablate(
         left_out=common.left_out if grid.comparable else 0,
         cost=_cost(common, done),
         failures=common.failures,
+        speakers=most,
     )
     write_ablation(found)
+    for name in strangers(found):
+        tell(f"{cells_folder(folder) / name}: of another ablation, in no table here")
     return found
 
 
@@ -104,30 +116,46 @@ def cells_folder(folder: Path) -> Path:
     return folder / "cells"
 
 
+def strangers(found: Ablation) -> list[str]:
+    """Folders of cells that an earlier ablation left in the same folder."""
+    own = {cell.folder for cell in found.grid.cells}
+    there = cells_folder(found.folder)
+    return sorted(one.name for one in there.iterdir() if one.is_dir() and one.name not in own)
+
+
 @dataclass(frozen=True, slots=True)
 class _Ran:
     results: Mapping[str, Any]
     varied: Varied
 
 
-def _run(
-    cell: Cell,
-    grid: Grid,
-    common: Common,
-    folder: Path,
-    jobs: int | None,
-    progress: Progress | None,
-    tell: Notify,
-) -> _Ran:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How the cells are run, which changes nothing in what they give."""
+
+    folder: Path
+    jobs: int | None
+    progress: Progress | None
+    tell: Notify
+    storage: str | None
+
+
+def _run(cell: Cell, grid: Grid, common: Common, how: _How) -> _Ran:
     # Noise in tests alone leaves the heads as they are.
     keeps = any((c.draft.changes.noise or NO_NOISE).side == "test" for c in grid.cells)
     rows = common.rows if grid.comparable else None
     varied = Varied(cell, rows, keeps_heads=keeps)
-    place = cells_folder(folder) / cell.folder
-    outcome = compare(cell.draft.study, out=place, jobs=jobs, progress=progress, variation=varied)
+    outcome = compare(
+        cell.draft.study,
+        out=cells_folder(how.folder) / cell.folder,
+        jobs=how.jobs,
+        progress=how.progress,
+        variation=varied,
+        storage=how.storage,
+    )
     fits = varied.fits
     cost = "finished before" if fits is None else f"{fits.trained} fits trained, {fits.cached} kept"
-    tell(f"{cell.title}: {cost}")
+    how.tell(f"{cell.title}: {cost}")
     return _Ran(outcome.results, varied)
 
 

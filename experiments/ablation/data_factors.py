@@ -28,7 +28,7 @@ def words_factor(study: Study) -> Factor:
     def tidy(value: str) -> str:
         value = value.strip()
         if value.removeprefix(WER)[:1].isdigit() or value.startswith((WER, ".")):
-            rate = settings.share(value.removeprefix(WER), "word error rate")
+            rate = settings.share(value.removeprefix(WER), "word error rate", value)
             return f"{WER}{rate:g}" if rate else GOLD
         return study.asr if value == ASR else value
 

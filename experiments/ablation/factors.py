@@ -30,6 +30,8 @@ from experiments.ablation.settings import BOTH
 from experiments.comparing.inputs import FEATURES
 from experiments.config import FINETUNED, ConfigError, OptionError, Study
 from fusion.networks.head import Hyperparameters
+from fusion.networks.losses import LOSSES
+from fusion.tune import SPACES
 
 #: Options of an encoder, by the short name of their factor.
 SHORT = {"layer": "layer", "pooling": "pooling", "window": "window", "hop": "hop"}
@@ -207,10 +209,14 @@ def _hyperparameter(name: str, key: str, study: Study) -> Factor:
     if key not in known:
         raise ConfigError(f"--over {name}: heads have no {key}; they have {', '.join(known)}")
     fixed = dict(one.partition("=")[::2] for one in study.head or ())
+    # What no search space holds is its default where nobody fixes it.
+    tuned = any(key in space for space in SPACES.values())
     return Factor(
         name=name,
         told=f"heads' {key}",
         apply=lambda draft, value: settings.set_head(draft, key, value),
-        own=fixed.get(key),
+        own=fixed.get(key, None if tuned else str(getattr(Hyperparameters(), key))),
+        anchored=key == "loss",
+        values=LOSSES["single-label"] if key == "loss" else (),
         ordered=key != "loss",
     )

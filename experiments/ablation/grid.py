@@ -33,8 +33,7 @@ class Over:
     @property
     def first(self) -> str | None:
         """The first of its values, as it was typed."""
-        found = split_values(self.values or "")
-        return found[0] if found else None
+        return split_values(self.values)[0] if self.values else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,18 @@ def split_values(text: str) -> list[str]:
 
     >>> split_values("0,5"), split_values("alexnet@window_s=1,hop_s=1; logmel")
     (['0', '5'], ['alexnet@window_s=1,hop_s=1', 'logmel'])
+
+    Raises:
+        OptionError: a value is empty.
     """
-    parts = text.split(";" if ";" in text else ",")
-    return [part.strip() for part in parts if part.strip()]
+    mark = ";" if ";" in text else ","
+    parts = [part.strip() for part in text.split(mark)]
+    if not all(parts):
+        raise OptionError(
+            f"--values {text!r}: value {parts.index('') + 1} of {len(parts)} is empty; leave out "
+            f"the '{mark}' beside it"
+        )
+    return parts
 
 
 def paired_values(over: Sequence[str], values: Sequence[str]) -> tuple[Over, ...]:
@@ -135,6 +143,12 @@ def _values(factor: Factor, typed: str | None, own: str | None, most: int) -> tu
     if own is not None and own not in tidy and (factor.anchored or len(tidy) == 1):
         # The end of a learning curve, the beginning of everything else.
         tidy = [*tidy, own] if factor.name == "speakers" else [own, *tidy]
+    if len(tidy) < 2 and factor.name == "speakers" and typed is None:
+        raise OptionError(
+            f"--over speakers: heads are trained on {counted(most, 'speaker')} once test and "
+            "development speakers are taken away, and the usual values begin with 2; a learning "
+            "curve needs a corpus of more speakers"
+        )
     if len(tidy) < 2:
         raise OptionError(
             f"--over {factor.name}: {counted(len(tidy), 'value')}; give two or more, as in "

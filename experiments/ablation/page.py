@@ -11,7 +11,7 @@ from experiments.ablation.ablate import Ablation
 from experiments.ablation.drawing import draw, is_bars
 from experiments.ablation.printed import bounds
 from experiments.ablation.scores import Summary
-from experiments.ablation.told import Told, as_mapping, cost_line, shown_arms
+from experiments.ablation.told import Told, as_mapping, cost_line, distinct_tests, shown_arms
 from experiments.config import Study
 from experiments.reporting.caveats import badges, stamped
 from experiments.reporting.figures import kind_of
@@ -85,7 +85,7 @@ def page(found: Ablation, told: Told) -> str:
         bars=is_bars(found),
         scrolled=not is_bars(found),
         left_out_arms=[] if alone else [arm_name(arm) for arm in arms if arm not in shown],
-        tested=sum(not row.same for row in told.differences),
+        tested=distinct_tests(told.differences),
         names=[factor.name for factor in found.grid.factors],
         rows=list(_rows(told)),
         comparable=found.grid.comparable,

@@ -90,7 +90,8 @@ class Compared:
     """UAR of an arm in a cell minus that in the reference cell, on the same rows.
 
     ``same``: the factor does not reach the arm, whose predictions are those of the reference; that
-    is no test, and counts for none in Holm's correction.
+    is no test, and counts for none in Holm's correction. ``again``: an earlier cell has the same
+    predictions, as where only one of two factors reaches an arm; both are one test.
     """
 
     cell: Cell
@@ -99,6 +100,7 @@ class Compared:
     found: Difference
     p_holm: float | None
     same: bool = False
+    again: bool = False
 
 
 def read_cell(folder: Path, cell: Cell) -> CellRows:
@@ -194,8 +196,15 @@ def differences(found: Sequence[CellRows]) -> list[Compared]:
         Compared(one.cell, arm, other, *_difference(one.arms[arm], rows))
         for one, arm, rows, other in pairs
     ]
-    corrected = holm([None if row.same else row.found.p for row in made])
-    return [replace(row, p_holm=p) for row, p in zip(made, corrected, strict=True)]
+    asked = [(arm, one.arms[arm].said, rows.said) for one, arm, rows, _ in pairs]
+    first = [asked.index(pair) for pair in asked]
+    # Each test once, however many cells it stands in.
+    p = [None if row.same or first[k] < k else row.found.p for k, row in enumerate(made)]
+    corrected = holm(p)
+    return [
+        replace(row, p_holm=corrected[first[k]], again=not row.same and first[k] < k)
+        for k, row in enumerate(made)
+    ]
 
 
 def _partners(one: CellRows, start: CellRows) -> list[tuple[str, str]]:

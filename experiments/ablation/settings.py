@@ -75,7 +75,7 @@ def set_words(draft: Draft, value: str) -> Draft:
     if value == GOLD:
         return replace(draft, study=replace(draft.study, transcript="gold"))
     if value.startswith(WER):
-        rate = share(value.removeprefix(WER), "word error rate")
+        rate = share(value.removeprefix(WER), "word error rate", value)
         study = replace(draft.study, transcript="gold")
         return Draft(study, replace(draft.changes, word_errors=rate))
     return replace(draft, study=replace(draft.study, transcript="asr", asr=value))
@@ -114,7 +114,7 @@ def parse_noise(value: str, side: NoiseIn) -> Noise:
     if kind not in get_args(NoiseKind):
         kinds = ", ".join((CLEAN, *(f"{k}:{levels[-1]}" for k, levels in LEVELS.items())))
         raise ConfigError(f"--values {value}: no such noise; expected some of {kinds}")
-    level = number(text, f"{kind} noise")
+    level = number(text, f"{kind} noise", value)
     if kind == "reverb" and not 0 < level <= LONGEST_S:
         raise ConfigError(
             f"--values {value}: the reverberation time, expected above 0 up to {LONGEST_S:g} s"
@@ -137,20 +137,20 @@ def whole(text: str, what: str, least: int) -> int:
     return int(text)
 
 
-def number(text: str, what: str) -> float:
-    """A finite number."""
+def number(text: str, what: str, typed: str | None = None) -> float:
+    """A finite number; ``typed`` is the whole value that it is a part of."""
     try:
         found = float(text)
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise ConfigError(f"--values {text}: {what}, expected a number")
+        raise ConfigError(f"--values {typed or text}: {what}, expected a number")
     return found
 
 
-def share(text: str, what: str) -> float:
+def share(text: str, what: str, typed: str | None = None) -> float:
     """A share from 0 up to, not including, 1."""
-    found = number(text, what)
+    found = number(text, what, typed)
     if not 0 <= found < 1:
-        raise ConfigError(f"--values {text}: {what}, expected a share from 0 up to, not 1")
+        raise ConfigError(f"--values {typed or text}: {what}, expected a share from 0 up to, not 1")
     return found

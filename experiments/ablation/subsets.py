@@ -115,6 +115,12 @@ def _order(rows: Sequence[Utterance], labels: Mapping[str, str], seed: int) -> l
     return order + left
 
 
+def wordless(plan: Plan) -> int:
+    """Rows without words, 0 where no arm reads any."""
+    found = [b for name, b in plan.inputs.data.inputs.items() if name in ("text", "text_tokens")]
+    return int((~found[0].present).sum()) if found else 0
+
+
 def without_words(plan: Plan, share: float, seed: int) -> Plan:
     """The plan with some transcripts taken away, as if nobody had written them down.
 

@@ -72,7 +72,7 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
             f"No difference is told over {factors}: UAR over other classes is another quantity. "
             "Each cell stands beside its own chance."
         )
-    compared = [row for row in compared if not row.same]
+    compared = [row for row in compared if not row.same and not row.again]
     start = found.grid.reference
     if not compared:
         return f"Nothing could be compared over {factors}: no arm is reached by it."
@@ -121,12 +121,15 @@ def _no_claim(
 def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     """What must be known beside the numbers."""
     lines = []
-    tested = sum(not row.same for row in compared)
+    tested = distinct_tests(compared)
     if tested:
+        many = f", their p corrected for all {tested} of them (Holm)" if tested > 1 else ""
+        what = "differences are" if tested > 1 else "the difference is"
         lines.append(
-            f"differences are from the reference ({plain(found.grid.reference.title)}), "
-            f"exploratory, their p corrected for all {tested} of them (Holm)"
+            f"{what} from the reference ({plain(found.grid.reference.title)}), exploratory{many}"
         )
+    if any(row.again for row in compared):
+        lines.append("cells with the same predictions are one test, which is counted once")
     same = list(dict.fromkeys(arm_name(row.arm) for row in compared if row.same))
     if same:
         lines.append(
@@ -145,6 +148,11 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def distinct_tests(compared: Sequence[Compared]) -> int:
+    """Different comparisons, which Holm's correction counts."""
+    return sum(not row.same and not row.again for row in compared)
+
+
 def _of_cells(found: Ablation) -> list[str]:
     """What only the runs of the cells know."""
     names, lines = {factor.name for factor in found.grid.factors}, []
@@ -153,6 +161,15 @@ def _of_cells(found: Ablation) -> list[str]:
         least, most = facts["cell"]["training_speakers"]
         told = f"{least}" if least == most else f"{least} to {most}"
         lines.append(f"{EVERYONE} training speakers are {told} in each inner fold")
+    if "missing" in names:
+        rows = found.facts[found.grid.reference.folder]["rows"]["used"]
+        gone = facts["cell"].get("without_words", 0)
+        lines.append(
+            f"{gone} of {counted(rows, 'utterance')} ({gone / rows:.0%}) had no transcript before "
+            "any was taken away; values are shares of all"
+            if gone
+            else "every utterance had a transcript before any was taken away"
+        )
     if "noise" in names and facts["recognised"]:
         lines.append(
             f"{counted(facts['recognised'], 'transcript')} recognised from the clean recordings "

@@ -15,7 +15,7 @@ from encoders.utterance import Utterance
 from experiments.ablation.cells import Cell, Changes
 from experiments.ablation.fits import counted_once, place_of, scored_on
 from experiments.ablation.rehearing import heard_anew
-from experiments.ablation.subsets import with_speakers, without_words
+from experiments.ablation.subsets import with_speakers, without_words, wordless
 from experiments.ablation.words import with_errors
 from experiments.comparing.fitting import Fits, fit_all
 from experiments.comparing.plan import Plan
@@ -49,6 +49,7 @@ class Varied(Variation):
         self.fits: Fits | None = None
         self.encoded = 0
         self.trained_on: tuple[int, int] = (0, 0)
+        self.wordless = 0
         self._root: Path | None = None
         self._heard: Dataset | None = None
 
@@ -80,6 +81,7 @@ class Varied(Variation):
         changes = self.changes
         self._root = store.root
         self.encoded = plan.inputs.encoded
+        self.wordless = wordless(plan)
         # What a test row has lost it has lost in noise too.
         if changes.missing:
             plan = without_words(plan, changes.missing, changes.seed)
@@ -117,6 +119,7 @@ class Varied(Variation):
     def facts(self, facts: RunFacts, fits: Fits) -> RunFacts:
         """What makes this run a cell, in words and in numbers."""
         told = json.loads(json.dumps({"values": dict(self.cell.values), **self.identity}))
+        told["without_words"] = self.wordless
         told["training_speakers"] = list(self.trained_on)
         told["fits"] = {"trained": fits.trained, "cached": fits.cached}
         line = (

@@ -15,6 +15,7 @@ from experiments.ablation.page import page
 from experiments.ablation.printed import latex, markdown
 from experiments.ablation.scores import METRICS, Compared, TidyRow, tidy_rows
 from experiments.ablation.told import Told, told_of
+from experiments.config import write_study
 from fusion.escaping import plain
 
 #: Columns of ``differences.csv`` behind those of the factors.
@@ -23,14 +24,37 @@ DIFFERENCE = (
     "method",
 )
 POINTS = 100.0
+#: What an ablation is, beside its ``config.toml``.
+RECORD = "ablation.json"
 
 
 def write_ablation(found: Ablation) -> Told:
-    """Write every table, the figure and the page; returns what is told."""
+    """Write what the ablation is, every table, the figure and the page; returns what is told."""
     told = told_of(found)
+    write_study(found.study, found.folder / "config.toml")
+    files = {RECORD: f"{json.dumps(record_of(found), indent=1)}\n", **files_of(found, told)}
+    for name, content in files.items():
+        write_atomically(found.folder / name, content.encode())
+    return told
+
+
+def record_of(found: Ablation) -> dict[str, Any]:
+    """What its cells do not say: the factors as they were typed, and what was computed."""
+    return {
+        "over": [asdict(one) for one in found.over],
+        "side": found.side,
+        "seed": found.seed,
+        "speakers": found.speakers,
+        "left_out": found.left_out,
+        "cost": asdict(found.cost),
+    }
+
+
+def files_of(found: Ablation, told: Told) -> dict[str, str]:
+    """Every file that follows from the predictions of the cells, by its name."""
     tidy = list(tidy_rows(found.rows))
     names = [factor.name for factor in found.grid.factors]
-    files = {
+    return {
         "cells.csv": _csv([_flat(row) for row in tidy], names),
         "cells.jsonl": "".join(f"{_json(_nested(row))}\n" for row in tidy),
         "differences.csv": _csv([_difference(row) for row in told.differences], names),
@@ -39,9 +63,6 @@ def write_ablation(found: Ablation) -> Told:
         "table.md": markdown(found, told),
         "table.tex": latex(found, told),
     }
-    for name, content in files.items():
-        write_atomically(found.folder / name, content.encode())
-    return told
 
 
 def _flat(row: TidyRow) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from experiments.comparing.preparation import Notify, Prepared, prepare
 from experiments.comparing.variation import AS_IT_IS, Variation
 from experiments.config import ConfigError, Study
 from experiments.reporting.artefacts import write_run
+from experiments.reporting.cost import cost_of
 from experiments.reporting.matrix import trained_on
 from experiments.reporting.results import FUSED, RunFacts, summarise, with_best
 from fusion.arms import FoldScores, whole_of
@@ -25,6 +26,7 @@ from fusion.fairness import groupings
 from fusion.leakage.certificate import as_mapping
 from fusion.predictions import Prediction, best_per_fold, stored_score
 from fusion.splitting.splits import speaker_of
+from fusion.studies import check_storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +47,24 @@ def compare(
     progress: Progress | None = None,
     notify: Notify | None = None,
     variation: Variation = AS_IT_IS,
+    storage: str | None = None,
 ) -> Outcome:
     """Run a study and write its folder; a cell of an ablation is a ``variation`` of it.
 
-    Trained heads are kept in ``fits`` [the cache].
+    Trained heads are kept in ``fits`` [the cache], Optuna's studies in ``storage`` (a URL or the
+    path of a journal, shared with other workers) [a journal for each fit].
 
     Raises:
-        CorpusError, ConfigError, SplitError, MissingWeightsError: before work starts; nothing is
-            written then.
+        CorpusError, ConfigError, SplitError, MissingWeightsError, StorageError: before work
+            starts; nothing is written then.
     """
     tell = notify or (lambda _line: None)
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
+    check_storage(storage)
     found = prepare(study, variation, progress, tell)
-    plan, failures = found.plan, found.plan.inputs.failures
-    run = _run_id(study, plan.inputs, variation.identity)
+    plan, failures = replace(found.plan, storage=storage), found.plan.inputs.failures
+    run = run_id(study, plan.inputs, variation.identity)
     if (kept := variation.finished(folder, run)) is not None:
         return Outcome(folder, kept, failures)
     work = (fits or default_store().root / "fits") / run
@@ -70,7 +75,7 @@ def compare(
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
     model = None if favourite is None else final_model(plan, found.corpus, favourite, work)
-    write_run(folder, study, model, rows, results, plan)
+    write_run(folder, study, model, rows, results, plan, cost_of(fitted.scores, study.seeds))
     return Outcome(folder, results, failures)
 
 
@@ -105,7 +110,7 @@ def _config_hash(study: Study) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
+def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
     """Hash of configuration, encoders, rows with their content, and the code that trains heads."""
     rows = [
         (
@@ -166,7 +171,7 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
     modalities = inputs.modalities
     fits: dict[str, list[dict[str, Any]]] = {}
     for one in scores:
-        fits.setdefault(one.arm, []).append(fit_facts(one))
+        fits.setdefault(one.arm, []).append(fit_facts(one, plan.budget))
     return RunFacts(
         run=run,
         corpus=corpus.name,

@@ -1,17 +1,23 @@
-"""What a run says of how an arm was fitted in a fold, besides what its predictions say."""
+"""What a run says of how an arm was fitted in a fold, besides what its predictions say.
+
+Nothing here depends on the clock: seconds are in ``cost.json`` (:mod:`experiments.reporting.cost`).
+"""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from fusion.arms import FoldScores
+from fusion.arms import Budget, FoldScores, arm_of
+from fusion.importance import importance
 from fusion.stopping import Curve
+from fusion.tune import SPACES, Space, Trial
 
-#: Digits of a loss in ``results.json``: a curve is looked at, nothing is computed from it.
-DIGITS = 4
+#: Digits of a loss in ``results.json``, and of a tried value: both are looked at, and nothing is
+#: computed from them. The values that were chosen have all of theirs.
+DIGITS, PRECISE = 4, 6
 
 
-def fit_facts(scores: FoldScores) -> dict[str, Any]:
+def fit_facts(scores: FoldScores, budget: Budget) -> dict[str, Any]:
     """Hyperparameters, trials, epochs and learning curve of one arm in one fold.
 
     ``epochs`` are those that were kept, one per head; a fit without heads has neither.
@@ -19,13 +25,29 @@ def fit_facts(scores: FoldScores) -> dict[str, Any]:
     found: dict[str, Any] = {
         "fold": scores.fold,
         "hyperparameters": dict(scores.hyperparameters),
-        "trials": list(scores.trials),
+        "trials": [_told(trial) for trial in scores.trials],
     }
+    if scores.trials and (shares := importance(scores.trials, _space(scores.arm, budget))):
+        found["importance"] = {name: _rounded(share) for name, share in shares.items()}
     if scores.layer_weights:
         found["layer_weights"] = dict(scores.layer_weights)
     if scores.curves:
         found |= {"epochs": list(scores.epochs), "curve": mean_curve(scores.curves)}
     return found
+
+
+def _told(trial: Trial) -> dict[str, Any]:
+    values = {
+        name: _rounded(value, PRECISE) if isinstance(value, float) else value
+        for name, value in trial.parameters.items()
+    }
+    return {"value": trial.value, "state": trial.state, "parameters": values}
+
+
+def _space(arm: str, budget: Budget) -> Space:
+    head = arm_of(arm).head
+    assert head != "published"
+    return SPACES.get(arm, {}) if head == "late" else budget.space(head)
 
 
 def mean_curve(curves: Sequence[Curve]) -> dict[str, list[Any]]:
@@ -46,6 +68,6 @@ def mean_curve(curves: Sequence[Curve]) -> dict[str, list[Any]]:
     return found
 
 
-def _rounded(value: float) -> float | None:
-    """A loss with the digits that are kept; None where it is no number."""
-    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+def _rounded(value: float, digits: int = DIGITS) -> float | None:
+    """A number with the digits that are kept; None where it is none."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

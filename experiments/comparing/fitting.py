@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.comparing.plan import Plan
 from experiments.locks import alone
-from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score
+from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score, search_arm
 from fusion.batch import Dataset
 from fusion.calibration import fit_temperature
 from fusion.crossfit import View, score_crossfitted
@@ -33,6 +33,7 @@ from fusion.outputs import Outputs
 from fusion.parts import load_scores, save_scores
 from fusion.published import score_published
 from fusion.splitting.splits import Fold, inner_folds
+from fusion.studies import StudyPlace
 
 
 @contextmanager
@@ -78,29 +79,44 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where scores of a fit are kept, and where its heads are, None: nowhere.
+
+    ``storage`` is where its study is, None: in a journal beside the scores.
+    """
+
+    part: Path
+    heads: Path | None = None
+    storage: str | None = field(default=None, repr=False)
+
+
 def fit_fold(
     arm: str,
     views: Sequence[View],
     fold: Fold,
     budget: Budget,
-    part: Path,
-    heads: Path | None = None,
+    spot: Spot,
 ) -> FoldScores:
-    """Fit one arm in one outer fold, score it, and keep the scores under ``part``.
+    """Fit one arm in one outer fold, score it, and keep the scores in their spot.
 
-    With ``heads`` the heads are kept there too, and are not fitted where they are there. There is
-    one view of the fold's rows, and two where heads are cross-fitted. Where the same command runs
-    twice at once, one fits and the other waits and reads.
+    There is one view of the fold's rows, and two where heads are cross-fitted. Where the same
+    command runs twice at once, one fits and the other waits and reads; but they search together
+    where they share a storage of studies.
     """
-    journal = part.with_suffix(".journal")
-    with alone(part):
-        kept = load_scores(part, arm, fold.name)
+    place = StudyPlace.of_fit(spot.part, spot.storage)
+    if place.shared and not ARMS[arm].crossfitted:
+        with one_thread():
+            search_arm(ARMS[arm], views[0].data, views[0].inner, budget, place)
+    with alone(spot.part):
+        kept = load_scores(spot.part, arm, fold.name)
         if kept is not None:
             return kept
         with one_thread():
-            scores = _scores(ARMS[arm], views, fold, budget, journal, heads)
-        save_scores(scores, part)
-        journal.unlink(missing_ok=True)
+            scores = _scores(ARMS[arm], views, fold, budget, place, spot.heads)
+        save_scores(scores, spot.part)
+        if place.journal is not None:
+            place.journal.unlink(missing_ok=True)
     return scores
 
 
@@ -109,25 +125,17 @@ def _scores(
     views: Sequence[View],
     fold: Fold,
     budget: Budget,
-    journal: Path,
+    place: StudyPlace,
     heads: Path | None,
 ) -> FoldScores:
     if arm.crossfitted:
-        return score_crossfitted(arm, views, fold, budget, journal)
+        return score_crossfitted(arm, views, fold, budget, place)
     (view,) = views
     kept = load_heads(heads, arm, view.data, view.inner, budget.seeds) if heads else None
-    fitted = kept or fit_arm(arm, view.data, view.inner, budget, journal)
+    fitted = kept or fit_arm(arm, view.data, view.inner, budget, place)
     if heads and kept is None:
         save_heads(fitted, heads)
     return score(fitted, view.data, fold, budget.seeds)
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where scores of a fit are kept, and where its heads are, None: nowhere."""
-
-    part: Path
-    heads: Path | None = None
 
 
 #: Finds the spot of a fit by its arm, its fold and what its heads see.
@@ -154,11 +162,11 @@ def fit_all(
         for fold, views in zip(plan.folds, plan.views, strict=True):
             own = views.halves if ARMS[arm].crossfitted else (views.whole,)
             spot = Spot(_part(work, arm, fold)) if place is None else place(arm, fold, own)
+            spot = replace(spot, storage=plan.storage)
             kept = load_scores(spot.part, arm, fold.name)
             if kept is None:
                 there += spot.heads is not None and spot.heads.is_file()
-                task = (arm, own, fold, plan.budget, spot.part, spot.heads)
-                left.append(delayed(fit_fold)(*task))
+                left.append(delayed(fit_fold)(arm, own, fold, plan.budget, spot))
             else:
                 scores.append(kept)
     cached = len(scores)
@@ -211,7 +219,7 @@ def final_model(plan: Plan, corpus: Corpus, arm: str, work: Path) -> FusionModel
     with alone(kept):
         model = _kept_model(kept)
         if model is None:
-            model = _fitted_model(plan, corpus, arm)
+            model = _fitted_model(plan, corpus, arm, work.name)
             model.save(kept)
     # Not kept with it: equal rows may have another name.
     return replace(model, origin=_origin(plan, corpus))
@@ -225,7 +233,10 @@ def _kept_model(folder: Path) -> FusionModel | None:
         return None
 
 
-def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
+def _fitted_model(plan: Plan, corpus: Corpus, arm: str, run: str) -> FusionModel:
+    def place(name: str) -> StudyPlace:
+        return StudyPlace(storage=plan.storage, name=f"{run}/model-{name}")
+
     data = plan.inputs.data
     inner = inner_folds(plan.inputs.utterances, corpus.classes)
     budget = replace(plan.budget, seeds=1)
@@ -233,11 +244,11 @@ def _fitted_model(plan: Plan, corpus: Corpus, arm: str) -> FusionModel:
     everyone = Fold("all", data.ids, data.ids)
     with one_thread():
         if ARMS[arm].head != "late":
-            fitted = fit_arm(ARMS[arm], data, inner, budget, None)
+            fitted = fit_arm(ARMS[arm], data, inner, budget, place(arm))
             modalities = _modalities(plan, ARMS[arm].inputs)
             model = FusionModel(arm, data.targets, modalities, (Part.of(fitted),))
             return _calibrated(model, data, score(fitted, data, everyone, seeds=1))
-        pair = [fit_arm(ARMS[name], data, inner, budget, None) for name in ("audio", "text")]
+        pair = [fit_arm(ARMS[name], data, inner, budget, place(name)) for name in ("audio", "text")]
         audio, text = (score(one, data, everyone, seeds=1) for one in pair)
         fused, combination = fuse_late(arm, audio, text, data, inner, budget)
         modalities = _modalities(plan, ARMS[arm].inputs)

@@ -1,7 +1,7 @@
 """Everything that is decided before the first head is trained, and what must be said about it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from encoders.utterance import Corpus, Utterance
@@ -41,7 +41,10 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Arms, rows, folds and budget of a comparison; what was trained in each fold before heads."""
+    """Arms, rows, folds and budget of a comparison; what was trained in each fold before heads.
+
+    ``storage`` keeps the studies, None: a journal for each fit.
+    """
 
     arms: tuple[str, ...]
     inputs: Inputs
@@ -52,6 +55,7 @@ class Plan:
     protocol: str
     views: tuple[Views, ...]
     trained: tuple[Trained, ...] = ()
+    storage: str | None = field(default=None, repr=False)
 
     @property
     def recognised(self) -> tuple[str, ...]:

@@ -80,8 +80,10 @@ def load_corpus(study: Study) -> Corpus:
     return load_source(study.corpus, study.manifest, study.root, study.labels)
 
 
-def chosen_arms(study: Study) -> tuple[str, ...]:
+def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
     """Arms that a study asks for, with those that they need; frames-only audio beside attention.
+
+    ``option`` is how they were asked for.
 
     Raises:
         ConfigError: an arm is unknown.
@@ -93,7 +95,8 @@ def chosen_arms(study: Study) -> tuple[str, ...]:
     unknown = [arm for arm in asked if arm not in (*ARMS, *published)]
     if unknown:
         known = (*ARMS, f"{PUBLISHED}NAME")
-        raise ConfigError(f"--arms {','.join(unknown)}: expected some of {', '.join(known)}")
+        many = "one" if option == "--arm" else "some"
+        raise ConfigError(f"{option} {','.join(unknown)}: expected {many} of {', '.join(known)}")
     wanted = set(asked)
     if any(ARMS[arm].head == "late" for arm in wanted if arm in ARMS):
         wanted |= {"audio", "text"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.extraction import Failure, Progress, default_store
-from experiments.comparing.comparison import check_writable
+from experiments.comparing.comparison import check_writable, run_id
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.fitting import final_model
 from experiments.comparing.inputs import (
@@ -31,6 +31,7 @@ from fusion.escaping import counted
 from fusion.model import FusionModel
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
+from fusion.studies import check_storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +63,26 @@ def train(
     *,
     progress: Progress | None = None,
     notify: Notify | None = None,
+    storage: str | None = None,
 ) -> Training:
     """Train the one arm of a study on every row, and save the model into a folder.
 
     Hyperparameters are tuned, training is stopped and probabilities are calibrated on development
     groups of speakers, as in every fold of a comparison. There is no test set, so no score.
+    Optuna's studies are kept in ``storage``, where one is given.
 
     Raises:
-        CorpusError, ConfigError, SplitError, MissingWeightsError: nothing is written then.
+        CorpusError, ConfigError, SplitError, MissingWeightsError, StorageError: nothing is written
+            then.
     """
     arm = _one_arm(study)
     corpus = load_corpus(study)
     rows = labelled(corpus)
     check_writable(out)
+    check_storage(storage)
     if (out / "results.json").exists():
         raise ConfigError(f"--out {out}: holds a run, whose files a model would lie among")
-    arms, _ = check_sequences(study, chosen_arms(study))
+    arms, _ = check_sequences(study, chosen_arms(study, "--arm"))
     check_targets(study, corpus, arms)
     preflight(study, rows, arms)
     inputs = gathered(Ready(study, corpus, tuple(rows), arms), default_store(), progress)
@@ -85,9 +90,10 @@ def train(
         notify(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     fixed = with_loss(fixed_values(study.head), corpus.task)
     budget = Budget(study.trials, study.seeds, fixed=fixed)
-    plan = Plan((arm,), inputs, (), (), budget, None, "", ())
-    with TemporaryDirectory() as work:
-        model = final_model(plan, corpus, arm, Path(work))
+    plan = Plan((arm,), inputs, (), (), budget, None, "", (), storage=storage)
+    with TemporaryDirectory() as there:
+        # Named by its content, as its study is.
+        model = final_model(plan, corpus, arm, Path(there) / run_id(study, inputs, {}))
     model.save(out)
     speakers = {utterance.speaker for utterance in inputs.utterances}
     return Training(
@@ -97,6 +103,7 @@ def train(
 
 def _one_arm(study: Study) -> str:
     arms = study.arms or ()
+    chosen_arms(study, "--arm")
     if len(arms) != 1 or arms[0].startswith(PUBLISHED):
         raise ConfigError(f"expected one arm to train, such as late, got {', '.join(arms)}")
     faults = [

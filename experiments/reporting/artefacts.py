@@ -4,6 +4,7 @@ import json
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from encoders.store import write_atomically
 from experiments.comparing.plan import Plan, describe_folds
 from experiments.config import Study, write_study
+from experiments.reporting.cost import COST, Cost
 from experiments.reporting.report import write_report
 from fusion import predictions
 from fusion.model import FusionModel
@@ -24,6 +26,7 @@ def write_run(
     rows: Sequence[Prediction],
     results: Mapping[str, Any],
     plan: Plan,
+    cost: Cost,
 ) -> None:
     """Write everything; ``results.json``, which makes a run complete, comes last."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +36,8 @@ def write_run(
     predictions.write(rows, folder / "predictions.jsonl")
     _write_json(folder / "environment.json", _environment())
     _write_json(folder / "folds.json", describe_folds(plan))
-    write_report(results, folder)
+    _write_json(folder / COST, asdict(cost))
+    write_report(results, folder, cost)
     _write_json(folder / "results.json", results)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 #: What of a fit no prediction gives, so that it is carried over.
-FIT = ("fold", "hyperparameters", "trials", "layer_weights", "epochs", "curve")
+FIT = ("fold", "hyperparameters", "trials", "importance", "layer_weights", "epochs", "curve")
 #: What stands with the arm alone, and not again with a best arm that it was chosen for.
-OWN = ("trials", "epochs", "curve")
+OWN = ("trials", "importance", "epochs", "curve")
 
 
 def carried(fit: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from experiments.config import Study
 from experiments.reporting.caveats import badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_table
 from experiments.reporting.confusion import draw_confusion
+from experiments.reporting.cost import Cost, arm_costs
 from experiments.reporting.diagrams import draw_reliability, draw_risk
 from experiments.reporting.figures import (
     arms_forest,
@@ -33,6 +34,7 @@ from experiments.reporting.numbers import (
     span,
 )
 from experiments.reporting.target_table import knowing_nothing, per_target_table
+from experiments.reporting.tuning import ENOUGH, importances, trials_of, tuning_figures
 from experiments.reporting.wording import (
     BEST,
     PRIMARIES,
@@ -56,7 +58,7 @@ COMMAND_LETTERS = 76
 _ALWAYS = ("audio", "text", "asr", "trials", "seeds")
 
 
-def page(results: Mapping[str, Any], folder: str = "") -> str:
+def page(results: Mapping[str, Any], folder: str = "", cost: Cost | None = None) -> str:
     """The report as HTML; ``folder`` is the name of the run's folder, where it has one."""
     main, speakers = main_arms(results), results["rows"]["speakers"]
     return template("report.html.j2", **_FILTERS).render(
@@ -97,6 +99,12 @@ def page(results: Mapping[str, Any], folder: str = "") -> str:
             arm: {fold["fold"]: fold for fold in summary["folds"]}
             for arm, summary in results["arms"].items()
         },
+        tuning=_tuning(results),
+        trials=trials_of(results),
+        enough=ENOUGH,
+        importances=(mattered := importances(results)),
+        tried=list(dict.fromkeys(name for one in mattered for name in one.shares)),
+        costs=arm_costs(cost) if cost is not None else [],
         command=command(results.get("facts", {}).get("study")),
         shown=DROPPED_SHOWN,
         absent=ABSENT,
@@ -129,6 +137,15 @@ def _diagrams(results: Mapping[str, Any]) -> dict[str, Markup]:
     arms = calibrated_arms(results)
     drawn = {arm: Markup(draw_reliability(results, arm)) for arm in arms}
     return drawn | ({"risk": Markup(draw_risk(results, arms))} if arms else {})
+
+
+def _tuning(results: Mapping[str, Any]) -> dict[str, dict[str, Markup]]:
+    """Figures of trials and learning curves by their kind, then by arm."""
+    found: dict[str, dict[str, Markup]] = {"history": {}, "learning": {}}
+    for arm, drawn in tuning_figures(results).items():
+        for kind, svg in drawn.items():
+            found[kind][arm] = Markup(svg)
+    return found
 
 
 def command(study: Mapping[str, Any] | None) -> str | None:
@@ -203,8 +220,8 @@ def _value(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else plain(value)
 
 
-def _largest(values: Sequence[float], metric: str) -> str:
-    return column(metric).tell(max(values)) if values else ABSENT
+def _largest(trials: Sequence[Mapping[str, Any]], metric: str) -> str:
+    return column(metric).tell(max(trial["value"] for trial in trials)) if trials else ABSENT
 
 
 _FILTERS: dict[str, Callable[..., Any]] = {

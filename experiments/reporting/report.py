@@ -18,6 +18,7 @@ from jinja2 import UndefinedError
 from encoders.store import write_atomically
 from experiments.reporting.caveats import cautions, dropped_lines
 from experiments.reporting.confusion import draw_confusion
+from experiments.reporting.cost import Cost, cost_lines, read_cost
 from experiments.reporting.diagrams import draw_reliability, draw_risk
 from experiments.reporting.figures import (
     arms_forest,
@@ -28,6 +29,7 @@ from experiments.reporting.page import calibrated_arms, main_arms, of_classes, p
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.stored import check_unchanged, facts_of, read_results
 from experiments.reporting.tables import latex, markdown, terminal_table
+from experiments.reporting.tuning import tuning_figures
 from experiments.reporting.wording import BEST, answer, claim
 from fusion import predictions
 from fusion.escaping import counted, plain
@@ -46,10 +48,10 @@ LONGEST = 80
 BROKEN = (KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
 
 
-def report_files(results: Mapping[str, Any], name: str) -> dict[str, str]:
+def report_files(results: Mapping[str, Any], name: str, cost: Cost | None = None) -> dict[str, str]:
     """Every file of a report by its path below the run's folder, which is called ``name``."""
     files = {
-        "report.html": page(results, name),
+        "report.html": page(results, name, cost),
         "table.md": markdown(results),
         "table.tex": latex(results),
         "figures/arms.svg": draw_forest(arms_forest(results)),
@@ -63,6 +65,8 @@ def report_files(results: Mapping[str, Any], name: str) -> dict[str, str]:
         files[f"figures/reliability-{_file_name(arm)}.svg"] = draw_reliability(results, arm)
     if calibrated:
         files["figures/risk-coverage.svg"] = draw_risk(results, calibrated)
+    for arm, drawn in tuning_figures(results).items():
+        files |= {f"figures/{kind}-{_file_name(arm)}.svg": svg for kind, svg in drawn.items()}
     return files
 
 
@@ -70,9 +74,9 @@ def _file_name(arm: str) -> str:
     return re.sub(r"[^\w.-]", "-", arm)
 
 
-def write_report(results: Mapping[str, Any], folder: Path) -> None:
+def write_report(results: Mapping[str, Any], folder: Path, cost: Cost | None = None) -> None:
     """Write ``report.html``, ``table.md``, ``table.tex`` and ``figures/*.svg`` into a folder."""
-    _write(report_files(results, folder_name(folder)), folder)
+    _write(report_files(results, folder_name(folder), cost), folder)
 
 
 def _write(files: Mapping[str, str], folder: Path) -> None:
@@ -81,14 +85,16 @@ def _write(files: Mapping[str, str], folder: Path) -> None:
         write_atomically(folder / path, content.encode())
 
 
-def print_report(results: Mapping[str, Any], console: "Console") -> None:
-    """Print the table of arms, the answer in a sentence, the warnings and what was dropped."""
+def print_report(results: Mapping[str, Any], console: "Console", cost: Cost | None = None) -> None:
+    """Print the table of arms, the answer, the cost, the warnings and what was dropped."""
     from rich.padding import Padding
     from rich.text import Text
 
     console.print(terminal_table(results))
     console.print()
     console.print(Text(answer(results), style="bold"))
+    for line in cost_lines(cost):
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
     small = cautions(results)
     for warning in (*(["; ".join(small)] if small else []), *results["warnings"]):
         console.print(Padding(Text.assemble(("warning: ", "yellow"), plain(warning)), (0, 0, 0, 2)))
@@ -139,7 +145,7 @@ def pages_of(found: Recomputed, folder: Path, name: str) -> dict[str, str]:
         ValueError: they cannot be made of it.
     """
     with _of_one_run(folder):
-        return report_files(found.results, name)
+        return report_files(found.results, name, read_cost(folder))
 
 
 @contextmanager

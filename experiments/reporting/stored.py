@@ -47,6 +47,15 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class TriedOut:
+    """:class:`fusion.tune.Trial` as it is stored."""
+
+    value: float
+    state: str
+    parameters: dict[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
 class MeanCurve:
     """:func:`experiments.comparing.fit_facts.mean_curve` as it is stored."""
 
@@ -63,7 +72,8 @@ class FoldFit:
 
     fold: str
     hyperparameters: dict[str, Scalar] = field(default_factory=dict)
-    trials: list[float] = field(default_factory=list)
+    trials: list[TriedOut] = field(default_factory=list)
+    importance: dict[str, float] = field(default_factory=dict)
     layer_weights: dict[str, list[float]] = field(default_factory=dict)
     epochs: list[int] = field(default_factory=list)
     curve: MeanCurve | None = None
@@ -164,6 +174,11 @@ class Stored:
     certificate: StoredCertificate | None = None
 
 
+def is_ablation(folder: Path) -> bool:
+    """Whether a folder is an ablation's, whose cells are runs, and no run's."""
+    return (folder / "cells").is_dir() and not (folder / "results.json").exists()
+
+
 def read_results(folder: Path) -> dict[str, Any]:
     """The content of a run's ``results.json``.
 
@@ -171,6 +186,11 @@ def read_results(folder: Path) -> dict[str, Any]:
         ValueError: the folder holds no finished run, or the file is none of ours: every fault is
             counted and the first are told, with their place, what was expected and what came.
     """
+    if is_ablation(folder):
+        raise ValueError(
+            f"{folder}: an ablation, whose cells are runs: serfusion verify takes it as it is, "
+            f"serfusion report its cells, as in {folder / 'cells'}/*"
+        )
     for name in ("results.json", "predictions.jsonl"):
         if not (folder / name).is_file():
             raise ValueError(

@@ -73,7 +73,7 @@ def verify(folder: Path) -> Verification:
     found = recompute(folder)
     # A run that was renamed or unpacked elsewhere is the same run.
     pages = pages_of(found, folder, ELSEWHERE)
-    changed = [path for path, text in pages.items() if _differs(folder / path, text)]
+    changed = [path for path, text in pages.items() if differs(folder / path, text)]
     changed += _study_differs(folder, found.results["facts"])
     parts = ("rows", "arms", "differences", "matrix")
     numbers = sum(_numbers(found.results.get(part, {})) for part in parts)
@@ -121,7 +121,7 @@ def told(found: Verification) -> Iterable[str]:
         )
 
 
-def _differs(path: Path, text: str) -> bool:
+def differs(path: Path, text: str) -> bool:
     """Whether a file is not this text, whatever the folder is called in it."""
     if not path.is_file():
         return True

@@ -166,3 +166,14 @@ def fixed_values(typed: Sequence[str] | None) -> dict[str, Any]:
     # Raises where a value is out of range.
     Hyperparameters(**found)
     return found
+
+
+def layer_weights(inputs: Sequence[str], heads: Sequence[Head]) -> dict[str, list[float]]:
+    """Weights of the layers of each input that is a mix, the mean over heads."""
+    found: dict[str, list[float]] = {}
+    for number, name in enumerate(inputs):
+        weights = [head.layer_weights(number) for head in heads]
+        known = [own.detach().double() for own in weights if own is not None]
+        if known:
+            found[name] = torch.stack(known).mean(dim=0).tolist()
+    return found

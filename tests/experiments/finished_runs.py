@@ -61,7 +61,20 @@ def make_row(arm, number, item, fold, split, seed, truth, scores):
 
 
 def make_facts(arms, targets, dropped=()):
-    fit = {"hyperparameters": {"hidden": 64, "dropout": 0.25}, "trials": [0.5, 0.625]}
+    tried = [(0.5, {"hidden": 64, "dropout": 0.5}), (0.625, {"hidden": 64, "dropout": 0.25})]
+    fit = {
+        "hyperparameters": {"hidden": 64, "dropout": 0.25},
+        "trials": [{"value": v, "state": "complete", "parameters": p} for v, p in tried],
+        "importance": {"hidden": 0.25, "dropout": 0.75},
+        "epochs": [2, 3],
+        "curve": {
+            "train": [1.5, 1.25, 1.125],
+            "dev": [1.25, 1.0, 1.5],
+            "low": [1.0, 0.75, 1.5],
+            "high": [1.5, 1.25, 1.5],
+            "heads": [2, 2, 1],
+        },
+    }
     return RunFacts(
         run="abc123",
         corpus="tiny",

@@ -10,12 +10,13 @@ import pytest
 from fusion.arms import FoldScores
 from fusion.parts import load_scores, save_scores
 from fusion.stopping import Curve
+from fusion.tune import Trial
 
 SCORES = FoldScores(
     arm="audio",
     fold="f 1",
     hyperparameters={"hidden": 64, "dropout": 0.25},
-    trials=(0.5, 0.625),
+    trials=(Trial({"hidden": 64}, 0.5, 1.5), Trial({"hidden": 32}, 0.625, 0.25)),
     epochs=(3, 4),
     dev=np.arange(2),
     dev_scores=np.full((1, 2, 2), 0.5),
@@ -35,6 +36,7 @@ def test_what_was_kept_comes_back(part):
     found = load_scores(part, "audio", "f 1")
     for name in ("hyperparameters", "trials", "epochs", "curves"):
         assert getattr(found, name) == getattr(SCORES, name)
+    assert [trial.seconds for trial in found.trials] == [1.5, 0.25]
     for name in ("dev", "dev_scores", "test", "test_scores"):
         assert np.array_equal(getattr(found, name), getattr(SCORES, name))
 

@@ -13,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from fusion.networks.head import DEFAULTS
+from fusion.studies import StudyPlace
 from fusion.tune import SPACES, Study, tune
 
 SPACE = SPACES["mlp"]
@@ -42,7 +43,7 @@ def run(
     journal: Path | None = None,
     seed: int = 0,
 ) -> Study:
-    return tune(objective, SPACE, FIRST, trials, seed, journal)
+    return tune(objective, SPACE, FIRST, trials, seed, StudyPlace(journal=journal))
 
 
 def undisturbed() -> tuple[Study, list[dict[str, Any]]]:
@@ -89,6 +90,13 @@ def test_defaults_lie_in_the_space(kind):
 def test_values_come_in_the_order_of_trials():
     study, done = undisturbed()
     assert study.values == tuple(Objective()(values) for values in done)
+
+
+def test_trials_say_what_was_tried_and_how_long_it_took():
+    study, done = undisturbed()
+    assert [dict(trial.parameters) for trial in study.trials] == done
+    assert {trial.state for trial in study.trials} == {"complete"}
+    assert all(trial.seconds > 0 for trial in study.trials)
 
 
 def test_the_best_trial_is_taken():

@@ -168,6 +168,12 @@ def test_a_learning_curve_keeps_its_test_rows(tmp_path):
     assert len({one.arms["audio"].places for one in found.rows}) == 1
 
 
+def test_what_was_missing_before_is_told(tmp_path):
+    study = features_study(tmp_path, without_text=4, rows="all", arms=("audio", "text"), seeds=1)
+    told = told_of(ran(study, "missing", "0.5", out=tmp_path / "run"))
+    assert "4 of 36 utterances (11%) had no transcript" in " ".join(told.notes)
+
+
 def test_missing_transcripts_leave_every_row_in(tmp_path):
     study = features_study(tmp_path, arms=("audio", "text", "concat"), rows="all")
     found = ran(study, "missing", "0,0.5", out=tmp_path / "run")

@@ -22,6 +22,7 @@ from experiments.ablation.told import told_of
 from experiments.ablation.written import write_ablation
 from experiments.config import Study
 from experiments.reporting.results import summarise, with_best
+from fusion.statistics import holm
 from tests.experiments.finished_runs import EVIL, make_facts, make_row
 
 ARMS = ("audio", "text")
@@ -177,6 +178,33 @@ def test_cells_that_say_the_same_are_no_tests(tmp_path):
     assert all(row.same and row.p_holm is None for row in told.differences)
     assert "Nothing could be compared" in told.answer
     assert "the same" in page(found, told)
+
+
+def test_predictions_that_stand_in_two_cells_are_one_test(tmp_path):
+    over = [Over("trials", "0,5"), Over("noise", "clean,white:0")]
+    found = made(over, tmp_path, speakers=12, fall=0.3)
+    clean, noisy, tuned, both = found.rows
+    # Noise reaches audio, trials reach both: text in noise is text without it.
+    assert noisy.cell.values == {"trials": "0", "noise": "white:0"}
+    noisy = replace(noisy, arms={**noisy.arms, "text": clean.arms["text"]})
+    both = replace(both, arms={**both.arms, "text": tuned.arms["text"]})
+    found = replace(found, rows=(clean, noisy, tuned, both))
+    told = told_of(found)
+    text = [row for row in told.differences if row.arm == "text"]
+    assert [(row.same, row.again) for row in text] == [(True, False), (False, False), (False, True)]
+    assert text[1].p_holm == text[2].p_holm
+    tested = [row for row in told.differences if not row.same and not row.again]
+    assert [row.p_holm for row in tested] == holm([row.found.p for row in tested])
+    assert "corrected for all 4 of them" in " ".join(told.notes)
+    assert "counted once" in " ".join(told.notes)
+
+
+def test_one_difference_is_not_all_of_them(tmp_path):
+    found = made([Over("trials", "0,5")], tmp_path)
+    rows = tuple(replace(one, arms={"audio": one.arms["audio"]}) for one in found.rows)
+    told = told_of(replace(found, rows=rows))
+    assert "the difference is from the reference (0), exploratory" in told.notes
+    assert "Holm" not in " ".join(told.notes)
 
 
 def test_the_command_makes_the_ablation_again(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from experiments.ablation.cells import Changes
@@ -40,7 +42,7 @@ def titles(grid: Grid) -> list[str]:
         ("speakers", "4,2", ["4", "2", "all"], "all"),
         ("noise", "white:10,reverb:0.60", ["clean", "white:10", "reverb:0.6"], "clean"),
         ("noise", "reverb", ["clean", "reverb:0.3", "reverb:0.6", "reverb:1"], "clean"),
-        ("head@loss", "focal,cross_entropy", ["focal", "cross_entropy"], "focal"),
+        ("head@loss", "focal,cross_entropy", ["focal", "cross_entropy"], "cross_entropy"),
     ],
 )
 def test_values_are_tidied_and_one_of_them_is_the_reference(factor, values, expected, reference):
@@ -92,6 +94,10 @@ def test_the_learning_curve_without_values_doubles_up_to_all():
         ("trials", "5,5", "given twice"),
         ("audio", None, "give two or more"),
         ("labels", "a", "give two or more"),
+        ("trials", "0,,5", "value 2 of 3 is empty"),
+        ("trials", "0,5,", "value 3 of 3 is empty"),
+        ("audio", "logmel;;mfcc", "value 2 of 3 is empty"),
+        ("speakers", None, "trained on 0 speakers"),
     ],
 )
 def test_what_makes_no_grid_is_a_fault_of_the_options(factor, values, words):
@@ -105,7 +111,8 @@ def test_what_makes_no_grid_is_a_fault_of_the_options(factor, values, words):
         ("trials", "0,many", {}, "whole number"),
         ("missing", "0.5", {}, "needs --rows all"),
         ("missing", "1.5", {"rows": "all"}, "expected a share"),
-        ("noise", "white:loud", {}, "expected a number"),
+        ("noise", "white:loud", {}, "--values white:loud: white noise, expected a number"),
+        ("transcript", "wer=much", {}, "--values wer=much: word error rate, expected a number"),
         ("noise", "white:900", {}, "-60 to 60 dB"),
         ("noise", "reverb:-1", {}, "reverberation time"),
         ("noise", "pink:3", {}, "no such noise"),
@@ -132,6 +139,14 @@ def test_what_cannot_be_is_refused_with_a_clear_word(factor, values, study, word
     fields = {"audio": "logmel", "text": "minilm", "corpus": "demo", **study}
     with pytest.raises(ConfigError, match=words):
         grid_of(factor, values, Study(**fields))
+
+
+@pytest.mark.parametrize("values", [None, "focal,class_balanced", "class_balanced,cross_entropy"])
+def test_the_reference_of_a_loss_is_the_default_one(values):
+    grid = grid_of("head@loss", values)
+    assert grid.reference.title == "cross_entropy"
+    fixed = grid_of("head@loss", "class_balanced,focal", replace(STUDY, head=("loss=focal",)))
+    assert fixed.reference.title == "focal"
 
 
 def test_three_factors_and_a_factor_given_twice_are_refused():

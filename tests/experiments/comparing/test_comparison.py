@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 
 from encoders.utterance import CorpusError
@@ -20,12 +21,14 @@ from experiments.comparing.inputs import check_sequences, reads_words
 from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.words import to_recognise
 from experiments.config import ConfigError, Study, read_study, write_study
+from experiments.reporting.cost import read_cost
 from experiments.reporting.fold_fits import FIT
 from experiments.reporting.results import RunFacts, summarise
 from fusion import predictions, train
 from fusion.model import FusionModel
 from fusion.networks.head import DEFAULTS
 from fusion.splitting.splits import SplitError
+from fusion.studies import StorageError
 
 TRAINED = ("audio", "text", "audio_frames", "concat", "late", "attention")
 FILES = (
@@ -362,6 +365,38 @@ def test_the_same_command_twice_at_once_gives_one_result(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "predictions.jsonl").read_bytes() == _bytes(
         _elsewhere(study, tmp_path / "alone")
     )
+
+
+def test_a_shared_storage_gives_a_lone_run_what_it_has_and_stands_in_no_file(tmp_path, monkeypatch):
+    study = write_corpus(tmp_path / "in", **{**SMALL, "trials": 3})
+    first = run(study, tmp_path / "run")
+    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "another"))
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    again = compare(study, out=tmp_path / "shared", jobs=1, storage=url)
+    for name in ("results.json", "predictions.jsonl"):
+        assert (first.folder / name).read_bytes() == (again.folder / name).read_bytes()
+    written = (path for path in again.folder.rglob("*") if path.is_file())
+    assert not [path for path in written if b"studies.db" in path.read_bytes()]
+    names = optuna.get_all_study_names(url)
+    # One for each fold, and that of the model.
+    assert sorted(name.partition("/")[0] for name in names) == [first.results["run"]] * 4
+    assert [name for name in names if name.endswith("/model-audio")]
+
+
+def test_a_storage_that_does_not_answer_is_told_of_before_work(tmp_path):
+    study = write_corpus(tmp_path / "in", **SMALL)
+    with pytest.raises(StorageError, match="cannot be opened"):
+        compare(study, out=tmp_path / "run", storage="nosuch://me:secret@host/db")
+    assert not (tmp_path / "run").exists()
+
+
+def test_seconds_are_in_no_result_and_stand_in_the_cost(tiny, results):
+    assert "seconds" not in json.dumps(results["arms"])
+    found = read_cost(tiny[1].folder)
+    assert found.arms.keys() == set(TRAINED)
+    for arm, folds in found.arms.items():
+        assert all(len(fold.trial_seconds) == 2 for fold in folds), arm
+        assert all((fold.final_seconds > 0) == (arm != "late") for fold in folds), arm
 
 
 @pytest.mark.parametrize("damage", ["part", "model"])

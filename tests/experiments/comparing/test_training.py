@@ -52,7 +52,7 @@ def test_the_same_command_gives_the_same_model(manifest, tmp_path, monkeypatch):
         ({"audio": "features:x.npz"}, "can hear no recording"),
         ({"audio": "logmel", "arms": ("audio", "text")}, "expected one arm"),
         ({"audio": "logmel", "arms": ("pretrained:x",)}, "expected one arm"),
-        ({"audio": "logmel", "arms": ("vote",)}, "expected some of"),
+        ({"audio": "logmel", "arms": ("vote",)}, "--arm vote: expected one of"),
     ],
 )
 def test_what_cannot_be_trained_leaves_nothing(changes, message, manifest, tmp_path):

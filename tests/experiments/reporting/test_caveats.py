@@ -97,7 +97,7 @@ def with_budget(seeds, trials):
     facts = make_facts(ARMS, TARGETS)
     for fits in facts.fits.values():
         for fit in fits:
-            fit["trials"] = [0.5] * trials
+            fit["trials"] = [{"value": 0.5, "state": "complete", "parameters": {}}] * trials
     return summarise(with_best(rows), facts)
 
 

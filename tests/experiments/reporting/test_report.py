@@ -227,10 +227,25 @@ def test_p_is_printed_as_in_articles(p, expected):
 # ---------------------------------------------------------------- files
 
 
+def test_every_table_of_scores_names_its_predictions_and_how_to_recompute_it(results, tmp_path):
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    link = '<a href="predictions.jsonl">predictions.jsonl</a>, sha256 <code>'
+    told = page.count(f"{link}{results['hashes']['predictions'][:12]}…</code>")
+    others = ("<caption>Importance", "<caption>Audio</caption>",
+              "<caption>Text</caption>", "<caption>Concat</caption>")  # fmt: skip
+    assert told == page.count("<caption>") - sum(page.count(one) for one in others)
+    assert told >= 8
+    assert f"serfusion verify {tmp_path.name}" in page
+
+
 def test_every_file_is_written(results, tmp_path):
     write_report(results, tmp_path)
     figures = ["arms", "differences", "confusion-best_unimodal", "confusion-best_fused"]
     figures += ["reliability-best_unimodal", "reliability-best_fused", "risk-coverage"]
+    figures += [
+        f"{k}-{arm}" for k in ("history", "learning") for arm in ("audio", "text", "concat")
+    ]
     expected = {"report.html", "table.md", "table.tex", *(f"figures/{f}.svg" for f in figures)}
     assert files(tmp_path) == expected
 
@@ -271,7 +286,11 @@ class Loads(HTMLParser):
         if tag in {"script", "link", "img", "iframe", "object", "embed", "base", "form", "use"}:
             self.found.append(tag)
         names = {"src", "href", "srcset", "data", "action", "background"}
-        self.found += [name for name, _ in attrs if name in names or name.startswith("on")]
+        # A link to the predictions is followed by a reader alone, and leads nowhere else.
+        own = [
+            (name, told) for name, told in attrs if (name, told) != ("href", "predictions.jsonl")
+        ]
+        self.found += [name for name, _ in own if name in names or name.startswith("on")]
 
 
 def test_the_page_loads_and_runs_nothing(results, tmp_path):
@@ -317,7 +336,7 @@ def test_nothing_from_outside_becomes_markup(tmp_path):
     assert "\u202e" not in page
     for path in (tmp_path / "figures").iterdir():
         tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(path).iter()}
-        assert tags <= {"svg", "g", "rect", "text", "title", "line", "path"}
+        assert tags <= {"svg", "g", "rect", "text", "title", "line", "path", "polyline"}
 
 
 def test_more_than_twenty_dropped_rows_are_folded_away(tmp_path):

@@ -1,0 +1,151 @@
+"""``serfusion verify`` of an ablation: its cells, then every table, figure and page from them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.ablation.ablate import Ablation, Cost, cells_folder, strangers
+from experiments.ablation.cells import NoiseIn
+from experiments.ablation.grid import Grid, Over, make_grid
+from experiments.ablation.scores import read_cell
+from experiments.ablation.told import told_of
+from experiments.ablation.written import RECORD, files_of
+from experiments.config import read_study
+from experiments.reporting.stored import read_results
+from experiments.reporting.verification import ELSEWHERE, Verification, differs, verify
+from fusion.escaping import counted
+from fusion.predictions import fault_text
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+AGAIN = "run the same serfusion ablate again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """:func:`experiments.ablation.written.record_of` as it is stored."""
+
+    over: list[Over]
+    side: NoiseIn
+    seed: int
+    speakers: int
+    left_out: int
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The cells of an ablation, its files that they do not give, and folders that are none of it.
+
+    ``files`` counts those that were made again.
+    """
+
+    folder: Path
+    cells: tuple[Verification, ...]
+    files: int
+    changed: tuple[str, ...]
+    strangers: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing departs, in no cell either."""
+        return not self.changed and all(one.sound for one in self.cells)
+
+
+def verify_ablation(folder: Path) -> Verified:
+    """Recompute every cell from its predictions, and every file of the ablation from the cells.
+
+    Raises:
+        ValueError: a file of it is none of ours, or as
+            :func:`experiments.reporting.verification.verify` of a cell.
+    """
+    found = _read(folder)
+    cells = tuple(verify(cells_folder(folder) / cell.folder) for cell in found.grid.cells)
+    made = files_of(found, told_of(found))
+    changed = tuple(name for name, text in made.items() if differs(folder / name, text))
+    left = tuple(strangers(_placed(found, folder)))
+    return Verified(folder, cells, len(made), changed, left)
+
+
+def told(found: Verified) -> Iterator[str]:
+    """What was verified, in lines."""
+    numbers = sum(one.numbers for one in found.cells)
+    rows = sum(len(one.recomputed.rows) for one in found.cells)
+    yield (
+        f"{found.folder}: an ablation of {counted(len(found.cells), 'cell')}; "
+        f"{counted(numbers, 'number')} of the cells follow from {counted(rows, 'prediction')}"
+    )
+    if not found.changed:
+        yield f"the {found.files} tables, figures and pages of the ablation follow from its cells"
+    for name in found.changed:
+        yield f"not what the cells give: {name} (changed, or made by another version)"
+    for one in found.cells:
+        for name in one.changed:
+            yield f"not what its run gives: {one.folder / name} (changed, or of another version)"
+    for name in found.strangers:
+        yield f"cells/{name} is of another ablation, in no table here"
+
+
+def _read(folder: Path) -> Ablation:
+    """The ablation as it was made, but for its place, which may be another one now."""
+    record, study = _record(folder), read_study(folder / "config.toml")
+    grid = make_grid(study, record.over, side=record.side, seed=record.seed, most=record.speakers)
+    facts = _facts(folder, grid)
+    return Ablation(
+        folder=Path(ELSEWHERE),
+        study=study,
+        over=tuple(record.over),
+        side=record.side,
+        seed=record.seed,
+        grid=grid,
+        rows=tuple(read_cell(cells_folder(folder) / cell.folder, cell) for cell in grid.cells),
+        facts=facts,
+        left_out=record.left_out,
+        cost=record.cost,
+        failures=(),
+        speakers=record.speakers,
+    )
+
+
+def _facts(folder: Path, grid: Grid) -> dict[str, Mapping[str, Any]]:
+    lacking = [
+        cell.title
+        for cell in grid.cells
+        if not (cells_folder(folder) / cell.folder / "results.json").is_file()
+    ]
+    if lacking:
+        raise ValueError(
+            f"{folder}: {counted(len(lacking), 'cell')} of {len(grid.cells)} not finished "
+            f"({', '.join(lacking[:3])}); {AGAIN}"
+        )
+    return {cell.folder: read_results(cells_folder(folder) / cell.folder) for cell in grid.cells}
+
+
+def _placed(found: Ablation, folder: Path) -> Ablation:
+    return replace(found, folder=folder)
+
+
+def _record(folder: Path) -> Record:
+    from pydantic import ValidationError
+
+    path = folder / RECORD
+    if not path.is_file():
+        raise ValueError(
+            f"{folder}: an ablation that is not finished, or of a version that left no {RECORD}; "
+            f"{AGAIN}, or give its cells one by one: serfusion verify {folder / 'cells'}/*"
+        )
+    try:
+        return _schema().validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        faults = "; ".join(fault_text(one) for one in error.errors()[:3])
+        raise ValueError(f"{path}: not what an ablation wrote: {faults}; {AGAIN}") from error
+
+
+@cache
+def _schema() -> "TypeAdapter[Record]":
+    from pydantic import ConfigDict, TypeAdapter, with_config
+
+    return TypeAdapter(with_config(ConfigDict(extra="forbid"))(Record))

@@ -1,0 +1,133 @@
+"""What every arm of a run cost: ``cost.json``, the one file of a run that depends on the clock.
+
+It lies beside ``results.json`` and not in it, so that the same command gives the same results. Of a
+fit that came from the cache it tells what it took when it was trained.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusion.escaping import counted, plain
+from fusion.predictions import AGAIN, fault_text
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from fusion.arms import FoldScores
+
+COST = "cost.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldCost:
+    """Heads that were trained in the trials and after them, and the seconds of each of both."""
+
+    fold: str
+    trial_heads: int
+    final_heads: int
+    trial_seconds: list[float]
+    final_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Fits by arm, those with heads or trials of their own."""
+
+    arms: dict[str, list[FoldCost]]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCost:
+    """All folds of an arm together; seconds are of one process."""
+
+    arm: str
+    trials: int
+    heads: int
+    trial_seconds: float
+    final_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Trials and final heads."""
+        return self.trial_seconds + self.final_seconds
+
+
+def cost_of(scores: "Sequence[FoldScores]", seeds: int) -> Cost:
+    """What fits took; ``seeds`` are those of the final heads, a trial has one.
+
+    Arms with one input alone are the heads of another arm, and published ones were not trained.
+    """
+    arms: dict[str, list[FoldCost]] = {}
+    for one in scores:
+        if "/" not in one.arm and (one.epochs or one.trials):
+            arms.setdefault(one.arm, []).append(_fold_cost(one, seeds))
+    return Cost(arms)
+
+
+def _fold_cost(one: "FoldScores", seeds: int) -> FoldCost:
+    return FoldCost(
+        fold=one.fold,
+        trial_heads=len(one.trials) * len(one.epochs) // seeds,
+        final_heads=len(one.epochs),
+        trial_seconds=[round(trial.seconds, 3) for trial in one.trials],
+        final_seconds=round(one.seconds, 3),
+    )
+
+
+def arm_costs(cost: Cost) -> list[ArmCost]:
+    """One line for each arm, in their order."""
+    return [
+        ArmCost(
+            arm,
+            sum(len(fold.trial_seconds) for fold in folds),
+            sum(fold.trial_heads + fold.final_heads for fold in folds),
+            sum(sum(fold.trial_seconds) for fold in folds),
+            sum(fold.final_seconds for fold in folds),
+        )
+        for arm, folds in cost.arms.items()
+    ]
+
+
+def cost_lines(cost: Cost | None) -> Iterator[str]:
+    """The cost of every arm for a terminal; nothing where it is not known."""
+    told = [_line(one) for one in arm_costs(cost)] if cost is not None else []
+    if told:
+        yield f"cost of every arm, all folds: {'; '.join(told)}"
+
+
+def _line(one: ArmCost) -> str:
+    trials, name = counted(one.trials, "trial"), plain(one.arm).replace("_", " ")
+    if one.heads == 0:
+        return (
+            f"{name} {trials} of the combination alone, {one.seconds:.1f} s, with the heads of "
+            "audio and text"
+        )
+    return f"{name} {trials}, {counted(one.heads, 'head')}, {one.seconds:.1f} s"
+
+
+def read_cost(folder: Path) -> Cost | None:
+    """The cost of a finished run; None where the file is not there.
+
+    Raises:
+        ValueError: it is none that a run wrote.
+    """
+    from pydantic import ValidationError
+
+    path = folder / COST
+    if not path.is_file():
+        return None
+    try:
+        return _schema().validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        told = "; ".join(fault_text(one) for one in error.errors()[:3])
+        raise ValueError(f"{path}: not what a run wrote: {told}; delete it, or {AGAIN}") from error
+
+
+@cache
+def _schema() -> "TypeAdapter[Cost]":
+    from pydantic import ConfigDict, TypeAdapter, with_config
+
+    return TypeAdapter(with_config(ConfigDict(allow_inf_nan=False, extra="forbid"))(Cost))

@@ -1,0 +1,81 @@
+"""What a page says of trials and learning curves, and of their absence."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+
+from experiments.reporting.page import page
+from experiments.reporting.tuning import importances, tuning_figures
+from tests.experiments.finished_runs import make_results
+
+
+@pytest.fixture(scope="module")
+def results():
+    return make_results()
+
+
+def without(results, *keys):
+    """The same run without trials and without what is named."""
+    arms = {}
+    for arm, found in results["arms"].items():
+        folds = [{k: v for k, v in fold.items() if k not in keys} for fold in found["folds"]]
+        arms[arm] = {**found, "trials": 0, "folds": [{**fold, "trials": []} for fold in folds]}
+    return {**results, "arms": arms}
+
+
+def points(svg: str) -> list[list[tuple[float, ...]]]:
+    lines = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}polyline")
+    return [[tuple(map(float, p.split(","))) for p in one.get("points").split()] for one in lines]
+
+
+def test_every_arm_of_its_own_has_its_figures_and_best_arms_have_none(results):
+    found = tuning_figures(results)
+    assert set(found) == {"audio", "text", "concat"}
+    assert all(set(kinds) == {"history", "learning"} for kinds in found.values())
+
+
+def test_the_history_never_falls_and_has_a_line_for_each_fold(results):
+    lines = points(tuning_figures(results)["audio"]["history"])
+    assert len(lines) == 2
+    # Up is less in SVG.
+    assert all(first[1] >= second[1] for one in lines for first, second in pairwise(one))
+
+
+def test_the_mean_ends_where_half_of_the_heads_have_stopped(results):
+    for fold in results["arms"]["audio"]["folds"]:
+        fold["curve"]["heads"] = [4, 2, 1]
+    lines = points(tuning_figures(results)["audio"]["learning"])
+    assert {len(one) for one in lines} == {2}
+
+
+def test_importance_is_the_mean_over_folds_with_its_ends(results):
+    (first, *_) = importances(results)
+    assert first.shares == {"hidden": (0.25, 0.25, 0.25), "dropout": (0.75, 0.75, 0.75)}
+    assert "little more than a guess" in page(results)
+
+
+def test_without_trials_the_page_says_so_and_shows_no_history(results):
+    told = page(without(results, "importance"))
+    assert "No trials: the documented hyperparameters were used" in told
+    assert "History of trials" not in told
+    assert "What mattered" not in told
+    assert "Learning curves" in told
+
+
+def test_a_run_that_kept_no_curves_has_a_page(results):
+    told = page(without(results, "importance", "curve", "epochs"))
+    assert "Learning curves" not in told
+
+
+def test_losses_that_are_no_numbers_break_no_figure(results):
+    content = make_results()
+    for fold in content["arms"]["audio"]["folds"]:
+        fold["curve"]["dev"] = [None, 1.0, 2.0]
+        fold["curve"]["train"] = [None, None, None]
+    assert "learning" in tuning_figures(content)["audio"]
+    for fold in content["arms"]["audio"]["folds"]:
+        fold["curve"]["dev"] = [None, None, None]
+    assert "learning" not in tuning_figures(content).get("audio", {})

@@ -1,0 +1,177 @@
+"""Studies that workers share: exactly the budget, no zombie waited for, one worker as alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from fusion import shared_studies, studies
+from fusion.studies import StorageError, StudyPlace, open_storage, without_secrets
+from fusion.tune import SPACES, Study, tune
+
+SPACE = SPACES["mlp"]
+FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
+TRIALS = 9
+NAME = "run/audio-fold"
+
+WORKER = """
+import sys, time
+from fusion.studies import StudyPlace
+from fusion.tune import SPACES, tune
+first = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
+calls = []
+def objective(values):
+    calls.append(values)
+    time.sleep(0.05)
+    return -abs(values["dropout"] - 0.3)
+place = StudyPlace(storage=sys.argv[1], name="run/audio-fold")
+study = tune(objective, SPACES["mlp"], first, int(sys.argv[2]), 0, place)
+print(len(calls), repr(sorted(study.best.items())))
+"""
+
+
+def objective(values: Mapping[str, Any]) -> float:
+    return -abs(values["dropout"] - 0.3) - values["learning_rate"] * values["hidden"]
+
+
+def searched(place: StudyPlace | None, trials: int = TRIALS, of=objective) -> Study:
+    return tune(of, SPACE, FIRST, trials, 0, place)
+
+
+@pytest.fixture(params=["sqlite", "journal"])
+def place(request, tmp_path) -> StudyPlace:
+    where = f"sqlite:///{tmp_path / 's.db'}" if request.param == "sqlite" else tmp_path / "s.log"
+    return StudyPlace(storage=str(where), name=NAME)
+
+
+def _states(place: StudyPlace) -> list[TrialState]:
+    with place.opened() as study:
+        return [trial.state for trial in study.trials]
+
+
+def test_one_undisturbed_worker_finds_what_it_finds_alone(place):
+    assert searched(place) == searched(None)
+
+
+def test_a_finished_study_is_read(place):
+    first, calls = searched(place), []
+    again = searched(place, of=lambda values: calls.append(values) or 0.0)
+    assert (again, calls) == (first, [])
+
+
+def test_studies_of_one_storage_are_apart_by_name(place):
+    searched(place)
+    other = StudyPlace(storage=place.storage, name="run/text-fold")
+    assert searched(other, 3).values == searched(None, 3).values
+
+
+def test_ctrl_c_leaves_nothing_to_wait_for_and_the_study_goes_on(place):
+    calls = []
+
+    def broken(values: Mapping[str, Any]) -> float:
+        calls.append(values)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return objective(values)
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(place, of=broken)
+    assert TrialState.RUNNING not in _states(place)
+    study = searched(place)
+    assert len(study.trials) == TRIALS
+    assert dict(study.trials[0].parameters) == FIRST
+
+
+def test_a_worker_that_died_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    place = StudyPlace(storage=str(tmp_path / "s.log"), name=NAME)
+    with place.opened() as study:
+        for _ in range(2):
+            study.ask(dict(SPACE))
+    monkeypatch.setattr(shared_studies, "LOOK_S", 0.01)
+    monkeypatch.setattr(shared_studies, "SILENT_S", 0.05)
+    assert len(searched(place, 3).trials) == 3
+    assert _states(place).count(TrialState.FAIL) == 2
+
+
+def test_on_a_database_the_heartbeat_tells_who_died(tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "HEARTBEAT_S", 1)
+    monkeypatch.setattr(studies, "GRACE_S", 1)
+    monkeypatch.setattr(shared_studies, "LOOK_S", 0.2)
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    place = StudyPlace(storage=url, name=NAME)
+    dying = "import os, sys, time; from fusion.studies import StudyPlace\n"
+    dying += f"with StudyPlace(storage=sys.argv[1], name={NAME!r}).opened() as study:\n"
+    # The first heartbeat comes from another thread.
+    dying += "    study.optimize(lambda trial: time.sleep(1) or os._exit(9), n_trials=1)\n"
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", dying, url]).returncode == 9
+    assert _states(place) == [TrialState.RUNNING]
+    assert len(searched(place, 1).trials) == 1
+    assert _states(place) == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "journal"])
+def test_two_processes_spend_one_budget_and_agree(kind, tmp_path):
+    where = f"sqlite:///{tmp_path / 's.db'}" if kind == "sqlite" else str(tmp_path / "s.log")
+    command = [sys.executable, "-c", WORKER, where, "12"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=300)[0].split(" ", 1) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(int(calls) for calls, _ in said) == 12
+    assert said[0][1] == said[1][1]
+    assert _states(StudyPlace(storage=where, name=NAME)).count(TrialState.COMPLETE) == 12
+
+
+# ---------------------------------------------------------------- what is said of a storage
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:s3cret@localhost:1/db",
+        "nosuch://ada:s3cret@localhost/db?sslpassword=s3cret",
+        "mysql+nosuch://ada:s3cret@localhost/db",
+        "://s3cret",
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_one_message_without_the_password(url):
+    with pytest.raises(StorageError, match=r"--storage .*cannot be opened") as caught:
+        open_storage(url)
+    if "@" in url:
+        assert "s3cret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_place_does_not_show_its_storage():
+    assert "s3cret" not in repr(StudyPlace(storage="postgresql://ada:s3cret@host/db"))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///studies.db", "sqlite:///studies.db"),
+        ("postgresql://ada@host/db", "postgresql://ada@host/db"),
+        ("postgresql://ada:a/b@c@host/db?password=x", "postgresql://ada:***@host/db"),
+        ("studies.log", "studies.log"),
+    ],
+)
+def test_what_is_shown_of_a_url(url, shown):
+    assert without_secrets(url) == shown
+
+
+def test_a_fit_has_a_journal_of_its_own_or_a_name_of_its_content():
+    part = Path("cache/fits/ab12/audio-cd34.npz")
+    assert StudyPlace.of_fit(part, None).journal == Path("cache/fits/ab12/audio-cd34.journal")
+    assert StudyPlace.of_fit(part, "sqlite:///s.db").name == "ab12/audio-cd34"
+
+
+def test_optuna_is_as_loud_as_before(place):
+    before = optuna.logging.get_verbosity()
+    searched(place, 2)
+    assert optuna.logging.get_verbosity() in (before, optuna.logging.WARNING)
