@@ -1,5 +1,6 @@
 """What becomes of the halves away from the corpora that they learned from."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from experiments.corpora.common_sets import apply_common
 from experiments.ready_model import voice as hearing
 from experiments.ready_model import words as reading
 from experiments.ready_model.copies import HEARD, WRITTEN
-from experiments.ready_model.figures import Figure, plain_figure, uar_figure
+from experiments.ready_model.figures import EMODB, Figure, error_figure, plain_figure, uar_figure
 from experiments.ready_model.half import TARGETS, Row, Scored
 from fusion import metrics
 from fusion.model import FusionModel
@@ -48,9 +49,28 @@ def _emodb(model: FusionModel, root: Path, work: Path) -> list[Figure]:
     corpus = apply_common(emodb.read(root), "ekman")
     rows = list(hearing.embedded(corpus, hearing.AUDIO, work))
     found = scored(model, rows)
+    assert model.abstention is not None
+    studio, least = f"{EMODB}, {HEARD[0]}", model.abstention.threshold
+    whole = {f"{EMODB}, {how}": found.of(how) for how in HEARD}
     return [
-        uar_figure(f"voice, EmoDB (German), {how}", found.of(how), corpus.targets) for how in HEARD
+        *(uar_figure(what, own, corpus.targets) for what, own in whole.items()),
+        *(error_figure(what, own.truth, own.scores) for what, own in whole.items()),
+        *sureness_figures(studio, whole[studio], least),
     ]
+
+
+def sureness_figures(what: str, found: Scored, threshold: float) -> Iterator[Figure]:
+    """How sure a model is, and how often right: of all rows, and of those that it names a class."""
+    highest = found.scores.max(axis=1)
+    right = found.scores.argmax(axis=1) == found.truth
+    named = highest >= threshold
+    count, people = len(found.rows), len({row.speaker for row in found.rows})
+    yield plain_figure(what, "mean probability", float(highest.mean()), count, people)
+    yield plain_figure(what, "accuracy", float(right.mean()), count, people)
+    yield plain_figure(what, "share named", float(named.mean()), count, people)
+    if named.any():
+        of_named = float(right[named].mean())
+        yield plain_figure(what, "accuracy of named", of_named, int(named.sum()), people)
 
 
 def _mosi(model: FusionModel, root: Path, work: Path) -> Figure:

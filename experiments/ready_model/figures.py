@@ -22,6 +22,8 @@ from fusion.statistics import interval
 #: Rows of each class in a draw by which classes are made equal.
 DRAWN = 1000
 SEED = 0
+#: What figures of voices unlike the actors' begin with.
+EMODB = "voice, EmoDB (German)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
         *_of_pairs(test, test.voice, "voice alone"),
         *_of_pairs(test, test.words, "words alone"),
         *_of_pairs(test, test.fused, "both"),
-        _error("voice, temperature of the other folds", *_refitted(voice)),
+        error_figure("voice, temperature of the other folds", *_refitted(voice)),
     ]
 
 
@@ -175,10 +177,11 @@ def _of_pairs(
     right = float((scores.argmax(axis=1) == pairs.truth).mean())
     name = f"made-up pairs, {what}"
     one = plain_figure(name, f"UAR of {len(TARGETS)}", right, len(scores))
-    return one, _error(name, pairs.truth, scores)
+    return one, error_figure(name, pairs.truth, scores)
 
 
-def _error(what: str, truth: np.ndarray, scores: Float[np.ndarray, "rows targets"]) -> Figure:
+def error_figure(what: str, truth: np.ndarray, scores: Float[np.ndarray, "rows targets"]) -> Figure:
+    """How far probabilities are from the share of right answers, on average over bins."""
     return plain_figure(what, "calibration error", metrics.ece(truth, scores), len(truth))
 
 

@@ -1,8 +1,8 @@
 """Make the model that ships: ``python -m experiments.ready_model.make RAVDESS MELD EMODB MOSI``.
 
 A fifth argument is the folder to write, else the package's own. The first run trains twins of the
-bundled AlexNet (about six minutes each on one core) and keeps them, with all embeddings, in the
-cache; what is written is the same to the byte on the same machine.
+bundled AlexNet (six, about twelve minutes each on one core) and keeps them, with all embeddings, in
+the cache; what is written is the same to the byte on the same machine.
 """
 
 import hashlib

@@ -17,7 +17,7 @@ from fusion.combination import Combination, combination_of
 from fusion.late import LATE, Pair, fuse_late, weights_per_class
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds
-from fusion.tune import Study, Trial
+from fusion.tune import Study
 
 BUDGET = Budget(trials=3, seeds=2)
 RNG = np.random.default_rng(0)
@@ -130,7 +130,7 @@ def test_without_trials_both_sides_weigh_the_same(made):
 
 @pytest.mark.parametrize(("weight", "side"), [(1.0, 0), (0.0, 1)])
 def test_a_weight_at_an_end_is_that_arm(weight, side, made, monkeypatch):
-    chosen = Study({"audio_weight": weight}, (Trial({}, 0.0),))
+    chosen = Study({"audio_weight": weight}, ())
     monkeypatch.setattr("fusion.late.tune", lambda *_args: chosen)
     np.testing.assert_allclose(fused("late", made).test_scores, made[side].test_scores, rtol=1e-6)
 

@@ -85,7 +85,7 @@ def test_members_of_different_size_do_not_touch_one_another(kind, make_data, mon
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_member_stops_for_itself(kind, make_data):
     data, some = make_data(noise=3.0), members(42, 42, 42, 42)
-    hasty = replace(QUICK[kind], learning_rate=0.1 if kind == "linear" else 0.02)
+    hasty = replace(QUICK[kind], learning_rate=0.1 if kind in ("linear", "lowrank") else 0.02)
     together = fitted(kind, data, some, hasty)
     alone = [fitted(kind, data, [one], hasty)[0] for one in some]
     assert len({head.epoch for head in together}) > 1

@@ -25,6 +25,7 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
         import torch
 
         from encoders.names import parse_modality
+        from fusion.combination import Combination
         from fusion.model import FusionModel, Part
         from fusion.networks.head import DEFAULTS, InputShape
         from fusion.networks.heads import HEADS
@@ -49,9 +50,9 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
 
         names = {"audio": ("audio",), "text": ("text",)}.get(arm, ("audio", "text"))
         parts = (part("audio"), part("text")) if arm == "late" else (part(*names),)
-        weight = 0.5 if arm == "late" else None
+        even = Combination.weighted("single-label", (0.5,)) if arm == "late" else None
         modalities = {name: inputs[name][0] for name in names}
-        FusionModel(arm, TARGETS, modalities, parts, weight, **fields).save(folder)
+        FusionModel(arm, TARGETS, modalities, parts, even, **fields).save(folder)
         return folder
 
     return build

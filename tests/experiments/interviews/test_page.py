@@ -204,6 +204,20 @@ def test_a_click_on_a_lane_seeks(opened):
 
 
 @pytest.mark.slow
+def test_on_a_phone_names_stand_above_their_lanes_and_nothing_is_cut_off(opened):
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    opened.call("Emulation.setDeviceMetricsOverride", **size)
+    try:
+        above = """[...document.querySelectorAll('.row .name')].every(name =>
+            name.getBoundingClientRect().bottom
+                <= name.parentElement.getBoundingClientRect().top)"""
+        assert opened.value(above) is True
+        assert opened.value("document.documentElement.scrollWidth") <= 390
+    finally:
+        opened.call("Emulation.clearDeviceMetricsOverride")
+
+
+@pytest.mark.slow
 def test_a_recording_that_was_moved_is_told_and_can_be_chosen(shown, tmp_path):
     browser, _ = shown
     path = tmp_path / "interview.html"

@@ -57,7 +57,7 @@ def timeline() -> Timeline:
 def told_by(folder: Path, task: str, **numbers) -> Path:
     """The same model with outputs that mean something else."""
     outputs = Outputs(task, **numbers)
-    model = replace(FusionModel.load(folder), outputs=outputs, audio_weight=None, abstention=None)
+    model = replace(FusionModel.load(folder), outputs=outputs, combination=None, abstention=None)
     model = replace(model, parts=tuple(replace(one, task=task) for one in model.parts))
     made = folder.parent / f"{folder.name}-{task}-{len(str(numbers))}"
     model.save(made)

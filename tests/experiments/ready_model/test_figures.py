@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.ready_model.elsewhere import sureness_figures
 from experiments.ready_model.figures import pairs_of, temperature_of, uar_figure
 from experiments.ready_model.half import TARGETS, Row, Scored, fit_half
 
@@ -82,3 +83,16 @@ def test_a_half_is_scored_on_rows_that_it_did_not_learn_from():
     assert len(found.part(2.0).heads) == 3
     nothing = fit_half("audio", rows("train", 210), rows("dev", 70), [])
     assert nothing.test.scores.shape == (0, CLASSES)
+
+
+def test_how_sure_a_model_is_stands_beside_how_often_it_is_right():
+    every = scored()
+    found = {one.metric: one for one in sureness_figures("x", every, 0.6)}
+    highest = every.scores.max(axis=1)
+    named = highest >= 0.6
+    # Drawn from their probabilities, so that it is as sure as it is right.
+    assert found["mean probability"].value == pytest.approx(found["accuracy"].value, abs=0.05)
+    assert found["accuracy of named"].value > found["accuracy"].value
+    assert found["accuracy of named"].rows == named.sum()
+    assert found["share named"].value == round(float(named.mean()), 3)
+    assert "accuracy of named" not in {one.metric for one in sureness_figures("x", every, 1.1)}

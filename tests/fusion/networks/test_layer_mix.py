@@ -160,5 +160,4 @@ def test_layer_weights_are_kept_with_the_fit_and_not_those_of_late_fusion(
     kept = load_scores(tmp_path / "fit.npz", "audio", fold.name)
     assert kept.layer_weights == audio.layer_weights
     assert list(audio.layer_weights) == ["audio"]
-    late, _ = fuse_late("late", audio, text, mixed, inner, BUDGET)
-    assert late.layer_weights == {}
+    assert fuse_late("late", audio, text, mixed, inner, BUDGET)[0].layer_weights == {}
