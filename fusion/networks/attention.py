@@ -16,8 +16,9 @@ class AttentionHead(Head):
     """Cross-modal attention over frames and tokens, attentive statistics pooling, one classifier.
 
     Patches of frames are embedded (Gong et al. 2021, arXiv 2104.01778); each modality queries the
-    other (Tsai et al. 2019, arXiv 1906.00295), a single one itself; what comes out is pooled over
-    time to weighted mean and deviation (Okabe et al. 2018, arXiv 1803.10963).
+    other (Tsai et al. 2019, arXiv 1906.00295), a single one itself; of several, all frames and
+    tokens, marked with their modality, then attend to all; what comes out is pooled over time to
+    weighted mean and deviation (Okabe et al. 2018, arXiv 1803.10963).
     """
 
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
@@ -27,19 +28,30 @@ class AttentionHead(Head):
         self.attend = nn.ModuleList(CrossAttention(width) for _ in shapes)
         self.pool = nn.ModuleList(AttentivePooling(width) for _ in shapes)
         self.join = nn.Linear(2 * width * len(shapes), width)
+        if len(shapes) > 1:
+            self.kinds = nn.Parameter(torch.zeros(len(shapes), width))
+            self.together = CrossAttention(width)
 
     def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
-        """Joined statistics of every modality after it has attended to the next one."""
+        """Joined statistics of every modality after it has attended to the next one and to all."""
         embedded = [
             embed(batch, self.standardizer(number), self.layer_weights(number))
             for number, (embed, batch) in enumerate(zip(self.embed, batches, strict=True))
         ]
-        pooled = []
-        for number, (attend, pool) in enumerate(zip(self.attend, self.pool, strict=True)):
-            own, other = embedded[number], embedded[(number + 1) % len(embedded)]
-            mixed = attend(own.values, other.values, other.mask)
-            pooled.append(pool(mixed, own.mask))
+        pairs = zip(self.attend, embedded, embedded[1:] + embedded[:1], strict=True)
+        mixed = [attend(own.values, other.values, other.mask) for attend, own, other in pairs]
+        masks = [own.mask for own in embedded]
+        if len(mixed) > 1:
+            mixed = self._together(mixed, masks)
+        pairs = zip(self.pool, mixed, masks, strict=True)
+        pooled = [pool(values, mask) for pool, values, mask in pairs]
         return functional.relu(self.join(torch.cat(pooled, dim=1)))
+
+    def _together(self, mixed: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
+        """Both sequences, each marked with its modality, attend to all that is in either."""
+        marked = torch.cat([one + kind for one, kind in zip(mixed, self.kinds, strict=True)], dim=1)
+        found = self.together(marked, marked, torch.cat(list(masks), dim=1))
+        return list(found.split([one.shape[1] for one in mixed], dim=1))
 
 
 class PatchEmbedding(nn.Module):

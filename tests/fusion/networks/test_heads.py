@@ -110,6 +110,26 @@ def test_the_order_of_rows_changes_no_logit(kind):
     close(head([b.rows(back) for b in given]), head(given)[back])
 
 
+def test_marks_of_modalities_tell_frames_from_tokens():
+    head, given = make("attention"), batches(9, 4, 1, 6)
+    before = head(given)
+    with torch.no_grad():
+        head.kinds[1] += 1.0
+    assert not torch.allclose(head(given), before, atol=1e-3)
+    assert "kinds" not in make("attention", SHAPES[:1]).state_dict()
+
+
+def test_attention_over_all_is_that_of_both_sequences_side_by_side():
+    head = make("attention")
+    one, other = sequences(32, 5, seed=2)[0][None], sequences(32, 3, seed=3)[0][None]
+    masks = torch.tensor([[True] * 4 + [False]]), torch.tensor([[True, True, False]])
+    found = head._together([one, other], masks)
+    both = torch.cat([one + head.kinds[0], other + head.kinds[1]], dim=1)
+    own = both[:, [0, 1, 2, 3, 5, 6]]
+    expected = head.together(own, own, torch.ones(1, 6, dtype=torch.bool))
+    close(torch.cat([found[0][:, :4], found[1][:, :2]], dim=1), expected)
+
+
 def test_attention_reads_every_frame():
     head, given = make("attention"), batches(9, 4, 1, 6)
     changed = given[0].values.clone()
