@@ -160,14 +160,15 @@ class Stack:
     def learn(
         self, rows: Sequence[np.ndarray], optimizer: torch.optim.Optimizer
     ) -> Float[Tensor, "members"]:
-        """Take one step, each member on rows of its own; the loss of each before it."""
+        """Take one step, each member on rows of its own; returns the loss of each."""
         index, counts = padded(rows)
         own = torch.arange(index.shape[1]) < counts[:, None]
         step = Step(index, own, self.gather.rows(index))
         keep = self._keep(counts)
         losses = self.aim.value(self._losses(step, keep, self._hide(index, counts)))
+        loss = losses.sum() + self._alone(step, keep)
         optimizer.zero_grad()
-        (losses.sum() + self._alone(step, keep)).backward()
+        loss.backward()
         optimizer.step()
         return losses.detach()
 

@@ -75,7 +75,8 @@ def compare(
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
     model = None if favourite is None else final_model(plan, found.corpus, favourite, work)
-    write_run(folder, study, model, rows, results, plan, cost_of(fitted.scores, study.seeds))
+    cost = cost_of(_in_order(plan, fitted.scores), study.seeds)
+    write_run(folder, study, model, rows, results, plan, cost)
     return Outcome(folder, results, failures)
 
 
@@ -139,9 +140,8 @@ def _prediction_rows(
         {name: number for number, inner in enumerate(found.folds) for name in inner.dev}
         for found in plan.inner
     ]
-    order = {arm: number for number, arm in enumerate(plan.arms)}
     place = {fold.name: number for number, fold in enumerate(plan.folds)}
-    for one in sorted(scores, key=lambda s: (order[whole_of(s.arm)], s.arm, place[s.fold])):
+    for one in _in_order(plan, scores):
         parts = (("dev", one.dev, one.dev_scores), ("test", one.test, one.test_scores))
         for split, index, values in parts:
             for seed, by_row in enumerate(values):
@@ -164,6 +164,13 @@ def _prediction_rows(
                         target=tuple(goals[row].tolist()),
                         scores=tuple(stored_score(float(value), data.task) for value in row_scores),
                     )
+
+
+def _in_order(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
+    """By arm and fold, whichever was fitted first."""
+    order = {arm: number for number, arm in enumerate(plan.arms)}
+    place = {fold.name: number for number, fold in enumerate(plan.folds)}
+    return sorted(scores, key=lambda s: (order[whole_of(s.arm)], s.arm, place[s.fold]))
 
 
 def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]) -> RunFacts:

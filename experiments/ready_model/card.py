@@ -44,13 +44,15 @@ heads like those that ship. Twins learned from 16 actors, what ships from 20. ME
 shares its main speakers between training and test. Intervals are over speakers. Chance is
 1 / classes.
 
-EmoDB, MOSI and the synthetic corpus took no part in training and calibration. EmoDB took part in
-one choice, of AlexNet over log-mel functionals and MFCC, so that its figures flatter a little.
+MOSI and the synthetic corpus took no part in training and calibration. EmoDB took part in one
+choice, of AlexNet over log-mel functionals and MFCC, and in the voice's temperature, so that its
+figures flatter a little.
 
 ## How the two are put together
 
-Each half is calibrated with every class counting alike (temperature {voice_t:g} for the voice, on
-the twins' held-out actors in all three copies; {words_t:g} for words, on MELD's development rows).
+Each half is calibrated with every class counting alike (temperature {voice_t:g} for the voice, the
+higher of that of the twins' held-out actors and that of EmoDB, each in all three copies, because
+voices in an interview are unlike the actors'; {words_t:g} for words, on MELD's development rows).
 Their probabilities are multiplied: Bayes' rule for evidence that is independent given the class,
 with every class as likely as any other beforehand. A half that knows nothing, or is missing,
 changes nothing.
@@ -69,8 +71,7 @@ rule for all models gives for the voice alone, for words alone and for made-up p
 rows; there it keeps {coverage:.0%}, {accuracy:.0%} of them right{reached}.
 Of EmoDB, whose voices are unlike the actors', it keeps {share:.0%}, {right:.0%} of them right; over
 all of EmoDB its highest probability is {mean:.2f} on average, and right in {overall:.0%} of rows:
-as a whole it is {sure} there. No temperature was fitted for such voices, because those of an
-interview are yet others.
+as a whole it is {sure} there. The voices of an interview are yet others.
 
 ## Limits
 

@@ -20,8 +20,18 @@ from experiments.ready_model.figures import EMODB, Figure, error_figure, plain_f
 from experiments.ready_model.half import TARGETS, Row, Scored
 from fusion import metrics
 from fusion.model import FusionModel
+from fusion.model_part import Part
 
 UNPLEASANT = ("angry", "disgust", "fear", "sad")
+
+
+def unlike_actors(voice: Part, german: Path, work: Path) -> Scored:
+    """What the voice's heads say of EmoDB in all copies, before any temperature."""
+    rows = list(hearing.embedded(_german(german), hearing.AUDIO, work))
+    plain = replace(voice, temperature=1.0)
+    found = np.array([plain.alone({"audio": row.values}) for row in rows])
+    truth = [TARGETS.index(row.label) for row in rows]
+    return Scored(tuple(rows), np.array(truth, np.int64), found)
 
 
 def elsewhere(model: FusionModel, german: Path, opinions: Path, work: Path) -> list[Figure]:
@@ -46,7 +56,7 @@ def _input(row: Row) -> str:
 
 
 def _emodb(model: FusionModel, root: Path, work: Path) -> list[Figure]:
-    corpus = apply_common(emodb.read(root), "ekman")
+    corpus = _german(root)
     rows = list(hearing.embedded(corpus, hearing.AUDIO, work))
     found = scored(model, rows)
     assert model.abstention is not None
@@ -57,6 +67,10 @@ def _emodb(model: FusionModel, root: Path, work: Path) -> list[Figure]:
         *(error_figure(what, own.truth, own.scores) for what, own in whole.items()),
         *sureness_figures(studio, whole[studio], least),
     ]
+
+
+def _german(root: Path) -> Corpus:
+    return apply_common(emodb.read(root), "ekman")
 
 
 def sureness_figures(what: str, found: Scored, threshold: float) -> Iterator[Figure]:

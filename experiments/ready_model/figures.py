@@ -63,14 +63,16 @@ class Pairs:
         return independent([self.voice, self.words])
 
 
-def sureness(voice: Voice, words: Fitted) -> Sureness:
+def sureness(voice: Voice, words: Fitted, others: Scored) -> Sureness:
     """Fitted on held-out actors and MELD's development rows, every class counting alike.
 
+    The voice has the temperature of ``others``, voices unlike the actors', where that is higher.
     No row has both, so that the threshold is the highest of three that the rule for all models
     gives: for the voice alone, for words alone, and for made-up pairs.
     """
     heard = Scored.joined(voice.held_out)
-    own, other = temperature_of(heard), temperature_of(words.dev)
+    own = max(temperature_of(heard), temperature_of(others))
+    other = temperature_of(words.dev)
     pairs = pairs_of(heard, words.dev, own, other)
     every = [(pairs.truth, scores) for scores in (pairs.voice, pairs.words, pairs.fused)]
     found = [_abstention(truth, scores) for truth, scores in every]
@@ -121,8 +123,16 @@ def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
         *_of_pairs(test, test.voice, "voice alone"),
         *_of_pairs(test, test.words, "words alone"),
         *_of_pairs(test, test.fused, "both"),
-        error_figure("voice, temperature of the other folds", *_refitted(voice)),
+        error_figure("voice, temperature of the other folds", *_refitted(voice.held_out)),
     ]
+
+
+def others_figures(others: Scored) -> list[Figure]:
+    """Whether a temperature of voices unlike the actors' holds for speakers that it never saw."""
+    speakers = sorted({row.speaker for row in others.rows})
+    parts = [others.where([row.speaker == one for row in others.rows]) for one in speakers]
+    what = f"{EMODB}, all three, temperature of the other speakers"
+    return [error_figure(what, *_refitted(parts))]
 
 
 def uar_figure(what: str, scored: Scored, kept: Sequence[str] = TARGETS) -> Figure:
@@ -185,11 +195,13 @@ def error_figure(what: str, truth: np.ndarray, scores: Float[np.ndarray, "rows t
     return plain_figure(what, "calibration error", metrics.ece(truth, scores), len(truth))
 
 
-def _refitted(voice: Voice) -> tuple[np.ndarray, Float[np.ndarray, "rows targets"]]:
-    """Held-out rows, each at the temperature of the folds that it is not in."""
+def _refitted(
+    parts: Sequence[Scored],
+) -> tuple[np.ndarray, Float[np.ndarray, "rows targets"]]:
+    """Held-out rows, each at the temperature of the parts that it is not in."""
     truth, scores = [], []
-    for number, fold in enumerate(voice.held_out):
-        others = [one for k, one in enumerate(voice.held_out) if k != number]
+    for number, fold in enumerate(parts):
+        others = [one for k, one in enumerate(parts) if k != number]
         truth.append(fold.truth)
         scores.append(tempered(fold.scores, temperature_of(Scored.joined(others))))
     return np.concatenate(truth), np.concatenate(scores)

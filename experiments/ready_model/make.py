@@ -18,8 +18,8 @@ import torch
 from encoders.extraction import default_store
 from encoders.store import write_atomically
 from experiments.ready_model.card import CAUTION, CORPORA, LICENCE, card, notice
-from experiments.ready_model.elsewhere import elsewhere
-from experiments.ready_model.figures import Figure, Sureness, figures, sureness
+from experiments.ready_model.elsewhere import elsewhere, unlike_actors
+from experiments.ready_model.figures import Figure, Sureness, figures, others_figures, sureness
 from experiments.ready_model.half import TARGETS, Fitted
 from experiments.ready_model.voice import AUDIO, Voice, tell, voice_half
 from experiments.ready_model.words import TEXT, words_half
@@ -98,11 +98,13 @@ def main(arguments: Sequence[str]) -> None:
     tell(f"words: development UAR by trial {words.arm.study.values}")
     voice = voice_half(ravdess, work)
     tell(f"voice: development UAR by trial {voice.shipped.arm.study.values}")
-    sure = sureness(voice, words)
+    others = unlike_actors(voice.shipped.part(1.0), emodb, work)
+    sure = sureness(voice, words, others)
     # Scored as it will be loaded: with half the digits.
     model_of(voice, words, sure).save(work / "model", torch.float16)
     measured = [
         *figures(voice, words, sure),
+        *others_figures(others),
         *elsewhere(FusionModel.load(work / "model"), emodb, mosi, work),
     ]
     write(model_of(voice, words, sure), record_of(voice, words, measured), out)

@@ -63,11 +63,12 @@ def test_test_rows_change_no_byte_of_a_model(arm, length, make_data, split_data,
     other = poisoned(data, data.index(fold.test), length)
     for name, some in (("one", data), ("other", other)):
         part = Part.of(fit_arm(ARMS[arm], some, inner, BUDGET, None))
-        FusionModel(arm, data.targets, {}, (part,)).save(tmp_path / name)
+        FusionModel(arm, some.targets, {}, (part,)).save(tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert "heads.safetensors" in files
-    for file in files:
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
+    assert files == ["README.md", "heads.safetensors", "model.json"]
+    for name in files:
+        one, changed = (tmp_path / folder / name for folder in ("one", "other"))
+        assert one.read_bytes() == changed.read_bytes()
 
 
 @pytest.mark.parametrize("arm", TRAINED)

@@ -395,7 +395,7 @@ def test_a_storage_that_does_not_answer_is_told_of_before_work(tmp_path):
 def test_seconds_are_in_no_result_and_stand_in_the_cost(tiny, results):
     assert "seconds" not in json.dumps(results["arms"])
     found = read_cost(tiny[1].folder)
-    assert found.arms.keys() == set(TRAINED)
+    assert list(found.arms) == [arm for arm in results["arms"] if arm in TRAINED]
     for arm, folds in found.arms.items():
         assert all(len(fold.trial_seconds) == 2 for fold in folds), arm
         assert all((fold.final_seconds > 0) == (arm != "late") for fold in folds), arm

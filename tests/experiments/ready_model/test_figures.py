@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from experiments.ready_model.elsewhere import sureness_figures
-from experiments.ready_model.figures import pairs_of, temperature_of, uar_figure
+from experiments.ready_model.figures import (
+    error_figure,
+    others_figures,
+    pairs_of,
+    sureness,
+    temperature_of,
+    uar_figure,
+)
 from experiments.ready_model.half import TARGETS, Row, Scored, fit_half
+from fusion.calibration import tempered
 
 CLASSES = len(TARGETS)
 
@@ -96,3 +107,16 @@ def test_how_sure_a_model_is_stands_beside_how_often_it_is_right():
     assert found["accuracy of named"].rows == named.sum()
     assert found["share named"].value == round(float(named.mean()), 3)
     assert "accuracy of named" not in {one.metric for one in sureness_figures("x", every, 1.1)}
+
+
+def test_the_voice_has_the_temperature_of_voices_unlike_the_actors_where_that_is_higher():
+    actors, words = scored(seed=1), scored(seed=2)
+    others = scored(seed=3)
+    # Twice as sure as their probabilities allow, or half as sure.
+    hot = replace(others, scores=tempered(others.scores, 0.5))
+    cold = replace(others, scores=tempered(others.scores, 2.0))
+    voice, half = SimpleNamespace(held_out=(actors,)), SimpleNamespace(dev=words)
+    assert sureness(voice, half, cold).voice == temperature_of(actors)
+    assert sureness(voice, half, hot).voice == temperature_of(hot) > 1.5
+    (error,) = others_figures(hot)
+    assert error.value < error_figure("x", hot.truth, hot.scores).value
