@@ -34,6 +34,8 @@ APART = 17
 DASHES = ("none", "7 4", "2 4", "9 3 2 3")
 #: Letters of a name and of a step; steps that have their words.
 LONGEST, LETTERS, MOST_STEPS = 18, 10, 14
+#: Letters of what the dashed line is, which are smaller.
+WIDEST = 24
 #: Kinds of noise that one axis of signal-to-noise ratios serves.
 ADDED = {"white", "babble"}
 
@@ -198,7 +200,7 @@ def _frame(root: Element, scale: Scale, axis: Axis, blind: Blind) -> None:
             write(root, at, short(plain(step), LETTERS), anchor="middle", size=12)
     y = scale.y(blind.value)
     line(root, (LEFT, y), (RIGHT, y), "reference", "#666666", dash="4 3")
-    write(root, (RIGHT + 8, y + 4), short(blind.told, LONGEST), anchor="start", size=12)
+    write(root, (RIGHT + 8, y + 4), short(blind.told, WIDEST), anchor="start", size=12)
     middle = (LEFT + RIGHT) / 2
     write(root, (middle, bottom + 44), axis.title, anchor="middle", size=12.5)
     about = f"{scale_of(scale.told)}, 95 % intervals"

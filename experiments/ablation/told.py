@@ -227,8 +227,8 @@ def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> s
     row = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
     least = row.found.detectable
     told = column(row.metric)
-    points = " points" if told.share else ""
-    size = f"; this test alone could have shown {told.tell(least)}{points}" if least else ""
+    shown = f"{told.tell(least)}{' points' if told.share else ''}"
+    size = "" if least is None else f"; this test alone could have shown {shown}"
     evidence = _evidence(row)
     if len(compared) == 1:
         return (

@@ -139,7 +139,7 @@ def test_rows_without_a_largest_share_are_told_and_are_in_the_divergence(found):
     [
         ("distribution", "uar_points", ("UAR, %", "accuracy, %", "points UAR", "chance 33.3")),
         ("regression", "ccc_difference", ("CCC", "Pearson", " CCC (", "no agreement")),
-        ("multi-label", "macro_f1_points", ("macro F1, %", "micro F1, %", "every label n")),
+        ("multi-label", "macro_f1_points", ("macro F1, %", "micro F1, %", "every label named ")),
     ],
 )
 def test_tables_and_figures_are_told_in_the_primary_metric(task, column, words, found):
