@@ -35,7 +35,10 @@ def train(
     asr: Asr = None,
     transcript: Transcript = None,
     arm: Annotated[
-        str, typer.Option(help="audio, text, concat, late, gated, lowrank or attention.")
+        str,
+        typer.Option(
+            help="One of those that compare takes: audio, text, concat, late, late_mean, attention …"
+        ),
     ] = "late",
     rows: Rows = None,
     trials: Trials = None,
