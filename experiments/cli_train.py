@@ -36,9 +36,7 @@ def train(
     transcript: Transcript = None,
     arm: Annotated[
         str,
-        typer.Option(
-            help="One of those that compare takes: audio, text, concat, late, late_mean, attention …"
-        ),
+        typer.Option(help="One arm that compare takes: audio, text, concat, late, attention …"),
     ] = "late",
     rows: Rows = None,
     trials: Trials = None,
