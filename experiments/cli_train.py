@@ -35,7 +35,8 @@ def train(
     asr: Asr = None,
     transcript: Transcript = None,
     arm: Annotated[
-        str, typer.Option(help="audio, text, concat, late, gated, lowrank or attention.")
+        str,
+        typer.Option(help="One arm that compare takes: audio, text, concat, late, attention …"),
     ] = "late",
     rows: Rows = None,
     trials: Trials = None,

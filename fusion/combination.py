@@ -6,13 +6,14 @@ weights.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from encoders.utterance import Task
 from fusion.escaping import plain
+from fusion.model_json import number
 
 Rule = Literal["product", "mean", "max"]
 Scores = Float[np.ndarray, "*axes targets"]
@@ -58,20 +59,34 @@ class Combination:
         return np.array(self.audio) * audio + np.array(self.text) * text
 
 
-def combination_of(fields: Mapping[str, Any], targets: int) -> Combination:
+def combination_of(fields: object, targets: int) -> Combination:
     """The combination that ``model.json`` has.
 
     Raises:
         ValueError: it is none, or has other than one weight for all targets or one for each.
     """
+    if not isinstance(fields, Mapping) or set(fields) != {"rule", "audio", "text"}:
+        got = ", ".join(map(str, fields)) if isinstance(fields, Mapping) else repr(fields)
+        raise ValueError(f"combination: expected rule, audio and text, got {plain(got)[:80]}")
     rule = fields["rule"]
-    audio, text = (tuple(map(float, fields[name])) for name in ("audio", "text"))
+    audio, text = (_weights(name, fields[name]) for name in ("audio", "text"))
     if rule not in get_args(Rule) or not {len(audio), len(text)} <= {1, targets}:
         raise ValueError(
-            f"expected a rule ({', '.join(get_args(Rule))}) and 1 or {targets} weights of audio "
-            f"and of text, got {plain(rule)}, {len(audio)} and {len(text)}"
+            f"combination: expected a rule ({', '.join(get_args(Rule))}) and 1 or {targets} "
+            f"weights of audio and of text, got {plain(repr(rule))[:80]}, {len(audio)} and "
+            f"{len(text)}"
         )
     return Combination(rule, audio, text)
+
+
+def _weights(name: str, given: object) -> tuple[float, ...]:
+    """Below 0 a side would count for the opposite of what it says: no arm learns that."""
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"combination: {name}: expected weights, got {plain(repr(given))[:80]}")
+    weights = tuple(number(one, f"combination: {name}") for one in given)
+    if any(weight < 0 for weight in weights):
+        raise ValueError(f"combination: {name}: expected weights from 0 on, got {min(weights):g}")
+    return weights
 
 
 def softmax(logits: Scores) -> Scores:

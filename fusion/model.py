@@ -27,16 +27,12 @@ from fusion.combination import Combination, combination_of
 from fusion.escaping import plain
 from fusion.late import independent
 from fusion.model_card import model_card
+from fusion.model_json import FORMAT_VERSION, number_of, read_about, targets_of
 from fusion.model_part import Part, Verdict, part_as_json, part_from_json
 from fusion.origin import Origin, origin_of
 from fusion.outputs import OF_CLASSES, Outputs
 
 __all__ = ["FORMAT_VERSION", "FusionModel", "Part", "folder_of", "late_model"]
-
-#: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part,
-#: and what its numbers mean, where they are no probabilities of one class. 4: a rule by which parts
-#: are combined.
-FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,45 +172,40 @@ class FusionModel:
         """Read a model folder, or ``"demo"``: the model that ships with the package.
 
         Raises:
-            ValueError: the folder is no model, or of another format.
+            ValueError: the folder is no model, of another format, or not as it was written.
         """
         folder = folder_of(folder)
-        if not (folder / "model.json").is_file():
-            inside = folder / "model"
-            hint = f"; {inside} is one" if (inside / "model.json").is_file() else ""
-            raise ValueError(
-                f"{folder}: no model (expected model.json and heads.safetensors){hint}"
-            )
-        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        if about.get("format") != FORMAT_VERSION:
-            raise ValueError(
-                f"{folder}: a model of format {plain(about.get('format'))}, but this version reads "
-                f"format {FORMAT_VERSION} (which says how its parts are combined); train it "
-                "again: serfusion compare on the same corpus leaves a model of this format"
-            )
+        about = read_about(folder)
         try:
             return cls._read(about, load_file(folder / "heads.safetensors"))
-        except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as error:
+        except (SafetensorError, RuntimeError, LookupError, TypeError, OSError) as error:
             raise ValueError(
                 f"{folder}: heads.safetensors and model.json are not of one whole model "
                 f"({type(error).__name__}: {plain(error)[:200]}); take the folder as it was written"
             ) from error
+        except ValueError as error:
+            raise ValueError(
+                f"{folder / 'model.json'}: {plain(error)[:300]}; take the folder as it was written"
+            ) from error
 
     @classmethod
     def _read(cls, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "FusionModel":
-        targets = tuple(about["targets"])
+        targets = targets_of(about["targets"])
         stored = about.get("outputs")
         outputs = OF_CLASSES if stored is None else Outputs.read(stored, len(targets))
+        parts = tuple(
+            part_from_json(number, one, tensors, len(targets), outputs.task)
+            for number, one in enumerate(about["parts"])
+        )
+        combination = _combination(about["combination"], len(targets))
+        _check_parts(parts, combination, tensors)
         return cls(
             arm=about["arm"],
             targets=targets,
             modalities={name: _modality(m) for name, m in about["modalities"].items()},
-            parts=tuple(
-                part_from_json(number, one, tensors, len(targets), outputs.task)
-                for number, one in enumerate(about["parts"])
-            ),
-            combination=_combination(about["combination"], len(targets)),
-            temperature=float(about["temperature"]),
+            parts=parts,
+            combination=combination,
+            temperature=number_of(about, "temperature", above=0.0),
             abstention=_abstention(about["abstention"]),
             origin=origin_of(about["origin"]),
             outputs=outputs,
@@ -269,9 +260,27 @@ def _abstention(fields: Mapping[str, Any] | None) -> Abstention | None:
     if fields is None:
         return None
     numbers = {
-        name: float(fields[name]) for name in ("threshold", "target", "accuracy", "coverage")
+        name: number_of(fields, name) for name in ("threshold", "target", "accuracy", "coverage")
     }
     return Abstention(**numbers, reached=bool(fields["reached"]))
+
+
+def _check_parts(
+    parts: tuple[Part, ...], combination: Combination | None, tensors: Mapping[str, Tensor]
+) -> None:
+    """Every head that lies in the file is one that the model has, and a combination has two sides.
+
+    Raises:
+        ValueError: a part or a head was dropped, or added.
+    """
+    expected = {
+        f"{number}.{k}" for number, part in enumerate(parts) for k in range(len(part.heads))
+    }
+    stored = {".".join(name.split(".", 2)[:2]) for name in tensors}
+    if expected != stored:
+        raise ValueError(f"parts name {len(expected)} heads, heads.safetensors has {len(stored)}")
+    if combination is not None and len(parts) != 2:
+        raise ValueError(f"combination: expected two parts to combine, got {len(parts)}")
 
 
 def _combination(fields: Mapping[str, Any] | None, targets: int) -> Combination | None:

@@ -13,6 +13,7 @@ from encoders.utterance import Task
 from fusion.arms import FittedArm
 from fusion.batch import collate
 from fusion.calibration import tempered
+from fusion.model_json import number_of
 from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import answers
@@ -110,5 +111,5 @@ def part_from_json(
         head = HEADS[about["kind"]](shapes, targets, hyper)
         head.load_state_dict(state)
         heads.append(head.eval())
-    temperature = float(about["temperature"])
+    temperature = number_of(about, "temperature", above=0.0)
     return Part(about["kind"], inputs, dims, layers, hyper, tuple(heads), temperature, task)

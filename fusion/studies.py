@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from fusion.escaping import plain
+
 #: A worker on a database says this often that it lives; after the longer time it is taken for dead.
 HEARTBEAT_S, GRACE_S = 60, 180
 #: A database is opened again so often: of several workers that make its tables at once, one fails.
 ATTEMPTS = 5
+#: What Optuna writes first into a journal.
+JOURNAL_STARTS = b'{"op_code":'
 
 
 class StorageError(ValueError):
@@ -86,15 +91,53 @@ def open_storage(where: str) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return _database(where) if "://" in where else _own(Path(where))
+        _check_name(where)
+        return _database(where) if "://" in where else _own(_journal(Path(where)))
     # Drivers that are absent, names of none, servers that do not answer.
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
-        told = " ".join(_without_password(str(error), where).split())[:300]
+        # SQLAlchemy adds its statement and a link to what the driver said.
+        said = str(getattr(error, "orig", None) or error)
+        told = plain(_without_password(said, where))[:300]
         raise StorageError(
             f"--storage {without_secrets(where)}: cannot be opened "
             f"({type(error).__name__}: {told}); expected a URL such as sqlite:///studies.db or "
             "postgresql://USER@HOST/NAME with its driver installed, or the path of a journal"
         ) from None
+
+
+def _check_name(where: str) -> None:
+    """What would keep nothing, or keep it elsewhere than was meant, is refused.
+
+    Raises:
+        ValueError: no name, a database in memory, a URL with one slash, a folder that is not there.
+    """
+    if not where.strip():
+        raise ValueError("expected a name, got nothing")
+    if re.match(r"[a-z][a-z+0-9]+:(?!//)", where):
+        raise ValueError("two slashes follow the colon of a URL, three those of sqlite:///FILE")
+    if not re.match(r"sqlite(\+\w+)?://", where):
+        return
+    name = where.partition("://")[2].removeprefix("/").partition("?")[0]
+    if name in ("", ":memory:"):
+        raise ValueError("a database in memory, which no other worker sees: name a file")
+    if not name.startswith("file:") and not Path(name).parent.is_dir():
+        raise ValueError(f"no folder {Path(name).parent}")
+
+
+def _journal(path: Path) -> Path:
+    """The path of a journal that is one or is yet to be made; it is appended to.
+
+    Raises:
+        ValueError: the file is something else, and stays as it is.
+    """
+    first = b""
+    if path.exists():
+        with path.open("rb") as file:
+            first = file.readline(10_000)
+    # Another worker may be writing it at this moment.
+    if not JOURNAL_STARTS.startswith(first[: len(JOURNAL_STARTS)]):
+        raise ValueError("the file is there and is no journal of studies; it was left as it is")
+    return path
 
 
 def check_storage(where: str | None) -> None:
@@ -144,4 +187,7 @@ def _without_password(text: str, url: str) -> str:
     """A driver's words without the URL and without its password."""
     found = re.search(r"://[^:/@]*:(.*)@", url)
     text = text.replace(url, without_secrets(url))
-    return text.replace(found[1], "***") if found and found[1] else text
+    # Drivers tell it as it was typed, or with its %40 read as @; within other words it is chance.
+    for secret in {found[1], unquote(found[1])} - {""} if found else ():
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+    return text

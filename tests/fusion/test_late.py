@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -99,11 +100,30 @@ def test_certain_sides_stay_finite():
     "fields",
     [
         {"rule": "evil", "audio": [1], "text": [1]},
+        {"rule": None, "audio": [1], "text": [1]},
+        {"rule": ["mean"], "audio": [1], "text": [1]},
         {"rule": "mean", "audio": [1, 2], "text": [1]},
+        {"rule": "mean", "audio": [], "text": []},
     ],
 )
 def test_a_model_file_with_another_combination_is_refused(fields):
     with pytest.raises(ValueError, match="1 or 3 weights"):
+        combination_of(fields, 3)
+
+
+@pytest.mark.parametrize("fields", [[1], "mean", 3, {}, {"rule": "mean", "audio": [1]}])
+def test_what_is_no_combination_is_refused(fields):
+    with pytest.raises(ValueError, match="combination: expected rule, audio and text, got"):
+        combination_of(fields, 3)
+
+
+@pytest.mark.parametrize(
+    "weights", ["5", None, 0.5, ["a"], [[0.5]], [True], [None], [math.nan], [math.inf], [-0.1]]
+)
+@pytest.mark.parametrize("side", ["audio", "text"])
+def test_weights_that_no_arm_learns_are_refused(weights, side):
+    fields = {"rule": "product", "audio": [0.5], "text": [0.5]} | {side: weights}
+    with pytest.raises(ValueError, match=f"combination: {side}: expected "):
         combination_of(fields, 3)
 
 

@@ -76,7 +76,9 @@ def test_another_format_is_refused_with_the_next_step(tmp_path, found):
     model().save(tmp_path)
     about = json.loads((tmp_path / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps(about | {"format": found}))
-    with pytest.raises(ValueError, match=f"a model of format {found}, but this version reads") as e:
+    with pytest.raises(
+        ValueError, match=f"a model of format {found!r}, but this version reads"
+    ) as e:
         FusionModel.load(tmp_path)
     assert f"format {FORMAT_VERSION}" in str(e.value)
     assert "train it again" in str(e.value)

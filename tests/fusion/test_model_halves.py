@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import replace
 
@@ -223,3 +224,55 @@ def test_a_run_is_told_where_its_model_lies(tmp_path):
     halves().save(tmp_path / "run" / "model")
     with pytest.raises(ValueError, match=r"run.model is one"):
         FusionModel.load(tmp_path / "run")
+
+
+def _first_part(**changed):
+    return lambda about: {"parts": [about["parts"][0] | changed, *about["parts"][1:]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda about: {"temperature": math.nan}, "temperature: expected a finite number above 0"),
+        (lambda about: {"temperature": 0}, "temperature: expected a finite number above 0"),
+        (lambda about: {"temperature": "warm"}, "got 'warm'"),
+        (_first_part(temperature=-1), "temperature: expected a finite number above 0, got -1"),
+        (lambda about: {"targets": "abc"}, "targets: expected a list of names"),
+        (lambda about: {"targets": [about["targets"][0]] * 3}, "each once"),
+        (lambda about: {"parts": about["parts"][:1]}, "parts name 1 heads"),
+        (lambda about: {"parts": []}, "parts name 0 heads"),
+        (_first_part(heads=0), "parts name 1 heads"),
+        (lambda about: {"combination": {"rule": "mean"}}, "combination: expected rule, audio"),
+    ],
+)
+def test_a_model_that_was_edited_is_one_message_with_its_file(tmp_path, change, told):
+    halves().save(tmp_path)
+    file = tmp_path / "model.json"
+    about = json.loads(file.read_text())
+    file.write_text(json.dumps(about | change(about)))
+    with pytest.raises(ValueError, match=told) as e:
+        FusionModel.load(tmp_path)
+    assert str(e.value).startswith(f"{file}: ")
+
+
+@pytest.mark.parametrize("written", [b"", b"{", b"\xff\xfe"])
+def test_a_model_that_is_no_json_is_one_message(tmp_path, written):
+    halves().save(tmp_path)
+    (tmp_path / "model.json").write_bytes(written)
+    with pytest.raises(ValueError, match="expected JSON, got something else"):
+        FusionModel.load(tmp_path)
+
+
+@pytest.mark.parametrize("written", ["null", "[4]", "4"])
+def test_json_that_is_no_model_has_no_format(tmp_path, written):
+    halves().save(tmp_path)
+    (tmp_path / "model.json").write_text(written)
+    with pytest.raises(ValueError, match="a model of format None"):
+        FusionModel.load(tmp_path)
+
+
+def test_one_side_alone_has_nothing_to_combine(tmp_path):
+    alone = replace(halves(), parts=halves().parts[:1], combination=Combination("mean"))
+    alone.save(tmp_path)
+    with pytest.raises(ValueError, match="expected two parts to combine, got 1"):
+        FusionModel.load(tmp_path)

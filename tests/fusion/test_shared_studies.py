@@ -148,6 +148,54 @@ def test_a_storage_that_cannot_be_opened_is_one_message_without_the_password(url
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("", "got nothing"),
+        ("  ", "got nothing"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+        ("sqlite:/studies.db", "two slashes"),
+        ("sqlite:///nowhere/studies.db", "no folder nowhere"),
+    ],
+)
+def test_a_name_that_keeps_nothing_is_refused(name, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=told):
+        open_storage(name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"id,audio\n", b"id,audio\na,a.wav\n", b'{"a": 1}', b"\xff\n"])
+def test_a_file_that_is_no_journal_stays_as_it_is(content, tmp_path):
+    file = tmp_path / "corpus.csv"
+    file.write_bytes(content)
+    with pytest.raises(StorageError, match="is no journal of studies"):
+        open_storage(str(file))
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["sqlite.journal", "a journal with spaces", "new/folder/j.log"])
+def test_any_other_path_is_a_journal(name, tmp_path):
+    place = StudyPlace(storage=str(tmp_path / name))
+    assert searched(place, 2) == searched(place, 2)
+    assert (tmp_path / name).read_bytes().startswith(studies.JOURNAL_STARTS)
+
+
+def test_a_database_may_have_spaces_in_its_path(tmp_path):
+    (tmp_path / "my studies").mkdir()
+    place = StudyPlace(storage=f"sqlite:///{tmp_path}/my studies/all of them.db")
+    assert searched(place, 2) == searched(place, 2)
+
+
+def test_a_short_password_leaves_the_message_readable():
+    with pytest.raises(StorageError) as caught:
+        open_storage("nosuch://ada:p@host/x")
+    assert "plugin" in str(caught.value)
+    assert "ada:p@" not in str(caught.value)
+
+
 def test_a_place_does_not_show_its_storage():
     assert "s3cret" not in repr(StudyPlace(storage="postgresql://ada:s3cret@host/db"))
 
