@@ -51,6 +51,8 @@ FIXED = {
     "seeds": "seeds of heads",
     "head": "fixed hyperparameters",
 }
+#: How a badge and a warning of a cell's own report begin.
+CELL = "cell of an ablation"
 #: The line that a figure compares with, and the column of cells that are not compared.
 _BLIND: Mapping[Task, str] = {
     "single-label": "chance",
@@ -85,7 +87,7 @@ def page(found: Ablation, told: Told) -> str:
     return template("ablation.html.j2", **_FILTERS).render(
         title=corpus_title(start),
         factors=" and ".join(plain(factor.told) for factor in found.grid.factors),
-        badges=list(dict.fromkeys(badge for one in results for badge in badges(one))),
+        badges=_badges(results),
         stamp=stamped("", start),
         told=told,
         cells=len(found.grid.cells),
@@ -190,12 +192,18 @@ def _row(one: Summary, difference: Mapping[str, Any] | None, before: Summary | N
     )
 
 
+def _badges(results: list[Mapping[str, Any]]) -> list[str]:
+    """Badges of the cells, each once, but for that they are cells: here that is no news."""
+    every = dict.fromkeys(badge for one in results for badge in badges(one))
+    return [badge for badge in every if not badge.startswith(CELL)]
+
+
 def _warnings(results: list[Mapping[str, Any]]) -> tuple[str, ...]:
     """Warnings of the cells, each once, with how many cells give it where not all do."""
     found: dict[str, int] = {}
     for one in results:
         for line in one["warnings"]:
-            if not line.startswith("a cell of an ablation"):
+            if not line.startswith(f"a {CELL}"):
                 found[line] = found.get(line, 0) + 1
     whole = len(results)
     return tuple(

@@ -153,6 +153,7 @@ def test_tables_and_figures_are_told_in_the_primary_metric(task, column, words, 
     page = (folder / "ablation.html").read_text()
     assert f"{words[0].removesuffix(', %')} in every cell" in page
     assert ("UAR" in page) == (task == "distribution")
+    assert "cell of an ablation" not in page
 
 
 @pytest.mark.parametrize("task", TASKS)
