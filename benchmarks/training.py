@@ -100,7 +100,7 @@ def members(rows: Rows, count: int) -> list[Member]:
 def stack_of(rows: Rows, some: list[Member], hidden: int) -> Stack:
     """A stack of heads with one hidden layer over both modalities."""
     hyper, shapes = replace(DEFAULTS["mlp"], hidden=hidden), [InputShape(DIM)] * 2
-    return Stack("mlp", shapes, rows.data, rows.data.of(("audio", "text")), some, hyper)
+    return Stack("mlp", shapes, rows.data, rows.data.inputs, some, hyper)
 
 
 def epoch_of(stack: Stack) -> Way:
@@ -231,7 +231,7 @@ def _sequence_stack(pooled: int) -> Stack:
     member = Member(np.arange(rows), np.arange(64), 0)
     shapes = [InputShape(DIM, train.PATCHES["audio_frames"]), InputShape(DIM)]
     hyper = DEFAULTS["attention"]
-    return Stack("attention", shapes, data, tuple(inputs.values()), [member], hyper)
+    return Stack("attention", shapes, data, inputs, [member], hyper)
 
 
 def _overlapping(lengths: torch.Tensor, dim: int) -> ModalityBatch:

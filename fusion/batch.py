@@ -1,7 +1,7 @@
 """What a head sees: embeddings of several modalities side by side, missing ones marked."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -65,6 +65,7 @@ class Dataset:
 
     ``truth`` is the class of each row, -1 where it has none: several labels, a value, a tie of
     votes. Targets of tasks other than single-label are ``values``: 0 or 1, shares, or numbers.
+    ``standardizers`` remembers those of training rows: every trial and seed asks for them again.
     """
 
     ids: tuple[str, ...]
@@ -73,6 +74,9 @@ class Dataset:
     inputs: Mapping[str, ModalityBatch]
     task: Task = "single-label"
     values: Float64[np.ndarray, "rows targets"] | None = None
+    standardizers: "dict[tuple[str, int, bytes], Standardizer]" = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def goals(self) -> Float64[np.ndarray, "rows targets"]:

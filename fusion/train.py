@@ -83,8 +83,8 @@ def fit(
     size = max(1, STACK_VALUES // (hyper.batch_size * values_per_row(batches)))
     fitted: list[FittedHead] = []
     for start in range(0, len(members), size):
-        stack = Stack(kind, shapes, data, batches, members[start : start + size], hyper)
-        fitted += stack.fit()
+        named = dict(zip(inputs, batches, strict=True))
+        fitted += Stack(kind, shapes, data, named, members[start : start + size], hyper).fit()
     return fitted
 
 
@@ -96,17 +96,22 @@ class Stack:
         kind: HeadKind,
         shapes: Sequence[InputShape],
         data: Dataset,
-        batches: Sequence[ModalityBatch],
+        inputs: Mapping[str, ModalityBatch],
         members: Sequence[Member],
         hyper: Hyperparameters,
     ) -> None:
+        batches = list(inputs.values())
         self.batches, self.members, self.hyper = batches, members, hyper
         self.gather = Gather(batches, [shape.patch for shape in shapes])
         # Heads of utterance-level embeddings read one frame of each row, however many there are.
         self.sizes = sizes_of(batches) if kind == "attention" else None
         self.goals = torch.from_numpy(data.goals.astype(np.float32))
         self.heads = [
-            _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), batches, member)
+            _new_head(
+                lambda: HEADS[kind](shapes, len(data.targets), hyper),
+                _standardizers(data, inputs, member),
+                member,
+            )
             for member in members
         ]
         self.parameters, self.buffers = stack_module_state(self.heads)
@@ -268,10 +273,24 @@ def _member_logits(
     return functional_call(head, (parameters, buffers), (inputs, keep))
 
 
-def _new_head(build: Callable[[], Head], batches: Sequence[ModalityBatch], member: Member) -> Head:
+def _new_head(
+    build: Callable[[], Head], standardizers: Sequence[Standardizer], member: Member
+) -> Head:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(member.seed)
         head = build()
-    rows = torch.from_numpy(member.train)
-    head.standardize_with([Standardizer.fitted(batch, rows) for batch in batches])
+    head.standardize_with(standardizers)
     return head
+
+
+def _standardizers(
+    data: Dataset, inputs: Mapping[str, ModalityBatch], member: Member
+) -> list[Standardizer]:
+    """Those of a member's training rows, in the order of its inputs, each fitted once."""
+    known, rows = data.standardizers, member.train.tobytes()
+    # The width belongs to it: sums over blocks of rows round as the blocks are cut.
+    keys = {name: (name, batch.mask.shape[1], rows) for name, batch in inputs.items()}
+    for name, key in keys.items():
+        if key not in known:
+            known[key] = Standardizer.fitted(inputs[name], torch.from_numpy(member.train))
+    return [known[key] for key in keys.values()]

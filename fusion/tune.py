@@ -1,7 +1,7 @@
 """Nested Optuna studies: search spaces as data, equal budgets, resumable, deterministic.
 
-There is no pruner: the inner folds of a trial are trained as one stack, so that there is no
-unfinished trial to stop.
+There is no pruner: by the median of development losses it stopped the best trial of most studies
+that it was tried on (DECISIONS.md has the numbers).
 """
 
 from collections.abc import Callable, Mapping

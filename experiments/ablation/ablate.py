@@ -11,7 +11,7 @@ from encoders.extraction import Failure, Progress
 from experiments.ablation.cells import Cell, Noise, NoiseIn
 from experiments.ablation.grid import Grid, Over, make_grid
 from experiments.ablation.scores import CellRows, read_cell
-from experiments.ablation.shared_rows import Common, check_ready, common_rows
+from experiments.ablation.shared_rows import Common, check_all, common_rows
 from experiments.ablation.subsets import most_speakers
 from experiments.ablation.varied import Varied
 from experiments.comparing.comparison import check_writable, compare
@@ -82,8 +82,7 @@ def ablate(
     check_storage(storage)
     most = _speakers(study, over)
     grid = make_grid(study, over, side=side, seed=seed, most=most)
-    for cell in grid.cells:
-        check_ready(cell)
+    check_all(grid.cells)
     tell(f"{counted(len(grid.cells), 'cell')}, reference: {grid.reference.title}")
     common = common_rows(grid.cells, progress)
     tell(f"{common.encoded} encoded, {common.cached} from the cache")

@@ -1,4 +1,4 @@
-"""The curve of an ablation: UAR along values that are steps of one quantity."""
+"""The curve of an ablation: scores along values that are steps of one quantity."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,21 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.factor import Factor
+from experiments.ablation.figure_words import (
+    blind_of,
+    scale_of,
+    score_text,
+    shown_arms,
+    title_of,
+)
 from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
-from experiments.ablation.told import Told, score_text, shown_arms, title_of
+from experiments.ablation.told import Told
 from experiments.reporting.figures import COLOURS, draw_symbol, kind_of
+from experiments.reporting.numbers import Column, decimals
 from experiments.reporting.strokes import canvas, line, short, write
-from experiments.reporting.wording import arm_name, decimals, percent
+from experiments.reporting.target_table import Blind
+from experiments.reporting.wording import arm_name
 from fusion.escaping import plain
 
 #: The frame: width and height of all, its edges, and the room below it.
@@ -25,6 +34,8 @@ APART = 17
 DASHES = ("none", "7 4", "2 4", "9 3 2 3")
 #: Letters of a name and of a step; steps that have their words.
 LONGEST, LETTERS, MOST_STEPS = 18, 10, 14
+#: Letters of what the dashed line is, which are smaller.
+WIDEST = 24
 #: Kinds of noise that one axis of signal-to-noise ratios serves.
 ADDED = {"white", "babble"}
 
@@ -53,11 +64,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """UAR from the bottom to the top of the frame."""
+    """Scores from the bottom to the top of the frame."""
 
     low: float
     high: float
     step: float
+    told: Column
 
     def y(self, value: float) -> float:
         """How high a value stands."""
@@ -136,19 +148,19 @@ def series_of(found: Ablation, told: Told) -> list[Series]:
 
 
 def draw_curve(found: Ablation, told: Told) -> str:
-    """UAR of each arm along the values, with its intervals, and chance."""
+    """Each arm along the values, with its intervals, and what knows nothing."""
     axis = axis_of(found.grid.factors[0], found.grid.values[0])
     assert axis is not None
     lines = series_of(found, told)
-    chance = 1 / min(one.classes for one in told.summaries)
-    scale = _scale([one for own in lines for one in own.cells], chance)
+    blind = blind_of(told.summaries)
+    scale = _scale([one for own in lines for one in own.cells], blind.value)
     spoken = "; ".join(
-        f"{own.name} at {plain(one.cell.title)} {score_text(one.uar)}"
+        f"{own.name} at {plain(one.cell.title)} {score_text(one.main, one.told)}"
         for own in lines
         for one in own.cells
     )
     root = canvas(WIDTH, HEIGHT, f"{title_of(found)}: {spoken}")
-    _frame(root, scale, axis, chance)
+    _frame(root, scale, axis, blind)
     ends = []
     for number, own in enumerate(lines):
         shift = ASIDE * (number - (len(lines) - 1) / 2)
@@ -161,53 +173,56 @@ def draw_curve(found: Ablation, told: Told) -> str:
     return tostring(root, encoding="unicode")
 
 
-def _scale(cells: Sequence[Summary], chance: float) -> Scale:
-    found = [one.uar for one in cells]
+def _scale(cells: Sequence[Summary], blind: float) -> Scale:
+    found = [one.main for one in cells]
     ends = [end for one in found for end in (one.value, one.low, one.high) if end is not None]
-    low, high = min(*ends, chance), max(*ends, chance)
+    low, high = min(*ends, blind), max(*ends, blind)
     wide = max(high - low, 0.02)
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if wide / s <= 7)
     low, high = math.floor((low - wide / 40) / step), math.ceil((high + wide / 40) / step)
-    return Scale(max(low, 0) * step, high * step, step)
+    # A concordance can be below 0, a share cannot.
+    least = max(low, 0) if cells[0].told.share else low
+    return Scale(least * step, high * step, step, cells[0].told)
 
 
-def _frame(root: Element, scale: Scale, axis: Axis, chance: float) -> None:
+def _frame(root: Element, scale: Scale, axis: Axis, blind: Blind) -> None:
     bottom = HEIGHT - BELOW
     for number in range(round((scale.high - scale.low) / scale.step) + 1):
         value = scale.low + number * scale.step
         y = scale.y(value)
         line(root, (LEFT, y), (RIGHT, y), "axis", "#e2e2e2")
-        write(root, (LEFT - 8, y + 4), decimals(100 * value, 0), anchor="end", size=12)
+        tick = decimals(100 * value, 0) if scale.told.share else decimals(value, 2)
+        write(root, (LEFT - 8, y + 4), tick, anchor="end", size=12)
     every = math.ceil(len(axis.steps) / MOST_STEPS)
     for number, step in enumerate(axis.steps):
         if number % every == 0 or number == len(axis.steps) - 1:
             at = (axis.x(step), bottom + 18)
             write(root, at, short(plain(step), LETTERS), anchor="middle", size=12)
-    y = scale.y(chance)
+    y = scale.y(blind.value)
     line(root, (LEFT, y), (RIGHT, y), "reference", "#666666", dash="4 3")
-    write(root, (RIGHT + 8, y + 4), f"chance {percent(chance)}", anchor="start", size=12)
+    write(root, (RIGHT + 8, y + 4), short(blind.told, WIDEST), anchor="start", size=12)
     middle = (LEFT + RIGHT) / 2
     write(root, (middle, bottom + 44), axis.title, anchor="middle", size=12.5)
-    about = "UAR in %, 95 % intervals"
+    about = f"{scale_of(scale.told)}, 95 % intervals"
     turned = write(root, (18, (TOP + bottom) / 2), about, anchor="middle", size=12.5)
     turned.set("transform", f"rotate(-90 18 {(TOP + bottom) / 2:g})")
 
 
 def _draw(root: Element, scale: Scale, axis: Axis, own: Series, shift: float, dash: str) -> float:
     """Draw one line; returns how high its last step stands."""
-    told = [one for one in own.cells if one.uar.value is not None]
+    told = [one for one in own.cells if one.main.value is not None]
     told.sort(key=lambda one: axis.steps.index(_step(one.cell.title)))
-    at = [(axis.x(_step(one.cell.title)) + shift, scale.y(one.uar.value or 0.0)) for one in told]
+    at = [(axis.x(_step(one.cell.title)) + shift, scale.y(one.main.value or 0.0)) for one in told]
     for start, end in pairwise(at):
         stroke = line(root, start, end, f"arm {own.kind}", COLOURS[own.kind], dash)
         stroke.set("stroke-width", "2")
     for (x, y), one in zip(at, told, strict=True):
-        if one.uar.low is not None and one.uar.high is not None:
-            ends = (x, scale.y(one.uar.low)), (x, scale.y(one.uar.high))
+        if one.main.low is not None and one.main.high is not None:
+            ends = (x, scale.y(one.main.low)), (x, scale.y(one.main.high))
             stem = line(root, *ends, f"arm {own.kind}", COLOURS[own.kind])
             stem.set("stroke-width", "1.5")
         group = SubElement(root, "g")
-        words = f"{own.name} at {plain(one.cell.title)}: {score_text(one.uar)}"
+        words = f"{own.name} at {plain(one.cell.title)}: {score_text(one.main, one.told)}"
         SubElement(group, "title").text = words
         draw_symbol(group, own.kind, x, y)
     return at[-1][1] if at else scale.y(scale.low)

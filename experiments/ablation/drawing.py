@@ -2,11 +2,18 @@
 
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.curve import draw_curve, is_curve
+from experiments.ablation.figure_words import (
+    blind_of,
+    scale_of,
+    score_text,
+    shown_arms,
+    title_of,
+)
 from experiments.ablation.heat_map import draw_map
 from experiments.ablation.scores import Summary
-from experiments.ablation.told import Told, score_text, shown_arms, title_of
+from experiments.ablation.told import Told, metric_of
 from experiments.reporting.figures import Forest, Mark, draw_forest, kind_of
-from experiments.reporting.wording import arm_name, percent
+from experiments.reporting.wording import arm_name
 from fusion.escaping import counted
 
 
@@ -32,22 +39,20 @@ def bars(found: Ablation, told: Told) -> Forest:
         Mark(
             label=_label(one, alone, len(arms)),
             kind=kind_of(one.arm),
-            value=one.uar.value,
-            low=one.uar.low,
-            high=one.uar.high,
-            text=score_text(one.uar),
+            value=one.main.value,
+            low=one.main.low,
+            high=one.main.high,
+            text=score_text(one.main, one.told),
             strong=one.cell.reference,
         )
         for arm in ([None] if alone else arms)
         for one in told.summaries
         if arm in (None, one.arm)
     )
-    classes = {one.classes for one in told.summaries}
-    chance = 1 / min(classes)
-    name = f"chance {percent(chance)}" if len(classes) == 1 else "chance of the fewest classes"
+    blind, metric = blind_of(told.summaries), metric_of(found)
     speakers = max((one.speakers for one in told.summaries), default=0)
-    axis = f"UAR in %, 95 % intervals over {counted(speakers, 'speaker')}"
-    return Forest(title_of(found), marks, chance, name, axis)
+    axis = f"{scale_of(metric)}, 95 % intervals over {counted(speakers, 'speaker')}"
+    return Forest(title_of(found), marks, blind.value, blind.told, axis, metric.share)
 
 
 def _label(one: Summary, alone: bool, arms: int) -> str:

@@ -2,7 +2,7 @@
 
 A comparison keeps its fits under the hash of its whole study: two cells that differ in the text
 encoder would train the audio arm twice. Here the name of a fit is the hash of the rows' content as
-the arm's heads read it, their classes, the folds and the budget, and of the code that trains.
+the arm's heads read it, their targets, the folds and the budget, and of the code that trains.
 """
 
 import hashlib
@@ -91,7 +91,9 @@ class _Read:
         """Add what heads are trained, stopped and selected on."""
         read = self.data.of(arm_of(self.arm).inputs)
         shape = [len(self.data.targets), *((one.dim, one.layers) for one in read)]
-        digest.update(json.dumps(shape).encode())
+        # A class stays the number it was, so that fits of classes keep their names.
+        task = [] if self.data.values is None else [self.data.task]
+        digest.update(json.dumps([*shape, *task]).encode())
         for inner in view.inner.folds:
             self.add(digest, self.data.index(inner.train), places=False)
             self.add(digest, self.data.index(inner.dev), places=True)
@@ -99,13 +101,18 @@ class _Read:
     def add(
         self, digest: "hashlib._Hash", index: Int64[np.ndarray, "some"], *, places: bool
     ) -> None:
-        """Add rows with their classes; places of rows that are scored are kept with the scores."""
+        """Add rows with their targets; places of rows that are scored are kept with the scores."""
         known = [self.rows.of(one) for one in self.data.of(arm_of(self.arm).inputs)]
         digest.update(b"|")
         for row in index:
-            digest.update(f"{row % self.count if places else ''}:{self.data.truth[row]}".encode())
+            digest.update(f"{row % self.count if places else ''}:{self._target(row)}".encode())
             for own in known:
                 digest.update(own[row])
+
+    def _target(self, row: int) -> str:
+        """What heads are taught of a row, to the last bit."""
+        values = self.data.values
+        return f"{self.data.truth[row]}" if values is None else values[row].tobytes().hex()
 
 
 # ---------------------------------------------------------------- other rows where it is scored
@@ -124,6 +131,8 @@ def scored_on(plan: Plan, other: Dataset) -> Plan:
         targets=data.targets,
         truth=np.concatenate([data.truth, data.truth]),
         inputs={name: stacked(batch, other.inputs[name]) for name, batch in data.inputs.items()},
+        task=data.task,
+        values=None if data.values is None else np.concatenate([data.values, data.values]),
     )
     assert len(both.truth) == 2 * count
     folds = tuple(replace(fold, test=tuple(map(_second, fold.test))) for fold in plan.folds)

@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.ablation.ablate import Ablation
+from experiments.ablation.figure_words import (
+    bounds,
+    head_text,
+    score_text,
+    shown_arms,
+    title_of,
+)
 from experiments.ablation.scores import Summary
-from experiments.ablation.told import Told, score_text, shown_arms, title_of
+from experiments.ablation.told import Told, metric_of
 from experiments.reporting.confusion import CELL, DARK_FROM
 from experiments.reporting.strokes import canvas, short, write
-from experiments.reporting.wording import arm_name, percent, span
+from experiments.reporting.wording import arm_name
 from fusion.escaping import plain
 
 #: Letters of a value, of a column's one, and the side of a square.
@@ -20,7 +27,7 @@ TOP = 92
 
 
 def draw_map(found: Ablation, told: Told) -> str:
-    """UAR of every combination of two factors, one map for each arm that is shown.
+    """The primary metric of every combination of two factors, one map for each arm that is shown.
 
     One map for all where each cell is about one arm.
     """
@@ -30,11 +37,12 @@ def draw_map(found: Ablation, told: Told) -> str:
     left = 30 + 8 * min(max(map(len, rows)), LONGEST)
     height, width = TOP + SIDE * len(rows) + 30, left + SIDE * len(columns) + 60
     root = canvas(max(width, 330), height * len(maps), title_of(found))
-    values = [one.uar.value for one in told.summaries if one.uar.value is not None]
+    values = [one.main.value for one in told.summaries if one.main.value is not None]
+    metric = head_text(metric_of(found))
     reach = (min(values, default=0.0), max(values, default=1.0))
     for number, arm in enumerate(maps):
         own = {tuple(o.cell.values.values()): o for o in told.summaries if arm in (None, o.arm)}
-        name = "UAR, %" if arm is None or len(maps) == 1 else f"{arm_name(arm)}: UAR, %"
+        name = metric if arm is None or len(maps) == 1 else f"{arm_name(arm)}: {metric}"
         _map(root, found, own, name, (left, TOP + number * height), reach)
     return tostring(root, encoding="unicode")
 
@@ -79,19 +87,19 @@ def _square(
     if one is None:
         return
     size = SIDE
-    value = one.uar.value
+    value = one.main.value
     wide = reach[1] - reach[0]
     share = 0.0 if value is None or wide <= 0 else (value - reach[0]) / wide
     group = SubElement(root, "g")
-    SubElement(group, "title").text = f"{plain(one.cell.title)}: {score_text(one.uar)}"
+    SubElement(group, "title").text = f"{plain(one.cell.title)}: {score_text(one.main, one.told)}"
     box = {"x": f"{at[0] + 1:g}", "y": f"{at[1] + 1:g}"}
     box |= {"width": f"{size - 2}", "height": f"{size - 2}"}
     tint = f"{0.06 + 0.94 * share:.3f}"
     about = {"class": "cell", **box, "rx": "3", "fill": CELL, "fill-opacity": tint}
     SubElement(group, "rect", about)
     dark = share >= DARK_FROM
-    between = "" if one.uar.low is None else span({"low": one.uar.low, "high": one.uar.high})
-    lines = [(0, 15, percent(value)), (16, 9.5, between)]
+    between = "" if one.main.low is None else one.told.tell_span(bounds(one.main))
+    lines = [(0, 15, one.told.tell(value)), (16, 9.5, between)]
     lines += [(-20, 9.5, "reference")] if one.cell.reference else []
     for dy, letters, words in lines:
         place = (at[0] + size / 2, at[1] + size / 2 + 2 + dy)

@@ -1,20 +1,30 @@
 """The page of an ablation: one self-contained file, without scripts, that loads nothing."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from markupsafe import Markup
 
+from encoders.utterance import Task
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.drawing import draw, is_bars
-from experiments.ablation.printed import bounds
+from experiments.ablation.figure_words import bounds, shown_arms
+from experiments.ablation.printed import shown_of
 from experiments.ablation.scores import Summary
-from experiments.ablation.told import Told, as_mapping, cost_line, distinct_tests, shown_arms
+from experiments.ablation.told import (
+    Told,
+    as_mapping,
+    cost_line,
+    distinct_tests,
+    metric_of,
+    task_of,
+)
 from experiments.config import Study
 from experiments.reporting.caveats import badges, stamped
 from experiments.reporting.figures import kind_of
+from experiments.reporting.numbers import Column, column
 from experiments.reporting.page import folded
 from experiments.reporting.report import folder_name
 from experiments.reporting.wording import (
@@ -22,9 +32,6 @@ from experiments.reporting.wording import (
     arm_name,
     corpus_title,
     p_number,
-    percent,
-    signed,
-    span,
     verdict,
 )
 from experiments.templates import template
@@ -44,6 +51,13 @@ FIXED = {
     "seeds": "seeds of heads",
     "head": "fixed hyperparameters",
 }
+#: The line that a figure compares with, and the column of cells that are not compared.
+_BLIND: Mapping[Task, str] = {
+    "single-label": "chance",
+    "distribution": "chance",
+    "multi-label": "every label named",
+    "regression": "no agreement",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +66,10 @@ class Row:
 
     values: tuple[str, ...]
     arm: str
-    scores: tuple[Mapping[str, Any], ...]
+    scores: tuple[tuple[Column, Mapping[str, Any]], ...]
     spread: float | None
     difference: Mapping[str, Any] | None
-    chance: float
+    blind: float
     n: int
     reference: bool
     first: bool
@@ -89,7 +103,11 @@ def page(found: Ablation, told: Told) -> str:
         names=[factor.name for factor in found.grid.factors],
         rows=list(_rows(told)),
         comparable=found.grid.comparable,
-        methods=list(dict.fromkeys(one.uar.method for one in told.summaries)),
+        methods=list(dict.fromkeys(one.main.method for one in told.summaries)),
+        metric=metric_of(found),
+        columns=[column(name) for name in shown_of(found)],
+        scale=_scale([column(name) for name in shown_of(found)]),
+        blind=_BLIND[task_of(found)],
         warnings=_warnings(results),
         fixed=_fixed(found, start),
         cost=cost_line(found),
@@ -97,6 +115,17 @@ def page(found: Ablation, told: Told) -> str:
         command=command(found),
         absent=ABSENT,
     )
+
+
+def _scale(columns: Sequence[Column]) -> str:
+    """Which metrics a table has, and which of them in percent."""
+    titles = [one.title for one in columns]
+    shares = [one.title for one in columns if one.share]
+    told = f"{', '.join(titles[:-1])} and {titles[-1]}"
+    if shares == titles:
+        return f"{told} in %, with 95 % intervals"
+    percents = f" ({' and '.join(shares)} in %)" if shares else ""
+    return f"{told}{percents}, with 95 % intervals"
 
 
 def command(found: Ablation) -> str:
@@ -151,10 +180,10 @@ def _row(one: Summary, difference: Mapping[str, Any] | None, before: Summary | N
     return Row(
         values=tuple(one.cell.values.values()),
         arm=one.arm,
-        scores=tuple(map(bounds, (one.uar, one.accuracy, one.macro_f1))),
+        scores=tuple((column(name), bounds(own)) for name, own in one.scores.items()),
         spread=one.seed_spread,
         difference=difference,
-        chance=1 / one.classes,
+        blind=one.blind.value,
         n=one.n,
         reference=one.cell.reference,
         first=before is None or before.cell is not one.cell,
@@ -192,9 +221,6 @@ def _fixed(found: Ablation, start: Mapping[str, Any]) -> dict[str, str]:
 _FILTERS: dict[str, Callable[..., Any]] = {
     "arm": arm_name,
     "kind": kind_of,
-    "percent": percent,
-    "signed": signed,
-    "span": span,
     "p": p_number,
     "verdict": verdict,
     "plain": plain,

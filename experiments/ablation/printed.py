@@ -1,13 +1,15 @@
 """The table of an ablation: for the terminal, Markdown and LaTeX."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from experiments.ablation.ablate import Ablation
+from experiments.ablation.figure_words import bounds, head_text
 from experiments.ablation.scores import Compared, Summary
 from experiments.ablation.told import Told, as_mapping, cost_line, told_of
+from experiments.reporting.numbers import Column, column
 from experiments.reporting.tables import escape_latex
-from experiments.reporting.wording import ABSENT, arm_name, p_number, percent, signed, span
+from experiments.reporting.wording import ABSENT, arm_name, p_number
 from fusion.escaping import escape_markdown, plain
 from fusion.statistics import Interval
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Rows = list[list[str]]
-ACCURACY = "accuracy, %"
+#: Scores of an arm in a table, the primary one first; the page has more.
+SCORES = 2
 
 
 def print_ablation(found: Ablation, console: "Console") -> None:
@@ -27,8 +30,9 @@ def print_ablation(found: Ablation, console: "Console") -> None:
     told = told_of(found)
     table = Table(box=None, pad_edge=False)
     head, rows = head_of(found), rows_of(found, told)
-    # Accuracy stands in the files: a terminal of 80 columns has no room for it.
-    kept = [k for k, name in enumerate(head) if name != ACCURACY]
+    # The second score stands in the files: a terminal of 80 columns has no room for it.
+    second = len(found.grid.factors) + SCORES
+    kept = [k for k in range(len(head)) if k != second]
     for k in kept:
         table.add_column(head[k])
     for row in rows:
@@ -43,7 +47,13 @@ def print_ablation(found: Ablation, console: "Console") -> None:
 def head_of(found: Ablation) -> list[str]:
     """Heads of the columns."""
     names = [plain(factor.name) for factor in found.grid.factors]
-    return [*names, "arm", "UAR, %", ACCURACY, "difference", "p (Holm)"]
+    scores = [head_text(column(name)) for name in shown_of(found)[:SCORES]]
+    return [*names, "arm", *scores, "difference", "p (Holm)"]
+
+
+def shown_of(found: Ablation) -> tuple[str, ...]:
+    """Metrics of the page, the primary one first."""
+    return next(own.shown for one in found.rows for own in one.arms.values())
 
 
 def rows_of(found: Ablation, told: Told) -> Rows:
@@ -59,22 +69,18 @@ def _row(one: Summary, difference: Compared | None) -> list[str]:
     if difference is not None and difference.same:
         told = "the same"
     elif difference is not None:
-        about = as_mapping(difference)
-        between = span(about)
-        told = signed(about["value"]) + ("" if between == ABSENT else f" ({between})")
+        about, how = as_mapping(difference), column(difference.metric)
+        between = how.tell_span(about)
+        told = how.tell_signed(about["value"]) + ("" if between == ABSENT else f" ({between})")
         p = p_number(difference.p_holm)
-    return [*values, arm_name(one.arm), cell_text(one.uar), cell_text(one.accuracy), told, p]
+    scores = [cell_text(own, column(name)) for name, own in list(one.scores.items())[:SCORES]]
+    return [*values, arm_name(one.arm), *scores, told, p]
 
 
-def cell_text(found: Interval) -> str:
-    """A value with its interval, in percent."""
-    between = span(bounds(found))
-    return percent(found.value) + ("" if between == ABSENT else f" ({between})")
-
-
-def bounds(found: Interval) -> Mapping[str, Any]:
-    """An interval as :mod:`experiments.reporting.wording` reads it."""
-    return {"value": found.value, "low": found.low, "high": found.high, "method": found.method}
+def cell_text(found: Interval, told: Column) -> str:
+    """A value with its interval."""
+    between = told.tell_span(bounds(found))
+    return told.tell(found.value) + ("" if between == ABSENT else f" ({between})")
 
 
 def markdown(found: Ablation, told: Told) -> str:

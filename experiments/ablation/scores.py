@@ -6,40 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float
-
+from experiments.ablation.arm_sums import ArmSums, Confusions, Sums, arm_sums
 from experiments.ablation.cells import Cell
+from experiments.reporting.answers import number
 from experiments.reporting.caveats import BEST
-from fusion import metrics, predictions
-from fusion.predictions import Prediction, counts_by_speaker
-from fusion.statistics import Difference, Interval, holm, interval, paired_difference
+from experiments.reporting.numbers import Column, column
+from experiments.reporting.stored import read_results
+from experiments.reporting.target_table import Blind
+from fusion import predictions
+from fusion.predictions import Prediction
+from fusion.statistics import Difference, Interval, holm
 from fusion.windows import utterance_rows
-
-#: Metrics of the tidy table and of the summary.
-METRICS = ("uar", "accuracy", "macro_f1")
-
-
-@dataclass(frozen=True, slots=True)
-class ArmCounts:
-    """Test predictions of one arm as counts, ``[folds, speakers, seeds, targets, targets]``.
-
-    ``places`` is the hash of which rows of which folds were scored, ``said`` that of what was said
-    of them: of predictions in the thousands nothing else is kept.
-    """
-
-    folds: tuple[str, ...]
-    speakers: tuple[str, ...]
-    seeds: tuple[int, ...]
-    counts: Float[np.ndarray, "folds speakers seeds targets targets"]
-    utterances: int
-    places: str
-    said: str
-
-    @property
-    def pooled(self) -> Float[np.ndarray, "speakers seeds targets targets"]:
-        """Counts of all folds."""
-        return np.asarray(self.counts.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,45 +26,57 @@ class CellRows:
     cell: Cell
     run: str
     sha256: str
-    arms: Mapping[str, ArmCounts]
+    arms: Mapping[str, ArmSums]
 
 
 @dataclass(frozen=True, slots=True)
 class TidyRow:
     """One line of ``cells.csv``: a cell, an arm, a fold and a seed.
 
-    Values are None where they are not defined, and ``why`` says why.
+    Scores are None where they are not defined, and ``why`` says why. ``n`` are the rows that the
+    primary metric counts: of shares those without a tie for the largest.
     """
 
     cell: Mapping[str, str]
     arm: str
     fold: str
     seed: int
-    uar: float | None
-    accuracy: float | None
-    macro_f1: float | None
+    scores: Mapping[str, float | None]
     n: int
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """An arm in a cell: pooled over folds, mean over seeds."""
+    """An arm in a cell: metrics pooled over folds, mean over seeds, the primary one first."""
 
     cell: Cell
     arm: str
     n: int
     speakers: int
-    classes: int
-    uar: Interval
-    accuracy: Interval
-    macro_f1: Interval
+    scores: Mapping[str, Interval]
+    blind: Blind
     seed_spread: float | None
+
+    @property
+    def metric(self) -> str:
+        """The primary metric, which is the first."""
+        return next(iter(self.scores))
+
+    @property
+    def main(self) -> Interval:
+        """The primary metric's value."""
+        return self.scores[self.metric]
+
+    @property
+    def told(self) -> Column:
+        """How the primary metric is written."""
+        return column(self.metric)
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """UAR of an arm in a cell minus that in the reference cell, on the same rows.
+    """The primary metric of an arm in a cell minus that in the reference cell, on the same rows.
 
     ``same``: the factor does not reach the arm, whose predictions are those of the reference; that
     is no test, and counts for none in Holm's correction. ``again``: an earlier cell has the same
@@ -97,6 +86,7 @@ class Compared:
     cell: Cell
     arm: str
     against: str
+    metric: str
     found: Difference
     p_holm: float | None
     same: bool = False
@@ -104,12 +94,12 @@ class Compared:
 
 
 def read_cell(folder: Path, cell: Cell) -> CellRows:
-    """Test predictions of a finished cell.
+    """Predictions of a finished cell as sums.
 
     Of a cell that is about one arm, that arm; else every arm but the best ones, which are copies.
     """
-    path = folder / "predictions.jsonl"
-    rows = [row for row in predictions.read(path) if row.split == "test" and row.arm not in BEST]
+    path, results = folder / "predictions.jsonl", read_results(folder)
+    rows = [row for row in predictions.read(path) if row.arm not in BEST]
     own = cell.draft.changes.arm
     found: dict[str, list[Prediction]] = {}
     for row in utterance_rows(rows):
@@ -117,46 +107,29 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
             found.setdefault(row.arm, []).append(row)
     with path.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-    return CellRows(cell, rows[0].run, sha256, {arm: arm_counts(own) for arm, own in found.items()})
-
-
-def arm_counts(rows: Sequence[Prediction]) -> ArmCounts:
-    """Test predictions of one arm, counted."""
-    folds = tuple(dict.fromkeys(row.outer_fold for row in rows))
-    speakers = tuple(sorted({row.speaker for row in rows}))
-    seeds = tuple(sorted({row.seed for row in rows}))
-    by_fold: dict[str, list[Prediction]] = {fold: [] for fold in folds}
-    for row in rows:
-        by_fold[row.outer_fold].append(row)
-    lines = sorted((r.utterance, r.outer_fold, r.seed, r.scores) for r in rows)
-    return ArmCounts(
-        folds=folds,
-        speakers=speakers,
-        seeds=seeds,
-        counts=np.stack([counts_by_speaker(own, speakers, seeds) for own in by_fold.values()]),
-        utterances=len({row.utterance for row in rows}),
-        places=hashlib.sha256(repr([line[:3] for line in lines]).encode()).hexdigest(),
-        said=hashlib.sha256(repr(lines).encode()).hexdigest(),
-    )
+    task, targets = results["task"], results["targets"]
+    arms = {
+        arm: arm_sums(own, task, targets)
+        for arm, own in found.items()
+        if any(row.split == "test" for row in own)
+    }
+    return CellRows(cell, rows[0].run, sha256, arms)
 
 
 def tidy_rows(found: Sequence[CellRows]) -> Iterator[TidyRow]:
     """One row per cell, arm, fold and seed, in that order."""
     for one in found:
         for arm, own in one.arms.items():
-            for fold, by_speaker in zip(own.folds, own.counts, strict=True):
-                for seed, counts in zip(own.seeds, by_speaker.sum(axis=0), strict=True):
-                    yield _tidy(one.cell, arm, fold, seed, counts)
+            for fold in range(len(own.folds)):
+                yield from _tidy(one.cell, arm, own, fold)
 
 
-def _tidy(
-    cell: Cell, arm: str, fold: str, seed: int, counts: Float[np.ndarray, "targets targets"]
-) -> TidyRow:
-    found = {name: float(metrics.METRICS[name](counts)) for name in METRICS}
-    values = {name: None if np.isnan(value) else value for name, value in found.items()}
-    lacking = int((counts.sum(axis=1) == 0).sum())
-    why = f"{lacking} of {len(counts)} classes have no test utterance" if lacking else ""
-    return TidyRow(cell.values, arm, fold, seed, **values, n=int(counts.sum()), why=why)
+def _tidy(cell: Cell, arm: str, own: ArmSums, fold: int) -> Iterator[TidyRow]:
+    first, found = own.scored[0], {name: own.of(name).values(name, fold) for name in own.names}
+    for k, seed in enumerate(own.seeds):
+        scores = {name: number(values[k]) for name, values in found.items()}
+        place = (cell.values, arm, own.folds[fold], seed)
+        yield TidyRow(*place, scores, first.rows(fold), first.lacking(fold))
 
 
 def summaries(found: Sequence[CellRows]) -> list[Summary]:
@@ -164,18 +137,16 @@ def summaries(found: Sequence[CellRows]) -> list[Summary]:
     return [_summary(one.cell, arm, own) for one in found for arm, own in one.arms.items()]
 
 
-def _summary(cell: Cell, arm: str, own: ArmCounts) -> Summary:
-    counts = own.pooled
-    by_seed = metrics.uar(counts.sum(axis=0))
+def _summary(cell: Cell, arm: str, own: ArmSums) -> Summary:
+    first, metric = own.scored[0], own.shown[0]
+    by_seed = first.values(metric)
     return Summary(
         cell=cell,
         arm=arm,
         n=own.utterances,
-        speakers=len(own.speakers),
-        classes=counts.shape[-1],
-        uar=interval(counts, metrics.uar),
-        accuracy=interval(counts, metrics.accuracy),
-        macro_f1=interval(counts, metrics.macro_f1),
+        speakers=own.speakers,
+        scores={name: own.of(name).interval(name) for name in own.shown},
+        blind=own.blind,
         seed_spread=float(by_seed.std(ddof=1)) if len(own.seeds) > 1 else None,
     )
 
@@ -193,7 +164,7 @@ def differences(found: Sequence[CellRows]) -> list[Compared]:
         for arm, other in _partners(one, start)
     ]
     made = [
-        Compared(one.cell, arm, other, *_difference(one.arms[arm], rows))
+        Compared(one.cell, arm, other, rows.shown[0], *_difference(one.arms[arm], rows))
         for one, arm, rows, other in pairs
     ]
     asked = [(arm, one.arms[arm].said, rows.said) for one, arm, rows, _ in pairs]
@@ -220,9 +191,17 @@ class _Pair(NamedTuple):
     same: bool
 
 
-def _difference(one: ArmCounts, other: ArmCounts) -> _Pair:
+def _difference(one: ArmSums, other: ArmSums) -> _Pair:
     assert one.places == other.places, "cells have the same rows, folds and seeds"
     if one.said == other.said:
         same = Interval(0.0, None, None, "the same predictions: the factor does not reach this arm")
         return _Pair(Difference(same, None, None), None, True)
-    return _Pair(paired_difference(one.pooled, other.pooled, "uar"), None, False)
+    return _Pair(_minus(one.scored[0], other.scored[0], one.shown[0]), None, False)
+
+
+def _minus(one: Confusions | Sums, other: Confusions | Sums, metric: str) -> Difference:
+    if isinstance(one, Confusions) and isinstance(other, Confusions):
+        return one.minus(other, metric)
+    assert isinstance(one, Sums), "cells have targets of one kind"
+    assert isinstance(other, Sums), "cells have targets of one kind"
+    return one.minus(other, metric)

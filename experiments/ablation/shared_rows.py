@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from encoders.extraction import Failure, Progress, default_store
-from encoders.utterance import Utterance
+from encoders.utterance import Task, Utterance
 from experiments.ablation.cells import Cell, Changes
 from experiments.ablation.hearing import crowds
 from experiments.ablation.subsets import fewer_speakers
@@ -14,6 +14,7 @@ from experiments.comparing.preparation import Ready, chosen_arms, gathered
 from experiments.comparing.preparation import check_ready as ready_study
 from experiments.comparing.words import Words
 from experiments.config import ConfigError
+from fusion.escaping import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +38,40 @@ class Gathered:
     failures: tuple[Failure, ...]
 
 
-def check_ready(cell: Cell) -> None:
-    """Find every fault of a cell that can be found before any work.
+def check_all(cells: Sequence[Cell]) -> None:
+    """Find every fault of the cells that can be found before any work.
+
+    Raises:
+        CorpusError, ConfigError, SplitError, MissingWeightsError: as :func:`check_ready`;
+            ConfigError: the cells' targets are of several kinds.
+    """
+    tasks = {cell.title: check_ready(cell) for cell in cells}
+    if len(set(tasks.values())) > 1:
+        told = ", ".join(f"{plain(title)}: {task}" for title, task in tasks.items())
+        raise ConfigError(
+            f"cells have targets of several kinds ({told}), which are scored by different metrics; "
+            "give --labels sets that leave targets of one kind"
+        )
+
+
+def check_ready(cell: Cell) -> Task:
+    """Find every fault of a cell that can be found before any work; the kind of its targets.
 
     Raises:
         CorpusError, ConfigError, SplitError, MissingWeightsError: as a comparison; ConfigError:
             some inner fold has too few speakers, or somebody has nobody to hear in babble.
     """
     ready = ready_study(cell.draft.study)
-    if ready.corpus.task != "single-label":
-        raise ConfigError(
-            f"{ready.corpus.name}: {ready.corpus.task} targets; this version ablates single-label "
-            "classification only: serfusion compare with one study for each value instead"
-        )
     _check_changes(cell.draft.changes, ready)
+    return ready.corpus.task
 
 
 def _check_changes(changes: Changes, ready: Ready) -> None:
     corpus, rows = ready.corpus, ready.rows
     if changes.speakers is not None:
-        labels = {row.id: corpus.label(row) or "" for row in rows}
+        classes = {row.id: corpus.classes(row) for row in rows}
         by_id = {row.id: row for row in rows}
-        fewer_speakers(ready.inner, by_id, labels, changes.speakers, changes.seed)
+        fewer_speakers(ready.inner, by_id, classes, changes.speakers, changes.seed)
     noise = changes.noise
     if noise is not None and noise.kind == "babble":
         tested = {name for fold in ready.folds for name in fold.test}

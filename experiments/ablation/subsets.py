@@ -1,18 +1,21 @@
 """Fewer training speakers, and transcripts that are taken away."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from encoders.utterance import Utterance
 from experiments.ablation.draws import generator, uniform
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError
+from fusion.batch import Dataset
 from fusion.crossfit import View
 from fusion.splitting.splits import InnerFold, InnerFolds, speaker_of
 
-LabelOf = Callable[[str], str]
+#: Classes or labels by utterance: where one has none, as where targets are values, nothing.
+Classes = Mapping[str, Set[str]]
 
 
 def with_speakers(plan: Plan, count: int, seed: int) -> Plan:
@@ -26,19 +29,32 @@ def with_speakers(plan: Plan, count: int, seed: int) -> Plan:
         ConfigError: some inner fold has fewer training speakers, or so few lack a class.
     """
     by_id = {u.id: u for u in plan.inputs.utterances}
-    data = plan.inputs.data
-    labels = {name: data.targets[k] for name, k in zip(data.ids, data.truth, strict=True)}
-    inner = fewer_speakers(plan.inner, by_id, labels, count, seed)
+    inner = fewer_speakers(plan.inner, by_id, classes_of_rows(plan.inputs.data), count, seed)
     views = tuple(
         Views(View(views.whole.data, found)) for views, found in zip(plan.views, inner, strict=True)
     )
     return replace(plan, inner=inner, views=views)
 
 
+def classes_of_rows(data: Dataset) -> dict[str, frozenset[str]]:
+    """Classes that training speakers must have between them, as ``Corpus.classes`` has them.
+
+    The class of a row, all its labels, or the one with the largest share; none of values.
+    """
+    if data.task == "multi-label":
+        has = data.goals > 0.5
+    else:
+        has = data.truth[:, None] == np.arange(len(data.targets))
+    return {
+        name: frozenset(target for target, own in zip(data.targets, row, strict=True) if own)
+        for name, row in zip(data.ids, has, strict=True)
+    }
+
+
 def fewer_speakers(
     inner: Sequence[InnerFolds],
     by_id: Mapping[str, Utterance],
-    labels: Mapping[str, str],
+    classes: Classes,
     count: int,
     seed: int,
 ) -> tuple[InnerFolds, ...]:
@@ -47,7 +63,7 @@ def fewer_speakers(
     Raises:
         ConfigError: as :func:`with_speakers`.
     """
-    return tuple(_fewer(found, by_id, labels, count, seed) for found in inner)
+    return tuple(_fewer(found, by_id, classes, count, seed) for found in inner)
 
 
 def most_speakers(inner: Sequence[InnerFolds], by_id: Mapping[str, Utterance]) -> int:
@@ -73,13 +89,13 @@ def counts_up_to(most: int) -> tuple[int, ...]:
 def _fewer(
     found: InnerFolds,
     by_id: Mapping[str, Utterance],
-    labels: Mapping[str, str],
+    classes: Classes,
     count: int,
     seed: int,
 ) -> InnerFolds:
     folds = []
     for one in found.folds:
-        order = _order([by_id[name] for name in one.train], labels, seed)
+        order = _order([by_id[name] for name in one.train], classes, seed)
         if count > len(order):
             raise ConfigError(
                 f"--over speakers --values {count}: heads are trained on {len(order)} speakers at "
@@ -87,7 +103,7 @@ def _fewer(
             )
         chosen = {*order[:count]}
         train = tuple(name for name in one.train if speaker_of(by_id[name]) in chosen)
-        lacking = {labels[name] for name in one.train} - {labels[name] for name in train}
+        lacking = _union(one.train, classes) - _union(train, classes)
         if lacking:
             raise ConfigError(
                 f"--over speakers --values {count}: so few training speakers have no "
@@ -97,11 +113,15 @@ def _fewer(
     return InnerFolds(tuple(folds), found.notes)
 
 
-def _order(rows: Sequence[Utterance], labels: Mapping[str, str], seed: int) -> list[str]:
+def _union(names: Sequence[str], classes: Classes) -> frozenset[str]:
+    return frozenset().union(*(classes[name] for name in names))
+
+
+def _order(rows: Sequence[Utterance], classes: Classes, seed: int) -> list[str]:
     """Speakers in a random order, those first that complete the classes."""
     has: dict[str, set[str]] = {}
     for row in rows:
-        has.setdefault(speaker_of(row), set()).add(labels[row.id])
+        has.setdefault(speaker_of(row), set()).update(classes[row.id])
     left = sorted(has, key=lambda name: (uniform("speakers", seed, name), name))
     everything = {label for own in has.values() for label in own}
     order: list[str] = []

@@ -4,27 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from encoders.utterance import Task
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
 from experiments.ablation.scores import Compared, Summary, differences, summaries
 from experiments.ablation.settings import EVERYONE
+from experiments.reporting.numbers import Column, column
 from experiments.reporting.wording import (
     SIGNIFICANT,
     arm_name,
     p_number,
     p_text,
-    percent,
-    signed,
-    span,
     verdict,
 )
 from fusion.escaping import counted, plain
-from fusion.statistics import Interval
+from fusion.selection import PRIMARY
 
-#: Arms that a figure shows where there are more.
-SHOWN = 4
-PREFERRED = ("audio", "text", "late", "concat", "attention")
 #: Shown differences that the answer names.
 NAMED = 2
 #: How values of a factor are made, in a sentence.
@@ -69,8 +65,8 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
     factors = " and ".join(factor.told for factor in found.grid.factors)
     if not found.grid.comparable:
         return (
-            f"No difference is told over {factors}: UAR over other classes is another quantity. "
-            "Each cell stands beside its own chance."
+            f"No difference is told over {factors}: {metric_of(found).title} over other classes is "
+            "another quantity. Each cell stands beside its own chance."
         )
     compared = [row for row in compared if not row.same and not row.again]
     start = found.grid.reference
@@ -99,10 +95,13 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
 
 
 def _named(start: Cell, whole: Sequence[Summary]) -> str:
-    """The reference, with its UAR where it has one arm."""
+    """The reference, with its primary metric where it has one arm."""
     own = [one for one in whole if one.cell is start]
-    value = f", {percent(own[0].uar.value)} % UAR" if len(own) == 1 else ""
-    return f"{plain(start.title)}{value}"
+    if len(own) != 1:
+        return plain(start.title)
+    told = own[0].told
+    unit = f"% {told.title}" if told.share else told.title
+    return f"{plain(start.title)}, {told.tell(own[0].main.value)} {unit}"
 
 
 def _no_claim(
@@ -114,7 +113,7 @@ def _no_claim(
     return (
         f"Over {factors} no claim about other speakers can be made ({why}); on these speakers the "
         f"largest difference from the reference ({_named(start, whole)}) is {name_of(largest)}, "
-        f"{signed(largest.found.interval.value)} points UAR."
+        f"{_size(largest)}."
     )
 
 
@@ -156,7 +155,13 @@ def distinct_tests(compared: Sequence[Compared]) -> int:
 def _of_cells(found: Ablation) -> list[str]:
     """What only the runs of the cells know."""
     names, lines = {factor.name for factor in found.grid.factors}, []
-    facts = found.facts[found.grid.reference.folder]["facts"]
+    start = found.facts[found.grid.reference.folder]
+    facts, tied = start["facts"], start["rows"].get("without_majority")
+    if tied:
+        lines.append(
+            f"{counted(tied, 'utterance')} with a tie for the largest share have no part in UAR "
+            "and accuracy, and their part in training and in JS"
+        )
     if "speakers" in names:
         least, most = facts["cell"]["training_speakers"]
         told = f"{least}" if least == most else f"{least} to {most}"
@@ -221,24 +226,34 @@ def _least_p(speakers: int, tests: int) -> str:
 def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> str:
     row = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
     least = row.found.detectable
-    size = "" if least is None else f"; this test alone could have shown {percent(least)} points"
-    value = signed(row.found.interval.value)
-    evidence = f"95 % {span(as_mapping(row))}, {p_text(row.p_holm, 'Holm')}"
+    told = column(row.metric)
+    shown = f"{told.tell(least)}{' points' if told.share else ''}"
+    size = "" if least is None else f"; this test alone could have shown {shown}"
+    evidence = _evidence(row)
     if len(compared) == 1:
         return (
             f"Over {factors}, the difference from the reference ({plain(start.title)}) was not "
-            f"shown: {name_of(row)}, {value} points UAR ({evidence}){size}."
+            f"shown: {name_of(row)}, {_size(row)} ({evidence}){size}."
         )
     return (
         f"Over {factors}, none of {len(compared)} differences from the reference "
-        f"({plain(start.title)}) was shown: the largest, {name_of(row)}, is {value} points UAR "
+        f"({plain(start.title)}) was shown: the largest, {name_of(row)}, is {_size(row)} "
         f"({evidence}){size}."
     )
 
 
 def _line(row: Compared) -> str:
-    evidence = f"95 % {span(as_mapping(row))}, {p_text(row.p_holm, 'Holm')}"
-    return f"{name_of(row)}, {signed(row.found.interval.value)} points UAR ({evidence})"
+    return f"{name_of(row)}, {_size(row)} ({_evidence(row)})"
+
+
+def _size(row: Compared) -> str:
+    told = column(row.metric)
+    return f"{told.tell_signed(row.found.interval.value)} {told.unit}"
+
+
+def _evidence(row: Compared) -> str:
+    told = column(row.metric)
+    return f"95 % {told.tell_span(as_mapping(row))}, {p_text(row.p_holm, 'Holm')}"
 
 
 def name_of(row: Compared) -> str:
@@ -258,31 +273,19 @@ def as_mapping(row: Compared) -> Mapping[str, Any]:
         "high": one.high,
         "p": row.found.p,
         "p_holm": row.p_holm,
-        "metric": "uar",
+        "metric": row.metric,
         "method": one.method,
         "detectable": row.found.detectable,
         "primary": False,
     }
 
 
-def title_of(found: Ablation) -> str:
-    """What the figure shows."""
-    return f"UAR over {' and '.join(plain(factor.told) for factor in found.grid.factors)}"
+def metric_of(found: Ablation) -> Column:
+    """The metric that everything is told in, and how it is written."""
+    return column(PRIMARY[task_of(found)])
 
 
-def score_text(found: Interval) -> str:
-    """A score in percent with its interval."""
-    if found.value is None:
-        return "not defined"
-    if found.low is None or found.high is None:
-        return f"{percent(found.value)}, no interval"
-    return f"{percent(found.value)} ({span({'low': found.low, 'high': found.high})})"
-
-
-def shown_arms(whole: Sequence[Summary]) -> list[str]:
-    """Arms that a figure shows: all, or the usual ones."""
-    arms = list(dict.fromkeys(one.arm for one in whole))
-    if len(arms) <= SHOWN:
-        return arms
-    wanted = [arm for arm in arms if arm in PREFERRED]
-    return sorted(wanted, key=PREFERRED.index)[:SHOWN] or arms[:SHOWN]
+def task_of(found: Ablation) -> Task:
+    """What the cells' targets are, by the reference, whose kind all cells have."""
+    task: Task = found.facts[found.grid.reference.folder]["task"]
+    return task

@@ -13,16 +13,13 @@ from experiments.ablation.ablate import Ablation
 from experiments.ablation.drawing import draw
 from experiments.ablation.page import page
 from experiments.ablation.printed import latex, markdown
-from experiments.ablation.scores import METRICS, Compared, TidyRow, tidy_rows
-from experiments.ablation.told import Told, told_of
+from experiments.ablation.scores import Compared, TidyRow, tidy_rows
+from experiments.ablation.told import Told, task_of, told_of
 from experiments.config import write_study
+from experiments.reporting.numbers import column
 from fusion.escaping import plain
+from fusion.selection import PRIMARY
 
-#: Columns of ``differences.csv`` behind those of the factors.
-DIFFERENCE = (
-    *("arm", "against_arm", "uar_points", "low", "high", "p", "p_holm", "could_have_shown"),
-    "method",
-)
 POINTS = 100.0
 #: What an ablation is, beside its ``config.toml``.
 RECORD = "ablation.json"
@@ -54,10 +51,11 @@ def files_of(found: Ablation, told: Told) -> dict[str, str]:
     """Every file that follows from the predictions of the cells, by its name."""
     tidy = list(tidy_rows(found.rows))
     names = [factor.name for factor in found.grid.factors]
+    columns = [*names, *_columns(found)]
     return {
-        "cells.csv": _csv([_flat(row) for row in tidy], names),
+        "cells.csv": _csv([_flat(row) for row in tidy], columns),
         "cells.jsonl": "".join(f"{_json(_nested(row))}\n" for row in tidy),
-        "differences.csv": _csv([_difference(row) for row in told.differences], names),
+        "differences.csv": _csv([_difference(row) for row in told.differences], columns),
         "ablation.html": page(found, told),
         "figure.svg": draw(found, told),
         "table.md": markdown(found, told),
@@ -66,26 +64,37 @@ def files_of(found: Ablation, told: Told) -> dict[str, str]:
 
 
 def _flat(row: TidyRow) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in METRICS}
-    return {**row.cell, "arm": row.arm, "fold": row.fold, "seed": row.seed, **values, "n": row.n,
-            "why": row.why}  # fmt: skip
+    return {**row.cell, "arm": row.arm, "fold": row.fold, "seed": row.seed, **row.scores,
+            "n": row.n, "why": row.why}  # fmt: skip
 
 
 def _nested(row: TidyRow) -> dict[str, Any]:
-    return {**asdict(row), "cell": dict(row.cell), "why": row.why or None}
+    return {"cell": dict(row.cell), "arm": row.arm, "fold": row.fold, "seed": row.seed,
+            **row.scores, "n": row.n, "why": row.why or None}  # fmt: skip
+
+
+def _columns(found: Ablation) -> tuple[str, ...]:
+    """Columns of ``differences.csv`` behind those of the factors."""
+    return _difference_columns(PRIMARY[task_of(found)])
+
+
+def _difference_columns(metric: str) -> tuple[str, ...]:
+    """Points of a share, or a difference in the metric's own units."""
+    size = f"{metric}_{'points' if column(metric).share else 'difference'}"
+    return ("arm", "against_arm", size, "low", "high", "p", "p_holm", "could_have_shown", "method")
 
 
 def _difference(row: Compared) -> dict[str, Any]:
-    one = row.found.interval
-    points = [None if value is None else POINTS * value for value in (one.value, one.low, one.high)]
-    shown = None if row.found.detectable is None else POINTS * row.found.detectable
+    one, unit = row.found.interval, POINTS if column(row.metric).share else 1.0
+    sizes = (one.value, one.low, one.high, row.found.detectable)
+    *points, shown = [None if value is None else unit * value for value in sizes]
     values = (row.arm, row.against, *points, row.found.p, row.p_holm, shown, one.method)
-    return {**row.cell.values, **dict(zip(DIFFERENCE, values, strict=True))}
+    return {**row.cell.values, **dict(zip(_difference_columns(row.metric), values, strict=True))}
 
 
-def _csv(rows: Sequence[Mapping[str, Any]], factors: Sequence[str]) -> str:
+def _csv(rows: Sequence[Mapping[str, Any]], head: Sequence[str]) -> str:
     """A table; None is an empty field, and no text can be taken for a formula."""
-    columns = list(rows[0]) if rows else [*factors, *DIFFERENCE]
+    columns = list(rows[0]) if rows else list(head)
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow(map(_field, columns))

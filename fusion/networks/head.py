@@ -111,10 +111,10 @@ class Head(nn.Module):
         self.classify = nn.Linear(width, classes)
 
     def standardize_with(self, standardizers: Sequence[Standardizer]) -> None:
-        """Take over what was fitted on training rows."""
+        """Take over copies of what was fitted on training rows: other heads have the same ones."""
         for number, fitted in enumerate(standardizers):
-            self.register_buffer(f"mean_{number}", fitted.mean)
-            self.register_buffer(f"scale_{number}", fitted.scale)
+            self.register_buffer(f"mean_{number}", fitted.mean.clone())
+            self.register_buffer(f"scale_{number}", fitted.scale.clone())
 
     def standardizer(self, number: int) -> Standardizer:
         """What was fitted for one input."""

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from experiments.ablation.ablate import Ablation, ablate, cells_folder
+from experiments.ablation.arm_sums import arm_sums
 from experiments.ablation.grid import Over
 from experiments.ablation.printed import print_ablation
 from experiments.ablation.scores import (
-    arm_counts,
     differences,
     read_cell,
     summaries,
@@ -116,7 +116,7 @@ def test_differences_are_from_the_reference_and_corrected(modality):
         ("text", "concat"),
     ]
     assert all(row.p_holm >= row.found.p for row in made)
-    values = {one.cell.title: one.uar.value for one in summaries(modality.rows)}
+    values = {one.cell.title: one.main.value for one in summaries(modality.rows)}
     for row in made:
         expected = values[row.cell.title] - values["audio+text"]
         assert row.found.interval.value == pytest.approx(expected)
@@ -211,9 +211,9 @@ def test_a_fold_without_a_class_has_no_uar_and_says_why(modality):
     one = modality.rows[0]
     path = cells_folder(modality.folder) / one.cell.folder / "predictions.jsonl"
     rows = [row for row in predictions.read(path) if row.split == "test" and row.arm == "concat"]
-    cut = arm_counts([row for row in rows if row.target[0] == 0 or row.outer_fold != "0"])
+    cut = arm_sums([row for row in rows if row.target[0] == 0 or row.outer_fold != "0"])
     found = next(iter(tidy_rows([replace(one, arms={"concat": cut})])))
-    assert found.uar is None
+    assert found.scores["uar"] is None
     assert found.why == "1 of 3 classes have no test utterance"
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from experiments.ablation.ablate import Ablation, Cost
+from experiments.ablation.arm_sums import arm_sums
 from experiments.ablation.curve import axis_of
 from experiments.ablation.drawing import draw
 from experiments.ablation.grid import Over, make_grid
 from experiments.ablation.page import command, page
 from experiments.ablation.printed import latex, markdown
-from experiments.ablation.scores import CellRows, arm_counts
+from experiments.ablation.scores import CellRows
 from experiments.ablation.told import told_of
 from experiments.ablation.written import write_ablation
 from experiments.config import Study
@@ -56,7 +57,7 @@ def made(
         dev = [replace(row, split="dev", inner_fold=0) for row in own]
         found = summarise(with_best([*own, *dev]), make_facts(names, ("calm", "cross")))
         found["facts"]["cell"] = {"training_speakers": [4, 5]}
-        counted = {name: arm_counts(rows) for name, rows in arms.items()}
+        counted = {name: arm_sums(rows) for name, rows in arms.items()}
         runs.append(CellRows(cell, "abc123", "f" * 64, counted))
         facts[cell.folder] = found
     return Ablation(

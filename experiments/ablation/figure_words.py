@@ -1,0 +1,64 @@
+"""Words of an ablation's figures: what they show, their line of comparison, and their scores."""
+
+from collections.abc import Sequence
+
+from experiments.ablation.ablate import Ablation
+from experiments.ablation.scores import Summary
+from experiments.ablation.told import metric_of
+from experiments.reporting.numbers import Column, percent
+from experiments.reporting.target_table import Blind
+from fusion.escaping import plain
+from fusion.statistics import Interval
+
+#: Arms that a figure shows where there are more.
+SHOWN = 4
+PREFERRED = ("audio", "text", "late", "concat", "attention")
+
+
+def title_of(found: Ablation) -> str:
+    """What the figure shows."""
+    factors = " and ".join(plain(factor.told) for factor in found.grid.factors)
+    return f"{metric_of(found).title} over {factors}"
+
+
+def scale_of(told: Column) -> str:
+    """What stands at an axis or a column of scores."""
+    return f"{told.title} in %" if told.share else told.title
+
+
+def head_text(told: Column) -> str:
+    """What stands above a column of a table."""
+    return f"{told.title}, %" if told.share else told.title
+
+
+def score_text(found: Interval, told: Column) -> str:
+    """A score with its interval."""
+    if found.value is None:
+        return "not defined"
+    if found.low is None or found.high is None:
+        return f"{told.tell(found.value)}, no interval"
+    return f"{told.tell(found.value)} ({told.tell_span(bounds(found))})"
+
+
+def bounds(found: Interval) -> dict[str, float | str | None]:
+    """An interval as :mod:`experiments.reporting.wording` reads it."""
+    return {"value": found.value, "low": found.low, "high": found.high, "method": found.method}
+
+
+def blind_of(whole: Sequence[Summary]) -> Blind:
+    """What a classifier without any knowledge has; of several sets of classes the most."""
+    most = max((one.blind for one in whole), key=lambda one: one.value)
+    if len({one.blind.value for one in whole}) == 1:
+        return most
+    if whole[0].metric == "uar":
+        return Blind(most.value, "chance of the fewest classes")
+    return Blind(most.value, f"every label named, at most {percent(most.value)}")
+
+
+def shown_arms(whole: Sequence[Summary]) -> list[str]:
+    """Arms that a figure shows: all, or the usual ones."""
+    arms = list(dict.fromkeys(one.arm for one in whole))
+    if len(arms) <= SHOWN:
+        return arms
+    wanted = [arm for arm in arms if arm in PREFERRED]
+    return sorted(wanted, key=PREFERRED.index)[:SHOWN] or arms[:SHOWN]
