@@ -40,7 +40,8 @@ def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
     unknown = [name for name in arms if name in LATE and corpus.task not in LATE[name].tasks]
     if unknown:
         faults.append(
-            f"--arms {','.join(unknown)}: {corpus.task} targets cannot be combined so; use late, "
+            # compare calls the option --arms, train --arm.
+            f"arm {', '.join(unknown)}: {corpus.task} targets cannot be combined so; use late, "
             "late_mean or late_per_class"
         )
     if faults:

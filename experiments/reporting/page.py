@@ -48,6 +48,7 @@ from experiments.reporting.wording import (
 )
 from experiments.templates import template
 from fusion.escaping import counted, plain
+from fusion.statistics import BOOTSTRAP_FROM, CLAIM_FROM
 from fusion.windows import WAYS
 
 #: Dropped rows that are listed before the reader asks for all.
@@ -89,6 +90,8 @@ def page(results: Mapping[str, Any], folder: str = "", cost: Cost | None = None)
         blind=knowing_nothing(results),
         scale=scale_note(results),
         best=BEST,
+        bootstrap_from=BOOTSTRAP_FROM,
+        claim_from=CLAIM_FROM,
         compared=_by_metric(results["differences"]),
         matrix=matrix_table(results.get("matrix", ())),
         claims=[claim(row, speakers) for row in _exploratory(results["differences"])],

@@ -31,6 +31,10 @@ _NAMES = {
     "text_linear": "text, final layer only",
     "concat_linear": "concat, final layer only",
     "concat_crossfit": "concat, cross-fitted",
+    "late_mean": "late mean",
+    "late_product": "late product",
+    "late_max": "late max",
+    "late_per_class": "late per class",
 }
 #: Metrics that an answer can be told in.
 PRIMARIES = frozenset(PRIMARY.values())

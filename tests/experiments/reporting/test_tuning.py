@@ -9,6 +9,7 @@ import pytest
 
 from experiments.reporting.page import page
 from experiments.reporting.tuning import importances, tuning_figures
+from fusion.statistics import BOOTSTRAP_FROM, CLAIM_FROM
 from tests.experiments.finished_runs import make_results
 
 
@@ -79,3 +80,17 @@ def test_losses_that_are_no_numbers_break_no_figure(results):
     for fold in content["arms"]["audio"]["folds"]:
         fold["curve"]["dev"] = [None, None, None]
     assert "learning" not in tuning_figures(content).get("audio", {})
+
+
+def test_figures_of_tuning_shrink_on_phones_and_never_widen_the_page(results):
+    figures = page(results).split('<div class="grid curves">')[1:]
+    assert len(figures) == 2
+    for group in figures:
+        drawn = group.split("\n</div>\n")[0]
+        assert drawn.count("<svg") == drawn.count('<div class="scroll"') > 0
+
+
+def test_the_page_names_the_intervals_that_are_computed(results):
+    told = page(results)
+    assert f"a jackknife-t below {BOOTSTRAP_FROM} speakers" in told
+    assert f"from {BOOTSTRAP_FROM} on; below {CLAIM_FROM} none" in told
