@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import brentq
+from scipy.special import softmax
 
 Scores = Float[np.ndarray, "*axes targets"]
 Truth = Int[np.ndarray, "rows"]
@@ -47,7 +48,7 @@ def fit_temperature(
     true = np.take_along_axis(logits, np.broadcast_to(truth, scores.shape[:2])[..., None], axis=-1)
 
     def slope(inverse: float) -> float:
-        expected = (_softmax(inverse * logits) * logits).sum(axis=-1, keepdims=True)
+        expected = (softmax(inverse * logits, axis=-1) * logits).sum(axis=-1, keepdims=True)
         return float(np.average((expected - true)[..., 0], axis=1, weights=weights).mean())
 
     low, high = 1 / HOTTEST, HOTTEST
@@ -74,7 +75,9 @@ def tempered(scores: Scores, temperature: float) -> Scores:
     >>> tempered(np.array([0.9, 0.1]), 2.0).round(2).tolist()
     [0.75, 0.25]
     """
-    return scores if temperature == 1.0 else _softmax(_logits(scores) / temperature)
+    if temperature == 1.0:
+        return scores
+    return np.asarray(softmax(_logits(scores) / temperature, axis=-1))
 
 
 def log_loss(truth: Truth, scores: Float[np.ndarray, "rows targets"]) -> float:
@@ -184,8 +187,3 @@ def risk_coverage(
 
 def _logits(scores: Scores) -> Scores:
     return np.log(np.maximum(scores, FLOOR))
-
-
-def _softmax(logits: Scores) -> Scores:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import softmax
 
 from encoders.utterance import Task
 from fusion.escaping import plain
@@ -47,9 +48,7 @@ class Combination:
     def __call__(self, task: Task, audio: Scores, text: Scores) -> Scores:
         """Scores of both as one."""
         if self.rule == "product":
-            tiny = np.finfo(np.float64).tiny
-            logs = (np.log(own + tiny) for own in (audio, text))
-            return softmax(self._weigh(*logs))
+            return np.asarray(softmax(self._weigh(logs(audio), logs(text)), axis=-1))
         if self.rule == "max":
             largest = np.maximum(audio, text)
             return largest / largest.sum(-1, keepdims=True) if task in SHARED_OUT else largest
@@ -89,7 +88,7 @@ def _weights(name: str, given: object) -> tuple[float, ...]:
     return weights
 
 
-def softmax(logits: Scores) -> Scores:
-    """Probabilities that add up to 1."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+def logs(scores: Scores) -> Scores:
+    """Logarithms of probabilities, finite where one is 0."""
+    found: Scores = np.log(scores + np.finfo(np.float64).tiny)
+    return found

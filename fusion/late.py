@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from encoders.utterance import Task
 from fusion.arms import Budget, FoldScores
 from fusion.batch import Dataset
-from fusion.combination import SHARED_OUT, Combination, softmax
+from fusion.combination import SHARED_OUT, Combination, logs
 from fusion.escaping import plain
 from fusion.networks.losses import class_weights
 from fusion.selection import goodness
@@ -195,17 +196,17 @@ def _exponents(pair: Pair, shrinkage: float) -> Combination:
     goals = pair.goals
     classes, seeds = goals.shape[1], len(pair.both[0])
     weights = goals @ class_weights(torch.from_numpy(goals), "cross_entropy").double().numpy()
-    logs = np.stack([np.log(own + np.finfo(np.float64).tiny) for own in pair.both])
+    both = np.stack([logs(own) for own in pair.both])
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         exponents = flat.reshape(2, classes)
-        shares = softmax(np.einsum("mk,msrk->srk", exponents, logs))
+        shares = softmax(np.einsum("mk,msrk->srk", exponents, both), axis=-1)
         # A class without any row has weight 0, and shares of a row are weighed as one.
         surprise = -(goals * np.log(np.maximum(shares, np.finfo(np.float64).tiny))).sum(axis=-1)
         error = (shares - goals) * weights[:, None] / (weights.sum() * seeds)
         value = (weights * surprise).sum() / (weights.sum() * seeds)
         drawn = flat - 0.5
-        slope = np.einsum("msrk,srk->mk", logs, error).ravel()
+        slope = np.einsum("msrk,srk->mk", both, error).ravel()
         return value + shrinkage / 2 * drawn @ drawn, slope + shrinkage * drawn
 
     start = np.full(2 * classes, 0.5)
@@ -242,5 +243,4 @@ def independent(
     >>> both.round(3).tolist()
     [0.667, 0.267, 0.067]
     """
-    tiny = np.finfo(np.float64).tiny
-    return softmax(np.sum([np.log(part + tiny) for part in parts], axis=0))
+    return np.asarray(softmax(np.sum([logs(part) for part in parts], axis=0), axis=-1))

@@ -75,16 +75,12 @@ def fit(
     """Train one head per member on the same inputs with the same hyperparameters."""
     used = torch.from_numpy(np.concatenate([np.r_[m.train, m.dev] for m in members]))
     # Not even the length of a test recording reaches training: padding changes the last bits.
-    batches = [batch.cut_to(used) for batch in data.of(inputs)]
-    shapes = [
-        InputShape(b.dim // b.layers, PATCHES.get(name, 1), b.layers)
-        for name, b in zip(inputs, batches, strict=True)
-    ]
-    size = max(1, STACK_VALUES // (hyper.batch_size * values_per_row(batches)))
+    cut = {name: data.inputs[name].cut_to(used) for name in inputs}
+    shapes = [InputShape(b.dim // b.layers, PATCHES.get(n, 1), b.layers) for n, b in cut.items()]
+    size = max(1, STACK_VALUES // (hyper.batch_size * values_per_row(list(cut.values()))))
     fitted: list[FittedHead] = []
     for start in range(0, len(members), size):
-        named = dict(zip(inputs, batches, strict=True))
-        fitted += Stack(kind, shapes, data, named, members[start : start + size], hyper).fit()
+        fitted += Stack(kind, shapes, data, cut, members[start : start + size], hyper).fit()
     return fitted
 
 

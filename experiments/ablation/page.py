@@ -1,8 +1,8 @@
 """The page of an ablation: one self-contained file, without scripts, that loads nothing."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -21,18 +21,15 @@ from experiments.ablation.told import (
     metric_of,
     task_of,
 )
-from experiments.config import Study
 from experiments.reporting.caveats import badges, stamped
-from experiments.reporting.figures import kind_of
+from experiments.reporting.commands import folded, study_words
 from experiments.reporting.numbers import Column, column
-from experiments.reporting.page import folded
+from experiments.reporting.page import WORDS
 from experiments.reporting.report import folder_name
 from experiments.reporting.wording import (
     ABSENT,
     arm_name,
     corpus_title,
-    p_number,
-    verdict,
 )
 from experiments.templates import template
 from fusion.escaping import counted, plain
@@ -84,7 +81,7 @@ def page(found: Ablation, told: Told) -> str:
     shown = shown_arms(told.summaries)
     arms = dict.fromkeys(one.arm for one in told.summaries)
     alone = all(cell.draft.changes.arm is not None for cell in found.grid.cells)
-    return template("ablation.html.j2", **_FILTERS).render(
+    return template("ablation.html.j2", **WORDS).render(
         title=corpus_title(start),
         factors=" and ".join(plain(factor.told) for factor in found.grid.factors),
         badges=_badges(results),
@@ -137,26 +134,11 @@ def command(found: Ablation) -> str:
         words.append(f"--over {shlex.quote(plain(one.factor))}")
         if one.values is not None or len(found.over) > 1:
             words.append(f"--values {shlex.quote(plain(one.values or ''))}")
-    words += _study_words(found.study)
+    words += study_words(asdict(found.study))
     if any(one.factor == "noise" for one in found.over):
         words.append(f"--noise-in {found.side}")
     words += [f"--draw {found.seed}"] if found.seed else []
     return folded(words)
-
-
-def _study_words(study: Study) -> Iterator[str]:
-    always = ("audio", "text", "asr", "trials", "seeds")
-    sources = ("corpus", "manifest", "root")
-    defaults = {field.name: field.default for field in fields(Study)}
-    content = asdict(study)
-    for name in (*sources, *(key for key in content if key not in sources)):
-        value = content[name]
-        default = value == defaults.get(name, MISSING) and name not in always
-        if value is None or default:
-            continue
-        texts = list(map(str, value if isinstance(value, list | tuple) else [value]))
-        for text in texts if name in sources else [",".join(texts)]:
-            yield f"--{name.replace('_', '-')} {shlex.quote(plain(text))}"
 
 
 def _utterances(told: Told) -> str:
@@ -224,13 +206,3 @@ def _fixed(found: Ablation, start: Mapping[str, Any]) -> dict[str, str]:
     }
     rows = {"rows and folds": "the same utterances, speakers, folds and development groups"}
     return {**(rows if found.grid.comparable else {}), **told}
-
-
-_FILTERS: dict[str, Callable[..., Any]] = {
-    "arm": arm_name,
-    "kind": kind_of,
-    "p": p_number,
-    "verdict": verdict,
-    "plain": plain,
-    "counted": counted,
-}

@@ -1,15 +1,13 @@
 """The HTML report: one self-contained file, without scripts, that loads nothing."""
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields
 from typing import Any
 
 from markupsafe import Markup
 
-from experiments.config import Study
 from experiments.reporting.caveats import badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.commands import folded, study_words
 from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.cost import Cost, arm_costs
 from experiments.reporting.diagrams import draw_reliability, draw_risk
@@ -53,10 +51,6 @@ from fusion.windows import WAYS
 
 #: Dropped rows that are listed before the reader asks for all.
 DROPPED_SHOWN = 20
-#: Letters in a line of the command, if an option is not longer by itself.
-COMMAND_LETTERS = 76
-#: What is said even where it is the default.
-_ALWAYS = ("audio", "text", "asr", "trials", "seeds")
 
 
 def page(results: Mapping[str, Any], folder: str = "", cost: Cost | None = None) -> str:
@@ -155,31 +149,7 @@ def command(study: Mapping[str, Any] | None) -> str | None:
     """The command that asks for a study, over several lines; what is the default is left out."""
     if study is None:
         return None
-    defaults = {field.name: field.default for field in fields(Study)}
-    first = ("corpus", "manifest", "root")
-    words = ["serfusion compare"]
-    for name in (*first, *(key for key in study if key not in first)):
-        value = study.get(name)
-        default = value == defaults.get(name, MISSING) and name not in _ALWAYS
-        if value is None or default:
-            continue
-        several = isinstance(value, list | tuple)
-        # Sources repeat their option; other lists stand behind one.
-        texts = list(map(str, value if several else [value]))
-        texts = texts if name in first else [",".join(texts)]
-        words += [f"--{name} {shlex.quote(plain(text))}" for text in texts]
-    return folded(words)
-
-
-def folded(words: Sequence[str]) -> str:
-    """Words of a command in lines that a shell reads as one; none is broken within an option."""
-    lines = [words[0]]
-    for word in words[1:]:
-        if len(lines[-1]) + len(word) < COMMAND_LETTERS:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(f"  {word}")
-    return " \\\n".join(lines)
+    return folded(["serfusion compare", *study_words(study)])
 
 
 def _figures(results: Mapping[str, Any]) -> dict[str, Markup]:
@@ -227,16 +197,21 @@ def _largest(trials: Sequence[Mapping[str, Any]], metric: str) -> str:
     return column(metric).tell(max(trial["value"] for trial in trials)) if trials else ABSENT
 
 
-_FILTERS: dict[str, Callable[..., Any]] = {
+#: How templates tell arms, differences and names, on the pages of ablations too.
+WORDS: Mapping[str, Callable[..., Any]] = {
     "arm": arm_name,
     "kind": kind_of,
+    "p": p_number,
+    "verdict": verdict,
+    "plain": plain,
+    "counted": counted,
+}
+_FILTERS: Mapping[str, Callable[..., Any]] = {
+    **WORDS,
     "percent": percent,
     "signed": signed,
     "span": span,
-    "p": p_number,
-    "verdict": verdict,
     "verdict_text": verdict_text,
-    "plain": plain,
     "value": _value,
     "largest": _largest,
     "number": decimals,
@@ -244,5 +219,4 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "told": lambda value, name: column(name).tell(value),
     "told_signed": lambda value, name: column(name).tell_signed(value),
     "told_span": lambda found, name: column(name).tell_span(found),
-    "counted": counted,
 }

@@ -394,6 +394,12 @@ def test_the_command_is_quoted_and_leaves_out_defaults():
     assert "'a; b'" in (command(STUDY | {"root": "a; b"}) or "")
 
 
+def test_the_command_has_switches_as_compare_takes_them():
+    words = words_of(command(STUDY | {"allow_contaminated": True}))
+    assert words[-1] == "--allow-contaminated"
+    assert "--allow-contaminated" not in words_of(command(STUDY | {"allow_contaminated": False}))
+
+
 @pytest.mark.parametrize("root", ["a folder", "x" * 200, "a \\ b -- c"])
 def test_no_line_of_the_command_breaks_an_option(root):
     text = command(STUDY | {"root": root})
