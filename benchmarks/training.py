@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader
 from fusion import train
 from fusion.arms import ARMS, Budget, fit_arm
 from fusion.batch import Dataset, ModalityBatch
-from fusion.buckets import Member
+from fusion.buckets import Member, side_by_side
+from fusion.gathering import GatherSequences
 from fusion.networks.head import DEFAULTS, InputShape
 from fusion.splitting.splits import InnerFold, InnerFolds
 from fusion.train import Stack
@@ -105,7 +106,7 @@ def stack_of(rows: Rows, some: list[Member], hidden: int) -> Stack:
 
 def epoch_of(stack: Stack) -> Way:
     """One epoch of training after another, and its development loss."""
-    optimizer = torch.optim.AdamW(list(stack.parameters.values()), lr=1e-3, fused=True)
+    optimizer = torch.optim.AdamW(stack.head.parameters(), lr=1e-3, fused=True)
 
     def epoch() -> object:
         stack._epoch(1, optimizer)
@@ -203,17 +204,18 @@ def _sequences() -> str:
 def _attention(pooled: int, *, by_length: bool = True, everything: bool = False) -> Way:
     stack = _sequence_stack(pooled)
     if everything:
+        assert isinstance(stack.gather, GatherSequences)
         longest = stack.batches[0].mask.shape[1]
         stack.gather.lengths[0] = torch.full((len(stack.goals),), longest)
     if not by_length:
         stack.sizes = None
-    optimizer = torch.optim.AdamW(list(stack.parameters.values()), lr=1e-3, fused=True)
+    optimizer = torch.optim.AdamW(stack.head.parameters(), lr=1e-3, fused=True)
 
     def steps() -> None:
-        batches = stack.training[0].batches(stack.steps, stack.sizes)
+        index, own = side_by_side([stack.training[0].batches(stack.sizes)])
         # Every sixth, from the middle of six: of sorted batches short and long alike.
-        for rows in batches[SAMPLED // 2 :: SAMPLED]:
-            stack.learn((rows,), optimizer)
+        for number in range(SAMPLED // 2, STEPS, SAMPLED):
+            stack.learn(index[:, number], own[:, number], optimizer)
 
     return steps
 

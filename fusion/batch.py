@@ -19,16 +19,16 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ModalityBatch:
-    """One modality of some rows.
+    """One modality of some rows, of one head or, with a leading axis, of each head of a stack.
 
     ``mask`` is True at a row's own frames. Where ``present`` is False the modality is missing: its
     values are zeros with one frame, for which a head puts its learned token. ``layers`` is how many
     hidden layers stand side by side in a frame, for a head to weigh.
     """
 
-    values: Float[Tensor, "batch frames dim"]
-    mask: Bool[Tensor, "batch frames"]
-    present: Bool[Tensor, "batch"]
+    values: Float[Tensor, "*heads batch frames dim"]
+    mask: Bool[Tensor, "*heads batch frames"]
+    present: Bool[Tensor, "*heads batch"]
     layers: int = 1
 
     @property
@@ -52,10 +52,10 @@ class ModalityBatch:
         values, mask = self.values[:, :longest], self.mask[:, :longest]
         return ModalityBatch(values, mask, self.present, self.layers)
 
-    def hidden(self, rows: Bool[Tensor, "batch"]) -> "ModalityBatch":
+    def hidden(self, rows: Bool[Tensor, "*heads batch"]) -> "ModalityBatch":
         """The same with some rows missing: one frame, for which a head puts its token."""
-        first = torch.arange(self.mask.shape[1], device=self.mask.device) == 0
-        mask = torch.where(rows[:, None], first, self.mask)
+        first = torch.arange(self.mask.shape[-1], device=self.mask.device) == 0
+        mask = torch.where(rows[..., None], first, self.mask)
         return ModalityBatch(self.values, mask, self.present & ~rows, self.layers)
 
 
@@ -118,8 +118,15 @@ def collate(
 class Standardizer:
     """Mean and deviation of each dimension over the frames of training rows."""
 
-    mean: Float[Tensor, "dim"]
-    scale: Float[Tensor, "dim"]
+    mean: Float[Tensor, "*heads dim"]
+    scale: Float[Tensor, "*heads dim"]
+
+    def __call__(
+        self, values: Float[Tensor, "*heads batch dim"], out: Tensor | None = None
+    ) -> Float[Tensor, "*heads batch dim"]:
+        """Rows standardised, into ``out`` where it is given."""
+        centred = torch.sub(values, self.mean[..., None, :], out=out)
+        return torch.div(centred, self.scale[..., None, :], out=out)
 
     @classmethod
     def fitted(

@@ -37,28 +37,70 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Batches:
+    """Rows of an epoch by batch; one with fewer rows than others repeats its last one."""
+
+    rows: Int64[np.ndarray, "steps rows"]
+    counts: Int64[np.ndarray, "steps"]
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
-    """A member that is still trained: its number in the stack and its sources of chance."""
+    """A member that is still trained: its number in the stack and its sources of chance.
+
+    What it draws depends on its own rows alone, so that it learns the same beside any others.
+    """
 
     number: int
     member: Member
+    steps: int
     shuffling: np.random.Generator
-    dropping: torch.Generator
+    dropping: np.random.Generator
 
     @classmethod
-    def of(cls, number: int, member: Member) -> "Training":
-        """A member at the start of its training."""
-        drops = torch.Generator().manual_seed(member.seed)
-        return cls(number, member, np.random.default_rng([member.seed, 0]), drops)
+    def of(cls, number: int, member: Member, steps: int) -> "Training":
+        """A member at the start of its training, with so many batches in an epoch."""
+        shuffling, dropping = (np.random.default_rng([member.seed, kind]) for kind in (0, 1))
+        return cls(number, member, steps, shuffling, dropping)
 
-    def batches(self, steps: int, sizes: Sizes | None) -> list[Rows]:
-        """Rows of an epoch in a new order, in so many batches, with ``sizes`` smallest first."""
+    @property
+    def rows(self) -> int:
+        """Rows of its largest batch."""
+        return max(1, -(-len(self.member.train) // self.steps))
+
+    def batches(self, sizes: Sizes | None) -> Batches:
+        """Rows of an epoch in a new order, with ``sizes`` smallest first."""
         rows = self.shuffling.permutation(self.member.train)
-        rows = np.resize(rows, max(steps, len(rows)))
+        # A member with fewer rows than steps repeats them.
+        rows = np.resize(rows, max(self.steps, len(rows)))
         if sizes is not None:
             blurred = sizes[rows] * self.shuffling.uniform(1 - BLUR, 1 + BLUR, len(rows))
             rows = rows[np.argsort(blurred, kind="stable")]
-        return np.array_split(rows, steps)
+        counts = len(rows) // self.steps + (np.arange(self.steps) < len(rows) % self.steps)
+        within = np.minimum(np.arange(self.rows), counts[:, None] - 1)
+        return Batches(rows[(np.cumsum(counts) - counts)[:, None] + within], counts)
+
+    def kept(self, width: int, share: float) -> Bool[np.ndarray, "width rows"]:
+        """Which hidden values of a batch are kept."""
+        return self.dropping.random((width, self.rows), np.float32) < share
+
+    def hidden(self, inputs: int, share: float) -> Bool[np.ndarray, "rows inputs"]:
+        """Which input of a batch's rows is hidden, if any."""
+        which = self.dropping.integers(inputs, size=(self.rows, 1)) == np.arange(inputs)
+        return which & (self.dropping.random((self.rows, 1)) < share)
+
+
+def side_by_side(
+    epochs: Sequence[Batches],
+) -> tuple[Int64[Tensor, "members steps rows"], Bool[Tensor, "members steps rows"]]:
+    """Rows of all members' batches, and which of them are a batch's own."""
+    longest = max(epoch.rows.shape[1] for epoch in epochs)
+    more = [((0, 0), (0, longest - epoch.rows.shape[1])) for epoch in epochs]
+    pairs = zip(epochs, more, strict=True)
+    rows = np.stack([np.pad(epoch.rows, wider, "edge") for epoch, wider in pairs])
+    counts = np.stack([epoch.counts for epoch in epochs])
+    own = np.arange(longest) < counts[..., None]
+    return torch.from_numpy(rows), torch.from_numpy(own)
 
 
 def order_of_batches(epoch: int, steps: int) -> Int64[np.ndarray, "steps"]:
@@ -82,9 +124,11 @@ def by_size(rows: Rows, sizes: Sizes | None) -> Rows:
 
 def padded(rows: Sequence[Rows]) -> tuple[Int64[Tensor, "members rows"], Int64[Tensor, "members"]]:
     """Row numbers of every member, padded with its first one, and how many are its own."""
-    longest = max(map(len, rows))
-    index = np.stack([np.r_[own, np.full(longest - len(own), own[0])] for own in rows])
-    return torch.from_numpy(index), torch.tensor([len(own) for own in rows])
+    counts = [len(own) for own in rows]
+    index = np.empty((len(rows), max(counts)), np.int64)
+    for place, own, count in zip(index, rows, counts, strict=True):
+        place[:count], place[count:] = own, own[0]
+    return torch.from_numpy(index), torch.tensor(counts)
 
 
 def values_per_row(batches: Sequence[ModalityBatch]) -> int:
@@ -95,49 +139,3 @@ def values_per_row(batches: Sequence[ModalityBatch]) -> int:
 def block_width(batches: Sequence[ModalityBatch], members: int = 1) -> int:
     """Rows that are scored at once."""
     return max(BLOCK_ROWS, BLOCK_VALUES // (members * values_per_row(batches)))
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Rows of every member, which of them are its own, and their inputs."""
-
-    index: Int64[Tensor, "members rows"]
-    own: Bool[Tensor, "members rows"]
-    tensors: list[Tensor]
-
-
-class Gather:
-    """Rows of several inputs for every member of a stack, cut to the longest of them.
-
-    They come in memory that the next call uses again: of long sequences new memory for every batch
-    takes longer than copying them.
-    """
-
-    def __init__(self, batches: Sequence[ModalityBatch], patches: Sequence[int]) -> None:
-        self.batches, self.patches = batches, patches
-        self.lengths = [batch.lengths for batch in batches]
-        self.room = [torch.empty(0) for _ in batches]
-
-    def rows(self, index: Int64[Tensor, "members rows"]) -> list[Tensor]:
-        """Values, mask and presence of each input in turn; leading axes are those of ``index``."""
-        found = []
-        for number, batch in enumerate(self.batches):
-            lengths = self.lengths[number][index]
-            frames = self._frames(number, int(lengths.max()))
-            mask = torch.arange(frames) < lengths[..., None]
-            found += [self._values(number, index, frames), mask, batch.present[index]]
-        return found
-
-    def _frames(self, number: int, longest: int) -> int:
-        # Whole patches where there is room, because filling up the last one is a copy of all.
-        patch = self.patches[number]
-        return min(-(-longest // patch) * patch, self.batches[number].mask.shape[1])
-
-    def _values(self, number: int, index: Tensor, frames: int) -> Tensor:
-        batch = self.batches[number]
-        needed = index.numel() * frames * batch.dim
-        if self.room[number].numel() < needed:
-            self.room[number] = torch.empty(needed)
-        out = self.room[number][:needed].view(index.numel(), frames, batch.dim)
-        torch.index_select(batch.values[:, :frames], 0, index.flatten(), out=out)
-        return out.unflatten(0, index.shape)

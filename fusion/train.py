@@ -1,41 +1,37 @@
 """Fit heads: several at once as one stack, stopped on development loss, deterministic per seed.
 
-Heads of the inner folds and seeds of an arm have the same shapes, so they are trained as one
-stacked model (``torch.func``): each has its own rows, its own order of batches, its own dropout and
-its own end, and the optimiser is element-wise, so they do not touch one another; only the number of
-steps in an epoch is that of the member with most rows.
+Heads of the inner folds and seeds of an arm have the same shapes, so they are trained as one stack
+(:mod:`fusion.networks.stacks`): each has its own rows, its own order of batches, its own dropout
+and its own end, and the optimiser is element-wise, so they do not touch one another; only the
+number of steps in an epoch is that of the member with most rows.
 """
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.func import functional_call, stack_module_state, vmap
-from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
 
 from encoders.utterance import Task
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.buckets import (
-    Gather,
     Member,
-    Step,
     Training,
     block_width,
     by_size,
     order_of_batches,
     padded,
+    side_by_side,
     sizes_of,
     values_per_row,
 )
-from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.gathering import GatherEmbeddings, GatherSequences
+from fusion.networks.head import Head, HeadKind, Hyperparameters, Inputs, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim, aim_of, answers
+from fusion.networks.stacks import stacked, thin_out
 from fusion.stopping import Best, Curve
 
 MAX_EPOCHS = 100
@@ -47,6 +43,15 @@ STACK_VALUES = 1 << 24
 PATCHES: Mapping[str, int] = {"audio_frames": 4}
 
 State = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Rows of every member, which of them are its own, and what its head reads of them."""
+
+    index: Int64[Tensor, "members rows"]
+    own: Bool[Tensor, "members rows"]
+    inputs: Inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,41 +103,44 @@ class Stack:
     ) -> None:
         batches = list(inputs.values())
         self.batches, self.members, self.hyper = batches, members, hyper
-        self.gather = Gather(batches, [shape.patch for shape in shapes])
         # Heads of utterance-level embeddings read one frame of each row, however many there are.
         self.sizes = sizes_of(batches) if kind == "attention" else None
         self.goals = torch.from_numpy(data.goals.astype(np.float32))
+        fitted = [_standardizers(data, inputs, member) for member in members]
         self.heads = [
-            _new_head(
-                lambda: HEADS[kind](shapes, len(data.targets), hyper),
-                _standardizers(data, inputs, member),
-                member,
-            )
-            for member in members
+            _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), *pair)
+            for pair in zip(fitted, members, strict=True)
         ]
-        self.parameters, self.buffers = stack_module_state(self.heads)
-        self.form = self._form()
+        self.head = stacked(self.heads)
+        self.head.complete = self._complete()
+        plain = kind != "attention" and self.head.complete and set(self.head.layers) == {1}
+        patches = [shape.patch for shape in shapes]
+        self.gather: GatherEmbeddings | GatherSequences = (
+            GatherEmbeddings(batches, fitted) if plain else GatherSequences(batches, patches)
+        )
         taught = [self.goals[torch.from_numpy(m.train)] for m in members]
         self.aim: Aim = aim_of(data.task, hyper.loss, hyper.focal_gamma, taught)
         self.shift, self.scale = self.aim.shift, self.aim.scale
         self.dev, self.dev_counts = padded([by_size(m.dev, self.sizes) for m in members])
-        self.training = [Training.of(number, member) for number, member in enumerate(members)]
-        longest = max(len(member.train) for member in members)
-        self.steps = -(-longest // hyper.batch_size)
+        # Every member takes the same number of steps.
+        self.steps = -(-max(len(member.train) for member in members) // hyper.batch_size)
+        self.training = [Training.of(n, member, self.steps) for n, member in enumerate(members)]
 
-    def _form(self) -> Head:
-        """The head whose computation all members share."""
-        form = copy.deepcopy(self.heads[0])
-        hyper, rows = self.hyper, np.concatenate([np.r_[m.train, m.dev] for m in self.members])
-        hiding = hyper.modality_dropout > 0 or hyper.unimodal_loss > 0
-        present = all(bool(batch.present[rows].all()) for batch in self.batches)
-        form.complete = present and not hiding
-        return form
+    def _complete(self) -> bool:
+        """Whether no row of any member lacks an input, nor will."""
+        rows = np.concatenate([np.r_[m.train, m.dev] for m in self.members])
+        hiding = self.hyper.modality_dropout > 0 or self.hyper.unimodal_loss > 0
+        return all(bool(batch.present[rows].all()) for batch in self.batches) and not hiding
+
+    @property
+    def parameters(self) -> State:
+        """Those of the members that are still trained, by name."""
+        return dict(self.head.named_parameters())
 
     def fit(self) -> list[FittedHead]:
         """Train every member until its development loss improves no more."""
         optimizer = torch.optim.AdamW(
-            list(self.parameters.values()),
+            self.head.parameters(),
             lr=self.hyper.learning_rate,
             weight_decay=self.hyper.weight_decay,
             fused=True,
@@ -151,73 +159,68 @@ class Stack:
 
     def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> Float[Tensor, "members"]:
         """One step per batch; returns the mean loss of each member's batches."""
-        # Every member takes the same number of steps; one with fewer rows than steps repeats them.
-        orders = [one.batches(self.steps, self.sizes) for one in self.training]
-        steps = list(zip(*orders, strict=True))
-        if self.sizes is not None:
-            steps = [steps[number] for number in order_of_batches(epoch, self.steps)]
-        return torch.stack([self.learn(rows, optimizer) for rows in steps]).mean(dim=0)
+        taught = [self.learn(*rows, optimizer) for rows in self.rows(epoch)]
+        return torch.stack(taught).mean(dim=0)
+
+    def rows(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        """Rows of each step, ``[members, rows]``, and which of them are a member's own."""
+        index, own = side_by_side([one.batches(self.sizes) for one in self.training])
+        by_length = self.sizes is not None
+        order = order_of_batches(epoch, self.steps) if by_length else range(self.steps)
+        return [(index[:, step], own[:, step]) for step in order]
 
     def learn(
-        self, rows: Sequence[np.ndarray], optimizer: torch.optim.Optimizer
+        self, index: Tensor, own: Tensor, optimizer: torch.optim.Optimizer
     ) -> Float[Tensor, "members"]:
         """Take one step, each member on rows of its own; returns the loss of each."""
-        index, counts = padded(rows)
-        own = torch.arange(index.shape[1]) < counts[:, None]
-        step = Step(index, own, self.gather.rows(index))
-        keep = self._keep(counts)
-        losses = self.aim.value(self._losses(step, keep, self._hide(index, counts)))
+        step, keep = Step(index, own, self.gather.rows(index)), self._keep(index.shape[1])
+        losses = self.aim.value(self._losses(step, keep, self._hide(index)))
         loss = losses.sum() + self._alone(step, keep)
-        optimizer.zero_grad()
+        self.head.zero_grad()
         loss.backward()
         optimizer.step()
         return losses.detach()
 
     def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Drop members that have ended: what is left of them would only take time."""
-        kept = {name: of.detach()[rows].requires_grad_() for name, of in self.parameters.items()}
-        for name, parameter in self.parameters.items():
-            # A token that no row needs has never had a gradient.
-            own = optimizer.state.pop(parameter, {})
-            optimizer.state[kept[name]] = {
-                key: value[rows] if value.dim() else value for key, value in own.items()
-            }
-        optimizer.param_groups[0]["params"] = list(kept.values())
-        self.parameters = kept
-        self.buffers = {name: of[rows] for name, of in self.buffers.items()}
+        thin_out(self.head, rows)
+        self.gather.thin_out(rows)
+        # Its values but for the number of steps; of a token that no row needs there are none.
+        for own in optimizer.state.values():
+            own.update({key: value[rows] for key, value in own.items() if value.dim()})
         self.aim, self.dev = self.aim.of(rows), self.dev[rows]
         self.dev_counts = self.dev_counts[rows]
         self.training = [self.training[row] for row in rows.tolist()]
 
-    def _keep(self, counts: Tensor) -> Tensor:
+    def _keep(self, rows: int) -> Float[Tensor, "members rows width"] | None:
         share, width = 1 - self.hyper.dropout, self.heads[0].width
-        # Each draws for its own rows alone: what it draws next must not depend on the others.
-        own = zip(counts.tolist(), self.training, strict=True)
-        drawn = [torch.rand(rows, width, generator=one.dropping) for rows, one in own]
-        return (pad_sequence(drawn, True) < share).float() / share
+        if share == 1:
+            return None
+        keep = np.zeros((len(self.training), width, rows), np.float32)
+        for own, one in zip(keep, self.training, strict=True):
+            own[:, : one.rows] = one.kept(width, share)
+        return torch.from_numpy(keep).div_(share).mT
 
-    def _hide(self, index: Tensor, counts: Tensor) -> Tensor | None:
-        """Inputs that rows do without in this step, ``[members, rows, inputs]``; None: none."""
+    def _hide(self, index: Tensor) -> Bool[Tensor, "members rows inputs"] | None:
+        """Inputs that rows do without in this step; None: all have all."""
         share, inputs = self.hyper.modality_dropout, len(self.batches)
         if share == 0 or inputs == 1:
             return None
-        drawn = []
-        for rows, one in zip(counts.tolist(), self.training, strict=True):
-            lucky = torch.rand(rows, 1, generator=one.dropping) < share
-            which = torch.randint(inputs, (rows,), generator=one.dropping)
-            drawn.append(functional.one_hot(which, inputs).bool() & lucky)
+        drawn = np.zeros((*index.shape, inputs), np.bool_)
+        for own, one in zip(drawn, self.training, strict=True):
+            own[: one.rows] = one.hidden(inputs, share)
         present = torch.stack([batch.present for batch in self.batches], dim=1)[index]
         # Of what lacks an input already, no other is taken.
-        return pad_sequence(drawn, True) & present.all(dim=2, keepdim=True)
+        return torch.from_numpy(drawn) & present.all(dim=2, keepdim=True)
 
-    def _alone(self, step: Step, keep: Tensor) -> Tensor:
+    def _alone(self, step: Step, keep: Tensor | None) -> Tensor:
         """Weighted loss of seeing one input only, averaged over the inputs, summed over members."""
         share, inputs = self.hyper.unimodal_loss, len(self.batches)
         total = torch.zeros(())
         for number in range(inputs if share > 0 and inputs > 1 else 0):
             others = torch.arange(inputs) != number
             # A row that lacks this very input has nothing to learn from it alone.
-            rows = step.own & step.tensors[3 * number + 2]
+            rows = step.own & self.batches[number].present[step.index]
             hide = others.expand(*step.index.shape, inputs)
             sums = self._losses(replace(step, own=rows), keep, hide)
             total = total + self.aim.value(sums).sum()
@@ -225,14 +228,12 @@ class Stack:
 
     def _losses(self, step: Step, keep: Tensor | None, hide: Tensor | None = None) -> Tensor:
         """What a member's own rows add to its loss."""
-        logits = self._logits(step.tensors, keep, hide)
-        return self.aim.sums(logits, self.goals[step.index], step.own)
-
-    def _logits(self, tensors: list[Tensor], keep: Tensor | None, hide: Tensor | None) -> Tensor:
-        """Logits of each member for its own rows, ``[members, rows, targets]``."""
-        axes = (0, 0, 0, *(None if part is None else 0 for part in (keep, hide)))
-        run = vmap(partial(_member_logits, self.form), in_dims=axes)
-        return run(self.parameters, self.buffers, tensors, keep, hide)
+        inputs = step.inputs
+        if hide is not None:
+            assert not isinstance(inputs, Tensor)
+            inputs = [batch.hidden(hide[..., number]) for number, batch in enumerate(inputs)]
+        goals = self.goals.index_select(0, step.index.flatten()).unflatten(0, step.index.shape)
+        return self.aim.sums(self.head(inputs, keep), goals, step.own)
 
     @torch.no_grad()
     def _dev_loss(self) -> Tensor:
@@ -251,22 +252,6 @@ class Stack:
             head.answer_in_units(self.shift[number], self.scale[number])
         epoch, loss = int(best.epochs[number]), float(best.losses[number])
         return FittedHead(head.eval(), epoch, loss, self.aim.task, best.curve(number))
-
-
-def _member_logits(
-    head: Head,
-    parameters: State,
-    buffers: State,
-    own: list[Tensor],
-    keep: Tensor | None,
-    hide: Tensor | None,
-) -> Tensor:
-    """Logits of one member; ``own`` are values, mask and presence of each input in turn."""
-    triples = zip(own[::3], own[1::3], own[2::3], strict=True)
-    inputs = [ModalityBatch(*triple) for triple in triples]
-    if hide is not None:
-        inputs = [batch.hidden(hide[:, number]) for number, batch in enumerate(inputs)]
-    return functional_call(head, (parameters, buffers), (inputs, keep))
 
 
 def _new_head(

@@ -2,7 +2,8 @@
 
 Standardisation and the token of a missing modality are part of the head, so that a saved head is
 complete. Dropout acts once, on the representation before the classifier, through ``keep``: the
-training loop draws it, because several heads are trained as one stack.
+training loop draws it, because several heads are trained as one stack: a head whose parameters and
+buffers have a leading axis, and whose inputs have it too.
 """
 
 import difflib
@@ -16,10 +17,15 @@ from torch import Tensor, nn
 
 from encoders.options import parsed
 from fusion.batch import ModalityBatch, Standardizer
+from fusion.networks.layers import RowLinear
 from fusion.networks.losses import Loss
 
 HeadKind = Literal["linear", "mlp", "gated", "lowrank", "attention"]
-Logits = Float[Tensor, "batch targets"]
+Logits = Float[Tensor, "*heads batch targets"]
+#: Embeddings of all inputs side by side, standardised.
+Embeddings = Float[Tensor, "*heads batch dims"]
+#: What a head reads: a batch of each input, or what it would make of them first.
+Inputs = Sequence[ModalityBatch] | Embeddings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +114,7 @@ class Head(nn.Module):
             self.register_buffer(f"scale_{number}", torch.ones(shape.layers * shape.dim))
             if shape.layers > 1:
                 self.register_parameter(f"mix_{number}", nn.Parameter(torch.zeros(shape.layers)))
-        self.classify = nn.Linear(width, classes)
+        self.classify = RowLinear(width, classes)
 
     def standardize_with(self, standardizers: Sequence[Standardizer]) -> None:
         """Take over copies of what was fitted on training rows: other heads have the same ones."""
@@ -128,20 +134,22 @@ class Head(nn.Module):
         self.classify.weight.mul_(scale[:, None])
         self.classify.bias.mul_(scale).add_(shift)
 
-    def layer_weights(self, number: int) -> Float[Tensor, "layers"] | None:
+    def layer_weights(self, number: int) -> Float[Tensor, "*heads layers"] | None:
         """Weights of one input's layers, which add up to 1; None where it has one layer."""
         if self.layers[number] == 1:
             return None
-        return (MIX_RATE * getattr(self, f"mix_{number}")).softmax(dim=0)
+        return (MIX_RATE * getattr(self, f"mix_{number}")).softmax(dim=-1)
 
     def forward(
-        self, batches: Sequence[ModalityBatch], keep: Float[Tensor, "batch width"] | None = None
+        self,
+        inputs: Inputs,
+        keep: Float[Tensor, "*heads batch width"] | None = None,
     ) -> Logits:
         """Logits; ``keep`` scales the representation (dropout), None leaves it as it is."""
-        hidden = self.represent(batches)
+        hidden = self.represent(inputs)
         return self.classify(hidden if keep is None else hidden * keep)
 
-    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+    def represent(self, inputs: Inputs) -> Float[Tensor, "*heads batch width"]:
         """Representation before the classifier; each head has its own."""
         raise NotImplementedError
 

@@ -1,6 +1,7 @@
 """Heads over utterance-level embeddings, and the table of all heads."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from types import MappingProxyType
 
 import torch
@@ -10,7 +11,14 @@ from torch.nn import functional
 
 from fusion.batch import ModalityBatch
 from fusion.networks.attention import AttentionHead
-from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.networks.head import (
+    Embeddings,
+    Head,
+    HeadKind,
+    Hyperparameters,
+    Inputs,
+    InputShape,
+)
 from fusion.networks.layers import RowLinear
 
 #: Rank of the bilinear head's weights; Liu et al. search 1 to 16 and find little between them.
@@ -31,23 +39,32 @@ class LinearHead(Head):
         super().__init__(shapes, sum(dims) if width is None else width, classes)
         self.tokens = nn.ParameterList(torch.zeros(dim) for dim in dims)
 
-    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
-        """The concatenated utterance-level embeddings, standardised."""
-        return torch.cat(self.embeddings(batches), dim=1)
+    def represent(self, inputs: Inputs) -> Float[Tensor, "*heads batch width"]:
+        """The embeddings as this head fuses them."""
+        return self.fuse(inputs if isinstance(inputs, Tensor) else self.embeddings(inputs))
 
-    def embeddings(self, batches: Sequence[ModalityBatch]) -> list[Float[Tensor, "batch _dim"]]:
-        """Each input standardised, its layers mixed; its token where it is missing."""
+    def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
+        """Representation by the embeddings of all inputs: here the same."""
+        return embeddings
+
+    def embeddings(self, batches: Sequence[ModalityBatch]) -> Embeddings:
+        """All inputs side by side, standardised, their layers mixed; tokens of missing ones."""
         found = []
         for number, batch in enumerate(batches):
-            fitted = self.standardizer(number)
-            values = (batch.values[:, 0] - fitted.mean) / fitted.scale
+            values = self.standardizer(number)(batch.values[..., 0, :])
             mix = self.layer_weights(number)
             if mix is not None:
-                values = (values.unflatten(1, (len(mix), -1)) * mix[:, None]).sum(dim=1)
+                layers = values.unflatten(-1, (mix.shape[-1], -1))
+                values = (layers * mix[..., None, :, None]).sum(dim=-2)
             if not self.complete:
-                values = torch.where(batch.present[:, None], values, self.tokens[number])
+                token = self.tokens[number][..., None, :]
+                values = torch.where(batch.present[..., None], values, token)
             found.append(values)
-        return found
+        return torch.cat(found, dim=-1)
+
+    def each(self, embeddings: Embeddings) -> list[Float[Tensor, "*heads batch _dim"]]:
+        """The embeddings of each input."""
+        return list(embeddings.split([token.shape[-1] for token in self.tokens], dim=-1))
 
 
 class MlpHead(LinearHead):
@@ -57,9 +74,9 @@ class MlpHead(LinearHead):
         super().__init__(shapes, classes, hyper, hyper.hidden)
         self.hidden = RowLinear(sum(shape.dim for shape in shapes), hyper.hidden)
 
-    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
-        """Hidden layer over the concatenated utterance-level embeddings."""
-        return functional.relu(self.hidden(super().represent(batches)))
+    def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
+        """Hidden layer over the concatenated embeddings."""
+        return functional.relu(self.hidden(embeddings))
 
 
 class GatedHead(LinearHead):
@@ -75,13 +92,12 @@ class GatedHead(LinearHead):
         self.hidden = nn.ModuleList(RowLinear(dim, hyper.hidden) for dim in dims)
         self.gate = RowLinear(sum(dims), hyper.hidden * len(dims), bias=False)
 
-    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+    def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
         """Hidden values of the modalities, weighed by the gate."""
-        embeddings = self.embeddings(batches)
-        pairs = zip(self.hidden, embeddings, strict=True)
-        hidden = torch.stack([torch.tanh(layer(own)) for layer, own in pairs], dim=1)
-        gates = self.gate(torch.cat(embeddings, dim=1)).unflatten(1, hidden.shape[1:])
-        return (gates.softmax(dim=1) * hidden).sum(dim=1)
+        pairs = zip(self.hidden, self.each(embeddings), strict=True)
+        hidden = torch.stack([torch.tanh(layer(own)) for layer, own in pairs], dim=-2)
+        gates = self.gate(embeddings).unflatten(-1, hidden.shape[-2:])
+        return (gates.softmax(dim=-2) * hidden).sum(dim=-2)
 
 
 class LowRankHead(LinearHead):
@@ -101,11 +117,11 @@ class LowRankHead(LinearHead):
             nn.init.ones_(factor.bias)
         self.factors = nn.ModuleList(factors)
 
-    def represent(self, batches: Sequence[ModalityBatch]) -> Float[Tensor, "batch width"]:
+    def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
         """Mean over ranks of the product over modalities."""
-        pairs = zip(self.factors, self.embeddings(batches), strict=True)
-        factors = torch.stack([factor(own) for factor, own in pairs], dim=1)
-        return factors.prod(dim=1).unflatten(1, (RANK, -1)).mean(dim=1)
+        pairs = zip(self.factors, self.each(embeddings), strict=True)
+        product = reduce(torch.mul, (factor(own) for factor, own in pairs))
+        return product.unflatten(-1, (RANK, -1)).mean(dim=-2)
 
 
 AnyHead = LinearHead | AttentionHead

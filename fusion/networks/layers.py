@@ -1,30 +1,43 @@
-"""Linear layers for heads that are trained as one stack."""
+"""Layers of one head, or of a stack: parameters with a leading axis are those of several heads."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class RowLinear(nn.Linear):
     """A linear layer over rows whose gradient comes in the layout of its weights.
 
-    In a stack of heads the gradient of ``rows @ weights.T`` is that of the transposed weights, and
-    turning it around takes longer than either product.
-    """
-
-    def forward(self, input: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch out"]:
-        """Same as ``nn.Linear``."""
-        product = (self.weight @ input.T).T
-        return product if self.bias is None else product + self.bias
-
-
-class FlatLinear(nn.Linear):
-    """A linear layer that sees one row per frame.
-
-    In a stack of heads a layer over ``[batch, frames, dim]`` would copy its weights for every row.
+    The gradient of ``rows @ weights.T`` is that of the transposed weights, and turning it around
+    takes longer than either product; so rows are columns in memory from the first layer to the
+    last.
     """
 
     def forward(
-        self, input: Float[Tensor, "batch frames dim"]
-    ) -> Float[Tensor, "batch frames out"]:
-        """Same as ``nn.Linear``."""
-        return super().forward(input.flatten(0, 1)).unflatten(0, input.shape[:2])
+        self, input: Float[Tensor, "*heads batch dim"]
+    ) -> Float[Tensor, "*heads batch out"]:
+        """Same as ``nn.Linear``, for every head."""
+        product = self.weight @ input.mT
+        return (product if self.bias is None else product + self.bias[..., None]).mT
+
+
+class FrameLinear(nn.Linear):
+    """A linear layer over the frames of all rows side by side."""
+
+    def forward(
+        self, input: Float[Tensor, "*heads batch frames dim"]
+    ) -> Float[Tensor, "*heads batch frames out"]:
+        """Same as ``nn.Linear``, for every head."""
+        found = input.flatten(-3, -2) @ self.weight.mT + self.bias[..., None, :]
+        return found.unflatten(-2, input.shape[-3:-1])
+
+
+class FrameNorm(nn.LayerNorm):
+    """A layer norm over the values of every frame."""
+
+    def forward(
+        self, input: Float[Tensor, "*heads batch frames dim"]
+    ) -> Float[Tensor, "*heads batch frames dim"]:
+        """Same as ``nn.LayerNorm``, for every head."""
+        even = functional.layer_norm(input, self.normalized_shape, eps=self.eps)
+        return even * self.weight[..., None, None, :] + self.bias[..., None, None, :]

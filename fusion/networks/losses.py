@@ -127,16 +127,16 @@ class Aim:
         """What each head's own rows add to its loss; such sums add up over blocks of rows."""
         if self.task == "regression":
             return self._sums_of_values(logits, goals, own)
+        mask = own[..., None]
+        weights = self.positive[:, None] * mask * goals
         if self.task == "multi-label":
             softplus = functional.softplus
-            rows = self.positive[:, None] * goals, self.negative[:, None] * (1 - goals)
-            losses = rows[0] * softplus(-logits) + rows[1] * softplus(logits)
-            weights = rows[0] + rows[1]
+            absent = self.negative[:, None] * mask * (1 - goals)
+            losses = weights * softplus(-logits) + absent * softplus(logits)
+            weights = weights + absent
         else:
-            weights = self.positive[:, None] * goals
-            losses = self.positive[:, None] * entropies(logits, goals, self.loss, self.gamma)
-        both = torch.stack([losses.sum(dim=-1), weights.sum(dim=-1)], dim=-1)
-        return (both * own[..., None]).sum(dim=1)
+            losses = entropies(logits, weights, self.loss, self.gamma)
+        return torch.stack([losses.sum(dim=(1, 2)), weights.sum(dim=(1, 2))], dim=-1)
 
     def value(self, sums: Float[Tensor, "members sums"]) -> Float[Tensor, "members"]:
         """The loss of each head: a weighted mean, or 1 minus the concordance."""

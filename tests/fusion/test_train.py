@@ -309,8 +309,8 @@ def test_rows_that_lack_an_input_are_never_left_without_any(make_data, monkeypat
     seen: list[torch.Tensor] = []
     hide = train.Stack._hide
 
-    def watched(stack: train.Stack, index: torch.Tensor, counts: torch.Tensor) -> object:
-        found = hide(stack, index, counts)
+    def watched(stack: train.Stack, index: torch.Tensor) -> object:
+        found = hide(stack, index)
         assert found is not None
         seen.append(found)
         return found

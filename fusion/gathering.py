@@ -1,0 +1,82 @@
+"""Rows of every member of a stack in one tensor, as its heads read them.
+
+They come in memory that the next call uses again: of long sequences new memory for every batch
+takes longer than copying them.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from fusion.batch import ModalityBatch, Standardizer
+
+Index = Int64[Tensor, "members rows"]
+
+
+class GatherEmbeddings:
+    """Utterance-level embeddings, all inputs side by side, standardised as each member does.
+
+    For rows that have every input. What heads would do for themselves is done in place here.
+    """
+
+    def __init__(
+        self, batches: Sequence[ModalityBatch], fitted: Sequence[Sequence[Standardizer]]
+    ) -> None:
+        self.table = torch.cat([batch.values[:, 0] for batch in batches], dim=1)
+        means = [torch.cat([one.mean for one in own]) for own in fitted]
+        scales = [torch.cat([one.scale for one in own]) for own in fitted]
+        self.fitted = Standardizer(torch.stack(means), torch.stack(scales))
+        self.room = torch.empty(0)
+
+    def rows(self, index: Index) -> Float[Tensor, "members rows dims"]:
+        """Embeddings of rows, which differ between members."""
+        needed = index.numel() * self.table.shape[1]
+        if self.room.numel() < needed:
+            self.room = torch.empty(needed)
+        out = self.room[:needed].view(index.numel(), -1)
+        torch.index_select(self.table, 0, index.flatten(), out=out)
+        values = out.unflatten(0, index.shape)
+        return self.fitted(values, out=values)
+
+    def thin_out(self, kept: Int64[Tensor, "kept"]) -> None:
+        """Go on with some of the members."""
+        self.fitted = Standardizer(self.fitted.mean[kept], self.fitted.scale[kept])
+
+
+class GatherSequences:
+    """Rows of several inputs for every member of a stack, cut to the longest of them."""
+
+    def __init__(self, batches: Sequence[ModalityBatch], patches: Sequence[int]) -> None:
+        self.batches, self.patches = batches, patches
+        self.lengths = [batch.lengths for batch in batches]
+        self.room = [torch.empty(0) for _ in batches]
+
+    def rows(self, index: Index) -> list[ModalityBatch]:
+        """Each input; leading axes are those of ``index``."""
+        found = []
+        for number, batch in enumerate(self.batches):
+            lengths = self.lengths[number][index]
+            frames = self._frames(number, int(lengths.max()))
+            mask = torch.arange(frames) < lengths[..., None]
+            values = self._values(number, index, frames)
+            found.append(ModalityBatch(values, mask, batch.present[index], batch.layers))
+        return found
+
+    def _frames(self, number: int, longest: int) -> int:
+        # Whole patches where there is room, because filling up the last one is a copy of all.
+        patch = self.patches[number]
+        return min(-(-longest // patch) * patch, self.batches[number].mask.shape[1])
+
+    def _values(self, number: int, index: Tensor, frames: int) -> Tensor:
+        batch = self.batches[number]
+        needed = index.numel() * frames * batch.dim
+        if self.room[number].numel() < needed:
+            self.room[number] = torch.empty(needed)
+        out = self.room[number][:needed].view(index.numel(), frames, batch.dim)
+        torch.index_select(batch.values[:, :frames], 0, index.flatten(), out=out)
+        return out.unflatten(0, index.shape)
+
+    def thin_out(self, kept: Int64[Tensor, "kept"]) -> None:
+        """Go on with some of the members, which read the same."""
