@@ -31,7 +31,7 @@ from fusion.gathering import GatherEmbeddings, GatherSequences
 from fusion.networks.head import Head, HeadKind, Hyperparameters, Inputs, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim, aim_of, answers
-from fusion.networks.stacks import stacked, thin_out
+from fusion.networks.stacks import stacked, thinned_out
 from fusion.stopping import Best, Curve
 
 MAX_EPOCHS = 100
@@ -183,11 +183,14 @@ class Stack:
 
     def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Drop members that have ended: what is left of them would only take time."""
-        thin_out(self.head, rows)
+        before, self.head = self.head, thinned_out(self.head, rows)
         self.gather.thin_out(rows)
-        # Its values but for the number of steps; of a token that no row needs there are none.
-        for own in optimizer.state.values():
-            own.update({key: value[rows] for key, value in own.items() if value.dim()})
+        for old, new in zip(before.parameters(), self.head.parameters(), strict=True):
+            # All but the number of steps; a token that no row needs has none of it.
+            own = optimizer.state.pop(old, {})
+            kept = {key: value[rows] if value.dim() else value for key, value in own.items()}
+            optimizer.state[new] = kept
+        optimizer.param_groups[0]["params"] = list(self.head.parameters())
         self.aim, self.dev = self.aim.of(rows), self.dev[rows]
         self.dev_counts = self.dev_counts[rows]
         self.training = [self.training[row] for row in rows.tolist()]

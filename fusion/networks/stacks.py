@@ -24,10 +24,12 @@ def stacked(heads: Sequence[Head]) -> Head:
     return found
 
 
-def thin_out(head: Head, rows: Int64[Tensor, "kept"]) -> None:
-    """Keep some of the heads of a stack."""
-    for own in _tensors(head):
-        own.data, own.grad = own.data[rows], None
+def thinned_out(stack: Head, kept: Int64[Tensor, "kept"]) -> Head:
+    """A stack of some of its heads."""
+    found = copy.deepcopy(stack)
+    for own in _tensors(found):
+        own.data, own.grad = own.data[kept], None
+    return found
 
 
 def _tensors(head: nn.Module) -> Iterator[Tensor]:
