@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from encoders.audio import Audio, AudioError
+from encoders.device import chosen_device
 from encoders.embedding import Stored, embed, unstorable
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.hints import KeyHints
@@ -115,13 +116,14 @@ def embed_audio(
     specs: Sequence[Spec],
     store: EmbeddingStore,
     *,
-    device: str = "cpu",
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
     """Make sure that the store holds every utterance under every spec.
 
     A recording that cannot be read is listed among the failures; the others are done. Specs that
-    differ only in what is kept share one forward pass.
+    differ only in what is kept share one forward pass. ``device`` None is the one that
+    ``SERFUSION_DEVICE`` names, else the CPU.
     """
     hints = KeyHints(store.root / "hints.json")
     sources = [AudioSource(u.id, u, hints) for u in utterances]
@@ -139,7 +141,7 @@ def embed_text(
     specs: Sequence[Spec],
     store: EmbeddingStore,
     *,
-    device: str = "cpu",
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
     """Make sure that the store holds every transcript (by utterance id) under every spec."""
@@ -152,11 +154,12 @@ def embed_sources(
     sources: Sequence[Source],
     specs: Sequence[Spec],
     store: EmbeddingStore,
-    device: str = "cpu",
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
     """Make sure that the store holds every source, wherever it comes from, under every spec."""
-    models = [SharedModel(list(group), store, device) for group in _by_model(specs)]
+    where = chosen_device(device)
+    models = [SharedModel(list(group), store, where) for group in _by_model(specs)]
     keys: dict[str, str] = {}
     failures: list[Failure] = []
     encoded = 0

@@ -14,6 +14,7 @@ from experiments.cli_options import (
     Asr,
     Audio,
     Corpus,
+    Device,
     Folds,
     HeadValues,
     Jobs,
@@ -123,6 +124,7 @@ def compare(
     ] = None,
     jobs: Jobs = None,
     storage: Storage = None,
+    device: Device = None,
     out: Out = None,
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
@@ -182,6 +184,7 @@ def embed(
     shard: Annotated[
         str, typer.Option(help="i/N: the i-th of N parts, for many machines.")
     ] = "1/1",
+    device: Device = None,
 ) -> None:
     """Fill the cache: transcribe what is missing and embed, without training anything."""
     from experiments.corpora import load_source

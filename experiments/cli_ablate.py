@@ -9,6 +9,7 @@ from experiments.cli_options import (
     Asr,
     Audio,
     Corpus,
+    Device,
     Folds,
     HeadValues,
     Jobs,
@@ -75,6 +76,7 @@ def ablate(
     ] = 0,
     jobs: Jobs = None,
     storage: Storage = None,
+    device: Device = None,
     out: Out = None,
 ) -> None:
     """What matters? Change one factor at a time on the same rows, folds, seeds and trials."""

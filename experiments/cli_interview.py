@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from experiments.cli_options import Device
 from fusion.escaping import counted
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def interview(
     redact: Annotated[
         bool, typer.Option("--redact", help="Leave the words out of everything that is written.")
     ] = False,
+    device: Device = None,
 ) -> None:
     """Find the speech in recordings, transcribe it, and classify every segment."""
     from experiments.interviews.interview import interview as run_interview

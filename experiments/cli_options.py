@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from encoders.device import use_device
 from experiments.config import OptionError
 
 if TYPE_CHECKING:
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
 
 TRIALS = "Optuna trials per arm and fold; 0: documented defaults."
 SEEDS = "Heads trained with different seeds, per arm and fold."
+
+
+def _use(device: str | None) -> str | None:
+    """Check a device before any work is done, and hand it to the processes that are started."""
+    if device is not None:
+        try:
+            use_device(device)
+        except ValueError as error:
+            raise OptionError(f"--{error}") from None
+    return device
+
 
 Corpus = Annotated[
     list[str] | None,
@@ -62,6 +74,15 @@ Storage = Annotated[
         show_envvar=True,
         help="Optuna storage that several workers share: sqlite:///FILE, postgresql://…, or the "
         "path of a journal [a journal for each fit, in the cache].",
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SERFUSION_DEVICE",
+        show_envvar=True,
+        callback=_use,
+        help="Where encoders compute and heads are trained: cpu, cuda, cuda:N [cpu].",
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]

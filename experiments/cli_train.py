@@ -9,6 +9,7 @@ from experiments.cli_options import (
     Asr,
     Audio,
     Corpus,
+    Device,
     HeadValues,
     Labels,
     Manifest,
@@ -42,6 +43,7 @@ def train(
     trials: Trials = None,
     head: HeadValues = None,
     storage: Storage = None,
+    device: Device = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the model; needed.")] = None,
 ) -> None:
     """Train one arm on every speaker, tuned and stopped on groups of them, and save the model.

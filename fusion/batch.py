@@ -41,6 +41,11 @@ class ModalityBatch:
         """Own frames of each row."""
         return self.mask.sum(dim=1)
 
+    def to(self, device: torch.device) -> "ModalityBatch":
+        """The same on a device."""
+        values, mask, present = (p.to(device) for p in (self.values, self.mask, self.present))
+        return ModalityBatch(values, mask, present, self.layers)
+
     def rows(self, index: Tensor) -> "ModalityBatch":
         """Some of the rows, padded to the longest of them."""
         cut = self.cut_to(index)

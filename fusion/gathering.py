@@ -5,14 +5,38 @@ takes longer than copying them.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from fusion.batch import ModalityBatch, Standardizer
+from fusion.networks.head import Inputs
 
 Index = Int64[Tensor, "members rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Rows of every member, which of them are its own, and what its head reads of them."""
+
+    index: Index
+    own: Bool[Tensor, "members rows"]
+    inputs: Inputs
+
+
+def moved(inputs: Inputs, device: torch.device) -> Inputs:
+    """What heads read, on the device where they compute."""
+    if isinstance(inputs, Tensor):
+        return inputs.to(device)
+    return [batch.to(device) for batch in inputs]
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Matrix products in bfloat16 on a GPU; all else, and all of it on the CPU, in float32."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
 class GatherEmbeddings:

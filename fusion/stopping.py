@@ -46,7 +46,7 @@ class Best:
 
         ``losses`` are those of training and of development rows.
         """
-        train, dev = losses
+        train, dev = (one.cpu() for one in losses)
         for number, own in zip(numbers.tolist(), zip(train, dev, strict=True), strict=True):
             self._seen[number].append((float(own[0]), float(own[1])))
         improved = dev < self.losses[numbers]

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from encoders.device import chosen_device
 from encoders.utterance import Task
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.buckets import (
@@ -27,10 +28,10 @@ from fusion.buckets import (
     sizes_of,
     values_per_row,
 )
-from fusion.gathering import GatherEmbeddings, GatherSequences
-from fusion.networks.head import Head, HeadKind, Hyperparameters, Inputs, InputShape
+from fusion.gathering import GatherEmbeddings, GatherSequences, Step, mixed_precision, moved
+from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
-from fusion.networks.losses import Aim, aim_of, answers
+from fusion.networks.losses import aim_of, answers
 from fusion.networks.stacks import stacked, thinned_out
 from fusion.stopping import Best, Curve
 
@@ -43,15 +44,7 @@ STACK_VALUES = 1 << 24
 PATCHES: Mapping[str, int] = {"audio_frames": 4}
 
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Rows of every member, which of them are its own, and what its head reads of them."""
-
-    index: Int64[Tensor, "members rows"]
-    own: Bool[Tensor, "members rows"]
-    inputs: Inputs
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +70,12 @@ def fit(
     members: Sequence[Member],
     hyper: Hyperparameters,
 ) -> list[FittedHead]:
-    """Train one head per member on the same inputs with the same hyperparameters."""
+    """Train one head per member on the same inputs with the same hyperparameters.
+
+    They are trained where :func:`encoders.device.chosen_device` says, on a GPU in mixed precision
+    (matrix products in bfloat16), and come back to the CPU.
+    """
+    device = torch.device(chosen_device())
     used = torch.from_numpy(np.concatenate([np.r_[m.train, m.dev] for m in members]))
     # Not even the length of a test recording reaches training: padding changes the last bits.
     cut = {name: data.inputs[name].cut_to(used) for name in inputs}
@@ -85,7 +83,8 @@ def fit(
     size = max(1, STACK_VALUES // (hyper.batch_size * values_per_row(list(cut.values()))))
     fitted: list[FittedHead] = []
     for start in range(0, len(members), size):
-        fitted += Stack(kind, shapes, data, cut, members[start : start + size], hyper).fit()
+        some = members[start : start + size]
+        fitted += Stack(kind, shapes, data, cut, some, hyper, device).fit()
     return fitted
 
 
@@ -100,7 +99,9 @@ class Stack:
         inputs: Mapping[str, ModalityBatch],
         members: Sequence[Member],
         hyper: Hyperparameters,
+        device: torch.device = CPU,
     ) -> None:
+        self.device = device
         batches = list(inputs.values())
         self.batches, self.members, self.hyper = batches, members, hyper
         # Heads of utterance-level embeddings read one frame of each row, however many there are.
@@ -111,7 +112,7 @@ class Stack:
             _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), *pair)
             for pair in zip(fitted, members, strict=True)
         ]
-        self.head = stacked(self.heads)
+        self.head = stacked(self.heads).to(device)
         self.head.complete = self._complete()
         plain = kind != "attention" and self.head.complete and set(self.head.layers) == {1}
         patches = [shape.patch for shape in shapes]
@@ -119,8 +120,9 @@ class Stack:
             GatherEmbeddings(batches, fitted) if plain else GatherSequences(batches, patches)
         )
         taught = [self.goals[torch.from_numpy(m.train)] for m in members]
-        self.aim: Aim = aim_of(data.task, hyper.loss, hyper.focal_gamma, taught)
-        self.shift, self.scale = self.aim.shift, self.aim.scale
+        aim = aim_of(data.task, hyper.loss, hyper.focal_gamma, taught)
+        self.shift, self.scale = aim.shift, aim.scale
+        self.aim = aim.to(device)
         self.dev, self.dev_counts = padded([by_size(m.dev, self.sizes) for m in members])
         # Every member takes the same number of steps.
         self.steps = -(-max(len(member.train) for member in members) // hyper.batch_size)
@@ -173,7 +175,7 @@ class Stack:
         self, index: Tensor, own: Tensor, optimizer: torch.optim.Optimizer
     ) -> Float[Tensor, "members"]:
         """Take one step, each member on rows of its own; returns the loss of each."""
-        step, keep = Step(index, own, self.gather.rows(index)), self._keep(index.shape[1])
+        step, keep = self._step(index, own), self._keep(index.shape[1])
         losses = self.aim.value(self._losses(step, keep, self._hide(index)))
         loss = losses.sum() + self._alone(step, keep)
         self.head.zero_grad()
@@ -202,7 +204,7 @@ class Stack:
         keep = np.zeros((len(self.training), width, rows), np.float32)
         for own, one in zip(keep, self.training, strict=True):
             own[:, : one.rows] = one.kept(width, share)
-        return torch.from_numpy(keep).div_(share).mT
+        return torch.from_numpy(keep).div_(share).mT.to(self.device)
 
     def _hide(self, index: Tensor) -> Bool[Tensor, "members rows inputs"] | None:
         """Inputs that rows do without in this step; None: all have all."""
@@ -214,16 +216,19 @@ class Stack:
             own[: one.rows] = one.hidden(inputs, share)
         present = torch.stack([batch.present for batch in self.batches], dim=1)[index]
         # Of what lacks an input already, no other is taken.
-        return torch.from_numpy(drawn) & present.all(dim=2, keepdim=True)
+        return (torch.from_numpy(drawn) & present.all(dim=2, keepdim=True)).to(self.device)
+
+    def _step(self, index: Tensor, own: Tensor) -> Step:
+        return Step(index, own.to(self.device), moved(self.gather.rows(index), self.device))
 
     def _alone(self, step: Step, keep: Tensor | None) -> Tensor:
         """Weighted loss of seeing one input only, averaged over the inputs, summed over members."""
         share, inputs = self.hyper.unimodal_loss, len(self.batches)
-        total = torch.zeros(())
+        total = torch.zeros((), device=self.device)
         for number in range(inputs if share > 0 and inputs > 1 else 0):
-            others = torch.arange(inputs) != number
+            others = torch.arange(inputs, device=self.device) != number
             # A row that lacks this very input has nothing to learn from it alone.
-            rows = step.own & self.batches[number].present[step.index]
+            rows = step.own & self.batches[number].present[step.index].to(self.device)
             hide = others.expand(*step.index.shape, inputs)
             sums = self._losses(replace(step, own=rows), keep, hide)
             total = total + self.aim.value(sums).sum()
@@ -236,7 +241,9 @@ class Stack:
             assert not isinstance(inputs, Tensor)
             inputs = [batch.hidden(hide[..., number]) for number, batch in enumerate(inputs)]
         goals = self.goals.index_select(0, step.index.flatten()).unflatten(0, step.index.shape)
-        return self.aim.sums(self.head(inputs, keep), goals, step.own)
+        with mixed_precision(self.device):
+            logits = self.head(inputs, keep)
+        return self.aim.sums(logits.float(), goals.to(self.device), step.own)
 
     @torch.no_grad()
     def _dev_loss(self) -> Tensor:
@@ -244,7 +251,7 @@ class Stack:
         own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
         width = block_width(self.batches, len(self.training))
         blocks = zip(self.dev.split(width, 1), own.split(width, 1), strict=True)
-        sums = [self._losses(Step(i, mask, self.gather.rows(i)), None) for i, mask in blocks]
+        sums = [self._losses(self._step(i, mask), None) for i, mask in blocks]
         return self.aim.value(torch.stack(sums).sum(dim=0))
 
     def _fitted(self, number: int, best: Best) -> FittedHead:

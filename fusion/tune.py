@@ -34,7 +34,10 @@ SPACES: Mapping[str, Space] = MappingProxyType(
             "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
             "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
         },
-        **dict.fromkeys(("mlp", "gated", "lowrank"), _HIDDEN),
+        "mlp": _HIDDEN,
+        # Per hidden value these have three and four times the weights.
+        "gated": {**_HIDDEN, "hidden": CategoricalDistribution((16, 32, 64, 128))},
+        "lowrank": {**_HIDDEN, "hidden": CategoricalDistribution((8, 16, 32, 64))},
         "attention": {
             "hidden": CategoricalDistribution((16, 32, 64)),
             "dropout": FloatDistribution(0.2, 0.7),

@@ -27,8 +27,14 @@ class FasterWhisperRecogniser:
 
         self.spec = spec
         folder = locate_ct2(spec.checkpoint)
+        kind, _, number = device.partition(":")
         try:
-            self.model = WhisperModel(str(folder), device=device, compute_type=spec.compute)
+            self.model = WhisperModel(
+                str(folder),
+                device=kind,
+                device_index=int(number or 0),
+                compute_type=spec.compute,
+            )
         # CTranslate2 and the tokenizer fail in ways of their own; to a user they are one.
         except Exception as error:
             raise ValueError(f"{folder}: is no model of faster-whisper ({error})") from error

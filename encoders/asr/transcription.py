@@ -27,6 +27,7 @@ from encoders.asr.recognisers import (
 )
 from encoders.asr.sphinx import PocketsphinxRecogniser
 from encoders.audio import Audio, AudioError
+from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress
 from encoders.hints import KeyHints
 from encoders.rows import parse_json
@@ -79,7 +80,7 @@ def transcribe(
     spec: RecogniserSpec,
     root: Path,
     *,
-    device: str = "cpu",
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> Transcription:
     """Transcripts of all utterances, each alone, read from ``root`` where it has them.
@@ -90,7 +91,7 @@ def transcribe(
     Raises:
         MissingWeightsError: a transcript is missing, and so is the model.
     """
-    transcriber = _Transcriber(spec, root, device)
+    transcriber = _Transcriber(spec, root, chosen_device(device))
     transcripts: dict[str, Transcript] = {}
     failures: list[Failure] = []
     try:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from encoders.device import chosen_device
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.settings import FinetuneError, Settings, check_fit, default_settings
 from encoders.finetuning.training import Notify, Pupil, Trainee, scores_of, train_stopped, uar_of
@@ -74,7 +75,7 @@ def finetune(
     corpus: str,
     notice: str = "",
     notify: Notify | None = None,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> Finetuned:
     """Train the encoder of a spec: the same arguments give the same bytes on the same machine.
 
@@ -93,7 +94,7 @@ def finetune(
     check_fit(spec, settings)
     _check(train, dev, targets)
     _check_fresh(spec)
-    random = np.random.default_rng(seed)
+    random, device = np.random.default_rng(seed), chosen_device(device)
     with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
         torch.manual_seed(seed)
         pupil: Pupil = import_module(PUPILS[spec.family]).start(spec, settings)

@@ -8,6 +8,7 @@ import numpy as np
 
 from encoders.asr.recognisers import normalise
 from encoders.audio import Audio, read_utterance
+from encoders.device import chosen_device
 from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import default_store
@@ -65,7 +66,7 @@ class _Spent:
 
 
 def _measured(spec: Spec, inputs: Sequence[Audio | str]) -> _Spent:
-    encoder = load_encoder(spec)
+    encoder = load_encoder(spec, chosen_device())
     # The first call also warms up what it needs.
     embed(encoder, inputs[:1], [spec])
     begun = time.perf_counter()

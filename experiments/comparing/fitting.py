@@ -14,6 +14,7 @@ from joblib import Parallel, delayed
 from safetensors import SafetensorError
 
 import fusion
+from encoders.device import chosen_device
 from encoders.extraction import Progress
 from encoders.specs import Modality
 from encoders.utterance import Corpus
@@ -69,13 +70,16 @@ GATHERING = (
 
 
 def code_hash() -> str:
-    """Hash of what trains heads: a fit by other code or other libraries is another fit."""
+    """Hash of what trains heads: a fit by other code, libraries or devices is another fit."""
     digest = hashlib.sha256()
     gathering = [Path(find_spec(name).origin) for name in GATHERING]  # type: ignore[union-attr,arg-type]
     for path in (*sorted(Path(fusion.__file__).parent.rglob("*.py")), *gathering):
         digest.update(path.read_bytes())
     for name in LIBRARIES:
         digest.update(f"{name} {version(name)}\n".encode())
+    if (device := chosen_device()) != "cpu":
+        # Another device rounds otherwise, and a GPU multiplies in bfloat16.
+        digest.update(device.partition(":")[0].encode())
     return digest.hexdigest()
 
 

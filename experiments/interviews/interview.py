@@ -10,6 +10,7 @@ from shutil import rmtree
 from typing import Any
 
 from encoders.audio import AudioError
+from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress
 from encoders.listening.activity import Stretch
 from encoders.rows import parse_json
@@ -62,7 +63,7 @@ def interview(
     out: Path | str,
     options: InterviewOptions | None = None,
     *,
-    device: str = "cpu",
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Timelines of recordings, each in ``out/<its name>/``.
@@ -81,7 +82,7 @@ def interview(
     # Before anything is heard: hours of sound would be listened to for nothing.
     check_suitable(loaded, chosen.abstain)
     check_writable(Path(out))
-    run = _Run(loaded, _model_sha256(folder_of(model)), chosen, device)
+    run = _Run(loaded, _model_sha256(folder_of(model)), chosen, chosen_device(device))
     done: list[Interviewed] = []
     failures: list[Failure] = []
     for path, folder in zip(paths, folders_of(paths, Path(out)), strict=True):

@@ -118,8 +118,15 @@ class Aim:
 
     def of(self, rows: Tensor) -> "Aim":
         """That of some of the heads."""
-        kept = (one[rows] for one in (self.positive, self.negative, self.shift, self.scale))
-        return Aim(self.task, self.loss, self.gamma, *kept)
+        return self._with(lambda one: one[rows])
+
+    def to(self, device: torch.device) -> "Aim":
+        """The same on a device."""
+        return self._with(lambda one: one.to(device))
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Aim":
+        tensors = (self.positive, self.negative, self.shift, self.scale)
+        return Aim(self.task, self.loss, self.gamma, *map(change, tensors))
 
     def sums(
         self, logits: Goals, goals: Goals, own: Bool[Tensor, "members rows"]

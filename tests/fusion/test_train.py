@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from fusion import train
 from fusion.batch import Dataset, collate
-from fusion.networks.head import DEFAULTS, Hyperparameters
+from fusion.networks.head import DEFAULTS, Hyperparameters, InputShape
 from fusion.train import FittedHead, Member, fit
 
 ROWS = np.arange(54)
@@ -348,3 +348,36 @@ def test_a_fused_head_hears_the_only_side_that_tells(kind, monkeypatch):
     (head,) = fit(kind, data, ("audio", "text"), [member], DEFAULTS[kind])
     told = head.scores(data.of(("audio", "text"))).argmax(dim=1).numpy()
     assert (told == data.truth)[300:].mean() > 0.8
+
+
+# ---------------------------------------------------------------- devices
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("option", [{}, {"modality_dropout": 0.5, "unimodal_loss": 0.5}])
+def test_all_of_a_step_is_on_the_device(kind, option, make_data):
+    """Without a GPU too: torch refuses to mix tensors of the CPU with those of another device."""
+    data, some = make_data(), members(42, 40)
+    inputs = {name: data.inputs[name] for name in KINDS[kind]}
+    shapes = [InputShape(5, train.PATCHES.get(name, 1)) for name in inputs]
+    elsewhere = torch.device("meta")
+    stack = train.Stack(kind, shapes, data, inputs, some, replace(QUICK[kind], **option), elsewhere)
+    losses = stack.learn(*stack.rows(1)[0], torch.optim.SGD(stack.head.parameters(), lr=0.1))
+    assert losses.device == stack._dev_loss().device == elsewhere
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_heads_learn_on_a_gpu_and_come_back(kind, make_data, monkeypatch):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    data, some = make_data(noise=0.2), members(42, 40)
+    hyper = replace(QUICK[kind], learning_rate=1e-2)
+    here = fitted(kind, data, some, hyper)
+    monkeypatch.setenv("SERFUSION_DEVICE", "cuda")
+    there = fitted(kind, data, some, hyper)
+    assert {str(own.device) for one in there for own in one.head.state_dict().values()} == {"cpu"}
+    # Products in bfloat16 have three digits, and twelve epochs of them drift apart.
+    assert max(disagree(kind, data, a, b) for a, b in zip(here, there, strict=True)) < 0.2
+    repeated = fitted(kind, data, some, hyper)
+    assert [apart(a, b) for a, b in zip(there, repeated, strict=True)] == [0.0, 0.0]

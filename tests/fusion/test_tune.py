@@ -80,7 +80,7 @@ def test_the_first_trial_is_the_defaults():
     assert undisturbed()[1][0] == FIRST
 
 
-@pytest.mark.parametrize("kind", ["linear", "mlp", "attention"])
+@pytest.mark.parametrize("kind", DEFAULTS)
 def test_defaults_lie_in_the_space(kind):
     space = SPACES[kind]
     assert all(dist._contains(dist.to_internal_repr(getattr(DEFAULTS[kind], name)))
