@@ -35,7 +35,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
             "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
         },
         "mlp": _HIDDEN,
-        # Per hidden value these have three and four times the weights.
+        # Per hidden value these have two and four times the weights.
         "gated": {**_HIDDEN, "hidden": CategoricalDistribution((16, 32, 64, 128))},
         "lowrank": {**_HIDDEN, "hidden": CategoricalDistribution((8, 16, 32, 64))},
         "attention": {

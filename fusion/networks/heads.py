@@ -80,24 +80,24 @@ class MlpHead(LinearHead):
 
 
 class GatedHead(LinearHead):
-    """Gated multimodal units (Arevalo et al. 2017, arXiv 1702.01992, section 3.1).
+    """A gated multimodal unit of two modalities (Arevalo et al. 2017, arXiv 1702.01992, 3.1).
 
-    Each modality has a hidden layer with tanh; a gate that reads all of them weighs these per
-    hidden value. With two modalities the softmax here is the paper's sigmoid.
+    Each modality has a hidden layer with tanh; a gate that reads both has a sigmoid per hidden
+    value, which is the weight of the first modality, and one minus it that of the second.
     """
 
     def __init__(self, shapes: Sequence[InputShape], classes: int, hyper: Hyperparameters) -> None:
+        assert len(shapes) == 2
         super().__init__(shapes, classes, hyper, hyper.hidden)
         dims = [shape.dim for shape in shapes]
         self.hidden = nn.ModuleList(RowLinear(dim, hyper.hidden) for dim in dims)
-        self.gate = RowLinear(sum(dims), hyper.hidden * len(dims), bias=False)
+        self.gate = RowLinear(sum(dims), hyper.hidden, bias=False)
 
     def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
         """Hidden values of the modalities, weighed by the gate."""
         pairs = zip(self.hidden, self.each(embeddings), strict=True)
-        hidden = torch.stack([torch.tanh(layer(own)) for layer, own in pairs], dim=-2)
-        gates = self.gate(embeddings).unflatten(-1, hidden.shape[-2:])
-        return (gates.softmax(dim=-2) * hidden).sum(dim=-2)
+        one, other = (torch.tanh(layer(own)) for layer, own in pairs)
+        return other + self.gate(embeddings).sigmoid() * (one - other)
 
 
 class LowRankHead(LinearHead):

@@ -217,8 +217,9 @@ def test_missing_rows_give_finite_gradients(kind):
 # ---------------------------------------------------------------- shapes and dropout
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "count"), [(kind, n) for kind in KINDS for n in (1, 2) if (kind, n) != ("gated", 1)]
+)
 def test_logits_have_a_row_per_row_and_a_column_per_class(kind, count):
     assert make(kind, SHAPES[:count])(batches(6, 4, 9, 1)[:count]).shape == (4, 3)
 
@@ -274,8 +275,7 @@ def test_two_gated_modalities_are_weighed_by_a_sigmoid():
     assert isinstance(head, GatedHead)
     audio, text = embedded(head, given)
     both = torch.cat([audio, text], dim=1)
-    one, other = head.gate.weight.chunk(2)
-    gate = torch.sigmoid(both @ (one - other).T)
+    gate = torch.sigmoid(both @ head.gate.weight.T)
     voice, words = (torch.tanh(head.hidden[n](x)) for n, x in enumerate((audio, text)))
     close(head.represent(given), gate * voice + (1 - gate) * words)
 
