@@ -20,6 +20,7 @@ def chosen_device(asked: str | None = None) -> str:
     kind, _, number = name.partition(":")
     if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", name):
         raise ValueError(f"device {name[:40]!r}: expected cpu, cuda, or cuda:N for one of several")
+    name = name[:40]
     if kind == "cuda":
         _check_cuda(name, int(number or 0))
     return name

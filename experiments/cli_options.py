@@ -22,7 +22,7 @@ def _use(device: str | None) -> str | None:
         try:
             use_device(device)
         except ValueError as error:
-            raise OptionError(f"--{error}") from None
+            raise OptionError(f"--device or SERFUSION_DEVICE: {error}") from None
     return device
 
 
@@ -82,7 +82,7 @@ Device = Annotated[
         envvar="SERFUSION_DEVICE",
         show_envvar=True,
         callback=_use,
-        help="Where encoders compute and heads are trained: cpu, cuda, cuda:N [cpu].",
+        help="Where models compute and are trained: cpu, cuda, cuda:N [cpu].",
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]

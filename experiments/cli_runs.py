@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli_options import Device
 from experiments.config import OptionError
 from experiments.terminal import bars, console, tell
 
@@ -54,6 +55,7 @@ def verify(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes that train heads [number of cores].")
     ] = None,
+    device: Device = None,
 ) -> None:
     """Recompute every number of a run, or of an ablation, from its predictions.
 

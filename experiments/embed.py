@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
 from encoders.names import parse_modality
 from encoders.utterance import Corpus, Utterance
+from experiments.comparing.inputs import FEATURES
 from experiments.comparing.words import find_words
 from experiments.config import FINETUNED, OptionError
 
@@ -34,6 +35,10 @@ def embed_corpus(
     if audio is None and text is None:
         raise OptionError("expected --audio NAME, --text NAME or both")
     for kind, typed in (("audio", audio), ("text", text)):
+        if typed is not None and typed.startswith(FEATURES):
+            raise OptionError(
+                f"--{kind} {typed}: these are embeddings already, which compare reads as they are"
+            )
         if typed is not None and typed.startswith(FINETUNED):
             raise OptionError(
                 f"--{kind} {typed}: is trained in every fold of a comparison (serfusion compare), "

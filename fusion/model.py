@@ -15,6 +15,7 @@ from torch import Tensor
 
 from encoders.asr.recognisers import normalise
 from encoders.audio import Audio, read_segment
+from encoders.device import chosen_device
 from encoders.embedding import embed
 from encoders.encoder import load_encoder
 from encoders.pooling import for_head
@@ -247,8 +248,8 @@ def folder_of(model: Path | str) -> Path:
 def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
     if content is None:
         return None
-    stored = embed(load_encoder(modality.encoder), [content], [modality.encoder])[0]
-    found = stored[modality.encoder]
+    encoder = load_encoder(modality.encoder, chosen_device())
+    found = embed(encoder, [content], [modality.encoder])[0][modality.encoder]
     return for_head(torch.from_numpy(found.values), modality, found.frame_count)
 
 

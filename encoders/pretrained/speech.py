@@ -46,12 +46,16 @@ def weights_sha256(spec: SpeechSpec) -> str:
 def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
     """The encoder of a spec, from a folder, the hub's cache or the hub, or with random weights.
 
+    OpenVINO computes on the CPU, whatever the device.
+
     Raises:
         MissingWeightsError: the checkpoint is not to be had; ValueError: its code is not in
             transformers, or the back end does not take it.
     """
     folder = None if spec.untrained else locate(spec.checkpoint, spec.revision)
     model = seeded_model(spec) if folder is None else trained_model(folder)
+    if spec.backend == "openvino":
+        device = torch.device("cpu")
     model = model.to(device)
     if model.config.model_type == "whisper":
         from encoders.pretrained.whisper_encoder import WhisperEncoder, feature_extractor

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import encoders
+from encoders.device import chosen_device
 from encoders.encoder import fingerprint_of
 from encoders.extraction import Progress
 from encoders.finetuning.finetune import finetune
@@ -166,7 +167,7 @@ def _name(
     sides = [
         [(keys[u.id], u.speaker, u.target) for u in side] for side in (lesson.train, lesson.dev)
     ]
-    content = {
+    content: dict[str, Any] = {
         "encoder": fingerprint_of(trainable.modality.encoder),
         "settings": asdict(trainable.settings),
         "sides": sides,
@@ -175,6 +176,9 @@ def _name(
         "seed": SEED,
         "code": _code(),
     }
+    if (device := chosen_device()) != "cpu":
+        # Weights that a GPU trained are others, not the same but for rounding.
+        content["device"] = device.partition(":")[0]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from encoders.device import chosen_device
 from encoders.store import write_atomically
 from experiments.comparing.plan import Plan, describe_folds
 from experiments.config import Study, write_study
@@ -44,7 +45,8 @@ def write_run(
 def _environment() -> dict[str, str]:
     names = ("serfusion", "torch", "transformers", "sentence-transformers", "scikit-learn")
     packages = {name: version(name) for name in (*names, "optuna", "numpy", "openai-whisper")}
-    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
+    machine = {"machine": platform.machine(), "device": chosen_device()}
+    return {"python": platform.python_version(), **machine, **packages}
 
 
 def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - anything JSON can hold

@@ -97,15 +97,20 @@ def scale_note(results: Mapping[str, Any]) -> str:
 
 # ---------------------------------------------------------------- numbers
 
+#: From here on powers of ten are told: so many digits say nothing, and more cannot be rounded.
+LARGEST = 10**12
+
 
 def decimals(value: float, digits: int) -> str:
     """A rounded number with a true minus sign and no negative zero.
 
-    >>> decimals(-0.04, 1), decimals(-2.15, 1), decimals(0.625, 2)
-    ('0.0', '−2.2', '0.63')
+    >>> decimals(-0.04, 1), decimals(-2.15, 1), decimals(0.625, 2), decimals(-2.5e30, 1)
+    ('0.0', '−2.2', '0.63', '−2.5e+30')
     """
     # Halves that were lost to binary fractions (3.7499999999999978) are halves again.
     exact = Decimal(repr(round(float(value), 9)))
+    if abs(value) >= LARGEST:
+        return f"{value:.{digits}e}".replace("-", MINUS, value < 0)
     rounded = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return f"{MINUS if rounded < 0 else ''}{abs(rounded)}"
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.networks.head import Head, Hyperparameters, Inputs, InputShape
-from fusion.networks.layers import FrameLinear, FrameNorm, RowLinear
+from fusion.networks.layers import FrameLinear, FrameNorm, RowLinear, full_precision
 
 
 class AttentionHead(Head):
@@ -85,11 +85,13 @@ class PatchEmbedding(nn.Module):
         if mix is not None:
             weight = (weight[..., None, :] * mix[..., None, None, :, None]).flatten(-2)
         weight = weight / fitted.scale[..., None, None, :]
-        # Frames beyond the end are zeros and must weigh nothing, not minus the mean.
-        shift = (weight @ fitted.mean[..., None, :, None])[..., 0].mT  # [..., patch, width]
         patches = values.unflatten(-2, (-1, self.patch)).flatten(-2)
-        rows = patches.flatten(-3, -2) @ weight.flatten(-2).mT + self.weight.bias[..., None, :]
-        rows = rows - own.flatten(-3, -2).to(values.dtype) @ shift
+        # In bfloat16 the difference of both products has no digits left where means are large.
+        with full_precision(values.device):
+            # Frames beyond the end are zeros and must weigh nothing, not minus the mean.
+            shift = (weight @ fitted.mean[..., None, :, None])[..., 0].mT  # [..., patch, width]
+            rows = patches.flatten(-3, -2) @ weight.flatten(-2).mT + self.weight.bias[..., None, :]
+            rows = rows - own.flatten(-3, -2).to(values.dtype) @ shift
         embedded = functional.relu(rows).unflatten(-2, patches.shape[-3:-1])
         token = self.token[..., None, None, :]
         embedded = torch.where(batch.present[..., None, None], embedded, token)

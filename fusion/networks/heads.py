@@ -92,12 +92,20 @@ class GatedHead(LinearHead):
         dims = [shape.dim for shape in shapes]
         self.hidden = nn.ModuleList(RowLinear(dim, hyper.hidden) for dim in dims)
         self.gate = RowLinear(sum(dims), hyper.hidden, bias=False)
+        self.register_load_state_dict_pre_hook(_one_gate)  # type: ignore[no-untyped-call]
 
     def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
         """Hidden values of the modalities, weighed by the gate."""
         pairs = zip(self.hidden, self.each(embeddings), strict=True)
         one, other = (torch.tanh(layer(own)) for layer, own in pairs)
         return other + self.gate(embeddings).sigmoid() * (one - other)
+
+
+def _one_gate(_head: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Heads that were saved with two gates under a softmax have the sigmoid of their difference."""
+    gate, wide = state[f"{prefix}gate.weight"], state[f"{prefix}classify.weight"].shape[-1]
+    if len(gate) == 2 * wide:
+        state[f"{prefix}gate.weight"] = gate[:wide] - gate[wide:]
 
 
 class LowRankHead(LinearHead):

@@ -1,5 +1,8 @@
 """Layers of one head, or of a stack: parameters with a leading axis are those of several heads."""
 
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -41,3 +44,9 @@ class FrameNorm(nn.LayerNorm):
         """Same as ``nn.LayerNorm``, for every head."""
         even = functional.layer_norm(input, self.normalized_shape, eps=self.eps)
         return even * self.weight[..., None, None, :] + self.bias[..., None, None, :]
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Products in float32, also where others are in bfloat16."""
+    mixed = device.type != "meta" and torch.is_autocast_enabled(device.type)
+    return torch.autocast(device.type, enabled=False) if mixed else nullcontext()

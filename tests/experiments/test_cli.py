@@ -341,14 +341,20 @@ def test_a_stopped_command_says_that_it_can_go_on(monkeypatch, capsys):
 def test_a_device_that_is_not_there_is_refused_before_any_work(monkeypatch, corpus, capsys):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert compare(monkeypatch, corpus, "--device", "cuda") == 2
-    assert "--device cuda: this machine has 0 CUDA devices" in capsys.readouterr().err
+    assert "DEVICE: device cuda: this machine has 0 CUDA devices" in capsys.readouterr().err
     assert not (corpus.parent / "run").exists()
 
 
+def test_features_are_not_embedded_again(monkeypatch, corpus, capsys):
+    words = ("embed", "--manifest", corpus, "--audio", "features:a.npz")
+    assert run(monkeypatch, *words) == 2
+    assert "are embeddings already" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "typed", ["compare", "embed", "ablate", "train", "interview demo a.wav --out o"]
+    "typed", ["compare", "embed", "ablate", "train", "interview demo a.wav --out o", "verify run"]
 )
 def test_every_command_that_computes_takes_a_device(monkeypatch, typed, capsys):
     monkeypatch.setenv("SERFUSION_DEVICE", "gpu")
     assert run(monkeypatch, *typed.split()) == 2
-    assert "--device 'gpu': expected cpu, cuda, or cuda:N" in capsys.readouterr().err
+    assert "DEVICE: device 'gpu': expected cpu, cuda, or cuda:N" in capsys.readouterr().err

@@ -280,6 +280,33 @@ def test_two_gated_modalities_are_weighed_by_a_sigmoid():
     close(head.represent(given), gate * voice + (1 - gate) * words)
 
 
+def test_heads_with_two_gates_are_read_as_before():
+    """They had a softmax over the gates of both modalities."""
+    head, given = make("gated"), batches(1, 1, 1)
+    audio, text = embedded(head, given)
+    gates = torch.randn(2 * head.width, 12, generator=torch.Generator().manual_seed(0))
+    weights = (torch.cat([audio, text], dim=1) @ gates.T).unflatten(1, (2, -1)).softmax(dim=1)
+    head.load_state_dict({**head.state_dict(), "gate.weight": gates})
+    hidden = [torch.tanh(head.hidden[n](x)) for n, x in enumerate((audio, text))]
+    close(head.represent(given), (weights * torch.stack(hidden, dim=1)).sum(dim=1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_large_means_cost_no_digits_in_mixed_precision(kind):
+    """Deviations of 1 about a mean of 300: bfloat16 by itself tells numbers from 256 on by twos."""
+    head = make(kind)
+    shift, given = 300.0, batches(6, 4, 9)
+    fitted = [Standardizer(torch.full((dim,), 3 + shift), torch.ones(dim)) for dim in (5, 7)]
+    head.standardize_with(fitted)
+    given = [
+        ModalityBatch((b.values + shift) * b.mask[..., None], b.mask, b.present) for b in given
+    ]
+    expected = head(given)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = head(given).float()
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
+
+
 def test_low_rank_fusion_is_a_bilinear_map_of_both_with_ones():
     """Liu et al. 2018: the weights, written out in full, times the outer product."""
     head, given = make("lowrank"), batches(1, 1, 1)
