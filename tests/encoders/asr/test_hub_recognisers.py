@@ -264,6 +264,7 @@ def test_faster_whisper_is_asked_for_what_repeats_itself(faked, tmp_path):
     assert FakeModel.asked == {
         "folder": str(tmp_path),
         "device": "cpu",
+        "device_index": 0,
         "compute_type": "int8",
         "language": None,
         "beam_size": 1,
@@ -274,6 +275,11 @@ def test_faster_whisper_is_asked_for_what_repeats_itself(faked, tmp_path):
     # The end lies in the padding of the window.
     assert [one.end_s for one in found.segments] == [0.5, 1.0]
     assert found.avg_logprob == pytest.approx((3 * -0.5 + 1 * -1.5) / 4)
+
+
+def test_faster_whisper_is_told_which_of_several_gpus(faked):
+    load_recogniser(faked, "cuda:1")
+    assert (FakeModel.asked["device"], FakeModel.asked["device_index"]) == ("cuda", 1)
 
 
 def test_words_of_faster_whisper_have_their_own_times(faked):
