@@ -7,6 +7,7 @@ takes longer than copying them.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -39,6 +40,22 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
+class _Room:
+    """Memory for rows of a batch, as much as the largest one needed so far."""
+
+    def __init__(self) -> None:
+        self.values = torch.empty(0)
+
+    def rows(self, table: Tensor, index: Index) -> Tensor:
+        """Rows of a table; leading axes are those of ``index``."""
+        shape = (index.numel(), *table.shape[1:])
+        if self.values.numel() < prod(shape):
+            self.values = torch.empty(prod(shape))
+        out = self.values[: prod(shape)].view(shape)
+        torch.index_select(table, 0, index.flatten(), out=out)
+        return out.unflatten(0, index.shape)
+
+
 class GatherEmbeddings:
     """Utterance-level embeddings, all inputs side by side, standardised as each member does.
 
@@ -52,16 +69,11 @@ class GatherEmbeddings:
         means = [torch.cat([one.mean for one in own]) for own in fitted]
         scales = [torch.cat([one.scale for one in own]) for own in fitted]
         self.fitted = Standardizer(torch.stack(means), torch.stack(scales))
-        self.room = torch.empty(0)
+        self.room = _Room()
 
     def rows(self, index: Index) -> Float[Tensor, "members rows dims"]:
         """Embeddings of rows, which differ between members."""
-        needed = index.numel() * self.table.shape[1]
-        if self.room.numel() < needed:
-            self.room = torch.empty(needed)
-        out = self.room[:needed].view(index.numel(), -1)
-        torch.index_select(self.table, 0, index.flatten(), out=out)
-        values = out.unflatten(0, index.shape)
+        values = self.room.rows(self.table, index)
         return self.fitted(values, out=values)
 
     def thin_out(self, kept: Int64[Tensor, "kept"]) -> None:
@@ -75,7 +87,7 @@ class GatherSequences:
     def __init__(self, batches: Sequence[ModalityBatch], patches: Sequence[int]) -> None:
         self.batches, self.patches = batches, patches
         self.lengths = [batch.lengths for batch in batches]
-        self.room = [torch.empty(0) for _ in batches]
+        self.rooms = [_Room() for _ in batches]
 
     def rows(self, index: Index) -> list[ModalityBatch]:
         """Each input; leading axes are those of ``index``."""
@@ -84,7 +96,7 @@ class GatherSequences:
             lengths = self.lengths[number][index]
             frames = self._frames(number, int(lengths.max()))
             mask = torch.arange(frames) < lengths[..., None]
-            values = self._values(number, index, frames)
+            values = self.rooms[number].rows(batch.values[:, :frames], index)
             found.append(ModalityBatch(values, mask, batch.present[index], batch.layers))
         return found
 
@@ -92,15 +104,6 @@ class GatherSequences:
         # Whole patches where there is room, because filling up the last one is a copy of all.
         patch = self.patches[number]
         return min(-(-longest // patch) * patch, self.batches[number].mask.shape[1])
-
-    def _values(self, number: int, index: Tensor, frames: int) -> Tensor:
-        batch = self.batches[number]
-        needed = index.numel() * frames * batch.dim
-        if self.room[number].numel() < needed:
-            self.room[number] = torch.empty(needed)
-        out = self.room[number][:needed].view(index.numel(), frames, batch.dim)
-        torch.index_select(batch.values[:, :frames], 0, index.flatten(), out=out)
-        return out.unflatten(0, index.shape)
 
     def thin_out(self, kept: Int64[Tensor, "kept"]) -> None:
         """Go on with some of the members, which read the same."""
