@@ -20,10 +20,18 @@ def chosen_device(asked: str | None = None) -> str:
     kind, _, number = name.partition(":")
     if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", name):
         raise ValueError(f"device {name[:40]!r}: expected cpu, cuda, or cuda:N for one of several")
-    name = name[:40]
     if kind == "cuda":
         _check_cuda(name, int(number or 0))
     return name
+
+
+def other_arithmetic() -> str:
+    """What sets apart what is trained on the chosen device; empty on the CPU.
+
+    Another kind of device rounds otherwise, and a GPU multiplies in bfloat16.
+    """
+    kind = chosen_device().partition(":")[0]
+    return "" if kind == "cpu" else kind
 
 
 def use_device(name: str) -> None:
@@ -41,4 +49,6 @@ def _check_cuda(name: str, number: int) -> None:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if number >= count:
         built = "" if torch.version.cuda else f"; torch {torch.__version__} here is built for CPUs"
-        raise ValueError(f"device {name}: this machine has {count} CUDA devices{built}; take cpu")
+        raise ValueError(
+            f"device {name[:40]}: this machine has {count} CUDA devices{built}; take cpu"
+        )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import encoders
-from encoders.device import chosen_device
+from encoders.device import other_arithmetic
 from encoders.encoder import fingerprint_of
 from encoders.extraction import Progress
 from encoders.finetuning.finetune import finetune
@@ -176,9 +176,8 @@ def _name(
         "seed": SEED,
         "code": _code(),
     }
-    if (device := chosen_device()) != "cpu":
-        # Weights that a GPU trained are others, not the same but for rounding.
-        content["device"] = device.partition(":")[0]
+    if device := other_arithmetic():
+        content["device"] = device
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from safetensors import SafetensorError
 
 import fusion
-from encoders.device import chosen_device
+from encoders.device import other_arithmetic
 from encoders.extraction import Progress
 from encoders.specs import Modality
 from encoders.utterance import Corpus
@@ -77,9 +77,7 @@ def code_hash() -> str:
         digest.update(path.read_bytes())
     for name in LIBRARIES:
         digest.update(f"{name} {version(name)}\n".encode())
-    if (device := chosen_device()) != "cpu":
-        # Another device rounds otherwise, and a GPU multiplies in bfloat16.
-        digest.update(device.partition(":")[0].encode())
+    digest.update(other_arithmetic().encode())
     return digest.hexdigest()
 
 
