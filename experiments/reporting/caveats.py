@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.reporting.numbers import column, primary_of
 from fusion.escaping import counted, plain
 from fusion.statistics import CLAIM_FROM
 
@@ -83,7 +84,27 @@ def cautions(results: Mapping[str, Any]) -> list[str]:
             f"{counted(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search tries "
             "the defaults and random draws only, so that arms may differ by luck of the draw"
         )
-    return [*found, *_too_good(results), *_at_chance(results), *_few_speakers(results)]
+    found += [*_worse_choice(results), *_too_good(results)]
+    return [*found, *_at_chance(results), *_few_speakers(results)]
+
+
+def _worse_choice(results: Mapping[str, Any]) -> list[str]:
+    """Best arms that score below each arm they stand for: then a gain over them is no gain."""
+    name = primary_of(results)
+    found, told = [], column(name)
+    for best in BEST:
+        folds = results["arms"].get(best, {}).get("folds", ())
+        chosen = dict.fromkeys(fold["chosen"] for fold in folds if "chosen" in fold)
+        values = [results["arms"][arm][name]["value"] for arm in (best, *chosen)]
+        if None not in values and values[0] < min(values[1:], default=values[0]):
+            arms = zip(chosen, values[1:], strict=True)
+            others = " and ".join(f"{_words(arm)} {told.tell(value)}" for arm, value in arms)
+            found.append(
+                f"{_words(best)}: {told.title} {told.tell(values[0])}, below {others}, which it "
+                "stands for fold by fold: development speakers chose badly, and a difference from "
+                "it may be that choice and no gain"
+            )
+    return found
 
 
 def _too_good(results: Mapping[str, Any]) -> list[str]:
@@ -98,7 +119,7 @@ def _too_good(results: Mapping[str, Any]) -> list[str]:
         low = one.get("above_test", {}).get("low")
         if arm not in BEST and low is not None and low > FLATTERED:
             found.append(
-                f"{plain(arm).replace('_', ' ')}: development UAR {100 * one['uar']:.1f} lies "
+                f"{_words(arm)}: development UAR {100 * one['uar']:.1f} lies "
                 f"{100 * one['above_test']['value']:.1f} points above test, {100 * low:.1f} at "
                 "least: its embeddings may have been trained on these very labels"
             )
@@ -111,7 +132,7 @@ def _at_chance(results: Mapping[str, Any]) -> list[str]:
     blind = [arm for arm, null in nulls.items() if null and null["p"] > AT_CHANCE]
     if not blind:
         return []
-    names = ", ".join(plain(arm).replace("_", " ") for arm in blind)
+    names = ", ".join(map(_words, blind))
     verb = "is" if len(blind) == 1 else "are"
     fixed = max(nulls[arm]["fixed"] for arm in blind)
     why = (
@@ -135,6 +156,10 @@ def _few_speakers(results: Mapping[str, Any]) -> list[str]:
         f"a few speakers have most of the rows{some}: these {speakers} weigh like "
         f"{least:.1f} equal ones, and intervals are as wide as for so few"
     ]
+
+
+def _words(arm: str) -> str:
+    return plain(arm).replace("_", " ")
 
 
 def dropped_lines(results: Mapping[str, Any]) -> list[str]:

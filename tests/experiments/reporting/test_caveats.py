@@ -126,6 +126,21 @@ def test_a_small_budget_is_said_before_a_number_is_quoted(tmp_path, seeds, trial
         assert word in (tmp_path / "table.md").read_text()
 
 
+def test_a_best_arm_below_all_that_it_stands_for_is_said():
+    content = make_results()
+    best, own = content["arms"]["best_unimodal"], content["arms"]
+    best["folds"][0]["chosen"], best["folds"][1]["chosen"] = "audio", "text"
+    for arm, value in (("audio", 0.5), ("text", 0.45), ("best_unimodal", 0.44)):
+        own[arm]["uar"] = own[arm]["uar"] | {"value": value}
+    (told,) = [one for one in cautions(content) if "chose badly" in one]
+    assert told.startswith("best unimodal: UAR 44.0, below audio 50.0 and text 45.0")
+    best["uar"] = best["uar"] | {"value": 0.45}
+    assert not any("chose badly" in one for one in cautions(content))
+    best["uar"], best["folds"][1]["chosen"] = best["uar"] | {"value": 0.44}, "audio"
+    own["audio"]["uar"] = own["audio"]["uar"] | {"value": 0.44}
+    assert not any("chose badly" in one for one in cautions(content))
+
+
 def test_a_budget_is_judged_even_where_a_run_has_no_other_warning(tmp_path):
     content = with_budget(1, 0) | {"warnings": []}
     write_report(content, tmp_path)
