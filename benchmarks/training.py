@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -17,13 +20,14 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fusion import train
-from fusion.arms import ARMS, Budget, fit_arm
+from fusion.arms import ARMS, Budget, fit_chosen, search_arm
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.buckets import Member, side_by_side
 from fusion.gathering import GatherSequences
 from fusion.networks.head import DEFAULTS, InputShape
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import InnerFold, InnerFolds
+from fusion.studies import StudyPlace
 from fusion.train import Stack
 
 ROWS, SPEAKERS, DIM = 5531, 10, 768
@@ -32,8 +36,8 @@ SHARES = (0.20, 0.30, 0.31, 0.19)
 ROUNDS = 3
 #: Of a study: outer folds, trials, seeds, processes.
 FOLDS, TRIALS, SEEDS, CORES = 5, 30, 5, 2
-#: Trials that are measured: the defaults, then random ones, as the sampler begins.
-MEASURED_TRIALS = 4
+#: Heads of a trial, one for each inner fold.
+HEADS = 3
 STUDIED = ("audio", "text", "concat", "gated", "lowrank")
 #: Frames of an utterance at 50 a second: the mean is that of IEMOCAP.
 FRAMES, SPREAD, LONGEST, TOKENS = 216, 0.58, 1000, 20
@@ -99,9 +103,10 @@ def members(rows: Rows, count: int) -> list[Member]:
     return [Member(known[group != k % 3], known[group == k % 3], k) for k in range(count)]
 
 
-def stack_of(rows: Rows, some: list[Member], hidden: int) -> Stack:
+def stack_of(rows: Rows, some: list[Member], hidden: int, batch: int | None = None) -> Stack:
     """A stack of heads with one hidden layer over both modalities."""
-    hyper, shapes = replace(DEFAULTS["mlp"], hidden=hidden), [InputShape(DIM)] * 2
+    hyper = replace(DEFAULTS["mlp"], hidden=hidden, batch_size=batch)
+    shapes = [InputShape(DIM)] * 2
     return Stack("mlp", shapes, rows.data, rows.data.inputs, some, hyper)
 
 
@@ -111,7 +116,7 @@ def epoch_of(stack: Stack) -> Way:
 
     def epoch() -> object:
         stack._epoch(1, optimizer)
-        return stack._dev_loss()
+        return stack._dev_loss(stack._dev_logits())
 
     return epoch
 
@@ -121,26 +126,30 @@ def epoch_of(stack: Stack) -> Way:
 
 def _against_a_plain_loop() -> str:
     rows = utterances()
-    lines = ["| heads | hidden | plain, s per epoch | ours | ratio |", "|---|---|---|---|---|"]
-    for count, hidden in ((1, 64), (1, 256), (3, 64), (3, 256)):
+    lines = ["| rows of a batch | heads | hidden | plain, s per epoch | ours | ratio |"]
+    lines.append("|---|---|---|---|---|---|")
+    for batch, count, hidden in product((64, None), (1, HEADS), (64, 256)):
         some = members(rows, count)
-        loops = [_plain(rows, one, hidden) for one in some]
+        stack = stack_of(rows, some, hidden, batch)
+        size = stack.hyper.rows_of_batch(len(some[0].train))
+        loops = [_plain(rows, one, hidden, size) for one in some]
         ways: dict[str, Way] = {
             "plain": lambda loops=loops: [loop() for loop in loops],  # type: ignore[misc]
-            "ours": epoch_of(stack_of(rows, some, hidden)),
+            "ours": epoch_of(stack),
         }
         found = least(ways)
         plain, own = found["plain"], found["ours"]
-        lines.append(f"| {count} | {hidden} | {plain:.3f} | {own:.3f} | {plain / own:.2f} |")
-    told = "An epoch on 1536 values, batches of 64, and its development loss, against a torch "
-    told += (
-        "DataLoader that collates rows, standardised before, and AdamW as it comes. A trial trains "
+        told = f"{size}{'' if batch else ' (default)'} | {count} | {hidden}"
+        lines.append(f"| {told} | {plain:.3f} | {own:.3f} | {plain / own:.2f} |")
+    told = (
+        "An epoch on 1536 values and its development loss, against a torch DataLoader that "
+        "collates rows, standardised before, and AdamW as it comes, with batches of the same size. "
+        f"A trial trains {HEADS} heads."
     )
-    told += "three heads."
     return f"{told}\n\n{_lines(lines)}"
 
 
-def _plain(rows: Rows, member: Member, hidden: int) -> Way:
+def _plain(rows: Rows, member: Member, hidden: int, batch: int) -> Way:
     # The same result: rows are standardised, before the clock starts, and classes weighed.
     train = torch.from_numpy(member.train)
     audio, text = (
@@ -157,18 +166,18 @@ def _plain(rows: Rows, member: Member, hidden: int) -> Way:
         nn.Linear(2 * DIM, hidden), nn.ReLU(), nn.Dropout(), nn.Linear(hidden, len(CLASSES))
     )
     optimizer, loss = torch.optim.AdamW(model.parameters(), lr=1e-3), nn.CrossEntropyLoss(weights)
-    loaders = [DataLoader(taught, 64, shuffle=True), DataLoader(dev, 64)]  # type: ignore[arg-type, var-annotated]
+    loaders = [DataLoader(taught, batch, shuffle=True), DataLoader(dev, batch)]  # type: ignore[arg-type, var-annotated]
 
-    def logits(batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return model(torch.cat([batch["audio"], batch["text"]], dim=1))
+    def logits(some: dict[str, torch.Tensor]) -> torch.Tensor:
+        return model(torch.cat([some["audio"], some["text"]], dim=1))
 
     def epoch() -> object:
-        for batch in loaders[0]:
+        for some in loaders[0]:
             optimizer.zero_grad()
-            loss(logits(batch), batch["label"]).backward()
+            loss(logits(some), some["label"]).backward()
             optimizer.step()
         with torch.no_grad():
-            return sum(float(loss(logits(batch), batch["label"])) for batch in loaders[1])
+            return sum(float(loss(logits(some), some["label"])) for some in loaders[1])
 
     return epoch
 
@@ -264,16 +273,19 @@ def _memory(dim: int) -> torch.Tensor:
 
 
 def _study() -> str:
-    """A fold's share of a study: three trials of each arm, and the heads of all seeds."""
+    """A fold's share of a study: all trials of each arm, and the heads of all seeds."""
     rows = utterances()
     names = np.array(rows.data.ids)
-    folds = [InnerFold(tuple(names[m.train]), tuple(names[m.dev])) for m in members(rows, 3)]
+    folds = [InnerFold(tuple(names[m.train]), tuple(names[m.dev])) for m in members(rows, HEADS)]
     inner, total = InnerFolds(tuple(folds)), 0.0
-    lines = ["| arm | s per trial | s of the heads of all seeds |", "|---|---|---|"]
+    lines = [
+        "| arm | s of all trials | pruned | s of the heads of all seeds |",
+        "|---|---|---|---|",
+    ]
     for arm in STUDIED:
-        trial, final = _costs(arm, rows.data, inner)
-        total += FOLDS * (TRIALS * trial + final)
-        lines.append(f"| {arm} | {trial:.1f} | {final:.1f} |")
+        trials, pruned, final = _costs(arm, rows.data, inner)
+        total += FOLDS * (trials + final)
+        lines.append(f"| {arm} | {trials:.0f} | {pruned} of {TRIALS} | {final:.1f} |")
     told = (
         f"{FOLDS} folds, {TRIALS} trials, {SEEDS} seeds of these arms and late fusion, reckoned "
         f"from one fold: {total / 60:.0f} minutes of processor time, "
@@ -282,16 +294,16 @@ def _study() -> str:
     return _lines(lines) + f"\n\n{told}"
 
 
-def _costs(arm: str, data: Dataset, inner: InnerFolds) -> tuple[float, float]:
-    """Processor time of a trial, mean over the first ones, and of training the chosen heads."""
-    began = time.process_time()
-    fit_arm(ARMS[arm], data, inner, Budget(MEASURED_TRIALS, 1), None)
-    trials = time.process_time() - began
-    began = time.process_time()
-    fit_arm(ARMS[arm], data, inner, Budget(0, SEEDS), None)
-    final = time.process_time() - began
-    # What was tuned was trained once more, with one seed.
-    return (trials - final / SEEDS) / MEASURED_TRIALS, final
+def _costs(arm: str, data: Dataset, inner: InnerFolds) -> tuple[float, int, float]:
+    """Processor time of the trials, those that were pruned, and time of training the heads."""
+    budget = Budget(TRIALS, SEEDS)
+    with TemporaryDirectory() as folder:
+        began = time.process_time()
+        study = search_arm(ARMS[arm], data, inner, budget, StudyPlace(Path(folder) / "journal"))
+        trials = time.process_time() - began
+    fit_chosen(ARMS[arm], data, inner, study, budget)
+    pruned = sum(trial.state == "pruned" for trial in study.trials)
+    return trials, pruned, time.process_time() - began - trials
 
 
 def _lines(lines: list[str]) -> str:

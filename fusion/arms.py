@@ -6,7 +6,7 @@ ever refitted on rows it was selected on.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -18,9 +18,10 @@ from jaxtyping import Float, Int64
 from fusion.batch import Dataset
 from fusion.buckets import Member, block_width, sizes_of
 from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters, layer_weights
+from fusion.pruning import Objective, Tell
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.stopping import Curve
+from fusion.stopping import Answers, Curve
 from fusion.studies import StudyPlace
 from fusion.train import FittedHead, fit
 from fusion.tune import SPACES, Space, Study, Trial, tune
@@ -177,9 +178,14 @@ def search_arm(
     kind: HeadKind = arm.head
     defaults = budget.defaults(kind)
 
-    def objective(values: Mapping[str, Any]) -> float:
+    def objective(values: Mapping[str, Any], tell: Tell) -> float:
+        def watch(epoch: int, said: Sequence[Answers]) -> None:
+            rows = np.concatenate([one.rows for one in said])
+            scores = np.concatenate([one.scores for one in said])
+            tell(epoch, goodness(data.task, data.goals[rows], scores[None]))
+
         members = _members(data, inner, [budget.study_seed])
-        heads = fit(kind, data, arm.inputs, members, replace(defaults, **values))
+        heads = fit(kind, data, arm.inputs, members, replace(defaults, **values), watch)
         index, scores = _dev_scores(arm, data, members, heads, seeds=1)
         return goodness(data.task, data.goals[index], scores)
 
@@ -188,7 +194,7 @@ def search_arm(
 
 def search(
     arm: Arm,
-    objective: Callable[[Mapping[str, Any]], float],
+    objective: Objective,
     budget: Budget,
     place: StudyPlace | None,
 ) -> Study:
@@ -208,8 +214,9 @@ def fit_chosen(
     assert arm.head != "late"
     assert arm.head != "published"
     begun = time.perf_counter()
-    hyper = replace(budget.defaults(arm.head), **study.best)
     members = _members(data, inner, range(budget.seeds))
+    hyper = replace(budget.defaults(arm.head), **study.best)
+    hyper = hyper.for_rows(max(len(member.train) for member in members))
     heads = fit(arm.head, data, arm.inputs, members, hyper)
     seconds = time.perf_counter() - begun
     return FittedArm(arm, hyper, study, tuple(members), tuple(heads), seconds)

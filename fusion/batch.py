@@ -97,6 +97,18 @@ class Dataset:
         """Inputs by name, in the order asked for."""
         return tuple(self.inputs[name] for name in names)
 
+    def standardizers_of(
+        self, inputs: "Mapping[str, ModalityBatch]", rows: Int64[np.ndarray, "rows"]
+    ) -> "list[Standardizer]":
+        """Those of training rows, in the order of the inputs, each fitted once."""
+        known = self.standardizers
+        # The width belongs to it: sums over blocks of rows round as the blocks are cut.
+        keys = {name: (name, one.mask.shape[1], rows.tobytes()) for name, one in inputs.items()}
+        for name, key in keys.items():
+            if key not in known:
+                known[key] = Standardizer.fitted(inputs[name], torch.from_numpy(rows))
+        return [known[key] for key in keys.values()]
+
 
 def collate(
     sequences: Sequence[Float32[Tensor, "_frames _dim"] | None], layers: int = 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from fusion.batch import ModalityBatch
@@ -88,6 +88,16 @@ class Training:
         """Which input of a batch's rows is hidden, if any."""
         which = self.dropping.integers(inputs, size=(self.rows, 1)) == np.arange(inputs)
         return which & (self.dropping.random((self.rows, 1)) < share)
+
+
+def dropout(
+    training: Sequence[Training], width: int, rows: int, share: float
+) -> Float[Tensor, "members rows width"]:
+    """Dropout of a step: 0 for what is dropped, more than 1 for what is kept."""
+    found = np.zeros((len(training), width, rows), np.float32)
+    for own, one in zip(found, training, strict=True):
+        own[:, : one.rows] = one.kept(width, share)
+    return torch.from_numpy(found).div_(share).mT
 
 
 def side_by_side(

@@ -14,6 +14,7 @@ from typing import Any
 from fusion.arms import Arm, Budget, FittedArm, FoldScores, fit_chosen, score, search
 from fusion.batch import Dataset
 from fusion.combination import Combination
+from fusion.pruning import Tell
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.studies import StudyPlace
@@ -38,7 +39,7 @@ def score_crossfitted(
     one, other = views
     assert [f.dev for f in one.inner.folds] == [f.dev for f in other.inner.folds]
 
-    def objective(values: Mapping[str, Any]) -> float:
+    def objective(values: Mapping[str, Any], _: Tell) -> float:
         first = Fold(fold.name, (), ())
         chosen = Study(values, ())
         found = _averaged(_fitted(arm, views, chosen, replace(budget, seeds=1)), views, first, 1)

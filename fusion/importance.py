@@ -19,8 +19,8 @@ def importance(trials: Sequence[Trial], space: Space) -> dict[str, float]:
     """Shares of hyperparameters in what sets the best quarter of the trials apart, summing to 1.
 
     PED-ANOVA (Watanabe, Bansal and Hutter 2023): how far the values of good trials are from those
-    of all. No chance is involved. Empty where nothing can be said: few trials, one hyperparameter,
-    or trials that are all as good.
+    of all. No chance is involved. Pruned trials are there with what they were worth. Empty where
+    nothing can be said: few trials, one hyperparameter, or trials that are all as good.
     """
     if len(trials) < LEAST or len(space) < 2 or len({trial.value for trial in trials}) < 2:
         return {}

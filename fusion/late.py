@@ -22,6 +22,7 @@ from fusion.batch import Dataset
 from fusion.combination import SHARED_OUT, Combination, logs
 from fusion.escaping import plain
 from fusion.networks.losses import class_weights
+from fusion.pruning import Tell
 from fusion.selection import goodness
 from fusion.splitting.splits import InnerFolds
 from fusion.tune import SPACES, tune
@@ -90,7 +91,7 @@ def fuse_late(
     pair = Pair(data.task, (audio.dev_scores, text.dev_scores), data.goals[audio.dev], group)
     first = pair.of_first_seed()
 
-    def objective(values: Mapping[str, Any]) -> float:
+    def objective(values: Mapping[str, Any], _: Tell) -> float:
         return first.goodness(_dev_scores(arm, first, values))
 
     trials = budget.trials if arm.defaults else 0

@@ -19,13 +19,15 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from fusion.pruning import Objective, telling
+
 #: Who waits for others looks this often, and takes them for dead after so long without a trial.
 LOOK_S, SILENT_S = 1.0, 1800.0
 
-Objective = Callable[[Mapping[str, Any]], float]
 MakeSampler = Callable[[int], optuna.samplers.BaseSampler]
-#: Trials that count toward the budget, or may yet.
-ALIVE = (TrialState.RUNNING, TrialState.COMPLETE)
+#: Trials that count toward the budget, and those that may yet.
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+ALIVE = (TrialState.RUNNING, *FINISHED)
 
 
 class _Surplus(Exception):
@@ -47,7 +49,7 @@ def search_together(
     was finished.
     """
     waited = 0.0
-    while (done := len(_of(study, TrialState.COMPLETE))) < trials:
+    while (done := len(_of(study, *FINISHED))) < trials:
         with _quiet():
             # Does nothing where a storage knows no heartbeat.
             fail_stale_trials(study)
@@ -55,7 +57,7 @@ def search_together(
             _one_trial(study, objective, space, first, trials, sampler)
             continue
         time.sleep(LOOK_S)
-        waited = waited + LOOK_S if len(_of(study, TrialState.COMPLETE)) == done else 0.0
+        waited = waited + LOOK_S if len(_of(study, *FINISHED)) == done else 0.0
         if waited >= SILENT_S:
             _give_up(study)
             waited = 0.0
@@ -75,7 +77,7 @@ def _one_trial(
             raise _Surplus
         study.sampler = sampler(trial.number)
         values = {name: _suggested(trial, name, found) for name, found in space.items()}
-        value = objective(values)
+        value = objective(values, telling(trial))
         assert not np.isnan(value), "no value: such a trial would be tried again for ever"
         return value
 

@@ -1,8 +1,9 @@
 """When heads of a stack stop: the best state of each so far, and its losses epoch by epoch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -25,13 +26,26 @@ class Curve:
         return cls(tuple(found["train"]), tuple(found["dev"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a head would say of its development rows if its training ended now."""
+
+    rows: Int64[np.ndarray, "dev"]
+    scores: Float[np.ndarray, "dev targets"]
+
+
+#: Told after every epoch, which count on from one stack to the next; ends training by raising.
+Watch = Callable[[int, Sequence[Answers]], None]
+
+
 class Best:
-    """The best state of each member so far, the epoch that it is of, and all losses."""
+    """The best state of each member so far, its epoch, what it said of its rows, all losses."""
 
     def __init__(self, parameters: Mapping[str, Tensor], members: int, patience: int) -> None:
         self.parameters = {name: values.detach().clone() for name, values in parameters.items()}
         self.losses = torch.full((members,), torch.inf)
         self.epochs = torch.zeros(members, dtype=torch.long)
+        self.logits: dict[int, Float[Tensor, "dev targets"]] = {}
         self.patience = patience
         self._seen: list[list[tuple[float, float]]] = [[] for _ in range(members)]
 
@@ -40,11 +54,12 @@ class Best:
         epoch: int,
         numbers: Int64[Tensor, "some"],
         losses: tuple[Float[Tensor, "some"], Float[Tensor, "some"]],
+        logits: Float[Tensor, "some dev targets"],
         parameters: Mapping[str, Tensor],
     ) -> Bool[Tensor, "some"]:
         """Keep the states of some members that improved; whether each has patience left.
 
-        ``losses`` are those of training and of development rows.
+        ``losses`` are those of training and of development rows, ``logits`` those of the latter.
         """
         train, dev = (one.cpu() for one in losses)
         for number, own in zip(numbers.tolist(), zip(train, dev, strict=True), strict=True):
@@ -53,6 +68,9 @@ class Best:
         better = numbers[improved]
         self.losses[better] = dev[improved]
         self.epochs[better] = epoch
+        for row, number in enumerate(numbers.tolist()):
+            if improved[row] or number not in self.logits:
+                self.logits[number] = logits[row].cpu()
         for name, values in self.parameters.items():
             values[better] = parameters[name].detach()[improved]
         return epoch - self.epochs[numbers] < self.patience

@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from fusion.escaping import plain
+from fusion.pruning import pruner
 
 #: A worker on a database says this often that it lives; after the longer time it is taken for dead.
 HEARTBEAT_S, GRACE_S = 60, 180
@@ -62,7 +63,11 @@ class StudyPlace:
         storage = _own(self.journal) if self.storage is None else open_storage(self.storage)
         try:
             yield optuna.create_study(
-                storage=storage, study_name=self.name, direction="maximize", load_if_exists=True
+                storage=storage,
+                study_name=self.name,
+                pruner=pruner(),
+                direction="maximize",
+                load_if_exists=True,
             )
         finally:
             _close(storage)

@@ -6,7 +6,7 @@ and its own end, and the optimiser is element-wise, so they do not touch one ano
 number of steps in an epoch is that of the member with most rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,12 +16,13 @@ from torch import Tensor
 
 from encoders.device import chosen_device
 from encoders.utterance import Task
-from fusion.batch import Dataset, ModalityBatch, Standardizer
+from fusion.batch import Dataset, ModalityBatch
 from fusion.buckets import (
     Member,
     Training,
     block_width,
     by_size,
+    dropout,
     order_of_batches,
     padded,
     side_by_side,
@@ -29,11 +30,11 @@ from fusion.buckets import (
     values_per_row,
 )
 from fusion.gathering import GatherEmbeddings, GatherSequences, Step, mixed_precision, moved
-from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
-from fusion.networks.heads import HEADS
+from fusion.networks.head import Head, HeadKind, Hyperparameters, Inputs, InputShape
+from fusion.networks.heads import new_head
 from fusion.networks.losses import aim_of, answers
 from fusion.networks.stacks import stacked, thinned_out
-from fusion.stopping import Best, Curve
+from fusion.stopping import Answers, Best, Curve, Watch
 
 MAX_EPOCHS = 100
 PATIENCE = 6
@@ -69,9 +70,11 @@ def fit(
     inputs: Sequence[str],
     members: Sequence[Member],
     hyper: Hyperparameters,
+    watch: Watch | None = None,
 ) -> list[FittedHead]:
     """Train one head per member on the same inputs with the same hyperparameters.
 
+    ``watch`` is told after every epoch what those would say that are trained, or being trained.
     They are trained where :func:`encoders.device.chosen_device` says, on a GPU in mixed precision
     (matrix products in bfloat16), and come back to the CPU.
     """
@@ -80,11 +83,18 @@ def fit(
     # Not even the length of a test recording reaches training: padding changes the last bits.
     cut = {name: data.inputs[name].cut_to(used) for name in inputs}
     shapes = [InputShape(b.dim // b.layers, PATCHES.get(n, 1), b.layers) for n, b in cut.items()]
-    size = max(1, STACK_VALUES // (hyper.batch_size * values_per_row(list(cut.values()))))
+    rows = hyper.rows_of_batch(max(len(member.train) for member in members))
+    size = max(1, STACK_VALUES // (rows * values_per_row(list(cut.values()))))
+    hyper = replace(hyper, batch_size=rows)
     fitted: list[FittedHead] = []
+    said: list[Answers] = []
     for start in range(0, len(members), size):
-        some = members[start : start + size]
-        fitted += Stack(kind, shapes, data, cut, some, hyper, device).fit()
+        stack = Stack(kind, shapes, data, cut, members[start : start + size], hyper, device)
+        for epoch in stack.epochs():
+            if watch is not None:
+                watch(start * MAX_EPOCHS + epoch, [*said, *stack.answers()])
+        said += stack.answers()
+        fitted += stack.fitted()
     return fitted
 
 
@@ -103,14 +113,15 @@ class Stack:
     ) -> None:
         self.device = device
         batches = list(inputs.values())
-        self.batches, self.members, self.hyper = batches, members, hyper
+        self.batches, self.members = batches, members
+        self.hyper = hyper
         # Heads of utterance-level embeddings read one frame of each row, however many there are.
         self.sizes = sizes_of(batches) if kind == "attention" else None
         self.goals = torch.from_numpy(data.goals.astype(np.float32))
-        fitted = [_standardizers(data, inputs, member) for member in members]
+        fitted = [data.standardizers_of(inputs, member.train) for member in members]
         self.heads = [
-            _new_head(lambda: HEADS[kind](shapes, len(data.targets), hyper), *pair)
-            for pair in zip(fitted, members, strict=True)
+            new_head(kind, shapes, len(data.targets), hyper, own, member.seed)
+            for own, member in zip(fitted, members, strict=True)
         ]
         self.head = stacked(self.heads).to(device)
         self.head.complete = self._complete()
@@ -123,10 +134,13 @@ class Stack:
         aim = aim_of(data.task, hyper.loss, hyper.focal_gamma, taught)
         self.shift, self.scale = aim.shift, aim.scale
         self.aim = aim.to(device)
-        self.dev, self.dev_counts = padded([by_size(m.dev, self.sizes) for m in members])
+        self.dev_rows = [by_size(member.dev, self.sizes) for member in members]
+        self.dev, self.dev_counts = padded(self.dev_rows)
         # Every member takes the same number of steps.
-        self.steps = -(-max(len(member.train) for member in members) // hyper.batch_size)
+        most = max(len(member.train) for member in members)
+        self.steps = -(-most // hyper.rows_of_batch(most))
         self.training = [Training.of(n, member, self.steps) for n, member in enumerate(members)]
+        self.best = Best(self.parameters, len(members), PATIENCE)
 
     def _complete(self) -> bool:
         """Whether no row of any member lacks an input, nor will."""
@@ -139,25 +153,38 @@ class Stack:
         """Those of the members that are still trained, by name."""
         return dict(self.head.named_parameters())
 
-    def fit(self) -> list[FittedHead]:
-        """Train every member until its development loss improves no more."""
+    def epochs(self) -> Iterator[int]:
+        """Train every member until its development loss improves no more, an epoch at a time."""
         optimizer = torch.optim.AdamW(
             self.head.parameters(),
             lr=self.hyper.learning_rate,
             weight_decay=self.hyper.weight_decay,
             fused=True,
         )
-        best = Best(self.parameters, len(self.heads), PATIENCE)
         for epoch in range(1, MAX_EPOCHS + 1):
             taught = self._epoch(epoch, optimizer)
             numbers = torch.tensor([one.number for one in self.training])
-            losses = taught, self._dev_loss()
-            hopeful = best.update(epoch, numbers, losses, self.parameters)
+            logits = self._dev_logits()
+            losses = taught, self._dev_loss(logits)
+            hopeful = self.best.update(epoch, numbers, losses, logits, self.parameters)
+            yield epoch
             if not hopeful.any():
                 break
             if not hopeful.all():
                 self._go_on_with(hopeful.nonzero()[:, 0], optimizer)
-        return [self._fitted(number, best) for number in range(len(self.heads))]
+
+    def answers(self) -> list[Answers]:
+        """What the best states so far say of each member's development rows."""
+        found = []
+        for number, rows in enumerate(self.dev_rows):
+            logits = self.best.logits[number][: len(rows)]
+            values = logits * self.scale[number] + self.shift[number]
+            found.append(Answers(rows, answers(values, self.aim.task).numpy()))
+        return found
+
+    def fitted(self) -> list[FittedHead]:
+        """Every member in its best state."""
+        return [self._fitted(number) for number in range(len(self.heads))]
 
     def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> Float[Tensor, "members"]:
         """One step per batch; returns the mean loss of each member's batches."""
@@ -199,12 +226,7 @@ class Stack:
 
     def _keep(self, rows: int) -> Float[Tensor, "members rows width"] | None:
         share, width = 1 - self.hyper.dropout, self.heads[0].width
-        if share == 1:
-            return None
-        keep = np.zeros((len(self.training), width, rows), np.float32)
-        for own, one in zip(keep, self.training, strict=True):
-            own[:, : one.rows] = one.kept(width, share)
-        return torch.from_numpy(keep).div_(share).mT.to(self.device)
+        return None if share == 1 else dropout(self.training, width, rows, share).to(self.device)
 
     def _hide(self, index: Tensor) -> Bool[Tensor, "members rows inputs"] | None:
         """Inputs that rows do without in this step; None: all have all."""
@@ -219,7 +241,10 @@ class Stack:
         return (torch.from_numpy(drawn) & present.all(dim=2, keepdim=True)).to(self.device)
 
     def _step(self, index: Tensor, own: Tensor) -> Step:
-        return Step(index, own.to(self.device), moved(self.gather.rows(index), self.device))
+        return Step(index, own.to(self.device), self._inputs(index))
+
+    def _inputs(self, index: Tensor) -> Inputs:
+        return moved(self.gather.rows(index), self.device)
 
     def _alone(self, step: Step, keep: Tensor | None) -> Tensor:
         """Weighted loss of seeing one input only, averaged over the inputs, summed over members."""
@@ -236,52 +261,37 @@ class Stack:
 
     def _losses(self, step: Step, keep: Tensor | None, hide: Tensor | None = None) -> Tensor:
         """What a member's own rows add to its loss."""
-        inputs = step.inputs
+        return self._sums(self._logits(step.inputs, keep, hide), step.index, step.own)
+
+    def _sums(self, logits: Tensor, index: Tensor, own: Tensor) -> Tensor:
+        goals = self.goals.index_select(0, index.flatten()).unflatten(0, index.shape)
+        return self.aim.sums(logits, goals.to(self.device), own)
+
+    def _logits(
+        self, inputs: Inputs, keep: Tensor | None = None, hide: Tensor | None = None
+    ) -> Tensor:
         if hide is not None:
             assert not isinstance(inputs, Tensor)
             inputs = [batch.hidden(hide[..., number]) for number, batch in enumerate(inputs)]
-        goals = self.goals.index_select(0, step.index.flatten()).unflatten(0, step.index.shape)
         with mixed_precision(self.device):
-            logits = self.head(inputs, keep)
-        return self.aim.sums(logits.float(), goals.to(self.device), step.own)
+            logits: Tensor = self.head(inputs, keep)
+        return logits.float()
 
     @torch.no_grad()
-    def _dev_loss(self) -> Tensor:
+    def _dev_logits(self) -> Float[Tensor, "members dev targets"]:
         """In blocks, because there may be many rows."""
-        own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
-        width = block_width(self.batches, len(self.training))
-        blocks = zip(self.dev.split(width, 1), own.split(width, 1), strict=True)
-        sums = [self._losses(self._step(i, mask), None) for i, mask in blocks]
-        return self.aim.value(torch.stack(sums).sum(dim=0))
+        blocks = self.dev.split(block_width(self.batches, len(self.training)), dim=1)
+        return torch.cat([self._logits(self._inputs(rows)) for rows in blocks], dim=1)
 
-    def _fitted(self, number: int, best: Best) -> FittedHead:
-        head = self.heads[number]
+    def _dev_loss(self, logits: Float[Tensor, "members dev targets"]) -> Float[Tensor, "members"]:
+        own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
+        return self.aim.value(self._sums(logits, self.dev, own.to(self.device)))
+
+    def _fitted(self, number: int) -> FittedHead:
+        head, best = self.heads[number], self.best
         state = {name: values[number].clone() for name, values in best.parameters.items()}
         head.load_state_dict(state, strict=False)
         if self.aim.task == "regression":
             head.answer_in_units(self.shift[number], self.scale[number])
         epoch, loss = int(best.epochs[number]), float(best.losses[number])
         return FittedHead(head.eval(), epoch, loss, self.aim.task, best.curve(number))
-
-
-def _new_head(
-    build: Callable[[], Head], standardizers: Sequence[Standardizer], member: Member
-) -> Head:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(member.seed)
-        head = build()
-    head.standardize_with(standardizers)
-    return head
-
-
-def _standardizers(
-    data: Dataset, inputs: Mapping[str, ModalityBatch], member: Member
-) -> list[Standardizer]:
-    """Those of a member's training rows, in the order of its inputs, each fitted once."""
-    known, rows = data.standardizers, member.train.tobytes()
-    # The width belongs to it: sums over blocks of rows round as the blocks are cut.
-    keys = {name: (name, batch.mask.shape[1], rows) for name, batch in inputs.items()}
-    for name, key in keys.items():
-        if key not in known:
-            known[key] = Standardizer.fitted(inputs[name], torch.from_numpy(member.train))
-    return [known[key] for key in keys.values()]

@@ -1,10 +1,6 @@
-"""Nested Optuna studies: search spaces as data, equal budgets, resumable, deterministic.
+"""Nested Optuna studies: search spaces as data, equal budgets, resumable, deterministic."""
 
-There is no pruner: by the median of development losses it stopped the best trial of most studies
-that it was tried on (DECISIONS.md has the numbers).
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -15,7 +11,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from fusion.shared_studies import search_together
+from fusion.pruning import STARTUP, Objective, telling
+from fusion.shared_studies import FINISHED, search_together
 from fusion.studies import StudyPlace
 
 Space = Mapping[str, BaseDistribution]
@@ -55,7 +52,8 @@ class Trial:
     """One finished trial: what was tried, what came of it, and how long it took.
 
     ``seconds`` differ between runs that are the same in everything else, and are not compared. The
-    ``state`` is Optuna's: a trial that was broken off is done again, and leaves no trace here.
+    ``state`` is Optuna's: ``complete``, or ``pruned`` with the value that it had when it was given
+    up (:mod:`fusion.pruning`); one that was broken off is done again, and leaves no trace here.
     """
 
     parameters: Mapping[str, Any]
@@ -78,7 +76,7 @@ class Study:
 
 
 def tune(
-    objective: Callable[[Mapping[str, Any]], float],
+    objective: Objective,
     space: Space,
     first: Mapping[str, Any],
     trials: int,
@@ -103,12 +101,13 @@ def tune(
             _search(study, objective, space, first, trials, seed)
         # Of a study that somebody has searched further the first ones are this budget.
         kept = tuple(map(_kept, _finished(study)[:trials]))
-    return Study(max(kept, key=lambda trial: trial.value).parameters, kept)
+    best = max(kept, key=lambda trial: (trial.state == "complete", trial.value))
+    return Study(best.parameters, kept)
 
 
 def _search(
     study: optuna.Study,
-    objective: Callable[[Mapping[str, Any]], float],
+    objective: Objective,
     space: Space,
     first: Mapping[str, Any],
     trials: int,
@@ -121,22 +120,28 @@ def _search(
         if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial(dict(first))
         trial = study.ask(dict(space))
-        value = objective(trial.params)
+        try:
+            value = objective(trial.params, telling(trial))
+        except optuna.TrialPruned:
+            study.tell(trial, state=TrialState.PRUNED)
+            continue
         assert not np.isnan(value), "no value: such a trial would be tried again for ever"
         study.tell(trial, value)
 
 
 def _finished(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return study.get_trials(deepcopy=False, states=FINISHED)
 
 
 def _kept(trial: FrozenTrial) -> Trial:
     assert trial.value is not None
     seconds = trial.duration.total_seconds() if trial.duration is not None else 0.0
-    return Trial(dict(trial.params), float(trial.value), seconds)
+    return Trial(dict(trial.params), float(trial.value), seconds, trial.state.name.lower())
 
 
 def _sampler(seed: int, done: int, *, shared: bool = False) -> optuna.samplers.TPESampler:
     state = np.random.SeedSequence([seed, done]).generate_state(1)
     # What others are trying just now is not tried again beside them.
-    return optuna.samplers.TPESampler(seed=int(state[0]), n_startup_trials=5, constant_liar=shared)
+    return optuna.samplers.TPESampler(
+        seed=int(state[0]), n_startup_trials=STARTUP, constant_liar=shared
+    )

@@ -32,7 +32,14 @@ from experiments.reporting.numbers import (
     span,
 )
 from experiments.reporting.target_table import knowing_nothing, per_target_table
-from experiments.reporting.tuning import ENOUGH, importances, trials_of, tuning_figures
+from experiments.reporting.tuning import (
+    ENOUGH,
+    best_so_far,
+    importances,
+    pruned,
+    trials_of,
+    tuning_figures,
+)
 from experiments.reporting.wording import (
     BEST,
     PRIMARIES,
@@ -194,7 +201,7 @@ def _value(value: object) -> str:
 
 
 def _largest(trials: Sequence[Mapping[str, Any]], metric: str) -> str:
-    return column(metric).tell(max(trial["value"] for trial in trials)) if trials else ABSENT
+    return column(metric).tell(best_so_far(trials)[-1]) if trials else ABSENT
 
 
 #: How templates tell arms, differences and names, on the pages of ablations too.
@@ -214,6 +221,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "verdict_text": verdict_text,
     "value": _value,
     "largest": _largest,
+    "pruned": pruned,
     "number": decimals,
     "column": column,
     "told": lambda value, name: column(name).tell(value),

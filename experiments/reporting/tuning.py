@@ -1,5 +1,6 @@
 """How heads were tuned and trained: what a page shows of trials and learning curves."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -57,6 +58,17 @@ def trials_of(results: Mapping[str, Any]) -> int:
     return max((summary["trials"] for summary in results["arms"].values()), default=0)
 
 
+def pruned(trials: Sequence[Mapping[str, Any]]) -> int:
+    """How many trials were given up before their end (:mod:`fusion.pruning`)."""
+    return sum(trial["state"] == "pruned" for trial in trials)
+
+
+def best_so_far(trials: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The best value of trials that ended by themselves, as the first one did."""
+    own = [-math.inf if trial["state"] == "pruned" else trial["value"] for trial in trials]
+    return list(accumulate(own, max))
+
+
 def _ends(values: Sequence[float]) -> tuple[float, float]:
     return min(values), max(values)
 
@@ -66,12 +78,14 @@ def _history(results: Mapping[str, Any], arm: str) -> Chart | None:
     told = column(primary_of(results))
     lines = []
     for fold in results["arms"][arm]["folds"]:
-        values = [trial["value"] for trial in fold.get("trials", ())]
-        if len(values) > 1:
-            best = list(accumulate(values, max))
+        trials = fold.get("trials", ())
+        if len(trials) > 1:
+            best = best_so_far(trials)
             points = tuple((float(number), value) for number, value in enumerate(best, start=1))
             gained = f"{told.tell(best[0])} with the defaults, {told.tell(best[-1])} at last"
-            lines.append(Line(points, f"fold {plain(fold['fold'])}: {gained}", strong=True))
+            given_up = f", {count} of {len(trials)} pruned" if (count := pruned(trials)) else ""
+            name = f"fold {plain(fold['fold'])}: {gained}{given_up}"
+            lines.append(Line(points, name, strong=True))
     if not lines:
         return None
     said = "; ".join(one.told for one in lines)

@@ -8,7 +8,7 @@ buffers have a leading axis, and whose inputs have it too.
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_type_hints
 
 import torch
@@ -27,6 +27,11 @@ Embeddings = Float[Tensor, "*heads batch dims"]
 #: What a head reads: a batch of each input, or what it would make of them first.
 Inputs = Sequence[ModalityBatch] | Embeddings
 
+#: Where no batch size is fixed: rows of the smallest batch, how many times that of the largest, and
+#: the steps of an epoch between them. A small corpus learns from a dozen batches, and so does a
+#: larger one.
+BATCH, LARGEST, STEPS = 64, 4, 12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hyperparameters:
@@ -36,7 +41,8 @@ class Hyperparameters:
     others are fixed: the ``loss`` (:mod:`fusion.networks.losses`); ``modality_dropout``, the share
     of training rows with several inputs of which one, chosen at random, is hidden, so that a head
     learns what to do where a modality is missing; and ``unimodal_loss``, the weight of the loss
-    that a head with several inputs has when it sees each input alone, averaged over them.
+    that a head with several inputs has when it sees each input alone, averaged over them. Without a
+    ``batch_size`` it follows the rows of training: about a dozen batches of 64 to 256 rows.
 
     Raises:
         ValueError: values that cannot be, all of them at once.
@@ -46,7 +52,7 @@ class Hyperparameters:
     dropout: float = 0.5
     learning_rate: float = 1e-3
     weight_decay: float = 1.0
-    batch_size: int = 64
+    batch_size: int | None = None
     loss: Loss = "cross_entropy"
     focal_gamma: float = 2.0
     modality_dropout: float = 0.0
@@ -58,14 +64,25 @@ class Hyperparameters:
             for name in ("dropout", "modality_dropout")
             if not 0 <= getattr(self, name) < 1
         ]
-        least = {"hidden": 0, "batch_size": 1, "weight_decay": 0, "focal_gamma": 0}
-        for name, lowest in (*least.items(), ("unimodal_loss", 0)):
+        least = {"hidden": 0, "weight_decay": 0, "focal_gamma": 0, "unimodal_loss": 0}
+        if self.batch_size is not None:
+            least["batch_size"] = 1
+        for name, lowest in least.items():
             if not getattr(self, name) >= lowest:
                 faults.append(f"{name}={getattr(self, name)}: expected {lowest} or more")
         if not self.learning_rate > 0:
             faults.append(f"learning_rate={self.learning_rate}: expected more than 0")
         if faults:
             raise ValueError("; ".join(faults))
+
+    def rows_of_batch(self, rows: int) -> int:
+        """Rows of a batch, with so many rows of training."""
+        times = min(max(round(rows / STEPS / BATCH), 1), LARGEST)
+        return self.batch_size or times * BATCH
+
+    def for_rows(self, rows: int) -> "Hyperparameters":
+        """The same with the batch size that so many rows of training have."""
+        return replace(self, batch_size=self.rows_of_batch(rows))
 
 
 #: Layer weights learn this much faster than matrices, because a head takes only hundreds of steps:
@@ -79,7 +96,8 @@ DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
     "mlp": Hyperparameters(),
     "gated": Hyperparameters(),
     "lowrank": Hyperparameters(),
-    "attention": Hyperparameters(hidden=32, learning_rate=2e-3),
+    # Longer batches of sequences are no faster, and hold more padding.
+    "attention": Hyperparameters(hidden=32, learning_rate=2e-3, batch_size=64),
 }
 
 
@@ -173,6 +191,8 @@ def fixed_values(typed: Sequence[str] | None) -> dict[str, Any]:
         found[name] = parsed(name, text, hints[name])
     # Raises where a value is out of range.
     Hyperparameters(**found)
+    if found.get("hidden") == 0:
+        raise ValueError("hidden=0: expected 1 or more; without a hidden layer are the linear arms")
     return found
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.batch import ModalityBatch
+from fusion.batch import ModalityBatch, Standardizer
 from fusion.networks.attention import AttentionHead
 from fusion.networks.head import (
     Embeddings,
@@ -142,3 +142,19 @@ HEADS: Mapping[HeadKind, type[AnyHead]] = MappingProxyType(
         "attention": AttentionHead,
     }
 )
+
+
+def new_head(
+    kind: HeadKind,
+    shapes: Sequence[InputShape],
+    targets: int,
+    hyper: Hyperparameters,
+    standardizers: Sequence[Standardizer],
+    seed: int,
+) -> Head:
+    """A head with first weights of its seed, for inputs standardised so."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = HEADS[kind](shapes, targets, hyper)
+    head.standardize_with(standardizers)
+    return head

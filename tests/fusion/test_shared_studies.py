@@ -27,7 +27,7 @@ from fusion.studies import StudyPlace
 from fusion.tune import SPACES, tune
 first = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 calls = []
-def objective(values):
+def objective(values, tell):
     calls.append(values)
     time.sleep(0.05)
     return -abs(values["dropout"] - 0.3)
@@ -37,7 +37,7 @@ print(len(calls), repr(sorted(study.best.items())))
 """
 
 
-def objective(values: Mapping[str, Any]) -> float:
+def objective(values: Mapping[str, Any], _: object = None) -> float:
     return -abs(values["dropout"] - 0.3) - values["learning_rate"] * values["hidden"]
 
 
@@ -62,7 +62,7 @@ def test_one_undisturbed_worker_finds_what_it_finds_alone(place):
 
 def test_a_finished_study_is_read(place):
     first, calls = searched(place), []
-    again = searched(place, of=lambda values: calls.append(values) or 0.0)
+    again = searched(place, of=lambda values, _: calls.append(values) or 0.0)
     assert (again, calls) == (first, [])
 
 
@@ -75,7 +75,7 @@ def test_studies_of_one_storage_are_apart_by_name(place):
 def test_ctrl_c_leaves_nothing_to_wait_for_and_the_study_goes_on(place):
     calls = []
 
-    def broken(values: Mapping[str, Any]) -> float:
+    def broken(values: Mapping[str, Any], _: object) -> float:
         calls.append(values)
         if len(calls) == 3:
             raise KeyboardInterrupt

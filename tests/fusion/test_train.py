@@ -99,9 +99,9 @@ def test_a_member_that_has_ended_is_not_computed_on(make_data, monkeypatch):
     still: list[int] = []
     losses = train.Stack._dev_loss
 
-    def counted(stack: train.Stack) -> torch.Tensor:
-        still.append(len(stack.parameters["classify.weight"]))
-        return losses(stack)
+    def counted(stack: train.Stack, logits: torch.Tensor) -> torch.Tensor:
+        still.append(len(logits))
+        return losses(stack, logits)
 
     monkeypatch.setattr(train.Stack, "_dev_loss", counted)
     monkeypatch.setattr(train, "MAX_EPOCHS", 40)
@@ -219,7 +219,7 @@ def test_training_ends_after_patience(make_data, monkeypatch):
     losses = iter([3.0, 1.0, *[2.0] * 50])
     seen = []
 
-    def loss(self: train.Stack) -> torch.Tensor:
+    def loss(self: train.Stack, logits: torch.Tensor) -> torch.Tensor:
         seen.append(next(losses))
         return torch.tensor([seen[-1]])
 
@@ -229,7 +229,7 @@ def test_training_ends_after_patience(make_data, monkeypatch):
 
 
 def test_the_first_of_equal_epochs_is_kept(make_data, monkeypatch):
-    monkeypatch.setattr(train.Stack, "_dev_loss", lambda self: torch.ones(1))
+    monkeypatch.setattr(train.Stack, "_dev_loss", lambda *_: torch.ones(1))
     assert fitted("mlp", make_data(), members(42))[0].epoch == 1
 
 
@@ -363,7 +363,7 @@ def test_all_of_a_step_is_on_the_device(kind, option, make_data):
     elsewhere = torch.device("meta")
     stack = train.Stack(kind, shapes, data, inputs, some, replace(QUICK[kind], **option), elsewhere)
     losses = stack.learn(*stack.rows(1)[0], torch.optim.SGD(stack.head.parameters(), lr=0.1))
-    assert losses.device == stack._dev_loss().device == elsewhere
+    assert losses.device == stack._dev_loss(stack._dev_logits()).device == elsewhere
 
 
 @pytest.mark.gpu

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from fusion import pruning
 from fusion.networks.head import DEFAULTS
 from fusion.studies import StudyPlace
 from fusion.tune import SPACES, Study, tune
@@ -29,7 +30,7 @@ class Objective:
         self.calls = 0
         self.done: list[dict[str, Any]] = []
 
-    def __call__(self, values: Mapping[str, Any]) -> float:
+    def __call__(self, values: Mapping[str, Any], _: object = None) -> float:
         self.calls += 1
         if self.calls in self.breaks:
             raise KeyboardInterrupt
@@ -38,7 +39,7 @@ class Objective:
 
 
 def run(
-    objective: Callable[[Mapping[str, Any]], float],
+    objective: pruning.Objective,
     trials: int = TRIALS,
     journal: Path | None = None,
     seed: int = 0,
@@ -105,7 +106,7 @@ def test_the_best_trial_is_taken():
 
 
 def test_of_equal_trials_the_first_is_taken():
-    assert run(lambda values: 1.0).best == FIRST
+    assert run(lambda *_: 1.0).best == FIRST
 
 
 def test_trials_differ():
@@ -175,7 +176,7 @@ def _states(journal: Path) -> list[TrialState]:
 def test_an_objective_without_a_value_does_not_run_for_ever():
     calls = []
 
-    def objective(values: Mapping[str, Any]) -> float:
+    def objective(values: Mapping[str, Any], _: object) -> float:
         calls.append(values)
         assert len(calls) < 20, "tried again and again"
         return float("nan")

@@ -45,6 +45,22 @@ def test_the_history_never_falls_and_has_a_line_for_each_fold(results):
     assert all(first[1] >= second[1] for one in lines for first, second in pairwise(one))
 
 
+def test_a_pruned_trial_is_told_and_is_not_the_best():
+    content = make_results()
+    for fold in content["arms"]["audio"]["folds"]:
+        fold["trials"].append({"value": 0.9, "state": "pruned", "parameters": {"hidden": 32}})
+    svg = tuning_figures(content)["audio"]["history"]
+    assert svg.count("<title>fold 1: 50.0 with the defaults, 62.5 at last, 1 of 3 pruned<") == 1
+    assert all(len(one) == 3 and one[1][1] == one[2][1] for one in points(svg))
+    told = page(content)
+    assert told.count("A trial was pruned, which counts and is never chosen") == 1
+    assert told.count("<td>3, 1 pruned</td><td>62.5</td>") == 2
+
+
+def test_without_pruned_trials_nothing_is_said_of_them(results):
+    assert "pruned" not in page(results)
+
+
 def test_the_mean_ends_where_half_of_the_heads_have_stopped(results):
     for fold in results["arms"]["audio"]["folds"]:
         fold["curve"]["heads"] = [4, 2, 1]

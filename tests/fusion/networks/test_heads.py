@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, Standardizer, collate
 from fusion.networks.attention import AttentionHead, PatchEmbedding, positions
-from fusion.networks.head import DEFAULTS, InputShape, fixed_values
+from fusion.networks.head import DEFAULTS, Hyperparameters, InputShape, fixed_values
 from fusion.networks.heads import HEADS, RANK, GatedHead, LowRankHead, MlpHead
 
 SHAPES = (InputShape(5, patch=4), InputShape(7))
@@ -334,6 +334,8 @@ def test_fixed_values_have_the_types_of_their_fields():
         ("loss=hinge", "loss 'hinge': expected one of cross_entropy, class_balanced, focal"),
         ("modality_dropout=1", "modality_dropout=1.0: expected 0 or more and below 1"),
         ("hidden=-1", "hidden=-1: expected 0 or more"),
+        ("hidden=0", "hidden=0: expected 1 or more"),
+        ("batch_size=0", "batch_size=0: expected 1 or more"),
         ("learning_rate=0", "learning_rate=0.0: expected more than 0"),
         ("hidden", "hidden '' is not a whole number"),
     ],
@@ -346,3 +348,19 @@ def test_values_that_cannot_be_are_refused(typed, said):
 def test_a_value_that_is_set_twice_is_refused():
     with pytest.raises(ValueError, match="set twice"):
         fixed_values(("hidden=3", "hidden=4"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"), [(1, 64), (1100, 64), (1200, 128), (2300, 192), (2950, 256), (10**6, 256)]
+)
+def test_a_batch_grows_with_the_rows_of_training(rows, size):
+    assert Hyperparameters().for_rows(rows).batch_size == size
+
+
+@pytest.mark.parametrize("rows", [1, 10**6])
+def test_a_batch_size_that_is_set_stays(rows):
+    assert Hyperparameters(batch_size=7).for_rows(rows) == Hyperparameters(batch_size=7)
+
+
+def test_a_batch_size_of_none_is_the_default():
+    assert Hyperparameters(**fixed_values(["batch_size=none"])) == Hyperparameters()

@@ -1,0 +1,85 @@
+"""Who watches training is told after every epoch what heads would say if they were done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fusion import train
+from fusion.buckets import Member
+from fusion.networks.head import DEFAULTS
+from fusion.stopping import Answers
+from fusion.train import fit
+
+ROWS = np.arange(54)
+KINDS = {
+    **dict.fromkeys(("linear", "mlp", "gated", "lowrank"), ("audio", "text")),
+    "attention": ("audio_frames", "text_tokens"),
+}
+QUICK = {kind: replace(DEFAULTS[kind], hidden=16, batch_size=16) for kind in KINDS}
+
+
+@pytest.fixture(autouse=True)
+def _few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "MAX_EPOCHS", 12)
+    monkeypatch.setattr(train, "PATIENCE", 3)
+
+
+def members(*sizes: int) -> list[Member]:
+    """Members with rows of their own."""
+    orders = [np.random.default_rng(seed).permutation(ROWS) for seed in range(len(sizes))]
+    return [
+        Member(order[12 : 12 + size], order[:12], seed)
+        for seed, (order, size) in enumerate(zip(orders, sizes, strict=True))
+    ]
+
+
+def watched(kind, data, some, hyper) -> tuple[list[train.FittedHead], dict[int, list[Answers]]]:
+    seen: dict[int, list[Answers]] = {}
+    heads = fit(
+        kind, data, KINDS[kind], some, hyper, lambda epoch, said: seen.update({epoch: said})
+    )
+    return heads, seen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_last_a_watcher_has_seen_what_the_heads_say(kind, make_data):
+    data, some = make_data(noise=3.0), members(42, 40)
+    heads, seen = watched(kind, data, some, replace(QUICK[kind], learning_rate=1e-2))
+    for head, member, last in zip(heads, some, seen[max(seen)], strict=True):
+        assert sorted(last.rows) == sorted(member.dev)
+        said = head.scores([one.rows(torch.from_numpy(last.rows)) for one in data.of(KINDS[kind])])
+        np.testing.assert_allclose(last.scores, said, atol=1e-5)
+
+
+def test_a_watcher_sees_what_a_head_would_be_if_it_ended_now(make_data, monkeypatch):
+    data, some = make_data(noise=3.0), members(42)
+    _, seen = watched("mlp", data, some, QUICK["mlp"])
+    monkeypatch.setattr(train, "MAX_EPOCHS", 4)
+    _, short = watched("mlp", data, some, QUICK["mlp"])
+    assert list(short) == [1, 2, 3, 4]
+    assert (short[4][0].scores == seen[4][0].scores).all()
+    assert (seen[1][0].scores != seen[4][0].scores).any()
+
+
+def test_epochs_of_one_stack_after_another_count_on(make_data, monkeypatch):
+    data, some = make_data(), members(42, 42, 42)
+    whole, _ = watched("mlp", data, some, QUICK["mlp"])
+    monkeypatch.setattr(train, "STACK_VALUES", 1)
+    _, seen = watched("mlp", data, some, QUICK["mlp"])
+    assert list(seen) == sorted(seen)
+    assert {(epoch - 1) // train.MAX_EPOCHS: len(said) for epoch, said in seen.items()} == {
+        number: number + 1 for number in range(len(whole))
+    }
+
+
+def test_a_watcher_ends_training(make_data):
+    def watch(epoch: int, said: object) -> None:
+        if epoch == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fit("mlp", make_data(), ("audio", "text"), members(42), QUICK["mlp"], watch)
