@@ -38,6 +38,12 @@ def score_crossfitted(
     """
     one, other = views
     assert [f.dev for f in one.inner.folds] == [f.dev for f in other.inner.folds]
+    assert arm.head != "late"
+    assert arm.head != "published"
+    # Both halves have the batches of the larger one.
+    most = max(len(inner.train) for view in views for inner in view.inner.folds)
+    size = budget.defaults(arm.head).rows_of_batch(most)
+    budget = replace(budget, fixed={**budget.fixed, "batch_size": size})
 
     def objective(values: Mapping[str, Any], _: Tell) -> float:
         first = Fold(fold.name, (), ())

@@ -77,7 +77,7 @@ def _one_trial(
             raise _Surplus
         study.sampler = sampler(trial.number)
         values = {name: _suggested(trial, name, found) for name, found in space.items()}
-        value = objective(values, telling(trial))
+        value = objective(values, telling(trial, first))
         assert not np.isnan(value), "no value: such a trial would be tried again for ever"
         return value
 

@@ -34,7 +34,7 @@ class Answers:
     scores: Float[np.ndarray, "dev targets"]
 
 
-#: Told after every epoch, which count on from one stack to the next; ends training by raising.
+#: Told after every epoch, as it is numbered from 1, what each head says; ends training by raising.
 Watch = Callable[[int, Sequence[Answers]], None]
 
 

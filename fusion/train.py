@@ -8,6 +8,8 @@ number of steps in an epoch is that of the member with most rows.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -43,8 +45,6 @@ STACK_VALUES = 1 << 24
 
 #: Attention embeds frames of audio four at a time: one by one they would cost sixteen times.
 PATCHES: Mapping[str, int] = {"audio_frames": 4}
-
-State = dict[str, Tensor]
 CPU = torch.device("cpu")
 
 
@@ -74,8 +74,8 @@ def fit(
 ) -> list[FittedHead]:
     """Train one head per member on the same inputs with the same hyperparameters.
 
-    ``watch`` is told after every epoch what those would say that are trained, or being trained.
-    They are trained where :func:`encoders.device.chosen_device` says, on a GPU in mixed precision
+    ``watch`` is told after every epoch what all of them would say if they ended now. They are
+    trained where :func:`encoders.device.chosen_device` says, on a GPU in mixed precision
     (matrix products in bfloat16), and come back to the CPU.
     """
     device = torch.device(chosen_device())
@@ -86,16 +86,19 @@ def fit(
     rows = hyper.rows_of_batch(max(len(member.train) for member in members))
     size = max(1, STACK_VALUES // (rows * values_per_row(list(cut.values()))))
     hyper = replace(hyper, batch_size=rows)
-    fitted: list[FittedHead] = []
-    said: list[Answers] = []
-    for start in range(0, len(members), size):
-        stack = Stack(kind, shapes, data, cut, members[start : start + size], hyper, device)
-        for epoch in stack.epochs():
-            if watch is not None:
-                watch(start * MAX_EPOCHS + epoch, [*said, *stack.answers()])
-        said += stack.answers()
-        fitted += stack.fitted()
-    return fitted
+    parts = [members[start : start + size] for start in range(0, len(members), size)]
+    stack_of = partial(Stack, kind, shapes, data, cut, hyper=hyper, device=device)
+    if watch is None:  # One after another, so that only one is in memory.
+        return [head for some in parts for head in _trained([stack_of(some)])]
+    return _trained([*map(stack_of, parts)], watch)
+
+
+def _trained(stacks: "list[Stack]", watch: Watch | None = None) -> list[FittedHead]:
+    """Heads of stacks that are trained side by side, an epoch of each after another."""
+    for epoch, _ in enumerate(zip_longest(*(stack.epochs() for stack in stacks)), start=1):
+        if watch is not None:
+            watch(epoch, [one for stack in stacks for one in stack.answers()])
+    return [head for stack in stacks for head in stack.fitted()]
 
 
 class Stack:
@@ -113,8 +116,7 @@ class Stack:
     ) -> None:
         self.device = device
         batches = list(inputs.values())
-        self.batches, self.members = batches, members
-        self.hyper = hyper
+        self.batches, self.members, self.hyper = batches, members, hyper
         # Heads of utterance-level embeddings read one frame of each row, however many there are.
         self.sizes = sizes_of(batches) if kind == "attention" else None
         self.goals = torch.from_numpy(data.goals.astype(np.float32))
@@ -136,8 +138,8 @@ class Stack:
         self.aim = aim.to(device)
         self.dev_rows = [by_size(member.dev, self.sizes) for member in members]
         self.dev, self.dev_counts = padded(self.dev_rows)
-        # Every member takes the same number of steps.
         most = max(len(member.train) for member in members)
+        # Every member takes the same number of steps.
         self.steps = -(-most // hyper.rows_of_batch(most))
         self.training = [Training.of(n, member, self.steps) for n, member in enumerate(members)]
         self.best = Best(self.parameters, len(members), PATIENCE)
@@ -149,7 +151,7 @@ class Stack:
         return all(bool(batch.present[rows].all()) for batch in self.batches) and not hiding
 
     @property
-    def parameters(self) -> State:
+    def parameters(self) -> dict[str, Tensor]:
         """Those of the members that are still trained, by name."""
         return dict(self.head.named_parameters())
 

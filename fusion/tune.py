@@ -49,11 +49,11 @@ SPACES: Mapping[str, Space] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One finished trial: what was tried, what came of it, and how long it took.
+    """One trial: what was tried, what came of it, and how long it took.
 
     ``seconds`` differ between runs that are the same in everything else, and are not compared. The
-    ``state`` is Optuna's: ``complete``, or ``pruned`` with the value that it had when it was given
-    up (:mod:`fusion.pruning`); one that was broken off is done again, and leaves no trace here.
+    ``state`` is Optuna's: ``complete``, or ``pruned`` with the value that it had by then
+    (:mod:`fusion.pruning`); one that was broken off is done again, and leaves no trace here.
     """
 
     parameters: Mapping[str, Any]
@@ -121,7 +121,7 @@ def _search(
             study.enqueue_trial(dict(first))
         trial = study.ask(dict(space))
         try:
-            value = objective(trial.params, telling(trial))
+            value = objective(trial.params, telling(trial, first))
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             continue

@@ -92,9 +92,9 @@ def _worse_choice(results: Mapping[str, Any]) -> list[str]:
     """Best arms that score below each arm they stand for: then a gain over them is no gain."""
     name = primary_of(results)
     found, told = [], column(name)
-    for best in BEST:
-        folds = results["arms"].get(best, {}).get("folds", ())
-        chosen = dict.fromkeys(fold["chosen"] for fold in folds if "chosen" in fold)
+    for best in (arm for arm in BEST if arm in results["arms"]):
+        named = dict.fromkeys(fold.get("chosen") for fold in results["arms"][best]["folds"])
+        chosen = [arm for arm in named if arm in results["arms"]]
         values = [results["arms"][arm][name]["value"] for arm in (best, *chosen)]
         if None not in values and values[0] < min(values[1:], default=values[0]):
             arms = zip(chosen, values[1:], strict=True)

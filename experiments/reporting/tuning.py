@@ -64,7 +64,7 @@ def pruned(trials: Sequence[Mapping[str, Any]]) -> int:
 
 
 def best_so_far(trials: Sequence[Mapping[str, Any]]) -> list[float]:
-    """The best value of trials that ended by themselves, as the first one did."""
+    """The best value of trials that ended by themselves; minus infinity before the first one."""
     own = [-math.inf if trial["state"] == "pruned" else trial["value"] for trial in trials]
     return list(accumulate(own, max))
 
@@ -81,7 +81,8 @@ def _history(results: Mapping[str, Any], arm: str) -> Chart | None:
         trials = fold.get("trials", ())
         if len(trials) > 1:
             best = best_so_far(trials)
-            points = tuple((float(number), value) for number, value in enumerate(best, start=1))
+            numbered = enumerate(best, start=1)
+            points = tuple((float(n), value) for n, value in numbered if value > -math.inf)
             gained = f"{told.tell(best[0])} with the defaults, {told.tell(best[-1])} at last"
             given_up = f", {count} of {len(trials)} pruned" if (count := pruned(trials)) else ""
             name = f"fold {plain(fold['fold'])}: {gained}{given_up}"

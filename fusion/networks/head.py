@@ -27,9 +27,8 @@ Embeddings = Float[Tensor, "*heads batch dims"]
 #: What a head reads: a batch of each input, or what it would make of them first.
 Inputs = Sequence[ModalityBatch] | Embeddings
 
-#: Where no batch size is fixed: rows of the smallest batch, how many times that of the largest, and
-#: the steps of an epoch between them. A small corpus learns from a dozen batches, and so does a
-#: larger one.
+#: Where no batch size is fixed: rows of a batch, and how many times as many it may have where an
+#: epoch would take more than so many steps.
 BATCH, LARGEST, STEPS = 64, 4, 12
 
 
@@ -42,7 +41,7 @@ class Hyperparameters:
     of training rows with several inputs of which one, chosen at random, is hidden, so that a head
     learns what to do where a modality is missing; and ``unimodal_loss``, the weight of the loss
     that a head with several inputs has when it sees each input alone, averaged over them. Without a
-    ``batch_size`` it follows the rows of training: about a dozen batches of 64 to 256 rows.
+    ``batch_size`` a batch has 64 rows, and up to 256 where an epoch has more than a dozen batches.
 
     Raises:
         ValueError: values that cannot be, all of them at once.
@@ -189,10 +188,13 @@ def fixed_values(typed: Sequence[str] | None) -> dict[str, Any]:
         if name in found:
             raise ValueError(f"--head {name}: is set twice")
         found[name] = parsed(name, text, hints[name])
+    if found.get("hidden", 1) < 1:
+        raise ValueError(
+            f"hidden={found['hidden']}: expected 1 or more; arms without a hidden layer are those "
+            "that end with linear"
+        )
     # Raises where a value is out of range.
     Hyperparameters(**found)
-    if found.get("hidden") == 0:
-        raise ValueError("hidden=0: expected 1 or more; without a hidden layer are the linear arms")
     return found
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from fusion import train
-from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, score
+from fusion import arms, train
+from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, score, search_arm
 from fusion.batch import Dataset, ModalityBatch
 from fusion.model import FusionModel, Part
+from fusion.pruning import Objective
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
+from fusion.tune import Study
 
 BUDGET = Budget(trials=2, seeds=2)
 TRAINED = tuple(n for n, arm in ARMS.items() if arm.head != "late" and not arm.crossfitted)
@@ -50,6 +54,52 @@ def states(fitted: FittedArm) -> list[torch.Tensor]:
 
 def identical(one: FittedArm, other: FittedArm) -> bool:
     return all(torch.equal(a, b) for a, b in zip(states(one), states(other), strict=True))
+
+
+# ---------------------------------------------------------------- what a trial tells
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
+    """What the first trial tells after every epoch, and at last, as epoch 0, what it returns."""
+    found: list[tuple[int, float]] = []
+
+    def tune(objective: Objective, _: object, first: Mapping[str, Any], *__: object) -> Study:
+        found.append((0, objective(first, lambda epoch, value: found.append((epoch, value)))))
+        return Study(first, ())
+
+    monkeypatch.setattr(arms, "tune", tune)
+    return found
+
+
+@pytest.mark.parametrize("arm", TRAINED)
+def test_at_last_a_trial_has_told_what_it_returns(arm, told, make_data, split_data):
+    data = make_data(noise=3.0)
+    search_arm(ARMS[arm], data, split_data(data)[1], BUDGET, None)
+    assert [epoch for epoch, _ in told] == [1, 2, 3, 0]
+    assert told[-2][1] == pytest.approx(told[-1][1])
+
+
+@pytest.mark.parametrize("task", ["distribution", "multi-label", "regression"])
+def test_a_trial_of_other_targets_tells_their_metric(task, told, make_data, split_data):
+    data = make_data(noise=3.0)
+    _, inner = split_data(data)
+    values = {"distribution": 0.7, "multi-label": 1.0, "regression": 7.0}[task]
+    shares = np.eye(3)[data.truth] * values + (0.1 if task == "distribution" else 0.0)
+    other = replace(data, task=task, values=shares)
+    loss = {"loss": "ccc"} if task == "regression" else {}
+    search_arm(ARMS["concat"], other, inner, replace(BUDGET, fixed=loss), None)
+    assert told[-2][1] == pytest.approx(told[-1][1])
+
+
+def test_test_rows_prune_no_trial(make_data, split_data):
+    data = make_data(noise=3.0)
+    fold, inner = split_data(data)
+    budget = Budget(trials=12, seeds=1)
+    study = search_arm(ARMS["concat"], data, inner, budget, None)
+    assert {trial.state for trial in study.trials} == {"complete", "pruned"}
+    other = poisoned(data, data.index(fold.test))
+    assert search_arm(ARMS["concat"], other, inner, budget, None) == study
 
 
 # ---------------------------------------------------------------- law 4

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
-from fusion.pruning import EPOCHS, STARTUP, Tell
+from fusion.pruning import EPOCHS, STARTUP, Tell, pruner, telling
 from fusion.studies import StudyPlace
 from fusion.tune import SPACES, Study, tune
 
@@ -110,3 +111,18 @@ def test_of_a_study_that_was_searched_further_the_first_trials_count(tmp_path):
     place = StudyPlace(journal=tmp_path / "j")
     longer = run(Objective(), place)
     assert run(Objective(), place, trials=12).trials == longer.trials[:12]
+
+
+def test_the_defaults_are_never_pruned():
+    """Several workers: the one that tries them may be the slowest."""
+    study = optuna.create_study(direction="maximize", pruner=pruner())
+    study.enqueue_trial(FIRST)
+    slow = study.ask(dict(SPACES["mlp"]))
+    for _ in range(STARTUP):
+        other = study.ask(dict(SPACES["mlp"]))
+        telling(other, FIRST)(EPOCHS, 1.0)
+        study.tell(other, 1.0)
+    telling(slow, FIRST)(EPOCHS, 0.0)
+    hopeless = study.ask(dict(SPACES["mlp"]))
+    with pytest.raises(optuna.TrialPruned):
+        telling(hopeless, FIRST)(EPOCHS, 0.0)

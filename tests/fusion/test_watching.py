@@ -65,15 +65,20 @@ def test_a_watcher_sees_what_a_head_would_be_if_it_ended_now(make_data, monkeypa
     assert (seen[1][0].scores != seen[4][0].scores).any()
 
 
-def test_epochs_of_one_stack_after_another_count_on(make_data, monkeypatch):
-    data, some = make_data(), members(42, 42, 42)
-    whole, _ = watched("mlp", data, some, QUICK["mlp"])
+def test_of_several_stacks_a_watcher_sees_all_members_after_every_epoch(make_data, monkeypatch):
+    data, some = make_data(noise=3.0), members(42, 42, 42)
+    monkeypatch.setattr(train, "MAX_EPOCHS", 40)
+    hasty = replace(QUICK["mlp"], learning_rate=0.02)
+    whole, one = watched("mlp", data, some, hasty)
     monkeypatch.setattr(train, "STACK_VALUES", 1)
-    _, seen = watched("mlp", data, some, QUICK["mlp"])
-    assert list(seen) == sorted(seen)
-    assert {(epoch - 1) // train.MAX_EPOCHS: len(said) for epoch, said in seen.items()} == {
-        number: number + 1 for number in range(len(whole))
-    }
+    parts, several = watched("mlp", data, some, hasty)
+    assert len({len(head.curve.dev) for head in whole}) > 1, "they end at different epochs"
+    assert [head.epoch for head in parts] == [head.epoch for head in whole]
+    assert list(several) == list(one) == list(range(1, max(one) + 1))
+    for epoch, said in several.items():
+        for own, other in zip(said, one[epoch], strict=True):
+            assert (own.rows == other.rows).all()
+            np.testing.assert_allclose(own.scores, other.scores, atol=1e-4)
 
 
 def test_a_watcher_ends_training(make_data):

@@ -333,7 +333,7 @@ def test_fixed_values_have_the_types_of_their_fields():
         ("hiden=3", "--head hiden: no such hyperparameter; did you mean hidden"),
         ("loss=hinge", "loss 'hinge': expected one of cross_entropy, class_balanced, focal"),
         ("modality_dropout=1", "modality_dropout=1.0: expected 0 or more and below 1"),
-        ("hidden=-1", "hidden=-1: expected 0 or more"),
+        ("hidden=-1", "hidden=-1: expected 1 or more"),
         ("hidden=0", "hidden=0: expected 1 or more"),
         ("batch_size=0", "batch_size=0: expected 1 or more"),
         ("learning_rate=0", "learning_rate=0.0: expected more than 0"),
