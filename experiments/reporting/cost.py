@@ -23,7 +23,7 @@ COST = "cost.json"
 
 @dataclass(frozen=True, slots=True)
 class FoldCost:
-    """Heads that were trained in the trials and after them, and the seconds of each of both."""
+    """Heads of the trials, pruned ones too, those trained after them, and the seconds of both."""
 
     fold: str
     trial_heads: int
