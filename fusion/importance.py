@@ -24,6 +24,7 @@ def importance(trials: Sequence[Trial], space: Space) -> dict[str, float]:
     """
     if len(trials) < LEAST or len(space) < 2 or len({trial.value for trial in trials}) < 2:
         return {}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
     study.add_trials(
         optuna.create_trial(

@@ -209,14 +209,14 @@ def _hyperparameter(name: str, key: str, study: Study) -> Factor:
     if key not in known:
         raise ConfigError(f"--over {name}: heads have no {key}; they have {', '.join(known)}")
     fixed = dict(one.partition("=")[::2] for one in study.head or ())
-    # What no search space holds is its default where nobody fixes it; a batch follows the rows.
+    # What no search space holds is its default where nobody fixes it.
     tuned = any(key in space for space in SPACES.values())
-    default = None if tuned else getattr(Hyperparameters(), key)
+    default = getattr(Hyperparameters(), key)
     return Factor(
         name=name,
         told=f"heads' {key}",
         apply=lambda draft, value: settings.set_head(draft, key, value),
-        own=fixed.get(key, None if default is None else str(default)),
+        own=fixed.get(key, None if tuned else "none" if default is None else str(default)),
         anchored=key == "loss",
         values=LOSSES["single-label"] if key == "loss" else (),
         ordered=key != "loss",

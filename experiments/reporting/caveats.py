@@ -159,7 +159,7 @@ def _few_speakers(results: Mapping[str, Any]) -> list[str]:
 
 
 def _words(arm: str) -> str:
-    return plain(arm).replace("_", " ")
+    return "best single modality" if arm == "best_unimodal" else plain(arm).replace("_", " ")
 
 
 def dropped_lines(results: Mapping[str, Any]) -> list[str]:

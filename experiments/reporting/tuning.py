@@ -83,7 +83,7 @@ def _history(results: Mapping[str, Any], arm: str) -> Chart | None:
             best = best_so_far(trials)
             numbered = enumerate(best, start=1)
             points = tuple((float(n), value) for n, value in numbered if value > -math.inf)
-            gained = f"{told.tell(best[0])} with the defaults, {told.tell(best[-1])} at last"
+            gained = f"{told.tell(points[0][1])} at first, {told.tell(best[-1])} at last"
             given_up = f", {count} of {len(trials)} pruned" if (count := pruned(trials)) else ""
             name = f"fold {plain(fold['fold'])}: {gained}{given_up}"
             lines.append(Line(points, name, strong=True))

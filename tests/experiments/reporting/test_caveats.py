@@ -133,7 +133,7 @@ def test_a_best_arm_below_all_that_it_stands_for_is_said():
     for arm, value in (("audio", 0.5), ("text", 0.45), ("best_unimodal", 0.44)):
         own[arm]["uar"] = own[arm]["uar"] | {"value": value}
     (told,) = [one for one in cautions(content) if "chose badly" in one]
-    assert told.startswith("best unimodal: UAR 44.0, below audio 50.0 and text 45.0")
+    assert told.startswith("best single modality: UAR 44.0, below audio 50.0 and text 45.0")
     best["uar"] = best["uar"] | {"value": 0.45}
     assert not any("chose badly" in one for one in cautions(content))
     best["uar"], best["folds"][1]["chosen"] = best["uar"] | {"value": 0.44}, "audio"

@@ -50,7 +50,7 @@ def test_a_pruned_trial_is_told_and_is_not_the_best():
     for fold in content["arms"]["audio"]["folds"]:
         fold["trials"].append({"value": 0.9, "state": "pruned", "parameters": {"hidden": 32}})
     svg = tuning_figures(content)["audio"]["history"]
-    assert svg.count("<title>fold 1: 50.0 with the defaults, 62.5 at last, 1 of 3 pruned<") == 1
+    assert svg.count("<title>fold 1: 50.0 at first, 62.5 at last, 1 of 3 pruned<") == 1
     assert all(len(one) == 3 and one[1][1] == one[2][1] for one in points(svg))
     told = page(content)
     assert told.count("A trial was pruned, which counts and is never chosen") == 1
