@@ -7,6 +7,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
+from fusion.studies import StudyPlace
 from fusion.tune import Space, Trial
 
 #: The trials that count as good: with a tenth of them, two of twenty would decide.
@@ -24,14 +25,13 @@ def importance(trials: Sequence[Trial], space: Space) -> dict[str, float]:
     """
     if len(trials) < LEAST or len(space) < 2 or len({trial.value for trial in trials}) < 2:
         return {}
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize")
-    study.add_trials(
-        optuna.create_trial(
-            params=dict(trial.parameters), distributions=dict(space), value=trial.value
+    with StudyPlace().opened() as study:
+        study.add_trials(
+            optuna.create_trial(
+                params=dict(trial.parameters), distributions=dict(space), value=trial.value
+            )
+            for trial in trials
         )
-        for trial in trials
-    )
     evaluator = PedAnovaImportanceEvaluator(target_quantile=GOOD)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

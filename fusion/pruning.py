@@ -12,7 +12,7 @@ import optuna
 #: So many trials, complete ones, must have told their worth after an epoch before it is judged by;
 #: the sampler draws as many at random.
 STARTUP = 5
-#: No trial is pruned before it has seen its rows so many times.
+#: A trial tells nothing, and is not pruned, before it has seen its rows so many times.
 EPOCHS = 2
 
 #: Takes the number of an epoch and what a trial would be worth; raises where it is pruned.
@@ -22,9 +22,7 @@ Objective = Callable[[Mapping[str, Any], Tell], float]
 
 def pruner() -> optuna.pruners.BasePruner:
     """The rule, as Optuna has it: the best value so far below the median of complete trials."""
-    return optuna.pruners.MedianPruner(
-        n_startup_trials=STARTUP, n_warmup_steps=EPOCHS, n_min_trials=STARTUP
-    )
+    return optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_min_trials=STARTUP)
 
 
 def telling(trial: optuna.Trial, first: Mapping[str, Any]) -> Tell:

@@ -60,6 +60,7 @@ class StudyPlace:
         Raises:
             StorageError: the storage cannot be opened.
         """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = _own(self.journal) if self.storage is None else open_storage(self.storage)
         try:
             yield optuna.create_study(

@@ -91,7 +91,6 @@ def tune(
     """
     if trials == 0:
         return Study(first, ())
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     place = place or StudyPlace()
     with place.opened() as study:
         if place.shared:

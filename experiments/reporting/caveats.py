@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from fusion.escaping import counted, plain
 from fusion.statistics import CLAIM_FROM
@@ -98,9 +99,9 @@ def _worse_choice(results: Mapping[str, Any]) -> list[str]:
         values = [results["arms"][arm][name]["value"] for arm in (best, *chosen)]
         if None not in values and values[0] < min(values[1:], default=values[0]):
             arms = zip(chosen, values[1:], strict=True)
-            others = " and ".join(f"{_words(arm)} {told.tell(value)}" for arm, value in arms)
+            others = " and ".join(f"{arm_name(arm)} {told.tell(value)}" for arm, value in arms)
             found.append(
-                f"{_words(best)}: {told.title} {told.tell(values[0])}, below {others}, which it "
+                f"{arm_name(best)}: {told.title} {told.tell(values[0])}, below {others}, which it "
                 "stands for fold by fold: development speakers chose badly, and a difference from "
                 "it may be that choice and no gain"
             )
@@ -159,7 +160,7 @@ def _few_speakers(results: Mapping[str, Any]) -> list[str]:
 
 
 def _words(arm: str) -> str:
-    return "best single modality" if arm == "best_unimodal" else plain(arm).replace("_", " ")
+    return plain(arm).replace("_", " ")
 
 
 def dropped_lines(results: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from experiments.reporting.caveats import BEST as BEST
 from experiments.reporting.caveats import badges, qualification, stamped
+from experiments.reporting.names import arm_name as arm_name
 from experiments.reporting.numbers import ABSENT as ABSENT
 from experiments.reporting.numbers import METRICS as METRICS
 from experiments.reporting.numbers import MINUS as MINUS
@@ -23,27 +24,9 @@ Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
 
 SIGNIFICANT = 0.05
 
-_NAMES = {
-    "best_unimodal": "best single modality",
-    "best_fused": "best fused",
-    "audio_frames": "audio frames",
-    "audio_linear": "audio, final layer only",
-    "text_linear": "text, final layer only",
-    "concat_linear": "concat, final layer only",
-    "concat_crossfit": "concat, cross-fitted",
-    "late_mean": "late mean",
-    "late_product": "late product",
-    "late_max": "late max",
-    "late_per_class": "late per class",
-}
 #: Metrics that an answer can be told in.
 PRIMARIES = frozenset(PRIMARY.values())
 _SUBJECTS = {"best_fused": "fused", "best_unimodal": "the best single modality"}
-
-
-def arm_name(arm: str) -> str:
-    """An arm's name in tables."""
-    return plain(_NAMES.get(arm, arm))
 
 
 def corpus_title(results: Mapping[str, Any]) -> str:

@@ -95,7 +95,7 @@ DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
     "mlp": Hyperparameters(),
     "gated": Hyperparameters(),
     "lowrank": Hyperparameters(),
-    # Longer batches of sequences are no faster, and hold more padding.
+    # A batch of sequences is as large in memory as its longest row makes it.
     "attention": Hyperparameters(hidden=32, learning_rate=2e-3, batch_size=64),
 }
 
