@@ -2,41 +2,25 @@
 
 import errno
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from experiments import cli_ablate, cli_cache, cli_interview, cli_models, cli_runs, cli_train
 from experiments.cli_options import (
-    SEEDS,
-    TRIALS,
-    Asr,
-    Audio,
-    Corpus,
+    SOURCE,
+    Config,
     Device,
-    Folds,
-    HeadValues,
     Jobs,
-    Labels,
-    Manifest,
     Out,
-    Root,
-    Rows,
-    Seeds,
     Storage,
-    Text,
-    Transcript,
-    Trials,
-    listed,
-    some,
     study_of,
+    takes_study,
 )
-from experiments.config import OptionError
+from experiments.config import DEFAULT_ASR, SEEDS, TRIALS, OptionError, Study
 from experiments.terminal import bars, console, errors, leave, tell
-
-if TYPE_CHECKING:
-    from experiments.config import Study
 
 app = typer.Typer(
     name="serfusion",
@@ -64,7 +48,6 @@ def demo(
     jobs: Jobs = None,
 ) -> None:
     """Compare audio, text and fused arms on the built-in corpus (synthetic speech), offline."""
-    from experiments.config import Study
     from experiments.demo import check_offline
 
     check_offline()
@@ -80,87 +63,38 @@ def demo(
 
 
 @app.command()
+@takes_study()
 def compare(
-    corpus: Corpus = None,
-    manifest: Manifest = None,
-    config: Annotated[Path | None, typer.Option(help="Experiment file (TOML).")] = None,
-    root: Root = None,
-    labels: Labels = None,
-    audio: Audio = None,
-    text: Text = None,
-    asr: Asr = None,
-    transcript: Transcript = None,
-    arms: Annotated[
-        str | None,
-        typer.Option(
-            help="Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, other rules "
-            "of late fusion (late_mean,late_product,late_max,late_per_class), a final layer alone "
-            "(audio_linear,text_linear,concat_linear,concat_crossfit), and "
-            "pretrained:NAME (a published classifier's own head)."
-        ),
-    ] = None,
-    label_map: Annotated[
-        str | None,
-        typer.Option("--map", help="Classes of its labels that differ, as in hap=happy,exc=happy."),
-    ] = None,
-    folds: Folds = None,
-    rows: Rows = None,
-    trials: Trials = None,
-    seeds: Seeds = None,
-    head: HeadValues = None,
-    allow_contaminated: Annotated[
-        bool | None,
-        typer.Option(
-            "--allow-contaminated",
-            help="Score a fine-tuned encoder on speakers it has seen; marks every table.",
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="s4: fine-tune both encoders in every fold [alexnet, bert-base], freeze them, and "
-            "train a final layer on each, on both, and on cross-fitted embeddings."
-        ),
-    ] = None,
+    options: Mapping[str, Any],
+    config: Config = None,
     jobs: Jobs = None,
     storage: Storage = None,
     device: Device = None,
     out: Out = None,
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
-    _help_with(folds)
-    options = {
-        **{"corpus": some(corpus), "manifest": some(manifest), "root": some(root)},
-        **{"labels": listed(labels), "audio": audio, "text": text, "asr": asr},
-        **{"transcript": transcript, "arms": listed(arms), "map": listed(label_map)},
-        **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
-        **{"trials": trials, "seeds": seeds, "head": listed(head), "recipe": recipe},
-    }
-    _compare(study_of(config, **options), out, jobs, storage)
+    _help_with(options.get("folds"))
+    _compare(study_of(config, options), out, jobs, storage)
 
 
 @app.command()
+@takes_study(*SOURCE, "folds", "audio", "text")
 def check(
-    corpus: Corpus = None,
-    manifest: Manifest = None,
-    root: Root = None,
-    labels: Labels = None,
-    folds: Folds = None,
-    audio: Audio = None,
-    text: Text = None,
+    options: Mapping[str, Any],
     html: Annotated[Path | None, typer.Option(help="Write what was found as HTML too.")] = None,
 ) -> None:
     """Validate a corpus: files, labels, speakers, sound, words, duplicates, leaks of its folds.
 
     With --audio or --text two utterances are encoded, and the time and disk for all estimated.
     """
-    _help_with(folds)
+    _help_with(options.get("folds"))
     from experiments.checking.check import check_corpus, print_check
     from experiments.corpora import load_source
 
-    found = load_source(some(corpus), some(manifest), some(root), listed(labels))
+    corpus = load_source(*(options.get(name) for name in SOURCE))
+    encoders = {name: options.get(name) for name in ("folds", "audio", "text")}
     with bars() as progress:
-        result = check_corpus(found, progress, folds=folds, audio=audio, text=text)
+        result = check_corpus(corpus, progress, **encoders)
     print_check(result, console)
     if html is not None:
         from experiments.checking.check_page import write_check
@@ -173,14 +107,9 @@ def check(
 
 
 @app.command()
+@takes_study(*SOURCE, "audio", "text", "asr")
 def embed(
-    corpus: Corpus = None,
-    manifest: Manifest = None,
-    root: Root = None,
-    labels: Labels = None,
-    audio: Audio = None,
-    text: Text = None,
-    asr: Asr = None,
+    options: Mapping[str, Any],
     shard: Annotated[
         str, typer.Option(help="i/N: the i-th of N parts, for many machines.")
     ] = "1/1",
@@ -190,11 +119,11 @@ def embed(
     from experiments.corpora import load_source
     from experiments.embed import embed_corpus
 
-    found = load_source(some(corpus), some(manifest), some(root), listed(labels))
+    corpus = load_source(*(options.get(name) for name in SOURCE))
+    encoders = {name: options.get(name) for name in ("audio", "text")}
+    asr = options.get("asr", DEFAULT_ASR)
     with bars() as progress:
-        done = embed_corpus(
-            found, audio=audio, text=text, asr=asr or "whisper-base", shard=shard, progress=progress
-        )
+        done = embed_corpus(corpus, **encoders, asr=asr, shard=shard, progress=progress)
     console.print(f"{done.encoded} encoded, {done.cached} from the cache")
     leave(done.failures)
 
@@ -230,9 +159,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _compare(
-    study: "Study", out: Path | None, jobs: int | None, storage: str | None = None
-) -> None:
+def _compare(study: Study, out: Path | None, jobs: int | None, storage: str | None = None) -> None:
     from experiments.comparing.comparison import compare as run_comparison
     from experiments.reporting.cost import read_cost
     from experiments.reporting.report import print_report

@@ -1,32 +1,13 @@
 """``serfusion ablate``: one factor at a time, or two against each other."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from experiments.cli_options import (
-    Asr,
-    Audio,
-    Corpus,
-    Device,
-    Folds,
-    HeadValues,
-    Jobs,
-    Labels,
-    Manifest,
-    Out,
-    Root,
-    Rows,
-    Seeds,
-    Storage,
-    Text,
-    Transcript,
-    Trials,
-    listed,
-    some,
-    study_of,
-)
+from experiments.cli_options import Config, Device, Jobs, Out, Storage, study_of, takes_study
 from experiments.config import Study
 from experiments.terminal import bars, console, leave, tell
 
@@ -39,7 +20,15 @@ FACTORS = (
     "transcript, missing, speakers, noise; audio@KEY, text@KEY, head@KEY for any option"
 )
 
+#: A cell scores no encoder on what it has seen, and no published classifier.
+STUDY = tuple(
+    field.name
+    for field in fields(Study)
+    if field.name not in ("map", "allow_contaminated", "recipe")
+)
 
+
+@takes_study(*STUDY, arms="Arms of every cell, as in audio,text,concat.")
 def ablate(
     over: Annotated[
         list[str] | None, typer.Option(help=f"Factor, repeated for a factorial of two: {FACTORS}.")
@@ -51,23 +40,9 @@ def ablate(
             "One for each --over, in their order; '' for the usual ones."
         ),
     ] = None,
-    corpus: Corpus = None,
-    manifest: Manifest = None,
-    config: Annotated[Path | None, typer.Option(help="Experiment file (TOML).")] = None,
-    root: Root = None,
-    labels: Labels = None,
-    audio: Audio = None,
-    text: Text = None,
-    asr: Asr = None,
-    transcript: Transcript = None,
-    arms: Annotated[
-        str | None, typer.Option(help="Arms of every cell, as in audio,text,concat.")
-    ] = None,
-    folds: Folds = None,
-    rows: Rows = None,
-    trials: Trials = None,
-    seeds: Seeds = None,
-    head: HeadValues = None,
+    *,
+    options: Mapping[str, Any],
+    config: Config = None,
     noise_in: Annotated[
         Literal["test", "both"], typer.Option(help="Rows that --over noise makes noisy.")
     ] = "test",
@@ -86,25 +61,9 @@ def ablate(
     if config is None:
         # What is ablated need not be named twice.
         named = {one.factor: one.first for one in reversed(told) if one.first}
-        audio = named.get("audio") if audio is None else audio
-        text = named.get("text") if text is None else text
-    study = study_of(
-        config,
-        corpus=some(corpus),
-        manifest=some(manifest),
-        root=some(root),
-        labels=listed(labels),
-        audio=audio,
-        text=text,
-        asr=asr,
-        transcript=transcript,
-        arms=listed(arms),
-        folds=folds,
-        rows=rows,
-        trials=trials,
-        seeds=seeds,
-        head=listed(head),
-    )
+        ablated: dict[str, Any] = {name: named[name] for name in ("audio", "text") if name in named}
+        options = {**ablated, **options}
+    study = study_of(config, options)
     _leave(_run(study, told, noise_in, draw, jobs, out, storage))
 
 

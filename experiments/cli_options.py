@@ -1,19 +1,20 @@
 """Options that several commands share, with the words that explain them."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from encoders.device import use_device
-from experiments.config import OptionError
+from experiments.config import OptionError, Study, read_study, study_from_options
 
-if TYPE_CHECKING:
-    from experiments.config import Study
-
-TRIALS = "Optuna trials per arm and fold; 0: documented defaults."
-SEEDS = "Heads trained with different seeds, per arm and fold."
+#: Options that may be given several times.
+REPEATED: Mapping[str, Any] = {"corpus": list[str], "manifest": list[Path], "root": list[Path]}
+SOURCE = ("corpus", "manifest", "root", "labels")
 
 
 def _use(device: str | None) -> str | None:
@@ -26,44 +27,7 @@ def _use(device: str | None) -> str | None:
     return device
 
 
-Corpus = Annotated[
-    list[str] | None,
-    typer.Option(help="Name of a known corpus (serfusion corpora); repeat it for several."),
-]
-Manifest = Annotated[
-    list[Path] | None, typer.Option(help="CSV or JSONL with one utterance per row.")
-]
-Root = Annotated[
-    list[Path] | None,
-    typer.Option(help="Folder of the corpus or of the audio files; one for each corpus."),
-]
-Labels = Annotated[
-    str | None,
-    typer.Option(help="Classes as angry,happy,sad; a set as 4-class; common:ekman for any corpus."),
-]
-Audio = Annotated[
-    str | None,
-    typer.Option(help="Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."),
-]
-Text = Annotated[str | None, typer.Option(help="Text encoder, as in minilm or bert-base.")]
-Asr = Annotated[str | None, typer.Option(help="Recogniser of missing transcripts [whisper-base].")]
-Transcript = Annotated[str | None, typer.Option(help="gold, asr or gold_else_asr [gold_else_asr].")]
-Folds = Annotated[
-    str | None, typer.Option(help="How folds are made; 'help' lists the ways [the corpus's own].")
-]
-Rows = Annotated[
-    str | None,
-    typer.Option(help="complete, or all: keep rows that lack a modality [complete]."),
-]
-HeadValues = Annotated[
-    str | None,
-    typer.Option(
-        help="Hyperparameters of heads that are not tuned, as in "
-        "loss=focal,modality_dropout=0.3,unimodal_loss=0.2,hidden=64."
-    ),
-]
-Trials = Annotated[int | None, typer.Option(min=0, help=f"{TRIALS} [20]")]
-Seeds = Annotated[int | None, typer.Option(min=1, help=f"{SEEDS} [5]")]
+Config = Annotated[Path | None, typer.Option(help="Experiment file (TOML).")]
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Processes that train heads [number of cores].")
 ]
@@ -88,32 +52,77 @@ Device = Annotated[
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
 
 
-def some(given: Sequence[str | Path] | None) -> str | tuple[str, ...] | None:
-    """An option that may be repeated: nothing, what was given once, or all of it."""
-    if not given:
-        return None
-    texts = tuple(map(str, given))
-    return texts[0] if len(texts) == 1 else texts
+def takes_study(
+    *names: str, **explained: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options of a study in place of its ``options``, a mapping of what was typed.
+
+    ``names`` are fields of :class:`experiments.config.Study`, whose words explain them [all];
+    ``explained`` has other words for some. What was not typed is left out.
+    """
+    known = {field.name: field for field in fields(Study)}
+    wanted = names or tuple(known)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        study = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=_option(known[name], explained.get(name)),
+            )
+            for name in wanted
+        ]
+        parameters = []
+        for one in signature.parameters.values():
+            keyword = one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters += study if one.name == "options" else [keyword]
+
+        @wraps(command)
+        def run(**typed: Any) -> None:  # noqa: ANN401 - typer has checked them
+            given = {name: _as_field(known[name], typed.pop(name)) for name in wanted}
+            options = {name: value for name, value in given.items() if value is not None}
+            command(options=options, **typed)
+
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
 
 
-def listed(typed: str | None) -> tuple[str, ...] | None:
-    """The parts of an option that were separated by commas."""
-    if typed is None:
-        return None
-    return tuple(part.strip() for part in typed.split(",") if part.strip())
+def _option(known: "Field[Any]", explained: str | None) -> Any:  # noqa: ANN401 - a type
+    """The type of a field of a study as an option."""
+    words, flag = explained or known.metadata["help"], f"--{known.name.replace('_', '-')}"
+    if known.name in REPEATED:
+        return Annotated[REPEATED[known.name] | None, typer.Option(help=words)]
+    if known.type is bool:
+        return Annotated[bool | None, typer.Option(flag, help=words)]
+    if known.type is int:
+        return Annotated[int | None, typer.Option(min=int(known.name == "seeds"), help=words)]
+    return Annotated[str | None, typer.Option(flag, help=words)]
 
 
-def study_of(config: Path | None, **options: object) -> "Study":
+def _as_field(known: "Field[Any]", typed: Any) -> Any:  # noqa: ANN401 - the type of the field
+    """What was typed as the field has it: one or several sources, parts between commas."""
+    if known.name in REPEATED:
+        texts = tuple(map(str, typed or ()))
+        return texts[0] if len(texts) == 1 else texts or None
+    if isinstance(typed, str) and known.type == tuple[str, ...] | None:
+        return tuple(part.strip() for part in typed.split(",") if part.strip())
+    return typed
+
+
+def study_of(config: Path | None, options: Mapping[str, Any]) -> Study:
     """The study of an experiment file, or that of options; both at once are refused.
 
     Raises:
         ConfigError: with every fault of the file; OptionError: of the options.
     """
-    from experiments.config import read_study, study_from_options
-
     if config is None:
         return study_from_options(**options)
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
-    if given:
-        raise OptionError(f"--config holds the whole study; {', '.join(given)} cannot go with it")
+    if options:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+        raise OptionError(f"--config holds the whole study; {given} cannot go with it")
     return read_study(config)

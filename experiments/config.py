@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,15 @@ FINETUNED = "finetuned:"
 #: What ``--recipe s4`` compares, and the encoders that it fine-tunes where no others are named.
 RECIPE_ARMS = ("audio_linear", "text_linear", "concat_linear", "concat_crossfit")
 RECIPE_ENCODERS = {"audio": "finetuned:alexnet@pooling=mean", "text": "finetuned:bert-base"}
+
+
+TRIALS = "Optuna trials per arm and fold; 0: documented defaults."
+SEEDS = "Heads trained with different seeds, per arm and fold."
+
+
+def _option(default: Any, explained: str) -> Any:  # noqa: ANN401 - as dataclasses.field has it
+    """A field of a study with the words that explain it on the command line."""
+    return field(default=default, metadata={"help": explained})
 
 
 class ConfigError(ValueError):
@@ -43,23 +52,57 @@ class Study:
     each, on both side by side, and on cross-fitted ones.
     """
 
-    audio: str
-    text: str
-    corpus: str | tuple[str, ...] | None = None
-    manifest: str | tuple[str, ...] | None = None
-    root: str | tuple[str, ...] | None = None
-    labels: tuple[str, ...] | None = None
-    asr: str = DEFAULT_ASR
-    transcript: Literal["gold", "asr", "gold_else_asr"] = "gold_else_asr"
-    arms: tuple[str, ...] | None = None
-    map: tuple[str, ...] | None = None
-    folds: str | None = None
-    rows: Literal["complete", "all"] = "complete"
-    trials: int = 20
-    seeds: int = 5
-    allow_contaminated: bool = False
-    head: tuple[str, ...] | None = None
-    recipe: Literal["s4"] | None = None
+    corpus: str | tuple[str, ...] | None = _option(
+        None, "Name of a known corpus (serfusion corpora); repeat it for several."
+    )
+    manifest: str | tuple[str, ...] | None = _option(
+        None, "CSV or JSONL with one utterance per row."
+    )
+    root: str | tuple[str, ...] | None = _option(
+        None, "Folder of the corpus or of the audio files; one for each corpus."
+    )
+    labels: tuple[str, ...] | None = _option(
+        None, "Classes as angry,happy,sad; a set as 4-class; common:ekman for any corpus."
+    )
+    audio: str = _option(
+        MISSING, "Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."
+    )
+    text: str = _option(MISSING, "Text encoder, as in minilm or bert-base.")
+    asr: str = _option(DEFAULT_ASR, f"Recogniser of missing transcripts [{DEFAULT_ASR}].")
+    transcript: Literal["gold", "asr", "gold_else_asr"] = _option(
+        "gold_else_asr", "gold, asr or gold_else_asr [gold_else_asr]."
+    )
+    arms: tuple[str, ...] | None = _option(
+        None,
+        "Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, other rules of late "
+        "fusion (late_mean,late_product,late_max,late_per_class), a final layer alone "
+        "(audio_linear,text_linear,concat_linear,concat_crossfit), and pretrained:NAME (a "
+        "published classifier's own head).",
+    )
+    map: tuple[str, ...] | None = _option(
+        None, "Classes of its labels that differ, as in hap=happy,exc=happy."
+    )
+    folds: str | None = _option(
+        None, "How folds are made; 'help' lists the ways [the corpus's own]."
+    )
+    rows: Literal["complete", "all"] = _option(
+        "complete", "complete, or all: keep rows that lack a modality [complete]."
+    )
+    trials: int = _option(20, f"{TRIALS} [20]")
+    seeds: int = _option(5, f"{SEEDS} [5]")
+    head: tuple[str, ...] | None = _option(
+        None,
+        "Hyperparameters of heads that are not tuned, as in "
+        "loss=focal,modality_dropout=0.3,unimodal_loss=0.2,hidden=64.",
+    )
+    allow_contaminated: bool = _option(
+        False, "Score a fine-tuned encoder on speakers it has seen; marks every table."
+    )
+    recipe: Literal["s4"] | None = _option(
+        None,
+        "s4: fine-tune both encoders in every fold [alexnet, bert-base], freeze them, and train a "
+        "final layer on each, on both, and on cross-fitted embeddings.",
+    )
 
     def __post_init__(self) -> None:
         faults = []

@@ -92,7 +92,7 @@ def test_an_unknown_key_is_answered_with_the_nearest(tmp_path):
 
 
 def test_an_unknown_key_like_none_is_answered_with_all(tmp_path):
-    assert "unknown key 'qqqq': known are audio, text" in message(written(tmp_path, qqqq="3"))
+    assert "unknown key 'qqqq': known are corpus, manifest" in message(written(tmp_path, qqqq="3"))
 
 
 @pytest.mark.parametrize(
