@@ -39,6 +39,7 @@ class WhisperRecogniser:
         samples = heard_samples(audio)
         if len(samples) == 0:
             return NOTHING
+        _start_numba()
         return _whisper_words(self._heard(samples, word_timestamps=True))
 
     def _heard(self, samples: Samples, word_timestamps: bool = False) -> Mapping[str, Any]:
@@ -55,6 +56,21 @@ class WhisperRecogniser:
                 verbose=None,
             )
         return found
+
+
+def _start_numba() -> None:
+    """Start the threads that times of words are aligned with, and keep the number of torch's.
+
+    Numba sets OpenMP's number of threads to that of the processor's when it starts, and torch
+    computes with the same OpenMP: left to the first alignment, all that a process computes after
+    it would be other in its last digits, and on threads that nobody asked for.
+    """
+    import numba
+
+    threads = torch.get_num_threads()
+    numba.get_num_threads()  # Starts them where they are not running yet.
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def _load_whisper(checkpoint: str, device: str) -> Any:  # noqa: ANN401 - a model of whisper's

@@ -243,7 +243,10 @@ def test_words_of_whisper_have_times_and_probabilities_and_repeat_themselves(whi
     rng = np.random.default_rng(0)
     samples = [rng.normal(0, 0.1, 16000 * k).clip(-1, 1).astype(np.float32) for k in (1, 4)]
     sounds = [Audio(one, SAMPLE_RATE_HZ) for one in samples]
+    threads = torch.get_num_threads()
     found = [whisper.words(one) for one in sounds]
+    # Numba aligns words, and would set the number of threads that torch computes with.
+    assert torch.get_num_threads() == threads
     assert [whisper.words(one) for one in sounds[::-1]] == found[::-1]
     for one in found:
         assert len(one.segments) > 1
