@@ -4,9 +4,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from encoders.checkpoints import MissingWeightsError
 from encoders.manifest import read_manifest
 from encoders.utterance import Corpus
+from encoders.weights.sources import MissingWeightsError
 
 FOLDER = Path(__file__).parent / "demo_corpus"
 NOTE = (

@@ -177,7 +177,7 @@ def test_missing_weights_are_named_before_work_starts(monkeypatch, corpus, capsy
 
 
 def test_a_missing_package_is_named_before_work_starts(monkeypatch, corpus, capsys):
-    monkeypatch.setattr("encoders.spectra.acoustic.find_spec", lambda _name: None)
+    monkeypatch.setattr("encoders.weights.locate.find_spec", lambda _name: None)
     assert compare(monkeypatch, corpus, "--audio", "egemaps") == 1
     said = capsys.readouterr().err
     assert "research and other non-commercial use only" in said
