@@ -1,7 +1,8 @@
 """What a fine-tuned encoder carries: on whose speech it was trained and stopped (law 4).
 
 A folder of weights holds ``weights.safetensors`` and, beside it, ``provenance.json``; the header of
-the weights says that there must be one. Whoever scores the encoder asks :func:`seen` first.
+the weights says that there must be one. Whoever scores the encoder asks :func:`seen` first. Hashes
+of weights cover their record: weights that have seen more are another encoder.
 """
 
 import hashlib
@@ -163,8 +164,6 @@ def _module_folders(folder: Path) -> list[Path]:
 
 def network_sha256(weights: Path) -> str:
     """Hash of a file of weights, and of its record where it has one.
-
-    Weights that have seen more are another encoder.
 
     Raises:
         ValueError: the record cannot be read, or is that of other weights.

@@ -39,7 +39,10 @@ def locate(source: Source) -> Path:
     if isinstance(source, PackageFiles):
         why = damage or f"{source.package} is not installed"
         raise MissingWeightsError(f"{why}: {source.install}")
-    why, cause = "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set" if offline() else server_fault(source), None
+    why, cause = (
+        "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set" if offline() else server_fault(source),
+        None,
+    )
     if not why:
         try:
             return download(source)
