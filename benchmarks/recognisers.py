@@ -18,8 +18,8 @@ from benchmarks.functionals import DATA
 from encoders.asr.recognisers import parse_recogniser
 from encoders.asr.transcription import Recogniser, load_recogniser
 from encoders.audio import Audio, read_segment
-from encoders.checkpoints import MissingWeightsError
 from encoders.listening.streaming import Span, read_spans
+from encoders.weights.sources import MissingWeightsError
 from experiments.annotations.turns import read_turns
 
 NAMES = (

@@ -10,12 +10,12 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from encoders.audio import Audio
-from encoders.checkpoints import locate
 from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, Spec, fingerprint, model_part
+from encoders.specs import FAMILIES, Spec, fingerprint, model_part, source_of
 from encoders.store import Extent
+from encoders.weights.locate import locate
 
 
 @runtime_checkable
@@ -97,23 +97,13 @@ def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> E
 
 
 def locate_weights(spec: Spec) -> Path | None:
-    """Folder or file of a spec's weights, fetched where a hub has them; None where it has none.
+    """Folder or file of what a spec computes with, fetched if need be; None where that is nothing.
 
     Raises:
         MissingWeightsError: they are neither on this machine nor to be had.
     """
-    if getattr(spec, "untrained", False):
-        return None
-    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
-        from encoders.networks.cnn_weights import locate_file
-
-        return locate_file(spec)
-    checkpoint = getattr(spec, "checkpoint", None)
-    if checkpoint is None:
-        # Descriptors have no weights, but some need a package, and their hash asks for it.
-        fingerprint_of(spec)
-        return None
-    return locate(checkpoint, getattr(spec, "revision", None))
+    source = source_of(spec)
+    return None if source is None else locate(source)
 
 
 def fingerprint_of(spec: Spec) -> str:

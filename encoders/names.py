@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from encoders.cards import BUNDLED_ALEXNET, MPNET, SPEECH_CARDS
 from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.options import MODALITY_OPTIONS, parsed, with_options
@@ -23,6 +22,9 @@ from encoders.specs import (
     TranscriptSource,
 )
 from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
+from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MPNET, SPEECH_CARDS
+from encoders.weights.locate import locate
+from encoders.weights.sources import checkpoint_source
 
 #: Short names that ``--audio`` and ``--text`` accept, each with its spec.
 SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
@@ -132,7 +134,21 @@ def _spec(parts: EncoderName, kind: Kind) -> Spec:
         )
     if kind == "audio":
         return SpeechSpec(checkpoint=parts.name)
-    from encoders.checkpoints import is_sentence_model
-
     family = SentenceSpec if is_sentence_model(parts.name) else BertSpec
     return family(checkpoint=parts.name)
+
+
+def is_sentence_model(checkpoint: str) -> bool:
+    """Whether a checkpoint is a sentence-transformers model (it lists its modules).
+
+    Of a hub name without a card only the files tell, so that they are fetched if need be: taken
+    for something else at first, the same name would give two embeddings.
+
+    Raises:
+        MissingWeightsError: they are neither here nor to be had.
+    """
+    if checkpoint.startswith("sentence-transformers/"):
+        return True
+    if checkpoint in CARDS:
+        return False
+    return (locate(checkpoint_source(checkpoint)) / "modules.json").is_file()

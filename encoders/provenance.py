@@ -1,21 +1,22 @@
 """What a fine-tuned encoder carries: on whose speech it was trained and stopped (law 4).
 
 A folder of weights holds ``weights.safetensors`` and, beside it, ``provenance.json``; the header of
-the weights says that there must be one. Whoever scores the encoder asks :func:`seen` first.
+the weights says that there must be one. Whoever scores the encoder asks :func:`seen` first. Hashes
+of weights cover their record: weights that have seen more are another encoder.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from encoders.cards import CARDS
-from encoders.checkpoints import MissingWeightsError, find_local, locate, weight_files
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
-from encoders.specs import Spec, spec_from_json
+from encoders.specs import Spec, source_of, spec_from_json
+from encoders.weights.cards import CARDS
+from encoders.weights.files import CONFIG_FILES, file_sha256, files_sha256, weight_files
+from encoders.weights.locate import find, locate
+from encoders.weights.sources import MissingWeightsError
 
 WEIGHTS, PROVENANCE = "weights.safetensors", "provenance.json"
 
@@ -85,44 +86,34 @@ def provenance_of(spec: Spec) -> Provenance | None:
         ValueError: it cannot be read, or is that of other weights.
         MissingWeightsError: the weights are not there, and not to be had.
     """
-    checkpoint = getattr(spec, "checkpoint", None)
-    if not checkpoint or getattr(spec, "untrained", False):
+    checkpoint = getattr(spec, "checkpoint", "")
+    source = source_of(spec) if checkpoint else None
+    if source is None:
         return None
-    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
-        from encoders.networks.cnn_weights import locate_file
-
-        return read_provenance(locate_file(spec))
-    folder = find_local(checkpoint, getattr(spec, "revision", None))
-    if folder is None and checkpoint in CARDS:
+    path = find(source)
+    if path is None and checkpoint in CARDS:
         # Published by others: there is nothing of ours beside it.
         return None
-    return record_of(folder or locate(checkpoint, getattr(spec, "revision", None)))
+    return record_of(path or locate(source))
 
 
-def record_of(folder: Path) -> Provenance | None:
-    """The record of a folder of weights; None where none of its files says that it has one.
+def record_of(weights: Path) -> Provenance | None:
+    """The record of a folder or file of weights; None where no file says that it has one.
 
     Raises:
         ValueError: it cannot be read, or is that of other weights.
     """
-    found = (read_provenance(path) for path in weight_files(folder))
-    return next((record for record in found if record is not None), None)
+    files = weight_files(weights) if weights.is_dir() else [weights]
+    records = (read_provenance(path) for path in files)
+    return next((record for record in records if record is not None), None)
 
 
 def weights_of(folder: Path) -> str:
     """Sha256 that ties a record to a folder's weights: of one file its own, or of all of them."""
-    return _sha256_of(weight_files(folder))
-
-
-def _sha256_of(files: Sequence[Path]) -> str:
-    digests = []
-    for path in files:
-        with path.open("rb") as handle:
-            digests.append(hashlib.file_digest(handle, "sha256").hexdigest())
+    files = weight_files(folder)
     if len(files) == 1:
-        return digests[0]
-    lines = (f"{path.name} {digest}\n" for path, digest in zip(files, digests, strict=True))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return file_sha256(files[0])
+    return files_sha256((path.name, path) for path in files)
 
 
 def read_provenance(weights: Path) -> Provenance | None:
@@ -140,7 +131,7 @@ def read_provenance(weights: Path) -> Provenance | None:
             "lie beside it; put it back, without it nothing may be scored"
         )
     found = _parsed(path)
-    sha256 = _sha256_of([weights])
+    sha256 = file_sha256(weights)
     if found.weights_sha256 not in (sha256, weights_of(weights.parent)):
         raise ValueError(
             f"{path}: is the record of weights with sha256 {found.weights_sha256[:12]}..., but "
@@ -149,17 +140,38 @@ def read_provenance(weights: Path) -> Provenance | None:
     return found
 
 
-def with_record(sha256: str, weights: Path) -> str:
-    """Hash of a file of weights, and of its record where it has one.
+def weights_sha256(folder: Path) -> str:
+    """Sha256 over the weights and every file that decides an embedding, names included.
 
-    Weights that have seen more are another encoder.
+    Raises:
+        ValueError: the weights were fine-tuned, and their record is missing or that of others.
+    """
+    record_of(folder)
+    parts = _module_folders(folder)
+    configs = [folder / name for name in CONFIG_FILES] + [part / "config.json" for part in parts]
+    weights = [path for part in (folder, *parts) for path in weight_files(part)]
+    files = [*(path for path in configs if path.is_file()), *weights]
+    return files_sha256((path.relative_to(folder).as_posix(), path) for path in files)
+
+
+def _module_folders(folder: Path) -> list[Path]:
+    """Folders of the later modules of a sentence-transformers model; a Dense one has weights."""
+    listed = folder / "modules.json"
+    if not listed.is_file():
+        return []
+    return [folder / part["path"] for part in json.loads(listed.read_text()) if part["path"]]
+
+
+def network_sha256(weights: Path) -> str:
+    """Hash of a file of weights, and of its record where it has one.
 
     Raises:
         ValueError: the record cannot be read, or is that of other weights.
     """
+    sha256 = file_sha256(weights)
     if read_provenance(weights) is None:
         return sha256
-    both = sha256 + hashlib.sha256((weights.parent / PROVENANCE).read_bytes()).hexdigest()
+    both = sha256 + file_sha256(weights.parent / PROVENANCE)
     return hashlib.sha256(both.encode()).hexdigest()
 
 

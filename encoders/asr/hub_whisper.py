@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.asr.recognisers import HubWhisperSpec, check_language
+from encoders.asr.recognisers import HubWhisperSpec, check_language, recogniser_source
 from encoders.asr.transcript import (
     NOTHING,
     SAMPLE_RATE_HZ,
@@ -17,7 +17,7 @@ from encoders.asr.transcript import (
     normalise,
 )
 from encoders.audio import Audio, Samples
-from encoders.checkpoints import locate
+from encoders.weights.locate import locate
 
 #: Whisper hears windows of 30 s.
 WINDOW_S = 30.0
@@ -37,7 +37,7 @@ class HubWhisperRecogniser:
 
         logging.disable_progress_bar()
         self.spec = spec
-        folder = locate(spec.checkpoint)
+        folder = locate(recogniser_source(spec))
         try:
             self.processor: Any = WhisperProcessor.from_pretrained(folder)
             model: Any = WhisperForConditionalGeneration.from_pretrained(folder)

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from encoders.asr.packs import spoken, timed
-from encoders.asr.recognisers import WhisperSpec, check_language, locate_whisper
+from encoders.asr.recognisers import WhisperSpec, check_language
 from encoders.asr.transcript import NOTHING, Segment, Transcript, heard_samples, normalise
 from encoders.audio import Audio, Samples
+from encoders.weights.locate import locate
+from encoders.weights.sources import whisper_source
 
 
 class WhisperRecogniser:
@@ -76,7 +78,7 @@ def _start_numba() -> None:
 def _load_whisper(checkpoint: str, device: str) -> Any:  # noqa: ANN401 - a model of whisper's
     import whisper
 
-    path = locate_whisper(checkpoint)
+    path = locate(whisper_source(checkpoint))
     try:
         # By path, because by name whisper would download again what it does not recognise.
         return whisper.load_model(str(path), device=device).eval()

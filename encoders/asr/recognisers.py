@@ -1,4 +1,4 @@
-"""What a recogniser is: its transcript, its spec, the names users type, where its weights lie.
+"""What a recogniser is: its spec, the names users type, where its weights come from.
 
 openai-whisper is the default; faster-whisper computes its models with 8 bits, transformers reads
 those of its hub, pocketsphinx its own. :mod:`encoders.asr.transcription` runs them.
@@ -7,38 +7,29 @@ those of its hub, pocketsphinx its own. :mod:`encoders.asr.transcription` runs t
 import difflib
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Event, Thread
 from types import MappingProxyType
 from typing import Literal
-from urllib.request import Request, urlopen
 
-from encoders.asr.ct2_files import ct2_sha256
 from encoders.asr.sphinx import sphinx_sha256
 from encoders.asr.transcript import NOTHING, Segment, Transcript, normalise
-from encoders.checkpoints import PROBE_TIMEOUT_S, MissingWeightsError, file_sha256, locate
-from encoders.checkpoints import weights_sha256 as folder_sha256
+from encoders.provenance import weights_sha256 as folder_sha256
+from encoders.weights.files import CTRANSLATE2_FILES, Layout, file_sha256, files_sha256
+from encoders.weights.locate import locate
+from encoders.weights.sources import (
+    POCKETSPHINX,
+    WHISPER_MODELS,
+    PublishedFile,
+    Source,
+    checkpoint_source,
+    whisper_source,
+)
 
 __all__ = ["NOTHING", "PocketsphinxSpec", "RecogniserSpec", "Segment", "Transcript", "WhisperSpec"]
 __all__ += ["check_language", "normalise", "parse_recogniser", "recogniser_fingerprint"]
 
 NUMERICS_VERSION = 1
-
-_MULTILINGUAL_AND_ENGLISH = {"tiny": 76, "base": 145, "small": 484, "medium": 1530}
-#: openai-whisper's models with the size of their files in MB.
-WHISPER_MODELS: Mapping[str, int] = MappingProxyType(
-    {
-        **_MULTILINGUAL_AND_ENGLISH,
-        **{f"{name}.en": size_mb for name, size_mb in _MULTILINGUAL_AND_ENGLISH.items()},
-        **dict.fromkeys(("large-v1", "large-v2", "large-v3", "large"), 3090),
-        **dict.fromkeys(("large-v3-turbo", "turbo"), 1620),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,94 +198,25 @@ def weights_sha256(spec: RecogniserSpec) -> str:
     For a published Whisper model it is the published one, which loading checks: transcripts that
     are in the cache can be read where the model is not.
     """
+    source = recogniser_source(spec)
+    if isinstance(source, PublishedFile):
+        return source.sha256
     if isinstance(spec, PocketsphinxSpec):
         return sphinx_sha256()
     if isinstance(spec, HubWhisperSpec):
-        return folder_sha256(locate(spec.checkpoint))
-    if isinstance(spec, FasterWhisperSpec):
-        return ct2_sha256(spec.checkpoint)
-    if spec.checkpoint in WHISPER_MODELS:
-        return _whisper_url(spec.checkpoint).split("/")[-2]
-    return file_sha256(locate_whisper(spec.checkpoint))
+        return folder_sha256(locate(source))
+    path = locate(source)
+    if isinstance(spec, WhisperSpec):
+        return file_sha256(path)
+    files = sorted({file for pattern in CTRANSLATE2_FILES for file in path.glob(pattern)})
+    return files_sha256((file.name, file) for file in files)
 
 
-def locate_whisper(checkpoint: str) -> Path:
-    """File of a Whisper model, downloaded once if its server answers.
-
-    Raises:
-        MissingWeightsError: in under five seconds where it does not, or the file is damaged.
-    """
-    if checkpoint not in WHISPER_MODELS:
-        if (path := Path(checkpoint).expanduser()).is_file():
-            return path
-        raise MissingWeightsError(f"{path}: no such file, expected a checkpoint of Whisper")
-    path, url = whisper_path(checkpoint), _whisper_url(checkpoint)
-    if path.is_file():
-        return _checked(path, url.split("/")[-2], checkpoint)
-    if os.environ.get("HF_HUB_OFFLINE") == "1" or not answers(url):
-        raise MissingWeightsError(_missing(checkpoint))
-    return fetch_whisper(checkpoint)
-
-
-def fetch_whisper(checkpoint: str) -> Path:
-    """Download a published Whisper model; the file is complete and checked, or not there.
-
-    Raises:
-        MissingWeightsError: the download fails, or brings something else.
-    """
-    from whisper import _download
-
-    path, url = whisper_path(checkpoint), _whisper_url(checkpoint)
-    if path.is_file() and file_sha256(path) == url.split("/")[-2]:
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder:
-            return Path(_download(url, folder, in_memory=False)).replace(path)
-    except (OSError, RuntimeError) as error:
-        raise MissingWeightsError(f"{url}: the download failed ({error}); try again") from error
-
-
-def _whisper_url(checkpoint: str) -> str:
-    from whisper import _MODELS
-
-    return str(_MODELS[checkpoint])
-
-
-def whisper_path(checkpoint: str) -> Path:
-    """Where openai-whisper keeps the file of a published model."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "whisper" / _whisper_url(checkpoint).rsplit("/", 1)[-1]
-
-
-def _checked(path: Path, expected: str, checkpoint: str) -> Path:
-    if (found := file_sha256(path)) == expected:
-        return path
-    raise MissingWeightsError(
-        f"{path}: sha256 {found}, expected {expected}: cut short, or not the published model. "
-        f"Run serfusion models fetch whisper-{checkpoint}, or name it by --asr whisper:PATH"
-    )
-
-
-def answers(url: str) -> bool:
-    """One short probe, in a thread because looking up a host's name heeds no timeout."""
-    answered = Event()
-
-    def probe() -> None:
-        # What a refused or absent network raises depends on proxies and resolvers.
-        with suppress(Exception), urlopen(Request(url, method="HEAD"), timeout=PROBE_TIMEOUT_S):
-            answered.set()
-
-    thread = Thread(target=probe, daemon=True)
-    thread.start()
-    thread.join(PROBE_TIMEOUT_S)
-    return answered.is_set()
-
-
-def _missing(checkpoint: str) -> str:
-    return (
-        f"whisper-{checkpoint} (about {WHISPER_MODELS[checkpoint]} MB) is not in "
-        f"{whisper_path(checkpoint).parent} and its server cannot be reached. "
-        f"Where there is a network run: serfusion models fetch whisper-{checkpoint}. Offline, "
-        "--asr pocketsphinx works where 'serfusion[offline]' is installed (English, many errors)."
-    )
+def recogniser_source(spec: RecogniserSpec) -> Source:
+    """Where the weights of a recogniser come from."""
+    if isinstance(spec, PocketsphinxSpec):
+        return POCKETSPHINX
+    if isinstance(spec, WhisperSpec):
+        return whisper_source(spec.checkpoint)
+    layout: Layout = "ctranslate2" if isinstance(spec, FasterWhisperSpec) else "transformers"
+    return checkpoint_source(spec.checkpoint, layout=layout)

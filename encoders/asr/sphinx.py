@@ -1,9 +1,8 @@
 """pocketsphinx: a small English recogniser whose package carries its model."""
 
-import hashlib
+import os
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,9 @@ import numpy as np
 
 from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment, Transcript, heard_samples
 from encoders.audio import Audio
-from encoders.checkpoints import MissingWeightsError, file_sha256
+from encoders.weights.files import files_sha256
+from encoders.weights.locate import locate
+from encoders.weights.sources import POCKETSPHINX
 
 SPHINX_FRAME_S = 0.01
 _FILLER = re.compile(r"[<\[+]")
@@ -21,11 +22,11 @@ _VARIANT = re.compile(r"\(\d+\)$")
 def sphinx_sha256() -> str:
     """Hash of every file of its model."""
     # Over the files, not the version of the package: POCKETSPHINX_PATH may name another model.
-    digest = hashlib.sha256()
-    for part in sphinx_model().values():
-        for file in sorted(part.iterdir()) if part.is_dir() else [part]:
-            digest.update(f"{part.name} {file.name} {file_sha256(file)}\n".encode())
-    return digest.hexdigest()
+    return files_sha256(
+        (f"{part.name} {file.name}", file)
+        for part in sphinx_model().values()
+        for file in (sorted(part.iterdir()) if part.is_dir() else [part])
+    )
 
 
 def sphinx_model() -> dict[str, Path]:
@@ -34,13 +35,10 @@ def sphinx_model() -> dict[str, Path]:
     Raises:
         MissingWeightsError: pocketsphinx is not installed.
     """
-    if find_spec("pocketsphinx") is None:
-        raise MissingWeightsError(
-            "pocketsphinx is not installed: pip install 'serfusion[offline]', or --asr whisper-base"
-        )
-    from pocketsphinx import get_model_path
-
-    folder = Path(get_model_path("en-us"))
+    folder = locate(POCKETSPHINX)
+    # As the package itself reads it.
+    if named := os.environ.get("POCKETSPHINX_PATH"):
+        folder = Path(named) / "en-us"
     names = {"hmm": "en-us", "lm": "en-us.lm.bin", "dict": "cmudict-en-us.dict"}
     return {option: folder / name for option, name in names.items()}
 

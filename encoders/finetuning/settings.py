@@ -6,13 +6,14 @@ from typing import Literal
 
 import torch
 
-from encoders.cards import CARDS
-from encoders.checkpoints import find_local
 from encoders.finetuning.augmentation import Masks, WaveformChanges
 from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.rows import parse_json
 from encoders.specs import BertSpec, SentenceSpec, Spec, SpeechSpec
+from encoders.weights.cards import CARDS
+from encoders.weights.locate import find
+from encoders.weights.sources import checkpoint_source
 
 Precision = Literal["float32", "bfloat16"]
 Pooling = Literal["mean", "sum", "max", "cls"]
@@ -151,7 +152,7 @@ def _model_type(spec: SpeechSpec) -> str:
     """What a speech checkpoint is, as far as this machine knows; else it is taken for wav2vec2."""
     if spec.checkpoint in CARDS:
         return str(CARDS[spec.checkpoint].config.get("model_type", "wav2vec2"))
-    folder = find_local(spec.checkpoint, spec.revision)
+    folder = find(checkpoint_source(spec.checkpoint, spec.revision))
     config = {} if folder is None else parse_json((folder / "config.json").read_bytes())
     return str(config.get("model_type", "wav2vec2"))
 

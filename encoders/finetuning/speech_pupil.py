@@ -20,7 +20,6 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Wav2Vec2FeatureExtractor
 
 from encoders.audio import Audio
-from encoders.checkpoints import locate, weight_files
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.recordings import Recordings, firsts, heard
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
@@ -42,6 +41,9 @@ from encoders.pretrained.speech import (
 from encoders.provenance import claim_record
 from encoders.specs import SpeechSpec
 from encoders.utterance import Utterance
+from encoders.weights.files import weight_files
+from encoders.weights.locate import locate
+from encoders.weights.sources import checkpoint_source
 from encoders.windows import cut
 
 #: Samples of one window; each is as long as it is.
@@ -69,7 +71,7 @@ def start(spec: SpeechSpec, settings: Settings) -> "SpeechPupil":
     if spec.untrained:
         model, normalise = untrained_model(spec), True
     else:
-        folder = locate(spec.checkpoint, spec.revision)
+        folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
         model, normalise = trained_model(folder), normalises(folder)
     if not hasattr(model, "feature_projection"):
         raise FinetuneError(

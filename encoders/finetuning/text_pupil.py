@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from encoders.asr.recognisers import normalise
 from encoders.audio import read_utterance
-from encoders.checkpoints import locate
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.recordings import Recordings, firsts, label_of
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
@@ -31,6 +30,8 @@ from encoders.pretrained.text import (
 from encoders.specs import BertSpec
 from encoders.store import audio_key, text_key
 from encoders.utterance import Utterance
+from encoders.weights.locate import locate
+from encoders.weights.sources import checkpoint_source
 
 #: Utterances that a message names.
 SHOWN = 5
@@ -55,7 +56,7 @@ def start(spec: BertSpec, settings: Settings) -> "TextPupil":
     """
     if spec.untrained:
         return TextPupil(untrained_model(spec), untrained_tokenizer(), spec, settings)
-    folder = locate(spec.checkpoint, spec.revision)
+    folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
     return TextPupil(trained_model(folder), tokenizer_of(folder), spec, settings)
 
 

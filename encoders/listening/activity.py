@@ -9,8 +9,6 @@ file is opened.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from encoders.audio import Samples
-from encoders.checkpoints import MissingWeightsError
+from encoders.weights.locate import locate
+from encoders.weights.sources import SILERO
 
 SAMPLE_RATE_HZ = 16000
 #: Samples that one probability speaks for, and of those before them that the network sees too.
@@ -152,10 +151,7 @@ def _padded(stretches: list[Stretch], duration_s: float, padding_s: float) -> li
 
 
 def _weights() -> Mapping[str, Tensor]:
-    found = find_spec("silero_vad")
-    if found is None or found.origin is None:
-        raise MissingWeightsError("silero-vad is not installed: pip install silero-vad")
-    path = Path(found.origin).parent / "data" / "silero_vad.jit"
+    path = locate(SILERO)
     # TorchScript of an installed package is as much its code as its modules are.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`torch.jit.load`", category=DeprecationWarning)

@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float32
 
 from encoders.audio import Samples
-from encoders.checkpoints import locate
 from encoders.spectra.cepstrum import mfcc
 from encoders.spectra.mel import MelSetting
+from encoders.weights.locate import locate
+from encoders.weights.sources import checkpoint_source
 
 SAMPLE_RATE_HZ = 16000
 FRAME_S = 0.01
@@ -93,7 +94,7 @@ class XVectors:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        folder = locate(checkpoint)
+        folder = locate(checkpoint_source(checkpoint))
         kinds = AutoConfig.from_pretrained(folder).architectures or []
         if not any(kind.endswith("ForXVector") for kind in kinds):
             found = ", ".join(kinds) or "no architecture"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from encoders.cards import TORCHVISION
 from encoders.storage import TIME_STATISTICS, Storage, StorageDtype, WindowFunction
+from encoders.weights.cards import TORCHVISION
 
 Architecture = Literal["alexnet", "resnet50", "resnext50", "densenet201"]
 

@@ -9,14 +9,16 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from encoders.networks.cnn_models import WindowNetwork
-from encoders.networks.cnn_weights import file_sha256, load_weights, locate_file, projected
+from encoders.networks.cnn_weights import load_weights, projected
 from encoders.networks.mfcc_cnn_models import Frames, build
 from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.networks.spectrogram_cnn import WindowEncoder, Windows, to_unit
 from encoders.pretrained.speech import state_sha256
-from encoders.provenance import with_record
+from encoders.provenance import network_sha256
 from encoders.spectra.cepstrum import cosines
 from encoders.storage import UNTRAINED_SEED
+from encoders.weights.locate import locate
+from encoders.weights.sources import network_source
 
 NUMERICS_VERSION = 1
 
@@ -25,8 +27,7 @@ def weights_sha256(spec: MfccCnnSpec) -> str:
     """Hash of the file's bytes and its record, or of the random weights of an untrained network."""
     if spec.untrained:
         return state_sha256(load_network(spec))
-    path = locate_file(spec)
-    return with_record(file_sha256(path), path)
+    return network_sha256(locate(network_source(spec.checkpoint, spec.architecture)))
 
 
 def load(spec: MfccCnnSpec, device: torch.device) -> "MfccCnnEncoder":
@@ -51,7 +52,7 @@ def load_network(spec: MfccCnnSpec) -> WindowNetwork:
         network = build(spec)
     if spec.untrained:
         return network
-    path = locate_file(spec)
+    path = locate(network_source(spec.checkpoint, spec.architecture))
     load_weights(network, path)
     return projected(network, path)
 

@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from encoders.audio import Audio, AudioError, Samples, resample
 from encoders.networks.cnn_models import WindowNetwork, build
 from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.cnn_weights import file_sha256, load_network, locate_file
+from encoders.networks.cnn_weights import load_network
 from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.pooling import Hidden
 from encoders.pretrained.speech import state_sha256
-from encoders.provenance import with_record
+from encoders.provenance import network_sha256
 from encoders.spectra.mel import MelSetting, centred, decibels_below, mel_power, trim_bounds
 from encoders.storage import UNTRAINED_SEED
+from encoders.weights.locate import locate
+from encoders.weights.sources import network_source
 
 NUMERICS_VERSION = 1
 #: Images in one pass: more are slower on the CPU (one core, ResNet-50: 84 ms an image alone, 78 in
@@ -50,8 +52,7 @@ def weights_sha256(spec: SpectrogramCnnSpec) -> str:
     """
     if spec.untrained:
         return state_sha256(build(spec.architecture, UNTRAINED_SEED))
-    path = locate_file(spec)
-    return with_record(file_sha256(path), path)
+    return network_sha256(locate(network_source(spec.checkpoint, spec.architecture)))
 
 
 def load(spec: SpectrogramCnnSpec, device: torch.device) -> "SpectrogramCnnEncoder":

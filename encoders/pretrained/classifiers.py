@@ -20,8 +20,6 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from encoders.audio import Audio, AudioError, resample
-from encoders.checkpoints import locate, weight_files
-from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.pooling import Hidden, Raw
 from encoders.pretrained.classifier_spec import (
     ClassifierSpec,
@@ -30,8 +28,12 @@ from encoders.pretrained.classifier_spec import (
 )
 from encoders.pretrained.speech import SAMPLE_RATE_HZ, SpeechEncoder, normalises
 from encoders.pretrained.text import position_limit, tokenizer_of
+from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import SpeechSpec
 from encoders.store import Extent
+from encoders.weights.files import weight_files
+from encoders.weights.locate import locate
+from encoders.weights.sources import checkpoint_source
 
 NUMERICS_VERSION = 1
 #: Models of speech whose head is a projection, the mean over time and a linear layer.
@@ -60,7 +62,7 @@ def classifier_spec(checkpoint: str, revision: str | None = None) -> ClassifierS
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as TEXT_MODELS,
     )
 
-    folder = locate(checkpoint, revision)
+    folder = locate(checkpoint_source(checkpoint, revision))
     raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     _check_task(checkpoint, raw)
     if raw["model_type"] in (*SPEECH_MODELS, "whisper"):
@@ -75,7 +77,7 @@ def classifier_spec(checkpoint: str, revision: str | None = None) -> ClassifierS
 
 def class_labels(spec: ClassifierSpec) -> tuple[str, ...]:
     """Names of a checkpoint's classes in the order of its logits."""
-    id2label = _config(locate(spec.checkpoint, spec.revision)).id2label
+    id2label = _config(locate(checkpoint_source(spec.checkpoint, spec.revision))).id2label
     return tuple(str(id2label[number]) for number in sorted(id2label))
 
 
@@ -85,7 +87,7 @@ def check_head(spec: ClassifierSpec) -> None:
     Raises:
         ClassifierError: a weight of the head is not there, or has another shape.
     """
-    folder = locate(spec.checkpoint, spec.revision)
+    folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
     stored = _stored_shapes(folder)
     with torch.device("meta"):
         model = _auto_class(spec).from_config(_config(folder))
@@ -101,7 +103,7 @@ def check_head(spec: ClassifierSpec) -> None:
 
 def weights_sha256(spec: ClassifierSpec) -> str:
     """Hash of the checkpoint's files, names of its classes included."""
-    return sha256_of(locate(spec.checkpoint, spec.revision))
+    return sha256_of(locate(checkpoint_source(spec.checkpoint, spec.revision)))
 
 
 def load(spec: ClassifierSpec, device: torch.device) -> nn.Module:
@@ -111,7 +113,7 @@ def load(spec: ClassifierSpec, device: torch.device) -> nn.Module:
         MissingWeightsError: it is not to be had; ClassifierError: its head is not in its files.
     """
     check_head(spec)
-    folder = locate(spec.checkpoint, spec.revision)
+    folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
     model, about = _auto_class(spec).from_pretrained(
         folder, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
     )

@@ -20,14 +20,15 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from encoders.audio import Audio, AudioError, resample
-from encoders.cards import CARDS
-from encoders.checkpoints import find_local, locate
-from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.packing import in_batches
 from encoders.pooling import Raw
 from encoders.pretrained.projection import ProjectedSpeech, read_projection
+from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import SpeechSpec
 from encoders.storage import UNTRAINED_SEED
+from encoders.weights.cards import CARDS
+from encoders.weights.locate import find, locate
+from encoders.weights.sources import checkpoint_source
 
 NUMERICS_VERSION = 1
 SAMPLE_RATE_HZ = 16000
@@ -40,7 +41,7 @@ def weights_sha256(spec: SpeechSpec) -> str:
     """Hash of the checkpoint's files, or of the random weights of an untrained model."""
     if spec.untrained:
         return state_sha256(seeded_model(spec), _architecture(spec))
-    return sha256_of(locate(spec.checkpoint, spec.revision))
+    return sha256_of(locate(checkpoint_source(spec.checkpoint, spec.revision)))
 
 
 def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
@@ -52,7 +53,7 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
         MissingWeightsError: the checkpoint is not to be had; ValueError: its code is not in
             transformers, or the back end does not take it.
     """
-    folder = None if spec.untrained else locate(spec.checkpoint, spec.revision)
+    folder = None if spec.untrained else locate(checkpoint_source(spec.checkpoint, spec.revision))
     model = seeded_model(spec) if folder is None else trained_model(folder)
     if spec.backend == "openvino":
         device = torch.device("cpu")
@@ -259,7 +260,9 @@ def _architecture(spec: SpeechSpec) -> bytes:
 
     A checkpoint of ours is told by its name, which is a field of the spec.
     """
-    folder = None if spec.checkpoint in CARDS else find_local(spec.checkpoint, spec.revision)
+    if spec.checkpoint in CARDS:
+        return b""
+    folder = find(checkpoint_source(spec.checkpoint, spec.revision))
     return b"" if folder is None else (folder / "config.json").read_bytes()
 
 
@@ -278,7 +281,7 @@ def untrained_model(spec: SpeechSpec) -> Any:  # noqa: ANN401 - a transformers m
     """
     from transformers import AutoConfig, AutoModel
 
-    folder = find_local(spec.checkpoint, spec.revision)
+    folder = find(checkpoint_source(spec.checkpoint, spec.revision))
     if spec.checkpoint in CARDS:
         fields = {"model_type": "wav2vec2", **CARDS[spec.checkpoint].config}
         config = AutoConfig.for_model(fields.pop("model_type"), **fields)

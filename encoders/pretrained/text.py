@@ -13,16 +13,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from encoders.cards import CARDS
-from encoders.checkpoints import locate
-from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.packing import in_batches
 from encoders.pooling import Hidden
 from encoders.pretrained.cleaning import clean_text
 from encoders.pretrained.speech import state_sha256
+from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import BertSpec, SentenceSpec
 from encoders.storage import UNTRAINED_SEED
 from encoders.store import Extent
+from encoders.weights.cards import CARDS
+from encoders.weights.locate import locate
+from encoders.weights.sources import checkpoint_source
 
 NUMERICS_VERSION = 1
 #: Padded tokens in one pass.
@@ -33,7 +34,7 @@ def weights_sha256(spec: BertSpec | SentenceSpec) -> str:
     """Hash of the checkpoint's files, or of the random weights of an untrained model."""
     if isinstance(spec, BertSpec) and spec.untrained:
         return state_sha256(_seeded(spec))
-    return sha256_of(locate(spec.checkpoint, spec.revision))
+    return sha256_of(locate(checkpoint_source(spec.checkpoint, spec.revision)))
 
 
 def load(spec: BertSpec | SentenceSpec, device: torch.device) -> nn.Module:
@@ -41,11 +42,11 @@ def load(spec: BertSpec | SentenceSpec, device: torch.device) -> nn.Module:
     if isinstance(spec, SentenceSpec):
         from sentence_transformers import SentenceTransformer
 
-        folder = locate(spec.checkpoint, spec.revision)
+        folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
         return SentenceEncoder(SentenceTransformer(str(folder), device=str(device)), spec)
     if spec.untrained:
         return BertEncoder(_seeded(spec), untrained_tokenizer(), spec, device)
-    folder = locate(spec.checkpoint, spec.revision)
+    folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
     return BertEncoder(trained_model(folder), tokenizer_of(folder), spec, device)
 
 

@@ -1,23 +1,22 @@
 """Acoustic descriptors without weights: log-mel frames, MFCC, eGeMAPS."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
 from encoders.audio import Audio, AudioError, Samples, resample
-from encoders.checkpoints import MissingWeightsError
 from encoders.pooling import Hidden
 from encoders.specs import LogMelSpec
 from encoders.spectra.cepstrum import mfcc
 from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 from encoders.spectra.mel import MelSetting, trim_bounds
 from encoders.spectra.spectrogram import log_mel, with_deltas
+from encoders.weights.files import files_sha256
+from encoders.weights.locate import locate
+from encoders.weights.sources import OPENSMILE
 
 NUMERICS_VERSION = 1
 #: eGeMAPS measures voicing in windows of 60 ms; openSMILE returns no value for less than one.
@@ -121,7 +120,7 @@ class EgemapsEncoder(Descriptors):
 
     def __init__(self, spec: EgemapsSpec) -> None:
         super().__init__(spec.sample_rate_hz, EGEMAPS_HOP_S)
-        _opensmile_folder()
+        locate(OPENSMILE)
         import opensmile
 
         level = opensmile.FeatureLevel
@@ -144,22 +143,10 @@ class EgemapsEncoder(Descriptors):
         return torch.from_numpy(table.to_numpy(dtype="float32", copy=True))
 
 
-def _opensmile_folder() -> Path:
-    found = find_spec("opensmile")
-    if found is None or found.origin is None:
-        raise MissingWeightsError(
-            "egemaps needs the package opensmile, which is free for research and other "
-            "non-commercial use only (else it needs a licence of audEERING). If that is your "
-            "use, run: pip install 'serfusion[opensmile]'"
-        )
-    return Path(found.origin).parent
-
-
 def _egemaps_sha256() -> str:
-    configuration = _opensmile_folder() / "core" / "config"
-    digest = hashlib.sha256()
-    for part in EGEMAPS_PARTS:
-        for path in sorted((configuration / part).iterdir()):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{part}/{path.name} {content}\n".encode())
-    return digest.hexdigest()
+    configuration = locate(OPENSMILE)
+    return files_sha256(
+        (f"{part}/{path.name}", path)
+        for part in EGEMAPS_PARTS
+        for path in sorted((configuration / part).iterdir())
+    )

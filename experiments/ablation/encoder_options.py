@@ -3,10 +3,10 @@
 from dataclasses import fields
 from typing import Any
 
-from encoders.cards import CARDS
 from encoders.names import parse_modality
 from encoders.options import MODALITY_OPTIONS, SYNONYMS
 from encoders.specs import Kind, Modality
+from encoders.weights.cards import CARDS
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES
 from experiments.config import ConfigError

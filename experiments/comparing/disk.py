@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from encoders.cards import CARDS
 from encoders.hints import KeyHints
 from encoders.names import parse_modality
 from encoders.specs import LogMelSpec, Modality, SpeechSpec
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
+from encoders.weights.cards import CARDS
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, SEQUENCE_OF, inputs_needed
 from experiments.config import Study

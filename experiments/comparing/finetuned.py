@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from encoders.cards import BUNDLED_ALEXNET
-from encoders.checkpoints import MissingWeightsError
 from encoders.encoder import locate_weights
 from encoders.finetuning.finetune import FinetuneError, Settings, default_settings
 from encoders.names import parse_modality
 from encoders.options import parsed
 from encoders.provenance import provenance_of
 from encoders.specs import Kind, Modality
+from encoders.weights.cards import BUNDLED_ALEXNET
+from encoders.weights.sources import MissingWeightsError
 from experiments.config import FINETUNED, ConfigError
 
 #: Begins an option that is none of the encoder but of its training, as in ``train.epochs=20``.

@@ -20,8 +20,8 @@ from encoders.asr.transcription import (
     load_recogniser,
 )
 from encoders.audio import Audio
-from encoders.checkpoints import MissingWeightsError
 from encoders.store import audio_key
+from encoders.weights.sources import MissingWeightsError
 from experiments.config import OptionError
 from experiments.interviews.doubts import doubts_about
 from fusion.escaping import counted

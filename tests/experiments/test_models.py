@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import experiments.models as models
-from encoders.checkpoints import MissingWeightsError
 from encoders.encoder import load_encoder
 from encoders.names import SHORT_NAMES
+from encoders.weights.sources import HubCheckpoint, MissingWeightsError
 from experiments.models import NOTES, ModelRow, fetch_model, known_models
 
 
@@ -29,15 +31,20 @@ def test_a_descriptor_needs_nothing_and_has_the_dim_listed(make_audio, name):
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_egemaps_is_listed_with_its_licence_and_whether_it_is_installed(monkeypatch, here):
-    monkeypatch.setattr(models, "find_spec", lambda _name: object() if here else None)
+def test_egemaps_is_listed_with_its_licence_and_whether_it_is_here(monkeypatch, tmp_path, here):
+    folder = tmp_path / "opensmile"
+    (folder / "core" / "config").mkdir(parents=True)
+    package = SimpleNamespace(submodule_search_locations=[str(folder)])
+    monkeypatch.setattr(
+        "encoders.weights.locate.find_spec", lambda _name: package if here else None
+    )
     found = row("egemaps")
     assert (found.checkpoint, found.dim, found.here) == ("opensmile", 88, here)
     assert "research only" in found.licence
 
 
 def test_fetching_egemaps_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("encoders.spectra.acoustic.find_spec", lambda _name: None)
+    monkeypatch.setattr("encoders.weights.locate.find_spec", lambda _name: None)
     with pytest.raises(MissingWeightsError, match=r"pip install 'serfusion\[opensmile\]'"):
         fetch_model("egemaps")
 
@@ -67,13 +74,16 @@ def test_what_ships_is_not_fetched():
     ],
 )
 def test_models_of_faster_whisper_are_fetched_as_it_reads_them(monkeypatch, name, asked):
-    monkeypatch.setattr("experiments.models.fetch_ct2", lambda checkpoint: checkpoint)
-    assert fetch_model(name) == asked
+    monkeypatch.setattr(models, "locate", lambda source: source)
+    assert fetch_model(name) == HubCheckpoint(asked, layout="ctranslate2")
 
 
-def test_a_recogniser_of_the_hub_is_fetched_by_its_name_there(monkeypatch):
-    monkeypatch.setattr("experiments.models.locate", lambda checkpoint: checkpoint)
-    assert fetch_model("transformers-whisper-small") == "openai/whisper-small"
+@pytest.mark.parametrize(
+    "name", ["transformers-whisper-small", "transformers-whisper:openai/whisper-small"]
+)
+def test_a_recogniser_of_the_hub_is_fetched_by_its_name_there(monkeypatch, name):
+    monkeypatch.setattr(models, "locate", lambda source: source)
+    assert fetch_model(name) == HubCheckpoint("openai/whisper-small")
 
 
 @pytest.mark.parametrize("name", ["demo", "alexnet"])

@@ -21,7 +21,7 @@ from encoders.asr.recognisers import (
 )
 from encoders.asr.transcription import TimedRecogniser, TranscriptCache, load_recogniser
 from encoders.audio import Audio
-from encoders.checkpoints import MissingWeightsError
+from encoders.weights.sources import MissingWeightsError
 
 RATE_HZ = 16000
 LANGUAGES = ("en", "de")
@@ -214,7 +214,7 @@ def test_its_transcripts_are_kept_under_its_weights(tiny, tmp_path, hub):
 def test_a_folder_without_whisper_is_named(tmp_path, text_checkpoint):
     with pytest.raises(ValueError, match="is no Whisper model of transformers"):
         load_recogniser(HubWhisperSpec(checkpoint=str(text_checkpoint("bert"))))
-    with pytest.raises(MissingWeightsError, match="no such folder"):
+    with pytest.raises(MissingWeightsError, match="no such file or folder"):
         load_recogniser(HubWhisperSpec(checkpoint=str(tmp_path / "none")))
 
 
@@ -311,7 +311,7 @@ def test_without_the_package_or_the_weights_the_next_step_is_told(monkeypatch, t
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(MissingWeightsError, match="models fetch Systran/faster-whisper-base"):
         recogniser_fingerprint(FasterWhisperSpec())
-    with pytest.raises(MissingWeightsError, match=r"no model\.bin in it"):
+    with pytest.raises(MissingWeightsError, match=r"expected a folder with model\.bin"):
         recogniser_fingerprint(FasterWhisperSpec(checkpoint=str(tmp_path / "none")))
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(MissingWeightsError, match=r"pip install 'serfusion\[fast\]'"):

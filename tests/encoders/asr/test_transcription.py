@@ -1,6 +1,5 @@
 import json
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +12,18 @@ import encoders.asr.recognisers as recognisers
 import encoders.asr.transcription as transcription
 from encoders.asr.recognisers import (
     NOTHING,
-    WHISPER_MODELS,
     PocketsphinxSpec,
     Segment,
     Transcript,
     WhisperSpec,
-    locate_whisper,
     normalise,
     parse_recogniser,
     recogniser_fingerprint,
 )
 from encoders.asr.transcription import TranscriptCache, load_recogniser, transcribe
 from encoders.audio import Audio, read_segment
-from encoders.checkpoints import MissingWeightsError
 from encoders.utterance import Utterance
+from encoders.weights.sources import MissingWeightsError
 
 RATE_HZ = 16000
 
@@ -150,12 +147,6 @@ def test_parse_recogniser_refuses_and_offers(typed, told):
     with pytest.raises(ValueError, match=told) as caught:
         parse_recogniser(typed)
     assert typed.partition("@")[0] in str(caught.value)
-
-
-def test_every_model_of_whisper_has_a_size():
-    import whisper
-
-    assert set(WHISPER_MODELS) == set(whisper.available_models())
 
 
 # ---------------------------------------------------------------- Whisper
@@ -349,47 +340,9 @@ def test_missing_weights_are_named_with_what_fetches_them(tmp_path, utterances, 
         assert told in str(caught.value)
 
 
-def test_a_server_that_says_nothing_is_not_waited_for(no_weights, monkeypatch):
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(recognisers, "PROBE_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(recognisers, "urlopen", lambda *_, **__: time.sleep(1))
-    started = time.monotonic()
-    with pytest.raises(MissingWeightsError, match="cannot be reached"):
-        locate_whisper("tiny")
-    assert time.monotonic() - started < 0.9
-
-
 def test_a_missing_file_of_ones_own_is_named(tmp_path):
     with pytest.raises(MissingWeightsError, match=r"mine\.pt: no such file"):
         transcribe([], WhisperSpec(checkpoint=str(tmp_path / "mine.pt")), tmp_path)
-
-
-def test_a_file_that_was_cut_short_is_not_loaded(no_weights):
-    no_weights.mkdir(parents=True)
-    (no_weights / "base.pt").write_bytes(b"half of it")
-    with pytest.raises(MissingWeightsError, match="serfusion models fetch whisper-base"):
-        load_recogniser(WhisperSpec(checkpoint="base"))
-
-
-def test_fetch_leaves_a_whole_file_or_none(no_weights, monkeypatch):
-    import whisper
-
-    def cut_off(url, folder, in_memory):
-        (Path(folder) / "base.pt").write_bytes(b"half of it")
-        raise OSError("connection reset")
-
-    def whole(url, folder, in_memory):
-        path = Path(folder) / "base.pt"
-        path.write_bytes(b"all of it")
-        return str(path)
-
-    monkeypatch.setattr(whisper, "_download", cut_off)
-    with pytest.raises(MissingWeightsError, match="connection reset"):
-        recognisers.fetch_whisper("base")
-    assert list(no_weights.iterdir()) == []
-    monkeypatch.setattr(whisper, "_download", whole)
-    assert recognisers.fetch_whisper("base").read_bytes() == b"all of it"
-    assert [path.name for path in no_weights.iterdir()] == ["base.pt"]
 
 
 def test_a_missing_pocketsphinx_is_named_with_what_installs_it(tmp_path, monkeypatch):

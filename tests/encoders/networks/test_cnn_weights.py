@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -13,21 +12,13 @@ from safetensors.torch import save_file
 
 import encoders.networks.cnn_weights as cnn_weights
 from encoders.audio import Audio
-from encoders.checkpoints import MissingWeightsError
-from encoders.encoder import fingerprint_of, load_encoder, locate_weights
-from encoders.names import parse_modality
+from encoders.encoder import fingerprint_of, load_encoder
 from encoders.networks.cnn_models import build
 from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.cnn_weights import fetch_file, load_weights, locate_file, published_path
+from encoders.networks.cnn_weights import load_weights
 from tests.encoders.networks.torchvision_tables import CLASSIFIERS, TABLES
 
 RECORDING = Audio(torch.linspace(-1, 1, 9000).sin().numpy(), 8000)
-
-
-@pytest.fixture(autouse=True)
-def _own_hub(tmp_path, monkeypatch):
-    """No test sees, or fills, what this machine has downloaded before."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
 
 
 def published(name: str) -> dict[str, torch.Tensor]:
@@ -175,93 +166,6 @@ def test_a_pickle_runs_nothing(tmp_path):
     said = refused(tmp_path, {"features.0.weight": Malicious(str(tmp_path / "made"))})
     assert "is no file of weights" in said
     assert not (tmp_path / "made").exists()
-
-
-# ---------------------------------------------------------------- where weights lie
-
-
-def test_a_folder_stands_for_the_file_in_it(alexnet_file, tmp_path):
-    assert locate_file(spec_of(tmp_path)) == alexnet_file
-
-
-@pytest.mark.parametrize("names", [(), ("a.pth", "b.safetensors")])
-def test_a_folder_holds_one_file(tmp_path, names):
-    for name in (*names, "README.md"):
-        (tmp_path / name).touch()
-    with pytest.raises(MissingWeightsError, match=f"found {', '.join(names) or 'none'}"):
-        locate_file(spec_of(tmp_path))
-
-
-def test_a_path_that_is_not_there_is_told():
-    with pytest.raises(MissingWeightsError, match=r"alexnet@weights=./gone.pth: no such file"):
-        locate_file(SpectrogramCnnSpec(checkpoint="./gone.pth"))
-
-
-@pytest.mark.parametrize(
-    "name", ["alexnet-imagenet", *(name for name in TABLES if name != "alexnet")]
-)
-@pytest.mark.parametrize(
-    "part",
-    [
-        "serfusion models fetch {name}",
-        "https://download.pytorch.org/models/{network}",
-        "{name}@weights=FILE",
-        "{name}:untrained needs none",
-    ],
-)
-def test_missing_weights_are_one_clear_message(name, part):
-    spec = parse_modality(name, "audio").encoder
-    with pytest.raises(MissingWeightsError) as caught:
-        locate_weights(spec)
-    network = name.removesuffix("-imagenet")
-    assert part.format(name=name, network=network) in str(caught.value)
-    with pytest.raises(MissingWeightsError):
-        fingerprint_of(spec)
-
-
-def test_untrained_needs_no_file():
-    assert locate_weights(parse_modality("resnet50:untrained", "audio").encoder) is None
-
-
-def test_what_torchvision_has_downloaded_is_found():
-    spec = SpectrogramCnnSpec()
-    path = published_path(spec.checkpoint)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"not what was published")
-    with pytest.raises(MissingWeightsError, match=r"expected 7be5be79\.\.\.: cut short"):
-        locate_file(spec)
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A server of one file, whose name ends with its hash as torchvision's do."""
-    folder = tmp_path / "server"
-    folder.mkdir()
-    monkeypatch.setattr(cnn_weights, "SERVER", folder.as_uri() + "/")
-    content = b"weights"
-    name = f"network-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    (folder / name).write_bytes(content)
-    return name
-
-
-def test_a_file_is_fetched_once(server):
-    path = fetch_file(server)
-    assert path.read_bytes() == b"weights"
-    (Path(cnn_weights.SERVER.removeprefix("file://")) / server).unlink()
-    assert fetch_file(server) == path
-
-
-def test_a_download_that_is_something_else_leaves_nothing(server):
-    (Path(cnn_weights.SERVER.removeprefix("file://")) / server).write_bytes(b"other")
-    with pytest.raises(MissingWeightsError, match="the download failed"):
-        fetch_file(server)
-    assert not published_path(server).exists()
-
-
-def test_a_server_that_does_not_answer_is_told(monkeypatch):
-    monkeypatch.setattr(cnn_weights, "SERVER", "http://127.0.0.1:9/")
-    with pytest.raises(MissingWeightsError, match="cannot be reached"):
-        fetch_file("alexnet-owt-7be5be79.pth")
 
 
 # ---------------------------------------------------------------- keys

@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from encoders.audio import Audio, AudioError
-from encoders.cards import DESCRIPTORS
-from encoders.checkpoints import MissingWeightsError
 from encoders.encoder import fingerprint_of, load_encoder, locate_weights
 from encoders.names import SHORT_NAMES, parse_modality
 from encoders.networks.mfcc_cnn import load_network, to_frames
 from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.networks.spectrogram_cnn import to_unit, windows_of
+from encoders.weights.cards import DESCRIPTORS
+from encoders.weights.sources import MissingWeightsError
 from experiments.models import fetch_model, known_models
 
 ARCHITECTURES = get_args(MfccArchitecture)

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from encoders.audio import Audio, resample
-from encoders.checkpoints import MissingWeightsError
 from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.pretrained.classifier_spec import SpeechClassifierSpec, TextClassifierSpec
@@ -23,6 +22,7 @@ from encoders.pretrained.classifiers import (
     classifier_spec,
 )
 from encoders.specs import spec_from_json
+from encoders.weights.sources import MissingWeightsError
 
 LABELS = ("neu", "hap", "ang", "sad")
 #: Exactly the head's logits but for the order of additions.

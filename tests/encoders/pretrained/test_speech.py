@@ -141,7 +141,7 @@ def test_what_whisper_cannot_do_is_refused(spec_of, how, message):
 def test_every_short_name_has_an_architecture_of_its_size():
     from transformers import AutoConfig
 
-    from encoders.cards import SPEECH_CARDS
+    from encoders.weights.cards import SPEECH_CARDS
 
     for card in SPEECH_CARDS.values():
         fields = {"model_type": "wav2vec2", **card.config}

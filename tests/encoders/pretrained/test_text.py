@@ -15,7 +15,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.cards import CARDS
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio, embed_text
 from encoders.names import SHORT_NAMES, parse_modality
@@ -24,6 +23,7 @@ from encoders.pretrained.text import _config, position_limit
 from encoders.specs import BertSpec, SentenceSpec, Spec
 from encoders.store import Extent
 from encoders.utterance import Utterance
+from encoders.weights.cards import CARDS
 
 LONG = "the horse said no " * 60
 

@@ -11,13 +11,14 @@ import torch
 
 import encoders.spectra.acoustic as acoustic
 from encoders.audio import Audio, AudioError, read_segment, resample
-from encoders.checkpoints import MissingWeightsError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio
 from encoders.pooling import for_head, for_storage
 from encoders.specs import Modality, model_part
 from encoders.spectra.descriptors import EgemapsSpec
 from encoders.utterance import Utterance
+from encoders.weights.locate import locate
+from encoders.weights.sources import OPENSMILE, MissingWeightsError
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("opensmile") is None,
@@ -28,7 +29,7 @@ FRAMES = EgemapsSpec(storage="frames")
 
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acoustic, "find_spec", lambda _name: None)
+    monkeypatch.setattr("encoders.weights.locate.find_spec", lambda _name: None)
 
 
 @pytest.mark.parametrize("use", [fingerprint_of, load_encoder])
@@ -121,10 +122,9 @@ def test_the_key_covers_the_description_of_the_set(tmp_path, monkeypatch):
     import shutil
 
     before = fingerprint_of(EgemapsSpec())
-    folder = acoustic._opensmile_folder()
-    shutil.copytree(folder / "core" / "config", tmp_path / "core" / "config")
-    monkeypatch.setattr(acoustic, "_opensmile_folder", lambda: tmp_path)
+    shutil.copytree(locate(OPENSMILE), tmp_path / "config")
+    monkeypatch.setattr(acoustic, "locate", lambda _source: tmp_path / "config")
     assert fingerprint_of(EgemapsSpec()) == before
-    part = tmp_path / "core" / "config" / "gemaps" / "v01b" / "GeMAPSv01b_core.lld.conf.inc"
+    part = tmp_path / "config" / "gemaps" / "v01b" / "GeMAPSv01b_core.lld.conf.inc"
     part.write_text(part.read_text() + "\n")
     assert fingerprint_of(EgemapsSpec()) != before

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from encoders.checkpoints import MissingWeightsError
 from encoders.finetuning.finetune import default_settings
 from encoders.names import parse_modality
 from encoders.utterance import Corpus
+from encoders.weights.sources import MissingWeightsError
 from experiments.cli import app
 from experiments.comparing.finetuned import check_trainable, is_finetuned, parse_trainable
 from experiments.comparing.inputs import preflight

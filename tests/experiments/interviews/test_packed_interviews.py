@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from encoders.asr.packs import GAP_S, spoken, timed
 from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment, Transcript
 from encoders.audio import Audio
-from encoders.checkpoints import MissingWeightsError
+from encoders.weights.sources import MissingWeightsError
 from experiments.config import OptionError
 from experiments.interviews import recognition as module
 from experiments.interviews.interview import interview

