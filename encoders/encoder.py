@@ -11,10 +11,8 @@ import torch
 
 from encoders.audio import Audio
 from encoders.checkpoints import locate
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, Spec, fingerprint, model_part
+from encoders.specs import FAMILIES, Spec, WindowSpec, fingerprint, model_part
 from encoders.store import Extent
 
 
@@ -89,7 +87,7 @@ def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> E
 
     # Extraction shows one bar of its own.
     logging.disable_progress_bar()
-    family = import_module(FAMILIES[spec.family])
+    family = import_module(FAMILIES[spec.family].module)
     module = family.load(model_part(spec), torch.device(device))
     if depth is not None and hasattr(module, "stop_at"):
         module.stop_at(depth)
@@ -102,33 +100,31 @@ def locate_weights(spec: Spec) -> Path | None:
     Raises:
         MissingWeightsError: they are neither on this machine nor to be had.
     """
-    if getattr(spec, "untrained", False):
+    if spec.untrained:
         return None
-    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
+    if isinstance(spec, WindowSpec):
         from encoders.networks.cnn_weights import locate_file
 
         return locate_file(spec)
-    checkpoint = getattr(spec, "checkpoint", None)
-    if checkpoint is None:
+    if spec.checkpoint is None:
         # Descriptors have no weights, but some need a package, and their hash asks for it.
         fingerprint_of(spec)
         return None
-    return locate(checkpoint, getattr(spec, "revision", None))
+    return locate(spec.checkpoint, spec.revision)
 
 
 def fingerprint_of(spec: Spec) -> str:
     """Cache fingerprint of a spec with the weights that lie on this machine now."""
-    family = import_module(FAMILIES[spec.family])
+    family = import_module(FAMILIES[spec.family].module)
     weights = family.weights_sha256(spec)
     return fingerprint(_without_place(spec), weights, family.NUMERICS_VERSION)
 
 
 def _without_place(spec: Spec) -> Spec:
     """The spec without where its weights lie: that says nothing about what they compute."""
-    checkpoint = getattr(spec, "checkpoint", None)
     # Of an image network not even a name is needed: the architecture is a field of its own.
-    nameless = isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec)
-    if nameless or (checkpoint is not None and Path(checkpoint).expanduser().is_dir()):
+    nameless = isinstance(spec, WindowSpec)
+    if nameless or (spec.checkpoint is not None and Path(spec.checkpoint).expanduser().is_dir()):
         changed: dict[str, Any] = {"checkpoint": ""}
         return replace(spec, **changed)
     return spec

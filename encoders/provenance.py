@@ -13,9 +13,7 @@ from typing import Any
 
 from encoders.cards import CARDS
 from encoders.checkpoints import MissingWeightsError, find_local, locate, weight_files
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
-from encoders.specs import Spec, spec_from_json
+from encoders.specs import Spec, WindowSpec, spec_from_json
 
 WEIGHTS, PROVENANCE = "weights.safetensors", "provenance.json"
 
@@ -85,18 +83,17 @@ def provenance_of(spec: Spec) -> Provenance | None:
         ValueError: it cannot be read, or is that of other weights.
         MissingWeightsError: the weights are not there, and not to be had.
     """
-    checkpoint = getattr(spec, "checkpoint", None)
-    if not checkpoint or getattr(spec, "untrained", False):
+    if not spec.checkpoint or spec.untrained:
         return None
-    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
+    if isinstance(spec, WindowSpec):
         from encoders.networks.cnn_weights import locate_file
 
         return read_provenance(locate_file(spec))
-    folder = find_local(checkpoint, getattr(spec, "revision", None))
-    if folder is None and checkpoint in CARDS:
+    folder = find_local(spec.checkpoint, spec.revision)
+    if folder is None and spec.checkpoint in CARDS:
         # Published by others: there is nothing of ours beside it.
         return None
-    return record_of(folder or locate(checkpoint, getattr(spec, "revision", None)))
+    return record_of(folder or locate(spec.checkpoint, spec.revision))
 
 
 def record_of(folder: Path) -> Provenance | None:

@@ -16,13 +16,10 @@ from encoders.asr.recognisers import (
 )
 from encoders.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
 from encoders.checkpoints import MissingWeightsError, find_local, locate
-from encoders.names import SHORT_NAMES, parse_modality
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.cnn_weights import fetch_file, locate_file
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.rows import cut
-from encoders.specs import Spec
-from encoders.spectra.descriptors import EgemapsSpec
+from encoders.specs import EgemapsSpec, Spec, WindowSpec
+from encoders.typed_names import SHORT_NAMES, parse_modality
 from fusion.bundled import BUNDLED, DEMO
 
 #: What the column of licences is too narrow to say.
@@ -61,10 +58,9 @@ def known_models() -> list[ModelRow]:
     """Encoders first, recognisers after them, the model that ships last."""
     rows = []
     for name, spec in SHORT_NAMES.items():
-        checkpoint = getattr(spec, "checkpoint", None)
-        card = CARDS[checkpoint] if checkpoint else DESCRIPTORS[name]
+        card = CARDS[spec.checkpoint] if spec.checkpoint else DESCRIPTORS[name]
         facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
-        shown = checkpoint or ("opensmile" if name == "egemaps" else "none")
+        shown = spec.checkpoint or ("opensmile" if name == "egemaps" else "none")
         rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(spec)))
     for name, size_mb in WHISPER_MODELS.items():
         language = "en" if name.endswith(".en") else "99 languages"
@@ -80,15 +76,14 @@ def known_models() -> list[ModelRow]:
 
 def _is_here(spec: Spec) -> bool:
     """Whether the weights are on this machine; of descriptors, the package that computes them."""
-    if isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec):
+    if isinstance(spec, WindowSpec):
         try:
             return locate_file(spec).is_file()
         except MissingWeightsError:
             return False
-    checkpoint = getattr(spec, "checkpoint", None)
-    if checkpoint is None:
+    if spec.checkpoint is None:
         return not isinstance(spec, EgemapsSpec) or find_spec("opensmile") is not None
-    return find_local(checkpoint) is not None
+    return find_local(spec.checkpoint) is not None
 
 
 def fetch_model(name: str) -> Path:
@@ -112,14 +107,14 @@ def fetch_model(name: str) -> Path:
     if name.startswith("whisper-"):
         return fetch_whisper(name.removeprefix("whisper-"))
     spec = SHORT_NAMES.get(name)
-    checkpoint = getattr(spec, "checkpoint", None) if spec is not None else name
+    checkpoint = spec.checkpoint if spec is not None else name
     if checkpoint is None:
         # Says what installs the package, where a descriptor needs one.
         fingerprint_of(parse_modality(name, "audio").encoder)
         raise ValueError(f"{name} has no weights to fetch")
     if checkpoint == BUNDLED_ALEXNET:
         raise ValueError(f"{name} ships with the package: there is nothing to fetch")
-    if isinstance(spec, SpectrogramCnnSpec):
+    if isinstance(spec, WindowSpec):
         return fetch_file(checkpoint)
     return locate(checkpoint)
 

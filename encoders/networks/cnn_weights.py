@@ -15,12 +15,10 @@ from torch import Tensor, nn
 
 from encoders.asr.recognisers import answers
 from encoders.bundled import ALEXNET
-from encoders.cards import BUNDLED_ALEXNET, CARDS, TORCHVISION
+from encoders.cards import BUNDLED_ALEXNET, CARDS
 from encoders.checkpoints import MissingWeightsError
 from encoders.networks.cnn_models import Projected, WindowNetwork, build
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
-from encoders.storage import UNTRAINED_SEED
+from encoders.specs import TORCHVISION, UNTRAINED_SEED, SpectrogramCnnSpec, WindowSpec
 
 SERVER = "https://download.pytorch.org/models/"
 SUFFIXES = (".safetensors", ".pt", ".pth")
@@ -35,7 +33,7 @@ _OLD_SPELLING = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 SHOWN = 5
 
 
-def locate_file(spec: SpectrogramCnnSpec | MfccCnnSpec) -> Path:
+def locate_file(spec: WindowSpec) -> Path:
     """File with the weights of a spec.
 
     Raises:

@@ -23,14 +23,14 @@ from encoders.audio import Audio, AudioError, resample
 from encoders.checkpoints import locate, weight_files
 from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.pooling import Hidden, Raw
-from encoders.pretrained.classifier_spec import (
-    ClassifierSpec,
-    SpeechClassifierSpec,
-    TextClassifierSpec,
-)
 from encoders.pretrained.speech import SAMPLE_RATE_HZ, SpeechEncoder, normalises
 from encoders.pretrained.text import position_limit, tokenizer_of
-from encoders.specs import SpeechSpec
+from encoders.specs import (
+    ClassifierSpec,
+    SpeechClassifierSpec,
+    SpeechSpec,
+    TextClassifierSpec,
+)
 from encoders.store import Extent
 
 NUMERICS_VERSION = 1

@@ -26,8 +26,7 @@ from encoders.checkpoints import weights_sha256 as sha256_of
 from encoders.packing import in_batches
 from encoders.pooling import Raw
 from encoders.pretrained.projection import ProjectedSpeech, read_projection
-from encoders.specs import SpeechSpec
-from encoders.storage import UNTRAINED_SEED
+from encoders.specs import UNTRAINED_SEED, SpeechSpec
 
 NUMERICS_VERSION = 1
 SAMPLE_RATE_HZ = 16000

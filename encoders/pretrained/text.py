@@ -20,8 +20,7 @@ from encoders.packing import in_batches
 from encoders.pooling import Hidden
 from encoders.pretrained.cleaning import clean_text
 from encoders.pretrained.speech import state_sha256
-from encoders.specs import BertSpec, SentenceSpec
-from encoders.storage import UNTRAINED_SEED
+from encoders.specs import UNTRAINED_SEED, BertSpec, SentenceSpec
 from encoders.store import Extent
 
 NUMERICS_VERSION = 1

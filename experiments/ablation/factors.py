@@ -6,9 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from encoders.names import parse_modality
-from encoders.options import MODALITY_OPTIONS, SYNONYMS
 from encoders.specs import Kind
+from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings
 from experiments.ablation.cells import Changes, Draft, NoiseIn
 from experiments.ablation.data_factors import (

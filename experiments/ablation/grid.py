@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.names import parse_modality
 from encoders.specs import Kind
+from encoders.typed_names import parse_modality
 from experiments.ablation.cells import Cell, Changes, Draft, NoiseIn, crossed
 from experiments.ablation.data_factors import expanded
 from experiments.ablation.encoder_options import layer_count

@@ -193,14 +193,11 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
             "folds": len(plan.folds),
             "trained_on": trained_on(inputs.utterances, plan.folds),
             "synthetic": corpus.synthetic,
-            "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
+            "untrained": any(m.encoder.untrained for m in modalities.values()),
             "contaminated": found.contaminated,
             "leaky": found.certificate.leaky,
             "encoders": dict(inputs.identity),
-            "checkpoints": {
-                name: getattr(m.encoder, "checkpoint", m.encoder.family)
-                for name, m in modalities.items()
-            },
+            "checkpoints": {name: m.encoder.title for name, m in modalities.items()},
             "finetuned": [asdict(one) for one in plan.trained],
             "encoded": inputs.encoded,
             "cached": inputs.cached,

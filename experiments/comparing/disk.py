@@ -4,9 +4,9 @@ import numpy as np
 
 from encoders.cards import CARDS
 from encoders.hints import KeyHints
-from encoders.names import parse_modality
 from encoders.specs import LogMelSpec, Modality, SpeechSpec
 from encoders.store import EmbeddingStore
+from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, SEQUENCE_OF, inputs_needed

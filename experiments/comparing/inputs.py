@@ -12,10 +12,10 @@ from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
 from encoders.encoder import locate_weights
 from encoders.extraction import Failure, Progress
 from encoders.features import Features, read_features
-from encoders.names import parse_modality
 from encoders.pooling import statistics_of
 from encoders.specs import Kind, Modality
 from encoders.store import EmbeddingStore
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.comparing.finetuned import check_trainable, is_finetuned, parse_trainable
 from experiments.comparing.modal import Awaited, Modal, awaiting, encoded

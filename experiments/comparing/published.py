@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from encoders.pretrained.classifier_spec import ClassifierSpec
 from encoders.pretrained.classifiers import check_head, class_labels, classifier_spec
+from encoders.specs import ClassifierSpec
 from encoders.utterance import Corpus
 from experiments.config import ConfigError, Study
 from experiments.label_map import LabelMap, map_labels, parse_map, word

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from encoders.options import parsed
+from encoders.typed_names import parsed
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.networks.layers import RowLinear
 from fusion.networks.losses import Loss

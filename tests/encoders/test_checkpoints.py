@@ -27,8 +27,8 @@ from encoders.checkpoints import (
     weights_sha256,
 )
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.names import SHORT_NAMES, parse_modality
 from encoders.specs import BertSpec, SpeechSpec
+from encoders.typed_names import SHORT_NAMES, parse_modality
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WAV2VEC2 = "facebook/wav2vec2-base"

@@ -15,10 +15,10 @@ import encoders.networks.cnn_weights as cnn_weights
 from encoders.audio import Audio
 from encoders.checkpoints import MissingWeightsError
 from encoders.encoder import fingerprint_of, load_encoder, locate_weights
-from encoders.names import parse_modality
 from encoders.networks.cnn_models import build
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.cnn_weights import fetch_file, load_weights, locate_file, published_path
+from encoders.specs import SpectrogramCnnSpec
+from encoders.typed_names import parse_modality
 from tests.encoders.networks.torchvision_tables import CLASSIFIERS, TABLES
 
 RECORDING = Audio(torch.linspace(-1, 1, 9000).sin().numpy(), 8000)

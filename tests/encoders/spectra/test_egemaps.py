@@ -15,8 +15,7 @@ from encoders.checkpoints import MissingWeightsError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio
 from encoders.pooling import for_head, for_storage
-from encoders.specs import Modality, model_part
-from encoders.spectra.descriptors import EgemapsSpec
+from encoders.specs import EgemapsSpec, Modality, model_part
 from encoders.utterance import Utterance
 
 installed = pytest.mark.skipif(

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from encoders.checkpoints import MissingWeightsError
 from encoders.finetuning.finetune import default_settings
-from encoders.names import parse_modality
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.cli import app
 from experiments.comparing.finetuned import check_trainable, is_finetuned, parse_trainable

@@ -24,7 +24,7 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
     def build(arm: str = "late", scale: float = 1.0, **fields) -> Path:
         import torch
 
-        from encoders.names import parse_modality
+        from encoders.typed_names import parse_modality
         from fusion.combination import Combination
         from fusion.model import FusionModel, Part
         from fusion.networks.head import DEFAULTS, InputShape
