@@ -34,6 +34,7 @@ from experiments.cli_options import (
 )
 from experiments.config import OptionError
 from experiments.terminal import bars, console, errors, leave, tell
+from fusion.training.arm_table import ARMS
 
 if TYPE_CHECKING:
     from experiments.config import Study
@@ -93,10 +94,8 @@ def compare(
     arms: Annotated[
         str | None,
         typer.Option(
-            help="Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, other rules "
-            "of late fusion (late_mean,late_product,late_max,late_per_class), a final layer alone "
-            "(audio_linear,text_linear,concat_linear,concat_crossfit), and "
-            "pretrained:NAME (a published classifier's own head)."
+            help=f"Some of {', '.join(ARMS)}, and pretrained:NAME (a published classifier's own "
+            "head)."
         ),
     ] = None,
     label_map: Annotated[

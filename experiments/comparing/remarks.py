@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from encoders.specs import Modality
 from encoders.store import Extent
 from experiments.comparing.trained import Trained
-from fusion.arms import ARMS
+from fusion.training.arm_table import ARMS
 
 SHOWN = 5
 
