@@ -14,9 +14,9 @@ from benchmarks.functionals import DATA, uar_of
 from encoders.audio import read_segment
 from encoders.embedding import embed
 from encoders.encoder import load_encoder
-from encoders.names import parse_modality
 from encoders.pooling import for_head
 from encoders.specs import Modality
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.corpora import read_corpus
 

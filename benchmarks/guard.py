@@ -1,4 +1,4 @@
-"""Keep the runs of one tree and hold another tree's against them, for changes that change no result.
+"""Keep the runs of one tree and hold another tree's against them: a change of no result is proved.
 
 ``python -m benchmarks.guard run FOLDER [--tree TREE] [--only NAME,…]`` makes the runs below, with
 the code of a tree (a checkout of any commit) and a cache in the folder;
@@ -128,7 +128,9 @@ def _values(number: int, row: dict[str, str]) -> tuple[str, ...]:
 def _set(number: int, row: dict[str, str]) -> tuple[str, ...]:
     if row["label"] == "neutral" and number % 2:
         return ("none",)
-    return (f"{row['label']}|neutral" if row["label"] == "sad" and number % 3 == 0 else row["label"],)
+    return (
+        f"{row['label']}|neutral" if row["label"] == "sad" and number % 3 == 0 else row["label"],
+    )
 
 
 # ---------------------------------------------------------------- compare
@@ -157,7 +159,9 @@ def _pages(path: Path, old: Path, new: Path) -> list[str]:
         for folder in (old, new)
     )
     changed = difflib.unified_diff(before, after, lineterm="", n=0)
-    return [f"{path}: {line[:300]}" for line in changed if not line.startswith(("---", "+++", "@@"))]
+    return [
+        f"{path}: {line[:300]}" for line in changed if not line.startswith(("---", "+++", "@@"))
+    ]
 
 
 def _numbers(path: Path, old: Path, new: Path) -> Iterator[str]:
@@ -171,26 +175,32 @@ def _numbers(path: Path, old: Path, new: Path) -> Iterator[str]:
 
 def _records(path: Path) -> list[Any]:
     text = path.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else [
-        json.loads(text)
-    ]
+    return (
+        [json.loads(line) for line in text.splitlines()]
+        if path.suffix == ".jsonl"
+        else [json.loads(text)]
+    )
 
 
 def _apart(where: str, before: Any, after: Any) -> Iterator[str]:  # noqa: ANN401
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted((before.keys() | after.keys()) - LEFT_OUT):
-            if key not in after or key not in before:
-                yield f"{where}.{key}: {'gone' if key in before else 'new'}"
-            else:
+        keys = (before.keys() | after.keys()) - LEFT_OUT
+        for key in sorted(keys):
+            if key in after and key in before:
                 yield from _apart(f"{where}.{key}", before[key], after[key])
+            else:
+                yield f"{where}.{key}: {'gone' if key in before else 'new'}"
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for number, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from _apart(f"{where}[{number}]", one, other)
-    elif _is_number(before) and _is_number(after):
-        if not math.isclose(before, after, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
-            yield f"{where}: {before!r} before, {after!r} after"
-    elif RUN_DEPENDENT.sub("…", str(before)) != RUN_DEPENDENT.sub("…", str(after)):
+    elif not _same(before, after):
         yield f"{where}: {str(before)[:120]} before, {str(after)[:120]} after"
+
+
+def _same(before: Any, after: Any) -> bool:  # noqa: ANN401
+    if _is_number(before) and _is_number(after):
+        return math.isclose(before, after, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return RUN_DEPENDENT.sub("…", str(before)) == RUN_DEPENDENT.sub("…", str(after))
 
 
 def _is_number(value: Any) -> bool:  # noqa: ANN401

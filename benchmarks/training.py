@@ -20,15 +20,17 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fusion import train
-from fusion.arms import ARMS, Budget, fit_chosen, search_arm
+from fusion.arms import Budget, fit_chosen, search_arm
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.buckets import Member, side_by_side
 from fusion.gathering import GatherSequences
-from fusion.networks.head import DEFAULTS, InputShape
+from fusion.networks.head import InputShape
+from fusion.networks.heads import HEADS
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import InnerFold, InnerFolds
 from fusion.studies import StudyPlace
 from fusion.train import Stack
+from fusion.training.arm_table import trained_arm
 
 ROWS, SPEAKERS, DIM = 5531, 10, 768
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -37,7 +39,7 @@ ROUNDS = 3
 #: Of a study: outer folds, trials, seeds, processes.
 FOLDS, TRIALS, SEEDS, CORES = 5, 30, 5, 2
 #: Heads of a trial, one for each inner fold.
-HEADS = 3
+EACH = 3
 STUDIED = ("audio", "text", "concat", "gated", "lowrank")
 #: Frames of an utterance at 50 a second: the mean is that of IEMOCAP.
 FRAMES, SPREAD, LONGEST, TOKENS = 216, 0.58, 1000, 20
@@ -105,7 +107,7 @@ def members(rows: Rows, count: int) -> list[Member]:
 
 def stack_of(rows: Rows, some: list[Member], hidden: int, batch: int | None = None) -> Stack:
     """A stack of heads with one hidden layer over both modalities."""
-    hyper = replace(DEFAULTS["mlp"], hidden=hidden, batch_size=batch)
+    hyper = replace(HEADS["mlp"].defaults, hidden=hidden, batch_size=batch)
     shapes = [InputShape(DIM)] * 2
     return Stack("mlp", shapes, rows.data, rows.data.inputs, some, hyper)
 
@@ -128,7 +130,7 @@ def _against_a_plain_loop() -> str:
     rows = utterances()
     lines = ["| rows of a batch | heads | hidden | plain, s per epoch | ours | ratio |"]
     lines.append("|---|---|---|---|---|---|")
-    for batch, count, hidden in product((64, None), (1, HEADS), (64, 256)):
+    for batch, count, hidden in product((64, None), (1, EACH), (64, 256)):
         some = members(rows, count)
         stack = stack_of(rows, some, hidden, batch)
         size = stack.hyper.rows_of_batch(len(some[0].train))
@@ -144,7 +146,7 @@ def _against_a_plain_loop() -> str:
     told = (
         "An epoch on 1536 values and its development loss, against a torch DataLoader that "
         "collates rows, standardised before, and AdamW as it comes, with batches of the same size. "
-        f"A trial trains {HEADS} heads."
+        f"A trial trains {EACH} heads."
     )
     return f"{told}\n\n{_lines(lines)}"
 
@@ -251,7 +253,7 @@ def _sequence_stack(pooled: int) -> Stack:
     data = Dataset(tuple(map(str, range(rows))), CLASSES, truth, inputs)
     member = Member(np.arange(rows), np.arange(64), 0)
     shapes = [InputShape(DIM, train.PATCHES["audio_frames"]), InputShape(DIM)]
-    hyper = DEFAULTS["attention"]
+    hyper = HEADS["attention"].defaults
     return Stack("attention", shapes, data, inputs, [member], hyper)
 
 
@@ -276,7 +278,7 @@ def _study() -> str:
     """A fold's share of a study: all trials of each arm, and the heads of all seeds."""
     rows = utterances()
     names = np.array(rows.data.ids)
-    folds = [InnerFold(tuple(names[m.train]), tuple(names[m.dev])) for m in members(rows, HEADS)]
+    folds = [InnerFold(tuple(names[m.train]), tuple(names[m.dev])) for m in members(rows, EACH)]
     inner, total = InnerFolds(tuple(folds)), 0.0
     lines = [
         "| arm | s of all trials | pruned | s of the heads of all seeds |",
@@ -299,9 +301,11 @@ def _costs(arm: str, data: Dataset, inner: InnerFolds) -> tuple[float, int, floa
     budget = Budget(TRIALS, SEEDS)
     with TemporaryDirectory() as folder:
         began = time.process_time()
-        study = search_arm(ARMS[arm], data, inner, budget, StudyPlace(Path(folder) / "journal"))
+        study = search_arm(
+            trained_arm(arm), data, inner, budget, StudyPlace(Path(folder) / "journal")
+        )
         trials = time.process_time() - began
-    fit_chosen(ARMS[arm], data, inner, study, budget)
+    fit_chosen(trained_arm(arm), data, inner, study, budget)
     pruned = sum(trial.state == "pruned" for trial in study.trials)
     return trials, pruned, time.process_time() - began - trials
 

@@ -10,12 +10,17 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from encoders.audio import Audio
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, Spec, fingerprint, model_part, source_of
+from encoders.specs import (
+    FAMILIES,
+    Spec,
+    WindowSpec,
+    fingerprint,
+    model_part,
+)
 from encoders.store import Extent
 from encoders.weights.locate import locate
+from encoders.weights.sources import source_of
 
 
 @runtime_checkable
@@ -89,7 +94,7 @@ def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> E
 
     # Extraction shows one bar of its own.
     logging.disable_progress_bar()
-    family = import_module(FAMILIES[spec.family])
+    family = import_module(FAMILIES[spec.family].module)
     module = family.load(model_part(spec), torch.device(device))
     if depth is not None and hasattr(module, "stop_at"):
         module.stop_at(depth)
@@ -108,17 +113,16 @@ def locate_weights(spec: Spec) -> Path | None:
 
 def fingerprint_of(spec: Spec) -> str:
     """Cache fingerprint of a spec with the weights that lie on this machine now."""
-    family = import_module(FAMILIES[spec.family])
+    family = import_module(FAMILIES[spec.family].module)
     weights = family.weights_sha256(spec)
     return fingerprint(_without_place(spec), weights, family.NUMERICS_VERSION)
 
 
 def _without_place(spec: Spec) -> Spec:
     """The spec without where its weights lie: that says nothing about what they compute."""
-    checkpoint = getattr(spec, "checkpoint", None)
     # Of an image network not even a name is needed: the architecture is a field of its own.
-    nameless = isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec)
-    if nameless or (checkpoint is not None and Path(checkpoint).expanduser().is_dir()):
+    nameless = isinstance(spec, WindowSpec)
+    if nameless or (spec.checkpoint is not None and Path(spec.checkpoint).expanduser().is_dir()):
         changed: dict[str, Any] = {"checkpoint": ""}
         return replace(spec, **changed)
     return spec

@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from encoders.specs import Modality, Spec
-from encoders.storage import TIME_STATISTICS
+from encoders.specs import TIME_STATISTICS, Modality, Spec
 
 Hidden = Float32[Tensor, "layers frames dim"]
 #: Hidden layers in the precision of the model that made them.

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from encoders.specs import Spec, source_of, spec_from_json
+from encoders.specs import Spec, spec_from_json
 from encoders.weights.cards import CARDS
 from encoders.weights.files import CONFIG_FILES, file_sha256, files_sha256, weight_files
 from encoders.weights.locate import find, locate
-from encoders.weights.sources import MissingWeightsError
+from encoders.weights.sources import MissingWeightsError, source_of
 
 WEIGHTS, PROVENANCE = "weights.safetensors", "provenance.json"
 
@@ -86,12 +86,13 @@ def provenance_of(spec: Spec) -> Provenance | None:
         ValueError: it cannot be read, or is that of other weights.
         MissingWeightsError: the weights are not there, and not to be had.
     """
-    checkpoint = getattr(spec, "checkpoint", "")
-    source = source_of(spec) if checkpoint else None
+    if not spec.checkpoint:
+        return None
+    source = source_of(spec)
     if source is None:
         return None
     path = find(source)
-    if path is None and checkpoint in CARDS:
+    if path is None and spec.checkpoint in CARDS:
         # Published by others: there is nothing of ours beside it.
         return None
     return record_of(path or locate(source))

@@ -9,6 +9,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from fusion.training.arm_table import ARMS
+
 DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
 #: Never replaced in silence.
 DEFAULT_ASR = "whisper-base"
@@ -74,10 +76,7 @@ class Study:
     )
     arms: tuple[str, ...] | None = _option(
         None,
-        "Some of audio,text,audio_frames,concat,gated,lowrank,late,attention, other rules of late "
-        "fusion (late_mean,late_product,late_max,late_per_class), a final layer alone "
-        "(audio_linear,text_linear,concat_linear,concat_crossfit), and pretrained:NAME (a "
-        "published classifier's own head).",
+        f"Some of {', '.join(ARMS)}, and pretrained:NAME (a published classifier's own head).",
     )
     map: tuple[str, ...] | None = _option(
         None, "Classes of its labels that differ, as in hap=happy,exc=happy."

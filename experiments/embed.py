@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
-from encoders.names import parse_modality
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import FEATURES
 from experiments.comparing.words import find_words

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from experiments.corpora.common_sets import COMMON, PREFIX
 from experiments.corpora.entry import Entry
-from experiments.corpora.label_sets import LABEL_SETS
 from experiments.corpora.registry import CORPORA, UNREAD
 from fusion.splitting.protocols import PROTOCOLS
 
@@ -29,7 +28,7 @@ def corpora_lines() -> list[str]:
     """A block of lines per corpus: what it holds, its terms, its layout, its sets of labels."""
     lines = []
     for name, entry in CORPORA.items():
-        lines += [name, *_block(entry), *_layout(name, entry), ""]
+        lines += [name, *_block(entry), *_layout(entry), ""]
     lines += [*WITHOUT, ""]
     for name, entry in UNREAD.items():
         lines += [name, *_block(entry), *_field("manifest", entry.manifest), ""]
@@ -53,10 +52,10 @@ def _block(entry: Entry) -> list[str]:
     ]
 
 
-def _layout(name: str, entry: Entry) -> list[str]:
+def _layout(entry: Entry) -> list[str]:
     first, *others = entry.layout
     lines = [f"  {'layout':{INDENT - 2}}{first}", *(f"{' ' * INDENT}{line}" for line in others)]
-    sets = ", ".join(one.name for one in LABEL_SETS.get(name, ()))
+    sets = ", ".join(one.name for one in entry.labels)
     lines += _field("--labels", sets) if sets else []
     return lines if entry.tried else [*lines, *_field("reader", NOT_TRIED)]
 

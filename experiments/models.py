@@ -4,10 +4,14 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.asr.recognisers import HUBS, parse_recogniser, recogniser_source
-from encoders.names import SHORT_NAMES
+from encoders.asr.recognisers import (
+    HUBS,
+    parse_recogniser,
+    recogniser_source,
+)
 from encoders.rows import cut
-from encoders.specs import Spec, source_of
+from encoders.specs import Spec
+from encoders.typed_names import SHORT_NAMES
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
 from encoders.weights.locate import find, locate
 from encoders.weights.sources import (
@@ -15,6 +19,7 @@ from encoders.weights.sources import (
     MissingWeightsError,
     Source,
     checkpoint_source,
+    source_of,
     whisper_source,
 )
 from fusion.bundled import BUNDLED, DEMO
@@ -55,10 +60,9 @@ def known_models() -> list[ModelRow]:
     """Encoders first, recognisers after them, the model that ships last."""
     rows = []
     for name, spec in SHORT_NAMES.items():
-        checkpoint = getattr(spec, "checkpoint", None)
-        card = CARDS[checkpoint] if checkpoint else DESCRIPTORS[name]
+        card = CARDS[spec.checkpoint] if spec.checkpoint else DESCRIPTORS[name]
         facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
-        shown = checkpoint or ("opensmile" if name == "egemaps" else "none")
+        shown = spec.checkpoint or ("opensmile" if name == "egemaps" else "none")
         rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(spec)))
     for name, size_mb in WHISPER_MODELS.items():
         language = "en" if name.endswith(".en") else "99 languages"
@@ -100,7 +104,7 @@ def _source(name: str) -> Source:
         return checkpoint_source(name, layout="ctranslate2")
     _check_known(name)
     spec = SHORT_NAMES.get(name)
-    if name == BUNDLED or getattr(spec, "checkpoint", None) == BUNDLED_ALEXNET:
+    if name == BUNDLED or (spec is not None and spec.checkpoint == BUNDLED_ALEXNET):
         raise ValueError(f"{name} ships with the package: there is nothing to fetch")
     source = checkpoint_source(name) if spec is None else source_of(spec)
     if source is None:

@@ -8,8 +8,7 @@ ever refitted on rows it was selected on.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,75 +16,16 @@ from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
 from fusion.buckets import Member, block_width, sizes_of
-from fusion.networks.head import DEFAULTS, HeadKind, Hyperparameters, layer_weights
+from fusion.networks.head import Hyperparameters, Space, layer_weights
+from fusion.networks.heads import HEADS
 from fusion.pruning import Objective, Tell
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.stopping import Answers, Curve
 from fusion.studies import StudyPlace
 from fusion.train import FittedHead, fit
-from fusion.tune import SPACES, Space, Study, Trial, tune
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One row of the table: a head and the inputs it reads.
-
-    A ``crossfitted`` one has a head per half of the training speakers, see :mod:`fusion.crossfit`.
-    """
-
-    name: str
-    head: HeadKind | Literal["late", "published"]
-    inputs: tuple[str, ...]
-    crossfitted: bool = False
-
-    @property
-    def fused(self) -> bool:
-        """Whether it reads more than one modality."""
-        return len(self.inputs) > 1
-
-
-#: What follows ``late`` in the names of decision-level arms, see :mod:`fusion.late`.
-LATE_RULES = ("", "_mean", "_product", "_max", "_per_class")
-
-ARMS: Mapping[str, Arm] = MappingProxyType(
-    {
-        arm.name: arm
-        for arm in (
-            Arm("audio", "mlp", ("audio",)),
-            Arm("text", "mlp", ("text",)),
-            Arm("audio_frames", "attention", ("audio_frames",)),
-            Arm("audio_linear", "linear", ("audio",)),
-            Arm("text_linear", "linear", ("text",)),
-            Arm("concat", "mlp", ("audio", "text")),
-            Arm("concat_linear", "linear", ("audio", "text")),
-            Arm("concat_crossfit", "linear", ("audio", "text"), crossfitted=True),
-            Arm("gated", "gated", ("audio", "text")),
-            Arm("lowrank", "lowrank", ("audio", "text")),
-            *(Arm(f"late{rule}", "late", ("audio", "text")) for rule in LATE_RULES),
-            Arm("attention", "attention", ("audio_frames", "text_tokens")),
-        )
-    }
-)
-
-#: Begins the name of an arm that is a published classifier's own head; its input has its name.
-PUBLISHED = "pretrained:"
-
-
-def arm_of(name: str) -> Arm:
-    """An arm by its name; :mod:`fusion.published` scores those that were trained elsewhere.
-
-    Raises:
-        KeyError: there is no such arm.
-    """
-    if name.startswith(PUBLISHED):
-        return Arm(name, "published", (name,))
-    return ARMS[name]
-
-
-def whole_of(name: str) -> str:
-    """The arm whose heads an arm has: ``concat`` of ``concat/audio``, else itself."""
-    return name if name.startswith(PUBLISHED) else name.partition("/")[0]
+from fusion.training.arm_table import TrainedArm
+from fusion.tune import Study, Trial, tune
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +40,13 @@ class Budget:
     study_seed: int = 0
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
-    def defaults(self, kind: HeadKind) -> Hyperparameters:
+    def defaults(self, kind: str) -> Hyperparameters:
         """Hyperparameters of a head before tuning."""
-        return replace(DEFAULTS[kind], **self.fixed)
+        return replace(HEADS[kind].defaults, **self.fixed)
 
-    def space(self, kind: HeadKind) -> Space:
+    def space(self, kind: str) -> Space:
         """What is tuned of a head."""
-        return {name: found for name, found in SPACES[kind].items() if name not in self.fixed}
+        return {name: found for name, found in HEADS[kind].space.items() if name not in self.fixed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +93,7 @@ class FittedArm:
     ``seconds`` is what the training of these heads took; trials have their own.
     """
 
-    arm: Arm
+    arm: TrainedArm
     hyperparameters: Hyperparameters
     study: Study
     members: tuple[Member, ...]
@@ -162,7 +102,7 @@ class FittedArm:
 
 
 def fit_arm(
-    arm: Arm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
+    arm: TrainedArm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
 ) -> FittedArm:
     """Tune on the inner folds, then train one head per seed and inner fold."""
     study = search_arm(arm, data, inner, budget, place)
@@ -170,13 +110,10 @@ def fit_arm(
 
 
 def search_arm(
-    arm: Arm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
+    arm: TrainedArm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
 ) -> Study:
     """Search an arm's hyperparameters; the objective reads development rows of inner folds only."""
-    assert arm.head != "late", "late fusion reuses the fold's unimodal heads"
-    assert arm.head != "published", "a published classifier is scored as it is"
-    kind: HeadKind = arm.head
-    defaults = budget.defaults(kind)
+    defaults = budget.defaults(arm.head)
 
     def objective(values: Mapping[str, Any], tell: Tell) -> float:
         def watch(epoch: int, said: Sequence[Answers]) -> None:
@@ -185,7 +122,7 @@ def search_arm(
             tell(epoch, goodness(data.task, data.goals[rows], scores[None]))
 
         members = _members(data, inner, [budget.study_seed])
-        heads = fit(kind, data, arm.inputs, members, replace(defaults, **values), watch)
+        heads = fit(arm.head, data, arm.inputs, members, replace(defaults, **values), watch)
         index, scores = _dev_scores(arm, data, members, heads, seeds=1)
         return goodness(data.task, data.goals[index], scores)
 
@@ -193,14 +130,12 @@ def search_arm(
 
 
 def search(
-    arm: Arm,
+    arm: TrainedArm,
     objective: Objective,
     budget: Budget,
     place: StudyPlace | None,
 ) -> Study:
     """Search hyperparameters of an arm's head, the documented defaults first."""
-    assert arm.head != "late"
-    assert arm.head != "published"
     space = budget.space(arm.head)
     defaults = asdict(budget.defaults(arm.head))
     first = {name: value for name, value in defaults.items() if name in space}
@@ -208,11 +143,9 @@ def search(
 
 
 def fit_chosen(
-    arm: Arm, data: Dataset, inner: InnerFolds, study: Study, budget: Budget
+    arm: TrainedArm, data: Dataset, inner: InnerFolds, study: Study, budget: Budget
 ) -> FittedArm:
     """One head per seed and inner fold, with the hyperparameters that a study chose."""
-    assert arm.head != "late"
-    assert arm.head != "published"
     begun = time.perf_counter()
     members = _members(data, inner, range(budget.seeds))
     hyper = replace(budget.defaults(arm.head), **study.best)
@@ -268,7 +201,7 @@ def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Mem
 
 
 def _scores(
-    arm: Arm,
+    arm: TrainedArm,
     data: Dataset,
     head: FittedHead,
     index: Int64[np.ndarray, "rows"],
@@ -279,7 +212,7 @@ def _scores(
         batch if only in (None, name) else batch.hidden(everything)
         for name, batch in zip(arm.inputs, data.of(arm.inputs), strict=True)
     ]
-    sequences = arm.head == "attention"
+    sequences = HEADS[arm.head].sequences
     order = (
         np.argsort(sizes_of(inputs)[index], kind="stable") if sequences else np.arange(len(index))
     )
@@ -291,7 +224,11 @@ def _scores(
 
 
 def _dev_scores(
-    arm: Arm, data: Dataset, members: Sequence[Member], heads: Sequence[FittedHead], seeds: int
+    arm: TrainedArm,
+    data: Dataset,
+    members: Sequence[Member],
+    heads: Sequence[FittedHead],
+    seeds: int,
 ) -> tuple[Int64[np.ndarray, "dev"], Float[np.ndarray, "seeds dev targets"]]:
     """Rows that were development rows once, and their scores by the head that did not see them."""
     per_seed = len(members) // seeds

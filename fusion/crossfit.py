@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from fusion.arms import Arm, Budget, FittedArm, FoldScores, fit_chosen, score, search
+from fusion.arms import Budget, FittedArm, FoldScores, fit_chosen, score, search
 from fusion.batch import Dataset
 from fusion.combination import Combination
 from fusion.pruning import Tell
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.studies import StudyPlace
+from fusion.training.arm_table import TrainedArm
 from fusion.tune import Study
 
 
@@ -30,7 +31,7 @@ class View:
 
 
 def score_crossfitted(
-    arm: Arm, views: Sequence[View], fold: Fold, budget: Budget, place: StudyPlace | None
+    arm: TrainedArm, views: Sequence[View], fold: Fold, budget: Budget, place: StudyPlace | None
 ) -> FoldScores:
     """Tune both halves' heads together, train them, average their logits.
 
@@ -38,8 +39,6 @@ def score_crossfitted(
     """
     one, other = views
     assert [f.dev for f in one.inner.folds] == [f.dev for f in other.inner.folds]
-    assert arm.head != "late"
-    assert arm.head != "published"
     # Both halves have the batches of the larger one.
     most = max(len(inner.train) for view in views for inner in view.inner.folds)
     size = budget.defaults(arm.head).rows_of_batch(most)
@@ -55,7 +54,9 @@ def score_crossfitted(
     return _averaged(_fitted(arm, views, study, budget), views, fold, budget.seeds)
 
 
-def _fitted(arm: Arm, views: Sequence[View], study: Study, budget: Budget) -> list[FittedArm]:
+def _fitted(
+    arm: TrainedArm, views: Sequence[View], study: Study, budget: Budget
+) -> list[FittedArm]:
     return [fit_chosen(arm, view.data, view.inner, study, budget) for view in views]
 
 

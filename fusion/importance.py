@@ -7,8 +7,9 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
+from fusion.networks.head import Space
 from fusion.studies import StudyPlace
-from fusion.tune import Space, Trial
+from fusion.tune import Trial
 
 #: The trials that count as good: with a tenth of them, two of twenty would decide.
 GOOD = 0.25

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from encoders.store import write_atomically
-from fusion.arms import Arm, FittedArm
+from fusion.arms import FittedArm
 from fusion.batch import Dataset
 from fusion.buckets import Member
 from fusion.model import Part
@@ -21,6 +21,7 @@ from fusion.networks.heads import HEADS
 from fusion.splitting.splits import InnerFolds
 from fusion.stopping import Curve
 from fusion.train import PATCHES, FittedHead
+from fusion.training.arm_table import TrainedArm
 from fusion.tune import Study, Trial
 
 ABOUT = "about"
@@ -52,7 +53,7 @@ def save_heads(fitted: FittedArm, path: Path) -> None:
 
 
 def load_heads(
-    path: Path, arm: Arm, data: Dataset, inner: InnerFolds, seeds: int
+    path: Path, arm: TrainedArm, data: Dataset, inner: InnerFolds, seeds: int
 ) -> FittedArm | None:
     """What :func:`save_heads` wrote of this arm; None where it is not there or not whole."""
     try:
@@ -68,7 +69,7 @@ def load_heads(
 
 
 def _fitted(
-    arm: Arm,
+    arm: TrainedArm,
     data: Dataset,
     inner: InnerFolds,
     seeds: int,
@@ -99,20 +100,18 @@ def _fitted(
 
 
 def _head(
-    arm: Arm,
+    arm: TrainedArm,
     number: int,
     classes: int,
     hyper: Hyperparameters,
     about: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
 ) -> Head:
-    assert arm.head != "late"
-    assert arm.head != "published"
     shapes = [
         InputShape(dim // count, PATCHES.get(name, 1), count)
         for name, dim, count in zip(arm.inputs, about["dims"], about["layers"], strict=True)
     ]
-    head = HEADS[arm.head](shapes, classes, hyper)
+    head = HEADS[arm.head].network(shapes, classes, hyper)
     start = f"{number}."
     state = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
     head.load_state_dict(state)

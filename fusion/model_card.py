@@ -33,10 +33,9 @@ def model_card(model: "FusionModel") -> str:
 
 def encoder_lines(modalities: Mapping[str, Modality]) -> list[str]:
     """A line for each encoder."""
-    return [
-        f"- {say(name)}: {say(getattr(m.encoder, 'checkpoint', m.encoder.family))}"
-        for name, m in modalities.items()
-    ] or ["- precomputed features"]
+    return [f"- {say(name)}: {say(m.encoder.title)}" for name, m in modalities.items()] or [
+        "- precomputed features"
+    ]
 
 
 def _use(model: "FusionModel") -> str:

@@ -14,7 +14,7 @@ from fusion.arms import FittedArm
 from fusion.batch import collate
 from fusion.calibration import tempered
 from fusion.model_json import number_of
-from fusion.networks.head import Head, HeadKind, Hyperparameters, InputShape
+from fusion.networks.head import Head, Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import answers
 from fusion.train import PATCHES
@@ -27,7 +27,7 @@ class Part:
     ``temperature`` is what they take where they speak alone, fitted on their development rows.
     """
 
-    kind: HeadKind
+    kind: str
     inputs: tuple[str, ...]
     dims: tuple[int, ...]
     layers: tuple[int, ...]
@@ -39,8 +39,6 @@ class Part:
     @classmethod
     def of(cls, fitted: FittedArm, temperature: float = 1.0) -> "Part":
         """The heads of a fitted arm."""
-        assert fitted.arm.head != "late"
-        assert fitted.arm.head != "published"
         heads = tuple(one.head for one in fitted.heads)
         dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
         layers, hyper = heads[0].layers, fitted.hyperparameters
@@ -108,7 +106,7 @@ def part_from_json(
     for index in range(about["heads"]):
         prefix = f"{number}.{index}."
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        head = HEADS[about["kind"]](shapes, targets, hyper)
+        head = HEADS[about["kind"]].network(shapes, targets, hyper)
         head.load_state_dict(state)
         heads.append(head.eval())
     temperature = number_of(about, "temperature", above=0.0)

@@ -23,6 +23,7 @@ from fusion.batch import ModalityBatch, Standardizer
 from fusion.combination import SHARED_OUT, Combination
 from fusion.model import FusionModel
 from fusion.model_part import Part
+from fusion.networks.heads import HEADS
 from fusion.networks.losses import answers
 
 #: Largest difference of an answer between the graph and torch, of large ones relative.
@@ -133,7 +134,7 @@ def _names(model: FusionModel) -> list[str]:
 
 
 def _is_sequence(model: FusionModel, name: str) -> bool:
-    return any(part.kind == "attention" and name in part.inputs for part in model.parts)
+    return any(HEADS[part.kind].sequences and name in part.inputs for part in model.parts)
 
 
 def _axes(model: FusionModel) -> tuple[dict[int, Any], ...]:

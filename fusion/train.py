@@ -32,8 +32,8 @@ from fusion.buckets import (
     values_per_row,
 )
 from fusion.gathering import GatherEmbeddings, GatherSequences, Step, mixed_precision, moved
-from fusion.networks.head import Head, HeadKind, Hyperparameters, Inputs, InputShape
-from fusion.networks.heads import new_head
+from fusion.networks.head import Head, Hyperparameters, Inputs, InputShape
+from fusion.networks.heads import HEADS, new_head
 from fusion.networks.losses import aim_of, answers
 from fusion.networks.stacks import stacked, thinned_out
 from fusion.stopping import Answers, Best, Curve, Watch
@@ -65,7 +65,7 @@ class FittedHead:
 
 
 def fit(
-    kind: HeadKind,
+    kind: str,
     data: Dataset,
     inputs: Sequence[str],
     members: Sequence[Member],
@@ -106,7 +106,7 @@ class Stack:
 
     def __init__(
         self,
-        kind: HeadKind,
+        kind: str,
         shapes: Sequence[InputShape],
         data: Dataset,
         inputs: Mapping[str, ModalityBatch],
@@ -118,7 +118,7 @@ class Stack:
         batches = list(inputs.values())
         self.batches, self.members, self.hyper = batches, members, hyper
         # Heads of utterance-level embeddings read one frame of each row, however many there are.
-        self.sizes = sizes_of(batches) if kind == "attention" else None
+        self.sizes = sizes_of(batches) if HEADS[kind].sequences else None
         self.goals = torch.from_numpy(data.goals.astype(np.float32))
         fitted = [data.standardizers_of(inputs, member.train) for member in members]
         self.heads = [
@@ -127,7 +127,7 @@ class Stack:
         ]
         self.head = stacked(self.heads).to(device)
         self.head.complete = self._complete()
-        plain = kind != "attention" and self.head.complete and set(self.head.layers) == {1}
+        plain = not HEADS[kind].sequences and self.head.complete and set(self.head.layers) == {1}
         patches = [shape.patch for shape in shapes]
         self.gather: GatherEmbeddings | GatherSequences = (
             GatherEmbeddings(batches, fitted) if plain else GatherSequences(batches, patches)

@@ -8,39 +8,17 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from fusion.networks.head import Space
 from fusion.pruning import STARTUP, Objective, telling
 from fusion.shared_studies import FINISHED, search_together
 from fusion.studies import StudyPlace
 
-Space = Mapping[str, BaseDistribution]
-
-#: Of heads with one hidden layer over utterance-level embeddings.
-_HIDDEN: Space = {
-    "hidden": CategoricalDistribution((32, 64, 128, 256)),
-    "dropout": FloatDistribution(0.2, 0.7),
-    "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
-    "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
-}
+#: Of decision-level arms; those of heads stand in :data:`fusion.networks.heads.HEADS`.
 SPACES: Mapping[str, Space] = MappingProxyType(
     {
-        "linear": {
-            "dropout": FloatDistribution(0.0, 0.7),
-            "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
-            "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
-        },
-        "mlp": _HIDDEN,
-        # Per hidden value these have two and four times the weights.
-        "gated": {**_HIDDEN, "hidden": CategoricalDistribution((16, 32, 64, 128))},
-        "lowrank": {**_HIDDEN, "hidden": CategoricalDistribution((8, 16, 32, 64))},
-        "attention": {
-            "hidden": CategoricalDistribution((16, 32, 64)),
-            "dropout": FloatDistribution(0.2, 0.7),
-            "learning_rate": FloatDistribution(1e-3, 4e-3, log=True),
-            "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
-        },
         "late": {"audio_weight": FloatDistribution(0.0, 1.0)},
         "late_per_class": {"shrinkage": FloatDistribution(1e-3, 10.0, log=True)},
     }

@@ -143,12 +143,11 @@ def held_out_uar(tuned: Finetuned, utterances: Sequence[Utterance]) -> float:
 
 def _start(spec: Spec) -> str:
     """What training started from, for the record: never a way to a folder."""
-    checkpoint: str | None = getattr(spec, "checkpoint", None)
-    if getattr(spec, "untrained", False) or not checkpoint:
+    if spec.untrained or not spec.checkpoint:
         return "random weights"
-    path = Path(checkpoint).expanduser()
-    name = path.name if path.exists() else checkpoint
-    weights: str = import_module(FAMILIES[spec.family]).weights_sha256(spec)
+    path = Path(spec.checkpoint).expanduser()
+    name = path.name if path.exists() else spec.checkpoint
+    weights: str = import_module(FAMILIES[spec.family].module).weights_sha256(spec)
     return f"{name}, sha256 {weights[:16]}"
 
 
@@ -180,9 +179,8 @@ def _check(train: Sequence[Utterance], dev: Sequence[Utterance], targets: Sequen
 def _check_fresh(spec: Spec) -> None:
     if provenance_of(spec) is not None:
         raise FinetuneError(
-            f"{getattr(spec, 'checkpoint', spec.family)}: was fine-tuned before, on speakers that "
-            "the new record would not name; start from published weights or from an untrained "
-            "network"
+            f"{spec.title}: was fine-tuned before, on speakers that the new record would not name; "
+            "start from published weights or from an untrained network"
         )
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from encoders.audio import AudioError, Samples, read_utterance, resample
 from encoders.finetuning.augmentation import Masks, WaveformChanges, changed, masked
-from encoders.networks.spectrogram_cnn import WindowSpec, to_unit, trimmed, windows_of
+from encoders.networks.spectrogram_cnn import to_unit, trimmed, windows_of
+from encoders.specs import WindowSpec
 from encoders.store import audio_key
 from encoders.utterance import Utterance
 

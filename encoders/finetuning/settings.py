@@ -7,10 +7,16 @@ from typing import Literal
 import torch
 
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.rows import parse_json
-from encoders.specs import BertSpec, SentenceSpec, Spec, SpeechSpec
+from encoders.specs import (
+    BertSpec,
+    MfccCnnSpec,
+    SentenceSpec,
+    Spec,
+    SpectrogramCnnSpec,
+    SpeechSpec,
+    WindowSpec,
+)
 from encoders.weights.cards import CARDS
 from encoders.weights.locate import find
 from encoders.weights.sources import checkpoint_source
@@ -121,7 +127,7 @@ def check_fit(spec: Spec, settings: Settings) -> None:
 
 
 def _unfit(spec: Spec, settings: Settings) -> Iterator[str]:
-    pooling, windowed = settings.pooling, isinstance(spec, SpectrogramCnnSpec | MfccCnnSpec)
+    pooling, windowed = settings.pooling, isinstance(spec, WindowSpec)
     allowed: tuple[str | None, ...] = ("mean", "sum", "max")
     if windowed:
         allowed = (None,)
@@ -163,6 +169,6 @@ def _why(spec: Spec) -> str:
             f": its sentence embedding is trained by pairs of sentences; train its transformer as "
             f"a BertSpec(checkpoint={spec.checkpoint!r}) instead"
         )
-    if hasattr(spec, "checkpoint"):
+    if spec.has("checkpoint"):
         return ": it is a published classifier with a head of its own"
     return ": it computes descriptors and has no weights"

@@ -14,17 +14,18 @@ from encoders.finetuning.recordings import Spectrograms, prepare
 from encoders.finetuning.settings import FinetuneError, Settings
 from encoders.finetuning.training import Pupil
 from encoders.networks.cnn_models import Projected, WindowNetwork
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.cnn_weights import PROJECTION, load_network
 from encoders.networks.mfcc_cnn import to_frames
 from encoders.networks.mfcc_cnn_models import build
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
-from encoders.networks.spectrogram_cnn import WindowSpec, from_unit
+from encoders.networks.spectrogram_cnn import from_unit
 from encoders.provenance import PROVENANCE, WEIGHTS
+from encoders.specs import MfccCnnSpec, SpectrogramCnnSpec
 from encoders.utterance import Utterance
 
+Trained = SpectrogramCnnSpec | MfccCnnSpec
 
-def start(spec: WindowSpec, settings: Settings) -> "WindowPupil":
+
+def start(spec: Trained, settings: Settings) -> "WindowPupil":
     """The network that training starts from; random weights are drawn from torch's own state.
 
     Raises:
@@ -40,7 +41,7 @@ def start(spec: WindowSpec, settings: Settings) -> "WindowPupil":
 class WindowPupil(Pupil):
     """A network on windows, with its projection where it has one."""
 
-    def __init__(self, network: WindowNetwork, spec: WindowSpec) -> None:
+    def __init__(self, network: WindowNetwork, spec: Trained) -> None:
         super().__init__()
         if isinstance(spec, SpectrogramCnnSpec):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -76,12 +77,12 @@ class WindowPupil(Pupil):
         plain = {name: value.cpu().contiguous() for name, value in kept.items()}
         save_file(plain, folder / WEIGHTS, metadata={"record": PROVENANCE})
 
-    def saved_spec(self, folder: str) -> WindowSpec:
+    def saved_spec(self, folder: str) -> Trained:
         """The same preprocessing with the weights of a folder."""
         return replace(self.spec, checkpoint=folder, untrained=False)
 
 
-def _start(spec: WindowSpec) -> WindowNetwork:
+def _start(spec: Trained) -> WindowNetwork:
     if isinstance(spec, MfccCnnSpec):
         if spec.checkpoint:
             raise FinetuneError(

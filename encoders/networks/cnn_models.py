@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from encoders.networks.cnn_spec import Architecture
+from encoders.specs import Architecture
 
 Images = Float[Tensor, "images 3 height width"]
 Maps = Float[Tensor, "images channels rows columns"]

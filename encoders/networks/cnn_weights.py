@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from encoders.networks.cnn_models import Projected, WindowNetwork, build
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
-from encoders.storage import UNTRAINED_SEED
+from encoders.specs import UNTRAINED_SEED, SpectrogramCnnSpec
 from encoders.weights.locate import locate
 from encoders.weights.sources import network_source
 

@@ -11,12 +11,11 @@ from torch import Tensor
 from encoders.networks.cnn_models import WindowNetwork
 from encoders.networks.cnn_weights import load_weights, projected
 from encoders.networks.mfcc_cnn_models import Frames, build
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.networks.spectrogram_cnn import WindowEncoder, Windows, to_unit
 from encoders.pretrained.speech import state_sha256
 from encoders.provenance import network_sha256
+from encoders.specs import UNTRAINED_SEED, MfccCnnSpec
 from encoders.spectra.cepstrum import cosines
-from encoders.storage import UNTRAINED_SEED
 from encoders.weights.locate import locate
 from encoders.weights.sources import network_source
 

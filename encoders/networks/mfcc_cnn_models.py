@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoders.networks.cnn_models import WindowNetwork
-from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
+from encoders.specs import MfccArchitecture, MfccCnnSpec
 
 Frames = Float[Tensor, "windows frames inputs"]
 #: Units of an LSTM in each of its two directions.

@@ -16,14 +16,12 @@ from torch import Tensor, nn
 
 from encoders.audio import Audio, AudioError, Samples, resample
 from encoders.networks.cnn_models import WindowNetwork, build
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.cnn_weights import load_network
-from encoders.networks.mfcc_cnn_spec import MfccCnnSpec
 from encoders.pooling import Hidden
 from encoders.pretrained.speech import state_sha256
 from encoders.provenance import network_sha256
+from encoders.specs import UNTRAINED_SEED, SpectrogramCnnSpec, WindowSpec
 from encoders.spectra.mel import MelSetting, centred, decibels_below, mel_power, trim_bounds
-from encoders.storage import UNTRAINED_SEED
 from encoders.weights.locate import locate
 from encoders.weights.sources import network_source
 
@@ -38,7 +36,6 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 #: Specs of networks on windows of a spectrogram.
-WindowSpec = SpectrogramCnnSpec | MfccCnnSpec
 Spectrogram = Float32[Tensor, "mels frames"]
 Windows = Float32[Tensor, "windows mels frames"]
 Images = Float32[Tensor, "windows 3 size size"]

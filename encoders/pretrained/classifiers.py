@@ -21,15 +21,10 @@ from torch import Tensor, nn
 
 from encoders.audio import Audio, AudioError, resample
 from encoders.pooling import Hidden, Raw
-from encoders.pretrained.classifier_spec import (
-    ClassifierSpec,
-    SpeechClassifierSpec,
-    TextClassifierSpec,
-)
 from encoders.pretrained.speech import SAMPLE_RATE_HZ, SpeechEncoder, normalises
 from encoders.pretrained.text import position_limit, tokenizer_of
 from encoders.provenance import weights_sha256 as sha256_of
-from encoders.specs import SpeechSpec
+from encoders.specs import ClassifierSpec, SpeechClassifierSpec, SpeechSpec, TextClassifierSpec
 from encoders.store import Extent
 from encoders.weights.files import weight_files
 from encoders.weights.locate import locate

@@ -24,8 +24,7 @@ from encoders.packing import in_batches
 from encoders.pooling import Raw
 from encoders.pretrained.projection import ProjectedSpeech, read_projection
 from encoders.provenance import weights_sha256 as sha256_of
-from encoders.specs import SpeechSpec
-from encoders.storage import UNTRAINED_SEED
+from encoders.specs import UNTRAINED_SEED, SpeechSpec
 from encoders.weights.cards import CARDS
 from encoders.weights.locate import find, locate
 from encoders.weights.sources import checkpoint_source

@@ -18,8 +18,7 @@ from encoders.pooling import Hidden
 from encoders.pretrained.cleaning import clean_text
 from encoders.pretrained.speech import state_sha256
 from encoders.provenance import weights_sha256 as sha256_of
-from encoders.specs import BertSpec, SentenceSpec
-from encoders.storage import UNTRAINED_SEED
+from encoders.specs import UNTRAINED_SEED, BertSpec, SentenceSpec
 from encoders.store import Extent
 from encoders.weights.cards import CARDS
 from encoders.weights.locate import locate

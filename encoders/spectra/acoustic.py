@@ -9,9 +9,8 @@ from torch import Tensor
 
 from encoders.audio import Audio, AudioError, Samples, resample
 from encoders.pooling import Hidden
-from encoders.specs import LogMelSpec
+from encoders.specs import EgemapsSpec, LogMelSpec, MfccSpec
 from encoders.spectra.cepstrum import mfcc
-from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 from encoders.spectra.mel import MelSetting, trim_bounds
 from encoders.spectra.spectrogram import log_mel, with_deltas
 from encoders.weights.files import files_sha256

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from encoders.specs import WindowFunction
 from encoders.spectra.spectrogram import POWER_FLOOR, mel_filters
-from encoders.storage import WindowFunction
 
 #: Samples per frame, and between two, in which ``librosa.effects.trim`` looks for silence.
 TRIM_FRAME_LENGTH = 2048

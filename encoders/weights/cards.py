@@ -5,22 +5,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from encoders.specs import TORCHVISION
+
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MPNET = "sentence-transformers/all-mpnet-base-v2"
 
 #: AlexNet on log-mel windows that ships with the package (``encoders/bundled``).
 BUNDLED_ALEXNET = "serfusion/alexnet-ravdess"
 
-#: torchvision's published file of each architecture: ImageNet weights, version 1. The digits are
-#: the first of the sha256 of its bytes.
-TORCHVISION: Mapping[str, str] = MappingProxyType(
-    {
-        "alexnet": "alexnet-owt-7be5be79.pth",
-        "resnet50": "resnet50-0676ba61.pth",
-        "resnext50": "resnext50_32x4d-7cdf4587.pth",
-        "densenet201": "densenet201-c1103571.pth",
-    }
-)
 #: The licence of torchvision's code, with which its weights come; its documentation adds that the
 #: terms of the data they were trained on may apply to weights.
 _VISION_LICENCE = "BSD-3-Clause; ImageNet's terms may apply"

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from encoders.bundled import ALEXNET
-from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MINILM, TORCHVISION
+from encoders.specs import TORCHVISION, EgemapsSpec, Spec, WindowSpec
+from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MINILM
 from encoders.weights.files import Layout, model_at
 
 TORCHVISION_SERVER = "https://download.pytorch.org/models/"
@@ -105,6 +106,21 @@ WHISPER_MODELS: Mapping[str, int] = MappingProxyType(
         **dict.fromkeys(("large-v3-turbo", "turbo"), 1620),
     }
 )
+
+
+def source_of(spec: Spec) -> Source | None:
+    """Where what a spec computes with comes from; None where it is random weights, or nothing.
+
+    Raises:
+        MissingWeightsError: nobody publishes weights of its network, and it names none.
+    """
+    if isinstance(spec, EgemapsSpec):
+        return OPENSMILE
+    if spec.untrained:
+        return None
+    if isinstance(spec, WindowSpec):
+        return network_source(spec.checkpoint, spec.architecture)
+    return None if spec.checkpoint is None else checkpoint_source(spec.checkpoint, spec.revision)
 
 
 def checkpoint_source(

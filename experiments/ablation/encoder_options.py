@@ -1,11 +1,9 @@
 """One option of an encoder, in the text that a user types for it: ``wavlm-large@layer=9``."""
 
-from dataclasses import fields
 from typing import Any
 
-from encoders.names import parse_modality
-from encoders.options import MODALITY_OPTIONS, SYNONYMS
 from encoders.specs import Kind, Modality
+from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from encoders.weights.cards import CARDS
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES
@@ -41,7 +39,7 @@ def option_value(typed: str, kind: Kind, name: str) -> str:
     """An option's value as an encoder has it, written in one way; as typed where that is trained.
 
     Raises:
-        ValueError: as :func:`encoders.names.parse_modality`.
+        ValueError: as :func:`encoders.typed_names.parse_modality`.
     """
     if is_finetuned(typed):
         _, _, tail = typed.partition("@")
@@ -68,9 +66,9 @@ def layer_count(modality: Modality) -> int | None:
     kept = spec.layers
     if kept is not None:
         return len(kept)
-    if "layers" not in {field.name for field in fields(spec)}:
+    if not spec.has("layers"):
         return 1
-    card = CARDS.get(getattr(spec, "checkpoint", ""))
+    card = CARDS.get(spec.checkpoint or "")
     return None if card is None else card.layers
 
 

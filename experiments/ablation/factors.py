@@ -6,9 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from encoders.names import parse_modality
-from encoders.options import MODALITY_OPTIONS, SYNONYMS
 from encoders.specs import Kind
+from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings
 from experiments.ablation.cells import Changes, Draft, NoiseIn
 from experiments.ablation.data_factors import (
@@ -30,8 +29,8 @@ from experiments.ablation.settings import BOTH
 from experiments.comparing.inputs import FEATURES
 from experiments.config import FINETUNED, ConfigError, OptionError, Study
 from fusion.networks.head import Hyperparameters
+from fusion.networks.heads import HEADS
 from fusion.networks.losses import LOSSES
-from fusion.tune import SPACES
 
 #: Options of an encoder, by the short name of their factor.
 SHORT = {"layer": "layer", "pooling": "pooling", "window": "window", "hop": "hop"}
@@ -210,7 +209,7 @@ def _hyperparameter(name: str, key: str, study: Study) -> Factor:
         raise ConfigError(f"--over {name}: heads have no {key}; they have {', '.join(known)}")
     fixed = dict(one.partition("=")[::2] for one in study.head or ())
     # What no search space holds is its default where nobody fixes it.
-    tuned = any(key in space for space in SPACES.values())
+    tuned = any(key in head.space for head in HEADS.values())
     default = getattr(Hyperparameters(), key)
     return Factor(
         name=name,

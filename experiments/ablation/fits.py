@@ -17,10 +17,10 @@ from jaxtyping import Int64
 
 from experiments.comparing.fitting import Fits, Place, Spot, code_hash
 from experiments.comparing.plan import Plan, Views
-from fusion.arms import arm_of
 from fusion.batch import Dataset, ModalityBatch
 from fusion.crossfit import View
 from fusion.splitting.splits import Fold
+from fusion.training.arm_table import arm_of
 
 #: Folder of these fits beside those of comparisons.
 SHARED = "shared"

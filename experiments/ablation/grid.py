@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.names import parse_modality
 from encoders.specs import Kind
+from encoders.typed_names import parse_modality
 from experiments.ablation.cells import Cell, Changes, Draft, NoiseIn, crossed
 from experiments.ablation.data_factors import expanded
 from experiments.ablation.encoder_options import layer_count
@@ -14,8 +14,8 @@ from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders
 from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError, OptionError, Study
-from fusion.arms import PUBLISHED
 from fusion.escaping import counted
+from fusion.training.arm_table import PUBLISHED
 
 #: Factors of one ablation: a table and a figure show no more.
 MOST_FACTORS = 2

@@ -10,7 +10,7 @@ from experiments.ablation.cells import Draft, Noise, NoiseIn, NoiseKind
 from experiments.ablation.encoder_options import check_has_options, with_option
 from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError
-from fusion.arms import ARMS, PUBLISHED
+from fusion.training.arm_table import ARMS, PUBLISHED
 
 #: What ``--over modality`` calls a fused arm where nobody named one.
 BOTH = "audio+text"

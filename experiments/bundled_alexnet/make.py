@@ -15,7 +15,7 @@ import torch
 from encoders.bundled import ALEXNET
 from encoders.finetuning.augmentation import Masks, WaveformChanges
 from encoders.finetuning.finetune import Finetuned, Settings, finetune, held_out_uar
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
+from encoders.specs import SpectrogramCnnSpec
 from encoders.utterance import Utterance
 from experiments.bundled_alexnet.card import TERMS, card, notice
 from experiments.corpora import ravdess

@@ -13,9 +13,9 @@ from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import default_store
 from encoders.hints import Heard
-from encoders.names import parse_modality
 from encoders.specs import Kind, Spec
 from encoders.store import StoreError, text_key
+from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
 
 #: Utterances that are encoded: those of middle length.

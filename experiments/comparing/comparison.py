@@ -20,13 +20,14 @@ from experiments.config import ConfigError, Study
 from experiments.reporting.artefacts import write_run
 from experiments.reporting.cost import cost_of
 from experiments.reporting.matrix import trained_on
-from experiments.reporting.results import FUSED, RunFacts, summarise, with_best
-from fusion.arms import FoldScores, whole_of
+from experiments.reporting.results import RunFacts, summarise, with_best
+from fusion.arms import FoldScores
 from fusion.fairness import groupings
 from fusion.leakage.certificate import as_mapping
 from fusion.predictions import Prediction, best_per_fold, stored_score
 from fusion.splitting.splits import speaker_of
 from fusion.studies import check_storage
+from fusion.training.arm_table import arms_that, whole_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _favourite(rows: Sequence[Prediction], plan: Plan) -> str | None:
     None where nothing is trained.
     """
     arms = [arm for arm in plan.arms if arm not in plan.inputs.published]
-    group = [arm for arm in FUSED if arm in arms] or arms
+    group = [arm for arm in arms_that(fuse=True) if arm in arms] or arms
     if not group:
         return None
     chosen = list(best_per_fold(rows, group, plan.inputs.data.task).values())
@@ -193,14 +194,11 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
             "folds": len(plan.folds),
             "trained_on": trained_on(inputs.utterances, plan.folds),
             "synthetic": corpus.synthetic,
-            "untrained": any(getattr(m.encoder, "untrained", False) for m in modalities.values()),
+            "untrained": any(m.encoder.untrained for m in modalities.values()),
             "contaminated": found.contaminated,
             "leaky": found.certificate.leaky,
             "encoders": dict(inputs.identity),
-            "checkpoints": {
-                name: getattr(m.encoder, "checkpoint", m.encoder.family)
-                for name, m in modalities.items()
-            },
+            "checkpoints": {name: m.encoder.title for name, m in modalities.items()},
             "finetuned": [asdict(one) for one in plan.trained],
             "encoded": inputs.encoded,
             "cached": inputs.cached,

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.names import parse_modality
 from encoders.provenance import Provenance, Seen, provenance_of
 from encoders.specs import Modality, Spec
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import FEATURES, SEQUENCE_OF, inputs_needed, typed_encoders
 from experiments.config import FINETUNED, ConfigError, Study

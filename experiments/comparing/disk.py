@@ -3,9 +3,9 @@
 import numpy as np
 
 from encoders.hints import KeyHints
-from encoders.names import parse_modality
 from encoders.specs import LogMelSpec, Modality, SpeechSpec
 from encoders.store import EmbeddingStore
+from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
 from encoders.weights.cards import CARDS
 from experiments.comparing.finetuned import is_finetuned

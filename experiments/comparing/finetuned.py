@@ -8,10 +8,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from encoders.encoder import locate_weights
 from encoders.finetuning.finetune import FinetuneError, Settings, default_settings
-from encoders.names import parse_modality
-from encoders.options import parsed
 from encoders.provenance import provenance_of
 from encoders.specs import Kind, Modality
+from encoders.typed_names import parse_modality, parsed
 from encoders.weights.cards import BUNDLED_ALEXNET
 from encoders.weights.sources import MissingWeightsError
 from experiments.config import FINETUNED, ConfigError
@@ -44,7 +43,7 @@ def parse_trainable(typed: str, kind: Kind) -> Trainable:
 
     Raises:
         ConfigError: an option of the training is unknown or cannot be, or encoders of this family
-            cannot be trained; ValueError: as :func:`encoders.names.parse_modality`.
+            cannot be trained; ValueError: as :func:`encoders.typed_names.parse_modality`.
     """
     head, _, tail = typed.removeprefix(FINETUNED).partition("@")
     options = [option.strip() for option in tail.split(",") if option.strip()]
@@ -65,8 +64,8 @@ def _start(modality: Modality) -> Modality:
     The bundled AlexNet is fine-tuned already: its network starts anew, prepared as it was.
     """
     spec = modality.encoder
-    published = getattr(spec, "checkpoint", None) not in (None, "", BUNDLED_ALEXNET)
-    if published or not hasattr(spec, "untrained"):
+    published = spec.checkpoint not in (None, "", BUNDLED_ALEXNET)
+    if published or not spec.has("untrained"):
         return modality
     anew: dict[str, Any] = {"untrained": True}
     return replace(modality, encoder=replace(spec, **anew))
@@ -83,7 +82,7 @@ def check_trainable(trainable: Trainable) -> None:
     try:
         locate_weights(spec)
     except MissingWeightsError as error:
-        if not hasattr(spec, "untrained"):
+        if not spec.has("untrained"):
             raise
         name, _, _ = trainable.typed.partition("@")
         again = f"{name}:untrained starts from random weights instead"

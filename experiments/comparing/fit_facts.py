@@ -7,10 +7,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fusion.arms import Budget, FoldScores, arm_of
+from fusion.arms import Budget, FoldScores
 from fusion.importance import importance
+from fusion.networks.head import Space
 from fusion.stopping import Curve
-from fusion.tune import SPACES, Space, Trial
+from fusion.training.arm_table import TrainedArm, arm_of
+from fusion.tune import SPACES, Trial
 
 #: Digits of a loss in ``results.json``, and of a tried value: both are looked at, and nothing is
 #: computed from them. The values that were chosen have all of theirs.
@@ -45,9 +47,8 @@ def _told(trial: Trial) -> dict[str, Any]:
 
 
 def _space(arm: str, budget: Budget) -> Space:
-    head = arm_of(arm).head
-    assert head != "published"
-    return SPACES.get(arm, {}) if head == "late" else budget.space(head)
+    found = arm_of(arm)
+    return budget.space(found.head) if isinstance(found, TrainedArm) else SPACES.get(arm, {})
 
 
 def mean_curve(curves: Sequence[Curve]) -> dict[str, list[Any]]:

@@ -20,7 +20,7 @@ from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.comparing.plan import Plan
 from experiments.locks import alone
-from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_arm, score, search_arm
+from fusion.arms import Budget, FoldScores, fit_arm, score, search_arm
 from fusion.batch import Dataset
 from fusion.calibration import fit_temperature
 from fusion.crossfit import View, score_crossfitted
@@ -29,12 +29,14 @@ from fusion.labels import thresholds
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
 from fusion.model_card import UNCALIBRATED
+from fusion.networks.heads import HEADS
 from fusion.origin import Origin
 from fusion.outputs import Outputs
 from fusion.parts import load_scores, save_scores
 from fusion.published import score_published
 from fusion.splitting.splits import Fold, inner_folds
 from fusion.studies import StudyPlace
+from fusion.training.arm_table import LateFusionArm, TrainedArm, arm_of, trained_arm
 
 
 @contextmanager
@@ -107,15 +109,15 @@ def fit_fold(
     where they share a storage of studies.
     """
     place = StudyPlace.of_fit(spot.part, spot.storage)
-    if place.shared and not ARMS[arm].crossfitted:
+    if place.shared and not trained_arm(arm).crossfitted:
         with one_thread():
-            search_arm(ARMS[arm], views[0].data, views[0].inner, budget, place)
+            search_arm(trained_arm(arm), views[0].data, views[0].inner, budget, place)
     with alone(spot.part):
         kept = load_scores(spot.part, arm, fold.name)
         if kept is not None:
             return kept
         with one_thread():
-            scores = _scores(ARMS[arm], views, fold, budget, place, spot.heads)
+            scores = _scores(trained_arm(arm), views, fold, budget, place, spot.heads)
         save_scores(scores, spot.part)
         if place.journal is not None:
             place.journal.unlink(missing_ok=True)
@@ -123,7 +125,7 @@ def fit_fold(
 
 
 def _scores(
-    arm: Arm,
+    arm: TrainedArm,
     views: Sequence[View],
     fold: Fold,
     budget: Budget,
@@ -156,13 +158,13 @@ def fit_all(
     Fits are kept under ``work``, whose name is the hash of everything that they depend on, so
     that an interrupted command goes on, and a repeated one trains nothing twice; or at ``place``.
     """
-    trained = [arm for arm in plan.arms if arm_of(arm).head not in ("late", "published")]
-    # Attention takes longest, so it is dealt out first.
-    trained.sort(key=lambda arm: ARMS[arm].head != "attention")
+    trained = [arm for arm in plan.arms if isinstance(arm_of(arm), TrainedArm)]
+    # Heads over sequences take longest, so they are dealt out first.
+    trained.sort(key=lambda arm: not HEADS[trained_arm(arm).head].sequences)
     scores, left, there = [], [], 0
     for arm in trained:
         for fold, views in zip(plan.folds, plan.views, strict=True):
-            own = views.halves if ARMS[arm].crossfitted else (views.whole,)
+            own = views.halves if arm_of(arm).crossfitted else (views.whole,)
             spot = Spot(_part(work, arm, fold)) if place is None else place(arm, fold, own)
             spot = replace(spot, storage=plan.storage)
             kept = load_scores(spot.part, arm, fold.name)
@@ -196,7 +198,7 @@ def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
             plan.budget,
         )[0]
         for arm in plan.arms
-        if arm_of(arm).head == "late"
+        if isinstance(arm_of(arm), LateFusionArm)
         for fold, inner in zip(plan.folds, plan.inner, strict=True)
     ]
 
@@ -245,15 +247,17 @@ def _fitted_model(plan: Plan, corpus: Corpus, arm: str, run: str) -> FusionModel
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
     with one_thread():
-        if ARMS[arm].head != "late":
-            fitted = fit_arm(ARMS[arm], data, inner, budget, place(arm))
-            modalities = _modalities(plan, ARMS[arm].inputs)
+        modalities = _modalities(plan, arm_of(arm).inputs)
+        if isinstance(found := arm_of(arm), TrainedArm):
+            fitted = fit_arm(found, data, inner, budget, place(arm))
             model = FusionModel(arm, data.targets, modalities, (Part.of(fitted),))
             return _calibrated(model, data, score(fitted, data, everyone, seeds=1))
-        pair = [fit_arm(ARMS[name], data, inner, budget, place(name)) for name in ("audio", "text")]
+        pair = [
+            fit_arm(trained_arm(name), data, inner, budget, place(name))
+            for name in ("audio", "text")
+        ]
         audio, text = (score(one, data, everyone, seeds=1) for one in pair)
         fused, combination = fuse_late(arm, audio, text, data, inner, budget)
-        modalities = _modalities(plan, ARMS[arm].inputs)
         parts = [
             Part.of(fitted, _temperature(data, own))
             for fitted, own in zip(pair, (audio, text), strict=True)

@@ -12,10 +12,10 @@ from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
 from encoders.encoder import locate_weights
 from encoders.extraction import Failure, Progress
 from encoders.features import Features, read_features
-from encoders.names import parse_modality
 from encoders.pooling import statistics_of
 from encoders.specs import Kind, Modality
 from encoders.store import EmbeddingStore
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.comparing.finetuned import check_trainable, is_finetuned, parse_trainable
 from experiments.comparing.modal import Awaited, Modal, awaiting, encoded
@@ -23,9 +23,9 @@ from experiments.comparing.published import Published
 from experiments.comparing.rows import split_rows
 from experiments.comparing.words import Words, to_recognise
 from experiments.config import FINETUNED, ConfigError, Study
-from fusion.arms import arm_of
 from fusion.batch import Dataset, collate
 from fusion.networks.head import fixed_values
+from fusion.training.arm_table import arm_of
 
 FEATURES = "features:"
 #: Input that holds a kind of encoder's frames or tokens; the pooled input has the kind's name.
@@ -197,12 +197,12 @@ def check_sequences(study: Study, arms: Sequence[str]) -> tuple[tuple[str, ...],
         for name, typed in (("audio_frames", study.audio), ("text_tokens", study.text))
         if typed.startswith(FEATURES) and not _features(typed).sequences
     }
-    lost = [a for a in arms if arm_of(a).head == "attention" and flat.keys() & arm_of(a).inputs]
+    lost = [a for a in arms if flat.keys() & arm_of(a).inputs]
     if not lost:
         return tuple(arms), ()
     if study.arms is None:
         # Audio frames alone are there for the sake of attention.
-        lost = [a for a in arms if arm_of(a).head == "attention"]
+        lost = [a for a in arms if set(SEQUENCE_OF.values()) & {*arm_of(a).inputs}]
     file = next(iter(flat.values()))
     why = f"{file} holds one frame per utterance, over which attention is an MLP in disguise"
     if study.arms is not None:

@@ -30,9 +30,9 @@ from experiments.comparing.views import Bench, check_shared, train_encoders
 from experiments.comparing.words import Words, find_words
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
-from fusion.arms import ARMS, PUBLISHED
 from fusion.leakage.certificate import Certificate
 from fusion.splitting.splits import Fold, InnerFolds, rows_of
+from fusion.training.arm_table import ARMS, PUBLISHED
 
 Notify = Callable[[str], None]
 #: What becomes of the words of some rows before they are read.
@@ -97,11 +97,7 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
         known = (*ARMS, f"{PUBLISHED}NAME")
         many = "one" if option == "--arm" else "some"
         raise ConfigError(f"{option} {','.join(unknown)}: expected {many} of {', '.join(known)}")
-    wanted = set(asked)
-    if any(ARMS[arm].head == "late" for arm in wanted if arm in ARMS):
-        wanted |= {"audio", "text"}
-    if "attention" in wanted:
-        wanted |= {"audio_frames"}
+    wanted = {*asked, *(other for arm in asked if arm in ARMS for other in ARMS[arm].beside)}
     return (*(arm for arm in ARMS if arm in wanted), *published)
 
 

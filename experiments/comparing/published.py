@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from encoders.pretrained.classifier_spec import ClassifierSpec
 from encoders.pretrained.classifiers import check_head, class_labels, classifier_spec
+from encoders.specs import ClassifierSpec
 from encoders.utterance import Corpus
 from experiments.config import ConfigError, Study
 from experiments.label_map import LabelMap, map_labels, parse_map, word
-from fusion.arms import PUBLISHED, arm_of
+from fusion.training.arm_table import PUBLISHED, PublishedArm, arm_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def find_published(study: Study, arms: Sequence[str], corpus: Corpus) -> dict[st
         MissingWeightsError: a checkpoint is not to be had; ClassifierError: it cannot be scored;
             ConfigError: its labels and the classes do not meet, or the study does not allow it.
     """
-    named = [arm for arm in arms if arm_of(arm).head == "published"]
+    named = [arm for arm in arms if isinstance(arm_of(arm), PublishedArm)]
     if not named and study.map:
         raise ConfigError(f"--map: there is no arm to map; add one as in --arms {PUBLISHED}NAME")
     if named and study.rows == "all":

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from encoders.specs import Modality
 from encoders.store import Extent
 from experiments.comparing.trained import Trained
-from fusion.arms import ARMS
+from fusion.training.arm_table import ARMS
 
 SHOWN = 5
 
@@ -29,9 +29,8 @@ def cuts(modality: Modality, extents: Mapping[str, Extent | None]) -> tuple[str,
         return ()
     # All cut texts were read up to one limit: it is that of the encoder.
     limit, longest = cut[0].tokens_read, max(extent.tokens for extent in cut)
-    checkpoint = getattr(modality.encoder, "checkpoint", modality.encoder.family)
-    own = getattr(modality.encoder, "max_length", None) is None
-    whose = f"which is all that {checkpoint} reads" if own else "as max_length says"
+    own = modality.encoder.max_length is None
+    whose = f"which is all that {modality.encoder.title} reads" if own else "as max_length says"
     return (
         f"{len(cut)} of {len(extents)} transcripts were longer than {limit} tokens (special ones "
         f"included) and were cut there, {whose}; the longest has {longest}",

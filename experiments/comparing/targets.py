@@ -6,11 +6,11 @@ from encoders.utterance import Corpus
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import typed_encoders
 from experiments.config import ConfigError, Study
-from fusion.arms import PUBLISHED
 from fusion.escaping import plain
 from fusion.late import LATE
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
+from fusion.training.arm_table import PUBLISHED
 
 
 def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:

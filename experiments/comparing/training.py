@@ -26,12 +26,13 @@ from experiments.comparing.preparation import (
 from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
 from experiments.config import ConfigError, Study
-from fusion.arms import PUBLISHED, Budget
+from fusion.arms import Budget
 from fusion.escaping import counted
 from fusion.model import FusionModel
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
 from fusion.studies import check_storage
+from fusion.training.arm_table import PUBLISHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ from experiments.comparing.inputs import inputs_of
 from experiments.comparing.modal import Awaited, Modal, encoded
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError, Study
-from fusion.arms import arm_of
 from fusion.batch import ModalityBatch, collate
 from fusion.crossfit import View
 from fusion.splitting.development import halves
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds, assert_speakers_apart
+from fusion.training.arm_table import arm_of
 
 ALL, HALVES = "all", ("first half", "second half")
 #: Utterances that a message names.

@@ -8,10 +8,11 @@ from pathlib import Path
 from encoders.manifest import read_manifest
 from encoders.utterance import Corpus, CorpusError, Fault
 from experiments.corpora.common_sets import PREFIX, apply_common, common_set
-from experiments.corpora.label_sets import LABEL_SETS, LabelSet, apply, own_classes
+from experiments.corpora.label_sets import LabelSet, apply, own_classes
 from experiments.corpora.merged import merge
 from experiments.corpora.registry import CORPORA, UNREAD
 from experiments.corpora.sources import OneOrMore, Source, parse_sources
+from experiments.corpora.tree import LayoutError
 
 
 def load_source(
@@ -54,11 +55,15 @@ def read_corpus(name: str, root: Path | None, labels: Sequence[str] | None = Non
         what = f"{found}; expected the folder that holds{tree}"
         raise CorpusError(f"--corpus {name}", [Fault("--root", what)])
     chosen = _named_set(name, labels)
+    annotation = chosen.annotation if chosen is not None else ""
     module = import_module(CORPORA[name].module)
+    try:
+        corpus: Corpus = module.read(root, annotation) if annotation else module.read(root)
+    except LayoutError as error:
+        raise error.with_hint(CORPORA.values()) from None
     if chosen is not None:
-        read = module.read(root, chosen.annotation) if chosen.annotation else module.read(root)
-        return apply(read, chosen)
-    return _labelled(module.read(root), labels)
+        return apply(corpus, chosen)
+    return _labelled(corpus, labels, CORPORA[name].labels)
 
 
 def _check_name(name: str) -> None:
@@ -76,15 +81,15 @@ def _check_name(name: str) -> None:
 def _named_set(name: str, labels: Sequence[str] | None) -> LabelSet | None:
     if not labels or len(labels) != 1:
         return None
-    return next((one for one in LABEL_SETS.get(name, ()) if one.name == labels[0]), None)
+    return next((one for one in CORPORA[name].labels if one.name == labels[0]), None)
 
 
-def _labelled(corpus: Corpus, labels: Sequence[str] | None) -> Corpus:
+def _labelled(corpus: Corpus, labels: Sequence[str] | None, sets: Sequence[LabelSet]) -> Corpus:
     if not labels:
         return corpus
     if is_common(labels):
         return apply_common(corpus, labels[0])
-    return apply(corpus, own_classes(corpus, labels))
+    return apply(corpus, own_classes(corpus, labels, sets))
 
 
 def _manifest(path: Path, root: Path | None, labels: Sequence[str] | None) -> Corpus:

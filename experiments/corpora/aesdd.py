@@ -8,7 +8,24 @@ follow where there are several takes
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tree import Named, as_corpus, scan
+
+ENTRY = Entry(
+    name="aesdd",
+    title="Acted Emotional Speech Dynamic Database",
+    language="Greek",
+    size="about 600 utterances of 20 sentences",
+    speakers="2 men, 3 women, and later ones, actors",
+    emotions="5",
+    truth="simulated",
+    setup="controlled setting",
+    licence="research",
+    where="http://m3c.web.auth.gr/research/aesdd-speech-emotion-recognition/",
+    module=__name__,
+    layout=("anger/a01 (1).wav", "disgust/d01 (1).wav", "fear/...", "happiness/..."),
+    signature=r"(^|/)[adfhs]\d\d \(\d\)\w*\.\w+$",
+)
 
 EMOTIONS = {"a": "anger", "d": "disgust", "f": "fear", "h": "happiness", "s": "sadness"}
 TARGETS = tuple(EMOTIONS.values())
@@ -21,7 +38,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of AESDD below the root.
     """
-    tree = scan("aesdd", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE)
     return as_corpus(tree, media, TARGETS, _utterance)
 

@@ -13,8 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tables import read_table, read_text
 from experiments.corpora.tree import scan, without
+
+ENTRY = Entry(
+    name="audformat",
+    title="Any database in audformat (such as those of audb)",
+    language="any",
+    size="any",
+    speakers="any",
+    emotions="any",
+    truth="any",
+    setup="any",
+    licence="as its header states",
+    where="https://audeering.github.io/audformat/",
+    module=__name__,
+    layout=("db.yaml", "db.files.csv  (one per table)", "audio/..."),
+    documented="https://audeering.github.io/audformat/data-header.html",
+    signature=r"(^|/)db\.yaml$",
+)
 
 #: What our fields may be called, as a column or as its scheme.
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -49,7 +67,7 @@ def read(root: Path) -> Corpus:
         CorpusError: no header, no table in CSV, no emotions, a time that is none, or a file that
             lies outside the root.
     """
-    tree = scan("audformat", root)
+    tree = scan(ENTRY, root)
     path = tree.find("db.yaml")
     if path is None:
         tree.refuse()

@@ -8,7 +8,24 @@ Names are ``12-M-23-0-2-541``: speaker, sex, age, word, level, number of the rec
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tree import Named, as_corpus, scan
+
+ENTRY = Entry(
+    name="baved",
+    title="Basic Arabic Vocal Emotions Dataset",
+    language="Arabic",
+    size="1935 recordings of 7 words",
+    speakers="45 men, 16 women",
+    emotions="3 levels: low, neutral, high",
+    truth="simulated",
+    setup="uncontrolled setting",
+    licence="as the repository states",
+    where="https://github.com/40uf411/Basic-Arabic-Vocal-Emotions-Dataset",
+    module=__name__,
+    layout=("0/12-M-23-0-2-541.wav  (speaker-sex-age-word-level-number)", "1/..."),
+    signature=r"(^|/)\d+-[MF]-\d+-[0-6]-[012]-\d+\.\w+$",
+)
 
 TARGETS = ("low", "neutral", "high")
 #: As printed on the page of the corpus.
@@ -24,7 +41,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of BAVED below the root.
     """
-    tree = scan("baved", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE)
     return as_corpus(tree, media, TARGETS, _utterance, folds="groups")
 

@@ -10,8 +10,29 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tables import read_table
 from experiments.corpora.tree import Named, Tree, scan
+
+ENTRY = Entry(
+    name="coraa-ser",
+    title="CORAA SER 1.0",
+    language="Portuguese (Brazilian)",
+    size="about 50 minutes, 625 training segments and a test set",
+    speakers="not published; recordings of C-ORAL-BRASIL",
+    emotions="neutral, non-neutral (female, male)",
+    truth="naturalistic",
+    setup="uncontrolled setting",
+    licence="CC BY-NC-ND 4.0",
+    where="https://github.com/rmarcacini/ser-coraa-pt-br",
+    module=__name__,
+    layout=(
+        "train/bfamdl01_segment153_neutral.wav",
+        "train/..._non-neutral-female.wav",
+        "test_ser/...  (with test_ser_metadata.csv: wav_file, label)",
+    ),
+    signature=r"(^|/)\w+_(non-)?neutral(-female|-male)?\.\w+$",
+)
 
 TARGETS = ("neutral", "non-neutral-female", "non-neutral-male")
 RULE = (
@@ -29,7 +50,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of CORAA SER below the root, or an unknown label in the table.
     """
-    tree = scan("coraa-ser", root)
+    tree = scan(ENTRY, root)
     media = tree.named(RULE)
     tested = _test_rows(tree)
     if not media.named and not tested:

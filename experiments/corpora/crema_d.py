@@ -10,9 +10,43 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance, one_hot
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import Row, read_table
 from experiments.corpora.tree import Tree, scan, some
 from fusion.escaping import counted
+
+ENTRY = Entry(
+    name="crema-d",
+    title="Crowd-sourced Emotional Multimodal Actors Dataset",
+    language="English",
+    size="7442 clips of 12 sentences",
+    speakers="48 men, 43 women (20 to 74 years), actors",
+    emotions="5 + neutral; votes of 2443 raters",
+    truth="simulated",
+    setup="controlled setting",
+    licence="ODbL 1.0",
+    where="https://github.com/CheyneyComputerScience/CREMA-D",
+    module=__name__,
+    layout=(
+        "AudioWAV/1001_IEO_ANG_HI.wav  (or AudioMP3, VideoFlash)",
+        "SentenceFilenames.csv",
+        "VideoDemographics.csv",
+        "processedResults/tabulatedVotes.csv  (or summaryTable.csv)",
+    ),
+    signature=r"(^|/)1\d{3}_[A-Z]{3}_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)\.\w+$"
+    r"|(^|/)(SentenceFilenames|VideoDemographics)\.csv$",
+    tried=True,
+    labels=(
+        LabelSet(
+            name="3-class",
+            source="happy, neutral, angry",
+            classes=same("happy", "neutral", "angry"),
+        ),
+        LabelSet(name="votes", source="listeners' votes as shares", annotation="votes"),
+        LabelSet(name="perceived", source="listeners' majority", annotation="perceived"),
+    ),
+)
 
 EMOTIONS = {
     "ANG": "angry",
@@ -57,7 +91,7 @@ def read(root: Path, annotation: str = "intended") -> Corpus:
     Raises:
         CorpusError: neither clips nor names, or no table of votes where votes are asked for.
     """
-    tree = scan("crema-d", root)
+    tree = scan(ENTRY, root)
     media = tree.named(RULE, lambda match: match[0].upper())
     clips = media.by_id()
     listed = _listed_names(tree)

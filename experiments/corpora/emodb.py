@@ -7,7 +7,26 @@ its German name), version. Ten fixed sentences, unevenly crossed with the emotio
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tree import Named, as_corpus, scan
+
+ENTRY = Entry(
+    name="emodb",
+    title="Berlin Database of Emotional Speech",
+    language="German",
+    size="535 utterances",
+    speakers="5 men, 5 women, professional",
+    emotions="6 + neutral",
+    truth="simulated",
+    setup="controlled setting",
+    licence="free for research",
+    where="http://emodb.bilderbar.info",
+    module=__name__,
+    layout=("wav/03a01Fa.wav",),
+    documented="http://emodb.bilderbar.info/index-1280.html",
+    signature=r"(^|/)[01]\d[ab]\d\d[WLEAFNT][a-z]\.\w+$",
+    tried=True,
+)
 
 EMOTIONS = {
     "W": "anger",
@@ -42,7 +61,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of EmoDB below the root.
     """
-    tree = scan("emodb", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE)
     return as_corpus(tree, media, TARGETS, _utterance)
 

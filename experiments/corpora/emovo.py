@@ -7,7 +7,25 @@ some of them nonsense, each spoken by each actor in each emotion.
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tree import Named, as_corpus, scan
+
+ENTRY = Entry(
+    name="emovo",
+    title="EMOVO",
+    language="Italian",
+    size="588 utterances of 14 sentences",
+    speakers="3 men, 3 women, professional",
+    emotions="6 + neutral",
+    truth="simulated",
+    setup="controlled setting",
+    licence="free for research",
+    where="http://voice.fub.it/activities/corpora/emovo/index.html",
+    module=__name__,
+    layout=("f1/dis-f1-b1.wav", "f2/...", "m3/..."),
+    documented="Costantini et al. 2014, LREC, pp. 3501-3504",
+    signature=r"(^|/)(dis|gio|neu|pau|rab|sor|tri)-[fm][123]-[bdln]\d\.\w+$",
+)
 
 EMOTIONS = {
     "neu": "neutral",
@@ -46,7 +64,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of EMOVO below the root.
     """
-    tree = scan("emovo", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE, lambda match: match[0].lower())
     return as_corpus(tree, media, TARGETS, _utterance)
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from experiments.corpora.label_sets import LabelSet
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -10,10 +12,13 @@ class Entry:
     ``truth`` tells whether emotions are simulated, induced or naturalistic. ``layout`` is the tree
     below ``--root``, in lines, documented at ``documented`` (else at ``where``); ``signature`` is
     found in the paths of its files and of no other corpus's. ``tried`` tells whether the reader
-    has read the corpus itself, or only a miniature of its layout. A corpus without ``module`` has
-    no reader: ``manifest`` says what to write.
+    has read the corpus itself, or only a miniature of its layout. ``labels`` are sets of classes
+    that ``--labels`` takes by name, beside those common to all corpora. ``module`` has the reader,
+    ``read(root)``, or ``read(root, annotation)`` where a set names one; without it there is none,
+    and ``manifest`` says what to write.
     """
 
+    name: str
     title: str
     language: str
     speakers: str
@@ -29,3 +34,4 @@ class Entry:
     signature: str = ""
     tried: bool = False
     manifest: str = ""
+    labels: tuple[LabelSet, ...] = ()

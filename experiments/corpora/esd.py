@@ -10,8 +10,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tables import read_text
 from experiments.corpora.tree import Named, Tree, as_corpus, scan
+
+ENTRY = Entry(
+    name="esd",
+    title="Emotional Speech Database",
+    language="English and Mandarin",
+    size="35 000 utterances of 350 sentences per language",
+    speakers="10 English, 10 Mandarin",
+    emotions="4 + neutral",
+    truth="simulated",
+    setup="controlled setting",
+    licence="research",
+    where="https://github.com/HLTSingapore/Emotional-Speech-Data",
+    module=__name__,
+    layout=("0011/0011.txt", "0011/Angry/0011_000351.wav", "0012/..."),
+    signature=r"(^|/)00[012]\d_\d{6}\.\w+$",
+)
 
 TARGETS = ("neutral", "angry", "happy", "sad", "surprise")
 SENTENCES = 350
@@ -31,7 +48,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of ESD below the root.
     """
-    tree = scan("esd", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE, lambda match: match[0].rpartition("/")[2])
     words = _words(tree)
     return as_corpus(tree, media, TARGETS, lambda one: _utterance(one, words), folds="groups")

@@ -12,9 +12,75 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import read_text
 from experiments.corpora.tree import Tree, scan, without
 from fusion.escaping import counted
+
+ENTRY = Entry(
+    name="iemocap",
+    title="Interactive Emotional Dyadic Motion Capture Database",
+    language="English",
+    size="about 10 000 utterances in 151 dialogues of 5 sessions, 12 h",
+    speakers="5 men, 5 women, professional",
+    emotions="8 + neutral + other; valence, arousal, dominance",
+    truth="simulated (scripted and improvised)",
+    setup="controlled setting",
+    licence="USC's own, research, on request",
+    where="https://sail.usc.edu/iemocap/",
+    module=__name__,
+    layout=(
+        "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt",
+        "Session1/dialog/transcriptions/Ses01F_impro01.txt",
+        "Session1/dialog/wav/Ses01F_impro01.wav",
+        "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav",
+        "Session2/...",
+    ),
+    documented="https://sail.usc.edu/iemocap/ (README.txt of the release)",
+    signature=r"(^|/)Ses0[1-5][FM]_(impro|script)\d\d\w*\.\w+$",
+    labels=(
+        LabelSet(
+            name="4-class",
+            source="the four classes of most papers since Kim et al. 2013; excited counts as happy",
+            classes={
+                "angry": ("angry",),
+                "happy": ("happy", "excited"),
+                **same("sad", "neutral"),
+            },
+        ),
+        LabelSet(
+            name="3-class",
+            source="neutral left out; excited counts as happy",
+            classes={"angry": ("angry",), "happy": ("happy", "excited"), "sad": ("sad",)},
+        ),
+        LabelSet(
+            name="3-class-neutral",
+            source="sad left out; excited counts as happy",
+            classes={"neutral": ("neutral",), "happy": ("happy", "excited"), **same("angry")},
+        ),
+        LabelSet(
+            name="5-class",
+            source="the five largest",
+            classes=same("angry", "excited", "frustrated", "neutral", "sad"),
+        ),
+        LabelSet(
+            name="6-class",
+            source="as in work on dialogues, Majumder et al. 2019",
+            classes=same("happy", "sad", "neutral", "angry", "excited", "frustrated"),
+        ),
+        LabelSet(
+            name="8-class",
+            source="disgust and other, of which there are fewer than ten, are one",
+            classes={
+                **same("angry", "excited", "fear", "sad", "surprise", "frustrated"),
+                **same("happy", "neutral"),
+                "other": ("disgust", "other"),
+            },
+        ),
+        LabelSet(name="vad", source="valence, arousal, dominance from 1 to 5", annotation="vad"),
+    ),
+)
 
 EMOTIONS = {
     "ang": "angry",
@@ -65,7 +131,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
     Raises:
         CorpusError: no evaluations below the root, or unknown emotions in them.
     """
-    tree = scan("iemocap", root)
+    tree = scan(ENTRY, root)
     rated = {line.id: line for line in _lines(tree, "EmoEvaluation", EVALUATION)}
     if not rated:
         tree.refuse()

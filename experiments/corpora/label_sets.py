@@ -8,7 +8,6 @@ is counted in the notes of the corpus, which every report prints.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 
@@ -88,8 +87,8 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{label} ({n})" for label, n in sorted(counts.items()))
 
 
-def own_classes(corpus: Corpus, asked: Sequence[str]) -> LabelSet:
-    """The set of some of a corpus's own classes.
+def own_classes(corpus: Corpus, asked: Sequence[str], sets: Sequence[LabelSet] = ()) -> LabelSet:
+    """The set of some of a corpus's own classes; ``sets`` are those that it has by name.
 
     Raises:
         CorpusError: one is not a class of the corpus, or is given twice.
@@ -98,9 +97,8 @@ def own_classes(corpus: Corpus, asked: Sequence[str]) -> LabelSet:
     doubled = [name for name, count in Counter(asked).items() if count > 1]
     faults = [Fault("--labels", f"{name!r} is given twice") for name in doubled]
     if unknown:
-        sets = ", ".join(one.name for one in LABEL_SETS.get(corpus.name, ()))
         known = f"its classes are {', '.join(corpus.targets)}"
-        known += f"; its sets are {sets}" if sets else ""
+        known += f"; its sets are {', '.join(one.name for one in sets)}" if sets else ""
         what = f"{', '.join(map(repr, unknown))}: no class or set of {corpus.name}; {known}"
         faults.append(Fault("--labels", f"{what}; for all corpora there are common:NAME"))
     if faults:
@@ -108,171 +106,6 @@ def own_classes(corpus: Corpus, asked: Sequence[str]) -> LabelSet:
     return LabelSet(name=",".join(asked), source="chosen", classes={n: (n,) for n in asked})
 
 
-def _same(*names: str) -> dict[str, tuple[str, ...]]:
+def same(*names: str) -> dict[str, tuple[str, ...]]:
+    """Classes that are each one label of their own name."""
     return {name: (name,) for name in names}
-
-
-def _non_neutral(neutral: str, *others: str) -> dict[str, tuple[str, ...]]:
-    return {
-        "neutral": (neutral,),
-        "non-neutral-female": others,
-        "non-neutral-male": others,
-    }
-
-
-_SEXES = MappingProxyType({"non-neutral-female": "female", "non-neutral-male": "male"})
-_SER_2022 = "the three classes of CORAA SER, as the SE&R 2022 baseline makes them of other corpora"
-_PEPINO = "the four classes of most papers since Kim et al. 2013; excited counts as happy"
-
-#: Sets of each corpus; the first of a name wins.
-LABEL_SETS: Mapping[str, tuple[LabelSet, ...]] = MappingProxyType(
-    {
-        "ravdess": (
-            LabelSet(
-                name="8-class",
-                source="all of them",
-                classes=_same(
-                    *("neutral", "calm", "happy", "sad"),
-                    *("angry", "fearful", "disgust", "surprised"),
-                ),
-            ),
-            LabelSet(
-                name="6-class",
-                source="calm and surprised left out, as in CREMA-D",
-                classes=_same("angry", "disgust", "fearful", "happy", "neutral", "sad"),
-            ),
-            LabelSet(
-                name="4-class",
-                source="calm is RAVDESS's second neutral, Livingstone and Russo 2018",
-                classes={
-                    "neutral": ("neutral", "calm"),
-                    **_same("happy", "sad", "angry"),
-                },
-            ),
-            LabelSet(
-                name="3-class",
-                source=_SER_2022,
-                classes=_non_neutral(
-                    "neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"
-                ),
-                sex=_SEXES,
-            ),
-            LabelSet(
-                name="va5",
-                source="classes of a French model; angry as Tension is inferred from supports of "
-                "864 files",
-                classes={
-                    "pleased": ("happy",),
-                    "relaxed": ("calm",),
-                    "neutral": ("neutral",),
-                    "sad": ("sad",),
-                    "tension": ("angry",),
-                },
-            ),
-        ),
-        "crema-d": (
-            LabelSet(
-                name="3-class",
-                source="happy, neutral, angry",
-                classes=_same("happy", "neutral", "angry"),
-            ),
-            LabelSet(name="votes", source="listeners' votes as shares", annotation="votes"),
-            LabelSet(name="perceived", source="listeners' majority", annotation="perceived"),
-        ),
-        "iemocap": (
-            LabelSet(
-                name="4-class",
-                source=_PEPINO,
-                classes={
-                    "angry": ("angry",),
-                    "happy": ("happy", "excited"),
-                    **_same("sad", "neutral"),
-                },
-            ),
-            LabelSet(
-                name="3-class",
-                source="neutral left out; excited counts as happy",
-                classes={"angry": ("angry",), "happy": ("happy", "excited"), "sad": ("sad",)},
-            ),
-            LabelSet(
-                name="3-class-neutral",
-                source="sad left out; excited counts as happy",
-                classes={"neutral": ("neutral",), "happy": ("happy", "excited"), **_same("angry")},
-            ),
-            LabelSet(
-                name="5-class",
-                source="the five largest",
-                classes=_same("angry", "excited", "frustrated", "neutral", "sad"),
-            ),
-            LabelSet(
-                name="6-class",
-                source="as in work on dialogues, Majumder et al. 2019",
-                classes=_same("happy", "sad", "neutral", "angry", "excited", "frustrated"),
-            ),
-            LabelSet(
-                name="8-class",
-                source="disgust and other, of which there are fewer than ten, are one",
-                classes={
-                    **_same("angry", "excited", "fear", "sad", "surprise", "frustrated"),
-                    **_same("happy", "neutral"),
-                    "other": ("disgust", "other"),
-                },
-            ),
-            LabelSet(
-                name="vad", source="valence, arousal, dominance from 1 to 5", annotation="vad"
-            ),
-        ),
-        "mosei": (
-            LabelSet(
-                name="multi-label",
-                source="an emotion is present above 0",
-                annotation="multi-label",
-            ),
-            LabelSet(name="intensity", source="six emotions from 0 to 3", annotation="intensity"),
-            LabelSet(
-                name="7-class",
-                source="rows with one emotion, or none: neutral",
-                annotation="one-emotion",
-            ),
-            LabelSet(
-                name="4-class",
-                source="rows with one of three emotions, or none: neutral",
-                annotation="one-emotion",
-                classes=_same("happy", "sad", "neutral", "angry"),
-            ),
-            LabelSet(name="label6", source="column label6", annotation="label6"),
-            LabelSet(name="sentiment", source="from -3 to 3", annotation="sentiment"),
-            LabelSet(name="sentiment-2", source="negative or not", annotation="sentiment-2"),
-            LabelSet(name="sentiment-3", source="the sign", annotation="sentiment-3"),
-            LabelSet(name="sentiment-7", source="rounded", annotation="sentiment-7"),
-        ),
-        "mosi": (
-            LabelSet(name="sentiment", source="from -3 to 3", annotation="sentiment"),
-            LabelSet(name="sentiment-2", source="negative or not", annotation="sentiment-2"),
-        ),
-        "meld": (LabelSet(name="sentiment", source="three classes", annotation="sentiment"),),
-        "smile": (
-            LabelSet(
-                name="one-emotion", source="tweets with one emotion", annotation="one-emotion"
-            ),
-        ),
-        "msp-podcast": (
-            LabelSet(
-                name="4-class",
-                source="angry, happy, neutral, sad",
-                classes=_same("angry", "happy", "neutral", "sad"),
-            ),
-            LabelSet(
-                name="8-class",
-                source="without other and no agreement, as in the Odyssey 2024 challenge",
-                classes=_same(
-                    *("angry", "sad", "happy", "surprise"),
-                    *("fear", "disgust", "contempt", "neutral"),
-                ),
-            ),
-            LabelSet(
-                name="vad", source="valence, arousal, dominance from 1 to 7", annotation="vad"
-            ),
-        ),
-    }
-)

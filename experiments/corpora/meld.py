@@ -9,9 +9,34 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet
 from experiments.corpora.tables import Row, read_table
 from experiments.corpora.tree import Tree, scan, some, without
 from fusion.escaping import counted
+
+ENTRY = Entry(
+    name="meld",
+    title="Multimodal EmotionLines Dataset (the series Friends)",
+    language="English",
+    size="9989 + 1109 + 2610 utterances (train, dev, test)",
+    speakers="more than 300, six of whom speak most",
+    emotions="6 + neutral; sentiment",
+    truth="simulated (television)",
+    setup="controlled setting, with laughter of an audience",
+    licence="GPL-3.0 (annotations)",
+    where="https://github.com/declare-lab/MELD",
+    module=__name__,
+    layout=(
+        "train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv",
+        "train_splits/dia0_utt0.mp4",
+        "dev_splits_complete/dia0_utt0.mp4",
+        "output_repeated_splits_test/dia0_utt0.mp4",
+    ),
+    signature=r"(^|/)(dia\d+_utt\d+\.\w+|(train|dev|test)_sent_emo\.csv)$",
+    tried=True,
+    labels=(LabelSet(name="sentiment", source="three classes", annotation="sentiment"),),
+)
 
 TARGETS = ("neutral", "joy", "sadness", "anger", "surprise", "fear", "disgust")
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -33,7 +58,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
     Raises:
         CorpusError: none of the tables, or faults of their rows.
     """
-    tree = scan("meld", root)
+    tree = scan(ENTRY, root)
     tables = {split: tree.find(f"{split}_sent_emo.csv") for split in SPLITS}
     there = {split: path for split, path in tables.items() if path is not None}
     if not there:

@@ -10,8 +10,57 @@ from pathlib import Path
 from encoders.utterance import Corpus, Fault
 from experiments.corpora.cmu import EMOTIONS, Segment, corpus_of, of_sentiment, table_segments
 from experiments.corpora.csd import csd_segments
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import Row, number
 from experiments.corpora.tree import Tree, scan
+
+ENTRY = Entry(
+    name="mosei",
+    title="CMU Multimodal Opinion Sentiment and Emotion Intensity",
+    language="English",
+    size="23 259 labelled segments of 3293 videos, 65 h",
+    speakers="more than 1000",
+    emotions="6, several at once, from 0 to 3; sentiment from -3 to 3",
+    truth="naturalistic",
+    setup="uncontrolled setting (YouTube)",
+    licence="CMU's own, research",
+    where="http://multicomp.cs.cmu.edu/resources/cmu-mosei-dataset/",
+    module=__name__,
+    layout=(
+        "CMU_MOSEI_Labels.csv, CMU_MOSEI_Labels.csd or label.csv",
+        "CMU_MOSEI_TimestampedWords.csd  (transcripts, optional)",
+        "Raw/Audio/Segmented/train/VIDEO_3.wav  (or VIDEO[3].wav)",
+        "Raw/Audio/Full/WAV_16000/VIDEO.wav  (where there are no segments)",
+    ),
+    documented="https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK",
+    signature=r"MOSEI",
+    tried=True,
+    labels=(
+        LabelSet(
+            name="multi-label",
+            source="an emotion is present above 0",
+            annotation="multi-label",
+        ),
+        LabelSet(name="intensity", source="six emotions from 0 to 3", annotation="intensity"),
+        LabelSet(
+            name="7-class",
+            source="rows with one emotion, or none: neutral",
+            annotation="one-emotion",
+        ),
+        LabelSet(
+            name="4-class",
+            source="rows with one of three emotions, or none: neutral",
+            annotation="one-emotion",
+            classes=same("happy", "sad", "neutral", "angry"),
+        ),
+        LabelSet(name="label6", source="column label6", annotation="label6"),
+        LabelSet(name="sentiment", source="from -3 to 3", annotation="sentiment"),
+        LabelSet(name="sentiment-2", source="negative or not", annotation="sentiment-2"),
+        LabelSet(name="sentiment-3", source="the sign", annotation="sentiment-3"),
+        LabelSet(name="sentiment-7", source="rounded", annotation="sentiment-7"),
+    ),
+)
 
 LABEL6 = (
     "label6 holds one emotion for every segment, happy (0) for more than half: whether that stands "
@@ -28,7 +77,7 @@ def read(root: Path, annotation: str = "") -> Corpus:
     Raises:
         CorpusError: no labels, or none of that kind.
     """
-    tree = scan("mosei", root)
+    tree = scan(ENTRY, root)
     segments = _segments(tree)
     found = {name for one in segments for name in one.values}
     best = "multi-label" if found >= set(EMOTIONS) else "label6"

@@ -6,8 +6,36 @@ from pathlib import Path
 from encoders.utterance import Corpus, Fault
 from experiments.corpora.cmu import Segment, corpus_of, of_sentiment, table_segments
 from experiments.corpora.csd import csd_segments
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet
 from experiments.corpora.tables import Row, number
 from experiments.corpora.tree import Tree, scan
+
+ENTRY = Entry(
+    name="mosi",
+    title="CMU Multimodal Opinion-level Sentiment Intensity",
+    language="English",
+    size="2199 segments of 93 videos",
+    speakers="89",
+    emotions="sentiment from -3 to 3",
+    truth="naturalistic",
+    setup="uncontrolled setting (YouTube)",
+    licence="CMU's own, research",
+    where="http://multicomp.cs.cmu.edu/resources/cmu-mosi-dataset/",
+    module=__name__,
+    layout=(
+        "mosi_bclstm.csv, CMU_MOSI_Opinion_Labels.csd or label.csv",
+        "CMU_MOSI_TimestampedWords.csd  (transcripts, optional)",
+        "Raw/Audio/WAV_16000/Segmented/VIDEO_3.wav",
+    ),
+    documented="https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK",
+    signature=r"MOSI_|(^|/)mosi_\w+\.csv",
+    tried=True,
+    labels=(
+        LabelSet(name="sentiment", source="from -3 to 3", annotation="sentiment"),
+        LabelSet(name="sentiment-2", source="negative or not", annotation="sentiment-2"),
+    ),
+)
 
 #: The table of the features of bc-LSTM (Poria et al. 2017) has 0 and 1.
 BINARY = "mosi_bclstm.csv"
@@ -21,7 +49,7 @@ def read(root: Path, annotation: str = "") -> Corpus:
     Raises:
         CorpusError: no labels, or none of that kind.
     """
-    tree = scan("mosi", root)
+    tree = scan(ENTRY, root)
     segments = _segments(tree)
     exact = any("sentiment" in one.values for one in segments)
     return corpus_of(tree, segments, annotation or ("sentiment" if exact else "sentiment-2"))

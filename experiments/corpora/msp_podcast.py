@@ -10,9 +10,48 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import Row, number, read_table, read_text
 from experiments.corpora.tree import scan, without
 from fusion.escaping import counted
+
+ENTRY = Entry(
+    name="msp-podcast",
+    title="MSP-Podcast",
+    language="English",
+    size="by release, 1.11: about 150 000 segments, 238 h",
+    speakers="more than 1400",
+    emotions="7 + neutral + other; valence, arousal, dominance",
+    truth="naturalistic",
+    setup="controlled and uncontrolled setting",
+    licence="UT Dallas's own, research, on request",
+    where="ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html",
+    module=__name__,
+    layout=(
+        "Audios/MSP-PODCAST_0001_0008.wav",
+        "Labels/labels_consensus.csv",
+        "Transcripts/MSP-PODCAST_0001_0008.txt",
+    ),
+    documented="Lotfian and Busso 2019, IEEE TAC 10(4); readme of the release",
+    signature=r"MSP-PODCAST_\d+_\d+\w*\.\w+$|labels_con[sc]ensus\.csv$",
+    labels=(
+        LabelSet(
+            name="4-class",
+            source="angry, happy, neutral, sad",
+            classes=same("angry", "happy", "neutral", "sad"),
+        ),
+        LabelSet(
+            name="8-class",
+            source="without other and no agreement, as in the Odyssey 2024 challenge",
+            classes=same(
+                *("angry", "sad", "happy", "surprise"),
+                *("fear", "disgust", "contempt", "neutral"),
+            ),
+        ),
+        LabelSet(name="vad", source="valence, arousal, dominance from 1 to 7", annotation="vad"),
+    ),
+)
 
 EMOTIONS = {
     "A": "angry",
@@ -42,7 +81,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
     Raises:
         CorpusError: no labels, or with every fault of them.
     """
-    tree = scan("msp-podcast", root)
+    tree = scan(ENTRY, root)
     table = tree.find("labels_consensus.csv", "labels_concensus.csv")
     if table is None:
         tree.refuse()

@@ -8,8 +8,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tables import Row, read_table
 from experiments.corpora.tree import scan, without
+
+ENTRY = Entry(
+    name="nemo",
+    title="nEMO",
+    language="Polish",
+    size="4481 utterances of 90 sentences",
+    speakers="9, actors",
+    emotions="5 + neutral",
+    truth="simulated",
+    setup="controlled setting",
+    licence="CC BY-NC-SA 4.0",
+    where="https://github.com/amu-cai/nEMO",
+    module=__name__,
+    layout=("data.tsv", "samples/WR0_surprised_64.wav"),
+    signature=r"(^|/)[A-Z]{2}\d_(anger|fear|happiness|neutral|sadness|surprised)_\d+\.\w+$",
+)
 
 TARGETS = ("anger", "fear", "happiness", "neutral", "sadness", "surprised")
 COLUMNS = ("file_id", "emotion", "raw_text", "speaker_id", "gender", "age")
@@ -21,7 +38,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no table, or an unknown label in it.
     """
-    tree = scan("nemo", root)
+    tree = scan(ENTRY, root)
     table = tree.find("data.tsv")
     if table is None:
         tree.refuse()

@@ -9,9 +9,75 @@ script is the statement.
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tree import Named, scan, some
 from fusion.escaping import counted
 from fusion.splitting.designs import EMOBOX_FOLD_OF
+
+_NON_NEUTRAL = ("calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+ENTRY = Entry(
+    name="ravdess",
+    title="Ryerson Audio-Visual Database of Emotional Speech and Song (speech)",
+    language="English",
+    size="1440 utterances",
+    speakers="12 men, 12 women, professional",
+    emotions="7 + neutral",
+    truth="simulated",
+    setup="controlled setting",
+    licence="CC BY-NC-SA 4.0",
+    where="https://zenodo.org/records/1188976",
+    module=__name__,
+    layout=("Actor_01/03-01-06-01-02-01-01.wav", "Actor_02/..."),
+    signature=r"(^|/)0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-[0-2]\d\.\w+$",
+    tried=True,
+    labels=(
+        LabelSet(
+            name="8-class",
+            source="all of them",
+            classes=same(
+                *("neutral", "calm", "happy", "sad"),
+                *("angry", "fearful", "disgust", "surprised"),
+            ),
+        ),
+        LabelSet(
+            name="6-class",
+            source="calm and surprised left out, as in CREMA-D",
+            classes=same("angry", "disgust", "fearful", "happy", "neutral", "sad"),
+        ),
+        LabelSet(
+            name="4-class",
+            source="calm is RAVDESS's second neutral, Livingstone and Russo 2018",
+            classes={
+                "neutral": ("neutral", "calm"),
+                **same("happy", "sad", "angry"),
+            },
+        ),
+        LabelSet(
+            name="3-class",
+            source="the three classes of CORAA SER, as the SE&R 2022 baseline makes them of other "
+            "corpora",
+            classes={
+                "neutral": ("neutral",),
+                "non-neutral-female": _NON_NEUTRAL,
+                "non-neutral-male": _NON_NEUTRAL,
+            },
+            sex={"non-neutral-female": "female", "non-neutral-male": "male"},
+        ),
+        LabelSet(
+            name="va5",
+            source="classes of a French model; angry as Tension is inferred from supports of "
+            "864 files",
+            classes={
+                "pleased": ("happy",),
+                "relaxed": ("calm",),
+                "neutral": ("neutral",),
+                "sad": ("sad",),
+                "tension": ("angry",),
+            },
+        ),
+    ),
+)
 
 EMOTIONS = {
     "01": "neutral",
@@ -39,7 +105,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no speech of RAVDESS below the root.
     """
-    tree = scan("ravdess", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE)
     speech = [one for one in media.named if one.fields["channel"] == "01"]
     heard = [one for one in speech if one.fields["modality"] != "02"]

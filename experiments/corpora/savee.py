@@ -8,7 +8,25 @@ three that all share, so that words tell much of the emotion; their texts are no
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tree import Named, as_corpus, scan
+
+ENTRY = Entry(
+    name="savee",
+    title="Surrey Audio-Visual Expressed Emotion",
+    language="English (British)",
+    size="480 utterances",
+    speakers="4 men, amateur",
+    emotions="6 + neutral",
+    truth="simulated",
+    setup="controlled setting",
+    licence="research, on registration",
+    where="http://kahlan.eps.surrey.ac.uk/savee/",
+    module=__name__,
+    layout=("AudioData/DC/a01.wav", "AudioData/JE/...  (or ALL/DC_a01.wav)"),
+    documented="http://kahlan.eps.surrey.ac.uk/savee/Database.html",
+    signature=r"(^|/)(DC|JE|JK|KL)[_/](a|d|f|h|n|sa|su)\d\d\.\w+$",
+)
 
 EMOTIONS = {
     "a": "anger",
@@ -29,7 +47,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of SAVEE below the root.
     """
-    tree = scan("savee", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE, lambda match: match[0].replace("/", "_"))
     return as_corpus(tree, media, TARGETS, _utterance)
 

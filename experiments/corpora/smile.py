@@ -9,9 +9,30 @@ speaker of its own.
 from pathlib import Path
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet
 from experiments.corpora.tables import Row, read_table
 from experiments.corpora.tree import scan
 from fusion.escaping import counted
+
+ENTRY = Entry(
+    name="smile",
+    title="SMILE Twitter Emotion (text only)",
+    language="English",
+    size="3085 tweets",
+    speakers="writers are not published",
+    emotions="5, several at once",
+    truth="naturalistic",
+    setup="text of British museums' followers",
+    licence="CC BY 4.0",
+    where="https://doi.org/10.6084/m9.figshare.3187909",
+    module=__name__,
+    layout=("smile-annotations-final.csv",),
+    signature=r"smile-annotations-final\.csv$",
+    labels=(
+        LabelSet(name="one-emotion", source="tweets with one emotion", annotation="one-emotion"),
+    ),
+)
 
 TARGETS = ("angry", "disgust", "happy", "sad", "surprise")
 UNLABELLED = ("nocode", "not-relevant")
@@ -24,7 +45,7 @@ def read(root: Path, annotation: str = "multi-label") -> Corpus:
     Raises:
         CorpusError: no table, or an unknown label in it.
     """
-    tree = scan("smile", root)
+    tree = scan(ENTRY, root)
     table = tree.find("smile-annotations-final.csv")
     if table is None:
         tree.refuse()

@@ -7,7 +7,24 @@ words cannot tell it; the script is the word. Two speakers can train or be teste
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tree import Named, as_corpus, scan
+
+ENTRY = Entry(
+    name="tess",
+    title="Toronto Emotional Speech Set",
+    language="English",
+    size="2800 utterances of 200 words",
+    speakers="2 women (26 and 64 years), professional",
+    emotions="6 + neutral",
+    truth="simulated",
+    setup="controlled setting",
+    licence="CC BY-NC-ND 4.0",
+    where="https://doi.org/10.5683/SP2/E8H2MF",
+    module=__name__,
+    layout=("OAF_angry/OAF_back_angry.wav", "YAF_pleasant_surprised/YAF_back_ps.wav"),
+    signature=r"(^|/)[OY]AF?_[a-z]+_(angry|disgust|fear|happy|neutral|ps|sad)\.\w+$",
+)
 
 EMOTIONS = {
     "angry": "angry",
@@ -30,7 +47,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of TESS below the root.
     """
-    tree = scan("tess", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE, lambda match: match[0].replace("OA_", "OAF_"))
     return as_corpus(tree, media, TARGETS, _utterance)
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from encoders.rows import cut
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
-from experiments.corpora.registry import CORPORA
+from experiments.corpora.entry import Entry
 from fusion.escaping import counted
 
 #: Best first: of two copies of a recording the one that lost nothing is read.
@@ -51,9 +51,14 @@ class Media:
 class Tree:
     """Every file below the root of a corpus that is no junk, in the order of their names."""
 
-    corpus: str
+    entry: Entry
     root: Path
     files: tuple[Path, ...]
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus that is looked for."""
+        return self.entry.name
 
     @cached_property
     def media(self) -> tuple[Path, ...]:
@@ -105,14 +110,10 @@ class Tree:
         return None
 
     def refuse(self, why: str = "") -> NoReturn:
-        """Raise with the tree that was expected, what is there, and what it looks like."""
+        """Raise with the tree that was expected, and what is there."""
         lines = [*([why] if why else []), "expected the folder that holds"]
-        lines += [f"    {line}" for line in CORPORA[self.corpus].layout]
-        lines += ["  found", *(f"    {line}" for line in self._outline())]
-        near = nearest(self)
-        if near is not None and near != self.corpus:
-            lines.append(f"  this looks like {near}: try --corpus {near}")
-        raise CorpusError(f"--corpus {self.corpus}", [Fault(str(self.root), "\n".join(lines))])
+        lines += [f"    {line}" for line in self.entry.layout]
+        raise LayoutError(self, [*lines, "  found", *(f"    {line}" for line in self._outline())])
 
     def _note(self, paths: Sequence[Path], why: str) -> list[str]:
         if not paths:
@@ -136,18 +137,34 @@ class Tree:
         return lines or ["nothing"]
 
 
+class LayoutError(CorpusError):
+    """A root that does not hold the tree of its corpus; ``tree`` is what it holds."""
+
+    def __init__(self, tree: Tree, lines: Sequence[str]) -> None:
+        super().__init__(f"--corpus {tree.corpus}", [Fault(str(tree.root), "\n".join(lines))])
+        self.tree, self.lines = tree, tuple(lines)
+
+    def with_hint(self, entries: Iterable[Entry]) -> "LayoutError":
+        """The same with the corpus whose files these look like, where it is another one."""
+        near = nearest(self.tree, entries)
+        if near in (None, self.tree.corpus):
+            return self
+        hint = f"  this looks like {near}: try --corpus {near}"
+        return LayoutError(self.tree, [*self.lines, hint])
+
+
 def _preference(path: Path) -> tuple[int, int]:
     """The best format first, then the file that lies least deep."""
     return MEDIA.index(path.suffix.lower()), len(path.parts)
 
 
-def scan(corpus: str, root: Path) -> Tree:
+def scan(entry: Entry, root: Path) -> Tree:
     """Walk a folder once; hidden files and what operating systems leave are not seen."""
     found = []
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not _is_junk(name))
         found += [Path(folder, name) for name in files if not _is_junk(name)]
-    return Tree(corpus, root, tuple(sorted(found)))
+    return Tree(entry, root, tuple(sorted(found)))
 
 
 def as_corpus(
@@ -174,12 +191,14 @@ def _is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
 
 
-def nearest(tree: Tree) -> str | None:
-    """Known corpus whose signature most files have; None where none has it."""
+def nearest(tree: Tree, entries: Iterable[Entry]) -> str | None:
+    """The corpus whose signature most files have; None where none has it."""
     names = [tree.relative(path) for path in tree.files[:LOOKED_AT]]
     counts = {
-        corpus: sum(re.search(entry.signature, name, re.IGNORECASE) is not None for name in names)
-        for corpus, entry in CORPORA.items()
+        entry.name: sum(
+            re.search(entry.signature, name, re.IGNORECASE) is not None for name in names
+        )
+        for entry in entries
         if entry.signature
     }
     best = max(counts, key=lambda corpus: counts[corpus])

@@ -7,7 +7,24 @@ Names are ``SM1_F10_A010``: speaker (S, the sex, a number), file, initial of the
 from pathlib import Path
 
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.entry import Entry
 from experiments.corpora.tree import Named, as_corpus, scan
+
+ENTRY = Entry(
+    name="urdu",
+    title="URDU",
+    language="Urdu",
+    size="400 utterances",
+    speakers="27 men, 11 women",
+    emotions="3 + neutral",
+    truth="naturalistic (talk shows)",
+    setup="uncontrolled setting",
+    licence="none stated",
+    where="https://github.com/siddiquelatif/URDU-Dataset",
+    module=__name__,
+    layout=("Angry/SM1_F10_A010.wav", "Happy/...", "Neutral/...", "Sad/..."),
+    signature=r"(^|/)S[MF]\d+_F\d+_[AHNS]\d+\.\w+$",
+)
 
 EMOTIONS = {"A": "angry", "H": "happy", "N": "neutral", "S": "sad"}
 TARGETS = tuple(EMOTIONS.values())
@@ -20,7 +37,7 @@ def read(root: Path) -> Corpus:
     Raises:
         CorpusError: no file of URDU below the root.
     """
-    tree = scan("urdu", root)
+    tree = scan(ENTRY, root)
     media = tree.expect(RULE, lambda match: match[0].upper())
     return as_corpus(tree, media, TARGETS, _utterance, folds="groups")
 

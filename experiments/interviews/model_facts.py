@@ -26,10 +26,7 @@ def about_model(model: FusionModel) -> dict[str, Any]:
         "learned_from": list(origin.corpora) or ["not known"],
         "synthetic": origin.synthetic,
         "licence_of_model": origin.licence or None,
-        "encoders": {
-            name: getattr(one.encoder, "checkpoint", one.encoder.family)
-            for name, one in model.modalities.items()
-        },
+        "encoders": {name: one.encoder.title for name, one in model.modalities.items()},
         "warnings": warnings,
     }
 

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from experiments.comparing.fitting import one_thread
 from experiments.corpora.common_sets import COMMON
-from fusion.arms import ARMS, Budget, FittedArm, fit_arm, score
+from fusion.arms import Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, collate
 from fusion.model import Part
 from fusion.splitting.folds import Fold, InnerFold, InnerFolds
+from fusion.training.arm_table import trained_arm
 
 #: Three heads, whose mean speaks. Both halves have many rows: larger batches, fewer steps.
 BUDGET = Budget(trials=10, seeds=3, fixed={"batch_size": 256})
@@ -90,7 +91,7 @@ def fit_half(
     data = _dataset(name, rows)
     inner = InnerFolds((InnerFold(_ids(train), _ids(dev)),))
     with one_thread():
-        fitted = fit_arm(ARMS[name], data, inner, BUDGET, None)
+        fitted = fit_arm(trained_arm(name), data, inner, BUDGET, None)
         scored = score(fitted, data, Fold(name, _ids(train), _ids(test)), BUDGET.seeds)
     return Fitted(
         fitted,

@@ -16,11 +16,11 @@ import torch
 from encoders.audio import Audio, read_segment
 from encoders.extraction import SharedModel
 from encoders.finetuning.finetune import finetune
-from encoders.names import parse_modality
 from encoders.pooling import for_head
 from encoders.provenance import WEIGHTS
 from encoders.specs import Modality
 from encoders.store import EmbeddingStore, audio_key
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
 from experiments.bundled_alexnet.card import TERMS
 from experiments.bundled_alexnet.make import DEV_ACTORS, SEED, SETTINGS, SPEC

@@ -7,9 +7,9 @@ import torch
 
 from encoders.asr.recognisers import normalise
 from encoders.extraction import SharedModel
-from encoders.names import parse_modality
 from encoders.pooling import for_head
 from encoders.store import EmbeddingStore, text_key
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.corpora import meld
 from experiments.corpora.common_sets import apply_common

@@ -1,18 +1,10 @@
-"""Which arms are compared with which, and which of them the best ones are chosen from."""
+"""Which arms are compared with which."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from fusion.statistics import Difference, holm
-
-UNIMODAL = ("audio", "text", "audio_frames", "audio_linear", "text_linear")
-FUSED = (
-    *("concat", "concat_linear", "concat_crossfit", "gated", "lowrank"),
-    *("late", "late_mean", "late_product", "late_max", "late_per_class", "attention"),
-)
-#: Arms of a final layer alone are compared with each other: a hidden layer is another factor.
-LINEAR = ("concat_linear", "concat_crossfit")
-KINDS = ("audio", "text")
+from fusion.training.arm_table import ARMS
 
 Compare = Callable[[str, str], Difference]
 
@@ -24,8 +16,10 @@ def differences(
 
     ``published`` are published classifiers, each with the arm that reads what it reads.
     """
-    pairs = [(arm, other + "_linear" * (arm in LINEAR)) for arm in FUSED for other in KINDS]
-    pairs += [("concat_crossfit", "concat_linear"), *published.items()]
+    pairs = [(arm.name, other) for arm in ARMS.values() for other in arm.against]
+    # What tells whether fusing helps stands before what tells how to fuse.
+    pairs.sort(key=lambda pair: ARMS[pair[1]].fused)
+    pairs += published.items()
     exploratory = [
         _row(arm, other, metric, compare(arm, other), primary=False)
         for arm, other in pairs

@@ -15,8 +15,7 @@ from experiments.reporting.caveats import BEST
 from experiments.reporting.fold_fits import carried
 from experiments.reporting.graded import graded, with_shares
 from experiments.reporting.matrix import corpus_matrix
-from experiments.reporting.pairs import FUSED as FUSED
-from experiments.reporting.pairs import UNIMODAL, differences
+from experiments.reporting.pairs import differences
 from fusion import metrics
 from fusion.jackknife import effective
 from fusion.predictions import (
@@ -27,6 +26,7 @@ from fusion.predictions import (
     with_majority,
 )
 from fusion.statistics import Difference, interval, paired_difference
+from fusion.training.arm_table import arms_that
 from fusion.windows import utterance_rows
 
 COMPARED = ("uar", "accuracy")
@@ -83,7 +83,7 @@ def _chosen(rows: Sequence[Prediction], task: Task) -> dict[str, dict[str, str]]
     """Arm that each best arm stands for, by outer fold."""
     rows = utterance_rows(rows)
     present = {row.arm for row in rows}
-    groups = {"best_unimodal": UNIMODAL, "best_fused": FUSED}
+    groups = {"best_unimodal": arms_that(fuse=False), "best_fused": arms_that(fuse=True)}
     found = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
     return {name: best_per_fold(rows, arms, task) for name, arms in found.items() if arms}
 

@@ -9,18 +9,20 @@ buffers have a leading axis, and whose inputs have it too.
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_type_hints
+from typing import Any, get_type_hints
 
 import torch
 from jaxtyping import Float
+from optuna.distributions import BaseDistribution
 from torch import Tensor, nn
 
-from encoders.options import parsed
+from encoders.typed_names import parsed
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.networks.layers import RowLinear
 from fusion.networks.losses import Loss
 
-HeadKind = Literal["linear", "mlp", "gated", "lowrank", "attention"]
+#: What Optuna may choose of a head, by the name of the hyperparameter.
+Space = Mapping[str, BaseDistribution]
 Logits = Float[Tensor, "*heads batch targets"]
 #: Embeddings of all inputs side by side, standardised.
 Embeddings = Float[Tensor, "*heads batch dims"]
@@ -36,7 +38,7 @@ BATCH, LARGEST, STEPS = 64, 4, 12
 class Hyperparameters:
     """How a head is made and trained; the defaults are what ``--trials 0`` uses.
 
-    Optuna tunes those of its search space (:mod:`fusion.tune`) that a study does not fix. The
+    Optuna tunes those of its head's search space that a study does not fix. The
     others are fixed: the ``loss`` (:mod:`fusion.networks.losses`); ``modality_dropout``, the share
     of training rows with several inputs of which one, chosen at random, is hidden, so that a head
     learns what to do where a modality is missing; and ``unimodal_loss``, the weight of the loss
@@ -88,16 +90,6 @@ class Hyperparameters:
 #: where one layer of four tells (162 rows, the data of the tests), its weight becomes .35, .87 or
 #: .98 and UAR .82, 1.00 or 1.00 at 1, 10 or 30 times the rate; alone it gives 1.00.
 MIX_RATE = 10.0
-
-#: Hyperparameters of ``--trials 0``, and the first trial of every study.
-DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
-    "linear": Hyperparameters(hidden=0, dropout=0.0),
-    "mlp": Hyperparameters(),
-    "gated": Hyperparameters(),
-    "lowrank": Hyperparameters(),
-    # A batch of sequences is as large in memory as its longest row makes it.
-    "attention": Hyperparameters(hidden=32, learning_rate=2e-3, batch_size=64),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Heads over utterance-level embeddings, and the table of all heads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
-from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,10 +15,10 @@ from fusion.networks.attention import AttentionHead
 from fusion.networks.head import (
     Embeddings,
     Head,
-    HeadKind,
     Hyperparameters,
     Inputs,
     InputShape,
+    Space,
 )
 from fusion.networks.layers import RowLinear
 
@@ -132,20 +133,68 @@ class LowRankHead(LinearHead):
         return product.unflatten(-1, (RANK, -1)).mean(dim=-2)
 
 
-AnyHead = LinearHead | AttentionHead
-HEADS: Mapping[HeadKind, type[AnyHead]] = MappingProxyType(
-    {
-        "linear": LinearHead,
-        "mlp": MlpHead,
-        "gated": GatedHead,
-        "lowrank": LowRankHead,
-        "attention": AttentionHead,
-    }
-)
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """One kind of head: its module, what it is trained with, and what of that is tuned.
+
+    ``network`` is made of an :class:`InputShape` per input, the number of targets, and
+    hyperparameters. ``defaults`` are those of ``--trials 0``, and of the first trial of every
+    study. One that reads ``sequences`` gets all frames and tokens, others one vector per input.
+    """
+
+    network: Callable[[Sequence[InputShape], int, Hyperparameters], Head]
+    defaults: Hyperparameters
+    space: Space
+    sequences: bool = False
+
+
+#: Of heads with one hidden layer over utterance-level embeddings.
+_HIDDEN: Space = {
+    "hidden": CategoricalDistribution((32, 64, 128, 256)),
+    "dropout": FloatDistribution(0.2, 0.7),
+    "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
+    "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
+}
+#: By the kind that arms name (:mod:`fusion.training.arm_table`) and that saved models have.
+HEADS: dict[str, HeadSpec] = {
+    "linear": HeadSpec(
+        LinearHead,
+        Hyperparameters(hidden=0, dropout=0.0),
+        {
+            "dropout": FloatDistribution(0.0, 0.7),
+            "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
+            "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
+        },
+    ),
+    "mlp": HeadSpec(MlpHead, Hyperparameters(), _HIDDEN),
+    # Per hidden value these have two and four times the weights.
+    "gated": HeadSpec(
+        GatedHead,
+        Hyperparameters(),
+        {**_HIDDEN, "hidden": CategoricalDistribution((16, 32, 64, 128))},
+    ),
+    "lowrank": HeadSpec(
+        LowRankHead,
+        Hyperparameters(),
+        {**_HIDDEN, "hidden": CategoricalDistribution((8, 16, 32, 64))},
+    ),
+    "attention": HeadSpec(
+        AttentionHead,
+        # A batch of sequences is as large in memory as its longest row makes it.
+        Hyperparameters(hidden=32, learning_rate=2e-3, batch_size=64),
+        {
+            "hidden": CategoricalDistribution((16, 32, 64)),
+            "dropout": FloatDistribution(0.2, 0.7),
+            "learning_rate": FloatDistribution(1e-3, 4e-3, log=True),
+            "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
+        },
+        sequences=True,
+    ),
+}
 
 
 def new_head(
-    kind: HeadKind,
+    kind: str,
     shapes: Sequence[InputShape],
     targets: int,
     hyper: Hyperparameters,
@@ -155,6 +204,6 @@ def new_head(
     """A head with first weights of its seed, for inputs standardised so."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = HEADS[kind](shapes, targets, hyper)
+        head = HEADS[kind].network(shapes, targets, hyper)
     head.standardize_with(standardizers)
     return head

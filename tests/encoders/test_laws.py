@@ -21,10 +21,17 @@ from hypothesis import strategies as st
 from encoders.audio import Audio
 from encoders.embedding import embed
 from encoders.encoder import Encoder, load_encoder
-from encoders.names import parse_modality
-from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
-from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec, model_part
-from encoders.spectra.descriptors import MfccSpec
+from encoders.specs import (
+    BertSpec,
+    LogMelSpec,
+    MfccArchitecture,
+    MfccCnnSpec,
+    MfccSpec,
+    SentenceSpec,
+    Spec,
+    model_part,
+)
+from encoders.typed_names import parse_modality
 
 TOLERANCE = 1e-5
 SPEECH = (
@@ -384,8 +391,8 @@ import hashlib, sys
 import numpy as np
 from encoders.audio import Audio
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
-from encoders.names import parse_modality
+from encoders.specs import MfccArchitecture, MfccCnnSpec
+from encoders.typed_names import parse_modality
 spec = parse_modality(sys.argv[1], "audio").encoder
 wave = np.sin(np.arange(8000, dtype=np.float32) / 7)
 hidden = load_encoder(spec).encode([Audio(wave, 16000)])[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import encoders.weights.locate as locate_module
-from encoders.names import is_sentence_model
+from encoders.typed_names import is_sentence_model
 from encoders.weights.cards import CARDS, MINILM, MPNET
 from encoders.weights.sources import MissingWeightsError
 

@@ -6,8 +6,15 @@ import pytest
 import torch
 
 from encoders.pooling import Reduction, for_head, for_storage, mean_by
-from encoders.specs import BertSpec, LogMelSpec, Modality, SentenceSpec, SpeechSpec
-from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
+from encoders.specs import (
+    BertSpec,
+    EgemapsSpec,
+    LogMelSpec,
+    MfccSpec,
+    Modality,
+    SentenceSpec,
+    SpeechSpec,
+)
 
 HIDDEN = torch.arange(4 * 5 * 2, dtype=torch.float32).reshape(4, 5, 2) ** 2
 

@@ -10,8 +10,8 @@ import pytest
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
 from encoders.encoder import fingerprint_of
-from encoders.names import parse_modality
 from encoders.provenance import weights_sha256
+from encoders.typed_names import parse_modality
 from encoders.weights.files import CONFIG_FILES
 
 

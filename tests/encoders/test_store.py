@@ -22,13 +22,14 @@ from encoders.audio import Audio, read_segment
 from encoders.encoder import fingerprint_of
 from encoders.specs import (
     BertSpec,
+    EgemapsSpec,
     LogMelSpec,
+    MfccSpec,
     SentenceSpec,
     SpectrogramCnnSpec,
     SpeechSpec,
     fingerprint,
 )
-from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 from encoders.store import (
     Embedding,
     EmbeddingStore,

@@ -12,9 +12,9 @@ import torch
 from encoders.audio import Audio
 from encoders.bundled import ALEXNET
 from encoders.encoder import load_encoder
-from encoders.names import parse_modality
 from encoders.networks.cnn_weights import load_network
 from encoders.provenance import WEIGHTS, provenance_of, seen, trained_spec
+from encoders.typed_names import parse_modality
 from encoders.utterance import CorpusError
 from experiments.bundled_alexnet.card import TERMS, card, notice
 from experiments.bundled_alexnet.make import DEV_ACTORS, TEST_ACTORS, main, read_actors

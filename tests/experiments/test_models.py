@@ -8,7 +8,7 @@ import pytest
 
 import experiments.models as models
 from encoders.encoder import load_encoder
-from encoders.names import SHORT_NAMES
+from encoders.typed_names import SHORT_NAMES
 from encoders.weights.sources import HubCheckpoint, MissingWeightsError
 from experiments.models import NOTES, ModelRow, fetch_model, known_models
 

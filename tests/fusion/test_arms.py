@@ -11,16 +11,19 @@ import pytest
 import torch
 
 from fusion import arms, train
-from fusion.arms import ARMS, Budget, FittedArm, FoldScores, fit_arm, score, search_arm
+from fusion.arms import Budget, FittedArm, FoldScores, fit_arm, score, search_arm
 from fusion.batch import Dataset, ModalityBatch
 from fusion.model import FusionModel, Part
 from fusion.pruning import Objective
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
+from fusion.training.arm_table import ARMS, TrainedArm
 from fusion.tune import Study
 
 BUDGET = Budget(trials=2, seeds=2)
-TRAINED = tuple(n for n, arm in ARMS.items() if arm.head != "late" and not arm.crossfitted)
+TRAINED = tuple(
+    name for name, arm in ARMS.items() if isinstance(arm, TrainedArm) and not arm.crossfitted
+)
 #: How many frames test rows have where they are changed: as many as before, one, or many more.
 LENGTHS = {"same length": None, "shorter": 1, "longer": 18}
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from fusion import train
-from fusion.arms import ARMS, Budget, fit_arm, score
+from fusion.arms import Budget, fit_arm, score
 from fusion.batch import Dataset
 from fusion.crossfit import View, score_crossfitted
 from fusion.splitting.splits import InnerFold, InnerFolds
+from fusion.training.arm_table import ARMS
 
 ARM = ARMS["concat_crossfit"]
 BUDGET = Budget(trials=2, seeds=2)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, Standardizer, collate
 from fusion.gathering import GatherEmbeddings, GatherSequences
-from fusion.networks.head import DEFAULTS, InputShape
-from fusion.networks.heads import LinearHead
+from fusion.networks.head import InputShape
+from fusion.networks.heads import HEADS, LinearHead
 
 SEEDS = st.integers(0, 2**32 - 1)
 MANY = st.lists(st.integers(1, 30), min_size=1, max_size=12)
@@ -30,7 +30,7 @@ def test_embeddings_are_those_that_each_head_would_make():
     index = torch.tensor([[3, 0, 3], [8, 2, 4]])
 
     def expected(number: int) -> torch.Tensor:
-        head = LinearHead([InputShape(3), InputShape(5)], 2, DEFAULTS["linear"])
+        head = LinearHead([InputShape(3), InputShape(5)], 2, HEADS["linear"].defaults)
         head.standardize_with(fitted[number])
         return head.embeddings([batch.rows(index[number]) for batch in batches])
 

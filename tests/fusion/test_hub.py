@@ -44,7 +44,7 @@ def hub(monkeypatch):
 @pytest.fixture
 def folder(tmp_path):
     torch.manual_seed(0)
-    head = HEADS["mlp"]([InputShape(4, 1, 1)], 2, Hyperparameters()).eval()
+    head = HEADS["mlp"].network([InputShape(4, 1, 1)], 2, Hyperparameters()).eval()
     part = Part("mlp", ("audio",), (4,), (1,), Hyperparameters(), (head,))
     FusionModel("audio", ("calm", "cross"), {}, (part,)).save(tmp_path / "model")
     (tmp_path / "model" / "patients.csv").write_text("name\n")

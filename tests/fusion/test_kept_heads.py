@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from fusion import train
-from fusion.arms import ARMS, Budget, FittedArm, fit_arm, score
+from fusion.arms import Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, collate
 from fusion.kept_heads import load_heads, save_heads
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds
+from fusion.training.arm_table import ARMS
 
 INNER = InnerFolds(
     (

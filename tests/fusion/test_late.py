@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion import train
-from fusion.arms import ARMS, Budget, FoldScores, fit_arm, score
+from fusion.arms import Budget, FoldScores, fit_arm, score
 from fusion.batch import Dataset
 from fusion.combination import Combination, combination_of
 from fusion.late import LATE, Pair, fuse_late, weights_per_class
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds
+from fusion.training.arm_table import ARMS, LateFusionArm
 from fusion.tune import Study
 
 BUDGET = Budget(trials=3, seeds=2)
@@ -50,7 +51,7 @@ def fused(name: str, made, trials: int = 3) -> FoldScores:
 
 
 def test_every_decision_level_arm_has_its_rule():
-    assert list(LATE) == [name for name, arm in ARMS.items() if arm.head == "late"]
+    assert list(LATE) == [name for name, arm in ARMS.items() if isinstance(arm, LateFusionArm)]
 
 
 shares = st.lists(st.floats(0.01, 1.0), min_size=3, max_size=3).map(

@@ -19,7 +19,7 @@ TARGETS = ("calm", "cross", "sad")
 def model(**fields) -> FusionModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        head = HEADS["mlp"]([InputShape(4, 1, 1)], len(TARGETS), Hyperparameters()).eval()
+        head = HEADS["mlp"].network([InputShape(4, 1, 1)], len(TARGETS), Hyperparameters()).eval()
     part = Part("mlp", ("audio",), (4,), (1,), Hyperparameters(), (head,))
     return FusionModel("audio", TARGETS, {}, (part,), **fields)
 

@@ -31,7 +31,7 @@ WORDS = {"audio": None, "text": BOTH["text"]}
 def part(name: str, dim: int, temperature: float = 1.0) -> Part:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(dim)
-        head = HEADS["mlp"]([InputShape(dim, 1, 1)], len(TARGETS), Hyperparameters()).eval()
+        head = HEADS["mlp"].network([InputShape(dim, 1, 1)], len(TARGETS), Hyperparameters()).eval()
     return Part("mlp", (name,), (dim,), (1,), Hyperparameters(), (head,), temperature)
 
 

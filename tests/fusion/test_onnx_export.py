@@ -39,7 +39,7 @@ def part(kind: str, *names: str, seeds: int = 2, layers: int = 1, temperature: f
                 InputShape(SHAPES[name][0], patch if name == "audio_frames" else 1, layers)
                 for name in names
             ]
-            head = HEADS[kind](shapes, len(TARGETS), HYPER).eval()
+            head = HEADS[kind].network(shapes, len(TARGETS), HYPER).eval()
             for own in head.parameters():
                 own.data += 0.3 * torch.randn(own.shape)
             heads.append(head)

@@ -9,9 +9,10 @@ from typing import Any
 import optuna
 import pytest
 
+from fusion.networks.heads import HEADS
 from fusion.pruning import EPOCHS, STARTUP, Tell, pruner, telling
 from fusion.studies import StudyPlace
-from fusion.tune import SPACES, Study, tune
+from fusion.tune import Study, tune
 
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 TRIALS, LAST = 20, 9
@@ -42,7 +43,7 @@ class Objective:
 
 
 def run(objective: Any, place: StudyPlace | None = None, trials: int = TRIALS) -> Study:
-    return tune(objective, SPACES["mlp"], FIRST, trials, 0, place)
+    return tune(objective, HEADS["mlp"].space, FIRST, trials, 0, place)
 
 
 def searched() -> tuple[Study, list[tuple[dict[str, Any], int]]]:
@@ -117,12 +118,12 @@ def test_the_defaults_are_never_pruned():
     """Several workers: the one that tries them may be the slowest."""
     study = optuna.create_study(direction="maximize", pruner=pruner())
     study.enqueue_trial(FIRST)
-    slow = study.ask(dict(SPACES["mlp"]))
+    slow = study.ask(dict(HEADS["mlp"].space))
     for _ in range(STARTUP):
-        other = study.ask(dict(SPACES["mlp"]))
+        other = study.ask(dict(HEADS["mlp"].space))
         telling(other, FIRST)(EPOCHS, 1.0)
         study.tell(other, 1.0)
     telling(slow, FIRST)(EPOCHS, 0.0)
-    hopeless = study.ask(dict(SPACES["mlp"]))
+    hopeless = study.ask(dict(HEADS["mlp"].space))
     with pytest.raises(optuna.TrialPruned):
         telling(hopeless, FIRST)(EPOCHS, 0.0)

@@ -13,10 +13,11 @@ import pytest
 from optuna.trial import TrialState
 
 from fusion import shared_studies, studies
+from fusion.networks.heads import HEADS
 from fusion.studies import StorageError, StudyPlace, open_storage, without_secrets
-from fusion.tune import SPACES, Study, tune
+from fusion.tune import Study, tune
 
-SPACE = SPACES["mlp"]
+SPACE = HEADS["mlp"].space
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 TRIALS = 9
 NAME = "run/audio-fold"
@@ -24,7 +25,8 @@ NAME = "run/audio-fold"
 WORKER = """
 import sys, time
 from fusion.studies import StudyPlace
-from fusion.tune import SPACES, tune
+from fusion.networks.heads import HEADS
+from fusion.tune import tune
 first = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 calls = []
 def objective(values, tell):
@@ -32,7 +34,7 @@ def objective(values, tell):
     time.sleep(0.05)
     return -abs(values["dropout"] - 0.3)
 place = StudyPlace(storage=sys.argv[1], name="run/audio-fold")
-study = tune(objective, SPACES["mlp"], first, int(sys.argv[2]), 0, place)
+study = tune(objective, HEADS["mlp"].space, first, int(sys.argv[2]), 0, place)
 print(len(calls), repr(sorted(study.best.items())))
 """
 

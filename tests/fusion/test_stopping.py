@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from fusion import train
-from fusion.networks.head import DEFAULTS
+from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim
 from fusion.train import FittedHead, Member, fit
 
 ROWS = np.arange(54)
-QUICK = replace(DEFAULTS["mlp"], hidden=16, batch_size=16)
+QUICK = replace(HEADS["mlp"].defaults, hidden=16, batch_size=16)
 
 
 def members(*sizes: int) -> list[Member]:

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from fusion import train
 from fusion.batch import Dataset, collate
-from fusion.networks.head import DEFAULTS, Hyperparameters, InputShape
+from fusion.networks.head import Hyperparameters, InputShape
+from fusion.networks.heads import HEADS
 from fusion.train import FittedHead, Member, fit
 
 ROWS = np.arange(54)
@@ -20,7 +21,7 @@ KINDS = {
     **dict.fromkeys(("linear", "mlp", "gated", "lowrank"), ("audio", "text")),
     "attention": ("audio_frames", "text_tokens"),
 }
-QUICK = {kind: replace(DEFAULTS[kind], hidden=16, batch_size=16) for kind in KINDS}
+QUICK = {kind: replace(HEADS[kind].defaults, hidden=16, batch_size=16) for kind in KINDS}
 
 
 def members(*sizes: int) -> list[Member]:
@@ -345,7 +346,7 @@ def test_a_fused_head_hears_the_only_side_that_tells(kind, monkeypatch):
     monkeypatch.setattr(train, "MAX_EPOCHS", 40)
     data = one_side_tells()
     member = Member(np.arange(300), np.arange(300, 400), 0)
-    (head,) = fit(kind, data, ("audio", "text"), [member], DEFAULTS[kind])
+    (head,) = fit(kind, data, ("audio", "text"), [member], HEADS[kind].defaults)
     told = head.scores(data.of(("audio", "text"))).argmax(dim=1).numpy()
     assert (told == data.truth)[300:].mean() > 0.8
 

@@ -13,11 +13,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from fusion import pruning
-from fusion.networks.head import DEFAULTS
+from fusion.networks.heads import HEADS
 from fusion.studies import StudyPlace
-from fusion.tune import SPACES, Study, tune
+from fusion.tune import Study, tune
 
-SPACE = SPACES["mlp"]
+SPACE = HEADS["mlp"].space
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 TRIALS = 12
 
@@ -81,10 +81,10 @@ def test_the_first_trial_is_the_defaults():
     assert undisturbed()[1][0] == FIRST
 
 
-@pytest.mark.parametrize("kind", DEFAULTS)
+@pytest.mark.parametrize("kind", HEADS)
 def test_defaults_lie_in_the_space(kind):
-    space = SPACES[kind]
-    assert all(dist._contains(dist.to_internal_repr(getattr(DEFAULTS[kind], name)))
+    space = HEADS[kind].space
+    assert all(dist._contains(dist.to_internal_repr(getattr(HEADS[kind].defaults, name)))
                for name, dist in space.items())  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import torch
 
 from fusion import train
 from fusion.buckets import Member
-from fusion.networks.head import DEFAULTS
+from fusion.networks.heads import HEADS
 from fusion.stopping import Answers
 from fusion.train import fit
 
@@ -19,7 +19,7 @@ KINDS = {
     **dict.fromkeys(("linear", "mlp", "gated", "lowrank"), ("audio", "text")),
     "attention": ("audio_frames", "text_tokens"),
 }
-QUICK = {kind: replace(DEFAULTS[kind], hidden=16, batch_size=16) for kind in KINDS}
+QUICK = {kind: replace(HEADS[kind].defaults, hidden=16, batch_size=16) for kind in KINDS}
 
 
 @pytest.fixture(autouse=True)

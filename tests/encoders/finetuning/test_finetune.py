@@ -23,10 +23,9 @@ from encoders.finetuning.finetune import (
     held_out_uar,
 )
 from encoders.finetuning.recordings import prepare
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.spectrogram_cnn import to_unit, windows_of
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
-from encoders.specs import LogMelSpec, MfccSpec, SentenceSpec
+from encoders.specs import LogMelSpec, MfccSpec, SentenceSpec, SpectrogramCnnSpec
 from encoders.store import audio_key
 from encoders.utterance import Utterance, one_hot
 

@@ -16,9 +16,9 @@ from encoders.audio import read_utterance
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
 from encoders.finetuning.finetune import FinetuneError, default_settings, finetune, held_out_uar
-from encoders.names import parse_modality
-from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
+from encoders.specs import MfccArchitecture, MfccCnnSpec
+from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance, one_hot
 
 ARCHITECTURES = get_args(MfccArchitecture)

@@ -23,11 +23,11 @@ from encoders.finetuning.finetune import (
     finetune,
     held_out_uar,
 )
-from encoders.names import parse_modality
 from encoders.pretrained.projection import FILE
 from encoders.provenance import PROVENANCE, seen, trained_spec
 from encoders.specs import BertSpec, SentenceSpec, Spec, SpeechSpec
 from encoders.store import audio_key, text_key
+from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance, one_hot
 
 TARGETS = ("high", "low")

@@ -14,8 +14,8 @@ import encoders.networks.cnn_weights as cnn_weights
 from encoders.audio import Audio
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.networks.cnn_models import build
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.cnn_weights import load_weights
+from encoders.specs import SpectrogramCnnSpec
 from tests.encoders.networks.torchvision_tables import CLASSIFIERS, TABLES
 
 RECORDING = Audio(torch.linspace(-1, 1, 9000).sin().numpy(), 8000)

@@ -13,10 +13,10 @@ from torch import nn
 
 from encoders.audio import Audio, AudioError
 from encoders.encoder import fingerprint_of, load_encoder, locate_weights
-from encoders.names import SHORT_NAMES, parse_modality
 from encoders.networks.mfcc_cnn import load_network, to_frames
-from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.networks.spectrogram_cnn import to_unit, windows_of
+from encoders.specs import MfccArchitecture, MfccCnnSpec
+from encoders.typed_names import SHORT_NAMES, parse_modality
 from encoders.weights.cards import DESCRIPTORS
 from encoders.weights.sources import MissingWeightsError
 from experiments.models import fetch_model, known_models
@@ -135,7 +135,7 @@ def test_random_weights_are_those_of_the_seed():
 
 
 def test_fields_that_cannot_be_are_named_all_at_once():
-    said = r"cnn2d-6: top_db 0: expected 0\.1.*window_s 0\.05: expected 0\.1.*n_mfcc 4: expected 8"
+    said = r"cnn2d-6: window_s 0\.05: expected 0\.1.*top_db 0: expected 0\.1.*n_mfcc 4: expected 8"
     with pytest.raises(ValueError, match=said):
         MfccCnnSpec(architecture="cnn2d-6", top_db=0.0, window_s=0.05, n_mfcc=4)
     with pytest.raises(ValueError, match="n_mfcc 200: expected n_mels=128 or less"):

@@ -16,11 +16,10 @@ import encoders.networks.spectrogram_cnn as spectrogram_cnn
 from encoders.audio import Audio, AudioError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio
-from encoders.names import parse_modality
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.networks.spectrogram_cnn import Grid, loudest, mel_setting, to_images
-from encoders.specs import Modality
+from encoders.specs import Modality, SpectrogramCnnSpec
 from encoders.spectra.mel import MelSetting
+from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
 
 TOLERANCE = 1e-5

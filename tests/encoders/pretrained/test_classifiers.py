@@ -14,14 +14,13 @@ from safetensors.torch import load_file, save_file
 from encoders.audio import Audio, resample
 from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.pretrained.classifier_spec import SpeechClassifierSpec, TextClassifierSpec
 from encoders.pretrained.classifiers import (
     ClassifierError,
     check_head,
     class_labels,
     classifier_spec,
 )
-from encoders.specs import spec_from_json
+from encoders.specs import SpeechClassifierSpec, TextClassifierSpec, spec_from_json
 from encoders.weights.sources import MissingWeightsError
 
 LABELS = ("neu", "hap", "ang", "sad")

@@ -11,8 +11,8 @@ import torch
 
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio
-from encoders.names import SHORT_NAMES, parse_modality
 from encoders.specs import SpeechSpec
+from encoders.typed_names import SHORT_NAMES, parse_modality
 from encoders.utterance import Utterance
 
 SPEECH = ("wav2vec2-group-norm", "wav2vec2-layer-norm", "hubert", "data2vec", "wavlm", "whisper")

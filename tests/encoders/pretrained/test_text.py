@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio, embed_text
-from encoders.names import SHORT_NAMES, parse_modality
 from encoders.pretrained.cleaning import TextError, clean_text
 from encoders.pretrained.text import _config, position_limit
 from encoders.specs import BertSpec, SentenceSpec, Spec
 from encoders.store import Extent
+from encoders.typed_names import SHORT_NAMES, parse_modality
 from encoders.utterance import Utterance
 from encoders.weights.cards import CARDS
 

@@ -11,9 +11,8 @@ import torch
 from encoders.audio import Audio, AudioError, read_segment, resample
 from encoders.encoder import load_encoder
 from encoders.pooling import for_head, for_storage
-from encoders.specs import Modality
+from encoders.specs import MfccSpec, Modality
 from encoders.spectra.cepstrum import mfcc
-from encoders.spectra.descriptors import MfccSpec
 from encoders.spectra.mel import MelSetting
 
 #: Both sides compute in float32, where a sum of 128 bands of up to 100 dB is known to 2e-3

@@ -14,8 +14,7 @@ from encoders.audio import Audio, AudioError, read_segment, resample
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio
 from encoders.pooling import for_head, for_storage
-from encoders.specs import Modality, model_part
-from encoders.spectra.descriptors import EgemapsSpec
+from encoders.specs import EgemapsSpec, Modality, model_part
 from encoders.utterance import Utterance
 from encoders.weights.locate import locate
 from encoders.weights.sources import OPENSMILE, MissingWeightsError

@@ -20,8 +20,8 @@ import encoders.weights.locate as locate_module
 import encoders.weights.sources as sources
 from encoders.asr.recognisers import parse_recogniser, recogniser_source
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.names import SHORT_NAMES, parse_modality
-from encoders.specs import BertSpec, SpeechSpec, source_of
+from encoders.specs import BertSpec, SpeechSpec
+from encoders.typed_names import SHORT_NAMES, parse_modality
 from encoders.weights.cards import CARDS, MINILM
 from encoders.weights.downloads import offline
 from encoders.weights.locate import find, locate
@@ -31,6 +31,7 @@ from encoders.weights.sources import (
     MissingWeightsError,
     PackageFiles,
     checkpoint_source,
+    source_of,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -14,7 +14,7 @@ import encoders.weights.sources as sources
 from encoders.asr.recognisers import WhisperSpec
 from encoders.asr.transcription import load_recogniser
 from encoders.encoder import fingerprint_of, locate_weights
-from encoders.names import parse_modality
+from encoders.typed_names import parse_modality
 from encoders.weights.cards import TORCHVISION
 from encoders.weights.locate import find, locate
 from encoders.weights.sources import (

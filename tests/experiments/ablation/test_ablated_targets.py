@@ -30,7 +30,7 @@ from experiments.comparing.words import Words
 from experiments.config import ConfigError
 from fusion import metrics, predictions, train
 from fusion.crossfit import View
-from fusion.networks.head import DEFAULTS
+from fusion.networks.heads import HEADS
 from fusion.predictions import with_majority
 from fusion.selection import PRIMARY
 from tests.experiments.target_corpora import targets_of, write_targets
@@ -43,8 +43,11 @@ ARMS = ("audio", "text", "concat")
 def _quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "MAX_EPOCHS", 8)
-        quick = {kind: replace(hyper, learning_rate=1e-2) for kind, hyper in DEFAULTS.items()}
-        patch.setattr("fusion.arms.DEFAULTS", quick)
+        quick = {
+            kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
+            for kind, head in HEADS.items()
+        }
+        patch.setattr("fusion.arms.HEADS", quick)
         yield
 
 

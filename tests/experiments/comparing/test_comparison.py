@@ -26,7 +26,7 @@ from experiments.reporting.fold_fits import FIT
 from experiments.reporting.results import RunFacts, summarise
 from fusion import predictions, train
 from fusion.model import FusionModel
-from fusion.networks.head import DEFAULTS
+from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError
 from fusion.studies import StorageError
 
@@ -105,8 +105,11 @@ def _few_epochs() -> Iterator[None]:
 def thorough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Defaults that learn within few epochs."""
     monkeypatch.setattr(train, "MAX_EPOCHS", 25)
-    quick = {kind: replace(hyper, learning_rate=1e-2) for kind, hyper in DEFAULTS.items()}
-    monkeypatch.setattr("fusion.arms.DEFAULTS", quick)
+    quick = {
+        kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
+        for kind, head in HEADS.items()
+    }
+    monkeypatch.setattr("fusion.arms.HEADS", quick)
 
 
 @pytest.fixture(scope="module")

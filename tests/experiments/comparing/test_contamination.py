@@ -16,8 +16,8 @@ from encoders.audio import read_segment
 from encoders.finetuning.finetune import Finetuned
 from encoders.finetuning.window_pupil import WindowPupil
 from encoders.networks.cnn_models import Projected, build
-from encoders.networks.cnn_spec import SpectrogramCnnSpec
 from encoders.provenance import Provenance
+from encoders.specs import SpectrogramCnnSpec
 from encoders.store import audio_key
 from experiments.cli import app
 from experiments.comparing.comparison import compare

@@ -7,8 +7,8 @@ import pytest
 from encoders.encoder import load_encoder
 from encoders.extraction import default_store
 from encoders.hints import Heard, KeyHints
-from encoders.names import parse_modality
 from encoders.pooling import for_storage
+from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
 from experiments.comparing.disk import frame_bytes, heavy_frames
 from experiments.config import Study

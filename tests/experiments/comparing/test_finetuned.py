@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from encoders.finetuning.finetune import default_settings
-from encoders.names import parse_modality
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from encoders.weights.sources import MissingWeightsError
 from experiments.cli import app

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from encoders.names import parse_modality
+from encoders.typed_names import parse_modality
 from experiments.comparing.comparison import compare
 from experiments.config import Study
 from experiments.reporting.report import rebuild

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from encoders.extraction import default_store
-from encoders.names import parse_modality
 from encoders.specs import Modality, SentenceSpec
 from encoders.store import EmbeddingStore, Extent
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.comparing.inputs import Inputs, gather
 from experiments.comparing.inputs import Words as FoundWords

@@ -21,7 +21,7 @@ from experiments.interviews.emotion import Classifier
 from experiments.reporting.report import rebuild
 from fusion import labels, predictions, train
 from fusion.model import FORMAT_VERSION, FusionModel
-from fusion.networks.head import DEFAULTS
+from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError
 from tests.experiments.target_corpora import DIM, targets_of, write_targets
 
@@ -37,8 +37,11 @@ def _quick() -> Iterator[None]:
     """Heads that learn within few epochs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "MAX_EPOCHS", 15)
-        quick = {kind: replace(hyper, learning_rate=1e-2) for kind, hyper in DEFAULTS.items()}
-        patch.setattr("fusion.arms.DEFAULTS", quick)
+        quick = {
+            kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
+            for kind, head in HEADS.items()
+        }
+        patch.setattr("fusion.arms.HEADS", quick)
         yield
 
 
@@ -257,7 +260,7 @@ def test_one_hot_shares_are_the_single_label_task(tmp_path):
 def test_changed_test_rows_change_no_model_and_no_choice(task, tmp_path, monkeypatch):
     """Inputs of fold 0 are poisoned: nothing that fold 0 is scored with has seen them."""
     # The search starts from defaults, which must lie in its space.
-    monkeypatch.setattr("fusion.arms.DEFAULTS", DEFAULTS)
+    monkeypatch.setattr("fusion.arms.HEADS", HEADS)
     found = []
     for changed in (0.0, 1e3):
         folder = tmp_path / f"{changed}"

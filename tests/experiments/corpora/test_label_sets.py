@@ -11,10 +11,10 @@ import pytest
 from encoders.utterance import Corpus, CorpusError, Utterance, one_hot
 from experiments.corpora import load_source
 from experiments.corpora.common_sets import COMMON, apply_common, canonical
-from experiments.corpora.label_sets import LABEL_SETS, LabelSet, apply, own_classes
+from experiments.corpora.label_sets import LabelSet, apply, own_classes
 from experiments.corpora.registry import CORPORA
 
-SETS = [(name, one) for name, sets in LABEL_SETS.items() for one in sets]
+SETS = [(name, one) for name, entry in CORPORA.items() for one in entry.labels]
 OWN = [(name, one) for name, one in SETS if one.classes and not one.annotation]
 
 
@@ -41,9 +41,9 @@ def test_a_set_belongs_to_a_known_corpus_and_says_where_it_is_from(name, one):
     assert one.source
 
 
-@pytest.mark.parametrize("name", LABEL_SETS)
+@pytest.mark.parametrize("name", [name for name, entry in CORPORA.items() if entry.labels])
 def test_names_of_sets_are_different(name):
-    names = [one.name for one in LABEL_SETS[name]]
+    names = [one.name for one in CORPORA[name].labels]
     assert len(set(names)) == len(names)
 
 
@@ -174,7 +174,7 @@ def test_some_of_a_corpus_own_classes_in_their_order():
 def test_what_is_no_class_and_no_set_is_answered_with_both():
     corpus = corpus_of("angry", "happy", name="ravdess")
     with pytest.raises(CorpusError, match="its classes are angry, happy; its sets are 8-class"):
-        own_classes(corpus, ("5-class",))
+        own_classes(corpus, ("5-class",), CORPORA["ravdess"].labels)
 
 
 def test_a_class_typed_twice_is_refused():

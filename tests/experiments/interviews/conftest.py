@@ -24,10 +24,10 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
     def build(arm: str = "late", scale: float = 1.0, **fields) -> Path:
         import torch
 
-        from encoders.names import parse_modality
+        from encoders.typed_names import parse_modality
         from fusion.combination import Combination
         from fusion.model import FusionModel, Part
-        from fusion.networks.head import DEFAULTS, InputShape
+        from fusion.networks.head import InputShape
         from fusion.networks.heads import HEADS
 
         folder = root / f"{arm}-{scale:g}-{len(str(fields))}-{'-'.join(fields)}"
@@ -43,10 +43,10 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(1)
                 shapes = [InputShape(dim, 1, 1) for dim in dims]
-                head = HEADS["mlp"](shapes, len(TARGETS), DEFAULTS["mlp"]).eval()
+                head = HEADS["mlp"].network(shapes, len(TARGETS), HEADS["mlp"].defaults).eval()
                 for values in head.parameters():
                     values.data.mul_(scale)
-            return Part("mlp", names, dims, (1,) * len(dims), DEFAULTS["mlp"], (head,))
+            return Part("mlp", names, dims, (1,) * len(dims), HEADS["mlp"].defaults, (head,))
 
         names = {"audio": ("audio",), "text": ("text",)}.get(arm, ("audio", "text"))
         parts = (part("audio"), part("text")) if arm == "late" else (part(*names),)

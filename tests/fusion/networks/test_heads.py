@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, Standardizer, collate
 from fusion.networks.attention import AttentionHead, PatchEmbedding, positions
-from fusion.networks.head import DEFAULTS, Hyperparameters, InputShape, fixed_values
+from fusion.networks.head import Hyperparameters, InputShape, fixed_values
 from fusion.networks.heads import HEADS, RANK, GatedHead, LowRankHead, MlpHead
 
 SHAPES = (InputShape(5, patch=4), InputShape(7))
@@ -33,7 +33,7 @@ def batches(*lengths: int | None) -> list[ModalityBatch]:
 def make(kind: str, shapes: tuple[InputShape, ...] = SHAPES) -> MlpHead | AttentionHead:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        head = HEADS[kind](shapes, 3, DEFAULTS[kind])
+        head = HEADS[kind].network(shapes, 3, HEADS[kind].defaults)
         # Tokens start at zero, where a mistake would not show.
         for name, parameter in head.named_parameters():
             if "token" in name:
@@ -254,7 +254,7 @@ def test_no_two_positions_are_equal():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_head_is_complete(kind):
     head, given = make(kind), batches(6, 4)
-    fresh = HEADS[kind](SHAPES, 3, DEFAULTS[kind])
+    fresh = HEADS[kind].network(SHAPES, 3, HEADS[kind].defaults)
     fresh.load_state_dict(head.state_dict())
     assert torch.equal(fresh.eval()(given), head(given))
 

@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 from encoders.pooling import for_head
 from encoders.specs import Modality, SpeechSpec
 from fusion import train
-from fusion.arms import ARMS, Arm, Budget, FittedArm, fit_arm, score
+from fusion.arms import Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, Standardizer, collate
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part
-from fusion.networks.head import DEFAULTS, InputShape
+from fusion.networks.head import InputShape
 from fusion.networks.heads import HEADS
 from fusion.parts import load_scores, save_scores
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
+from fusion.training.arm_table import ARMS, TrainedArm
 
 LAYERS, DIM, TELLS = 4, 5, 2
 #: Enough for some hundred steps, as in a study of a small corpus.
@@ -55,7 +56,9 @@ def mixed(make_data: Callable[..., Dataset]) -> Dataset:
 
 
 def fitted(kind: str, data: Dataset, inner: InnerFolds) -> FittedArm:
-    return fit_arm(Arm("it", kind, (INPUTS[kind],)), data, inner, BUDGET, None)
+    return fit_arm(
+        TrainedArm(name="it", head=kind, inputs=(INPUTS[kind],)), data, inner, BUDGET, None
+    )
 
 
 @pytest.mark.parametrize("kind", INPUTS)
@@ -92,7 +95,7 @@ def test_a_mix_of_one_layer_is_no_mix(kind, make_data, split_data, monkeypatch):
 
 @pytest.mark.parametrize("kind", INPUTS)
 def test_gradient_reaches_the_mix_which_starts_even(kind, mixed):
-    head = HEADS[kind]([InputShape(DIM, 2, LAYERS)], 3, DEFAULTS[kind])
+    head = HEADS[kind].network([InputShape(DIM, 2, LAYERS)], 3, HEADS[kind].defaults)
     assert head.layer_weights(0).tolist() == [1 / LAYERS] * LAYERS
     head([mixed.inputs[INPUTS[kind]]]).square().sum().backward()
     assert (head.mix_0.grad.abs() > 0).all()
@@ -103,8 +106,8 @@ def test_a_mix_is_the_weighted_sum_of_standardised_layers(layers, kind, seed):
     made = torch.Generator().manual_seed(seed)
     frames = 1 if kind == "mlp" else 6
     rows = [2 + torch.randn(frames, layers * DIM, generator=made) for _ in range(3)]
-    mix = HEADS[kind]([InputShape(DIM, 2, layers)], 3, DEFAULTS[kind])
-    plain = HEADS[kind]([InputShape(DIM, 2)], 3, DEFAULTS[kind])
+    mix = HEADS[kind].network([InputShape(DIM, 2, layers)], 3, HEADS[kind].defaults)
+    plain = HEADS[kind].network([InputShape(DIM, 2)], 3, HEADS[kind].defaults)
     own = {"mix_0", "mean_0", "scale_0"}
     shared = {name: value for name, value in mix.state_dict().items() if name not in own}
     plain.load_state_dict(shared, strict=False)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fusion.batch import ModalityBatch, Standardizer
-from fusion.networks.head import DEFAULTS, Head, InputShape
+from fusion.networks.head import Head, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.stacks import stacked, thinned_out
 
@@ -20,7 +20,7 @@ def heads_of(kind: str, layers: int) -> list[Head]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             shapes = [InputShape(4, patch=4, layers=layers), InputShape(3)]
-            head = HEADS[kind](shapes, 2, DEFAULTS[kind])
+            head = HEADS[kind].network(shapes, 2, HEADS[kind].defaults)
             for parameter in head.parameters():
                 torch.nn.init.normal_(parameter, std=0.5)
             dims = (4 * layers, 3)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import get_args, get_type_hints
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.names import SHORT_NAMES, parse_modality
-from encoders.options import MODALITY_OPTIONS, SYNONYMS, parsed
-from encoders.specs import BertSpec, SentenceSpec, Spec
-from encoders.spectra.descriptors import MfccSpec
+from encoders.specs import FAMILIES, BertSpec, MfccSpec, SentenceSpec
+from encoders.typed_names import MODALITY_OPTIONS, SHORT_NAMES, SYNONYMS, parse_modality, parsed
 
-CLASSES = get_args(Spec)
+CLASSES = [family.spec for family in FAMILIES.values()]
 
 
 @pytest.mark.parametrize(

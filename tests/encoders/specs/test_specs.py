@@ -7,7 +7,6 @@ from dataclasses import asdict, fields, replace
 
 import pytest
 
-from encoders.names import SHORT_NAMES, parse_modality
 from encoders.specs import (
     FAMILIES,
     BertSpec,
@@ -19,6 +18,7 @@ from encoders.specs import (
     model_part,
     spec_from_json,
 )
+from encoders.typed_names import SHORT_NAMES, parse_modality
 
 
 @pytest.mark.parametrize("name", SHORT_NAMES)

@@ -1,15 +1,38 @@
-"""Specs of descriptors that are computed, not learned: MFCC and eGeMAPS."""
+"""Specs of descriptors that are computed, not learned: log-mel, MFCC and eGeMAPS."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
-from encoders.storage import TIME_STATISTICS, Storage, StorageDtype, WindowFunction
+from encoders.specs.spec import Spec
+from encoders.specs.storage import TIME_STATISTICS, WindowFunction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MfccSpec:
+class LogMelSpec(Spec):
+    """Log-mel frames; pooled over time they are the functionals of the unimodal arm.
+
+    25 ms windows every 10 ms and 80 filters up to half the rate are the front end of Whisper
+    (Radford et al. 2022) and of most ASR. ``deltas`` appends that many orders of time differences.
+    """
+
+    family: Literal["logmel"] = "logmel"
+    sample_rate_hz: int = 16000
+    window_ms: float = 25.0
+    hop_ms: float = 10.0
+    n_mels: int = 80
+    deltas: int = 1
+    time_pool: int = 1
+
+    default_pooling = "mean+std+max"
+    after_forward = ("storage", "storage_dtype", "time_pool")
+    sequence = MappingProxyType({"deltas": 0, "time_pool": 4})
+    options = (*("sample_rate_hz", "window_ms", "hop_ms", "n_mels", "deltas"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MfccSpec(Spec):
     """Mel-frequency cepstral coefficients, as ``librosa.feature.mfcc`` computes them.
 
     The front end is that of :class:`LogMelSpec`; ``n_fft`` None is the window without padding.
@@ -25,8 +48,6 @@ class MfccSpec:
     """
 
     family: Literal["mfcc"] = "mfcc"
-    storage: Storage = "pooled"
-    storage_dtype: StorageDtype = "float32"
     n_mfcc: int = 40
     sample_rate_hz: int = 16000
     window_ms: float = 25.0
@@ -40,11 +61,9 @@ class MfccSpec:
     axis: Literal["time", "frequency"] = "time"
     time_pool: int = 1
 
-    kind = "audio"
-    layers = None
     after_forward = ("storage", "storage_dtype", "time_pool")
-    sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({"deltas": 0, "time_pool": 4})
-    options: ClassVar[tuple[str, ...]] = (
+    sequence = MappingProxyType({"deltas": 0, "time_pool": 4})
+    options = (
         *("n_mfcc", "sample_rate_hz", "window_ms", "window", "n_fft", "hop_ms", "n_mels"),
         *("mel_sample_rate_hz", "trim_db", "deltas", "axis"),
     )
@@ -96,7 +115,7 @@ class MfccSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EgemapsSpec:
+class EgemapsSpec(Spec):
     """eGeMAPSv02 (Eyben et al. 2016) by openSMILE: 88 functionals, or 25 descriptors per 10 ms.
 
     openSMILE is free for research and other non-commercial use only (audEERING Research License
@@ -105,15 +124,10 @@ class EgemapsSpec:
     """
 
     family: Literal["egemaps"] = "egemaps"
-    storage: Storage = "pooled"
-    storage_dtype: StorageDtype = "float32"
     sample_rate_hz: int = 16000
     time_pool: int = 1
 
-    kind = "audio"
-    layers = None
     statistics = ("functionals",)
     default_pooling = "functionals"
     after_forward = ("storage_dtype", "time_pool")
-    sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({"time_pool": 4})
-    options: ClassVar[tuple[str, ...]] = ()
+    sequence = MappingProxyType({"time_pool": 4})

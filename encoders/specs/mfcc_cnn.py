@@ -1,12 +1,9 @@
 """The spec of small networks on windows of cepstra: convolutions, recurrent layers, attention."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
-from encoders.networks.cnn_spec import check_least
-from encoders.storage import TIME_STATISTICS, Storage, StorageDtype, WindowFunction
+from encoders.specs.cnn import WindowSpec
 
 MfccArchitecture = Literal[
     "cnn1d-3", "cnn1d-5", "cnn1d-8", "cnn2d-2", "cnn2d-6", "cnn-lstm", "cnn-lstm-attention"
@@ -16,14 +13,14 @@ SHORTEST_WINDOW = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MfccCnnSpec:
+class MfccCnnSpec(WindowSpec):
     """A network over MFCC: 3, 5 or 8 convolutions over time, 2 or 6 over time and cepstrum, LSTM.
 
     Nobody publishes weights of these: they are trained on a corpus
     (:mod:`encoders.finetuning.finetune`). ``checkpoint`` is the folder or file that came of it,
     None: there is none yet. ``untrained`` draws seeded random weights.
 
-    The spectrogram is that of :class:`encoders.networks.cnn_spec.SpectrogramCnnSpec` with its
+    The spectrogram is that of :class:`encoders.specs.cnn.SpectrogramCnnSpec` with its
     defaults (8 kHz, silence 30 dB below the loudest frame trimmed, 128 bands every 12.5 ms, at most
     ``top_db`` below the loudest band of the recording), divided by ``top_db``; its orthonormal
     DCT-II over the bands gives ``n_mfcc`` coefficients, 40 or 13 in the published study, None: the
@@ -37,51 +34,20 @@ class MfccCnnSpec:
 
     family: Literal["mfcc_cnn"] = "mfcc_cnn"
     architecture: MfccArchitecture = "cnn1d-3"
-    checkpoint: str | None = None
-    untrained: bool = False
-    storage: Storage = "pooled"
-    storage_dtype: StorageDtype = "float32"
     n_mfcc: int | None = 40
-    sample_rate_hz: int = 8000
-    trim_db: float | None = 30.0
-    n_fft: int = 1024
-    win_length: int = 512
-    window_function: WindowFunction = "hamming"
-    hop_length: int = 100
-    n_mels: int = 128
-    mel_sample_rate_hz: int | None = None
-    top_db: float = 80.0
     window_s: float = 2.0
     hop_s: float = 0.5
 
-    kind = "audio"
-    layers = None
-    time_pool = 1
-    #: As an image network names them; here they are no choice.
-    reference = "file"
-    scaling = "decibels"
-    tail = "pad"
-    statistics = TIME_STATISTICS
-    default_pooling = "mean+std"
-    after_forward = ("storage", "storage_dtype")
-    sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    options: ClassVar[tuple[str, ...]] = (
+    options = (
         *("checkpoint", "n_mfcc", "sample_rate_hz", "trim_db", "n_fft", "win_length"),
         *("window_function", "hop_length", "n_mels", "mel_sample_rate_hz", "top_db"),
         *("window_s", "hop_s"),
     )
 
     def __post_init__(self) -> None:
-        frame_s = self.hop_length / self.sample_rate_hz if self.sample_rate_hz > 0 else 0.0
-        least = {
-            **dict.fromkeys(("sample_rate_hz", "win_length", "hop_length", "n_mels"), 1.0),
-            **dict.fromkeys(("top_db", "trim_db"), 0.1),
-            **{"window_s": SHORTEST_WINDOW * frame_s, "hop_s": frame_s},
-            **{"n_fft": self.win_length, "mel_sample_rate_hz": 1.0},
-            # Two dimensions are pooled over the coefficients too, three times by two.
-            "n_mfcc": SHORTEST_WINDOW if self.architecture.startswith("cnn2d") else 1.0,
-        }
-        check_least(self.architecture, self, least)
+        # Two dimensions are pooled over the coefficients too, three times by two.
+        fewest = SHORTEST_WINDOW if self.architecture.startswith("cnn2d") else 1.0
+        self.check({"window_s": SHORTEST_WINDOW * self.frame_s, "n_mfcc": fewest})
         if (self.n_mfcc or 0) > self.n_mels:
             raise ValueError(f"n_mfcc {self.n_mfcc}: expected n_mels={self.n_mels} or less")
 

@@ -1,0 +1,53 @@
+"""What encoders are: one frozen dataclass per family with a common face, and nothing heavy.
+
+Imports nothing of this package but itself; whatever computes imports the specs, never the reverse.
+"""
+
+from encoders.specs.classifiers import ClassifierSpec, SpeechClassifierSpec, TextClassifierSpec
+from encoders.specs.cnn import TORCHVISION, Architecture, SpectrogramCnnSpec, WindowSpec
+from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
+from encoders.specs.families import FAMILIES, Family, spec_from_json
+from encoders.specs.mfcc_cnn import MfccArchitecture, MfccCnnSpec
+from encoders.specs.modality import Modality, TranscriptSource
+from encoders.specs.pretrained import BertSpec, Cleaning, SentenceSpec, SpeechSpec
+from encoders.specs.spec import Kind, Spec, fingerprint, model_part
+from encoders.specs.storage import (
+    TIME_STATISTICS,
+    UNTRAINED_SEED,
+    Storage,
+    StorageDtype,
+    WindowFunction,
+)
+
+__all__ = [
+    "FAMILIES",
+    "TIME_STATISTICS",
+    "TORCHVISION",
+    "UNTRAINED_SEED",
+    "Architecture",
+    "BertSpec",
+    "ClassifierSpec",
+    "Cleaning",
+    "EgemapsSpec",
+    "Family",
+    "Kind",
+    "LogMelSpec",
+    "MfccArchitecture",
+    "MfccCnnSpec",
+    "MfccSpec",
+    "Modality",
+    "SentenceSpec",
+    "Spec",
+    "SpectrogramCnnSpec",
+    "SpeechClassifierSpec",
+    "SpeechSpec",
+    "Storage",
+    "StorageDtype",
+    "TextClassifierSpec",
+    "TranscriptSource",
+    "WindowFunction",
+    "WindowSpec",
+    "fingerprint",
+    "model_part",
+    "spec_from_json",
+]

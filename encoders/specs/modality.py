@@ -1,0 +1,54 @@
+"""An input of a head: an encoder, and what is cheap to change about it."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from encoders.specs.spec import Spec
+
+TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modality:
+    """One input of a head: an encoder and what is cheap to change about it.
+
+    ``layer`` counts from 0 or, negative, from the end; "mix" gives a head all stored layers, which
+    it weighs. ``pooling`` joins statistics of the spec with ``+``, and ``sum`` over time where the
+    mean is one of them; it is ignored where the spec stores frames.
+    """
+
+    name: str
+    encoder: Spec
+    layer: int | Literal["mix"] = -1
+    pooling: str = ""
+    transcript: TranscriptSource = "gold_else_asr"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pooling", self.pooling or self.encoder.default_pooling)
+        known = self.encoder.statistics
+        if "mean" in known:
+            # Not stored: the mean times the number of frames, which lies beside it.
+            known = (*known, "sum")
+        unknown = [name for name in self.pooling.split("+") if name not in known]
+        if unknown:
+            said = f"{self.encoder.family} keeps {', '.join(known)}"
+            raise ValueError(f"pooling {'+'.join(unknown)!r}: {said}")
+
+    def as_sequence(self) -> "Modality":
+        """The same input as a sequence: frames pooled in time by four, or tokens.
+
+        Of a deep model only this layer is kept, because frames of all layers would fill a disk; a
+        mix needs all of them.
+        """
+        changed: dict[str, Any] = {"storage": "frames", **self.encoder.sequence}
+        if self.layer == "mix":
+            return replace(self, encoder=replace(self.encoder, **changed))
+        if "layers" in self.encoder.after_forward:
+            changed["layers"] = (self._own_layer(self.layer),)
+        frames = replace(self.encoder, **changed)
+        return replace(self, encoder=frames, layer=-1)
+
+    def _own_layer(self, layer: int) -> int:
+        """Layer of the model itself, where the spec keeps only some and ``layer`` counts those."""
+        kept = self.encoder.layers
+        return layer if kept is None else kept[layer]

@@ -1,0 +1,144 @@
+"""The arms of a comparison as data: the one place that names them.
+
+An arm is one row of the table. What makes its scores is told by its type: heads that are trained
+(:mod:`fusion.arms`), the scores of other arms combined (:mod:`fusion.late`), or a classifier that
+was trained elsewhere (:mod:`fusion.published`). Nothing heavy is imported: reports read it too.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One row of the table: its name, what a reader is told that it is, and the inputs it reads.
+
+    It is compared with each arm of ``against`` that a run has, beside the primary comparison;
+    ``beside`` are arms that come along wherever this one is asked for.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    title: str = ""
+    against: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+    @property
+    def fused(self) -> bool:
+        """Whether it reads more than one modality."""
+        return len(self.inputs) > 1
+
+    @property
+    def crossfitted(self) -> bool:
+        """Whether it has a head per half of the training speakers, see :mod:`fusion.crossfit`."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedArm(Arm):
+    """An arm with heads of its own; ``head`` is a kind of :data:`fusion.networks.heads.HEADS`."""
+
+    head: str
+    crossfitted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateFusionArm(Arm):
+    """Decision level: the scores of the arms ``beside`` it are combined, and nothing else trained.
+
+    How is said by :data:`fusion.late.LATE`, under its name.
+    """
+
+    inputs: tuple[str, ...] = ("audio", "text")
+    against: tuple[str, ...] = ("audio", "text")
+    beside: tuple[str, ...] = ("audio", "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedArm(Arm):
+    """A published classifier's own head; its input has its name."""
+
+
+_BOTH = ("audio", "text")
+# Arms of a final layer alone are compared with each other: a hidden layer is another factor.
+_LINEAR = ("audio_linear", "text_linear")
+
+#: By name, in the order of every table.
+ARMS: dict[str, Arm] = {
+    arm.name: arm
+    for arm in (
+        TrainedArm(name="audio", head="mlp", inputs=("audio",)),
+        TrainedArm(name="text", head="mlp", inputs=("text",)),
+        TrainedArm(
+            name="audio_frames", title="audio frames", head="attention", inputs=("audio_frames",)
+        ),
+        TrainedArm(
+            name="audio_linear", title="audio, final layer only", head="linear", inputs=("audio",)
+        ),
+        TrainedArm(
+            name="text_linear", title="text, final layer only", head="linear", inputs=("text",)
+        ),
+        TrainedArm(name="concat", head="mlp", inputs=_BOTH, against=_BOTH),
+        TrainedArm(
+            name="concat_linear",
+            title="concat, final layer only",
+            head="linear",
+            inputs=_BOTH,
+            against=_LINEAR,
+        ),
+        TrainedArm(
+            name="concat_crossfit",
+            title="concat, cross-fitted",
+            head="linear",
+            inputs=_BOTH,
+            against=(*_LINEAR, "concat_linear"),
+            crossfitted=True,
+        ),
+        TrainedArm(name="gated", head="gated", inputs=_BOTH, against=_BOTH),
+        TrainedArm(name="lowrank", head="lowrank", inputs=_BOTH, against=_BOTH),
+        LateFusionArm(name="late"),
+        LateFusionArm(name="late_mean", title="late mean"),
+        LateFusionArm(name="late_product", title="late product"),
+        LateFusionArm(name="late_max", title="late max"),
+        LateFusionArm(name="late_per_class", title="late per class"),
+        TrainedArm(
+            name="attention",
+            head="attention",
+            inputs=("audio_frames", "text_tokens"),
+            against=_BOTH,
+            # Reads frames and tokens: audio in that form alone makes the comparison fair.
+            beside=("audio_frames",),
+        ),
+    )
+}
+#: Begins the name of an arm that is a published classifier's own head.
+PUBLISHED = "pretrained:"
+
+
+def arm_of(name: str) -> Arm:
+    """An arm by its name.
+
+    Raises:
+        KeyError: there is no such arm.
+    """
+    return PublishedArm(name=name, inputs=(name,)) if name.startswith(PUBLISHED) else ARMS[name]
+
+
+def trained_arm(name: str) -> TrainedArm:
+    """An arm with heads of its own, by its name.
+
+    Raises:
+        KeyError: there is no such arm.
+    """
+    arm = arm_of(name)
+    assert isinstance(arm, TrainedArm), f"{name}: its scores come of no head of its own"
+    return arm
+
+
+def arms_that(*, fuse: bool) -> tuple[str, ...]:
+    """Names of the arms that read several modalities, or one."""
+    return tuple(name for name, arm in ARMS.items() if arm.fused == fuse)
+
+
+def whole_of(name: str) -> str:
+    """The arm whose heads an arm has: ``concat`` of ``concat/audio``, else itself."""
+    return name if name.startswith(PUBLISHED) else name.partition("/")[0]
