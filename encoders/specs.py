@@ -1,7 +1,7 @@
 """What an encoder is: one frozen dataclass per family, and its fingerprint.
 
 A spec holds only what is expensive to change; it is the input of the cache key. What is cheap to
-change (layer, pooling, source of the transcript) lives in :class:`Modality`.
+change (layer, pooling) lives in :class:`Modality`.
 
 Beside its fields every spec class says its ``kind``, the ``statistics`` over time that pooled
 storage keeps, the ``default_pooling`` of them, which fields are decided ``after_forward``, what
@@ -22,7 +22,6 @@ from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 from encoders.storage import TIME_STATISTICS, Storage, StorageDtype
 
 Kind = Literal["audio", "text"]
-TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
 Cleaning = Literal["none", "s4"]
 Precision = Literal["float32", "bfloat16"]
 Backend = Literal["torch", "openvino"]
@@ -234,7 +233,6 @@ class Modality:
     encoder: Spec
     layer: int | Literal["mix"] = -1
     pooling: str = ""
-    transcript: TranscriptSource = "gold_else_asr"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pooling", self.pooling or self.encoder.default_pooling)

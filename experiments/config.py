@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
+
 DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
 #: Never replaced in silence.
 DEFAULT_ASR = "whisper-base"
@@ -50,7 +52,7 @@ class Study:
     root: str | tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
     asr: str = DEFAULT_ASR
-    transcript: Literal["gold", "asr", "gold_else_asr"] = "gold_else_asr"
+    transcript: TranscriptSource = "gold_else_asr"
     arms: tuple[str, ...] | None = None
     map: tuple[str, ...] | None = None
     folds: str | None = None
