@@ -108,6 +108,9 @@ class Space:
 
     @cached_property
     def _index(self) -> dict[str, Path]:
+        unreadable = foreign_format(self.folder)
+        if unreadable is not None:
+            raise StoreError(f"{self.folder}: {unreadable}, or {elsewhere()}")
         index: dict[str, Path] = {}
         for path in self.shards():
             for key in shard_keys(path):
@@ -129,13 +132,14 @@ class Space:
         tensors: dict[str, np.ndarray] = {}
         for key in sorted(entries):
             tensors.update(_tensors(key, entries[key], self._dtype()))
+        index = self._index
         content = save(tensors)
         make_folder(self.folder)
         self._describe(provenance)
         path = self.folder / f"{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
         write_atomically(path, content)
         # As a reader of the folder will have it: of duplicates, the first by name.
-        self._index.update({key: min(self._index.get(key, path), path) for key in entries})
+        index.update({key: min(index.get(key, path), path) for key in entries})
         return path
 
     def read(self, keys: Sequence[str]) -> list[Embedding]:
@@ -166,6 +170,25 @@ class Space:
             "provenance": {**provenance},
         }
         write_atomically(path, json.dumps(content, indent=2).encode())
+
+
+def foreign_format(folder: Path) -> str | None:
+    """Why this version cannot read the space in a folder; None where it can.
+
+    A description that is absent or damaged names no format: the shards speak for themselves then,
+    and the next run writes it again.
+    """
+    try:
+        content = json.loads((folder / "spec.json").read_bytes())
+        written = content["format"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    if written == FORMAT_VERSION:
+        return None
+    return (
+        f"of store format {written!r:.20}, but this version of serfusion reads format "
+        f"{FORMAT_VERSION}: use the version that wrote it"
+    )
 
 
 def shard_keys(path: Path) -> list[str]:

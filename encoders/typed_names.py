@@ -23,7 +23,6 @@ from encoders.specs import (
     Spec,
     SpectrogramCnnSpec,
     SpeechSpec,
-    TranscriptSource,
 )
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MPNET, SPEECH_CARDS
 from encoders.weights.locate import locate
@@ -78,9 +77,7 @@ class EncoderName:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse_modality(
-    typed: str, kind: Kind, transcript: TranscriptSource = "gold_else_asr"
-) -> Modality:
+def parse_modality(typed: str, kind: Kind) -> Modality:
     """Modality that ``--audio`` or ``--text`` names: a short name, a hub name or a local folder.
 
     Of a folder of fine-tuned weights, whatever its family, their record tells the spec.
@@ -106,7 +103,7 @@ def parse_modality(
     except ValueError as error:
         raise ValueError(f"--{kind} {typed}: {error}") from None
     pooling = parts.options.get("pooling", "")
-    return Modality(name=kind, encoder=spec, layer=layer, pooling=pooling, transcript=transcript)
+    return Modality(name=kind, encoder=spec, layer=layer, pooling=pooling)
 
 
 def _layer(typed: str) -> int | Literal["mix"]:

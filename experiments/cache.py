@@ -13,7 +13,7 @@ from typing import Any
 from encoders.extraction import default_store
 from encoders.provenance import trained_spec
 from encoders.rows import cut, parse_json
-from encoders.store import damaged_keys, make_folder, shard_keys, write_atomically
+from encoders.store import damaged_keys, foreign_format, make_folder, shard_keys, write_atomically
 
 #: A temporary file younger than this may belong to a writer at work.
 LEFTOVER_S = 3600.0
@@ -38,13 +38,15 @@ class SpaceRow:
 
 
 def describe() -> list[SpaceRow]:
-    """All spaces of the default store; one whose description is damaged is listed as that."""
+    """All spaces of the default store; one that is damaged or of another format, as that."""
     rows = []
     for space in default_store().spaces():
         shards = space.shards()
         size = sum(path.stat().st_size for path in shards) / 1e6
-        found = _encoder(space.folder)
-        rows.append(SpaceRow(space.folder.name, found, len(space), len(shards), size))
+        unreadable = foreign_format(space.folder)
+        encoder = unreadable or _encoder(space.folder)
+        embeddings = 0 if unreadable else len(space)
+        rows.append(SpaceRow(space.folder.name, encoder, embeddings, len(shards), size))
     return rows
 
 
@@ -82,13 +84,18 @@ def forget_encoders() -> int:
 
 
 def damaged() -> Iterator[tuple[Path, str]]:
-    """Shards and descriptions that cannot be read or hold changed bytes, with what is wrong."""
+    """Shards and descriptions that cannot be read or hold changed bytes, with what is wrong.
+
+    Spaces of another format are left to the version that wrote them.
+    """
     root = default_store().root
     for path in sorted(root.glob("*/*.safetensors")):
-        what = _damage(path)
+        what = None if foreign_format(path.parent) else _damage(path)
         if what is not None:
             yield path, what
     for path in sorted(root.glob("*/spec.json")):
+        if foreign_format(path.parent):
+            continue
         try:
             _spec(path.parent)
         except ValueError as error:
@@ -109,7 +116,7 @@ def collect_garbage() -> list[Path]:
     folders = _clear_training(store.root / TRAINED, old)
     removed = [path for path in store.root.glob("*/.*.tmp") if path.lstat().st_mtime < old]
     removed += [path for path, _ in damaged() if not path.is_dir()]
-    for space in store.spaces():
+    for space in (one for one in store.spaces() if not foreign_format(one.folder)):
         seen: set[str] = set()
         for path in space.shards():
             keys = set(shard_keys(path)) if path not in removed else set()
@@ -150,6 +157,10 @@ def copy_shards(source: Path, target: Path) -> int:
 def _lacking(space: Path, target: Path) -> list[Path]:
     """Description and shards that the target lacks, each found to be what it should."""
     _spec(space)
+    for folder in (space, target):
+        unreadable = foreign_format(folder)
+        if unreadable is not None:
+            raise ValueError(f"{folder}: {unreadable}")
     files = [space / "spec.json", *sorted(space.glob("*.safetensors"))]
     files = [path for path in files if not (target / path.name).exists()]
     for path in files:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from fusion.training.arm_table import ARMS
 
+TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
+
 DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
 #: Never replaced in silence.
 DEFAULT_ASR = "whisper-base"
@@ -71,7 +73,7 @@ class Study:
     )
     text: str = _option(MISSING, "Text encoder, as in minilm or bert-base.")
     asr: str = _option(DEFAULT_ASR, f"Recogniser of missing transcripts [{DEFAULT_ASR}].")
-    transcript: Literal["gold", "asr", "gold_else_asr"] = _option(
+    transcript: TranscriptSource = _option(  # noqa: RUF009 - a field with words
         "gold_else_asr", "gold, asr or gold_else_asr [gold_else_asr]."
     )
     arms: tuple[str, ...] | None = _option(

@@ -254,7 +254,10 @@ def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
 
 
 def _modality(fields: Mapping[str, Any]) -> Modality:
-    return Modality(**{**fields, "encoder": spec_from_json(fields["encoder"])})
+    known = {**fields, "encoder": spec_from_json(fields["encoder"])}
+    # Older models name a source of transcripts here, which was a default and never the run's own.
+    known.pop("transcript", None)
+    return Modality(**known)
 
 
 def _abstention(fields: Mapping[str, Any] | None) -> Abstention | None:

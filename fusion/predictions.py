@@ -30,7 +30,7 @@ class Prediction:
     """Scores of one arm for one utterance.
 
     ``inner_fold`` is None for the mean over the inner folds' heads, which is what is scored on
-    test rows; ``condition`` and ``window`` name an ablation's condition and a window's number.
+    test rows; ``window`` is the number of a window, None where the utterance is scored as one.
     """
 
     run: str
@@ -42,7 +42,6 @@ class Prediction:
     inner_fold: int | None
     seed: int
     split: Split
-    condition: str
     window: int | None
     target: tuple[float, ...]
     scores: tuple[float, ...]

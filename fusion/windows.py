@@ -51,12 +51,12 @@ def has_windows(rows: Sequence[Prediction]) -> bool:
 
 
 def utterance_rows(rows: Sequence[Prediction], how: How = "mean") -> list[Prediction]:
-    """One prediction per utterance, arm, fold, seed, side and condition, in the order they came."""
+    """One prediction per utterance, arm, fold, seed and side, in the order they came."""
     if not has_windows(rows):
         return list(rows)
     found: dict[tuple[object, ...], list[Prediction]] = {}
     for row in rows:
-        place = (row.arm, row.outer_fold, row.inner_fold, row.seed, row.split, row.condition)
+        place = (row.arm, row.outer_fold, row.inner_fold, row.seed, row.split)
         found.setdefault((*place, row.utterance), []).append(row)
     return [_merged(own, how) for own in found.values()]
 

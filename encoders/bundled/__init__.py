@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-#: AlexNet on log-mel windows, trained on RAVDESS by :mod:`experiments.bundled_alexnet.make`.
+#: AlexNet on log-mel windows, trained on RAVDESS by :mod:`scripts.bundled_alexnet.make`.
 ALEXNET = Path(__file__).parent / "alexnet"

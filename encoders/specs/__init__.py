@@ -8,7 +8,7 @@ from encoders.specs.cnn import TORCHVISION, Architecture, SpectrogramCnnSpec, Wi
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
 from encoders.specs.families import FAMILIES, Family, spec_from_json
 from encoders.specs.mfcc_cnn import MfccArchitecture, MfccCnnSpec
-from encoders.specs.modality import Modality, TranscriptSource
+from encoders.specs.modality import Modality
 from encoders.specs.pretrained import BertSpec, Cleaning, SentenceSpec, SpeechSpec
 from encoders.specs.spec import Kind, Spec, fingerprint, model_part
 from encoders.specs.storage import (
@@ -44,7 +44,6 @@ __all__ = [
     "Storage",
     "StorageDtype",
     "TextClassifierSpec",
-    "TranscriptSource",
     "WindowFunction",
     "WindowSpec",
     "fingerprint",

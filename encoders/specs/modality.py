@@ -5,8 +5,6 @@ from typing import Any, Literal
 
 from encoders.specs.spec import Spec
 
-TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modality:
@@ -21,7 +19,6 @@ class Modality:
     encoder: Spec
     layer: int | Literal["mix"] = -1
     pooling: str = ""
-    transcript: TranscriptSource = "gold_else_asr"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pooling", self.pooling or self.encoder.default_pooling)

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from encoders.utterance import Utterance
 from experiments.ablation.draws import generator
 from experiments.comparing.words import Words
@@ -77,19 +75,3 @@ def _error(word: str, kind: str, other: str, pool: Sequence[str]) -> list[str]:
         # The next other word of the pool, so that a substitution changes something.
         other = next((one for one in pool if one != word), word)
     return [other]
-
-
-def word_error_rate(truth: Sequence[str], heard: Sequence[str]) -> float:
-    """Least number of substitutions, deletions and insertions over the number of true words.
-
-    >>> word_error_rate("a b c d".split(), "a x c".split())
-    0.5
-    """
-    row = np.arange(len(heard) + 1)
-    for word in truth:
-        new = row.copy()
-        new[0] = row[0] + 1
-        for k, other in enumerate(heard, start=1):
-            new[k] = min(row[k] + 1, new[k - 1] + 1, row[k - 1] + (word != other))
-        row = new
-    return float(row[-1] / max(len(truth), 1))

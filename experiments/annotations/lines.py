@@ -7,12 +7,10 @@ that Audacity exports (start, end, label) have this form.
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from encoders.rows import quoted
-from encoders.utterance import Fault
 from experiments.annotations.clock import SHAPES, parse_clock
-from experiments.annotations.plain import AnnotationError, read_text, tidy
+from experiments.annotations.plain import read_text
 from experiments.annotations.turns import Reading
 
 _TIMES = re.compile(
@@ -48,19 +46,6 @@ def read(reading: Reading) -> None:
         else:
             words = label[name.end() :] if name else label
             reading.turn(where, span, name[1] if name else None, words)
-
-
-def read_words(path: Path | str) -> tuple[str, ...]:
-    """The lines of a transcript without times, blank ones left out.
-
-    Raises:
-        AnnotationError: no such file, none in UTF-8 or UTF-16, or one without words.
-    """
-    path = Path(path)
-    words = tuple(line for raw in read_text(path).split("\n") if (line := tidy(raw)))
-    if not words:
-        raise AnnotationError(path, [Fault("file", "no words in it: expected one line or more")])
-    return words
 
 
 def _are_names(labels: Sequence[str]) -> bool:

@@ -77,11 +77,6 @@ class Segment:
         return self.probabilities or self.values
 
     @property
-    def abstained(self) -> bool:
-        """Whether the classifier was not sure enough to name a class."""
-        return self.label is None
-
-    @property
     def span_ms(self) -> tuple[int, int]:
         """Start and end in whole milliseconds, at least one apart."""
         start_ms = round(self.start_s * 1000)

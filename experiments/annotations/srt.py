@@ -1,23 +1,19 @@
-"""SubRip (.srt): numbered cues with times, in and out.
+"""SubRip (.srt): numbered cues with times.
 
 SubRip has no voices: a name stands in brackets before the words, ``[Anna] (sad): No.``, as
-recognisers with diarisation write it. It has no escapes either; the few that we need touch only
-texts that would be taken for markup: ``-->`` is written ``--&gt;``, ``<i>`` as ``&lt;i>``, and a
-blank line within a cue holds a blank, because an empty line ends it.
+recognisers with diarisation write it. It has no escapes either, but some write ``--&gt;`` and
+``&lt;i>`` for what would be taken for times or markup, and a blank for a line without words.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from encoders.rows import quoted
-from experiments.annotations.clock import clock, parse_clock
+from experiments.annotations.clock import parse_clock
 from experiments.annotations.names import split_names
-from experiments.annotations.plain import escape_name, read_text, unescape_name
-from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.tiers import emotion_of
+from experiments.annotations.plain import read_text, unescape_name
 from experiments.annotations.turns import Reading
-from experiments.annotations.vtt import ARROW, Cue, class_name
+from experiments.annotations.vtt import ARROW, Cue
 
 _TIME = r"(\d{1,4}:\d\d:\d\d(?:[,.]\d{1,3})?)"
 #: Some tools write the place on the screen behind the times.
@@ -26,7 +22,6 @@ _TIMES = re.compile(rf"\s*{_TIME}\s*{ARROW}\s*{_TIME}(?:\s+[XY][12]:.*)?\s*", re
 _SPEAKER = re.compile(r"\[([^\]\n]+)\](?: \([^()\n]*\))?:(?: |\Z|(?=\n))")
 #: What players take for markup.
 _MARKUP = re.compile(r"</?(?:b|i|u|s|font)(?:\s[^<>]*)?>", re.IGNORECASE)
-_MARKUP_START = re.compile(r"<(?=/?(?:b|i|u|s|font)(?:\s[^<>]*)?>)", re.IGNORECASE)
 _ESCAPED = re.compile(r"&((?:amp;)*)(gt;|lt;)")
 
 
@@ -43,28 +38,6 @@ def read(reading: Reading) -> None:
         named = split_names([cue.text for cue in cues])
     for cue, (name, text) in zip(cues, named, strict=True):
         reading.turn(cue.where, cue.span, name, _unescaped(text))
-
-
-def write(timeline: Timeline, path: Path) -> None:
-    """Write a cue for each segment, with its speaker and emotion; times in ms."""
-    names = [class_name(name) for name in timeline.targets]
-    told = ((one, emotion_of(one, names)) for one in timeline.segments)
-    cues = (_cue(number, one, emotion) for number, (one, emotion) in enumerate(told, start=1))
-    path.write_text("\n".join(cues), encoding="utf-8", newline="\n")
-
-
-def _cue(number: int, segment: Segment, emotion: str) -> str:
-    start, end = (clock(time_ms, ",") for time_ms in segment.span_ms)
-    label = class_name(segment.label) if segment.label else emotion
-    name = escape_name(segment.speaker, r"\]|-->|[<>]")
-    text = f"[{name}] ({label}): {_escaped(segment.text or '')}".rstrip(" ")
-    return f"{number}\n{start} {ARROW} {end}\n{text}\n"
-
-
-def _escaped(text: str) -> str:
-    text = _ESCAPED.sub(r"&amp;\1\2", text)
-    text = _MARKUP_START.sub("&lt;", text.replace(ARROW, "--&gt;"))
-    return "\n".join(f"{line} " if not line.strip(" ") else line for line in text.split("\n"))
 
 
 def _unescaped(text: str) -> str:

@@ -11,7 +11,7 @@ from encoders.rows import quoted
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, tidy, tidy_name
 
-__all__ = ["AnnotationError", "Turn", "read_turns", "speakers_of", "within"]
+__all__ = ["AnnotationError", "Turn", "read_turns", "within"]
 
 #: The module that reads a file, by the end of its name.
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -147,16 +147,6 @@ class Reading:
         listed = ", ".join(map(quoted, found[:10])) + (", ..." if len(found) > 10 else "")
         self.fault("file", f"{asked}: it holds {listed}; say which one is meant")
         return None
-
-
-def speakers_of(turns: Iterable[Turn]) -> tuple[str, ...]:
-    """Names of the speakers in the order in which they are first heard.
-
-    >>> speakers_of([Turn(start_s=0, end_s=1, speaker="b"), Turn(start_s=1, end_s=2)])
-    ('b',)
-    """
-    ordered = sorted(turns, key=lambda turn: turn.start_s)
-    return tuple(dict.fromkeys(turn.speaker for turn in ordered if turn.speaker is not None))
 
 
 def within(turns: Sequence[Turn], duration_s: float, source: Path | str) -> tuple[Turn, ...]:

@@ -15,7 +15,6 @@ WRITERS: Mapping[str, str] = MappingProxyType(
         ".eaf": "eaf_writing.write",
         ".json": "timeline_json.write_json",
         ".rttm": "rttm.write",
-        ".srt": "srt.write",
         ".textgrid": "textgrid.write",
         ".vtt": "vtt.write",
     }

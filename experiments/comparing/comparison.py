@@ -160,7 +160,6 @@ def _prediction_rows(
                         ),
                         seed=seed,
                         split="dev" if split == "dev" else "test",
-                        condition="",
                         window=None,
                         target=tuple(goals[row].tolist()),
                         scores=tuple(stored_score(float(value), data.task) for value in row_scores),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from encoders.asr.recognisers import normalise, parse_recogniser
 from encoders.asr.transcription import transcribe
 from encoders.extraction import Failure, Progress
-from encoders.specs import TranscriptSource
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
+from experiments.config import TranscriptSource
 
 
 @dataclass(frozen=True, slots=True)

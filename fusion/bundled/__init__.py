@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-#: What ``demo`` names: voice from RAVDESS, words from MELD (:mod:`experiments.ready_model.make`).
+#: What ``demo`` names: voice from RAVDESS, words from MELD (:mod:`scripts.ready_model.make`).
 DEMO = Path(__file__).parent / "demo"
 #: The word by which it is asked for.
 BUNDLED = "demo"

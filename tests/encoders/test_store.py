@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -31,6 +32,7 @@ from encoders.specs import (
     fingerprint,
 )
 from encoders.store import (
+    FORMAT_VERSION,
     Embedding,
     EmbeddingStore,
     Space,
@@ -132,13 +134,35 @@ def test_equal_content_gives_an_equal_shard(tmp_path):
 
 
 def test_the_spec_stands_beside_the_shards(tmp_path):
-    import json
-
     space_of(tmp_path).write({key("a"): embedding()}, {"device": "cpu"})
     (space,) = EmbeddingStore(tmp_path).spaces()
     content = json.loads((space.folder / "spec.json").read_text())
     assert content["spec"]["family"] == "logmel"
     assert content["provenance"] == {"device": "cpu"}
+
+
+def test_a_space_of_another_format_is_neither_read_nor_written(tmp_path):
+    space_of(tmp_path).write({key("a"): embedding()}, {})
+    (path,) = tmp_path.glob("*/spec.json")
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"format": FORMAT_VERSION + 1}))
+    before = sorted(tmp_path.rglob("*"))
+    for act in (
+        lambda space: space.missing([key("a")]),
+        lambda space: space.read([key("a")]),
+        lambda space: space.write({key("b"): embedding()}, {}),
+    ):
+        with pytest.raises(StoreError, match=f"of store format {FORMAT_VERSION + 1}, but this"):
+            act(space_of(tmp_path))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "null", '{"spec": {}}'])
+def test_a_damaged_description_names_no_format(tmp_path, content):
+    space_of(tmp_path).write({key("a"): embedding()}, {})
+    (path,) = tmp_path.glob("*/spec.json")
+    path.write_text(content)
+    assert space_of(tmp_path).missing([key("a")]) == []
 
 
 def test_a_family_can_be_told_from_the_name_of_its_folder(tmp_path):

@@ -53,7 +53,6 @@ def make_row(arm, number, item, fold, split, seed, truth, scores):
         inner_fold=0 if split == "dev" else None,
         seed=seed,
         split=split,
-        condition="",
         window=None,
         target=tuple(float(k == truth) for k in range(len(scores))),
         scores=tuple(round(float(score), 6) for score in scores),

@@ -143,6 +143,7 @@ HOSTILE = {
     "no spec": spec_of('{"format": 1}'),
     "no format": spec_of('{"spec": {"family": "logmel"}}'),
     "no family": spec_of('{"format": 1, "spec": {}}'),
+    "other format": spec_of('{"format": 2, "spec": {"family": "logmel"}}'),
     "other family": spec_of('{"format": 1, "spec": {"family": "speech"}}'),
     "nested": spec_of("[" * 100_000),
     "huge": spec_of('{"format": 1, "spec": {"family": "logmel"}}' + " " * (1 << 20)),
@@ -171,6 +172,19 @@ def test_a_damaged_description_is_listed_and_found(space, content):
     assert describe()[0].encoder.startswith("damaged spec.json")
     assert [found for found, _ in damaged()] == [path]
     assert collect_garbage() == ([] if content is None else [path])
+
+
+def test_a_space_of_another_format_is_listed_and_left_to_the_version_that_wrote_it(space, tmp_path):
+    about = json.loads((space / "spec.json").read_text())
+    (space / "spec.json").write_text(json.dumps(about | {"format": 2}))
+    (space / "new.safetensors").write_bytes(b"what only the other version reads")
+    (row,) = describe()
+    assert (row.space, row.embeddings) == (SPACE, 0)
+    assert "of store format 2" in row.encoder
+    assert list(damaged()) == []
+    assert collect_garbage() == []
+    with pytest.raises(ValueError, match=f"{SPACE}: of store format 2"):
+        copy_shards(space.parent, tmp_path / "elsewhere")
 
 
 def test_a_description_of_strange_values_is_listed(space):

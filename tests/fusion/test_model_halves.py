@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoders.specs import LogMelSpec, Modality
 from fusion.batch import Standardizer
 from fusion.calibration import equal_classes, fit_abstention, fit_temperature, tempered
 from fusion.combination import Combination
@@ -269,6 +270,16 @@ def test_json_that_is_no_model_has_no_format(tmp_path, written):
     (tmp_path / "model.json").write_text(written)
     with pytest.raises(ValueError, match="a model of format None"):
         FusionModel.load(tmp_path)
+
+
+def test_a_model_that_names_a_source_of_transcripts_is_read_without_it(tmp_path):
+    modality = Modality(name="audio", encoder=LogMelSpec())
+    replace(halves(), modalities={"audio": modality}).save(tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    assert "transcript" not in about["modalities"]["audio"]
+    about["modalities"]["audio"]["transcript"] = "gold_else_asr"
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    assert FusionModel.load(tmp_path).modalities == {"audio": modality}
 
 
 def test_one_side_alone_has_nothing_to_combine(tmp_path):

@@ -28,7 +28,6 @@ def row(number: int = 0, **changes: object) -> Prediction:
         "inner_fold": None,
         "seed": 0,
         "split": "test",
-        "condition": "",
         "window": None,
         "target": (1.0, 0.0),
         "scores": (0.25, 0.75),

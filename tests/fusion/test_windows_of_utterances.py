@@ -14,7 +14,7 @@ from fusion.windows import WAYS, aggregated, has_windows, utterance_rows
 
 ROW = Prediction(
     run="r", corpus="c", utterance="u0", speaker="s", arm="audio", outer_fold="1",
-    inner_fold=None, seed=0, split="test", condition="", window=0,
+    inner_fold=None, seed=0, split="test", window=0,
     target=(1.0, 0.0), scores=(0.6, 0.4),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.utterance import Utterance
-from experiments.ablation.words import RATIO, with_errors, word_error_rate
+from experiments.ablation.words import RATIO, with_errors
 from experiments.comparing.words import Words
 
 WORDS = st.lists(st.sampled_from(["yes", "no", "well", "then", "what"]), min_size=1, max_size=12)
@@ -15,6 +15,18 @@ WORDS = st.lists(st.sampled_from(["yes", "no", "well", "then", "what"]), min_siz
 
 def rows_of(texts: dict[str, str], speakers: int = 2) -> list[Utterance]:
     return [Utterance(id=name, speaker=f"s{k % speakers}") for k, name in enumerate(sorted(texts))]
+
+
+def word_error_rate(truth: Sequence[str], heard: Sequence[str]) -> float:
+    """Least number of wrong words over the number of true ones."""
+    row = np.arange(len(heard) + 1)
+    for word in truth:
+        new = row.copy()
+        new[0] = row[0] + 1
+        for k, other in enumerate(heard, start=1):
+            new[k] = min(row[k] + 1, new[k - 1] + 1, row[k - 1] + (word != other))
+        row = new
+    return float(row[-1] / max(len(truth), 1))
 
 
 def test_the_ratio_is_a_ratio():

@@ -18,6 +18,7 @@ TOKENS = (
     *(b"=cmd()", b"("),
 )
 STM = "x 1 Anna 0.5 2 <o,f0> No.\nx 1 Ben 1 3.25 Oh!\n" * 3
+SRT = "1\n00:00:00,500 --> 00:00:02,000\n[Anna] (sad): No <i>way</i>\n\n" * 3
 TXT = "0:01.5 - 0:03 Anna: No.\n4.0\t5.5\tBen: Oh\n" * 3
 
 
@@ -31,7 +32,7 @@ def good(request, timeline, tmp_path):
         write_timeline(timeline, tmp_path / "x.csv")
         path.write_text((tmp_path / "x.csv").read_text().replace(",", "\t"))
     else:
-        path.write_text(STM if request.param == ".stm" else TXT)
+        path.write_text({".stm": STM, ".srt": SRT}.get(request.param, TXT))
     assert read_turns(path)
     return path
 

@@ -4,9 +4,9 @@ import pytest
 import webvtt
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from made_timelines import in_order, names, said, texts, timelines
+from made_timelines import in_order, names, said, timelines
 
-from experiments.annotations import srt, vtt
+from experiments.annotations import vtt
 from experiments.annotations.clock import clock, parse_clock
 from experiments.annotations.plain import escape_name, tidy, unescape_name
 from experiments.annotations.segments import Segment, Timeline
@@ -106,6 +106,11 @@ def test_a_name_in_brackets_is_a_speaker_in_subrip(read):
     ]
 
 
+def test_escapes_of_subrip_are_undone(read):
+    content = "1\n00:00:01,000 --> 00:00:02,000\na --&gt; &lt;b> &amp;gt; <i>c</i>\n \nd\n"
+    assert [t.text for t in read(content, ".srt")] == ["a --> <b> &gt; c\n\nd"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -174,28 +179,11 @@ def test_webvtt_py_reads_what_is_written(timeline, tmp_path):
     assert captions[1].end == "00:00:03.250"
 
 
-def test_subrip_as_it_is_written(timeline, tmp_path):
-    srt.write(timeline, tmp_path / "x.srt")
-    assert (tmp_path / "x.srt").read_text().split("\n\n")[:2] == [
-        "1\n00:00:00,500 --> 00:00:02,000\n[Anna Maria] (angry): No & <no>",
-        "2\n00:00:01,000 --> 00:00:03,250\n[Ben] (?): Oh\n \n--&gt; =1",
-    ]
-
-
-def test_webvtt_py_reads_the_subrip_that_is_written(timeline, tmp_path):
-    srt.write(timeline, tmp_path / "x.srt")
-    captions = webvtt.from_srt(str(tmp_path / "x.srt")).captions
-    assert [caption.start for caption in captions][-1] == "00:00:04.000"
-    assert captions[0].raw_text == "[Anna Maria] (angry): No & <no>"
-
-
-@pytest.mark.parametrize("module", [vtt, srt])
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(timelines())
-def test_what_is_written_is_read_back_to_the_millisecond(tmp_path_factory, module, timeline):
-    suffix = module.__name__.rpartition(".")[2]
-    path = tmp_path_factory.mktemp("cues") / f"x.{suffix}"
-    module.write(timeline, path)
+def test_what_is_written_is_read_back_to_the_millisecond(tmp_path_factory, timeline):
+    path = tmp_path_factory.mktemp("cues") / "x.vtt"
+    vtt.write(timeline, path)
     assert in_order(read_turns(path)) == said(timeline, in_ms=True)
 
 
@@ -205,15 +193,6 @@ def test_what_is_written_is_read_back_to_the_millisecond(tmp_path_factory, modul
 def test_escapes_of_names_are_undone(name):
     name = tidy(name) or ""
     assert unescape_name(escape_name(name, r"\]|-->|[<>]")) == name
-
-
-@given(texts | st.text())
-@example("--&gt;")
-@example("--&amp;gt; &lt;b> <B> <font color=x>")
-@example(" \n  \n<i>\n")
-def test_escapes_of_subrip_are_undone(text):
-    text = tidy(text) or ""
-    assert srt._unescaped(srt._escaped(text)) == text
 
 
 @given(st.integers(0, 10**10))
@@ -234,6 +213,5 @@ def test_classes_of_any_name_can_be_written(tmp_path):
     label = "<a.b> --> c"
     segment = Segment(start_s=0, end_s=1, speaker="x", text="y", label=label, probabilities=(1,))
     timeline = Timeline(recording="r", duration_s=1, targets=(label,), segments=(segment,))
-    for module, suffix in ((vtt, ".vtt"), (srt, ".srt")):
-        module.write(timeline, tmp_path / f"x{suffix}")
-        assert read_turns(tmp_path / f"x{suffix}")[0].text == "y"
+    vtt.write(timeline, tmp_path / "x.vtt")
+    assert read_turns(tmp_path / "x.vtt")[0].text == "y"

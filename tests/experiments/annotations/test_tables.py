@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from made_timelines import in_order, said, timelines
 
-from experiments.annotations import lines, segments_csv, timeline_json
+from experiments.annotations import segments_csv, timeline_json
 from experiments.annotations.segments import Segment, Timeline
 from experiments.annotations.turns import AnnotationError, Turn, read_turns
 from experiments.annotations.writing import WRITERS, write_timeline
@@ -100,14 +100,6 @@ def test_labels_that_do_not_return_are_words(read):
 def test_faults_of_lines_name_them(read, line):
     with pytest.raises(AnnotationError, match=r"line 2: .*expected start, end and words"):
         read(f"0 1 a\n{line}\n", ".txt")
-
-
-def test_words_without_times(tmp_path):
-    (tmp_path / "x.txt").write_bytes("\ufeff one \r\n\r\ntwo\n".encode())
-    assert lines.read_words(tmp_path / "x.txt") == ("one", "two")
-    (tmp_path / "x.txt").write_text(" \n")
-    with pytest.raises(AnnotationError, match="no words in it"):
-        lines.read_words(tmp_path / "x.txt")
 
 
 # ---------------------------------------------------------------- segments.csv

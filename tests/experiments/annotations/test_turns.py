@@ -12,7 +12,6 @@ from experiments.annotations.turns import (
     AnnotationError,
     Turn,
     read_turns,
-    speakers_of,
     within,
 )
 
@@ -41,11 +40,6 @@ def test_names_and_texts_are_tidied():
 
 def test_blank_names_and_texts_are_none():
     assert turn(0, 1, " ", "\n\t") == turn(0, 1)
-
-
-def test_speakers_stand_in_the_order_in_which_they_are_heard():
-    turns = [turn(5, 6, "b"), turn(1, 2, "c"), turn(2, 3), turn(7, 8, "c")]
-    assert speakers_of(turns) == ("c", "b")
 
 
 def test_an_end_just_past_the_end_of_the_recording_is_its_end():

@@ -259,7 +259,6 @@ def prediction(corpus: str, fold: str, right: bool, n: int, target: int) -> Pred
         inner_fold=None,
         seed=0,
         split="test",
-        condition="",
         window=None,
         target=(1.0 - target, float(target)),
         scores=scores,

@@ -12,7 +12,11 @@ from encoders.listening.speakers import CepstralStatistics, XVectors, cepstra, w
 from encoders.spectra.mel import trim_bounds
 from experiments.annotations.turns import read_turns
 from experiments.interviews.guess import best_path, guess_speakers
-from fusion.diarisation import Spoken, detection_error, diarisation_error
+from tests.experiments.interviews.diarisation_error import (
+    Spoken,
+    detection_error,
+    diarisation_error,
+)
 
 RATE = 16000
 

@@ -18,8 +18,8 @@ from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
 from experiments.interviews.recognition import Said, recogniser_for
-from fusion.diarisation import Spoken, diarisation_error
 from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
+from tests.experiments.interviews.diarisation_error import Spoken, diarisation_error
 
 QUIET = InterviewOptions(asr="none")
 TRUTH = [Spoken(0.0, 4.0, "anna"), Spoken(5.0, 9.0, "ben"), Spoken(10.0, 12.0, "anna")]

@@ -77,7 +77,7 @@ def test_values_come_back_from_json_and_csv(timeline, tmp_path):
     assert (first["value_valence"], first["voice_arousal"], first["label"]) == ("1.5", "-3.0", "")
 
 
-@pytest.mark.parametrize("ending", ["TextGrid", "eaf", "vtt", "srt", "rttm"])
+@pytest.mark.parametrize("ending", ["TextGrid", "eaf", "vtt", "rttm"])
 def test_every_format_takes_values_and_gives_the_turns_back(timeline, tmp_path, ending):
     path = tmp_path / f"t.{ending}"
     write_timeline(timeline, path)
@@ -86,7 +86,7 @@ def test_every_format_takes_values_and_gives_the_turns_back(timeline, tmp_path, 
         (one.start_s, one.speaker) for one in timeline.segments
     ]
     told = "valence 1.5, arousal -2" in path.read_text(encoding="utf-8")
-    assert told == (ending in ("TextGrid", "eaf", "srt"))
+    assert told == (ending in ("TextGrid", "eaf"))
 
 
 @pytest.mark.parametrize(

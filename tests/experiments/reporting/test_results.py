@@ -66,7 +66,6 @@ def prediction(
         inner_fold=0 if split == "dev" else None,
         seed=seed,
         split=split,
-        condition="",
         window=None,
         target=tuple(float(k == truth) for k in range(3)),
         scores=tuple(0.6 if k == guess else 0.2 for k in range(3)),

@@ -1,6 +1,6 @@
 """Make the demo corpus: 480 synthetic utterances, spoken by espeak-ng in twelve voices.
 
-    python experiments/demo_corpus/make.py OUT_DIR
+    python -m scripts.demo_corpus.make OUT_DIR
 
 A development tool: it needs ``espeakng-loader``, ``soundfile`` and ``soxr``, and nothing that runs
 with the package imports it. PROVENANCE.md says what the parameters mean.
@@ -28,7 +28,7 @@ import soxr
 
 Samples = npt.NDArray[np.float32]
 
-HERE = Path(__file__).resolve().parent
+CORPUS = Path(__file__).resolve().parents[2] / "experiments" / "demo_corpus"
 SEED = "serfusion-demo-1"
 RANDOM_SEED = 1
 RATE_HZ = 16_000
@@ -128,7 +128,7 @@ def draw(*key: str) -> random.Random:
 
 def read_texts() -> list[Text]:
     """Read the sentences; their number in the file is their id."""
-    with (HERE / "texts.csv").open(encoding="utf-8", newline="") as file:
+    with (CORPUS / "texts.csv").open(encoding="utf-8", newline="") as file:
         return [
             Text(f"t{n:03d}", int(r["fold"]), r["emotion"], r["ambiguous"] == "1", r["text"])
             for n, r in enumerate(csv.DictReader(file), start=1)
@@ -294,5 +294,5 @@ def main(out: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python experiments/demo_corpus/make.py OUT_DIR")
+        sys.exit("usage: python -m scripts.demo_corpus.make OUT_DIR")
     main(Path(sys.argv[1]))

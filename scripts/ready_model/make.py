@@ -1,4 +1,4 @@
-"""Make the model that ships: ``python -m experiments.ready_model.make RAVDESS MELD EMODB MOSI``.
+"""Make the model that ships: ``python -m scripts.ready_model.make RAVDESS MELD EMODB MOSI``.
 
 A fifth argument is the folder to write, else the package's own. The first run trains twins of the
 bundled AlexNet (six, about twelve minutes each on one core) and keeps them, with all embeddings, in
@@ -17,16 +17,16 @@ import torch
 
 from encoders.extraction import default_store
 from encoders.store import write_atomically
-from experiments.ready_model.card import CAUTION, CORPORA, LICENCE, card, notice
-from experiments.ready_model.elsewhere import elsewhere, unlike_actors
-from experiments.ready_model.figures import Figure, Sureness, figures, others_figures, sureness
-from experiments.ready_model.half import TARGETS, Fitted
-from experiments.ready_model.voice import AUDIO, Voice, tell, voice_half
-from experiments.ready_model.words import TEXT, words_half
 from fusion.bundled import DEMO
 from fusion.model import FusionModel
 from fusion.model_card import encoder_lines
 from fusion.origin import Origin
+from scripts.ready_model.card import CAUTION, CORPORA, LICENCE, card, notice
+from scripts.ready_model.elsewhere import elsewhere, unlike_actors
+from scripts.ready_model.figures import Figure, Sureness, figures, others_figures, sureness
+from scripts.ready_model.half import TARGETS, Fitted
+from scripts.ready_model.voice import AUDIO, Voice, tell, voice_half
+from scripts.ready_model.words import TEXT, words_half
 
 #: What was measured, and on what: beside the model, and in its card.
 RECORD = "record.json"
@@ -88,7 +88,7 @@ def write(model: FusionModel, record: dict[str, Any], out: Path) -> None:
 def main(arguments: Sequence[str]) -> None:
     """Train, calibrate, measure and write the folder that ships."""
     if len(arguments) not in (4, 5):
-        usage = "python -m experiments.ready_model.make RAVDESS MELD EMODB MOSI [OUT]"
+        usage = "python -m scripts.ready_model.make RAVDESS MELD EMODB MOSI [OUT]"
         raise SystemExit(f"usage: {usage}")
     ravdess, meld, emodb, mosi = map(Path, arguments[:4])
     out = Path(arguments[4]) if len(arguments) == 5 else DEMO

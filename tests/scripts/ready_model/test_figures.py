@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.ready_model.elsewhere import sureness_figures
-from experiments.ready_model.figures import (
+from fusion.calibration import tempered
+from scripts.ready_model.elsewhere import sureness_figures
+from scripts.ready_model.figures import (
     error_figure,
     others_figures,
     pairs_of,
@@ -18,8 +19,7 @@ from experiments.ready_model.figures import (
     temperature_of,
     uar_figure,
 )
-from experiments.ready_model.half import TARGETS, Row, Scored, fit_half
-from fusion.calibration import tempered
+from scripts.ready_model.half import TARGETS, Row, Scored, fit_half
 
 CLASSES = len(TARGETS)
 

@@ -22,15 +22,15 @@ from encoders.specs import Modality
 from encoders.store import EmbeddingStore, audio_key
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
-from experiments.bundled_alexnet.card import TERMS
-from experiments.bundled_alexnet.make import DEV_ACTORS, SEED, SETTINGS, SPEC
 from experiments.comparing.fitting import one_thread
 from experiments.corpora import ravdess
 from experiments.corpora.common_sets import apply_common
-from experiments.ready_model.copies import HEARD, heard
-from experiments.ready_model.half import Fitted, Row, Scored, fit_half
 from fusion.splitting.designs import EMOBOX
 from fusion.splitting.splits import speaker_of
+from scripts.bundled_alexnet.card import TERMS
+from scripts.bundled_alexnet.make import DEV_ACTORS, SEED, SETTINGS, SPEC
+from scripts.ready_model.copies import HEARD, heard
+from scripts.ready_model.half import Fitted, Row, Scored, fit_half
 
 #: Folds of EmoBox that have a twin: all six, so that every actor is scored as a stranger.
 FOLDS = tuple(range(6))

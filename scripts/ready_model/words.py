@@ -13,9 +13,9 @@ from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.corpora import meld
 from experiments.corpora.common_sets import apply_common
-from experiments.ready_model.copies import WRITTEN, written
-from experiments.ready_model.half import Fitted, Row, fit_half
 from fusion.splitting.splits import speaker_of
+from scripts.ready_model.copies import WRITTEN, written
+from scripts.ready_model.half import Fitted, Row, fit_half
 
 TEXT = parse_modality("minilm", "text")
 #: Texts that are embedded at once.

@@ -16,8 +16,8 @@ from encoders.networks.cnn_weights import load_network
 from encoders.provenance import WEIGHTS, provenance_of, seen, trained_spec
 from encoders.typed_names import parse_modality
 from encoders.utterance import CorpusError
-from experiments.bundled_alexnet.card import TERMS, card, notice
-from experiments.bundled_alexnet.make import DEV_ACTORS, TEST_ACTORS, main, read_actors
+from scripts.bundled_alexnet.card import TERMS, card, notice
+from scripts.bundled_alexnet.make import DEV_ACTORS, TEST_ACTORS, main, read_actors
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = parse_modality("alexnet", "audio").encoder

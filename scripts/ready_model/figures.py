@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from experiments.ready_model.half import TARGETS, Fitted, Scored
-from experiments.ready_model.voice import Voice
 from fusion import metrics
 from fusion.calibration import (
     Abstention,
@@ -18,6 +16,8 @@ from fusion.calibration import (
 )
 from fusion.late import independent
 from fusion.statistics import interval
+from scripts.ready_model.half import TARGETS, Fitted, Scored
+from scripts.ready_model.voice import Voice
 
 #: Rows of each class in a draw by which classes are made equal.
 DRAWN = 1000

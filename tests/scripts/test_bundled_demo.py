@@ -8,12 +8,12 @@ import json
 import pytest
 
 from encoders.audio import read_segment
-from experiments.ready_model.card import CAUTION, LICENCE, card, notice
-from experiments.ready_model.half import TARGETS
-from experiments.ready_model.make import FILES, SUMS, main
 from fusion.bundled import DEMO
 from fusion.model import FusionModel
 from fusion.model_card import encoder_lines
+from scripts.ready_model.card import CAUTION, LICENCE, card, notice
+from scripts.ready_model.half import TARGETS
+from scripts.ready_model.make import FILES, SUMS, main
 from tests.conftest import REPOSITORY
 
 VOICES = REPOSITORY / "experiments" / "demo_corpus" / "voices"

@@ -25,7 +25,7 @@ see `NOTICE`.
   SpecAugment with two masks of up to {bands} bands and two of up to {frames} frames; AdamW,
   seed {seed}; stopped at epoch {best} of {epochs} with development UAR {dev_uar:.3f} (the best of
   {epochs} looks at {dev} speakers, so it flatters).
-- Made by `python -m experiments.bundled_alexnet.make RAVDESS_FOLDER`.
+- Made by `python -m scripts.bundled_alexnet.make RAVDESS_FOLDER`.
 
 ## What it can do
 

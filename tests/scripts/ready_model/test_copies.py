@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from encoders.audio import Audio
-from experiments.ready_model.copies import HEARD, WRITTEN, heard, telephone, written
+from scripts.ready_model.copies import HEARD, WRITTEN, heard, telephone, written
 
 RATE = 48000
 

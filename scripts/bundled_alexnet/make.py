@@ -1,4 +1,4 @@
-"""Make the bundled AlexNet: ``python -m experiments.bundled_alexnet.make RAVDESS_FOLDER [OUT]``.
+"""Make the bundled AlexNet: ``python -m scripts.bundled_alexnet.make RAVDESS_FOLDER [OUT]``.
 
 Two trainings on the speech of RAVDESS, 24 actors in the six groups of four of the EmoBox benchmark:
 one that never hears the first group and is scored on it, and the one that ships, which trains on
@@ -17,10 +17,10 @@ from encoders.finetuning.augmentation import Masks, WaveformChanges
 from encoders.finetuning.finetune import Finetuned, Settings, finetune, held_out_uar
 from encoders.specs import SpectrogramCnnSpec
 from encoders.utterance import Utterance
-from experiments.bundled_alexnet.card import TERMS, card, notice
 from experiments.corpora import ravdess
 from fusion.splitting.designs import EMOBOX
 from fusion.splitting.splits import speaker_of
+from scripts.bundled_alexnet.card import TERMS, card, notice
 
 #: Groups one and two of EmoBox (Ma et al. 2024), four actors each.
 TEST_ACTORS, DEV_ACTORS = (tuple(actors.split()) for actors in EMOBOX[:2])
@@ -93,7 +93,7 @@ def _tell(line: str) -> None:
 def main(arguments: Sequence[str]) -> None:
     """Train, measure and write the folder that ships."""
     if len(arguments) not in (1, 2):
-        raise SystemExit("usage: python -m experiments.bundled_alexnet.make RAVDESS_FOLDER [OUT]")
+        raise SystemExit("usage: python -m scripts.bundled_alexnet.make RAVDESS_FOLDER [OUT]")
     out = Path(arguments[1]) if len(arguments) == 2 else ALEXNET
     made = make(read_actors(Path(arguments[0])))
     made.shipped.save(out, torch.float16)

@@ -13,14 +13,14 @@ from encoders.utterance import Corpus
 from experiments import demo
 from experiments.corpora import emodb, mosi
 from experiments.corpora.common_sets import apply_common
-from experiments.ready_model import voice as hearing
-from experiments.ready_model import words as reading
-from experiments.ready_model.copies import HEARD, WRITTEN
-from experiments.ready_model.figures import EMODB, Figure, error_figure, plain_figure, uar_figure
-from experiments.ready_model.half import TARGETS, Row, Scored
 from fusion import metrics
 from fusion.model import FusionModel
 from fusion.model_part import Part
+from scripts.ready_model import voice as hearing
+from scripts.ready_model import words as reading
+from scripts.ready_model.copies import HEARD, WRITTEN
+from scripts.ready_model.figures import EMODB, Figure, error_figure, plain_figure, uar_figure
+from scripts.ready_model.half import TARGETS, Row, Scored
 
 UNPLEASANT = ("angry", "disgust", "fear", "sad")
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.util
-import sys
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import soundfile
 
-CORPUS = Path(__file__).resolve().parents[2] / "experiments" / "demo_corpus"
+from scripts.demo_corpus.make import CORPUS, plan
+
 EMOTIONS = {"angry", "happy", "neutral", "sad"}
 COLUMNS = "id,audio,start_s,end_s,transcript,speaker,label,script,fold,language,sex".split(",")
 VOICES = sorted((CORPUS / "voices").glob("*.ogg"))
@@ -25,19 +23,6 @@ VOICES = sorted((CORPUS / "voices").glob("*.ogg"))
 def rows() -> list[dict[str, str]]:
     with (CORPUS / "manifest.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="module")
-def make() -> ModuleType:
-    """Return the script as a module; it is no part of the package."""
-    spec = importlib.util.spec_from_file_location("demo_corpus_make", CORPUS / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their own module up while it is being executed.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def spread(rows: list[dict[str, str]], *columns: str) -> Counter[tuple[str, ...]]:
@@ -157,16 +142,16 @@ def test_it_is_small() -> None:
     assert sum(p.stat().st_size for p in CORPUS.rglob("*") if p.is_file()) < 7_000_000
 
 
-def test_the_script_plans_this_manifest(rows: list[dict[str, str]], make: ModuleType) -> None:
+def test_the_script_plans_this_manifest(rows: list[dict[str, str]]) -> None:
     planned = [
         (t.voice.name, t.text.id, t.text.emotion, "" if t.transcript_missing else t.text.text)
-        for t in make.plan()
+        for t in plan()
     ]
     assert planned == [(r["speaker"], r["script"], r["label"], r["transcript"]) for r in rows]
 
 
-def test_voice_and_words_are_ambiguous_independently(make: ModuleType) -> None:
-    takes = make.plan()
+def test_voice_and_words_are_ambiguous_independently() -> None:
+    takes = plan()
     weak = Counter(
         (t.text.fold, t.text.emotion, t.text.ambiguous)
         for t in takes

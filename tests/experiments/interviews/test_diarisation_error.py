@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion.diarisation import Spoken, detection_error, diarisation_error
+from tests.experiments.interviews.diarisation_error import (
+    Spoken,
+    detection_error,
+    diarisation_error,
+)
 
 A_THEN_B = [Spoken(0.0, 10.0, "anna"), Spoken(10.0, 20.0, "ben")]
 

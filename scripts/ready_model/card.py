@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.ready_model.figures import EMODB, Figure
+from scripts.ready_model.figures import EMODB, Figure
 
 LICENCE = "voice half CC BY-NC-SA 4.0 (RAVDESS), words half GPL-3.0 (MELD): not for commercial use"
 CAUTION = (
@@ -30,7 +30,7 @@ It is there so that the command runs on a fresh machine, offline. **{caution}**
 - words: {words_heads} heads on MiniLM, from the transcripts of MELD (Poria et al. 2019), official
   training rows: {words_rows} lines of {words_speakers} speakers of the series Friends, each as
   written and without capitals and marks
-- made by `python -m experiments.ready_model.make RAVDESS MELD EMODB MOSI`, which made this card
+- made by `python -m scripts.ready_model.make RAVDESS MELD EMODB MOSI`, which made this card
 
 ## What it is worth on rows that it did not learn from
 
@@ -105,7 +105,7 @@ Words half (tensors 1.*): trained on the transcripts and labels of MELD
 (https://github.com/declare-lab/MELD), published under the GNU General Public License, version 3
 (https://www.gnu.org/licenses/gpl-3.0.html); offered under the same terms. No transcript is part of
 these files. The lines are those of the series Friends, whose scripts belong to their owners. The
-script that makes these files is experiments/ready_model/make.py.
+script that makes these files is scripts/ready_model/make.py.
 
 Cite: Poria S, Hazarika D, Majumder N, Naik G, Cambria E, Mihalcea R (2019) MELD: A Multimodal
 Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019.

@@ -1,6 +1,6 @@
 """Measure how much voice and words each tell of the emotion, for PROVENANCE.md.
 
-    python experiments/demo_corpus/sanity.py [CORPUS_DIR]
+    python -m scripts.demo_corpus.sanity [CORPUS_DIR]
 
 Leave-fold-out logistic regression with scikit-learn's default strength, on the true words of every
 utterance; words as TF-IDF and as MiniLM embeddings. A development tool, like make.py: nothing that
@@ -25,7 +25,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from experiments.demo_corpus.make import HERE, RATE_HZ, Take, plan
+from scripts.demo_corpus.make import CORPUS, RATE_HZ, Take, plan
 
 Matrix = npt.NDArray[np.float64]
 
@@ -109,4 +109,4 @@ def main(corpus: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else CORPUS)
