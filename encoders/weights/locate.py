@@ -39,10 +39,9 @@ def locate(source: Source) -> Path:
     if isinstance(source, PackageFiles):
         why = damage or f"{source.package} is not installed"
         raise MissingWeightsError(f"{why}: {source.install}")
-    why, cause = (
-        "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set" if offline() else server_fault(source),
-        None,
-    )
+    cause: Exception | None = None
+    forbidden = "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+    why = forbidden if offline() else server_fault(source)
     if not why:
         try:
             return download(source)
