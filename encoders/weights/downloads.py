@@ -134,11 +134,8 @@ def _download_file(source: PublishedFile) -> Path:
         part = Path(folder) / source.path.name
         with urlopen(source.url, timeout=STALLED_S) as answer, part.open("wb") as file:
             size = int(answer.headers.get("Content-Length") or 0)
-            bar = Console(stderr=True)
-            quiet = not sys.stderr.isatty()
-            with wrap_file(
-                answer, size, description=source.name, console=bar, transient=True, disable=quiet
-            ) as reader:
+            bar = Console(stderr=True, quiet=not sys.stderr.isatty())
+            with wrap_file(answer, size, description=source.name, console=bar) as reader:
                 shutil.copyfileobj(reader, file)
         if not (sha256 := file_sha256(part)).startswith(source.sha256):
             raise ValueError(f"{source.url} has sha256 {sha256}, expected {source.sha256}")

@@ -39,10 +39,9 @@ def locate(source: Source) -> Path:
     if isinstance(source, PackageFiles):
         why = damage or f"{source.package} is not installed"
         raise MissingWeightsError(f"{why}: {source.install}")
-    why, cause = (
-        "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set" if offline() else server_fault(source),
-        None,
-    )
+    cause: Exception | None = None
+    forbidden = "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+    why = forbidden if offline() else server_fault(source)
     if not why:
         try:
             return download(source)
@@ -82,12 +81,10 @@ def _damage(source: Source, path: Path) -> str | None:
 
 def _nothing_at(source: LocalPath) -> str:
     path = source.path
+    why = "is a file" if path.is_file() else "no such file or folder"
     if path.is_dir():
-        names = sorted(file.name for file in path.iterdir())
-        shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-        why = f"no weights in it, found {shown or 'nothing'}"
-    else:
-        why = "is a file" if path.is_file() else "no such file or folder"
+        names = sorted(file.name for file in path.iterdir())[:SHOWN]
+        why = f"found {', '.join(names) or 'nothing'} in it"
     return f"{path}: {why}; expected {EXPECTED[source.layout]}"
 
 
