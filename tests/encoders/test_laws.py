@@ -26,6 +26,8 @@ from encoders.networks.mfcc_cnn_spec import MfccArchitecture, MfccCnnSpec
 from encoders.specs import BertSpec, LogMelSpec, SentenceSpec, Spec, model_part
 from encoders.spectra.descriptors import MfccSpec
 
+pytestmark = pytest.mark.arithmetic
+
 TOLERANCE = 1e-5
 SPEECH = (
     "wav2vec2-group-norm",

@@ -9,6 +9,8 @@ from encoders.pooling import Reduction, for_head, for_storage, mean_by
 from encoders.specs import BertSpec, LogMelSpec, Modality, SentenceSpec, SpeechSpec
 from encoders.spectra.descriptors import EgemapsSpec, MfccSpec
 
+pytestmark = pytest.mark.arithmetic
+
 HIDDEN = torch.arange(4 * 5 * 2, dtype=torch.float32).reshape(4, 5, 2) ** 2
 
 
