@@ -1,9 +1,9 @@
-# Six commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
+# Seven commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-all lint benchmark clean
+.PHONY: install demo test test-all test-processors lint benchmark clean
 install: $(VENV)/.installed
 
 # One install serves every target, so that no target changes the environment under another.
@@ -23,6 +23,13 @@ test: install
 # The same with simulations, ten thousand random cases and every mutated file: a few times longer.
 test-all: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# Tests of arithmetic as on other processors: with AVX2 at most, and without vectors in torch's own.
+ARITHMETIC = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile \
+	-m "arithmetic and not slow" tests/encoders tests/fusion
+test-processors: install
+	ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 ATEN_CPU_CAPABILITY=avx2 $(ARITHMETIC)
+	ATEN_CPU_CAPABILITY=default $(ARITHMETIC)
 
 lint: install
 	$(BIN)/ruff check .

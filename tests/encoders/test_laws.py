@@ -33,6 +33,8 @@ from encoders.specs import (
 )
 from encoders.typed_names import parse_modality
 
+pytestmark = pytest.mark.arithmetic
+
 TOLERANCE = 1e-5
 SPEECH = (
     "wav2vec2-group-norm",

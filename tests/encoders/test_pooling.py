@@ -16,6 +16,8 @@ from encoders.specs import (
     SpeechSpec,
 )
 
+pytestmark = pytest.mark.arithmetic
+
 HIDDEN = torch.arange(4 * 5 * 2, dtype=torch.float32).reshape(4, 5, 2) ** 2
 
 

@@ -17,6 +17,8 @@ from encoders.pooling import Reduction, for_storage
 from encoders.specs import SpeechSpec
 from encoders.windows import cut
 
+pytestmark = pytest.mark.arithmetic
+
 FRAME_S = 0.02
 RATE = 16000
 

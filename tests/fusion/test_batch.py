@@ -8,6 +8,8 @@ import torch
 
 from fusion.batch import Dataset, Standardizer, collate
 
+pytestmark = pytest.mark.arithmetic
+
 
 def frames(*values: float) -> torch.Tensor:
     return torch.tensor([[float(value), 10.0 * value] for value in values])

@@ -64,6 +64,7 @@ def _few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- stacks
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stack_equals_each_member_alone(kind, make_data, monkeypatch):
     monkeypatch.setattr(train, "MAX_EPOCHS", 5)
@@ -74,6 +75,7 @@ def test_a_stack_equals_each_member_alone(kind, make_data, monkeypatch):
     assert max(disagree(kind, data, a, b) for a, b in pairs) < 1e-5
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("kind", KINDS)
 def test_members_of_different_size_do_not_touch_one_another(kind, make_data, monkeypatch):
     monkeypatch.setattr(train, "MAX_EPOCHS", 5)
@@ -129,6 +131,7 @@ def test_a_stack_that_would_be_too_large_is_trained_in_parts(make_data, monkeypa
 # ---------------------------------------------------------------- seeds
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_gives_the_same_head(kind, make_data):
     data, some = make_data(), members(42, 42)

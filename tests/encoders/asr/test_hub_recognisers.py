@@ -159,6 +159,7 @@ def hub(tiny):
     return load_recogniser(HubWhisperSpec(checkpoint=str(tiny)))
 
 
+@pytest.mark.arithmetic
 def test_transformers_hears_each_utterance_alone(hub, tiny):
     sounds = [noise(seed) for seed in range(3)]
     alone = [

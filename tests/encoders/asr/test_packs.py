@@ -238,6 +238,7 @@ def whisper(tmp_path_factory):
     return load_recogniser(WhisperSpec(checkpoint=str(path), language="en"))
 
 
+@pytest.mark.arithmetic
 def test_words_of_whisper_have_times_and_probabilities_and_repeat_themselves(whisper):
     assert isinstance(whisper, TimedRecogniser)
     rng = np.random.default_rng(0)

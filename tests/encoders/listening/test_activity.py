@@ -19,6 +19,8 @@ from encoders.listening.activity import (
     speech_in,
 )
 
+pytestmark = pytest.mark.arithmetic
+
 SPEECH = "experiments/demo_corpus/voices/anna.ogg"
 #: Every processor and every size of batch adds the up to 387 products of a convolution in another
 #: order, good to sqrt(387) * 2**-24 of their root mean square. Noise of that size on all five of

@@ -75,6 +75,7 @@ def alone():
     return build
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_neighbour_changes_nothing(alone, name, order):
@@ -94,6 +95,7 @@ def test_the_inputs_are_told_apart(alone, name):
             assert relative_error(other, one) > 1e-3
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("size", [1, 3, 11])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_windows_that_share_a_pass_change_nothing(alone, name, size, monkeypatch):
@@ -112,6 +114,7 @@ def test_norms_that_use_the_statistics_of_the_batch_break_the_law(alone, monkeyp
         assert relative_error(module([inputs[1]])[0], expected[1]) > 0.1
 
 
+@pytest.mark.arithmetic
 def test_the_same_input_gives_the_same_bytes(alone):
     spec, inputs, expected = alone("alexnet")
     assert torch.equal(encoder(spec).encode([inputs[0]])[0], expected[0])

@@ -65,6 +65,7 @@ def edited(speech_classifier: Callable[..., Path], tmp_path: Path) -> Callable[.
 # ---------------------------------------------------------------- the own head, exactly
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("name", ["hubert", "wav2vec2-group-norm", "wavlm", "data2vec"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_logits_are_those_of_transformers(name, weighted, speech_classifier, make_audio):
@@ -97,6 +98,7 @@ def test_weighted_layers_of_a_stable_norm_model_end_after_the_final_norm(
     assert relative(logits(folder, make_audio(0.5))[0], expected) < CLOSE
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("name", ["hubert", "hubert-layer-norm", "data2vec"])
 def test_a_batch_changes_nothing(name, speech_classifier, make_audio):
     folder = speech_classifier(name, use_weighted_layer_sum=True)
@@ -120,6 +122,7 @@ def test_whisper_hears_its_window_and_says_when_there_is_more(speech_classifier,
         logits(folder, make_audio(31.0))
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("name", ["bert", "roberta"])
 def test_text_logits_are_those_of_transformers_whatever_stands_beside(name, text_classifier):
     import transformers

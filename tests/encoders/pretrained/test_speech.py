@@ -27,6 +27,7 @@ def spec_of(speech_checkpoint):
 # ---------------------------------------------------------------- only the layers below
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", SPEECH)
 def test_layers_below_the_last_one_run_are_exactly_the_same(spec_of, make_audio, name, depth):
@@ -60,6 +61,7 @@ def test_extraction_runs_no_layer_above_those_asked_for(spec_of, store, write_to
 # ---------------------------------------------------------------- faster, within a tolerance
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("name", SPEECH)
 def test_bfloat16_stays_near_float32(spec_of, make_audio, name):
     audio = [make_audio(s, hertz=h, seed=k) for k, (s, h) in enumerate(((1, 90), (0.5, 400)))]
@@ -111,6 +113,7 @@ def test_whisper_keeps_the_frames_of_the_recording_alone(spec_of, make_audio):
         assert hidden.shape[1] == -(-round(seconds * 16000) // 320)
 
 
+@pytest.mark.arithmetic
 def test_whispers_last_layer_is_the_plain_encoders(spec_of, make_audio):
     from transformers import WhisperFeatureExtractor, WhisperModel
 

@@ -15,6 +15,8 @@ from encoders.specs import MfccSpec, Modality
 from encoders.spectra.cepstrum import mfcc
 from encoders.spectra.mel import MelSetting
 
+pytestmark = pytest.mark.arithmetic
+
 #: Both sides compute in float32, where a sum of 128 bands of up to 100 dB is known to 2e-3
 #: (measured: 1.9e-3 at most over 40 recordings of RAVDESS and four front ends).
 TOLERANCE = 5e-3

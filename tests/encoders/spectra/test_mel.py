@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from encoders.audio import read_segment, resample
 from encoders.spectra.mel import MelSetting, centred, decibels_below, mel_power, trim_bounds
 
+pytestmark = pytest.mark.arithmetic
+
 #: Decibels, for bands within 60 dB of the loudest. Both sides compute in float32, so that what
 #: lies deeper beside a loud band is only known to FAINT_TOLERANCE.
 TOLERANCE = 1e-3

@@ -14,6 +14,8 @@ from encoders.pooling import for_storage
 from encoders.specs import LogMelSpec
 from encoders.spectra.spectrogram import POWER_FLOOR, log_mel, mel_filters, with_deltas
 
+pytestmark = pytest.mark.arithmetic
+
 #: Natural log units, for bands within 60 dB of the loudest of their frame. Both sides compute in
 #: float32, so that what lies deeper beside a loud band is only known to FAINT_TOLERANCE.
 TOLERANCE = 2e-4

@@ -15,6 +15,8 @@ from fusion.networks.attention import AttentionHead, PatchEmbedding, positions
 from fusion.networks.head import Hyperparameters, InputShape, fixed_values
 from fusion.networks.heads import HEADS, RANK, GatedHead, LowRankHead, MlpHead
 
+pytestmark = pytest.mark.arithmetic
+
 SHAPES = (InputShape(5, patch=4), InputShape(7))
 KINDS = tuple(HEADS)
 

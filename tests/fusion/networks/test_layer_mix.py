@@ -26,6 +26,8 @@ from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.arm_table import ARMS, TrainedArm
 
+pytestmark = pytest.mark.arithmetic
+
 LAYERS, DIM, TELLS = 4, 5, 2
 #: Enough for some hundred steps, as in a study of a small corpus.
 ROWS = {"speakers": 18, "noise": 0.7}

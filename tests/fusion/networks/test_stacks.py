@@ -10,6 +10,8 @@ from fusion.networks.head import Head, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.stacks import stacked, thinned_out
 
+pytestmark = pytest.mark.arithmetic
+
 MEMBERS, ROWS, FRAMES = 3, 5, (6, 9)
 
 
