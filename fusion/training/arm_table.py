@@ -7,6 +7,8 @@ was trained elsewhere (:mod:`fusion.published`). Nothing heavy is imported: repo
 
 from dataclasses import dataclass
 
+from encoders.plugins import load_plugins
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
@@ -62,7 +64,7 @@ _BOTH = ("audio", "text")
 # Arms of a final layer alone are compared with each other: a hidden layer is another factor.
 _LINEAR = ("audio_linear", "text_linear")
 
-#: By name, in the order of every table.
+#: By name, in the order of every table; a user's own come behind (``docs/adding.md``).
 ARMS: dict[str, Arm] = {
     arm.name: arm
     for arm in (
@@ -120,7 +122,12 @@ def arm_of(name: str) -> Arm:
     Raises:
         KeyError: there is no such arm.
     """
-    return PublishedArm(name=name, inputs=(name,)) if name.startswith(PUBLISHED) else ARMS[name]
+    if name.startswith(PUBLISHED):
+        return PublishedArm(name=name, inputs=(name,))
+    if name not in ARMS:
+        # A worker process has not met a user's own arms yet.
+        load_plugins()
+    return ARMS[name]
 
 
 def trained_arm(name: str) -> TrainedArm:
