@@ -33,39 +33,37 @@ AnySpec = TypeVar("AnySpec", bound=Spec)
 MODALITY_OPTIONS = ("layer", "pooling")
 #: What users call a field, where that is another word.
 SYNONYMS: Mapping[str, str] = MappingProxyType({"checkpoint": "weights"})
-#: Short names that ``--audio`` and ``--text`` accept, each with its spec.
-SHORT_NAMES: Mapping[str, Spec] = MappingProxyType(
-    {
-        "logmel": LogMelSpec(),
-        "mfcc": MfccSpec(),
-        "mfcc13": MfccSpec(n_mfcc=13),
-        "egemaps": EgemapsSpec(),
-        # As it was trained; ``encoders/bundled/alexnet/MODEL_CARD.md`` says on what.
-        "alexnet": SpectrogramCnnSpec(
-            checkpoint=BUNDLED_ALEXNET, window_s=2.0, hop_s=0.5, image_size=128
-        ),
-        "alexnet-imagenet": SpectrogramCnnSpec(architecture="alexnet"),
-        "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
-        "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
-        "densenet201": SpectrogramCnnSpec(architecture="densenet201"),
-        **{
-            f"mfcc-{architecture}": MfccCnnSpec(architecture=architecture)
-            for architecture in get_args(MfccArchitecture)
-        },
-        **{
-            card.short_name: SpeechSpec(checkpoint=checkpoint)
-            for checkpoint, card in SPEECH_CARDS.items()
-        },
-        "minilm": SentenceSpec(),
-        "mpnet": SentenceSpec(checkpoint=MPNET),
-        "bert-base": BertSpec(),
-        "bert-large": BertSpec(checkpoint="google-bert/bert-large-uncased"),
-        "roberta-base": BertSpec(checkpoint="FacebookAI/roberta-base"),
-        "roberta-large": BertSpec(checkpoint="FacebookAI/roberta-large"),
-        "distilroberta": BertSpec(checkpoint="distilbert/distilroberta-base"),
-        "bertweet": BertSpec(checkpoint="vinai/bertweet-base"),
-    }
-)
+#: Short names that ``--audio`` and ``--text`` accept, each with its spec; a user's own come behind.
+SHORT_NAMES: dict[str, Spec] = {
+    "logmel": LogMelSpec(),
+    "mfcc": MfccSpec(),
+    "mfcc13": MfccSpec(n_mfcc=13),
+    "egemaps": EgemapsSpec(),
+    # As it was trained; ``encoders/bundled/alexnet/MODEL_CARD.md`` says on what.
+    "alexnet": SpectrogramCnnSpec(
+        checkpoint=BUNDLED_ALEXNET, window_s=2.0, hop_s=0.5, image_size=128
+    ),
+    "alexnet-imagenet": SpectrogramCnnSpec(architecture="alexnet"),
+    "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
+    "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
+    "densenet201": SpectrogramCnnSpec(architecture="densenet201"),
+    **{
+        f"mfcc-{architecture}": MfccCnnSpec(architecture=architecture)
+        for architecture in get_args(MfccArchitecture)
+    },
+    **{
+        card.short_name: SpeechSpec(checkpoint=checkpoint)
+        for checkpoint, card in SPEECH_CARDS.items()
+    },
+    "minilm": SentenceSpec(),
+    "mpnet": SentenceSpec(checkpoint=MPNET),
+    "bert-base": BertSpec(),
+    "bert-large": BertSpec(checkpoint="google-bert/bert-large-uncased"),
+    "roberta-base": BertSpec(checkpoint="FacebookAI/roberta-base"),
+    "roberta-large": BertSpec(checkpoint="FacebookAI/roberta-large"),
+    "distilroberta": BertSpec(checkpoint="distilbert/distilroberta-base"),
+    "bertweet": BertSpec(checkpoint="vinai/bertweet-base"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from encoders.plugins import load_plugins
 from experiments import cli_ablate, cli_cache, cli_interview, cli_models, cli_runs, cli_train
 from experiments.cli_options import (
     SOURCE,
@@ -30,6 +31,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def plugins(
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A Python file or module with encoders, heads or corpora of your own "
+            "(docs/adding.md); more than one may be given, or listed in SERFUSION_PLUGINS.",
+        ),
+    ] = None,
+) -> None:
+    """Load them before any name is looked up."""
+    load_plugins(plugin or ())
+
+
 app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_models.app, name="models")
 app.command()(cli_interview.interview)

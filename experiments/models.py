@@ -60,8 +60,11 @@ def known_models() -> list[ModelRow]:
     """Encoders first, recognisers after them, the model that ships last."""
     rows = []
     for name, spec in SHORT_NAMES.items():
-        card = CARDS[spec.checkpoint] if spec.checkpoint else DESCRIPTORS[name]
-        facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
+        card = CARDS.get(spec.checkpoint) if spec.checkpoint else DESCRIPTORS.get(name)
+        facts: tuple[int | None, int | None, int | None, str, str] = (None, None, None, "", "")
+        # Of a user's own encoder nothing is known but its name.
+        if card is not None:
+            facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
         shown = spec.checkpoint or ("opensmile" if name == "egemaps" else "none")
         rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(spec)))
     for name, size_mb in WHISPER_MODELS.items():

@@ -27,8 +27,7 @@ class Family:
     module: str
 
 
-#: By the ``family`` of their specs; a user's own come in by
-#: :func:`encoders.typed_names.register_encoder`.
+#: By the ``family`` of their specs; a user's own come behind (``docs/adding.md``).
 FAMILIES: dict[str, Family] = {
     "logmel": Family(LogMelSpec, "encoders.spectra.acoustic"),
     "mfcc": Family(MfccSpec, "encoders.spectra.acoustic"),

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 import fusion
 from encoders.device import other_arithmetic
 from encoders.extraction import Progress
+from encoders.plugins import load_plugins
 from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.comparing.plan import Plan
@@ -75,7 +76,8 @@ def code_hash() -> str:
     """Hash of what trains heads: a fit by other code, libraries or devices is another fit."""
     digest = hashlib.sha256()
     gathering = [Path(find_spec(name).origin) for name in GATHERING]  # type: ignore[union-attr,arg-type]
-    for path in (*sorted(Path(fusion.__file__).parent.rglob("*.py")), *gathering):
+    own = sorted(Path(fusion.__file__).parent.rglob("*.py"))
+    for path in (*own, *gathering, *load_plugins()):
         digest.update(path.read_bytes())
     for name in LIBRARIES:
         digest.update(f"{name} {version(name)}\n".encode())

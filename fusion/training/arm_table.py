@@ -5,10 +5,12 @@ An arm is one row of the table. What makes its scores is told by its type: heads
 was trained elsewhere (:mod:`fusion.published`). Nothing heavy is imported: reports read it too.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
+
+from encoders.plugins import load_plugins
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Arm:
     """One row of the table: its name, what a reader is told that it is, and the inputs it reads.
 
@@ -18,6 +20,7 @@ class Arm:
 
     name: str
     inputs: tuple[str, ...]
+    _: KW_ONLY
     title: str = ""
     against: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
@@ -33,15 +36,15 @@ class Arm:
         return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class TrainedArm(Arm):
     """An arm with heads of its own; ``head`` is a kind of :data:`fusion.networks.heads.HEADS`."""
 
     head: str
-    crossfitted: bool = False
+    crossfitted: bool = field(default=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LateFusionArm(Arm):
     """Decision level: the scores of the arms ``beside`` it are combined, and nothing else trained.
 
@@ -49,11 +52,12 @@ class LateFusionArm(Arm):
     """
 
     inputs: tuple[str, ...] = ("audio", "text")
+    _: KW_ONLY
     against: tuple[str, ...] = ("audio", "text")
     beside: tuple[str, ...] = ("audio", "text")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PublishedArm(Arm):
     """A published classifier's own head; its input has its name."""
 
@@ -62,48 +66,38 @@ _BOTH = ("audio", "text")
 # Arms of a final layer alone are compared with each other: a hidden layer is another factor.
 _LINEAR = ("audio_linear", "text_linear")
 
-#: By name, in the order of every table.
+#: By name, in the order of every table; a user's own come behind (``docs/adding.md``).
 ARMS: dict[str, Arm] = {
     arm.name: arm
     for arm in (
-        TrainedArm(name="audio", head="mlp", inputs=("audio",)),
-        TrainedArm(name="text", head="mlp", inputs=("text",)),
+        TrainedArm("audio", ("audio",), "mlp"),
+        TrainedArm("text", ("text",), "mlp"),
+        TrainedArm("audio_frames", ("audio_frames",), "attention", title="audio frames"),
+        TrainedArm("audio_linear", ("audio",), "linear", title="audio, final layer only"),
+        TrainedArm("text_linear", ("text",), "linear", title="text, final layer only"),
+        TrainedArm("concat", _BOTH, "mlp", against=_BOTH),
         TrainedArm(
-            name="audio_frames", title="audio frames", head="attention", inputs=("audio_frames",)
+            "concat_linear", _BOTH, "linear", title="concat, final layer only", against=_LINEAR
         ),
         TrainedArm(
-            name="audio_linear", title="audio, final layer only", head="linear", inputs=("audio",)
-        ),
-        TrainedArm(
-            name="text_linear", title="text, final layer only", head="linear", inputs=("text",)
-        ),
-        TrainedArm(name="concat", head="mlp", inputs=_BOTH, against=_BOTH),
-        TrainedArm(
-            name="concat_linear",
-            title="concat, final layer only",
-            head="linear",
-            inputs=_BOTH,
-            against=_LINEAR,
-        ),
-        TrainedArm(
-            name="concat_crossfit",
+            "concat_crossfit",
+            _BOTH,
+            "linear",
             title="concat, cross-fitted",
-            head="linear",
-            inputs=_BOTH,
             against=(*_LINEAR, "concat_linear"),
             crossfitted=True,
         ),
-        TrainedArm(name="gated", head="gated", inputs=_BOTH, against=_BOTH),
-        TrainedArm(name="lowrank", head="lowrank", inputs=_BOTH, against=_BOTH),
-        LateFusionArm(name="late"),
-        LateFusionArm(name="late_mean", title="late mean"),
-        LateFusionArm(name="late_product", title="late product"),
-        LateFusionArm(name="late_max", title="late max"),
-        LateFusionArm(name="late_per_class", title="late per class"),
+        TrainedArm("gated", _BOTH, "gated", against=_BOTH),
+        TrainedArm("lowrank", _BOTH, "lowrank", against=_BOTH),
+        LateFusionArm("late"),
+        LateFusionArm("late_mean", title="late mean"),
+        LateFusionArm("late_product", title="late product"),
+        LateFusionArm("late_max", title="late max"),
+        LateFusionArm("late_per_class", title="late per class"),
         TrainedArm(
-            name="attention",
-            head="attention",
-            inputs=("audio_frames", "text_tokens"),
+            "attention",
+            ("audio_frames", "text_tokens"),
+            "attention",
             against=_BOTH,
             # Reads frames and tokens: audio in that form alone makes the comparison fair.
             beside=("audio_frames",),
@@ -120,7 +114,12 @@ def arm_of(name: str) -> Arm:
     Raises:
         KeyError: there is no such arm.
     """
-    return PublishedArm(name=name, inputs=(name,)) if name.startswith(PUBLISHED) else ARMS[name]
+    if name.startswith(PUBLISHED):
+        return PublishedArm(name, (name,))
+    if name not in ARMS:
+        # A worker process has not met a user's own arms yet.
+        load_plugins()
+    return ARMS[name]
 
 
 def trained_arm(name: str) -> TrainedArm:

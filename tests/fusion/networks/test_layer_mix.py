@@ -58,9 +58,7 @@ def mixed(make_data: Callable[..., Dataset]) -> Dataset:
 
 
 def fitted(kind: str, data: Dataset, inner: InnerFolds) -> FittedArm:
-    return fit_arm(
-        TrainedArm(name="it", head=kind, inputs=(INPUTS[kind],)), data, inner, BUDGET, None
-    )
+    return fit_arm(TrainedArm("it", (INPUTS[kind],), kind), data, inner, BUDGET, None)
 
 
 @pytest.mark.parametrize("kind", INPUTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from experiments.reporting.names import arm_name
@@ -77,3 +79,24 @@ def test_titles():
     assert arm_name("best_fused") == "best fused"
     assert arm_name("audio") == "audio"
     assert arm_name("concat/audio") == "concat/audio"
+
+
+def test_a_process_that_does_not_know_an_arm_asks_the_plugins(monkeypatch, tmp_path):
+    """Workers that train heads are told the name of an arm, and nothing of who made it."""
+    own = tmp_path / "own_arm_of_this_test.py"
+    own.write_text(
+        "from dataclasses import replace\n"
+        "from fusion.training.arm_table import ARMS\n"
+        "ARMS['own'] = replace(ARMS['concat'], name='own', title='ours')\n"
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    monkeypatch.setenv("SERFUSION_PLUGINS", "")
+    with pytest.raises(KeyError):
+        trained_arm("own")
+    monkeypatch.setenv("SERFUSION_PLUGINS", str(own))
+    try:
+        assert trained_arm("own").inputs == ("audio", "text")
+        assert arms_that(fuse=True)[-1] == "own"
+    finally:
+        ARMS.pop("own", None)

@@ -1,0 +1,54 @@
+"""A user's own encoders, heads and corpora: modules that enter them into the tables.
+
+Such a module is code. Only a person names it, on the command line or in the environment, where
+worker processes find it too; a configuration, a run or a model that somebody sends never does.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+#: Names of modules and files, with commas between them.
+VARIABLE = "SERFUSION_PLUGINS"
+
+
+def load_plugins(named: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Import what the environment names and, from now on with it, what is named here: their files.
+
+    A name that ends with ``.py`` is a file, any other a module that Python finds.
+
+    Raises:
+        ValueError: there is no such file or module, or another one has its name.
+    """
+    names = [name for name in (*os.environ.get(VARIABLE, "").split(","), *named) if name]
+    files = tuple(_imported(name) for name in dict.fromkeys(names))
+    if named:
+        own = (str(Path(name).resolve()) if name.endswith(".py") else name for name in names)
+        os.environ[VARIABLE] = ",".join(dict.fromkeys(own))
+    return files
+
+
+def _imported(name: str) -> Path:
+    if not name.endswith(".py"):
+        try:
+            return Path(str(import_module(name).__file__))
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            raise ValueError(
+                f"--plugin {name}: no such module; expected one that Python finds, or a file as in "
+                "./mine.py"
+            ) from error
+    path = Path(name).resolve()
+    if not path.is_file():
+        raise ValueError(f"--plugin {name}: no such file")
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    module = import_module(path.stem)
+    if Path(str(module.__file__)).resolve() != path:
+        raise ValueError(
+            f"--plugin {name}: {module.__file__} is called {path.stem} too; rename your file"
+        )
+    return path

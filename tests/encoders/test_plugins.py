@@ -1,0 +1,77 @@
+"""Modules of a user: found by name or by file, known to the processes that start later."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from encoders.plugins import VARIABLE, load_plugins
+
+
+@pytest.fixture(autouse=True)
+def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the environment nor the modules of other tests."""
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    monkeypatch.chdir(tmp_path)
+
+
+def write(name: str, text: str = "NAME = 1\n") -> Path:
+    path = Path(name).resolve()
+    path.write_text(text)
+    return path
+
+
+def test_without_any_nothing_is_loaded():
+    assert load_plugins() == ()
+
+
+def test_a_file_is_loaded_and_named_to_workers_wherever_they_start(tmp_path, monkeypatch):
+    path = write("my_first_plugin.py")
+    assert load_plugins(["my_first_plugin.py"]) == (path,)
+    assert os.environ[VARIABLE] == str(path)
+    assert sys.modules["my_first_plugin"].NAME == 1
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert load_plugins() == (path,)
+
+
+def test_a_module_is_found_as_python_finds_it(tmp_path, monkeypatch):
+    path = write("my_second_plugin.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert load_plugins(["my_second_plugin"]) == (path,)
+    assert os.environ[VARIABLE] == "my_second_plugin"
+
+
+def test_several_are_listed_in_the_environment(monkeypatch):
+    paths = tuple(write(f"my_plugin_{number}.py") for number in (3, 4))
+    monkeypatch.setenv(VARIABLE, ",".join(map(str, paths)))
+    assert load_plugins() == paths
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nowhere.py", r"--plugin nowhere\.py: no such file"),
+        ("nowhere_at_all", "--plugin nowhere_at_all: no such module.*or a file as in"),
+    ],
+)
+def test_what_is_not_there_is_named(name, said):
+    with pytest.raises(ValueError, match=said):
+        load_plugins([name])
+
+
+def test_a_file_that_has_the_name_of_a_module_is_refused():
+    write("json.py")
+    with pytest.raises(ValueError, match=r"json\.py: .* is called json too; rename your file"):
+        load_plugins(["./json.py"])
+
+
+def test_what_a_module_lacks_is_not_hidden():
+    write("my_fifth_plugin.py", "import surely_nobody_has_this\n")
+    with pytest.raises(ModuleNotFoundError, match="surely_nobody_has_this"):
+        load_plugins(["my_fifth_plugin.py"])
