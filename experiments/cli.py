@@ -36,7 +36,7 @@ from experiments.config import OptionError
 from experiments.terminal import bars, console, errors, leave, tell
 
 if TYPE_CHECKING:
-    from experiments.config import Study
+    from experiments.comparing.comparison import Outcome
 
 app = typer.Typer(
     name="serfusion",
@@ -76,7 +76,11 @@ def demo(
         trials=trials,
         seeds=seeds,
     )
-    _compare(study, out, jobs)
+    from experiments.comparing.comparison import compare as run_comparison
+
+    with bars() as progress:
+        outcome = run_comparison(study, out=out, jobs=jobs, progress=progress, notify=tell)
+    _show(outcome)
 
 
 @app.command()
@@ -136,7 +140,14 @@ def compare(
         **{"folds": folds, "rows": rows, "allow_contaminated": allow_contaminated},
         **{"trials": trials, "seeds": seeds, "head": listed(head), "recipe": recipe},
     }
-    _compare(study_of(config, **options), out, jobs, storage)
+    from experiments.comparing.comparison import compare as run_comparison
+
+    study = study_of(config, **options)
+    with bars() as progress:
+        outcome = run_comparison(
+            study, out=out, jobs=jobs, progress=progress, notify=tell, storage=storage
+        )
+    _show(outcome)
 
 
 @app.command()
@@ -230,17 +241,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def _compare(
-    study: "Study", out: Path | None, jobs: int | None, storage: str | None = None
-) -> None:
-    from experiments.comparing.comparison import compare as run_comparison
+def _show(outcome: "Outcome") -> None:
     from experiments.reporting.cost import read_cost
     from experiments.reporting.report import print_report
 
-    with bars() as progress:
-        outcome = run_comparison(
-            study, out=out, jobs=jobs, progress=progress, notify=tell, storage=storage
-        )
     print_report(outcome.results, console, read_cost(outcome.folder))
     console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
     leave(outcome.failures)

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
-from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
+from encoders.extraction import Extractor, Failure, Progress, default_store, shared_encoders
+from encoders.hints import HELD_BYTES, KeyHints
 from encoders.names import parse_modality
+from encoders.specs import Kind
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import FEATURES
-from experiments.comparing.words import find_words
+from experiments.comparing.modal import sources_of
+from experiments.comparing.words import Words, find_words
 from experiments.config import FINETUNED, OptionError
 
 
@@ -46,22 +49,22 @@ def embed_corpus(
             )
     store = default_store()
     rows = part(corpus.utterances, shard)
-    encoded, cached = 0, 0
+    encoded, cached, words = 0, 0, Words({})
     failures: dict[str, Failure] = {}
-    if audio is not None:
-        modality = parse_modality(audio, "audio")
-        specs = [modality.encoder, modality.as_sequence().encoder]
-        voiced = [u for u in rows if u.audio is not None]
-        done = embed_audio(voiced, specs, store, progress=progress)
-        encoded, cached = encoded + done.encoded, cached + done.cached
-        failures |= {f.utterance: f for f in done.failures}
-    if text is not None:
-        modality = parse_modality(text, "text")
-        specs = [modality.encoder, modality.as_sequence().encoder]
-        words = find_words(rows, "gold_else_asr", asr, store, progress)
-        failures |= {f.utterance: f for f in words.failures}
-        done = embed_text(words.texts, specs, store, progress=progress)
-        encoded, cached = encoded + done.encoded, cached + done.cached
+    asked: tuple[tuple[Kind, str | None], ...] = (("audio", audio), ("text", text))
+    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+        for kind, typed in asked:
+            if typed is None:
+                continue
+            if kind == "text":
+                words = find_words(rows, "gold_else_asr", asr, store, hints, progress)
+                failures |= {f.utterance: f for f in words.failures}
+            modality = parse_modality(typed, kind)
+            specs = [modality.encoder, modality.as_sequence().encoder]
+            extractor = Extractor(shared_encoders(specs), store)
+            done = extractor.extract(kind, sources_of(kind, rows, words, hints), progress)
+            encoded, cached = encoded + done.encoded, cached + done.cached
+            failures |= {f.utterance: f for f in done.failures}
     return Embedded(encoded, cached, tuple(failures.values()))
 
 

@@ -2,20 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from encoders.audio import Audio
-from encoders.extraction import SharedModel
-from encoders.pooling import for_head
-from encoders.specs import Modality, model_part
-from encoders.store import EmbeddingStore, audio_key, text_key
+from encoders.extraction import Extractor, HeldSource, SharedEncoder, text_sources
+from encoders.specs import Kind, Spec
+from encoders.store import Embedding, EmbeddingStore, audio_key
 from experiments.config import OptionError
 from fusion.model import FusionModel
+
+KINDS: tuple[Kind, ...] = ("audio", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,66 +55,52 @@ def check_suitable(model: FusionModel, abstain: float | None = None) -> None:
 
 
 class Classifier:
-    """A model with its encoders, loaded when first needed; what it computed is kept in a store.
+    """A model with its ``encoders``, which are loaded when first needed.
+
+    What it computes is kept in a store: that of the recording at hand.
 
     Raises:
         ValueError: the model reads precomputed features, or nothing of a recording's sound, or
             tells sets of labels.
     """
 
-    def __init__(self, model: FusionModel, store: EmbeddingStore, device: str = "cpu") -> None:
+    def __init__(
+        self, model: FusionModel, encoders: Sequence[SharedEncoder], store: EmbeddingStore
+    ) -> None:
         check_suitable(model)
         self.model = model
-        self._shared: dict[str, list[SharedModel]] = {"audio": [], "text": []}
-        for kind, group in self._shared.items():
-            specs = [one.encoder for one in model.modalities.values() if one.name == kind]
-            ordered = sorted(dict.fromkeys(specs), key=lambda spec: repr(model_part(spec)))
-            for _, same in groupby(ordered, key=model_part):
-                group.append(SharedModel(list(same), store, device))
-
-    @property
-    def reads_words(self) -> bool:
-        """Whether some input of the model is text."""
-        return bool(self._shared["text"])
+        self._extractors = {
+            kind: Extractor([one for one in encoders if one.kind == kind], store) for kind in KINDS
+        }
 
     def classify(self, heard: Sequence[Audio], words: Sequence[str | None]) -> list[Sounds | str]:
         """What each piece sounds like, or why it could not be encoded."""
-        contents: dict[str, list[tuple[str, Audio | str] | None]] = {
-            "audio": [(audio_key(one), one) for one in heard],
-            "text": [None if one is None else (text_key(one), one) for one in words],
+        sources: dict[Kind, list[HeldSource]] = {
+            "audio": [HeldSource(str(k), audio_key(one), one) for k, one in enumerate(heard)],
+            "text": text_sources({str(k): one for k, one in enumerate(words) if one is not None}),
         }
+        stored: dict[str, dict[Spec, Embedding]] = {str(k): {} for k in range(len(heard))}
         failed: dict[str, str] = {}
-        for kind, shared in self._shared.items():
-            inputs = {str(k): pair for k, pair in enumerate(contents[kind]) if pair is not None}
-            for model in shared:
-                failed |= model.add({k: v for k, v in inputs.items() if k not in failed})
+        for kind, extractor in self._extractors.items():
+            wanted = [source for source in sources[kind] if source.id not in failed]
+            done = extractor.extract(kind, wanted)
+            failed |= {failure.utterance: failure.why for failure in done.failures}
+            for spec, space in extractor.spaces.items():
+                for piece, entry in zip(
+                    done.keys, space.read(list(done.keys.values())), strict=True
+                ):
+                    stored[piece][spec] = entry
         return [
-            failed[str(number)]
-            if str(number) in failed
-            else self._sounds({kind: own[number] for kind, own in contents.items()})
-            for number in range(len(heard))
+            failed[piece] if piece in failed else self._sounds(entries)
+            for piece, entries in stored.items()
         ]
 
-    def _sounds(self, content: Mapping[str, tuple[str, Audio | str] | None]) -> Sounds:
-        inputs = {
-            name: self._embedding(modality, content[modality.name])
-            for name, modality in self.model.modalities.items()
-        }
-        verdict = self.model.verdict(inputs)
+    def _sounds(self, stored: Mapping[Spec, Embedding]) -> Sounds:
+        verdict = self.model.verdict(self.model.inputs_of(stored))
         alone = {
             self.model.modalities[name].name: _row(values) for name, values in verdict.alone.items()
         }
         return Sounds(_row(verdict.fused), alone.get("audio"), alone.get("text"))
-
-    def _embedding(
-        self, modality: Modality, content: tuple[str, Audio | str] | None
-    ) -> Tensor | None:
-        if content is None:
-            return None
-        spaces = (one.spaces for one in self._shared[modality.name])
-        space = next(own[modality.encoder] for own in spaces if modality.encoder in own)
-        stored = space.read([content[0]])[0]
-        return for_head(torch.from_numpy(stored.values), modality)
 
 
 def _row(scores: Float[np.ndarray, "targets"]) -> tuple[float, ...]:

@@ -113,7 +113,7 @@ class _Run:
         self.model = model
         self.model_sha256 = model_sha256
         self.options = options
-        self.device = device
+        self.encoders = model.encoders(device)
         self.recognition: Recognition | None = None
         if not _words_are_known(options):
             self.recognition = recogniser_for(options.asr, device, options.packing)
@@ -159,7 +159,7 @@ class _Run:
         progress: Progress | None,
     ) -> Iterator[Heard]:
         work = folder / WORK
-        classifier = Classifier(self.model, EmbeddingStore(work), self.device)
+        classifier = Classifier(self.model, self.encoders, EmbeddingStore(work))
         if self.recognition is not None:
             self.recognition.moved_to(work)
         speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)

@@ -255,14 +255,11 @@ def test_what_float16_cannot_hold_fails_alone(utterances, store, monkeypatch):
     half = replace(SPEC, storage_dtype="float16")
     monkeypatch.setattr(
         extraction,
-        "_encode",
-        lambda _encoder, contents, specs: (
-            {
-                key: {half: Embedding(np.full((1, 1, 1), 10.0**k, np.float32), 1, NO_STARTS)}
-                for k, key in enumerate(contents)
-            },
-            {},
-        ),
+        "embed",
+        lambda _encoder, inputs, _specs: [
+            {half: Embedding(np.full((1, 1, 1), 10.0**k, np.float32), 1, NO_STARTS)}
+            for k in range(len(inputs))
+        ],
     )
     found = embed_audio(utterances[:6], [half], store)
     assert [failure.utterance for failure in found.failures] == ["u5"]

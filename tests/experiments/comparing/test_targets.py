@@ -344,7 +344,7 @@ def test_heads_that_do_without_an_input_are_scored_with_one(task, tmp_path):
 def test_a_timeline_cannot_be_of_sets_of_labels(runs, tmp_path):
     model = replace(FusionModel.load(runs["multi-label"] / "model"), modalities=HEARD)
     with pytest.raises(ValueError, match="multi-label"):
-        Classifier(model, EmbeddingStore(tmp_path / "cache"))
+        Classifier(model, (), EmbeddingStore(tmp_path / "cache"))
 
 
 # ---------------------------------------------------------------- what cannot be

@@ -13,7 +13,6 @@ import soundfile
 from experiments.annotations.turns import read_turns
 from experiments.config import OptionError
 from experiments.interviews import interview as module
-from experiments.interviews.emotion import Classifier
 from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
@@ -420,10 +419,3 @@ def test_words_that_come_with_the_turns_need_no_recogniser(model_folder, talk, t
     found = timeline(model_folder(), talk, tmp_path, turns=tmp_path / "talk.stm", asr=None)
     assert [one.text for one in found.segments] == ["no never"]
     assert found.facts["words"] == "with the turns"
-
-
-def test_the_classifier_says_what_it_reads(model_folder, store):
-    from fusion.model import FusionModel
-
-    assert Classifier(FusionModel.load(model_folder()), store).reads_words
-    assert not Classifier(FusionModel.load(model_folder("audio")), store).reads_words
