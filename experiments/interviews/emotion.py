@@ -1,4 +1,4 @@
-"""Embeddings of pieces from a model's own encoders, and what its heads make of them."""
+"""What a model's heads make of pieces that its own encoders have embedded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from encoders.audio import Audio
-from encoders.extraction import Extractor, HeldSource, SharedEncoder, text_sources
+from encoders.extraction import Extraction, Extractor, SharedEncoder
 from encoders.specs import Kind, Spec
-from encoders.store import Embedding, EmbeddingStore, audio_key
+from encoders.store import Embedding, EmbeddingStore
 from experiments.config import OptionError
 from fusion.model import FusionModel
-
-KINDS: tuple[Kind, ...] = ("audio", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,53 +51,40 @@ def check_suitable(model: FusionModel, abstain: float | None = None) -> None:
         )
 
 
-class Classifier:
-    """A model with its ``encoders``, which are loaded when first needed.
+def extractors_of(
+    encoders: Sequence[SharedEncoder], store: EmbeddingStore
+) -> Mapping[Kind, Extractor]:
+    """A model's encoders of voice and of words, over the store of a recording."""
+    kinds: tuple[Kind, ...] = ("audio", "text")
+    return {kind: Extractor([one for one in encoders if one.kind == kind], store) for kind in kinds}
 
-    What it computes is kept in a store: that of the recording at hand.
 
-    Raises:
-        ValueError: the model reads precomputed features, or nothing of a recording's sound, or
-            tells sets of labels.
-    """
+def sounds_of(
+    model: FusionModel,
+    extractors: Mapping[Kind, Extractor],
+    done: Mapping[Kind, Extraction],
+    pieces: Sequence[str],
+) -> list[Sounds | str]:
+    """What each piece sounds like, or why it could not be encoded, by what was extracted."""
+    stored: dict[str, dict[Spec, Embedding]] = {piece: {} for piece in pieces}
+    failed: dict[str, str] = {}
+    for kind, extractor in extractors.items():
+        failed = {f.utterance: f.why for f in done[kind].failures} | failed
+        keys = done[kind].keys
+        for spec, space in extractor.spaces.items():
+            entries = space.read(list(keys.values()))
+            for piece, entry in zip(keys, entries, strict=True):
+                stored[piece][spec] = entry
+    return [
+        failed[piece] if piece in failed else _sounds(model, entries)
+        for piece, entries in stored.items()
+    ]
 
-    def __init__(
-        self, model: FusionModel, encoders: Sequence[SharedEncoder], store: EmbeddingStore
-    ) -> None:
-        check_suitable(model)
-        self.model = model
-        self._extractors = {
-            kind: Extractor([one for one in encoders if one.kind == kind], store) for kind in KINDS
-        }
 
-    def classify(self, heard: Sequence[Audio], words: Sequence[str | None]) -> list[Sounds | str]:
-        """What each piece sounds like, or why it could not be encoded."""
-        sources: dict[Kind, list[HeldSource]] = {
-            "audio": [HeldSource(str(k), audio_key(one), one) for k, one in enumerate(heard)],
-            "text": text_sources({str(k): one for k, one in enumerate(words) if one is not None}),
-        }
-        stored: dict[str, dict[Spec, Embedding]] = {str(k): {} for k in range(len(heard))}
-        failed: dict[str, str] = {}
-        for kind, extractor in self._extractors.items():
-            wanted = [source for source in sources[kind] if source.id not in failed]
-            done = extractor.extract(kind, wanted)
-            failed |= {failure.utterance: failure.why for failure in done.failures}
-            for spec, space in extractor.spaces.items():
-                for piece, entry in zip(
-                    done.keys, space.read(list(done.keys.values())), strict=True
-                ):
-                    stored[piece][spec] = entry
-        return [
-            failed[piece] if piece in failed else self._sounds(entries)
-            for piece, entries in stored.items()
-        ]
-
-    def _sounds(self, stored: Mapping[Spec, Embedding]) -> Sounds:
-        verdict = self.model.verdict(self.model.inputs_of(stored))
-        alone = {
-            self.model.modalities[name].name: _row(values) for name, values in verdict.alone.items()
-        }
-        return Sounds(_row(verdict.fused), alone.get("audio"), alone.get("text"))
+def _sounds(model: FusionModel, stored: Mapping[Spec, Embedding]) -> Sounds:
+    verdict = model.verdict(model.inputs_of(stored))
+    alone = {model.modalities[name].name: _row(values) for name, values in verdict.alone.items()}
+    return Sounds(_row(verdict.fused), alone.get("audio"), alone.get("text"))
 
 
 def _row(scores: Float[np.ndarray, "targets"]) -> tuple[float, ...]:
