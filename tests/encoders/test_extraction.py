@@ -167,6 +167,34 @@ def test_segments_of_one_file_have_keys_of_their_own(utterances, store):
     assert len(set(embed_audio(parts, [SPEC], store).keys.values())) == 3
 
 
+def test_what_is_decoded_is_held_for_the_next_reader_as_long_as_there_is_room(
+    utterances, tmp_path, monkeypatch
+):
+    import encoders.hints as module
+
+    sizes = [read_utterance(one).samples.nbytes for one in utterances[:3]]
+    hints = KeyHints(tmp_path / "hints.json", sizes[0] + sizes[1])
+    first = [hints.decode(one) for one in utterances[:3]]
+    read = []
+    monkeypatch.setattr(
+        module, "read_utterance", lambda one: read.append(one.id) or read_utterance(one)
+    )
+    again = [hints.decode(one) for one in utterances[:3]]
+    assert read == ["u2"]
+    for (heard, audio), (same, samples) in zip(first, again, strict=True):
+        assert heard == same
+        assert np.array_equal(audio.samples, samples.samples)
+
+
+def test_a_recording_that_has_changed_is_not_the_one_that_is_held(utterances, tmp_path):
+    hints = KeyHints(tmp_path / "hints.json", 10**6)
+    before, _ = hints.decode(utterances[0])
+    soundfile.write(utterances[0].audio, np.zeros(777, np.float32), 16000)
+    after, audio = hints.decode(utterances[0])
+    assert before.key != after.key
+    assert len(audio.samples) == 777
+
+
 # ---------------------------------------------------------------- sharing a model
 
 
