@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -55,7 +55,6 @@ class Extraction:
     encoded: int
     cached: int
     failures: tuple[Failure, ...] = ()
-    silent: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -233,6 +232,7 @@ def embed_audio(
     specs: Sequence[Spec],
     store: EmbeddingStore,
     *,
+    hints: KeyHints | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
@@ -242,10 +242,12 @@ def embed_audio(
     differ only in what is kept share one forward pass. ``device`` None is the one that
     ``SERFUSION_DEVICE`` names, else the CPU.
     """
-    with KeyHints(store.root / "hints.json") as hints:
-        sources = [AudioSource(u.id, u, hints) for u in utterances]
-        done = Extractor(shared_encoders(specs, device), store).extract("audio", sources, progress)
-        return replace(done, silent=hints.silent(u for u in utterances if u.id in done.keys))
+    known = hints or KeyHints(store.root / "hints.json")
+    sources = [AudioSource(u.id, u, known) for u in utterances]
+    try:
+        return Extractor(shared_encoders(specs, device), store).extract("audio", sources, progress)
+    finally:
+        known.save()
 
 
 def embed_text(

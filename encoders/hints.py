@@ -28,10 +28,11 @@ class Heard:
 
 
 class KeyHints:
-    """What was heard of each utterance, remembered in one JSON file; as a context it is saved.
+    """What was heard of each utterance, remembered in one JSON file.
 
-    Up to ``hold_bytes`` of decoded samples stay in memory as long as this object, so that a
-    recording that several readers want, one after the other, is decoded once.
+    Up to ``hold_bytes`` of decoded samples stay in memory, so that a recording that several
+    readers want, one after the other, is decoded once. As a context it is saved at its end, and
+    lets go of them.
     """
 
     def __init__(self, path: Path, hold_bytes: int = 0) -> None:
@@ -75,6 +76,7 @@ class KeyHints:
 
     def __exit__(self, *_exception: object) -> None:
         self.save()
+        self._held.clear()
 
     def save(self) -> str | None:
         """Write what was learned, keeping what another process has written meanwhile.

@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass
 
-from encoders.extraction import Extractor, Failure, Progress, default_store, shared_encoders
+from encoders.extraction import (
+    Extraction,
+    Failure,
+    Progress,
+    default_store,
+    embed_audio,
+    embed_text,
+)
 from encoders.hints import HELD_BYTES, KeyHints
 from encoders.names import parse_modality
-from encoders.specs import Kind
+from encoders.specs import Kind, Spec
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import FEATURES
-from experiments.comparing.modal import sources_of
-from experiments.comparing.words import Words, find_words
+from experiments.comparing.words import find_words
 from experiments.config import FINETUNED, OptionError
 
 
@@ -49,23 +55,25 @@ def embed_corpus(
             )
     store = default_store()
     rows = part(corpus.utterances, shard)
-    encoded, cached, words = 0, 0, Words({})
+    parts: list[Extraction] = []
     failures: dict[str, Failure] = {}
-    asked: tuple[tuple[Kind, str | None], ...] = (("audio", audio), ("text", text))
     with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
-        for kind, typed in asked:
-            if typed is None:
-                continue
-            if kind == "text":
-                words = find_words(rows, "gold_else_asr", asr, store, hints, progress)
-                failures |= {f.utterance: f for f in words.failures}
-            modality = parse_modality(typed, kind)
-            specs = [modality.encoder, modality.as_sequence().encoder]
-            extractor = Extractor(shared_encoders(specs), store)
-            done = extractor.extract(kind, sources_of(kind, rows, words, hints), progress)
-            encoded, cached = encoded + done.encoded, cached + done.cached
-            failures |= {f.utterance: f for f in done.failures}
+        if audio is not None:
+            voiced = [u for u in rows if u.audio is not None]
+            specs = _specs(audio, "audio")
+            parts.append(embed_audio(voiced, specs, store, hints=hints, progress=progress))
+            failures |= {f.utterance: f for f in parts[-1].failures}
+        if text is not None:
+            words = find_words(rows, "gold_else_asr", asr, store, hints, progress)
+            failures |= {f.utterance: f for f in words.failures}
+            parts.append(embed_text(words.texts, _specs(text, "text"), store, progress=progress))
+    encoded, cached = sum(one.encoded for one in parts), sum(one.cached for one in parts)
     return Embedded(encoded, cached, tuple(failures.values()))
+
+
+def _specs(typed: str, kind: Kind) -> list[Spec]:
+    modality = parse_modality(typed, kind)
+    return [modality.encoder, modality.as_sequence().encoder]
 
 
 def part(utterances: tuple[Utterance, ...], shard: str) -> tuple[Utterance, ...]:

@@ -96,7 +96,8 @@ def transcribe(
     transcriber = Transcriber(spec, root, chosen_device(device))
     transcripts: dict[str, Transcript] = {}
     failures: list[Failure] = []
-    with hints or KeyHints(root / "hints.json") as known:
+    known = hints or KeyHints(root / "hints.json")
+    try:
         for done, utterance in enumerate(utterances, start=1):
             try:
                 heard = known.get(utterance)
@@ -109,6 +110,8 @@ def transcribe(
                 failures.append(Failure(utterance.id, str(error)))
             if progress is not None:
                 progress("transcripts", done, len(utterances))
+    finally:
+        known.save()
     cached = len(utterances) - len(failures) - transcriber.recognised
     return Transcription(transcripts, transcriber.recognised, cached, tuple(failures))
 

@@ -138,7 +138,8 @@ class _Run:
             return Interviewed(path, folder, None, {})
         watch = Stopwatch()
         with watch.stage("listening for speech"):
-            describer = self.speaker_encoder and SpeechDescriber(self.speaker_encoder)
+            voices = self.speaker_encoder
+            describer = None if voices is None else SpeechDescriber(voices)
             surveyed = survey(path, self.options.channels, describer, progress)
         with watch.stage("telling speakers apart"):
             cast = cast_of(path, surveyed, self.options, others, describer)

@@ -91,7 +91,8 @@ def survey(
         AudioError: it cannot be read, is damaged, or has no channels to tell apart.
     """
     listeners: list[_Listener] = []
-    peaks, difference, speech = _Peaks(), _Difference(), _Speech(path, describer)
+    peaks, difference = _Peaks(), _Difference()
+    speech = None if describer is None else _Speech(path, describer)
     short: list[Samples] = []
     end, rate, channels, expected = 0, 0, 0, _blocks_of(path)
     for number, block in enumerate(read_blocks(path), start=1):
@@ -103,7 +104,7 @@ def survey(
         mono = block.mono()
         peaks.add(mono, rate)
         short = [*short, mono] if block.stop <= KEPT_S * rate else []
-        if describer is not None:
+        if speech is not None:
             speech.hear(block, heard[0])
         if by_channel:
             difference.add(block)
@@ -115,7 +116,7 @@ def survey(
     tracks = tuple(listener.track() for listener in listeners)
     whole = Audio(np.concatenate(short), rate) if short else None
     found = Survey(end / rate, rate, channels, tracks, peaks.all(), whole)
-    if describer is not None:
+    if speech is not None:
         speech.end(found.speech())
     return found
 
@@ -161,7 +162,7 @@ class _Listener:
 class _Speech:
     """Gives each stretch of speech in the mean of the channels away as soon as it has ended."""
 
-    def __init__(self, path: Path, describer: SpeechDescriber | None) -> None:
+    def __init__(self, path: Path, describer: SpeechDescriber) -> None:
         self._describer = describer
         self._held = HeldBlocks(path)
         self._segmenter = SpeechSegmenter()
@@ -180,7 +181,6 @@ class _Speech:
         assert self._given == [*speech], "what was described is the speech of the recording"
 
     def _give(self, stretch: Stretch) -> None:
-        assert self._describer is not None
         self._given.append(stretch)
         self._describer.add(self._held.cut(Span(stretch.start_s, stretch.end_s)))
 
