@@ -9,7 +9,7 @@ import numpy as np
 
 from encoders.audio import Audio
 from encoders.encoder import Encoder, Measuring, Trimming
-from encoders.packing import in_batches
+from encoders.packing import batches
 from encoders.pooling import Hidden, Reduction
 from encoders.specs import Spec, SpeechSpec
 from encoders.store import Embedding, Extent, why_not_storable
@@ -28,8 +28,10 @@ def embed(encoder: Encoder, inputs: Sequence[Any], specs: Sequence[Spec]) -> lis
     Raises:
         AudioError: an input cannot be encoded, for example because it is shorter than a frame.
     """
-
-    def encode(group: list[Any]) -> list[Stored]:
+    stored: dict[int, Stored] = {}
+    sizes = [one.duration_s if isinstance(one, Audio) else 1.0 for one in inputs]
+    for batch in batches(sizes, HELD):
+        group = [inputs[index] for index in batch]
         windows = [_windows(one, specs[0], encoder) for one in group]
         parts: list[Iterable[Hidden]]
         if all(len(own) == 1 for own in windows):
@@ -37,11 +39,10 @@ def embed(encoder: Encoder, inputs: Sequence[Any], specs: Sequence[Spec]) -> lis
         else:
             parts = [_parts(own, encoder) for own in windows]
         extents = encoder.extents(group) if isinstance(encoder, Measuring) else [None] * len(group)
-        starts = [_start_s(one, encoder) for one in group]
-        stored = zip(parts, extents, starts, strict=True)
-        return [_reduced(own, extent, start, specs, encoder) for own, extent, start in stored]
-
-    return in_batches(list(inputs), _size, HELD, encode)
+        for index, hidden, extent in zip(batch, parts, extents, strict=True):
+            start_s = encoder.offset_s(inputs[index]) if isinstance(encoder, Trimming) else 0.0
+            stored[index] = _reduced(hidden, extent, start_s, specs, encoder)
+    return [stored[index] for index in range(len(inputs))]
 
 
 def unstorable(stored: Mapping[str, Stored]) -> dict[str, str]:
@@ -52,10 +53,6 @@ def unstorable(stored: Mapping[str, Stored]) -> dict[str, str]:
         for spec, entry in by_spec.items()
         if (why := why_not_storable(entry, spec.storage_dtype)) is not None
     }
-
-
-def _size(one: Audio | str) -> float:
-    return one.duration_s if isinstance(one, Audio) else 1.0
 
 
 def _windows(one: Audio | str, spec: Spec, encoder: Encoder) -> list[Window]:
@@ -77,11 +74,6 @@ def _give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
-
-
-def _start_s(one: Audio | str, encoder: Encoder) -> float:
-    """Seconds before the first frame: an encoder that trims the start of a recording says so."""
-    return encoder.offset_s(one) if isinstance(encoder, Trimming) else 0.0
 
 
 def _reduced(

@@ -2,8 +2,9 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import groupby
@@ -22,7 +23,6 @@ from encoders.specs import Kind, Spec, model_part
 from encoders.store import (
     CACHE_VARIABLE,
     EmbeddingStore,
-    Space,
     StoreError,
     elsewhere,
     make_folder,
@@ -55,7 +55,6 @@ class Extraction:
     encoded: int
     cached: int
     failures: tuple[Failure, ...] = ()
-    silent: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -96,19 +95,136 @@ class AudioSource:
 
 
 @dataclass(frozen=True, slots=True)
-class TextSource:
-    """A transcript."""
+class HeldSource:
+    """An input that is in memory: a transcript, or samples that were decoded before."""
 
     id: str
-    text: str
+    key: str
+    content: Audio | str = field(repr=False)
 
     def peek(self) -> str | None:
-        """Key of the text."""
-        return text_key(self.text)
+        """The key."""
+        return self.key
 
     def load(self) -> tuple[str, Audio | str]:
-        """Key and text."""
-        return text_key(self.text), self.text
+        """Key and content."""
+        return self.key, self.content
+
+
+class SharedEncoder:
+    """Specs that differ only in what is kept of one forward pass; loaded when first needed.
+
+    ``device`` None is the one that ``SERFUSION_DEVICE`` names when it is loaded, else the CPU.
+    """
+
+    def __init__(self, specs: Sequence[Spec], device: str | None) -> None:
+        self.specs = tuple(specs)
+        self.kind: str = self.specs[0].kind
+        self._device = device
+
+    @cached_property
+    def device(self) -> str:
+        """Where it computes."""
+        return chosen_device(self._device)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder; it runs no further than the highest layer that some spec keeps."""
+        named = [layer for spec in self.specs for layer in spec.layers or (-1,)]
+        return load_encoder(self.specs[0], self.device, None if min(named) < 0 else max(named))
+
+
+def shared_encoders(specs: Iterable[Spec], device: str | None = None) -> tuple[SharedEncoder, ...]:
+    """One encoder for all specs that share a forward pass; nothing is loaded yet."""
+    ordered = sorted(dict.fromkeys(specs), key=lambda spec: repr(model_part(spec)))
+    return tuple(
+        SharedEncoder(list(group), device) for _, group in groupby(ordered, key=model_part)
+    )
+
+
+class Extractor:
+    """Encoders with the spaces of their specs in a store: what is missing there is encoded."""
+
+    def __init__(self, encoders: Sequence[SharedEncoder], store: EmbeddingStore) -> None:
+        self.encoders = encoders
+        self.fingerprints = {s: fingerprint_of(s) for one in encoders for s in one.specs}
+        self.spaces = {s: store.space(s, mark) for s, mark in self.fingerprints.items()}
+
+    def extract(
+        self, kind: Kind, sources: Sequence[Source], progress: Progress | None = None
+    ) -> Extraction:
+        """Make sure that the store holds every source, wherever it comes from, under every spec.
+
+        A source that cannot be read or encoded is listed among the failures; others are done.
+
+        Raises:
+            StoreError: something is missing, and nothing can be written where the store lies.
+        """
+        keys: dict[str, str] = {}
+        failures: list[Failure] = []
+        encoded = 0
+        for start in range(0, len(sources), CHUNK):
+            inputs = self._load_missing(sources[start : start + CHUNK], keys, failures)
+            for shared in self.encoders:
+                contents = {k: c for k, c in inputs.values() if self._lacks(k, shared.specs)}
+                if not contents:
+                    continue
+                # Before the model runs: hours of encoding must not end in a folder that takes
+                # nothing.
+                make_folder(self.spaces[shared.specs[0]].folder.parent)
+                try:
+                    stored = embed(shared.encoder, list(contents.values()), shared.specs)
+                    outcome: dict[str, Stored | str] = dict(zip(contents, stored, strict=True))
+                except (AudioError, TextError):
+                    outcome = {key: _alone(shared, one) for key, one in contents.items()}
+                refused = self._write(outcome, shared)
+                for name in [name for name, (key, _) in inputs.items() if key in refused]:
+                    failures.append(Failure(name, refused[keys[name]]))
+                    del keys[name], inputs[name]
+            encoded += len({key for key, _ in inputs.values()})
+            if progress is not None:
+                progress(kind, len(keys) + len(failures), len(sources))
+        return Extraction(keys, encoded, len(keys) - encoded, tuple(failures))
+
+    def _lacks(self, key: str, specs: Iterable[Spec]) -> bool:
+        return any(self.spaces[spec].missing([key]) for spec in specs)
+
+    def _load_missing(
+        self, chunk: Sequence[Source], keys: dict[str, str], failures: list[Failure]
+    ) -> dict[str, tuple[str, Audio | str]]:
+        """Inputs of a chunk that some spec still lacks; notes every key on the way."""
+        inputs: dict[str, tuple[str, Audio | str]] = {}
+        for source in chunk:
+            key = source.peek()
+            try:
+                if key is None or self._lacks(key, self.spaces):
+                    key, content = source.load()
+                    if self._lacks(key, self.spaces):
+                        inputs[source.id] = key, content
+            except AudioError as error:
+                failures.append(Failure(source.id, str(error)))
+                continue
+            keys[source.id] = key
+        return inputs
+
+    def _write(self, outcome: Mapping[str, Stored | str], shared: SharedEncoder) -> dict[str, str]:
+        """A shard per space of what could be encoded; returns why the rest is not kept, by key."""
+        refused = {key: why for key, why in outcome.items() if isinstance(why, str)}
+        made = {key: stored for key, stored in outcome.items() if not isinstance(stored, str)}
+        refused |= unstorable(made)
+        for spec in shared.specs:
+            missing = self.spaces[spec].missing(key for key in made if key not in refused)
+            entries = {key: made[key][spec] for key in missing}
+            self.spaces[spec].write(entries, _provenance(shared.device))
+        return refused
+
+
+def _alone(shared: SharedEncoder, content: Audio | str) -> Stored | str:
+    """What is stored of one input, or why not: a bad one must not cost those of its batch."""
+    try:
+        return embed(shared.encoder, [content], shared.specs)[0]
+    except (AudioError, TextError) as error:
+        return str(error)
 
 
 def embed_audio(
@@ -116,6 +232,7 @@ def embed_audio(
     specs: Sequence[Spec],
     store: EmbeddingStore,
     *,
+    hints: KeyHints | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
@@ -125,15 +242,12 @@ def embed_audio(
     differ only in what is kept share one forward pass. ``device`` None is the one that
     ``SERFUSION_DEVICE`` names, else the CPU.
     """
-    hints = KeyHints(store.root / "hints.json")
-    sources = [AudioSource(u.id, u, hints) for u in utterances]
+    known = hints or KeyHints(store.root / "hints.json")
+    sources = [AudioSource(u.id, u, known) for u in utterances]
     try:
-        found = embed_sources("audio", sources, specs, store, device, progress)
+        return Extractor(shared_encoders(specs, device), store).extract("audio", sources, progress)
     finally:
-        hints.save()
-    heard = {u.id: hints.get(u) for u in utterances if u.id in found.keys}
-    silent = tuple(name for name, what in heard.items() if what is not None and what.silent)
-    return Extraction(found.keys, found.encoded, found.cached, found.failures, silent)
+        known.save()
 
 
 def embed_text(
@@ -145,129 +259,13 @@ def embed_text(
     progress: Progress | None = None,
 ) -> Extraction:
     """Make sure that the store holds every transcript (by utterance id) under every spec."""
-    sources = [TextSource(name, text) for name, text in texts.items()]
-    return embed_sources("text", sources, specs, store, device, progress)
+    extractor = Extractor(shared_encoders(specs, device), store)
+    return extractor.extract("text", text_sources(texts), progress)
 
 
-def embed_sources(
-    kind: Kind,
-    sources: Sequence[Source],
-    specs: Sequence[Spec],
-    store: EmbeddingStore,
-    device: str | None = None,
-    progress: Progress | None = None,
-) -> Extraction:
-    """Make sure that the store holds every source, wherever it comes from, under every spec."""
-    where = chosen_device(device)
-    models = [SharedModel(list(group), store, where) for group in _by_model(specs)]
-    keys: dict[str, str] = {}
-    failures: list[Failure] = []
-    encoded = 0
-    for start in range(0, len(sources), CHUNK):
-        chunk = sources[start : start + CHUNK]
-        inputs = _load_missing(chunk, models, keys, failures)
-        for name, why in _encode_missing(inputs, models).items():
-            failures.append(Failure(name, why))
-            del keys[name], inputs[name]
-        encoded += len({key for key, _ in inputs.values()})
-        if progress is not None:
-            progress(kind, len(keys) + len(failures), len(sources))
-    return Extraction(keys, encoded, len(keys) - encoded, tuple(failures))
-
-
-def _by_model(specs: Sequence[Spec]) -> Iterator[Iterable[Spec]]:
-    ordered = sorted(dict.fromkeys(specs), key=lambda spec: repr(model_part(spec)))
-    for _, group in groupby(ordered, key=model_part):
-        yield group
-
-
-def _load_missing(
-    chunk: Sequence[Source],
-    models: Sequence["SharedModel"],
-    keys: dict[str, str],
-    failures: list[Failure],
-) -> dict[str, tuple[str, Audio | str]]:
-    """Inputs of a chunk that some spec still lacks; notes every key on the way."""
-    inputs: dict[str, tuple[str, Audio | str]] = {}
-    for source in chunk:
-        key = source.peek()
-        try:
-            if key is None or any(model.lacks(key) for model in models):
-                key, content = source.load()
-                if any(model.lacks(key) for model in models):
-                    inputs[source.id] = key, content
-        except AudioError as error:
-            failures.append(Failure(source.id, str(error)))
-            continue
-        keys[source.id] = key
-    return inputs
-
-
-def _encode_missing(
-    inputs: Mapping[str, tuple[str, Audio | str]], models: Sequence["SharedModel"]
-) -> dict[str, str]:
-    """Encode and write what each model lacks; returns why an input could not be encoded, by id."""
-    failed: dict[str, str] = {}
-    for model in models:
-        failed |= model.add({name: pair for name, pair in inputs.items() if name not in failed})
-    return failed
-
-
-class SharedModel:
-    """Specs that share one forward pass, with their spaces; loaded when first needed."""
-
-    def __init__(self, specs: list[Spec], store: EmbeddingStore, device: str) -> None:
-        self.spaces: dict[Spec, Space] = {
-            spec: store.space(spec, fingerprint_of(spec)) for spec in specs
-        }
-        self.device = device
-        self._encoder: Encoder | None = None
-
-    def lacks(self, key: str) -> bool:
-        """Whether some space has no embedding under this key."""
-        return any(space.missing([key]) for space in self.spaces.values())
-
-    def add(self, inputs: Mapping[str, tuple[str, Audio | str]]) -> dict[str, str]:
-        """Encode inputs by name, write a shard per space, return failures by name."""
-        contents = {key: content for key, content in inputs.values() if self.lacks(key)}
-        if not contents:
-            return {}
-        # Before the model runs: an hour of encoding must not end in a folder that takes nothing.
-        for space in self.spaces.values():
-            make_folder(space.folder.parent)
-        if self._encoder is None:
-            self._encoder = load_encoder(next(iter(self.spaces)), self.device, self._depth())
-        stored, failed = _encode(self._encoder, contents, list(self.spaces))
-        failed |= unstorable(stored)
-        stored = {key: found for key, found in stored.items() if key not in failed}
-        for spec, space in self.spaces.items():
-            entries = {key: stored[key][spec] for key in space.missing(stored)}
-            space.write(entries, _provenance(self.device))
-        return {name: failed[key] for name, (key, _) in inputs.items() if key in failed}
-
-    def _depth(self) -> int | None:
-        """Highest layer that some spec keeps, so that the model need not run further."""
-        named = [layer for spec in self.spaces for layer in spec.layers or (-1,)]
-        return None if min(named) < 0 else max(named)
-
-
-def _encode(
-    encoder: Encoder, contents: Mapping[str, Audio | str], specs: Sequence[Spec]
-) -> tuple[dict[str, Stored], dict[str, str]]:
-    """What is stored by key, and why the others failed: one bad input must not cost its batch."""
-    try:
-        stored = embed(encoder, list(contents.values()), specs)
-        return dict(zip(contents, stored, strict=True)), {}
-    except (AudioError, TextError):
-        pass
-    found: dict[str, Stored] = {}
-    failed: dict[str, str] = {}
-    for key, content in contents.items():
-        try:
-            found[key] = embed(encoder, [content], specs)[0]
-        except (AudioError, TextError) as error:
-            failed[key] = str(error)
-    return found, failed
+def text_sources(texts: Mapping[str, str]) -> list[HeldSource]:
+    """Transcripts by the id of their utterance as inputs of an encoder."""
+    return [HeldSource(name, text_key(text), text) for name, text in texts.items()]
 
 
 def _provenance(device: str) -> dict[str, str]:

@@ -18,20 +18,19 @@ def in_batches(
     Sorting by length leaves almost no padding (measured 1.002 of the work, against 2.2 to 3.2 for
     random batches); the order of the outputs is that of the inputs.
     """
-    sizes = [float(size(item)) for item in inputs]
-    order = sorted(range(len(inputs)), key=sizes.__getitem__)
     outputs: dict[int, Output] = {}
-    for batch in _cut(order, sizes, budget):
+    for batch in batches([float(size(item)) for item in inputs], budget):
         outputs.update(zip(batch, encode([inputs[index] for index in batch]), strict=True))
     return [outputs[index] for index in range(len(inputs))]
 
 
-def _cut(order: Sequence[int], sizes: Sequence[float], budget: float) -> list[list[int]]:
-    batches: list[list[int]] = []
-    for index in order:
+def batches(sizes: Sequence[float], budget: float) -> list[list[int]]:
+    """Indices of neighbours in size, at most ``budget`` of padded size in one batch."""
+    found: list[list[int]] = []
+    for index in sorted(range(len(sizes)), key=sizes.__getitem__):
         # Sizes rise, so the newest member is the longest and sets the padded size.
-        if batches and sizes[index] * (len(batches[-1]) + 1) <= budget:
-            batches[-1].append(index)
+        if found and sizes[index] * (len(found[-1]) + 1) <= budget:
+            found[-1].append(index)
         else:
-            batches.append([index])
-    return batches
+            found.append([index])
+    return found

@@ -4,7 +4,7 @@ import errno
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from experiments.cli_options import (
 )
 from experiments.config import DEFAULT_ASR, SEEDS, TRIALS, OptionError, Study
 from experiments.terminal import bars, console, errors, leave, tell
+
+if TYPE_CHECKING:
+    from experiments.comparing.comparison import Outcome
 
 app = typer.Typer(
     name="serfusion",
@@ -77,7 +80,11 @@ def demo(
         trials=trials,
         seeds=seeds,
     )
-    _compare(study, out, jobs)
+    from experiments.comparing.comparison import compare as run_comparison
+
+    with bars() as progress:
+        outcome = run_comparison(study, out=out, jobs=jobs, progress=progress, notify=tell)
+    _show(outcome)
 
 
 @app.command()
@@ -92,7 +99,14 @@ def compare(
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
     _help_with(options.get("folds"))
-    _compare(study_of(config, options), out, jobs, storage)
+    from experiments.comparing.comparison import compare as run_comparison
+
+    study = study_of(config, options)
+    with bars() as progress:
+        outcome = run_comparison(
+            study, out=out, jobs=jobs, progress=progress, notify=tell, storage=storage
+        )
+    _show(outcome)
 
 
 @app.command()
@@ -177,15 +191,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def _compare(study: Study, out: Path | None, jobs: int | None, storage: str | None = None) -> None:
-    from experiments.comparing.comparison import compare as run_comparison
+def _show(outcome: "Outcome") -> None:
     from experiments.reporting.cost import read_cost
     from experiments.reporting.report import print_report
 
-    with bars() as progress:
-        outcome = run_comparison(
-            study, out=out, jobs=jobs, progress=progress, notify=tell, storage=storage
-        )
     print_report(outcome.results, console, read_cost(outcome.folder))
     console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
     leave(outcome.failures)

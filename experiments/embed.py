@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from encoders.extraction import Failure, Progress, default_store, embed_audio, embed_text
+from encoders.extraction import (
+    Extraction,
+    Failure,
+    Progress,
+    default_store,
+    embed_audio,
+    embed_text,
+)
+from encoders.hints import HELD_BYTES, KeyHints
+from encoders.specs import Kind, Spec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import FEATURES
@@ -46,23 +55,25 @@ def embed_corpus(
             )
     store = default_store()
     rows = part(corpus.utterances, shard)
-    encoded, cached = 0, 0
+    parts: list[Extraction] = []
     failures: dict[str, Failure] = {}
-    if audio is not None:
-        modality = parse_modality(audio, "audio")
-        specs = [modality.encoder, modality.as_sequence().encoder]
-        voiced = [u for u in rows if u.audio is not None]
-        done = embed_audio(voiced, specs, store, progress=progress)
-        encoded, cached = encoded + done.encoded, cached + done.cached
-        failures |= {f.utterance: f for f in done.failures}
-    if text is not None:
-        modality = parse_modality(text, "text")
-        specs = [modality.encoder, modality.as_sequence().encoder]
-        words = find_words(rows, "gold_else_asr", asr, store, progress)
-        failures |= {f.utterance: f for f in words.failures}
-        done = embed_text(words.texts, specs, store, progress=progress)
-        encoded, cached = encoded + done.encoded, cached + done.cached
+    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+        if audio is not None:
+            voiced = [u for u in rows if u.audio is not None]
+            specs = _specs(audio, "audio")
+            parts.append(embed_audio(voiced, specs, store, hints=hints, progress=progress))
+            failures |= {f.utterance: f for f in parts[-1].failures}
+        if text is not None:
+            words = find_words(rows, "gold_else_asr", asr, store, hints, progress)
+            failures |= {f.utterance: f for f in words.failures}
+            parts.append(embed_text(words.texts, _specs(text, "text"), store, progress=progress))
+    encoded, cached = sum(one.encoded for one in parts), sum(one.cached for one in parts)
     return Embedded(encoded, cached, tuple(failures.values()))
+
+
+def _specs(typed: str, kind: Kind) -> list[Spec]:
+    modality = parse_modality(typed, kind)
+    return [modality.encoder, modality.as_sequence().encoder]
 
 
 def part(utterances: tuple[Utterance, ...], shard: str) -> tuple[Utterance, ...]:

@@ -15,12 +15,11 @@ from torch import Tensor
 
 from encoders.asr.recognisers import normalise
 from encoders.audio import Audio, read_segment
-from encoders.device import chosen_device
 from encoders.embedding import embed
-from encoders.encoder import load_encoder
+from encoders.extraction import SharedEncoder, shared_encoders
 from encoders.pooling import for_head
-from encoders.specs import Modality, spec_from_json
-from encoders.store import write_atomically
+from encoders.specs import Modality, Spec, spec_from_json
+from encoders.store import Embedding, write_atomically
 from encoders.utterance import Task
 from fusion.bundled import BUNDLED, DEMO
 from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
@@ -58,6 +57,15 @@ class FusionModel:
     abstention: Abstention | None = None
     origin: Origin = field(default_factory=Origin)
     outputs: Outputs = OF_CLASSES
+    _encoders: tuple[SharedEncoder, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Kept with the model: each is loaded by the first prediction that needs it.
+        object.__setattr__(self, "_encoders", self.encoders())
+
+    def encoders(self, device: str | None = None) -> tuple[SharedEncoder, ...]:
+        """Encoders of all inputs, on the device that is named or chosen; none is loaded yet."""
+        return shared_encoders([one.encoder for one in self.modalities.values()], device)
 
     @property
     def task(self) -> Task:
@@ -114,12 +122,21 @@ class FusionModel:
         if audio is None and words is None:
             raise ValueError("expected audio, text or both")
         heard = read_segment(Path(audio)) if isinstance(audio, str | Path) else audio
-        content = {"audio": heard, "text": words}
-        inputs = {
-            name: _embed(modality, content[modality.name])
+        stored: dict[Spec, Embedding] = {}
+        for shared in self._encoders:
+            content = heard if shared.kind == "audio" else words
+            if content is not None:
+                stored |= embed(shared.encoder, [content], shared.specs)[0]
+        return self.predict_embeddings(self.inputs_of(stored))
+
+    def inputs_of(self, stored: Mapping[Spec, Embedding]) -> dict[str, Tensor | None]:
+        """What heads read, by input name, from what is stored under each encoder's spec."""
+        return {
+            name: for_head(torch.from_numpy(found.values), modality, found.frame_count)
+            if (found := stored.get(modality.encoder)) is not None
+            else None
             for name, modality in self.modalities.items()
         }
-        return self.predict_embeddings(inputs)
 
     def predict_embeddings(self, inputs: Mapping[str, Tensor | None]) -> dict[str, float]:
         """The same from embeddings ``[frames, dim]`` by input name."""
@@ -243,14 +260,6 @@ def folder_of(model: Path | str) -> Path:
             f"Say ./{BUNDLED} for the folder, or go elsewhere for the other"
         )
     return DEMO
-
-
-def _embed(modality: Modality, content: Audio | str | None) -> Tensor | None:
-    if content is None:
-        return None
-    encoder = load_encoder(modality.encoder, chosen_device())
-    found = embed(encoder, [content], [modality.encoder])[0][modality.encoder]
-    return for_head(torch.from_numpy(found.values), modality, found.frame_count)
 
 
 def _modality(fields: Mapping[str, Any]) -> Modality:

@@ -8,6 +8,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -80,6 +81,7 @@ def transcribe(
     spec: RecogniserSpec,
     root: Path,
     *,
+    hints: KeyHints | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Transcription:
@@ -91,45 +93,59 @@ def transcribe(
     Raises:
         MissingWeightsError: a transcript is missing, and so is the model.
     """
-    transcriber = _Transcriber(spec, root, chosen_device(device))
+    transcriber = Transcriber(spec, root, chosen_device(device))
     transcripts: dict[str, Transcript] = {}
     failures: list[Failure] = []
+    known = hints or KeyHints(root / "hints.json")
     try:
         for done, utterance in enumerate(utterances, start=1):
             try:
-                transcripts[utterance.id] = transcriber.transcript(utterance)
+                heard = known.get(utterance)
+                found = None if heard is None else transcriber.cache.read(heard.key)
+                if found is None:
+                    heard, audio = known.decode(utterance)
+                    found = transcriber.transcript(heard.key, audio)
+                transcripts[utterance.id] = found
             except AudioError as error:
                 failures.append(Failure(utterance.id, str(error)))
             if progress is not None:
                 progress("transcripts", done, len(utterances))
     finally:
-        transcriber.hints.save()
+        known.save()
     cached = len(utterances) - len(failures) - transcriber.recognised
     return Transcription(transcripts, transcriber.recognised, cached, tuple(failures))
 
 
-class _Transcriber:
-    """One recogniser with its cache; loaded when first needed."""
+class Transcriber:
+    """One recogniser with its transcripts below ``root``; loaded when first needed.
+
+    Raises:
+        MissingWeightsError: where it is loaded, and its weights are not to be had.
+    """
 
     def __init__(self, spec: RecogniserSpec, root: Path, device: str) -> None:
         self.spec = spec
         self.device = device
-        self.hints = KeyHints(root / "hints.json")
         self.cache = TranscriptCache(root, spec)
         self.recognised = 0
-        self._recogniser: Recogniser | None = None
 
-    def transcript(self, utterance: Utterance) -> Transcript:
-        heard = self.hints.get(utterance)
-        if heard is not None and (found := self.cache.read(heard.key)) is not None:
-            return found
-        heard, audio = self.hints.decode(utterance)
-        return self.cache.read(heard.key) or self._recognise(heard.key, audio)
+    @cached_property
+    def recogniser(self) -> Recogniser:
+        """The model, loaded now if it was not before."""
+        return load_recogniser(self.spec, self.device)
 
-    def _recognise(self, key: str, audio: Audio) -> Transcript:
-        if self._recogniser is None:
-            self._recogniser = load_recogniser(self.spec, self.device)
-        transcript = self._recogniser.transcribe(audio)
+    def transcript(self, key: str, audio: Audio) -> Transcript:
+        """What is said in a recording, under its content key; remembered, or recognised now."""
+        return self.cache.read(key) or self._kept(key, self.recogniser.transcribe(audio))
+
+    def timed_words(self, key: str, audio: Audio) -> Transcript:
+        """The same with a segment per word, by a recogniser that knows their times."""
+        if (known := self.cache.read(key)) is not None:
+            return known
+        assert isinstance(self.recogniser, TimedRecogniser)
+        return self._kept(key, self.recogniser.words(audio))
+
+    def _kept(self, key: str, transcript: Transcript) -> Transcript:
         self.cache.write(key, transcript, self.device)
         self.recognised += 1
         return transcript

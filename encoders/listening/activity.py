@@ -104,40 +104,57 @@ class VoiceActivity:
         return logits.sigmoid()[:, 0].numpy()
 
 
+class SpeechSegmenter:
+    """Stretches of speech from probabilities that come one after the other."""
+
+    def __init__(self, options: ActivityOptions | None = None) -> None:
+        self.options = options or ActivityOptions()
+        self._seen = 0
+        self._start: int | None = None
+        self._pause: int | None = None
+
+    @property
+    def open_s(self) -> float:
+        """No stretch that has not ended yet will start before this, padding included."""
+        start = self._seen if self._start is None else self._start
+        return start * WINDOW_S - self.options.padding_s
+
+    def push(self, probabilities: Float32[np.ndarray, "windows"]) -> list[Stretch]:
+        """What ends in these windows, without padding; what is too short is left out."""
+        options, found = self.options, []
+        enters = probabilities >= options.threshold
+        stays = probabilities >= max(options.threshold - 0.15, 0.01)
+        for number, (enter, stay) in enumerate(zip(enters, stays, strict=True), self._seen):
+            if enter:
+                self._start, self._pause = number if self._start is None else self._start, None
+            elif self._start is not None and not stay:
+                self._pause = number if self._pause is None else self._pause
+                if (number + 1 - self._pause) * WINDOW_S >= options.min_pause_s:
+                    found.append(Stretch(self._start * WINDOW_S, self._pause * WINDOW_S))
+                    self._start = self._pause = None
+        self._seen += len(probabilities)
+        return [one for one in found if one.length_s >= options.min_speech_s]
+
+    def rest(self) -> list[Stretch]:
+        """What the last window leaves open."""
+        if self._start is None:
+            return []
+        last = Stretch(self._start * WINDOW_S, (self._pause or self._seen) * WINDOW_S)
+        return [last] if last.length_s >= self.options.min_speech_s else []
+
+
 def speech_in(
     probabilities: Float32[np.ndarray, "windows"],
     duration_s: float,
     options: ActivityOptions | None = None,
 ) -> tuple[Stretch, ...]:
     """Stretches of speech in a recording, in their order, without overlap."""
-    chosen = options or ActivityOptions()
-    rough = _rough(probabilities, chosen)
-    long = [one for one in rough if one.length_s >= chosen.min_speech_s]
-    return tuple(_padded(long, duration_s, chosen.padding_s))
+    segmenter = SpeechSegmenter(options)
+    stretches = [*segmenter.push(probabilities), *segmenter.rest()]
+    return tuple(padded(stretches, duration_s, segmenter.options.padding_s))
 
 
-def _rough(
-    probabilities: Float32[np.ndarray, "windows"], options: ActivityOptions
-) -> list[Stretch]:
-    enters = probabilities >= options.threshold
-    stays = probabilities >= max(options.threshold - 0.15, 0.01)
-    found: list[Stretch] = []
-    start: int | None = None
-    pause: int | None = None
-    for number in range(len(probabilities)):
-        if enters[number]:
-            start, pause = number if start is None else start, None
-        elif start is not None and not stays[number]:
-            pause = number if pause is None else pause
-            if (number + 1 - pause) * WINDOW_S >= options.min_pause_s:
-                found.append(Stretch(start * WINDOW_S, pause * WINDOW_S))
-                start = pause = None
-    if start is not None:
-        found.append(Stretch(start * WINDOW_S, (pause or len(probabilities)) * WINDOW_S))
-    return found
-
-
-def _padded(stretches: list[Stretch], duration_s: float, padding_s: float) -> list[Stretch]:
+def padded(stretches: list[Stretch], duration_s: float, padding_s: float) -> list[Stretch]:
     """Each stretch a little longer; where a pause is too short for both, they share it."""
     found = []
     for number, one in enumerate(stretches):

@@ -88,6 +88,39 @@ def read_blocks(path: Path, block_s: float = BLOCK_S) -> Generator[Block, None, 
         raise AudioError(f"{path}: holds no samples")
 
 
+class HeldBlocks:
+    """The last blocks of a recording, as far back as something is still to be cut from them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._blocks: list[Block] = []
+
+    def add(self, block: Block) -> None:
+        """Hold the next block too."""
+        self._blocks.append(block)
+
+    def forget(self, before_s: float) -> None:
+        """Let go of blocks that end before a time."""
+        self._blocks = [
+            one for one in self._blocks if one.stop > round(before_s * one.sample_rate_hz)
+        ]
+
+    def cut(self, span: Span) -> Audio:
+        """The audio of a span, which begins in what is held.
+
+        Raises:
+            AudioError: the recording ends before it.
+        """
+        held = self._blocks
+        if not held:
+            raise AudioError(f"{self._path}: ends before {span.start_s:g} s")
+        rate = held[-1].sample_rate_hz
+        first, last = bounds(self._path, span.start_s, span.end_s, rate, held[-1].stop)
+        within = [one for one in held if one.start < last and one.stop > first]
+        joined = np.concatenate([one.mono(span.channel) for one in within])
+        return Audio(joined[first - within[0].start : last - within[0].start], rate)
+
+
 def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> Iterator[Audio]:
     """Audio of each span, in their order, from one pass over the recording.
 
@@ -101,21 +134,20 @@ def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> I
     if any(one.start_s > other.start_s for one, other in pairwise(spans)):
         raise ValueError("expected spans in the order of their starts")
     waiting = list(reversed(spans))
-    held: list[Block] = []
+    held = HeldBlocks(path)
     if not waiting:
         return
     with closing(read_blocks(path, block_s)) as blocks:
         for block in blocks:
-            held.append(block)
+            held.add(block)
             while waiting and round(waiting[-1].end_s * block.sample_rate_hz) <= block.stop:
-                yield _cut(path, held, waiting.pop())
+                yield held.cut(waiting.pop())
             if not waiting:
                 return
-            first = round(waiting[-1].start_s * block.sample_rate_hz)
-            held = [one for one in held if one.stop > first]
+            held.forget(waiting[-1].start_s)
     # What is left ends within the tolerance after the end of the file, or cannot be had.
     while waiting:
-        yield _cut(path, held, waiting.pop())
+        yield held.cut(waiting.pop())
 
 
 class Resampler:
@@ -132,17 +164,6 @@ class Resampler:
             return samples
         made: Some = self._stream.resample_chunk(samples, last=last)
         return made
-
-
-def _cut(path: Path, held: Sequence[Block], span: Span) -> Audio:
-    if not held:
-        raise AudioError(f"{path}: ends before {span.start_s:g} s")
-    rate, offset = held[-1].sample_rate_hz, held[0].start
-    first, last = bounds(path, span.start_s, span.end_s, rate, held[-1].stop)
-    parts = [one.mono(span.channel) for one in held if one.start < last and one.stop > first]
-    offset = next(one.start for one in held if one.start < last and one.stop > first)
-    joined = np.concatenate(parts)
-    return Audio(joined[first - offset : last - offset], rate)
 
 
 # ---------------------------------------------------------------- soundfile first, PyAV after

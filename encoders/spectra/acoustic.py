@@ -4,8 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float32
-from torch import Tensor
 
 from encoders.audio import Audio, AudioError, Samples, resample
 from encoders.pooling import Hidden
@@ -52,15 +50,16 @@ class Descriptors(torch.nn.Module, ABC):
         self.sample_rate_hz = sample_rate_hz
         self.frame_s = frame_s
 
+    @abstractmethod
     def forward(self, inputs: Sequence[Audio]) -> list[Hidden]:
         """Frames of every recording."""
-        return [self.frames(self._samples(audio))[None] for audio in inputs]
 
-    @abstractmethod
-    def frames(self, samples: Samples) -> Float32[Tensor, "frames dim"]:
-        """Descriptors of samples at ``sample_rate_hz``."""
+    def samples(self, audio: Audio) -> Samples:
+        """Samples at ``sample_rate_hz``.
 
-    def _samples(self, audio: Audio) -> Samples:
+        Raises:
+            AudioError: there are none.
+        """
         samples = resample(audio, self.sample_rate_hz).samples
         if len(samples) == 0:
             raise AudioError(f"a segment of {audio.duration_s:g} s holds no sample")
@@ -74,17 +73,19 @@ class LogMelEncoder(Descriptors):
         super().__init__(spec.sample_rate_hz, spec.hop_ms / 1000)
         self.spec = spec
 
-    def frames(self, samples: Samples) -> Float32[Tensor, "frames dim"]:
+    def forward(self, inputs: Sequence[Audio]) -> list[Hidden]:
         """Log power of the mel bands and its time differences."""
-        spec = self.spec
-        bands = log_mel(
-            samples,
-            sample_rate_hz=spec.sample_rate_hz,
-            window_ms=spec.window_ms,
-            hop_ms=spec.hop_ms,
-            n_mels=spec.n_mels,
-        )
-        return with_deltas(bands, spec.deltas)
+        spec, found = self.spec, []
+        for audio in inputs:
+            bands = log_mel(
+                self.samples(audio),
+                sample_rate_hz=spec.sample_rate_hz,
+                window_ms=spec.window_ms,
+                hop_ms=spec.hop_ms,
+                n_mels=spec.n_mels,
+            )
+            found.append(with_deltas(bands, spec.deltas)[None])
+        return found
 
 
 class MfccEncoder(Descriptors):
@@ -103,15 +104,19 @@ class MfccEncoder(Descriptors):
             mel_sample_rate_hz=spec.mel_sample_rate_hz,
         )
 
-    def frames(self, samples: Samples) -> Float32[Tensor, "frames dim"]:
+    def forward(self, inputs: Sequence[Audio]) -> list[Hidden]:
         """Coefficients, or their mean, with time differences."""
-        if self.spec.trim_db is not None:
-            first, end = trim_bounds(samples, self.spec.trim_db)
-            samples = samples[first:end]
-        found = mfcc(samples, self.spec.n_mfcc, self.setting)
-        if self.spec.axis == "frequency":
-            found = found.mean(dim=1, keepdim=True)
-        return with_deltas(found, self.spec.deltas)
+        found = []
+        for audio in inputs:
+            samples = self.samples(audio)
+            if self.spec.trim_db is not None:
+                first, end = trim_bounds(samples, self.spec.trim_db)
+                samples = samples[first:end]
+            cepstra = mfcc(samples, self.spec.n_mfcc, self.setting)
+            if self.spec.axis == "frequency":
+                cepstra = cepstra.mean(dim=1, keepdim=True)
+            found.append(with_deltas(cepstra, self.spec.deltas)[None])
+        return found
 
 
 class EgemapsEncoder(Descriptors):
@@ -130,16 +135,19 @@ class EgemapsEncoder(Descriptors):
             ),
         )
 
-    def frames(self, samples: Samples) -> Float32[Tensor, "frames dim"]:
+    def forward(self, inputs: Sequence[Audio]) -> list[Hidden]:
         """Functionals or low-level descriptors, in openSMILE's order."""
-        shortest = round(EGEMAPS_WINDOW_S * self.sample_rate_hz)
-        if len(samples) < shortest:
-            raise AudioError(
-                f"{len(samples)} samples at {self.sample_rate_hz} Hz: eGeMAPS needs {shortest} "
-                f"({1000 * EGEMAPS_WINDOW_S:g} ms) or more"
-            )
-        table = self.smile.process_signal(samples, self.sample_rate_hz)
-        return torch.from_numpy(table.to_numpy(dtype="float32", copy=True))
+        shortest, found = round(EGEMAPS_WINDOW_S * self.sample_rate_hz), []
+        for audio in inputs:
+            samples = self.samples(audio)
+            if len(samples) < shortest:
+                raise AudioError(
+                    f"{len(samples)} samples at {self.sample_rate_hz} Hz: eGeMAPS needs "
+                    f"{shortest} ({1000 * EGEMAPS_WINDOW_S:g} ms) or more"
+                )
+            table = self.smile.process_signal(samples, self.sample_rate_hz)
+            found.append(torch.from_numpy(table.to_numpy(dtype="float32", copy=True))[None])
+        return found
 
 
 def _egemaps_sha256() -> str:

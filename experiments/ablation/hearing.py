@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from encoders.audio import Audio, read_utterance
-from encoders.extraction import Extraction, Progress, embed_sources
+from encoders.extraction import Extraction, Extractor, Progress
 from encoders.hints import KeyHints
 from encoders.rows import parse_json
-from encoders.specs import Spec
 from encoders.store import EmbeddingStore, audio_key, make_folder, write_atomically
 from encoders.utterance import Utterance
 from experiments.ablation.cells import Noise
@@ -51,12 +50,11 @@ class NoisyEar:
         self.noise, self.seed, self.crowds = noise, seed, crowds
         self._tracks: dict[str, Audio] = {}
 
-    def __call__(
+    def extract(
         self,
         utterances: Sequence[Utterance],
-        specs: Sequence[Spec],
+        extractor: Extractor,
         store: EmbeddingStore,
-        *,
         progress: Progress | None = None,
     ) -> Extraction:
         """Noisy keys and embeddings; a hint spares decoding what is known."""
@@ -65,7 +63,7 @@ class NoisyEar:
         before = len(known)
         sources = [_Source(u.id, u, self, hints, known) for u in utterances]
         try:
-            return embed_sources("audio", sources, specs, store, progress=progress)
+            return extractor.extract("audio", sources, progress)
         finally:
             if len(known) > before:
                 make_folder(store.root)
@@ -110,7 +108,7 @@ class NoisyEar:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A noisy recording for :func:`encoders.extraction.embed_sources`."""
+    """A noisy recording for :class:`encoders.extraction.Extractor`."""
 
     id: str
     utterance: Utterance

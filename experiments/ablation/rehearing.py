@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from encoders.extraction import Progress
+from encoders.extraction import Extractor, Progress, shared_encoders
+from encoders.hints import KeyHints
 from encoders.specs import Modality
 from encoders.store import EmbeddingStore
 from experiments.ablation.cells import Changes, Noise
 from experiments.ablation.hearing import Crowd, NoisyEar, crowds
 from experiments.comparing.inputs import SEQUENCE_OF
-from experiments.comparing.modal import Modal, encoded
+from experiments.comparing.modal import Modal, modal_of, sources_of
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError
 from fusion.batch import Dataset, collate
@@ -78,7 +79,11 @@ def _joined(
     if changes.time_pool is None or sequence not in wanted:
         return Heard(plan, None, 0)
     asked = {sequence: wanted[sequence]}
-    modal = encoded("audio", asked, plan.inputs.utterances, plan.inputs.words, store, progress)
+    extractor = Extractor(shared_encoders([wanted[sequence].encoder]), store)
+    with KeyHints(store.root / "hints.json") as hints:
+        sources = sources_of("audio", plan.inputs.utterances, plan.inputs.words, hints)
+        done = extractor.extract("audio", sources, progress)
+    modal = modal_of("audio", asked, extractor, done)
     _check(modal)
     inputs = replace(
         plan.inputs,
@@ -102,9 +107,10 @@ def _noisy(
     around: Mapping[str, Crowd] = {}
     if noise.kind == "babble":
         around = crowds(utterances, plan.folds, seed, rows)
-    asked = [u for u in utterances if u.id in rows]
-    ear = NoisyEar(noise, seed, around)
-    modal = encoded("audio", wanted, asked, plan.inputs.words, store, progress, ear)
+    asked = [u for u in utterances if u.id in rows and u.audio is not None]
+    extractor = Extractor(shared_encoders(one.encoder for one in wanted.values()), store)
+    done = NoisyEar(noise, seed, around).extract(asked, extractor, store, progress)
+    modal = modal_of("audio", wanted, extractor, done)
     _check(modal)
     return modal
 

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from encoders.extraction import Failure, Progress, default_store
-from encoders.utterance import Task, Utterance
+from encoders.hints import HELD_BYTES, KeyHints
+from encoders.utterance import Task
 from experiments.ablation.cells import Cell, Changes
 from experiments.ablation.hearing import crowds
 from experiments.ablation.subsets import fewer_speakers
 from experiments.ablation.words import with_errors
-from experiments.comparing.inputs import inputs_needed
-from experiments.comparing.preparation import Ready, chosen_arms, gathered
+from experiments.comparing.inputs import Ready, gather, inputs_needed, words_of
 from experiments.comparing.preparation import check_ready as ready_study
-from experiments.comparing.words import Words
+from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError
 from fusion.escaping import plain
 
@@ -108,12 +108,10 @@ def _asked(cell: Cell) -> object:
 
 
 def _gathered(cell: Cell, progress: Progress | None) -> Gathered:
-    changes = cell.draft.changes
-
-    def reword(words: Words, rows: Sequence[Utterance]) -> Words:
-        if not changes.word_errors:
-            return words
-        return with_errors(words, rows, changes.word_errors, changes.seed)
-
-    inputs = gathered(ready_study(cell.draft.study), default_store(), progress, reword)
+    changes, ready, store = cell.draft.changes, ready_study(cell.draft.study), default_store()
+    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+        words = words_of(ready, store, hints, progress)
+        if changes.word_errors:
+            words = with_errors(words, ready.rows, changes.word_errors, changes.seed)
+        inputs = gather(ready, words, store, hints, progress)
     return Gathered(inputs.data.ids, inputs.encoded, inputs.cached, inputs.failures)

@@ -1,13 +1,16 @@
 """Validate a corpus before anything is trained on it."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from encoders.extraction import Failure, Progress
-from encoders.hints import Heard
+from encoders.extraction import Failure, Progress, default_store
+from encoders.hints import Heard, KeyHints
 from encoders.rows import cut
 from encoders.specs import Kind
+from encoders.store import StoreError
 from encoders.utterance import Corpus, Utterance
 from experiments.checking.check_table import print_check
 from experiments.checking.estimate import Estimate, estimate
@@ -68,19 +71,27 @@ def check_corpus(
     is to be estimated.
     """
     kinds: tuple[tuple[Kind, str | None], ...] = (("audio", audio), ("text", text))
-    hearing = listen(corpus.utterances, progress)
+    # A check needs no cache: without one it remembers nothing, and says why.
+    store, unkept = None, None
+    try:
+        store = default_store()
+    except StoreError as error:
+        unkept = str(error)
+    hints = KeyHints(Path(os.devnull if store is None else store.root) / "hints.json")
+    hearing = listen(corpus.utterances, store, hints, progress)
     made = _folds(corpus, hearing, folds or corpus.folds, progress)
     speakers: dict[str, Counter[str]] = defaultdict(Counter)
     for utterance in corpus.utterances:
         speakers[utterance.speaker or UNKNOWN][_label(corpus, utterance)] += 1
-    unkept = hearing.unkept and f"what was decoded cannot be remembered: {hearing.unkept}"
+    unkept = hearing.unkept or unkept
+    lost = unkept and f"what was decoded cannot be remembered: {unkept}"
     return Check(
         corpus=corpus,
         classes=sum(speakers.values(), Counter()),
         speakers=speakers,
         hours=sum(one.duration_s for one in hearing.heard.values()) / 3600,
         failures=hearing.failures,
-        remarks=(*_remarks(corpus, hearing.heard), *filter(None, [unkept]), *made.remarks),
+        remarks=(*_remarks(corpus, hearing.heard), *filter(None, [lost]), *made.remarks),
         obstacle=made.obstacle,
         soundness=soundness(corpus.utterances, hearing.heard, hearing.sounds),
         certificate=made.certificate,

@@ -1,21 +1,19 @@
 """Evidence for the split certificate: what is heard and said in the rows of a comparison."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from encoders.audio import AudioError
-from encoders.extraction import Failure, Progress, default_store
+from encoders.extraction import Failure, Progress
 from encoders.hints import Heard, KeyHints
 from encoders.listening.sound import Sound, Sounds
-from encoders.store import EmbeddingStore, StoreError
+from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
+from experiments.comparing.inputs import Ready
 from experiments.comparing.plan import Plan
 from fusion.leakage.certificate import Certificate, certify
 from fusion.leakage.evidence import Evidence
 from fusion.splitting.protocols import is_leaky
-from fusion.splitting.splits import Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,16 @@ class Hearing:
     unkept: str | None = None
 
 
-def listen(utterances: Sequence[Utterance], progress: Progress | None = None) -> Hearing:
-    """Decode what is not known yet; what is known by path, size and time is not opened."""
-    store, why = _store()
-    hints = KeyHints(Path(os.devnull if store is None else store.root) / "hints.json")
+def listen(
+    utterances: Sequence[Utterance],
+    store: EmbeddingStore | None,
+    hints: KeyHints,
+    progress: Progress | None = None,
+) -> Hearing:
+    """Decode what is not known yet; what is known by path, size and time is not opened.
+
+    Without a store nothing is remembered but in ``hints``.
+    """
     sounds = Sounds(store)
     heard: dict[str, Heard] = {}
     failures: list[Failure] = []
@@ -42,33 +46,21 @@ def listen(utterances: Sequence[Utterance], progress: Progress | None = None) ->
     try:
         for done, utterance in enumerate(voiced, start=1):
             try:
-                heard[utterance.id] = _hear(utterance, hints, sounds)
+                known = hints.get(utterance)
+                if known is None or sounds.missing([known.key]):
+                    known, audio = hints.decode(utterance)
+                    sounds.add(known.key, audio)
+                heard[utterance.id] = known
             except AudioError as error:
                 failures.append(Failure(utterance.id, str(error)))
             if progress is not None:
                 progress("decoding", done, len(voiced))
     finally:
         sounds.save()
-        why = hints.save() or why
+        why = hints.save()
     by_key = sounds.read([one.key for one in heard.values()])
-    known = {name: by_key[one.key] for name, one in heard.items() if one.key in by_key}
-    return Hearing(heard, known, tuple(failures), why)
-
-
-def _hear(utterance: Utterance, hints: KeyHints, sounds: Sounds) -> Heard:
-    heard = hints.get(utterance)
-    if heard is None or sounds.missing([heard.key]):
-        heard, audio = hints.decode(utterance)
-        sounds.add(heard.key, audio)
-    return heard
-
-
-def _store() -> tuple[EmbeddingStore | None, str | None]:
-    """The cache; without one nothing is remembered, and why: a check needs none."""
-    try:
-        return default_store(), None
-    except StoreError as error:
-        return None, str(error)
+    found = {name: by_key[one.key] for name, one in heard.items() if one.key in by_key}
+    return Hearing(heard, found, tuple(failures), why)
 
 
 def evidence_of(
@@ -101,20 +93,18 @@ def evidence_of(
 
 
 def first_look(
-    corpus: Corpus,
-    utterances: Sequence[Utterance],
-    folds: Sequence[Fold],
-    protocol: str,
-    progress: Progress | None = None,
+    ready: Ready, store: EmbeddingStore, hints: KeyHints, progress: Progress | None = None
 ) -> Evidence:
     """Listen to every row and test the folds before hours of work; the evidence is used again.
+
+    What is decoded here, ``hints`` hold for the encoders.
 
     Raises:
         LeakError: the folds leak, and not by their name.
     """
-    hearing = listen(utterances, progress)
-    evidence = evidence_of(corpus, utterances, hearing, protocol, progress)
-    certify(evidence, folds, protocol).check()
+    hearing = listen(ready.rows, store, hints, progress)
+    evidence = evidence_of(ready.corpus, ready.rows, hearing, ready.protocol, progress)
+    certify(evidence, ready.folds, ready.protocol).check()
     return evidence
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from encoders.extraction import Failure, Progress, default_store
-from experiments.comparing.certify import certificate_lines
+from encoders.hints import HELD_BYTES, KeyHints
+from experiments.comparing.certify import certificate_lines, first_look
+from experiments.comparing.disk import heavy_frames
 from experiments.comparing.fit_facts import fit_facts
 from experiments.comparing.fitting import code_hash, final_model
-from experiments.comparing.inputs import Inputs
+from experiments.comparing.inputs import Inputs, gather, words_of
 from experiments.comparing.plan import Plan, warnings_of
-from experiments.comparing.preparation import Notify, Prepared, prepare
+from experiments.comparing.preparation import Notify, Prepared, check_ready, prepare
 from experiments.comparing.variation import AS_IT_IS, Variation
 from experiments.config import ConfigError, Study
 from experiments.reporting.artefacts import write_run
@@ -63,12 +65,22 @@ def compare(
     folder = out or Path("runs") / _config_hash(study)
     check_writable(folder)
     check_storage(storage)
-    found = prepare(study, variation, progress, tell)
+    ready, store = check_ready(study, variation), default_store()
+    for published in ready.published.values():
+        tell(published.told)
+    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+        evidence = first_look(ready, store, hints, progress)
+        for line in heavy_frames(study, ready.arms, ready.rows, hints):
+            tell(line)
+        words = variation.words(words_of(ready, store, hints, progress), ready.rows)
+        inputs = gather(ready, words, store, hints, progress)
+    tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
+    found = prepare(ready, inputs, evidence, variation, store, progress, tell)
     plan, failures = replace(found.plan, storage=storage), found.plan.inputs.failures
     run = run_id(study, plan.inputs, variation.identity)
     if (kept := variation.finished(folder, run)) is not None:
         return Outcome(folder, kept, failures)
-    work = (fits or default_store().root / "fits") / run
+    work = (fits or store.root / "fits") / run
     fitted = variation.fit(plan, work, jobs, progress)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
     rows = list(_prediction_rows(run, found.corpus.name, plan, fitted.scores))

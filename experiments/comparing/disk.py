@@ -4,7 +4,6 @@ import numpy as np
 
 from encoders.hints import KeyHints
 from encoders.specs import LogMelSpec, Modality, SpeechSpec
-from encoders.store import EmbeddingStore
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
 from encoders.weights.cards import CARDS
@@ -19,7 +18,7 @@ SPEECH_FRAME_S = 0.02
 
 
 def heavy_frames(
-    study: Study, arms: tuple[str, ...], utterances: tuple[Utterance, ...], store: EmbeddingStore
+    study: Study, arms: tuple[str, ...], utterances: tuple[Utterance, ...], hints: KeyHints
 ) -> tuple[str, ...]:
     """A line where the audio frames that some arm reads would take more than 20 GB.
 
@@ -29,7 +28,6 @@ def heavy_frames(
     unknown = typed.startswith(FEATURES) or is_finetuned(typed)
     if unknown or SEQUENCE_OF["audio"] not in inputs_needed(arms):
         return ()
-    hints = KeyHints(store.root / "hints.json")
     heard = [hints.get(u) for u in utterances if u.audio is not None]
     seconds = sum(one.duration_s for one in heard if one is not None)
     size = frame_bytes(parse_modality(typed, "audio").as_sequence(), seconds)

@@ -1,7 +1,7 @@
 """From a corpus to the rows of a comparison: transcripts, embeddings, what is dropped."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,27 +10,52 @@ from jaxtyping import Float64, Int64
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
 from encoders.encoder import locate_weights
-from encoders.extraction import Failure, Progress
+from encoders.extraction import Extractor, Failure, Progress, shared_encoders
 from encoders.features import Features, read_features
+from encoders.hints import KeyHints
 from encoders.pooling import statistics_of
 from encoders.specs import Kind, Modality
 from encoders.store import EmbeddingStore
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
-from experiments.comparing.finetuned import check_trainable, is_finetuned, parse_trainable
-from experiments.comparing.modal import Awaited, Modal, awaiting, encoded
+from experiments.comparing.finetuned import (
+    Trainable,
+    check_trainable,
+    is_finetuned,
+    parse_trainable,
+)
+from experiments.comparing.modal import Awaited, Modal, awaiting, modal_of, sources_of
 from experiments.comparing.published import Published
 from experiments.comparing.rows import split_rows
-from experiments.comparing.words import Words, to_recognise
+from experiments.comparing.words import Words, find_words, to_recognise
 from experiments.config import FINETUNED, ConfigError, Study
 from fusion.batch import Dataset, collate
 from fusion.networks.head import fixed_values
+from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.arm_table import arm_of
 
 FEATURES = "features:"
 #: Input that holds a kind of encoder's frames or tokens; the pooled input has the kind's name.
 SEQUENCE_OF: Mapping[Kind, str] = MappingProxyType({"audio": "audio_frames", "text": "text_tokens"})
 NONE: Mapping[str, Published] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A study of which nothing is wrong that can be found before any work.
+
+    Without a protocol and folds nothing is scored.
+    """
+
+    study: Study
+    corpus: Corpus
+    rows: tuple[Utterance, ...]
+    arms: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    published: Mapping[str, Published] = field(default_factory=dict)
+    protocol: str = ""
+    folds: tuple[Fold, ...] = ()
+    inner: tuple[InnerFolds, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,38 +136,93 @@ def reads_words(
     return scored or (bool(read) and not study.text.startswith(FEATURES))
 
 
+def words_of(
+    ready: Ready, store: EmbeddingStore, hints: KeyHints, progress: Progress | None
+) -> Words:
+    """The words of every row; those that are missing are recognised where some arm reads words."""
+    read = reads_words(ready.study, ready.arms, ready.published)
+    source = ready.study.transcript if read else "gold"
+    return find_words(ready.rows, source, ready.study.asr, store, hints, progress)
+
+
 def inputs_needed(arms: Sequence[str]) -> frozenset[str]:
     """Names of the inputs that some arm reads."""
     return frozenset(name for arm in arms for name in arm_of(arm).inputs)
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked of one encoder, or of precomputed features, by the name of the input.
+
+    A ``trainable`` one is trained in every fold; a ``published`` classifier is no part of the
+    model that a run leaves.
+    """
+
+    kind: Kind
+    wanted: Mapping[str, Modality] = field(default_factory=dict)
+    features: Features | None = None
+    trainable: Trainable | None = None
+    published: bool = False
+
+
+def _requests(ready: Ready) -> Iterator[_Request]:
+    needed = inputs_needed(ready.arms)
+    for kind, typed in typed_encoders(ready.study):
+        if not needed & {kind, SEQUENCE_OF[kind]}:
+            continue
+        if typed.startswith(FEATURES):
+            yield _Request(kind, features=_features(typed))
+            continue
+        trainable = parse_trainable(typed, kind) if is_finetuned(typed) else None
+        modality = trainable.modality if trainable else parse_modality(typed, kind)
+        yield _Request(kind, inputs_of(modality, kind, needed), trainable=trainable)
+    for arm, one in ready.published.items():
+        own = Modality(name=one.spec.kind, encoder=one.spec)
+        yield _Request(one.spec.kind, {arm: own}, published=True)
+
+
 def gather(
-    corpus: Corpus,
-    utterances: Sequence[Utterance],
+    ready: Ready,
     words: Words,
-    study: Study,
-    arms: Sequence[str],
     store: EmbeddingStore,
+    hints: KeyHints,
     progress: Progress | None,
-    published: Mapping[str, Published] = NONE,
 ) -> Inputs:
-    """Embed what the arms need and line the rows up.
+    """Embed what the arms read, and line the rows up.
 
     A row that lacks a modality leaves every arm (``rows="complete"``) and is listed.
     """
-    needed = inputs_needed(arms)
-    modals = [
-        _modal("audio", study.audio, needed, utterances, words, store, progress),
-        _modal("text", study.text, needed, utterances, words, store, progress),
-        *(_scored(one, utterances, words, store, progress) for one in published.values()),
-    ]
+    modals: list[Modal] = []
+    for request in _requests(ready):
+        if request.features is not None:
+            modals.append(_precomputed(request.kind, request.features, ready))
+            continue
+        # Of an encoder that is yet to be trained nothing is kept: its inputs are only read.
+        kept = {} if request.trainable else request.wanted
+        encoders = shared_encoders(one.encoder for one in kept.values())
+        extractor = Extractor(encoders, store)
+        sources = sources_of(request.kind, ready.rows, words, hints)
+        done = extractor.extract(request.kind, sources, progress)
+        read = [u for u in ready.rows if request.kind == "audio" and u.id in done.keys]
+        modal = modal_of(request.kind, kept, extractor, done, hints.silent(read))
+        if request.trainable is not None:
+            modal = awaiting(modal, request.trainable, request.wanted)
+        elif not request.published:
+            modal.modalities = dict(request.wanted)
+        modals.append(modal)
+    return _lined_up(ready, words, modals)
+
+
+def _lined_up(ready: Ready, words: Words, modals: Sequence[Modal]) -> Inputs:
+    """Rows that stay, with their truth and everything that was gathered of them."""
+    corpus = ready.corpus
     frames = {name: rows for modal in modals for name, rows in modal.frames.items()}
     layers = {name: count for modal in modals for name, count in modal.layers.items()}
     why = {name: reason for modal in modals for name, reason in modal.absent.items()}
     failed = [*words.failures, *(f for modal in modals for f in modal.failures)]
     why |= {f.utterance: f.why for f in failed}
     awaited = {name for m in modals if m.awaited is not None for name in m.awaited.inputs}
-    kept, dropped = split_rows(utterances, frames, why, study.rows)
+    kept, dropped = split_rows(ready.rows, frames, why, ready.study.rows)
     if not kept:
         raise CorpusError(corpus.name, [Fault(f.utterance, f.why) for f in dropped])
     data = Dataset(
@@ -169,7 +249,7 @@ def gather(
         dropped=dropped,
         failures=tuple({f.utterance: f for f in failed}.values()),
         warnings=tuple(dict.fromkeys(line for modal in modals for line in modal.remarks)),
-        published=published,
+        published=ready.published,
         awaited=tuple(modal.awaited for modal in modals if modal.awaited is not None),
     )
 
@@ -213,59 +293,18 @@ def check_sequences(study: Study, arms: Sequence[str]) -> tuple[tuple[str, ...],
 # ---------------------------------------------------------------- one modality
 
 
-def _modal(
-    kind: Kind,
-    typed: str,
-    needed: frozenset[str],
-    utterances: Sequence[Utterance],
-    words: Words,
-    store: EmbeddingStore,
-    progress: Progress | None,
-) -> Modal:
-    sequence_name = SEQUENCE_OF[kind]
-    if not needed & {kind, sequence_name}:
-        return Modal()
-    if typed.startswith(FEATURES):
-        return _precomputed(kind, sequence_name, needed, _features(typed), utterances)
-    if is_finetuned(typed):
-        trainable = parse_trainable(typed, kind)
-        wanted = inputs_of(trainable.modality, kind, needed)
-        return awaiting(trainable, wanted, utterances, words, store, progress)
-    wanted = inputs_of(parse_modality(typed, kind), kind, needed)
-    modal = encoded(kind, wanted, utterances, words, store, progress)
-    modal.modalities = dict(wanted)
-    return modal
-
-
 def inputs_of(modality: Modality, kind: Kind, needed: frozenset[str]) -> dict[str, Modality]:
     """What an encoder gives by the name of the input: pooled, and as a sequence."""
     both = ((kind, modality), (SEQUENCE_OF[kind], modality.as_sequence()))
     return {name: found for name, found in both if name in needed}
 
 
-def _scored(
-    one: Published,
-    utterances: Sequence[Utterance],
-    words: Words,
-    store: EmbeddingStore,
-    progress: Progress | None,
-) -> Modal:
-    """Logits of a published classifier; it is no part of the model that a run leaves."""
-    own = Modality(name=one.spec.kind, encoder=one.spec)
-    return encoded(one.spec.kind, {one.arm: own}, utterances, words, store, progress)
-
-
 def _features(typed: str) -> Features:
     return read_features(Path(typed.removeprefix(FEATURES)))
 
 
-def _precomputed(
-    kind: Kind,
-    sequence_name: str,
-    needed: frozenset[str],
-    features: Features,
-    utterances: Sequence[Utterance],
-) -> Modal:
+def _precomputed(kind: Kind, features: Features, ready: Ready) -> Modal:
+    utterances, needed, sequence = ready.rows, inputs_needed(ready.arms), SEQUENCE_OF[kind]
     own = {u.id: features.frames[u.id] for u in utterances if u.id in features.frames}
     if not own:
         raise ConfigError(
@@ -279,7 +318,7 @@ def _precomputed(
             name: statistics_of(rows) if features.sequences else rows for name, rows in own.items()
         }
         modal.identity[kind] = features.sha256
-    if sequence_name in needed:
-        modal.frames[sequence_name] = own
-        modal.identity[sequence_name] = features.sha256
+    if sequence in needed:
+        modal.frames[sequence] = own
+        modal.identity[sequence] = features.sha256
     return modal

@@ -2,35 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from encoders.encoder import fingerprint_of
-from encoders.extraction import Extraction, Failure, Progress, embed_audio, embed_text
+from encoders.extraction import (
+    AudioSource,
+    Extraction,
+    Extractor,
+    Failure,
+    Source,
+    text_sources,
+)
+from encoders.hints import KeyHints
 from encoders.pooling import for_head
-from encoders.specs import Kind, Modality, Spec
-from encoders.store import Embedding, EmbeddingStore
+from encoders.specs import Kind, Modality
 from encoders.utterance import Utterance
 from experiments.comparing.finetuned import Trainable
 from experiments.comparing.remarks import cuts, silence
 from experiments.comparing.words import Words
-
-
-class Hear(Protocol):
-    """Makes sure that the store holds every utterance under every spec."""
-
-    def __call__(
-        self,
-        utterances: Sequence[Utterance],
-        specs: Sequence[Spec],
-        store: EmbeddingStore,
-        *,
-        progress: Progress | None = None,
-    ) -> Extraction:
-        """The keys of the embeddings, and what it took."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +53,24 @@ class Modal:
     awaited: Awaited | None = None
 
 
-def encoded(
+def sources_of(
+    kind: Kind, utterances: Sequence[Utterance], words: Words, hints: KeyHints
+) -> list[Source]:
+    """The inputs of encoders of a kind: recordings, or transcripts, of those that have one."""
+    if kind == "audio":
+        return [AudioSource(u.id, u, hints) for u in utterances if u.audio is not None]
+    ids = [u.id for u in utterances if u.id in words.texts]
+    return [*text_sources({name: words.texts[name] for name in ids})]
+
+
+def modal_of(
     kind: Kind,
     wanted: Mapping[str, Modality],
-    utterances: Sequence[Utterance],
-    words: Words,
-    store: EmbeddingStore,
-    progress: Progress | None,
-    hear: Hear = embed_audio,
+    extractor: Extractor,
+    done: Extraction,
+    silent: Sequence[str] = (),
 ) -> Modal:
-    """Utterances under every encoder that is wanted, by the name of the input it is for.
-
-    ``hear`` embeds recordings; an ablation gives one that hears them in noise.
-    """
-    specs = [found.encoder for found in wanted.values()]
-    if kind == "audio":
-        voiced = [u for u in utterances if u.audio is not None]
-        done = hear(voiced, specs, store, progress=progress)
-    else:
-        ids = [u.id for u in utterances if u.id in words.texts]
-        texts = {name: words.texts[name] for name in ids}
-        done = embed_text(texts, specs, store, progress=progress)
+    """What was extracted, read back, by the name of the input that it is for."""
     modal = Modal(
         keys=done.keys,
         encoded=done.encoded,
@@ -92,41 +79,27 @@ def encoded(
         heard=kind == "audio",
     )
     cut: tuple[str, ...] = ()
-    for name, found in wanted.items():
-        modal.identity[name] = fingerprint_of(found.encoder)
-        stored = _read(found, modal.identity[name], done, store)
+    for name, modality in wanted.items():
+        modal.identity[name] = extractor.fingerprints[modality.encoder]
+        entries = extractor.spaces[modality.encoder].read(list(done.keys.values()))
+        stored = dict(zip(done.keys, entries, strict=True))
         modal.frames[name] = {
-            row: for_head(torch.from_numpy(one.values), found, one.frame_count)
+            row: for_head(torch.from_numpy(one.values), modality, one.frame_count)
             for row, one in stored.items()
         }
-        if found.layer == "mix":
+        if modality.layer == "mix":
             modal.layers[name] = max((len(one.values) for one in stored.values()), default=1)
-        cut = cuts(found, {row: one.extent for row, one in stored.items()})
-    modal.remarks = (*silence(done.silent), *cut)
+        cut = cuts(modality, {row: one.extent for row, one in stored.items()})
+    modal.remarks = (*silence(silent), *cut)
     return modal
 
 
-def awaiting(
-    trainable: Trainable,
-    inputs: Mapping[str, Modality],
-    utterances: Sequence[Utterance],
-    words: Words,
-    store: EmbeddingStore,
-    progress: Progress | None,
-) -> Modal:
-    """What an encoder will be trained on: every input is read, none is embedded yet.
+def awaiting(modal: Modal, trainable: Trainable, inputs: Mapping[str, Modality]) -> Modal:
+    """What an encoder will be trained on: every input was read, none is embedded yet.
 
     A frame of zeros stands for each embedding to come, so that rows can be lined up before.
     """
-    modal = encoded(trainable.kind, {}, utterances, words, store, progress)
     modal.cached = 0
     modal.frames = {name: dict.fromkeys(modal.keys, torch.zeros(1, 1)) for name in inputs}
     modal.awaited = Awaited(trainable, inputs, modal.keys)
     return modal
-
-
-def _read(
-    modality: Modality, fingerprint: str, done: Extraction, store: EmbeddingStore
-) -> dict[str, Embedding]:
-    stored = store.space(modality.encoder, fingerprint).read(list(done.keys.values()))
-    return dict(zip(done.keys, stored, strict=True))

@@ -1,60 +1,33 @@
 """A comparison up to its first head: every fault found, inputs gathered, folds certified."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from encoders.extraction import Progress, default_store
+from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
-from encoders.utterance import Corpus, Utterance
-from experiments.comparing.certify import first_look, second_look
+from encoders.utterance import Corpus
+from experiments.comparing.certify import second_look
 from experiments.comparing.contamination import (
     Contamination,
     check_unseen,
     remarks,
     scored_rows,
 )
-from experiments.comparing.disk import heavy_frames
-from experiments.comparing.inputs import (
-    Inputs,
-    check_sequences,
-    gather,
-    preflight,
-    reads_words,
-)
+from experiments.comparing.inputs import Inputs, Ready, check_sequences, preflight
 from experiments.comparing.plan import Plan, make_folds, make_plan
-from experiments.comparing.published import Published, find_published
+from experiments.comparing.published import find_published
 from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
 from experiments.comparing.variation import AS_IT_IS, Variation
 from experiments.comparing.views import Bench, check_shared, train_encoders
-from experiments.comparing.words import Words, find_words
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
 from fusion.leakage.certificate import Certificate
-from fusion.splitting.splits import Fold, InnerFolds, rows_of
+from fusion.leakage.evidence import Evidence
+from fusion.splitting.splits import rows_of
 from fusion.training.arm_table import ARMS, PUBLISHED
 
 Notify = Callable[[str], None]
-#: What becomes of the words of some rows before they are read.
-Reword = Callable[[Words, Sequence[Utterance]], Words]
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A study of which nothing is wrong that can be found before any work.
-
-    Without a protocol and folds nothing is scored.
-    """
-
-    study: Study
-    corpus: Corpus
-    rows: tuple[Utterance, ...]
-    arms: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    published: Mapping[str, Published] = field(default_factory=dict)
-    protocol: str = ""
-    folds: tuple[Fold, ...] = ()
-    inner: tuple[InnerFolds, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,37 +93,22 @@ def check_ready(study: Study, variation: Variation = AS_IT_IS) -> Ready:
     return Ready(study, corpus, rows, arms, notes, published, protocol, folds, inner)
 
 
-def gathered(
-    ready: Ready, store: EmbeddingStore, progress: Progress | None, reword: Reword | None = None
-) -> Inputs:
-    """Transcribe what is missing, embed what the arms read, and line the rows up."""
-    study, rows = ready.study, ready.rows
-    source = study.transcript if reads_words(study, ready.arms, ready.published) else "gold"
-    words = find_words(rows, source, study.asr, store, progress)
-    if reword is not None:
-        words = reword(words, rows)
-    return gather(ready.corpus, rows, words, study, ready.arms, store, progress, ready.published)
-
-
 def prepare(
-    study: Study, variation: Variation, progress: Progress | None, tell: Notify
+    ready: Ready,
+    inputs: Inputs,
+    evidence: Evidence,
+    variation: Variation,
+    store: EmbeddingStore,
+    progress: Progress | None,
+    tell: Notify,
 ) -> Prepared:
-    """Everything before the first head; encoders that are trained per fold are trained here.
+    """Everything between inputs and the first head; encoders of folds are trained here.
 
     Raises:
-        CorpusError, ConfigError, SplitError, MissingWeightsError, LeakError.
+        ConfigError, SplitError, LeakError.
     """
-    ready = check_ready(study, variation)
-    for published in ready.published.values():
-        tell(published.told)
-    evidence = first_look(ready.corpus, ready.rows, ready.folds, ready.protocol, progress)
-    store = default_store()
-    for line in heavy_frames(study, ready.arms, ready.rows, store):
-        tell(line)
-    inputs = gathered(ready, store, progress, variation.words)
-    tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
-    plan = make_plan(ready.corpus, inputs, study, ready.arms)
-    plan = variation.plan(plan, study, store, progress)
+    plan = make_plan(ready.corpus, inputs, ready.study, ready.arms)
+    plan = variation.plan(plan, ready.study, store, progress)
     certificate = second_look(evidence, plan)
     seen = _seen(ready, inputs, plan)
     plan = train_encoders(Bench(ready.corpus, plan, store, progress, tell, bool(seen)))

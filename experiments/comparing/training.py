@@ -6,23 +6,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.extraction import Failure, Progress, default_store
+from encoders.hints import HELD_BYTES, KeyHints
 from experiments.comparing.comparison import check_writable, run_id
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.fitting import final_model
 from experiments.comparing.inputs import (
     FEATURES,
+    Ready,
     check_sequences,
+    gather,
     preflight,
     typed_encoders,
+    words_of,
 )
 from experiments.comparing.plan import Plan
-from experiments.comparing.preparation import (
-    Notify,
-    Ready,
-    chosen_arms,
-    gathered,
-    load_corpus,
-)
+from experiments.comparing.preparation import Notify, chosen_arms, load_corpus
 from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
 from experiments.config import ConfigError, Study
@@ -86,7 +84,10 @@ def train(
     arms, _ = check_sequences(study, chosen_arms(study, "--arm"))
     check_targets(study, corpus, arms)
     preflight(study, rows, arms)
-    inputs = gathered(Ready(study, corpus, tuple(rows), arms), default_store(), progress)
+    ready, store = Ready(study, corpus, tuple(rows), arms), default_store()
+    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+        words = words_of(ready, store, hints, progress)
+        inputs = gather(ready, words, store, hints, progress)
     if notify is not None:
         notify(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     fixed = with_loss(fixed_values(study.head), corpus.task)

@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from encoders.extraction import Progress
+from encoders.extraction import Extractor, Progress, shared_encoders
 from encoders.finetuning.finetune import FinetuneError
+from encoders.hints import KeyHints
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.contamination import Contamination, allowed
 from experiments.comparing.encoder_training import Encoder, Lesson, trained_encoder
 from experiments.comparing.inputs import inputs_of
-from experiments.comparing.modal import Awaited, Modal, encoded
+from experiments.comparing.modal import Awaited, Modal, modal_of, sources_of
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError, Study
 from fusion.batch import ModalityBatch, collate
@@ -185,7 +186,12 @@ def _embedded(bench: Bench, awaited: Awaited, encoder: Encoder, rows: set[str]) 
     modality = replace(awaited.trainable.modality, encoder=encoder.spec)
     wanted = inputs_of(modality, kind, frozenset(awaited.inputs))
     asked = [u for u in bench.plan.inputs.utterances if u.id in rows]
-    modal = encoded(kind, wanted, asked, bench.plan.inputs.words, bench.store, bench.progress)
+    extractor = Extractor(shared_encoders(one.encoder for one in wanted.values()), bench.store)
+    with KeyHints(bench.store.root / "hints.json") as hints:
+        sources = sources_of(kind, asked, bench.plan.inputs.words, hints)
+        done = extractor.extract(kind, sources, bench.progress)
+        read = [u for u in asked if kind == "audio" and u.id in done.keys]
+        modal = modal_of(kind, wanted, extractor, done, hints.silent(read))
     failed = [f for f in modal.failures if f.utterance in awaited.keys]
     if failed:
         told = "; ".join(f"{f.utterance}: {f.why}" for f in failed[:NAMED])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from encoders.asr.recognisers import normalise, parse_recogniser
 from encoders.asr.transcription import transcribe
 from encoders.extraction import Failure, Progress
+from encoders.hints import KeyHints
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.config import TranscriptSource
@@ -39,6 +40,7 @@ def find_words(
     source: TranscriptSource,
     asr: str,
     store: EmbeddingStore,
+    hints: KeyHints,
     progress: Progress | None,
 ) -> Words:
     """Transcripts of every utterance from the source asked for; what failed is listed."""
@@ -46,6 +48,7 @@ def find_words(
     wanted = to_recognise(utterances, source)
     if not wanted:
         return Words(gold)
-    done = transcribe(wanted, parse_recogniser(asr), store.root, progress=progress)
+    spec = parse_recogniser(asr)
+    done = transcribe(wanted, spec, store.root, hints=hints, progress=progress)
     heard = {name: text for name, t in done.transcripts.items() if (text := t.text) is not None}
     return Words({**gold, **heard}, frozenset(u.id for u in wanted), asr, done.failures)

@@ -1,19 +1,14 @@
-"""Embeddings of pieces from a model's own encoders, and what its heads make of them."""
+"""What a model's heads make of pieces that its own encoders have embedded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
-from encoders.audio import Audio
-from encoders.extraction import SharedModel
-from encoders.pooling import for_head
-from encoders.specs import Modality, model_part
-from encoders.store import EmbeddingStore, audio_key, text_key
+from encoders.extraction import Extraction, Extractor, SharedEncoder
+from encoders.specs import Kind, Spec
+from encoders.store import Embedding, EmbeddingStore
 from experiments.config import OptionError
 from fusion.model import FusionModel
 
@@ -56,67 +51,40 @@ def check_suitable(model: FusionModel, abstain: float | None = None) -> None:
         )
 
 
-class Classifier:
-    """A model with its encoders, loaded when first needed; what it computed is kept in a store.
+def extractors_of(
+    encoders: Sequence[SharedEncoder], store: EmbeddingStore
+) -> Mapping[Kind, Extractor]:
+    """A model's encoders of voice and of words, over the store of a recording."""
+    kinds: tuple[Kind, ...] = ("audio", "text")
+    return {kind: Extractor([one for one in encoders if one.kind == kind], store) for kind in kinds}
 
-    Raises:
-        ValueError: the model reads precomputed features, or nothing of a recording's sound, or
-            tells sets of labels.
-    """
 
-    def __init__(self, model: FusionModel, store: EmbeddingStore, device: str = "cpu") -> None:
-        check_suitable(model)
-        self.model = model
-        self._shared: dict[str, list[SharedModel]] = {"audio": [], "text": []}
-        for kind, group in self._shared.items():
-            specs = [one.encoder for one in model.modalities.values() if one.name == kind]
-            ordered = sorted(dict.fromkeys(specs), key=lambda spec: repr(model_part(spec)))
-            for _, same in groupby(ordered, key=model_part):
-                group.append(SharedModel(list(same), store, device))
+def sounds_of(
+    model: FusionModel,
+    extractors: Mapping[Kind, Extractor],
+    done: Mapping[Kind, Extraction],
+    pieces: Sequence[str],
+) -> list[Sounds | str]:
+    """What each piece sounds like, or why it could not be encoded, by what was extracted."""
+    stored: dict[str, dict[Spec, Embedding]] = {piece: {} for piece in pieces}
+    failed: dict[str, str] = {}
+    for kind, extractor in extractors.items():
+        failed = {f.utterance: f.why for f in done[kind].failures} | failed
+        keys = done[kind].keys
+        for spec, space in extractor.spaces.items():
+            entries = space.read(list(keys.values()))
+            for piece, entry in zip(keys, entries, strict=True):
+                stored[piece][spec] = entry
+    return [
+        failed[piece] if piece in failed else _sounds(model, entries)
+        for piece, entries in stored.items()
+    ]
 
-    @property
-    def reads_words(self) -> bool:
-        """Whether some input of the model is text."""
-        return bool(self._shared["text"])
 
-    def classify(self, heard: Sequence[Audio], words: Sequence[str | None]) -> list[Sounds | str]:
-        """What each piece sounds like, or why it could not be encoded."""
-        contents: dict[str, list[tuple[str, Audio | str] | None]] = {
-            "audio": [(audio_key(one), one) for one in heard],
-            "text": [None if one is None else (text_key(one), one) for one in words],
-        }
-        failed: dict[str, str] = {}
-        for kind, shared in self._shared.items():
-            inputs = {str(k): pair for k, pair in enumerate(contents[kind]) if pair is not None}
-            for model in shared:
-                failed |= model.add({k: v for k, v in inputs.items() if k not in failed})
-        return [
-            failed[str(number)]
-            if str(number) in failed
-            else self._sounds({kind: own[number] for kind, own in contents.items()})
-            for number in range(len(heard))
-        ]
-
-    def _sounds(self, content: Mapping[str, tuple[str, Audio | str] | None]) -> Sounds:
-        inputs = {
-            name: self._embedding(modality, content[modality.name])
-            for name, modality in self.model.modalities.items()
-        }
-        verdict = self.model.verdict(inputs)
-        alone = {
-            self.model.modalities[name].name: _row(values) for name, values in verdict.alone.items()
-        }
-        return Sounds(_row(verdict.fused), alone.get("audio"), alone.get("text"))
-
-    def _embedding(
-        self, modality: Modality, content: tuple[str, Audio | str] | None
-    ) -> Tensor | None:
-        if content is None:
-            return None
-        spaces = (one.spaces for one in self._shared[modality.name])
-        space = next(own[modality.encoder] for own in spaces if modality.encoder in own)
-        stored = space.read([content[0]])[0]
-        return for_head(torch.from_numpy(stored.values), modality)
+def _sounds(model: FusionModel, stored: Mapping[Spec, Embedding]) -> Sounds:
+    verdict = model.verdict(model.inputs_of(stored))
+    alone = {model.modalities[name].name: _row(values) for name, values in verdict.alone.items()}
+    return Sounds(_row(verdict.fused), alone.get("audio"), alone.get("text"))
 
 
 def _row(scores: Float[np.ndarray, "targets"]) -> tuple[float, ...]:

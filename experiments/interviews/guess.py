@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from encoders.audio import AudioError, resample
-from encoders.extraction import Progress
+from encoders.audio import Audio, AudioError, resample
 from encoders.listening.activity import Stretch
 from encoders.listening.speakers import (
     FRAME_S,
@@ -29,7 +28,6 @@ from encoders.listening.speakers import (
     cepstra,
     windows_of,
 )
-from encoders.listening.streaming import Span, read_spans
 from experiments.interviews.pieces import Voice
 
 #: Gaussians per speaker, rounds of labelling anew, and log-likelihood that a change costs.
@@ -59,21 +57,47 @@ def speaker_encoder(checkpoint: str | None) -> SpeakerEncoder:
     return CepstralStatistics() if checkpoint is None else XVectors(checkpoint)
 
 
+class SpeechDescriber:
+    """Describes the speech of a recording, one stretch after the other."""
+
+    def __init__(self, encoder: SpeakerEncoder) -> None:
+        self.encoder = encoder
+        self._frames: list[np.ndarray] = []
+        self._windows: list[Extent] = []
+        self._vectors: list[np.ndarray] = []
+
+    def add(self, audio: Audio) -> None:
+        """Take the next stretch."""
+        samples = resample(audio, SAMPLE_RATE_HZ).samples
+        frames = cepstra(samples)
+        extents = windows_of(len(frames))
+        start = sum(map(len, self._frames))
+        self._frames.append(frames)
+        self._vectors.append(self.encoder.embed(samples, frames, extents))
+        self._windows += [Extent(start + one.start, start + one.stop) for one in extents]
+
+    def described(self) -> Described:
+        """All stretches, their frames brought to mean 0 and deviation 1 over the recording."""
+        scaled = np.concatenate(self._frames)
+        scaled -= scaled.mean(axis=0)
+        scaled /= scaled.std(axis=0) + 1e-6
+        lengths = tuple(map(len, self._frames))
+        return Described(scaled, lengths, tuple(self._windows), np.concatenate(self._vectors))
+
+
 def guess_speakers(
-    path: Path,
-    speech: Sequence[Stretch],
-    count: int,
-    encoder: SpeakerEncoder,
-    progress: Progress | None = None,
+    path: Path, speech: Sequence[Stretch], count: int, describer: SpeechDescriber
 ) -> tuple[Voice, ...]:
     """Stretches of speech with a guessed speaker each: ``guess 1`` is heard first.
+
+    Every one of them has been described.
 
     Raises:
         AudioError: there is less speech than speakers need to be told apart.
     """
     if not speech:
         return ()
-    described = _describe(path, speech, encoder, progress)
+    described = describer.described()
     if len(described.windows) <= count:
         raise AudioError(
             f"{path}: {sum(described.lengths) * FRAME_S:.1f} s of speech, too little to tell "
@@ -81,28 +105,6 @@ def guess_speakers(
         )
     labels = _refined(described, _clustered(described, count), count)
     return tuple(_voices(labels, speech, described.lengths))
-
-
-def _describe(
-    path: Path, speech: Sequence[Stretch], encoder: SpeakerEncoder, progress: Progress | None
-) -> Described:
-    frames, windows, vectors, start = [], [], [], 0
-    spans = [Span(one.start_s, one.end_s) for one in speech]
-    for number, audio in enumerate(read_spans(path, spans), start=1):
-        samples = resample(audio, SAMPLE_RATE_HZ).samples
-        own = cepstra(samples)
-        extents = windows_of(len(own))
-        frames.append(own)
-        vectors.append(encoder.embed(samples, own, extents))
-        windows += [Extent(start + one.start, start + one.stop) for one in extents]
-        start += len(own)
-        if progress is not None:
-            progress("speaker guess", number, len(spans))
-    scaled = np.concatenate(frames)
-    scaled -= scaled.mean(axis=0)
-    scaled /= scaled.std(axis=0) + 1e-6
-    lengths = tuple(len(one) for one in frames)
-    return Described(scaled, lengths, tuple(windows), np.concatenate(vectors))
 
 
 def _clustered(described: Described, count: int) -> Int64[np.ndarray, "frames"]:

@@ -13,14 +13,16 @@ from encoders.audio import AudioError
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress
 from encoders.listening.activity import Stretch
+from encoders.listening.speakers import SpeakerEncoder
 from encoders.rows import parse_json
 from encoders.store import EmbeddingStore, make_folder, write_atomically
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
-from experiments.interviews.emotion import Classifier, Sounds, check_suitable
-from experiments.interviews.listening import Heard, listen_to
+from experiments.interviews.emotion import Sounds, check_suitable, extractors_of, sounds_of
+from experiments.interviews.guess import SpeechDescriber, speaker_encoder
+from experiments.interviews.listening import Heard, read_chunks
 from experiments.interviews.model_facts import about_model, notes_on
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
@@ -113,7 +115,10 @@ class _Run:
         self.model = model
         self.model_sha256 = model_sha256
         self.options = options
-        self.device = device
+        self.encoders = model.encoders(device)
+        self.speaker_encoder: SpeakerEncoder | None = None
+        if (options.speakers or 1) > 1:
+            self.speaker_encoder = speaker_encoder(options.speaker_model)
         self.recognition: Recognition | None = None
         if not _words_are_known(options):
             self.recognition = recogniser_for(options.asr, device, options.packing)
@@ -133,11 +138,24 @@ class _Run:
             return Interviewed(path, folder, None, {})
         watch = Stopwatch()
         with watch.stage("listening for speech"):
-            surveyed = survey(path, self.options.channels, progress)
+            voices = self.speaker_encoder
+            describer = None if voices is None else SpeechDescriber(voices)
+            surveyed = survey(path, self.options.channels, describer, progress)
         with watch.stage("telling speakers apart"):
-            cast = cast_of(path, surveyed, self.options, others, progress)
+            cast = cast_of(path, surveyed, self.options, others, describer)
         make_folder(folder / WORK)
-        heard = list(self._heard(path, folder, cast, surveyed, watch, progress))
+        if self.recognition is not None:
+            self.recognition.moved_to(folder / WORK)
+        speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
+        pieces = pieces_of(cast.voices, speech, cast.turns)
+        extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
+        heard: list[Heard] = []
+        for chunk in read_chunks(path, pieces, self.recognition, watch):
+            with watch.stage("emotion"):
+                done = {k: own.extract(k, chunk.sources(k)) for k, own in extractors.items()}
+                heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names))
+            if progress is not None:
+                progress("segments", len(heard), len(pieces))
         timeline = self._timeline(path, surveyed, cast, heard)
         with watch.stage("writing"):
             write_outputs(timeline, surveyed, path, folder, heard=not self.options.redact)
@@ -148,23 +166,6 @@ class _Run:
         content = json.dumps({"identity": identity, "seconds": watch.seconds}, indent=2)
         write_atomically(folder / WORK / DONE, content.encode())
         return Interviewed(path, folder, timeline, watch.seconds)
-
-    def _heard(
-        self,
-        path: Path,
-        folder: Path,
-        cast: Cast,
-        surveyed: Survey,
-        watch: Stopwatch,
-        progress: Progress | None,
-    ) -> Iterator[Heard]:
-        work = folder / WORK
-        classifier = Classifier(self.model, EmbeddingStore(work), self.device)
-        if self.recognition is not None:
-            self.recognition.moved_to(work)
-        speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
-        pieces = pieces_of(cast.voices, speech, cast.turns)
-        return listen_to(path, pieces, classifier, self.recognition, watch, progress)
 
     def _timeline(
         self, path: Path, surveyed: Survey, cast: Cast, heard: Sequence[Heard]

@@ -1,14 +1,16 @@
-"""From the pieces of a recording to segments: words and emotion, chunk by chunk."""
+"""The pieces of a recording with their samples and words, chunk by chunk."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from encoders.audio import Audio
-from encoders.extraction import Progress
+from encoders.extraction import HeldSource, text_sources
 from encoders.listening.streaming import Span, read_spans
-from experiments.interviews.emotion import Classifier, Sounds
+from encoders.specs import Kind
+from encoders.store import audio_key
+from experiments.interviews.emotion import Sounds
 from experiments.interviews.pieces import Piece
 from experiments.interviews.recognition import LEAST_SPEECH_S, Recognition, Said
 from experiments.interviews.timing import Stopwatch
@@ -27,36 +29,52 @@ class Heard:
     silent: bool
 
 
-def listen_to(
-    path: Path,
-    pieces: Sequence[Piece],
-    classifier: Classifier,
-    recognition: Recognition | None,
-    watch: Stopwatch,
-    progress: Progress | None,
-) -> Iterator[Heard]:
-    """Words and emotion of every piece, in their order; a chunk of them is in memory at a time.
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some pieces with their samples and their words."""
 
-    Everything heard is remembered by its content, so that the same call goes on where it stopped.
+    pieces: Sequence[Piece]
+    audio: Sequence[Audio]
+    said: Sequence[Said]
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each piece."""
+        return [str(number) for number in range(len(self.pieces))]
+
+    def sources(self, kind: Kind) -> list[HeldSource]:
+        """What encoders of a kind are given, by the names of the pieces that have it."""
+        if kind == "audio":
+            pairs = zip(self.names, self.audio, strict=True)
+            return [HeldSource(name, audio_key(one), one) for name, one in pairs]
+        words = zip(self.names, (one.trusted for one in self.said), strict=True)
+        return text_sources({name: one for name, one in words if one is not None})
+
+    def heard(self, sounds: Sequence[Sounds | str]) -> list[Heard]:
+        """The pieces with how they sound."""
+        rows = zip(self.pieces, self.said, sounds, self.audio, strict=True)
+        return [Heard(piece, said, one, own.is_silent) for piece, said, one, own in rows]
+
+
+def read_chunks(
+    path: Path, pieces: Sequence[Piece], recognition: Recognition | None, watch: Stopwatch
+) -> Iterator[Chunk]:
+    """All pieces in their order, :data:`CHUNK` of them in memory at a time.
+
+    Words are remembered by their content, so that the same call goes on where it stopped.
 
     Raises:
         AudioError: the recording cannot be read a second time.
     """
     spans = [Span(one.voice.start_s, one.voice.end_s, one.voice.channel) for one in pieces]
     audio = read_spans(path, spans)
-    done = 0
-    for chunk in _chunks(pieces, CHUNK):
+    for start in range(0, len(pieces), CHUNK):
+        chunk = pieces[start : start + CHUNK]
         with watch.stage("decoding"):
-            sounds = list(islice(audio, len(chunk)))
+            samples = list(islice(audio, len(chunk)))
         with watch.stage("words"):
-            said = _words(chunk, sounds, recognition)
-        with watch.stage("emotion"):
-            found = classifier.classify(sounds, [one.trusted for one in said])
-        for piece, own, words, heard in zip(chunk, sounds, said, found, strict=True):
-            yield Heard(piece, words, heard, own.is_silent)
-        done += len(chunk)
-        if progress is not None:
-            progress("segments", done, len(pieces))
+            said = _words(chunk, samples, recognition)
+        yield Chunk(chunk, samples, said)
 
 
 def _words(
@@ -72,9 +90,3 @@ def _words(
 
 def _is_asked(piece: Piece) -> bool:
     return piece.voice.text is None and piece.speech_s >= LEAST_SPEECH_S
-
-
-def _chunks(pieces: Iterable[Piece], size: int) -> Iterator[list[Piece]]:
-    rest = iter(pieces)
-    while chunk := list(islice(rest, size)):
-        yield chunk

@@ -20,7 +20,6 @@ from jaxtyping import Float32
 from markupsafe import Markup
 
 from encoders.audio import Audio, resample
-from encoders.listening.streaming import Span, read_spans
 from encoders.store import write_atomically
 from experiments.annotations.segments import Segment, Timeline
 from experiments.interviews.page_values import means_of, told, traces_of
@@ -28,8 +27,7 @@ from experiments.interviews.survey import Survey
 from experiments.templates import TEMPLATES, template
 from fusion.escaping import counted
 
-#: A recording up to this long is put into the page, as Ogg Vorbis of about 0.5 MB.
-EMBEDDED_S = 120.0
+#: Rate of a recording that is put into its page: two minutes of Ogg Vorbis are about 0.5 MB.
 EMBEDDED_RATE_HZ = 16000
 #: Colours that the style sheet has; further classes take them from the start again.
 COLOURS = 8
@@ -104,7 +102,7 @@ def write_page(
 
     A recording that may not be ``heard`` from the page alone is played from where it lies.
     """
-    source = source_of(recording, path, surveyed.duration_s if heard else math.inf)
+    source = source_of(recording, path, surveyed.whole if heard else None)
     write_atomically(path, page(timeline, surveyed.peaks, source).encode())
 
 
@@ -169,16 +167,15 @@ def wave(peaks: Float32[np.ndarray, "points"]) -> str:
     return f"M{'L'.join(over)}L{'L'.join(reversed(under))}Z"
 
 
-def source_of(recording: Path, path: Path, duration_s: float) -> str:
-    """Address of a recording for a page: its data where it is short, else the way to it."""
-    if duration_s <= EMBEDDED_S:
-        return f"data:audio/ogg;base64,{_embedded(recording, duration_s)}"
+def source_of(recording: Path, path: Path, whole: Audio | None) -> str:
+    """Address of a recording for a page: its data where that was kept, else the way to it."""
+    if whole is not None:
+        return f"data:audio/ogg;base64,{_embedded(whole)}"
     way = os.path.relpath(recording.resolve(), path.parent.resolve())
     return quote(Path(way).as_posix())
 
 
-def _embedded(recording: Path, duration_s: float) -> str:
-    whole = next(read_spans(recording, [Span(0.0, duration_s)]))
+def _embedded(whole: Audio) -> str:
     samples = resample(whole, EMBEDDED_RATE_HZ).samples
     content = io.BytesIO()
     loud = Audio(samples.clip(-1, 1), EMBEDDED_RATE_HZ)

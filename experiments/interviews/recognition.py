@@ -1,7 +1,7 @@
 """Words of pieces by a recogniser, each recognised once, with the reasons to doubt them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,7 @@ from encoders.asr.recognisers import (
     WhisperSpec,
     parse_recogniser,
 )
-from encoders.asr.transcription import (
-    Recogniser,
-    TimedRecogniser,
-    TranscriptCache,
-    load_recogniser,
-)
+from encoders.asr.transcription import Transcriber, TranscriptCache
 from encoders.audio import Audio
 from encoders.store import audio_key
 from encoders.weights.sources import MissingWeightsError
@@ -61,12 +56,10 @@ class Recognition:
         self.asr = asr
         self.packing = packing
         self.spec = parse_recogniser(asr)
-        self.device = device
         self.why = ""
         self.languages: Counter[str] = Counter()
         self.windows: Counter[str] = Counter()
-        self._cache = TranscriptCache(folder, self.spec)
-        self._recogniser: Recogniser | None = None
+        self._transcriber = Transcriber(self.spec, folder, device)
 
     @property
     def about(self) -> str:
@@ -76,11 +69,11 @@ class Recognition:
 
     def load(self) -> None:
         """Load the model now, so that one that is missing is told before hours of work."""
-        self._loaded()
+        _ = self._transcriber.recogniser
 
     def moved_to(self, folder: Path) -> None:
         """Keep the transcripts of the next recording in a folder of its own."""
-        self._cache = TranscriptCache(folder, self.spec)
+        self._transcriber.cache = TranscriptCache(folder, self.spec)
         self.languages, self.windows = Counter(), Counter()
 
     def listen(self, heard: Sequence[Audio]) -> list[Said]:
@@ -99,7 +92,7 @@ class Recognition:
         return f"{counted(pieces, 'segment')} in {counted(shared, 'window')}, {again} heard alone"
 
     def _alone(self, audio: Audio) -> Transcript:
-        return self._remembered(audio_key(audio), lambda: self._loaded().transcribe(audio))
+        return self._transcriber.transcript(audio_key(audio), audio)
 
     def _together(self, heard: Sequence[Audio]) -> list[Transcript]:
         """Transcripts of pieces, neighbours in one window; alone where that leaves a doubt."""
@@ -114,29 +107,11 @@ class Recognition:
 
     def _pack(self, heard: Sequence[Audio]) -> list[Transcript | None]:
         pack = packed(heard)
-        words = self._remembered(pack.key, lambda: self._timed().words(pack.audio))
+        words = self._transcriber.timed_words(pack.key, pack.audio)
         apart = [None] * len(heard) if doubts_about(words) else taken_apart(words, pack.places)
         sure = [None if one is None or doubts_about(one) else one for one in apart]
         self.windows.update(shared=1, pieces=len(heard), again=sure.count(None))
         return sure
-
-    def _remembered(self, key: str, recognise: Callable[[], Transcript]) -> Transcript:
-        known = self._cache.read(key)
-        if known is not None:
-            return known
-        transcript = recognise()
-        self._cache.write(key, transcript, self.device)
-        return transcript
-
-    def _loaded(self) -> Recogniser:
-        if self._recogniser is None:
-            self._recogniser = load_recogniser(self.spec, self.device)
-        return self._recogniser
-
-    def _timed(self) -> TimedRecogniser:
-        found = self._loaded()
-        assert isinstance(found, TimedRecogniser)
-        return found
 
 
 def recogniser_for(asr: str | None, device: str, packing: bool = False) -> Recognition | None:

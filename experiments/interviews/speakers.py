@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.extraction import Progress
 from experiments.interviews.annotated import (
     file_for,
     read_known,
@@ -11,7 +10,7 @@ from experiments.interviews.annotated import (
     with_lines,
     with_words,
 )
-from experiments.interviews.guess import guess_speakers, speaker_encoder
+from experiments.interviews.guess import SpeechDescriber, guess_speakers
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.pieces import Voice
 from experiments.interviews.survey import Survey
@@ -37,15 +36,17 @@ def cast_of(
     surveyed: Survey,
     options: InterviewOptions,
     others: int,
-    progress: Progress | None,
+    describer: SpeechDescriber | None,
 ) -> Cast:
     """Voices of a recording, one of ``others`` + 1; words of ``--transcript`` are in them.
+
+    ``describer`` has heard all speech, where speakers are to be guessed.
 
     Raises:
         AnnotationError: a file of turns or words has faults.
         ValueError: speakers cannot be told apart.
     """
-    cast = _told_apart(path, surveyed, options, others, progress)
+    cast = _told_apart(path, surveyed, options, others, describer)
     if options.transcript is None:
         return cast
     source = file_for(options.transcript, path, others, "--transcript")
@@ -64,7 +65,7 @@ def _told_apart(
     surveyed: Survey,
     options: InterviewOptions,
     others: int,
-    progress: Progress | None,
+    describer: SpeechDescriber | None,
 ) -> Cast:
     if options.turns is not None:
         source = file_for(options.turns, path, others, "--turns")
@@ -78,10 +79,9 @@ def _told_apart(
             for one in own
         ]
         return Cast(tuple(voices), "one speaker per channel")
-    if options.speakers is not None and options.speakers > 1:
-        encoder = speaker_encoder(options.speaker_model)
-        count = options.speakers
-        found = guess_speakers(path, surveyed.speech(), count, encoder, progress)
-        return Cast(found, f"speaker guess ({count} speakers, {encoder.name})")
+    if describer is not None and options.speakers is not None:
+        found = guess_speakers(path, surveyed.speech(), options.speakers, describer)
+        about = f"{options.speakers} speakers, {describer.encoder.name}"
+        return Cast(found, f"speaker guess ({about})")
     everyone = [Voice(one.start_s, one.end_s, SOMEONE) for one in surveyed.speech()]
     return Cast(tuple(everyone), SOMEONE)

@@ -1,6 +1,7 @@
 """The first pass over a recording: its length, its loudness, and where speech is."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +9,31 @@ import numpy as np
 import soundfile
 from jaxtyping import Float32
 
-from encoders.audio import AudioError, Samples
+from encoders.audio import Audio, AudioError, Samples
 from encoders.extraction import Progress
-from encoders.listening.activity import SAMPLE_RATE_HZ, WINDOW, Stretch, VoiceActivity, speech_in
-from encoders.listening.streaming import BLOCK_S, Block, Resampler, read_blocks
+from encoders.listening.activity import (
+    SAMPLE_RATE_HZ,
+    WINDOW,
+    SpeechSegmenter,
+    Stretch,
+    VoiceActivity,
+    padded,
+    speech_in,
+)
+from encoders.listening.streaming import (
+    BLOCK_S,
+    Block,
+    HeldBlocks,
+    Resampler,
+    Span,
+    read_blocks,
+)
+from experiments.interviews.guess import SpeechDescriber
 
 #: Seconds that one peak of the drawn wave speaks for.
 PEAK_S = 0.05
+#: Length up to which a recording is kept as it was heard, to be put into its page.
+KEPT_S = 120.0
 #: A channel that is this much softer than the loudest one hears that one's speaker, not its own.
 CROSSTALK_DB = 12.0
 #: Two channels whose difference lies this far below them hold the same sound.
@@ -35,7 +54,8 @@ class Survey:
     """What one pass tells of a recording.
 
     ``tracks`` is the mean of the channels, or one per channel where each is a speaker; ``peaks``
-    are the largest magnitudes of every :data:`PEAK_S` seconds of the mean.
+    are the largest magnitudes of every :data:`PEAK_S` seconds of the mean; ``whole`` is the mean
+    itself of a recording of at most :data:`KEPT_S`.
     """
 
     duration_s: float
@@ -43,6 +63,7 @@ class Survey:
     channels: int
     tracks: tuple[Track, ...]
     peaks: Float32[np.ndarray, "points"]
+    whole: Audio | None = None
 
     def speech(self) -> tuple[Stretch, ...]:
         """Stretches of speech in the mean of the channels."""
@@ -58,23 +79,33 @@ class Survey:
         )
 
 
-def survey(path: Path, by_channel: bool = False, progress: Progress | None = None) -> Survey:
-    """Listen to a recording once, block by block.
+def survey(
+    path: Path,
+    by_channel: bool = False,
+    describer: SpeechDescriber | None = None,
+    progress: Progress | None = None,
+) -> Survey:
+    """Listen to a recording once, block by block; each stretch of speech is given to ``describer``.
 
     Raises:
         AudioError: it cannot be read, is damaged, or has no channels to tell apart.
     """
     listeners: list[_Listener] = []
     peaks, difference = _Peaks(), _Difference()
+    speech = None if describer is None else _Speech(path, describer)
+    short: list[Samples] = []
     end, rate, channels, expected = 0, 0, 0, _blocks_of(path)
     for number, block in enumerate(read_blocks(path), start=1):
         if not listeners:
             rate, channels = block.sample_rate_hz, len(block.samples)
             _check_channels(path, channels, by_channel)
             listeners = [_Listener(rate, c) for c in (range(channels) if by_channel else [None])]
-        for listener in listeners:
-            listener.hear(block)
-        peaks.add(block.mono(), rate)
+        heard = [listener.hear(block) for listener in listeners]
+        mono = block.mono()
+        peaks.add(mono, rate)
+        short = [*short, mono] if block.stop <= KEPT_S * rate else []
+        if speech is not None:
+            speech.hear(block, heard[0])
         if by_channel:
             difference.add(block)
         end = block.stop
@@ -83,7 +114,11 @@ def survey(path: Path, by_channel: bool = False, progress: Progress | None = Non
     if by_channel:
         difference.check(path)
     tracks = tuple(listener.track() for listener in listeners)
-    return Survey(end / rate, rate, channels, tracks, peaks.all())
+    whole = Audio(np.concatenate(short), rate) if short else None
+    found = Survey(end / rate, rate, channels, tracks, peaks.all(), whole)
+    if speech is not None:
+        speech.end(found.speech())
+    return found
 
 
 def _blocks_of(path: Path) -> int:
@@ -105,8 +140,10 @@ class _Listener:
         self._probabilities: list[np.ndarray] = []
         self._power: list[np.ndarray] = []
 
-    def hear(self, block: Block) -> None:
+    def hear(self, block: Block) -> Float32[np.ndarray, "windows"]:
+        """Probabilities of the windows that end in a block."""
         self._take(self._resampler.push(block.mono(self.channel)), last=False)
+        return self._probabilities[-1]
 
     def track(self) -> Track:
         self._take(self._resampler.push(np.zeros(0, np.float32), last=True), last=True)
@@ -120,6 +157,32 @@ class _Listener:
         whole = len(joined) // WINDOW * WINDOW
         self._power.append(np.square(joined[:whole]).reshape(-1, WINDOW).mean(axis=1))
         self._rest = joined[whole:]
+
+
+class _Speech:
+    """Gives each stretch of speech in the mean of the channels away as soon as it has ended."""
+
+    def __init__(self, path: Path, describer: SpeechDescriber) -> None:
+        self._describer = describer
+        self._held = HeldBlocks(path)
+        self._segmenter = SpeechSegmenter()
+        self._given: list[Stretch] = []
+
+    def hear(self, block: Block, probabilities: Float32[np.ndarray, "windows"]) -> None:
+        self._held.add(block)
+        for one in self._segmenter.push(probabilities):
+            # Pauses are longer than two paddings: none is shared with the next stretch.
+            self._give(*padded([one], math.inf, self._segmenter.options.padding_s))
+        self._held.forget(self._segmenter.open_s)
+
+    def end(self, speech: Sequence[Stretch]) -> None:
+        for one in speech[len(self._given) :]:
+            self._give(one)
+        assert self._given == [*speech], "what was described is the speech of the recording"
+
+    def _give(self, stretch: Stretch) -> None:
+        self._given.append(stretch)
+        self._describer.add(self._held.cut(Span(stretch.start_s, stretch.end_s)))
 
 
 class _Peaks:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from encoders.audio import Audio, read_segment
-from encoders.extraction import SharedModel
+from encoders.extraction import Extractor, HeldSource, shared_encoders
 from encoders.finetuning.finetune import finetune
 from encoders.pooling import for_head
 from encoders.provenance import WEIGHTS
@@ -85,16 +85,16 @@ def twin(corpus: Corpus, test: Sequence[str], dev: Sequence[str], work: Path) ->
 
 def embedded(corpus: Corpus, modality: Modality, work: Path) -> Iterator[Row]:
     """Every utterance in every copy; what was embedded before is read from ``work``."""
-    shared = SharedModel([modality.encoder], EmbeddingStore(work), "cpu")
+    extractor = Extractor(shared_encoders([modality.encoder], "cpu"), EmbeddingStore(work))
     for start in range(0, len(corpus.utterances), CHUNK):
         chunk = list(enumerate(corpus.utterances[start : start + CHUNK], start))
-        yield from _chunk(corpus, modality, shared, chunk)
+        yield from _chunk(corpus, modality, extractor, chunk)
 
 
 def _chunk(
     corpus: Corpus,
     modality: Modality,
-    shared: SharedModel,
+    extractor: Extractor,
     chunk: Sequence[tuple[int, Utterance]],
 ) -> Iterator[Row]:
     sounds: dict[tuple[str, str], Audio] = {}
@@ -102,13 +102,13 @@ def _chunk(
         assert one.audio is not None
         whole = read_segment(one.audio, one.start_s, one.end_s)
         sounds |= {(one.id, how): heard(whole, how, number) for how in HEARD}
-    keys = {place: audio_key(sound) for place, sound in sounds.items()}
-    failed = shared.add({"/".join(k): (keys[k], sound) for k, sound in sounds.items()})
-    assert not failed, failed
-    space = shared.spaces[modality.encoder]
+    sources = [HeldSource("/".join(k), audio_key(one), one) for k, one in sounds.items()]
+    done = extractor.extract("audio", sources)
+    assert not done.failures, done.failures
+    space = extractor.spaces[modality.encoder]
     for _, one in chunk:
         for how in HEARD:
-            stored = space.read([keys[one.id, how]])[0]
+            stored = space.read([done.keys[f"{one.id}/{how}"]])[0]
             values = for_head(torch.from_numpy(stored.values), modality, stored.frame_count)
             yield Row(one.id, speaker_of(one), corpus.label(one) or "", how, values)
 

@@ -1,14 +1,14 @@
 """The words half: heads on MiniLM, from the transcripts of MELD in its official split."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from encoders.asr.recognisers import normalise
-from encoders.extraction import SharedModel
+from encoders.extraction import Extractor, shared_encoders, text_sources
 from encoders.pooling import for_head
-from encoders.store import EmbeddingStore, text_key
+from encoders.store import EmbeddingStore
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.corpora import meld
@@ -18,8 +18,6 @@ from scripts.ready_model.copies import WRITTEN, written
 from scripts.ready_model.half import Fitted, Row, fit_half
 
 TEXT = parse_modality("minilm", "text")
-#: Texts that are embedded at once.
-CHUNK = 1024
 
 
 def words_half(root: Path, work: Path) -> Fitted:
@@ -55,16 +53,11 @@ def embedded(corpus: Corpus, work: Path) -> list[Row]:
 
 
 def _vectors(texts: Sequence[str], work: Path) -> Mapping[str, torch.Tensor]:
-    shared = SharedModel([TEXT.encoder], EmbeddingStore(work), "cpu")
-    found: dict[str, torch.Tensor] = {}
-    for start in range(0, len(texts), CHUNK):
-        chunk = texts[start : start + CHUNK]
-        failed = shared.add({text: (text_key(text), text) for text in chunk})
-        assert not failed, failed
-        found |= dict(zip(chunk, _read(shared, chunk), strict=True))
-    return found
-
-
-def _read(shared: SharedModel, texts: Sequence[str]) -> Iterator[torch.Tensor]:
-    for stored in shared.spaces[TEXT.encoder].read([text_key(text) for text in texts]):
-        yield for_head(torch.from_numpy(stored.values), TEXT, stored.frame_count)
+    extractor = Extractor(shared_encoders([TEXT.encoder], "cpu"), EmbeddingStore(work))
+    done = extractor.extract("text", text_sources({text: text for text in texts}))
+    assert not done.failures, done.failures
+    entries = extractor.spaces[TEXT.encoder].read(list(done.keys.values()))
+    return {
+        text: for_head(torch.from_numpy(stored.values), TEXT, stored.frame_count)
+        for text, stored in zip(done.keys, entries, strict=True)
+    }

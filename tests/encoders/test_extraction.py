@@ -167,6 +167,38 @@ def test_segments_of_one_file_have_keys_of_their_own(utterances, store):
     assert len(set(embed_audio(parts, [SPEC], store).keys.values())) == 3
 
 
+def test_what_is_decoded_is_held_for_the_next_reader_as_long_as_there_is_room(
+    utterances, tmp_path, monkeypatch
+):
+    import encoders.hints as module
+
+    sizes = [read_utterance(one).samples.nbytes for one in utterances[:3]]
+    hints = KeyHints(tmp_path / "hints.json", sizes[0] + sizes[1])
+    first = [hints.decode(one) for one in utterances[:3]]
+    read = []
+    monkeypatch.setattr(
+        module, "read_utterance", lambda one: read.append(one.id) or read_utterance(one)
+    )
+    again = [hints.decode(one) for one in utterances[:3]]
+    assert read == ["u2"]
+    with hints:
+        pass
+    hints.decode(utterances[0])
+    assert read == ["u2", "u0"]
+    for (heard, audio), (same, samples) in zip(first, again, strict=True):
+        assert heard == same
+        assert np.array_equal(audio.samples, samples.samples)
+
+
+def test_a_recording_that_has_changed_is_not_the_one_that_is_held(utterances, tmp_path):
+    hints = KeyHints(tmp_path / "hints.json", 10**6)
+    before, _ = hints.decode(utterances[0])
+    soundfile.write(utterances[0].audio, np.zeros(777, np.float32), 16000)
+    after, audio = hints.decode(utterances[0])
+    assert before.key != after.key
+    assert len(audio.samples) == 777
+
+
 # ---------------------------------------------------------------- sharing a model
 
 
@@ -255,14 +287,11 @@ def test_what_float16_cannot_hold_fails_alone(utterances, store, monkeypatch):
     half = replace(SPEC, storage_dtype="float16")
     monkeypatch.setattr(
         extraction,
-        "_encode",
-        lambda _encoder, contents, specs: (
-            {
-                key: {half: Embedding(np.full((1, 1, 1), 10.0**k, np.float32), 1, NO_STARTS)}
-                for k, key in enumerate(contents)
-            },
-            {},
-        ),
+        "embed",
+        lambda _encoder, inputs, _specs: [
+            {half: Embedding(np.full((1, 1, 1), 10.0**k, np.float32), 1, NO_STARTS)}
+            for k in range(len(inputs))
+        ],
     )
     found = embed_audio(utterances[:6], [half], store)
     assert [failure.utterance for failure in found.failures] == ["u5"]
@@ -362,16 +391,10 @@ def with_silence(utterances, tmp_path) -> tuple[Utterance, ...]:
     return (*utterances, replace(utterances[0], id="hush", audio=tmp_path / "silent.wav"))
 
 
-def test_a_silent_file_is_listed_and_kept(with_silence, store):
+def test_a_silent_file_is_kept_and_known_to_be_silent(with_silence, store):
     found = embed_audio(with_silence, [SPEC], store)
-    assert found.silent == ("hush",)
     assert "hush" in found.keys
-
-
-def test_a_silent_file_is_listed_on_a_warm_run(with_silence, store, no_model):
-    embed_audio(with_silence, [SPEC], store)
-    no_model()
-    assert embed_audio(with_silence, [SPEC], store).silent == ("hush",)
+    assert KeyHints(store.root / "hints.json").silent(with_silence) == ("hush",)
 
 
 # ---------------------------------------------------------------- stopping and resuming

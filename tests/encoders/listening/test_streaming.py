@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.audio import Audio, AudioError, read_segment, resample
-from encoders.listening.streaming import Block, Resampler, Span, read_blocks, read_spans
+from encoders.listening.streaming import Block, HeldBlocks, Resampler, Span, read_blocks, read_spans
 
 RATE = 16000
 
@@ -106,12 +106,11 @@ def test_a_span_past_the_end_is_an_error(recording):
 
 def test_what_was_passed_is_not_held(recording, monkeypatch):
     """At most the blocks that a span still needs, whatever the length."""
-    from encoders.listening import streaming
 
     most = []
-    cut = streaming._cut
+    cut = HeldBlocks.cut
     monkeypatch.setattr(
-        streaming, "_cut", lambda path, held, span: most.append(len(held)) or cut(path, held, span)
+        HeldBlocks, "cut", lambda held, span: most.append(len(held._blocks)) or cut(held, span)
     )
     spans = [Span(at / 10, at / 10 + 0.2) for at in range(30)]
     assert len(list(read_spans(recording("wav"), spans, 0.1))) == 30

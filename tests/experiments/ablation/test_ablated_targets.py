@@ -12,6 +12,7 @@ from xml.etree.ElementTree import fromstring
 import numpy as np
 import pytest
 
+from encoders.hints import KeyHints
 from experiments.ablation.ablate import Ablation, ablate, cells_folder
 from experiments.ablation.arm_sums import SHOWN, arm_sums
 from experiments.ablation.cells import Cell, Changes, Draft
@@ -23,7 +24,7 @@ from experiments.ablation.shared_rows import check_all
 from experiments.ablation.subsets import with_speakers
 from experiments.ablation.told import told_of
 from experiments.comparing.fitting import fit_all
-from experiments.comparing.inputs import gather
+from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, Views, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.words import Words
@@ -190,7 +191,8 @@ def test_bars_and_a_map_are_drawn_and_one_arm_a_cell_is_compared(task, tmp_path)
 def plan(request, tmp_path: Path, store) -> Plan:
     study = write_targets(tmp_path, request.param, arms=ARMS, seeds=1)
     corpus, arms = load_corpus(study), chosen_arms(study)
-    inputs = gather(corpus, corpus.utterances, Words({}), study, arms, store, None)
+    hints = KeyHints(store.root / "hints.json")
+    inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
     return make_plan(corpus, inputs, study, arms)
 
 

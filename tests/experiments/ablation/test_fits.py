@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from encoders.hints import KeyHints
 from experiments.ablation.fits import counted_once, place_of, scored_on, stacked
 from experiments.comparing.fitting import fit_all
-from experiments.comparing.inputs import gather
+from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, Views, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.words import Words
@@ -29,7 +30,8 @@ def _few_epochs(monkeypatch):
 def plan(tmp_path, store) -> Plan:
     study = features_study(tmp_path, arms=("audio", "text", "concat", "late"), seeds=1)
     corpus, arms = load_corpus(study), chosen_arms(study)
-    inputs = gather(corpus, corpus.utterances, Words({}), study, arms, store, None)
+    hints = KeyHints(store.root / "hints.json")
+    inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
     return make_plan(corpus, inputs, study, arms)
 
 

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoders.extraction import Extraction, Extractor, shared_encoders
 from encoders.hints import KeyHints
 from encoders.specs import LogMelSpec
+from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.ablation import hearing
 from experiments.ablation.cells import Noise
@@ -57,6 +59,10 @@ def ear(noise: Noise, seed: int = 0, around=None) -> NoisyEar:
     return NoisyEar(noise, seed, around or {})
 
 
+def extracted(heard: NoisyEar, voices: list[Utterance], store: EmbeddingStore) -> Extraction:
+    return heard.extract(voices, Extractor(shared_encoders([SPEC]), store), store)
+
+
 @pytest.fixture
 def voices(write_tone) -> list[Utterance]:
     return [
@@ -71,14 +77,14 @@ def voices(write_tone) -> list[Utterance]:
 
 @pytest.mark.parametrize("noise", [Noise("white", 10, "test"), Noise("reverb", 0.3, "test")])
 def test_noise_is_another_content_and_the_same_one_each_time(noise, voices, store):
-    clean = NoisyEar(Noise("white", 60, "test"), 0, {})(voices, [SPEC], store)
-    first = ear(noise)(voices, [SPEC], store)
-    again = ear(noise)(voices, [SPEC], store)
+    clean = extracted(ear(Noise("white", 60, "test")), voices, store)
+    first = extracted(ear(noise), voices, store)
+    again = extracted(ear(noise), voices, store)
     assert first.encoded == 12
     assert again.encoded == 0
     assert first.keys == again.keys
     assert not {*first.keys.values()} & {*clean.keys.values()}
-    assert ear(noise, seed=1)(voices, [SPEC], store).keys != first.keys
+    assert extracted(ear(noise, seed=1), voices, store).keys != first.keys
 
 
 def test_louder_noise_is_the_same_noise(voices):
@@ -94,16 +100,16 @@ def test_a_hint_spares_decoding(voices, store, monkeypatch):
     for one in voices:
         hints.decode(one)
     hints.save()
-    hear(voices, [SPEC], store)
+    extracted(hear, voices, store)
     monkeypatch.setattr(hearing, "read_utterance", None)
-    assert hear(voices, [SPEC], store).cached == 12
+    assert extracted(hear, voices, store).cached == 12
 
 
 def test_a_damaged_hint_file_costs_time_and_nothing_else(voices, store):
     hear = ear(Noise("white", 10, "test"))
-    keys = hear(voices, [SPEC], store).keys
+    keys = extracted(hear, voices, store).keys
     (store.root / hearing.HINTS).write_text("[1, 2")
-    assert hear(voices, [SPEC], store).keys == keys
+    assert extracted(hear, voices, store).keys == keys
 
 
 def folds_of(groups: list[list[str]], rows: list[Utterance]) -> list[Fold]:

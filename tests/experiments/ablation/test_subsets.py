@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from encoders.hints import KeyHints
 from experiments.ablation.subsets import most_speakers, with_speakers, without_words
-from experiments.comparing.inputs import gather
+from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.words import Words
@@ -20,7 +21,8 @@ from tests.experiments.ablation.tiny_corpora import features_study
 def plan(tmp_path, store) -> Plan:
     study = features_study(tmp_path, arms=("audio", "text"))
     corpus, arms = load_corpus(study), chosen_arms(study)
-    inputs = gather(corpus, corpus.utterances, Words({}), study, arms, store, None)
+    hints = KeyHints(store.root / "hints.json")
+    inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
     return make_plan(corpus, inputs, study, arms)
 
 

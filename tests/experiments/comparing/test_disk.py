@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from encoders.encoder import load_encoder
-from encoders.extraction import default_store
 from encoders.hints import Heard, KeyHints
 from encoders.pooling import for_storage
 from encoders.typed_names import parse_modality
@@ -49,7 +48,10 @@ def test_what_is_more_than_twenty_gigabytes_is_said(typed, arms, said, monkeypat
     monkeypatch.setattr(KeyHints, "get", lambda *_: Heard("0" * 64, HOURS_OF_IEMOCAP * 3600, False))
     rows = (Utterance(id="u", audio=tmp_path / "u.wav"),)
     found = heavy_frames(
-        Study(audio=typed, text="minilm", corpus="demo"), arms, rows, default_store()
+        Study(audio=typed, text="minilm", corpus="demo"),
+        arms,
+        rows,
+        KeyHints(tmp_path / "hints.json"),
     )
     assert bool(found) == said
     assert all("12.0 hours will take 22 GB in the cache" in line for line in found)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from encoders.extraction import default_store
+from encoders.hints import KeyHints
 from encoders.utterance import Corpus
 from experiments.comparing.certify import evidence_of, listen
 from fusion.leakage.certificate import Certificate, certify
@@ -27,7 +29,9 @@ def certified(rows: Rows, protocol: str = "fold") -> Certificate:
     whole = Corpus(
         name="c", root=Path(), task="single-label", targets=TARGETS, utterances=tuple(rows)
     )
-    evidence = evidence_of(whole, rows, listen(rows), protocol)
+    store = default_store()
+    hearing = listen(rows, store, KeyHints(store.root / "hints.json"))
+    evidence = evidence_of(whole, rows, hearing, protocol)
     return certify(evidence, make_outer(rows, parse_protocol(protocol)), protocol)
 
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from encoders.extraction import default_store
+from encoders.hints import KeyHints
 from encoders.specs import Modality, SentenceSpec
 from encoders.store import EmbeddingStore, Extent
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
-from experiments.comparing.inputs import Inputs, gather
+from experiments.comparing.inputs import Inputs, Ready, gather
 from experiments.comparing.inputs import Words as FoundWords
 from experiments.comparing.remarks import cuts, silence
 from experiments.config import Study
@@ -27,7 +28,9 @@ def inputs_of(
     texts = {u.id: u.transcript or "" for u in corpus.utterances}
     texts["u3"] = LONG
     study = Study(audio="mfcc13", text=text, manifest="unused.csv")
-    return gather(corpus, corpus.utterances, FoundWords(texts), study, arms, store, None)
+    hints = KeyHints(store.root / "hints.json")
+    ready = Ready(study, corpus, corpus.utterances, arms)
+    return gather(ready, FoundWords(texts), store, hints, None)
 
 
 def test_a_run_tells_how_many_transcripts_were_cut(tone_corpus, text_checkpoint):

@@ -13,11 +13,10 @@ import torch
 from sklearn.metrics import f1_score
 
 from encoders.specs import LogMelSpec, Modality
-from encoders.store import EmbeddingStore
 from encoders.utterance import CorpusError
 from experiments.comparing.comparison import compare
 from experiments.config import ConfigError
-from experiments.interviews.emotion import Classifier
+from experiments.interviews.emotion import check_suitable
 from experiments.reporting.report import rebuild
 from fusion import labels, predictions, train
 from fusion.model import FORMAT_VERSION, FusionModel
@@ -344,10 +343,10 @@ def test_heads_that_do_without_an_input_are_scored_with_one(task, tmp_path):
             assert one.get("thresholds") == other.get("thresholds")
 
 
-def test_a_timeline_cannot_be_of_sets_of_labels(runs, tmp_path):
+def test_a_timeline_cannot_be_of_sets_of_labels(runs):
     model = replace(FusionModel.load(runs["multi-label"] / "model"), modalities=HEARD)
     with pytest.raises(ValueError, match="multi-label"):
-        Classifier(model, EmbeddingStore(tmp_path / "cache"))
+        check_suitable(model)
 
 
 # ---------------------------------------------------------------- what cannot be

@@ -13,7 +13,6 @@ import soundfile
 from experiments.annotations.turns import read_turns
 from experiments.config import OptionError
 from experiments.interviews import interview as module
-from experiments.interviews.emotion import Classifier
 from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
@@ -328,6 +327,37 @@ def count_encoded(monkeypatch) -> list[int]:
     return found
 
 
+@pytest.fixture
+def loads(monkeypatch) -> list[str]:
+    """Families of the encoders that are loaded, in their order."""
+    from encoders import extraction
+
+    found: list[str] = []
+    load = extraction.load_encoder
+    monkeypatch.setattr(
+        extraction, "load_encoder", lambda *how: found.append(how[0].family) or load(*how)
+    )
+    return found
+
+
+def test_four_predictions_of_a_model_load_each_of_its_encoders_once(model_folder, loads, talk):
+    from fusion.model import FusionModel
+
+    model = FusionModel.load(model_folder())
+    assert loads == []
+    first = model.predict(talk, "no never")
+    assert model.predict(talk) != first
+    assert model.predict(None, "no never") != first
+    assert model.predict(talk, "no never") == first
+    assert sorted(loads) == ["bert", "logmel"]
+
+
+def test_recordings_of_one_command_share_the_loaded_encoders(model_folder, loads, talk, tmp_path):
+    outcome = interview(model_folder(), [talk, talk], tmp_path, QUIET)
+    assert len(outcome.done) == 2
+    assert loads == ["logmel"]
+
+
 def test_what_is_finished_is_not_done_again_unless_asked_otherwise(model_folder, talk, tmp_path):
     first = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
     again = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
@@ -420,10 +450,3 @@ def test_words_that_come_with_the_turns_need_no_recogniser(model_folder, talk, t
     found = timeline(model_folder(), talk, tmp_path, turns=tmp_path / "talk.stm", asr=None)
     assert [one.text for one in found.segments] == ["no never"]
     assert found.facts["words"] == "with the turns"
-
-
-def test_the_classifier_says_what_it_reads(model_folder, store):
-    from fusion.model import FusionModel
-
-    assert Classifier(FusionModel.load(model_folder()), store).reads_words
-    assert not Classifier(FusionModel.load(model_folder("audio")), store).reads_words
