@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -169,6 +169,19 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
             for f in error.errors()
         ]
         raise OptionError("; ".join(faults)) from error
+
+
+def options_of(study: Study) -> dict[str, str | int | list[str] | None]:
+    """A study as its options: several values are a list, as in JSON."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(study).items()
+    }
+
+
+def default_options() -> dict[str, str | int | None]:
+    """Options of a study that have a default."""
+    return {field.name: field.default for field in fields(Study) if field.default is not MISSING}
 
 
 def write_study(study: Study, path: Path) -> None:

@@ -1,10 +1,10 @@
 """``serfusion verify`` of an ablation: its cells, then every table, figure and page from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.ablation.ablate import Ablation, Cost, cells_folder, strangers
 from experiments.ablation.cells import NoiseIn
@@ -12,9 +12,9 @@ from experiments.ablation.grid import Grid, Over, make_grid
 from experiments.ablation.scores import read_cell
 from experiments.ablation.told import told_of
 from experiments.ablation.written import RECORD, files_of
+from experiments.comparing.verification import ELSEWHERE, Verification, differs, verify
 from experiments.config import read_study
-from experiments.reporting.stored import read_results
-from experiments.reporting.verification import ELSEWHERE, Verification, differs, verify
+from experiments.reporting.results_schema import Results, read_results
 from fusion.escaping import counted
 from fusion.predictions import fault_text
 
@@ -60,7 +60,7 @@ def verify_ablation(folder: Path) -> Verified:
 
     Raises:
         ValueError: a file of it is none of ours, or as
-            :func:`experiments.reporting.verification.verify` of a cell.
+            :func:`experiments.comparing.verification.verify` of a cell.
     """
     found = _read(folder)
     cells = tuple(verify(cells_folder(folder) / cell.folder) for cell in found.grid.cells)
@@ -110,7 +110,7 @@ def _read(folder: Path) -> Ablation:
     )
 
 
-def _facts(folder: Path, grid: Grid) -> dict[str, Mapping[str, Any]]:
+def _facts(folder: Path, grid: Grid) -> dict[str, Results]:
     lacking = [
         cell.title
         for cell in grid.cells

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from experiments.ablation.ablate import Ablation
-from experiments.ablation.figure_words import bounds, head_text
+from experiments.ablation.figure_words import head_text
 from experiments.ablation.scores import Compared, Summary
-from experiments.ablation.told import Told, as_mapping, cost_line, told_of
+from experiments.ablation.told import Told, cost_line, told_of
 from experiments.reporting.numbers import Column, column
 from experiments.reporting.tables import escape_latex
 from experiments.reporting.wording import ABSENT, arm_name, p_number
@@ -69,9 +69,9 @@ def _row(one: Summary, difference: Compared | None) -> list[str]:
     if difference is not None and difference.same:
         told = "the same"
     elif difference is not None:
-        about, how = as_mapping(difference), column(difference.metric)
-        between = how.tell_span(about)
-        told = how.tell_signed(about["value"]) + ("" if between == ABSENT else f" ({between})")
+        interval, how = difference.found.interval, column(difference.metric)
+        between = how.tell_span(interval)
+        told = how.tell_signed(interval.value) + ("" if between == ABSENT else f" ({between})")
         p = p_number(difference.p_holm)
     scores = [cell_text(own, column(name)) for name, own in list(one.scores.items())[:SCORES]]
     return [*values, arm_name(one.arm), *scores, told, p]
@@ -79,7 +79,7 @@ def _row(one: Summary, difference: Compared | None) -> list[str]:
 
 def cell_text(found: Interval, told: Column) -> str:
     """A value with its interval."""
-    between = told.tell_span(bounds(found))
+    between = told.tell_span(found)
     return told.tell(found.value) + ("" if between == ABSENT else f" ({between})")
 
 

@@ -11,7 +11,7 @@ from experiments.ablation.cells import Cell
 from experiments.reporting.answers import number
 from experiments.reporting.caveats import BEST
 from experiments.reporting.numbers import Column, column
-from experiments.reporting.stored import read_results
+from experiments.reporting.results_schema import ArmDifference, read_results
 from experiments.reporting.target_table import Blind
 from fusion import predictions
 from fusion.predictions import Prediction
@@ -92,6 +92,12 @@ class Compared:
     same: bool = False
     again: bool = False
 
+    @property
+    def row(self) -> ArmDifference:
+        """The difference as a table of results has it."""
+        pair = (self.arm, self.against)
+        return ArmDifference.of(pair, self.metric, self.found, p_holm=self.p_holm)
+
 
 def read_cell(folder: Path, cell: Cell) -> CellRows:
     """Predictions of a finished cell as sums.
@@ -107,7 +113,7 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
             found.setdefault(row.arm, []).append(row)
     with path.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-    task, targets = results["task"], results["targets"]
+    task, targets = results.task, results.targets
     arms = {
         arm: arm_sums(own, task, targets)
         for arm, own in found.items()

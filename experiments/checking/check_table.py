@@ -11,7 +11,6 @@ from rich.text import Text
 from encoders.rows import cut
 from experiments.reporting.certificate_table import certificate_table
 from fusion.escaping import counted, plain
-from fusion.leakage.certificate import as_mapping
 
 if TYPE_CHECKING:
     from experiments.checking.check import Check
@@ -106,10 +105,8 @@ def _lengths(check: "Check") -> Table | None:
 
 
 def _certificate(check: "Check") -> Table | None:
-    if check.certificate is None:
-        return None
-    found = certificate_table({"certificate": as_mapping(check.certificate)})
-    if found is None:
+    found = certificate_table(check.certificate)
+    if check.certificate is None or found is None:
         return None
     leaky = "LEAKY, " if check.certificate.leaky else ""
     title = Text(f"split certificate: {leaky}{counted(found.folds, 'fold')} by {found.protocol}")

@@ -5,19 +5,18 @@ some corpora, make every development score too good, and whatever is selected by
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from experiments.reporting.results_schema import Development
 from experiments.reporting.scrutiny import Evidence
 from fusion import metrics
 from fusion.predictions import Table
 from fusion.statistics import unpaired_difference
 
 
-def development(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> dict[str, Any] | None:
+def development(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> Development | None:
     """UAR of an arm on development rows and its difference to test rows, over speakers.
 
     ``stands_for`` is the arm whose development rows are those of a fold; None where an arm has
@@ -31,7 +30,7 @@ def development(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> dic
     counts = _counts([found.dev[name] for name in names])
     apart = unpaired_difference(counts, _counts([test]), metrics.uar)
     value = metrics.uar(counts.sum(axis=0)).mean()
-    return {"uar": None if np.isnan(value) else float(value), "above_test": asdict(apart)}
+    return Development(None if np.isnan(value) else float(value), apart)
 
 
 def _counts(tables: Sequence[Table]) -> Float[np.ndarray, "speakers seeds targets targets"]:

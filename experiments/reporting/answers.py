@@ -5,14 +5,19 @@ read only to be scored.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from encoders.utterance import Task
-from experiments.reporting.fold_fits import carried
+from experiments.reporting.results_schema import (
+    Auc,
+    FoldResults,
+    Score,
+    TargetScores,
+    with_named,
+)
 from fusion import measures, metrics
 from fusion.labels import named, thresholds
 from fusion.measures import LABELS, Measure, measures_of
@@ -117,18 +122,18 @@ def tally(
 # ---------------------------------------------------------------- one arm
 
 
-def values_of(scored: Scored, found: Mapping[str, Measure]) -> dict[str, Any]:
+def values_of(scored: Scored, found: Mapping[str, Measure]) -> dict[str, Score]:
     """Each metric with its interval over speakers and its deviation over seeds."""
     total = scored.tally.sums.sum(axis=0)
-    made: dict[str, Any] = {}
+    made = {}
     for name, measure in found.items():
         by_seed = measure.of(total)
         spread = number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        made[name] = {**asdict(interval_of(scored.tally, measure)), "sd_over_seeds": spread}
+        made[name] = Score(**asdict(interval_of(scored.tally, measure)), sd_over_seeds=spread)
     return made
 
 
-def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, dict[str, Any]]:
+def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, TargetScores]:
     """Metrics of each label or dimension, mean over seeds."""
     total = scored.tally.sums.sum(axis=0)
     if task == "regression":
@@ -142,15 +147,18 @@ def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, 
             "f1": measures.label_f1,
             "weighted_accuracy": measures.label_weighted_accuracy,
         }
-    found = {name: of(total).mean(axis=0) for name, of in columns.items()}
-    made = {
-        target: {name: number(values[k]) for name, values in found.items()}
-        for k, target in enumerate(targets)
-    }
-    if task == "multi-label":
-        for k, target in enumerate(targets):
-            made[target] |= _auc(scored.answers, k, np.ones(len(scored.answers.goals), bool))
-            made[target]["support"] = int((scored.answers.goals[:, k] > 0.5).sum())
+    values = {name: of(total).mean(axis=0) for name, of in columns.items()}
+    every = np.ones(len(scored.answers.goals), bool)
+    made = {}
+    for k, target in enumerate(targets):
+        each = {name: number(own[k]) for name, own in values.items()}
+        made[target] = with_named(TargetScores(), each)
+        if task == "multi-label":
+            auc = _auc(scored.answers, k, every)
+            support = int((scored.answers.goals[:, k] > 0.5).sum())
+            made[target] = replace(
+                made[target], auc=auc.auc, auc_reason=auc.auc_reason, support=support
+            )
     return made
 
 
@@ -169,14 +177,14 @@ def at_fixed_thresholds(scored: Scored) -> dict[str, dict[str, float | None]]:
     return made
 
 
-def _auc(found: Answers, label: int, rows: Bool[np.ndarray, "rows"]) -> dict[str, Any]:
-    """AUC of a label on some rows, mean over seeds; null with its reason where it has none."""
+def _auc(found: Answers, label: int, rows: Bool[np.ndarray, "rows"]) -> Auc:
+    """AUC of a label on some rows, mean over seeds; None with its reason where it has none."""
     truth = found.goals[rows, label] > 0.5
     if truth.all() or not truth.any():
         what = "with" if not truth.any() else "without"
-        return {"auc": None, "auc_reason": f"no test utterance {what} it"}
-    each = [metrics.auc(truth, one[rows, label]) for one in found.scores]
-    return {"auc": float(np.mean(each))}
+        return Auc(None, f"no test utterance {what} it")
+    each = [metrics.auc(truth, scores[rows, label]) for scores in found.scores]
+    return Auc(float(np.mean(each)))
 
 
 def folds_of(
@@ -184,26 +192,28 @@ def folds_of(
     targets: Sequence[str],
     found: Mapping[str, Measure],
     names: Sequence[str],
-    fits: Mapping[str, Mapping[str, Any]],
-) -> list[dict[str, Any]]:
+    fits: Mapping[str, FoldResults],
+) -> tuple[FoldResults, ...]:
     """Per outer fold: the first two metrics, and of labels their thresholds and AUC."""
     folds = np.array(scored.answers.folds)
     made = []
     for fold in (name for name in names if name in scored.by_fold):
         total = scored.by_fold[fold].sums.sum(axis=0)
-        entry: dict[str, Any] = {"fold": fold, "rows": int((folds == fold).sum())}
+        values: dict[str, float | str | None] = {}
         for name, measure in list(found.items())[:2]:
-            entry[name] = number(measure.of(total).mean())
-            if entry[name] is None:
-                entry[f"{name}_reason"] = _why(total, targets)
+            values[name] = number(measure.of(total).mean())
+            if values[name] is None:
+                values[f"{name}_reason"] = _why(total, targets)
+        entry = replace(
+            with_named(fits.get(fold, FoldResults(fold=fold)), values),
+            rows=int((folds == fold).sum()),
+        )
         if scored.thresholds:
-            at = scored.thresholds[fold]
-            entry["thresholds"] = dict(zip(targets, map(float, at), strict=True))
-            entry["auc"] = {
-                t: _auc(scored.answers, k, folds == fold) for k, t in enumerate(targets)
-            }
-        made.append({**entry, **carried(fits.get(fold, {}))})
-    return made
+            least = dict(zip(targets, map(float, scored.thresholds[fold]), strict=True))
+            auc = {t: _auc(scored.answers, k, folds == fold) for k, t in enumerate(targets)}
+            entry = replace(entry, thresholds=least, auc=auc)
+        made.append(entry)
+    return tuple(made)
 
 
 def _why(total: Float[np.ndarray, "seeds parts sums"], targets: Sequence[str]) -> str:
@@ -220,6 +230,6 @@ def compared(task: Task, targets: Sequence[str]) -> dict[str, Measure]:
     return {name: found[name] for name in wanted.get(task, ("js",))}
 
 
-def number(value: Any) -> float | None:  # noqa: ANN401 - a NumPy scalar
+def number(value: float) -> float | None:
     """A float that JSON can hold; None for what is not defined."""
     return float(value) if np.isfinite(value) else None

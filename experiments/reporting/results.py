@@ -1,10 +1,7 @@
 """``results.json``: every number of a report, computed from stored predictions alone."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 
@@ -12,11 +9,26 @@ from encoders.utterance import Task
 from experiments.reporting import scrutiny
 from experiments.reporting.alarm import development
 from experiments.reporting.caveats import BEST
-from experiments.reporting.fold_fits import carried
 from experiments.reporting.graded import graded, with_shares
 from experiments.reporting.matrix import corpus_matrix
 from experiments.reporting.pairs import FUSED as FUSED
 from experiments.reporting.pairs import UNIMODAL, differences
+from experiments.reporting.results_schema import (
+    CLASS_TASKS,
+    FORMATS,
+    ArmDifference,
+    ClassArm,
+    ClassResults,
+    FoldResults,
+    Hashes,
+    Results,
+    Rows,
+    RunFacts,
+    Score,
+    TargetScores,
+    most_trials,
+    with_named,
+)
 from fusion import metrics
 from fusion.jackknife import effective
 from fusion.predictions import (
@@ -30,38 +42,7 @@ from fusion.statistics import Difference, interval, paired_difference
 from fusion.windows import utterance_rows
 
 COMPARED = ("uar", "accuracy")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What a run knows besides its predictions; stored in ``results.json`` as it is."""
-
-    run: str
-    corpus: str
-    task: Task
-    targets: tuple[str, ...]
-    dropped: tuple[Mapping[str, str], ...]
-    warnings: tuple[str, ...]
-    fits: Mapping[str, tuple[Mapping[str, Any], ...]]
-    facts: Mapping[str, Any]
-    certificate: Mapping[str, Any] | None = None
-
-    def digest(self) -> str:
-        """Sha256 of all of it as canonical JSON, whatever the order of arms and folds.
-
-        Nothing here can be computed from predictions: a report can only tell whether it changed.
-        """
-        fits = {
-            arm: sorted(rows, key=lambda row: str(row["fold"]))
-            for arm, rows in self.fits.items()
-            if rows
-        }
-        content = {**asdict(self), "fits": fits}
-        if self.certificate is None:
-            # As it was before there were certificates.
-            del content["certificate"]
-        text = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+Fits = Mapping[str, Sequence[FoldResults]]
 
 
 def with_best(rows: Sequence[Prediction], task: Task = "single-label") -> list[Prediction]:
@@ -84,194 +65,170 @@ def _chosen(rows: Sequence[Prediction], task: Task) -> dict[str, dict[str, str]]
     rows = utterance_rows(rows)
     present = {row.arm for row in rows}
     groups = {"best_unimodal": UNIMODAL, "best_fused": FUSED}
-    found = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
-    return {name: best_per_fold(rows, arms, task) for name, arms in found.items() if arms}
+    by_name = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
+    return {name: best_per_fold(rows, arms, task) for name, arms in by_name.items() if arms}
 
 
-def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
-    """The content of ``results.json``.
+def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
+    """What ``results.json`` holds.
 
     ``hashes`` holds those of what is carried over from the facts and of ``predictions.jsonl``,
     as :func:`fusion.predictions.write` makes it of these rows.
     """
     whole = utterance_rows(rows)
+    counted = with_majority(whole, facts.task)
     test = [row for row in whole if row.split == "test"]
     used = {row.utterance for row in test}
-    counted = with_majority(whole, facts.task)
-    classless = facts.task in ("multi-label", "regression")
-    if classless:
-        made = graded(
-            whole, facts.task, facts.targets, _fits(whole, facts), facts.facts.get("groups", {})
-        )
-    else:
-        made = _of_classes(counted, with_majority(rows, facts.task), facts)
-    if facts.task == "distribution":
-        made = with_shares(made, whole, facts.targets)
     tied = len(used) - len({row.utterance for row in counted if row.split == "test"})
-    return {
-        "run": facts.run,
-        "corpus": facts.corpus,
-        "task": facts.task,
-        "targets": list(facts.targets),
-        "rows": {
-            "used": len(used),
-            "speakers": len({row.speaker for row in test}),
-            "dropped": [dict(row) for row in facts.dropped],
-            **({"without_majority": tied} if facts.task == "distribution" else {}),
-        },
-        "seeds": sorted({row.seed for row in test}),
-        **made,
-        "warnings": list(facts.warnings),
-        "facts": dict(facts.facts),
-        **({} if facts.certificate is None else {"certificate": dict(facts.certificate)}),
-        "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
-    }
+    results = Results(
+        format=FORMATS,
+        run=facts.run,
+        corpus=facts.corpus,
+        task=facts.task,
+        targets=facts.targets,
+        rows=Rows(
+            used=len(used),
+            speakers=len({row.speaker for row in test}),
+            dropped=facts.dropped,
+            without_majority=tied if facts.task == "distribution" else None,
+        ),
+        seeds=tuple(sorted({row.seed for row in test})),
+        arms={},
+        differences=(),
+        warnings=facts.warnings,
+        facts=facts.facts,
+        certificate=facts.certificate,
+        hashes=Hashes(facts.digest(), digest(rows)),
+    )
+    fits = _fits(whole, facts)
+    if facts.task not in CLASS_TASKS:
+        return graded(results, whole, fits)
+    made = _of_classes(results, counted, with_majority(rows, facts.task), fits)
+    return with_shares(made, whole) if facts.task == "distribution" else made
 
 
 def _of_classes(
-    whole: Sequence[Prediction], rows: Sequence[Prediction], facts: RunFacts
-) -> dict[str, Any]:
+    results: Results, whole: Sequence[Prediction], rows: Sequence[Prediction], fits: Fits
+) -> ClassResults:
     """Arms and their differences where every row has one class; ``rows`` may be of windows."""
     test = [row for row in whole if row.split == "test"]
     speakers = sorted({row.speaker for row in test})
     seeds = sorted({row.seed for row in test})
-    arms = {
-        arm: [row for row in test if row.arm == arm] for arm in dict.fromkeys(r.arm for r in test)
+    by_arm: dict[str, list[Prediction]] = {}
+    for row in test:
+        by_arm.setdefault(row.arm, []).append(row)
+    counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in by_arm.items()}
+    folds = list(dict.fromkeys(row.outer_fold for row in test))
+    evidence = scrutiny.evidence(whole)
+    nulls = scrutiny.nulls(evidence)
+    by_group = [arm for arm in BEST if arm in by_arm] or list(by_arm)
+    arms = {}
+    for arm, own in by_arm.items():
+        table, total = evidence.test[arm], counts[arm].sum(axis=0)  # [seeds, K, K]
+        heads_of = {fit.fold: fit.chosen for fit in fits.get(arm, ()) if fit.chosen is not None}
+        windows = [row for row in rows if row.arm == arm and row.split == "test"]
+        summary = ClassArm(
+            effective=float(effective(counts[arm])),
+            per_class=_per_class(total, results.targets),
+            folds=_folds(own, folds, fits.get(arm, ())),
+            trials=most_trials(fits.get(arm, ())),
+            confusion=total.mean(axis=0).tolist(),
+            null=nulls[arm],
+            calibration=scrutiny.calibration(evidence, arm, heads_of),
+            development=development(evidence, arm, heads_of),
+            windows=scrutiny.windows(windows),
+            groups=scrutiny.groups(table, results.facts.groups) if arm in by_group else None,
+            speakers=scrutiny.by_speaker(table) if arm in by_group else None,
+        )
+        arms[arm] = with_named(summary, _scores(counts[arm]))
+    published = {arm: fact.kind for arm, fact in results.facts.published.items()}
+    parts = {field.name: getattr(results, field.name) for field in fields(results)}
+    parts |= {
+        "arms": arms,
+        "differences": _differences(counts, published, evidence),
+        "matrix": corpus_matrix(test, results.facts.trained_on),
     }
-    counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
-    cells = corpus_matrix(test, facts.facts.get("trained_on", {}))
-    fits, folds = _fits(whole, facts), list(dict.fromkeys(row.outer_fold for row in test))
-    found = scrutiny.evidence(whole)
-    return {
-        "arms": {
-            arm: _arm(arms[arm], counts[arm], facts.targets, folds, fits.get(arm, ())) | more
-            for arm, more in _scrutinised(rows, found, facts, fits).items()
-        },
-        "differences": _differences(counts, _published(facts), found),
-        **({"matrix": cells} if cells else {}),
-    }
+    return ClassResults(**parts)
 
 
-def _scrutinised(
-    rows: Sequence[Prediction],
-    found: scrutiny.Evidence,
-    facts: RunFacts,
-    fits: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> dict[str, dict[str, Any]]:
-    """What a reviewer asks besides scores; by group and speaker of the best arms only."""
-    nulls, known = scrutiny.nulls(found), facts.facts.get("groups", {})
-    by_group = [arm for arm in BEST if arm in found.test] or list(found.test)
-    made: dict[str, dict[str, Any]] = {}
-    for arm, test in found.test.items():
-        stands_for = {fit["fold"]: fit["chosen"] for fit in fits.get(arm, ()) if "chosen" in fit}
-        made[arm] = {
-            "null": nulls[arm],
-            "calibration": scrutiny.calibration(found, arm, stands_for),
-            "development": development(found, arm, stands_for),
-        }
-        own = [row for row in rows if row.arm == arm and row.split == "test"]
-        windows = scrutiny.windows(own)
-        made[arm] |= {"windows": windows} if windows else {}
-        if arm in by_group:
-            made[arm]["groups"] = scrutiny.groups(test, known)
-            made[arm]["speakers"] = scrutiny.by_speaker(test)
-    return made
-
-
-def _fits(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Sequence[Mapping[str, Any]]]:
+def _fits(rows: Sequence[Prediction], facts: RunFacts) -> Fits:
     """How each arm was fitted in each fold; of a best arm, which arm it stands for and its fit."""
-    fits: dict[str, Sequence[Mapping[str, Any]]] = dict(facts.fits)
-    of = {(arm, fit["fold"]): fit for arm, own in facts.fits.items() for fit in own}
+    fits: dict[str, Sequence[FoldResults]] = dict(facts.fits)
+    of = {(arm, fit.fold): fit for arm, own in facts.fits.items() for fit in own}
     for name, chosen in _chosen(rows, facts.task).items():
         fits[name] = [
-            {**of.get((arm, fold), {}), "fold": fold, "chosen": arm} for fold, arm in chosen.items()
+            replace(of.get((arm, fold), FoldResults(fold=fold)), chosen=arm)
+            for fold, arm in chosen.items()
         ]
     return fits
 
 
-def _arm(
-    rows: Sequence[Prediction],
-    counts: np.ndarray,
-    targets: Sequence[str],
-    folds: Sequence[str],
-    fits: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    total = counts.sum(axis=0)  # [seeds, K, K]
-    summary: dict[str, Any] = {
-        name: asdict(interval(counts, metric)) for name, metric in metrics.METRICS.items()
-    }
+def _scores(counts: np.ndarray) -> dict[str, Score]:
+    """Each metric with its interval over speakers and its deviation over seeds."""
+    scores = {}
     for name, metric in metrics.METRICS.items():
-        by_seed = metric(total)
+        by_seed = metric(counts.sum(axis=0))
         spread = _number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        summary[name]["sd_over_seeds"] = spread
-    return {
-        **summary,
-        "effective": float(effective(counts)),
-        "per_class": _per_class(total, targets),
-        "folds": _folds(rows, folds, fits),
-        "trials": max((len(fit.get("trials", ())) for fit in fits), default=0),
-        "confusion": total.mean(axis=0).tolist(),
-    }
+        scores[name] = Score(**asdict(interval(counts, metric)), sd_over_seeds=spread)
+    return scores
 
 
-def _per_class(total: np.ndarray, targets: Sequence[str]) -> dict[str, Any]:
+def _per_class(total: np.ndarray, targets: Sequence[str]) -> dict[str, TargetScores]:
     recall, precision = metrics.recalls(total).mean(axis=0), metrics.precisions(total).mean(axis=0)
     f1, support = metrics.f1_scores(total).mean(axis=0), total[0].sum(axis=1)
     return {
-        target: {
-            "recall": _number(recall[k]),
-            "precision": _number(precision[k]),
-            "f1": _number(f1[k]),
-            "support": int(support[k]),
-        }
+        target: TargetScores(
+            recall=_number(recall[k]),
+            precision=_number(precision[k]),
+            f1=_number(f1[k]),
+            support=int(support[k]),
+        )
         for k, target in enumerate(targets)
     }
 
 
 def _folds(
-    rows: Sequence[Prediction], names: Sequence[str], fits: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+    rows: Sequence[Prediction], names: Sequence[str], fits: Sequence[FoldResults]
+) -> tuple[FoldResults, ...]:
     """Per outer fold, in the same order for every arm; UAR is null where a fold lacks a class."""
     seeds = sorted({row.seed for row in rows})
-    about = {fit["fold"]: fit for fit in fits}
+    about = {fit.fold: fit.entry for fit in fits}
     folds = []
     for name in sorted({row.outer_fold for row in rows}, key=list(names).index):
         own = [row for row in rows if row.outer_fold == name]
         counts = counts_by_speaker(own, sorted({row.speaker for row in own}), seeds).sum(axis=0)
         lacking = int((counts[0].sum(axis=1) == 0).sum())
-        entry: dict[str, Any] = {
-            "fold": name,
-            "rows": len({row.utterance for row in own}),
-            "uar": _number(metrics.uar(counts).mean()),
-            "accuracy": _number(metrics.accuracy(counts).mean()),
-        }
-        if lacking:
-            entry["uar_reason"] = f"{lacking} of {counts.shape[-1]} classes have no test utterance"
-        folds.append({**entry, **carried(about.get(name, {}))})
-    return folds
-
-
-def _published(facts: RunFacts) -> dict[str, str]:
-    """Published classifiers, each with the arm that reads what it reads."""
-    return {arm: one["kind"] for arm, one in facts.facts.get("published", {}).items()}
+        why = f"{lacking} of {counts.shape[-1]} classes have no test utterance"
+        folds.append(
+            replace(
+                about.get(name, FoldResults(fold=name)),
+                rows=len({row.utterance for row in own}),
+                uar=_number(metrics.uar(counts).mean()),
+                accuracy=_number(metrics.accuracy(counts).mean()),
+                uar_reason=why if lacking else None,
+            )
+        )
+    return tuple(folds)
 
 
 def _differences(
-    counts: Mapping[str, np.ndarray], published: Mapping[str, str], found: scrutiny.Evidence
-) -> list[dict[str, Any]]:
+    counts: Mapping[str, np.ndarray], published: Mapping[str, str], evidence: scrutiny.Evidence
+) -> tuple[ArmDifference, ...]:
     """Differences in UAR, then in accuracy with McNemar's test beside them."""
-    rows: list[dict[str, Any]] = []
+    rows: list[ArmDifference] = []
     for metric in COMPARED:
 
         def compare(arm: str, other: str, metric: str = metric) -> Difference:
             return paired_difference(counts[arm], counts[other], metric)
 
         rows += differences(counts, published, metric, compare)
-    for row in rows:
-        if row["metric"] == "accuracy":
-            row["mcnemar"] = scrutiny.unclustered(found, row["arm"], row["against"])
-    return rows
+    return tuple(
+        replace(row, mcnemar=scrutiny.unclustered(evidence, row.arm, row.against))
+        if row.metric == "accuracy"
+        else row
+        for row in rows
+    )
 
 
-def _number(value: Any) -> float | None:  # noqa: ANN401 - a NumPy scalar
+def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)

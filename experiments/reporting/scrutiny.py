@@ -4,12 +4,25 @@ Everything is computed from stored predictions; of groups, ``facts`` say who is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from experiments.reporting.results_schema import (
+    Abstained,
+    Bin,
+    Bins,
+    Calibration,
+    CalibrationErrors,
+    CalibrationFold,
+    GroupGap,
+    GroupResults,
+    GroupScores,
+    RiskPoint,
+    SpeakerScores,
+    WindowScores,
+)
 from fusion import metrics
 from fusion.calibration import (
     Abstention,
@@ -20,15 +33,11 @@ from fusion.calibration import (
     risk_coverage,
     tempered,
 )
-from fusion.permutation import against_null, shuffled
+from fusion.fairness import Grouping
+from fusion.p_values import McNemar
+from fusion.permutation import Null, against_null, shuffled
 from fusion.predictions import Prediction, Table, counts_by_speaker, table
-from fusion.statistics import (
-    Interval,
-    interval,
-    interval_within,
-    mcnemar,
-    unpaired_difference,
-)
+from fusion.statistics import interval, interval_within, mcnemar, unpaired_difference
 from fusion.windows import WAYS, has_windows, utterance_rows
 
 #: Metrics of groups, and of windows before and after they are put together.
@@ -62,7 +71,7 @@ def evidence(rows: Sequence[Prediction]) -> Evidence:
 # ---------------------------------------------------------------- chance
 
 
-def nulls(found: Evidence) -> dict[str, dict[str, Any] | None]:
+def nulls(found: Evidence) -> dict[str, Null | None]:
     """Each arm against its own predictions with labels shuffled within speakers."""
     draws: dict[tuple[str, ...], np.ndarray] = {}
     made = {}
@@ -71,24 +80,23 @@ def nulls(found: Evidence) -> dict[str, dict[str, Any] | None]:
         if one.utterances not in draws:  # every arm has the same rows, and so the same draws
             draws[one.utterances] = shuffled(one.truth, speakers)
         guesses, classes = one.scores.argmax(axis=-1), one.scores.shape[-1]
-        null = against_null(one.truth, guesses, speakers, draws[one.utterances], classes)
-        made[arm] = asdict(null) if null else None
+        made[arm] = against_null(one.truth, guesses, speakers, draws[one.utterances], classes)
     return made
 
 
-def unclustered(found: Evidence, arm: str, against: str) -> dict[str, float] | None:
+def unclustered(found: Evidence, arm: str, against: str) -> McNemar | None:
     """McNemar's test of two arms; None where their rows differ."""
     one, other = found.test[arm], found.test[against]
     if one.utterances != other.utterances or len(one.scores) != len(other.scores):
         return None
     hits = [side.scores.argmax(axis=-1) == side.truth for side in (one, other)]
-    return asdict(mcnemar(*hits))
+    return mcnemar(*hits)
 
 
 # ---------------------------------------------------------------- calibration
 
 
-def calibration(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> dict[str, Any] | None:
+def calibration(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> Calibration | None:
     """Calibration of an arm on test rows, before and after what development rows gave.
 
     ``stands_for`` is the arm whose development rows are those of a fold; None without such rows.
@@ -105,16 +113,20 @@ def calibration(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> dic
         abstention = _abstention(dev, temperature)
         after[:, own] = tempered(test.scores[:, own], temperature)
         kept[:, own] = after[:, own].max(axis=-1) >= abstention.threshold
-        folds.append({"fold": fold, "temperature": temperature, **asdict(abstention)})
+        folds.append(CalibrationFold(fold, temperature, *astuple(abstention)))
     truth = test.truth
-    return {
-        "folds": folds,
-        "before": _errors(test.scores, truth),
-        "after": _errors(after, truth),
-        "bins": {"before": _bins(test.scores, truth), "after": _bins(after, truth)},
-        **_curve(after, truth),
-        "abstention": _kept(kept, after.argmax(axis=-1) == truth),
-    }
+    curves = [risk_coverage(p.max(axis=-1), p.argmax(axis=-1) == truth) for p in after]
+    accuracy = np.mean([curve.accuracy for curve in curves], axis=0)
+    points = zip(curves[0].coverage, accuracy, strict=True)
+    return Calibration(
+        folds=tuple(folds),
+        before=_errors(test.scores, truth),
+        after=_errors(after, truth),
+        bins=Bins(_bins(test.scores, truth), _bins(after, truth)),
+        risk_coverage=tuple(RiskPoint(float(c), float(a)) for c, a in points),
+        risk_area=float(np.mean([curve.area for curve in curves])),
+        abstention=_kept(kept, after.argmax(axis=-1) == truth),
+    )
 
 
 def _abstention(dev: Table, temperature: float) -> Abstention:
@@ -123,96 +135,75 @@ def _abstention(dev: Table, temperature: float) -> Abstention:
     return fit_abstention(sure.max(axis=-1).ravel(), right.ravel())
 
 
-def _errors(scores: Float[np.ndarray, "seeds rows targets"], truth: np.ndarray) -> dict[str, float]:
+def _errors(
+    scores: Float[np.ndarray, "seeds rows targets"], truth: np.ndarray
+) -> CalibrationErrors:
     """Calibration errors, mean over seeds."""
-    kinds = {"ece": metrics.ece, "log_loss": log_loss, "brier": brier}
-    return {name: float(np.mean([of(truth, s) for s in scores])) for name, of in kinds.items()}
+    kinds = (metrics.ece, log_loss, brier)
+    return CalibrationErrors(*(float(np.mean([of(truth, s) for s in scores])) for of in kinds))
 
 
-def _bins(scores: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
+def _bins(scores: np.ndarray, truth: np.ndarray) -> tuple[Bin, ...]:
     """The reliability diagram: bins that hold rows, counted per seed."""
     seeds = len(scores)
     found = metrics.confidence_bins(np.tile(truth, seeds), scores.reshape(-1, scores.shape[-1]))
     columns = zip(found.rows, found.confidence, found.accuracy, strict=True)
-    return [
-        {"rows": float(rows / seeds), "confidence": float(sure), "accuracy": float(right)}
-        for rows, sure, right in columns
-        if rows
-    ]
+    return tuple(
+        Bin(float(rows / seeds), float(sure), float(right)) for rows, sure, right in columns if rows
+    )
 
 
-def _curve(scores: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Risk and coverage, mean over seeds."""
-    curves = [risk_coverage(s.max(axis=-1), s.argmax(axis=-1) == truth) for s in scores]
-    accuracy = np.mean([curve.accuracy for curve in curves], axis=0)
-    points = zip(curves[0].coverage, accuracy, strict=True)
-    return {
-        "risk_coverage": [{"coverage": float(c), "accuracy": float(a)} for c, a in points],
-        "risk_area": float(np.mean([curve.area for curve in curves])),
-    }
-
-
-def _kept(
-    kept: Bool[np.ndarray, "seeds rows"], right: Bool[np.ndarray, "seeds rows"]
-) -> dict[str, float | None]:
-    return {
-        "coverage": float(kept.mean()),
-        "accuracy": float(right[kept].mean()) if kept.any() else None,
-        "accuracy_of_all": float(right.mean()),
-    }
+def _kept(kept: Bool[np.ndarray, "seeds rows"], right: Bool[np.ndarray, "seeds rows"]) -> Abstained:
+    accuracy = float(right[kept].mean()) if kept.any() else None
+    return Abstained(float(kept.mean()), accuracy, float(right.mean()))
 
 
 # ---------------------------------------------------------------- groups
 
 
-def groups(found: Table, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def groups(found: Table, known: Mapping[str, Grouping]) -> dict[str, GroupResults]:
     """UAR and accuracy by what is known of speakers and utterances, over speakers."""
     made = {}
     for name, grouping in known.items():
-        keys = found.speakers if grouping["by"] == "speaker" else found.utterances
-        group = np.array([grouping["of"].get(key) or "" for key in keys])
-        names = [one for one in sorted(set(group.tolist())) if one]
-        counts = {one: _counts(found, group == one, found.speakers) for one in names}
-        rows = {one: int((group == one).sum()) for one in names}
-        made[name] = {
-            "by": grouping["by"],
-            "groups": {
-                one: {"rows": rows[one], "speakers": len(own), **_intervals(own)}
-                for one, own in counts.items()
-            },
-            "difference": _gap(counts) if grouping["by"] == "speaker" else None,
+        keys = found.speakers if grouping.by == "speaker" else found.utterances
+        group = np.array([grouping.of.get(key) or "" for key in keys])
+        counts = {
+            own: _counts(found, group == own, found.speakers)
+            for own in sorted(set(group.tolist()) - {""})
         }
+        scores = {
+            own: GroupScores(
+                rows=int((group == own).sum()),
+                speakers=len(of),
+                **{metric: interval(of, metrics.METRICS[metric]) for metric in GROUP_METRICS},
+            )
+            for own, of in counts.items()
+        }
+        gap = _gap(counts) if grouping.by == "speaker" else None
+        made[name] = GroupResults(grouping.by, scores, gap)
     return made
 
 
-def _intervals(counts: np.ndarray) -> dict[str, Any]:
-    return {name: asdict(interval(counts, metrics.METRICS[name])) for name in GROUP_METRICS}
-
-
-def _gap(counts: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+def _gap(counts: Mapping[str, np.ndarray]) -> GroupGap | None:
     """The difference in UAR where there are two groups; among several none is picked out."""
     if len(counts) != 2:
         return None
     (one, first), (other, second) = counts.items()
-    found = unpaired_difference(first, second, metrics.uar)
-    return {"group": one, "against": other, **asdict(found)}
+    return GroupGap(one, other, *astuple(unpaired_difference(first, second, metrics.uar)))
 
 
-def by_speaker(found: Table) -> dict[str, Any]:
+def by_speaker(found: Table) -> dict[str, SpeakerScores]:
     """UAR and accuracy of each speaker, with intervals over utterances."""
     speakers = np.array(found.speakers)
     made = {}
     for name in dict.fromkeys(sorted(found.speakers)):
         own = speakers == name
         counts = _counts(found, own, found.utterances)
-        made[name] = {"rows": int(own.sum())} | {
-            metric: asdict(_of_speaker(counts, metric)) for metric in GROUP_METRICS
+        scores = {
+            m: interval_within(counts, metrics.METRICS[m], "utterances") for m in GROUP_METRICS
         }
+        made[name] = SpeakerScores(int(own.sum()), **scores)
     return made
-
-
-def _of_speaker(counts: np.ndarray, metric: str) -> Interval:
-    return interval_within(counts, metrics.METRICS[metric], "utterances")
 
 
 def _counts(
@@ -231,7 +222,7 @@ def _counts(
 # ---------------------------------------------------------------- windows
 
 
-def windows(rows: Sequence[Prediction]) -> dict[str, Any] | None:
+def windows(rows: Sequence[Prediction]) -> dict[str, WindowScores] | None:
     """Scores of one arm's test windows, and of utterances put together from them in each way."""
     if not has_windows(rows):
         return None
@@ -239,11 +230,9 @@ def windows(rows: Sequence[Prediction]) -> dict[str, Any] | None:
     sides: dict[str, list[Prediction]] = {"window": list(rows)}
     sides |= {way: utterance_rows(rows, way) for way in WAYS}
     speakers = sorted({row.speaker for row in rows})
-    counts = {name: counts_by_speaker(own, speakers, seeds) for name, own in sides.items()}
-    return {
-        name: {
-            "rows": len(sides[name]) // len(seeds),
-            **{m: asdict(interval(own, metrics.METRICS[m])) for m in WINDOW_METRICS},
-        }
-        for name, own in counts.items()
-    }
+    made = {}
+    for name, own in sides.items():
+        counts = counts_by_speaker(own, speakers, seeds)
+        scores = {m: interval(counts, metrics.METRICS[m]) for m in WINDOW_METRICS}
+        made[name] = WindowScores(len(own) // len(seeds), **scores)
+    return made

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from encoders.store import write_atomically
 from experiments.reporting.caveats import badges
@@ -16,7 +16,7 @@ from experiments.reporting.numbers import (
     signed,
     span,
 )
-from experiments.reporting.side_by_side import AVERAGED, Beside, Run
+from experiments.reporting.side_by_side import AVERAGED, Beside, Run, RunDifference
 from experiments.reporting.wording import arm_name
 from experiments.templates import template
 from fusion.escaping import escape_markdown, plain
@@ -40,8 +40,8 @@ def differences_table(found: Beside) -> Rows:
     """Every arm of the further runs against the first run's; empty where rows differ."""
     return [
         [
-            f"{arm_name(row['arm'])}: {row['run']} against {row['against']}",
-            *(signed(row["value"]), _between(row), p_number(row["p"]), p_number(row["p_holm"])),
+            f"{arm_name(row.arm)}: {row.run} against {row.against}",
+            *(signed(row.value), _between(row), p_number(row.p), p_number(row.p_holm)),
         ]
         for row in found.differences
     ]
@@ -107,29 +107,29 @@ def _metrics(found: Beside) -> str:
     return " or ".join(dict.fromkeys(f"{one.title}{' in %' * one.share}" for one in told))
 
 
-def _between(row: Mapping[str, Any]) -> str:
+def _between(row: RunDifference) -> str:
     between = span(row)
-    return plain(row["method"]) if between == ABSENT else between
+    return plain(row.method) if between == ABSENT else between
 
 
 def _cell(run: Run, arm: str) -> str:
-    if arm not in run.results["arms"]:
+    if arm not in run.results.arms:
         return ABSENT
     metric = primary_of(run.results)
-    found, told = run.results["arms"][arm][metric], column(metric)
+    found, told = run.results.arms[arm].score(metric), column(metric)
     between = told.tell_span(found)
-    return told.tell(found["value"]) + ("" if between == ABSENT else f" ({between})")
+    return told.tell(found.value) + ("" if between == ABSENT else f" ({between})")
 
 
 def _study(run: Run, name: str) -> str:
-    return plain((run.results["facts"].get("study") or {}).get(name, ABSENT))
+    return plain(run.results.facts.study.get(name, ABSENT))
 
 
 _ABOUT: Mapping[str, Callable[[Run], str]] = {
-    "corpus": lambda run: plain(run.results["corpus"]),
-    "utterances": lambda run: str(run.results["rows"]["used"]),
-    "speakers": lambda run: str(run.results["rows"]["speakers"]),
-    "folds": lambda run: plain(run.results["facts"].get("protocol", ABSENT)),
+    "corpus": lambda run: plain(run.results.corpus),
+    "utterances": lambda run: str(run.results.rows.used),
+    "speakers": lambda run: str(run.results.rows.speakers),
+    "folds": lambda run: plain(run.results.facts.protocol),
     "audio encoder": lambda run: _study(run, "audio"),
     "text encoder": lambda run: _study(run, "text"),
     "trials, seeds": lambda run: f"{_study(run, 'trials')}, {_study(run, 'seeds')}",

@@ -1,7 +1,7 @@
 """The table of arms for Markdown, LaTeX and the terminal."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from experiments.reporting.caveats import cautions, stamped
 from experiments.reporting.certificate_table import certificate_table
@@ -15,6 +15,7 @@ from experiments.reporting.numbers import (
     primary_of,
     scale_note,
 )
+from experiments.reporting.results_schema import ArmResults, Results, Score
 from experiments.reporting.target_table import per_target_table
 from experiments.reporting.wording import BEST, answer, arm_name, setting, verdict_text
 from fusion.escaping import escape_markdown, plain
@@ -46,7 +47,7 @@ def escape_latex(text: object) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in plain(text))
 
 
-def markdown(results: Mapping[str, Any]) -> str:
+def markdown(results: Results) -> str:
     """The answer, the table of arms and the differences in UAR as Markdown."""
     say = escape_markdown
     lines = [f"**{say(answer(results))}**", ""]
@@ -69,26 +70,26 @@ def markdown(results: Mapping[str, Any]) -> str:
     lines += _certificate(results, say)
     lines += [
         "",
-        *(f"- Warning: {say(warning)}" for warning in (*cautions(results), *results["warnings"])),
+        *(f"- Warning: {say(warning)}" for warning in (*cautions(results), *results.warnings)),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _certificate(results: Mapping[str, Any], say: Callable[[object], str]) -> list[str]:
-    found = certificate_table(results)
+def _certificate(results: Results, say: Callable[[object], str]) -> list[str]:
+    found = certificate_table(results.certificate)
     if found is None:
         return []
     head = [f"split certificate, folds by {say(found.protocol)}", "result", "share"]
     return ["", *_pipes(head, [[row.name, row.result, row.share] for row in found.rows], say)]
 
 
-def latex(results: Mapping[str, Any]) -> str:
+def latex(results: Results) -> str:
     """The table of arms as LaTeX; needs the package booktabs."""
     head = ["arm", *map(escape_latex, _titles(results)), "trials"]
     body = [" & ".join(map(escape_latex, row)) + r" \\" for row in _arms(results)]
     caption = f"{answer(results)} {scale_note(results)}. {setting(results)}."
     lines = [
-        f"% {stamped('run', results)} {plain(results['run'])}; needs \\usepackage{{booktabs}}",
+        f"% {stamped('run', results)} {plain(results.run)}; needs \\usepackage{{booktabs}}",
         r"\begin{table}",
         r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{escape_latex(caption)}}}",
@@ -104,7 +105,7 @@ def latex(results: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def terminal_table(results: Mapping[str, Any]) -> "Table":
+def terminal_table(results: Results) -> "Table":
     """The table of arms for a terminal."""
     from rich.table import Table
     from rich.text import Text
@@ -116,44 +117,44 @@ def terminal_table(results: Mapping[str, Any]) -> "Table":
     for name in ("arm", *titles):
         table.add_column(name, no_wrap=True)
     table.add_column("trials", justify="right")
-    for arm, summary in results["arms"].items():
-        cells = [_cell(summary[metric], one) for metric, one in shown.items()]
+    for arm, summary in results.arms.items():
+        cells = [_cell(summary.score(metric), one) for metric, one in shown.items()]
         # Names from outside are text, never markup of the terminal.
         row = [arm_name(arm), *cells, _trials(arm, summary)]
         table.add_row(*map(Text, row))
     return table
 
 
-def _arms(results: Mapping[str, Any]) -> Rows:
+def _arms(results: Results) -> Rows:
     return [
         [
             arm_name(arm),
-            *(_cell(summary[metric], one) for metric, one in columns_of(results).items()),
+            *(_cell(summary.score(metric), one) for metric, one in columns_of(results).items()),
             _trials(arm, summary),
         ]
-        for arm, summary in results["arms"].items()
+        for arm, summary in results.arms.items()
     ]
 
 
-def _trials(arm: str, summary: Mapping[str, Any]) -> str:
-    return ABSENT if arm in BEST else str(summary["trials"])
+def _trials(arm: str, summary: ArmResults) -> str:
+    return ABSENT if arm in BEST else str(summary.trials)
 
 
-def _cell(found: Mapping[str, Any], told: Column) -> str:
-    between = told.tell_span(found)
-    return told.tell(found["value"]) + ("" if between == ABSENT else f" ({between})")
+def _cell(score: Score, told: Column) -> str:
+    between = told.tell_span(score)
+    return told.tell(score.value) + ("" if between == ABSENT else f" ({between})")
 
 
-def _titles(results: Mapping[str, Any]) -> list[str]:
+def _titles(results: Results) -> list[str]:
     return [one.title for one in columns_of(results).values()]
 
 
-def _compared_in(results: Mapping[str, Any]) -> str:
+def _compared_in(results: Results) -> str:
     told = column(primary_of(results))
     return f"difference in {told.title}{', points' if told.share else ''}"
 
 
-def _targets(results: Mapping[str, Any], say: Callable[[object], str]) -> list[str]:
+def _targets(results: Results, say: Callable[[object], str]) -> list[str]:
     """The best arms label by label, or dimension by dimension; nothing of single classes."""
     found = per_target_table(results)
     if found is None:
@@ -162,18 +163,18 @@ def _targets(results: Mapping[str, Any], say: Callable[[object], str]) -> list[s
     return ["", *_pipes(head, rows, say)]
 
 
-def _differences(results: Mapping[str, Any]) -> Rows:
+def _differences(results: Results) -> Rows:
     return [
         [
-            f"{arm_name(row['arm'])} {MINUS} {arm_name(row['against'])}",
-            column(row["metric"]).tell_signed(row["value"]),
-            column(row["metric"]).tell_span(row),
-            p_number(row["p"]),
-            p_number(row["p_holm"]),
+            f"{arm_name(row.arm)} {MINUS} {arm_name(row.against)}",
+            column(row.metric).tell_signed(row.value),
+            column(row.metric).tell_span(row),
+            p_number(row.p),
+            p_number(row.p_holm),
             verdict_text(row),
         ]
-        for row in results["differences"]
-        if row["metric"] == primary_of(results)
+        for row in results.differences
+        if row.metric == primary_of(results)
     ]
 
 

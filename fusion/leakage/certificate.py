@@ -4,7 +4,7 @@ Speakers, dialogues or recordings on two sides of a fold are errors; texts, sess
 sounds alike are warnings with their share.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -224,17 +224,3 @@ def _constancy(evidence: Evidence, probe: TextProbe | None) -> LeakTest:
     told = f"UAR {probe.uar:.3f}, shuffled labels up to {probe.null_high:.3f}, p = {probe.p:.3f}"
     tells = not probe.even and probe.p <= SIGNIFICANT
     return LeakTest(name, "warning" if tells else "clean", examples=(told,))
-
-
-def as_mapping(certificate: Certificate) -> Mapping[str, object]:
-    """A certificate as JSON can hold it."""
-    return {
-        "protocol": certificate.protocol,
-        "leaky": certificate.leaky,
-        "folds": certificate.folds,
-        "tests": [
-            {"name": t.name, "status": t.status, "found": t.found, "of": t.of,
-             "examples": list(t.examples), "note": t.note}
-            for t in certificate.tests
-        ],
-    }  # fmt: skip
