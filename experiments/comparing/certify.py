@@ -12,8 +12,9 @@ from encoders.listening.sound import Sound, Sounds
 from encoders.store import EmbeddingStore, StoreError
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.plan import Plan
-from fusion.leakage.certificate import Certificate, certify
+from fusion.leakage.certificate import certify
 from fusion.leakage.evidence import Evidence
+from fusion.leakage.findings import Certificate
 from fusion.splitting.protocols import is_leaky
 from fusion.splitting.splits import Fold
 

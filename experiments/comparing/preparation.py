@@ -31,7 +31,7 @@ from experiments.comparing.words import Words, find_words
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
 from fusion.arms import ARMS, PUBLISHED
-from fusion.leakage.certificate import Certificate
+from fusion.leakage.findings import Certificate
 from fusion.splitting.splits import Fold, InnerFolds, rows_of
 
 Notify = Callable[[str], None]

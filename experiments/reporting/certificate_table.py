@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from experiments.reporting.wording import ABSENT, percent
 from fusion.escaping import plain
-from fusion.leakage.certificate import Certificate, LeakTest
+from fusion.leakage.findings import Certificate, LeakTest
 
 _STATUS = {"clean": "nothing found", "untested": "not tested"}
 

@@ -19,8 +19,7 @@ from encoders.utterance import Task
 from experiments.comparing.trained import Trained
 from fusion.escaping import counted, plain
 from fusion.fairness import Grouping
-from fusion.leakage.certificate import Certificate
-from fusion.leakage.leaks import TextProbe
+from fusion.leakage.findings import Certificate, TextProbe
 from fusion.p_values import McNemar
 from fusion.permutation import Null
 from fusion.predictions import AGAIN, fault_text
@@ -678,7 +677,7 @@ def read_results(folder: Path) -> Results:
                 f"{folder}: no finished run: expected {name} in it; serfusion compare writes one"
             )
     path = folder / "results.json"
-    found = _parsed(path.read_bytes())
+    found = parsed(path.read_bytes())
     if not isinstance(found, list):
         return found
     told = "; ".join(found[:TOLD])
@@ -687,20 +686,21 @@ def read_results(folder: Path) -> Results:
     )
 
 
-def _parsed(content: bytes) -> Results | list[str]:
+def parsed(content: bytes) -> Results | list[str]:
     """Results, or what is wrong with them."""
     from pydantic import ValidationError
     from pydantic_core import from_json
 
     try:
         # This reader also refuses nesting so deep that it would break those after it.
-        raw = from_json(content, allow_inf_nan=False)
+        raw = from_json(content)
     except ValueError as error:
         return [f"expected JSON ({error})"]
-    if faults := _format_faults(raw.get("format") if isinstance(raw, dict) else None):
+    about = raw if isinstance(raw, dict) else {"format": asdict(FORMATS)}
+    if faults := _format_faults(about.get("format")):
         return faults
     try:
-        return _schema(raw.get("task") in CLASS_TASKS).validate_json(content, strict=True)
+        return _schema(about.get("task") in CLASS_TASKS).validate_json(content, strict=True)
     except ValidationError as error:
         return [fault_text(fault) for fault in error.errors()]
 

@@ -9,7 +9,8 @@ import pytest
 
 from encoders.utterance import Corpus
 from experiments.comparing.certify import evidence_of, listen
-from fusion.leakage.certificate import Certificate, certify
+from fusion.leakage.certificate import certify
+from fusion.leakage.findings import Certificate
 from fusion.splitting.designs import make_outer
 from fusion.splitting.protocols import parse_protocol
 from tests.experiments.leaky_corpora import LEAKS, TARGETS, Rows, corpus
