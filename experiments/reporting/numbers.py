@@ -8,6 +8,7 @@ from typing import Protocol
 from experiments.reporting.results_schema import Results
 from fusion.measures import LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
 from fusion.selection import PRIMARY
+from fusion.statistics import Interval
 
 MINUS = "−"
 ABSENT = "–"
@@ -68,6 +69,11 @@ class Column:
         if found.low is None or found.high is None:
             return ABSENT
         return f"{self.tell(found.low)} to {self.tell(found.high)}"
+
+    def tell_score(self, score: Interval) -> str:
+        """A value with its interval, where it has one."""
+        between = self.tell_span(score)
+        return self.tell(score.value) + ("" if between == ABSENT else f" ({between})")
 
 
 COLUMNS: Mapping[str, Column] = {name: Column(title) for name, title in METRICS.items()} | {
@@ -135,10 +141,8 @@ def signed(value: float | None) -> str:
 
 
 def span(found: Bounds) -> str:
-    """The bounds of an interval, or a dash."""
-    if found.low is None or found.high is None:
-        return ABSENT
-    return f"{percent(found.low)} to {percent(found.high)}"
+    """The bounds of an interval of shares, or a dash."""
+    return COLUMNS["uar"].tell_span(found)
 
 
 def p_text(p: float | None, name: str = "p") -> str:

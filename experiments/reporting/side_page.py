@@ -17,6 +17,7 @@ from experiments.reporting.numbers import (
     span,
 )
 from experiments.reporting.side_by_side import AVERAGED, Beside, Run, RunDifference
+from experiments.reporting.tables import pipes
 from experiments.reporting.wording import arm_name
 from experiments.templates import template
 from fusion.escaping import escape_markdown, plain
@@ -84,10 +85,9 @@ def write_beside(found: Beside, folder: Path) -> None:
 
 
 def _markdown(found: Beside) -> str:
-    say, lines = escape_markdown, []
+    say, lines = escape_markdown, list[str]()
     for head, rows in _tables(found):
-        body = [head, ["---"] * len(head), *([say(cell) for cell in row] for row in rows)]
-        lines += [*(f"| {' | '.join(row)} |" for row in body), ""]
+        lines += [*pipes(head, rows, say), ""]
     return "\n".join([*lines, *(f"- {say(remark)}" for remark in found.remarks)]) + "\n"
 
 
@@ -116,9 +116,7 @@ def _cell(run: Run, arm: str) -> str:
     if arm not in run.results.arms:
         return ABSENT
     metric = primary_of(run.results)
-    found, told = run.results.arms[arm].score(metric), column(metric)
-    between = told.tell_span(found)
-    return told.tell(found.value) + ("" if between == ABSENT else f" ({between})")
+    return column(metric).tell_score(run.results.arms[arm].score(metric))
 
 
 def _study(run: Run, name: str) -> str:

@@ -8,14 +8,13 @@ from experiments.reporting.certificate_table import certificate_table
 from experiments.reporting.numbers import (
     ABSENT,
     MINUS,
-    Column,
     column,
     columns_of,
     p_number,
     primary_of,
     scale_note,
 )
-from experiments.reporting.results_schema import ArmResults, Results, Score
+from experiments.reporting.results_schema import ArmResults, Results
 from experiments.reporting.target_table import per_target_table
 from experiments.reporting.wording import BEST, answer, arm_name, setting, verdict_text
 from fusion.escaping import escape_markdown, plain
@@ -51,9 +50,7 @@ def markdown(results: Results) -> str:
     """The answer, the table of arms and the differences in UAR as Markdown."""
     say = escape_markdown
     lines = [f"**{say(answer(results))}**", ""]
-    lines += _pipes(
-        [say(stamped("arm", results)), *_titles(results), "trials"], _arms(results), say
-    )
+    lines += pipes([say(stamped("arm", results)), *_titles(results), "trials"], _arms(results), say)
     compared = _differences(results)
     if compared:
         head = [
@@ -64,7 +61,7 @@ def markdown(results: Results) -> str:
             "p (Holm)",
             "verdict",
         ]
-        lines += ["", *_pipes(head, compared, say)]
+        lines += ["", *pipes(head, compared, say)]
     lines += ["", f"{scale_note(results)}. {say(setting(results))}."]
     lines += _targets(results, say)
     lines += _certificate(results, say)
@@ -80,29 +77,16 @@ def _certificate(results: Results, say: Callable[[object], str]) -> list[str]:
     if found is None:
         return []
     head = [f"split certificate, folds by {say(found.protocol)}", "result", "share"]
-    return ["", *_pipes(head, [[row.name, row.result, row.share] for row in found.rows], say)]
+    return ["", *pipes(head, [[row.name, row.result, row.share] for row in found.rows], say)]
 
 
 def latex(results: Results) -> str:
     """The table of arms as LaTeX; needs the package booktabs."""
     head = ["arm", *map(escape_latex, _titles(results)), "trials"]
-    body = [" & ".join(map(escape_latex, row)) + r" \\" for row in _arms(results)]
     caption = f"{answer(results)} {scale_note(results)}. {setting(results)}."
-    lines = [
-        f"% {stamped('run', results)} {plain(results.run)}; needs \\usepackage{{booktabs}}",
-        r"\begin{table}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{escape_latex(caption)}}}",
-        r"\begin{tabular}{@{}l" + "l" * len(columns_of(results)) + "r@{}}",
-        r"\toprule",
-        " & ".join(head) + r" \\",
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    columns = "@{}l" + "l" * len(columns_of(results)) + "r@{}"
+    needs = f"% {stamped('run', results)} {plain(results.run)}; needs \\usepackage{{booktabs}}\n"
+    return needs + latex_table(caption, columns, head, _arms(results))
 
 
 def terminal_table(results: Results) -> "Table":
@@ -118,7 +102,7 @@ def terminal_table(results: Results) -> "Table":
         table.add_column(name, no_wrap=True)
     table.add_column("trials", justify="right")
     for arm, summary in results.arms.items():
-        cells = [_cell(summary.score(metric), one) for metric, one in shown.items()]
+        cells = [one.tell_score(summary.score(metric)) for metric, one in shown.items()]
         # Names from outside are text, never markup of the terminal.
         row = [arm_name(arm), *cells, _trials(arm, summary)]
         table.add_row(*map(Text, row))
@@ -129,7 +113,7 @@ def _arms(results: Results) -> Rows:
     return [
         [
             arm_name(arm),
-            *(_cell(summary.score(metric), one) for metric, one in columns_of(results).items()),
+            *(one.tell_score(summary.score(metric)) for metric, one in columns_of(results).items()),
             _trials(arm, summary),
         ]
         for arm, summary in results.arms.items()
@@ -138,11 +122,6 @@ def _arms(results: Results) -> Rows:
 
 def _trials(arm: str, summary: ArmResults) -> str:
     return ABSENT if arm in BEST else str(summary.trials)
-
-
-def _cell(score: Score, told: Column) -> str:
-    between = told.tell_span(score)
-    return told.tell(score.value) + ("" if between == ABSENT else f" ({between})")
 
 
 def _titles(results: Results) -> list[str]:
@@ -160,7 +139,7 @@ def _targets(results: Results, say: Callable[[object], str]) -> list[str]:
     if found is None:
         return []
     head, rows = found
-    return ["", *_pipes(head, rows, say)]
+    return ["", *pipes(head, rows, say)]
 
 
 def _differences(results: Results) -> Rows:
@@ -178,6 +157,25 @@ def _differences(results: Results) -> Rows:
     ]
 
 
-def _pipes(head: Sequence[str], rows: Rows, say: Callable[[object], str]) -> list[str]:
+def pipes(head: Sequence[str], rows: Rows, say: Callable[[object], str]) -> list[str]:
+    """Lines of a table in Markdown; ``say`` escapes what is not the head."""
     lines = [head, ["---"] * len(head)]
     return [f"| {' | '.join(line)} |" for line in (*lines, *([*map(say, row)] for row in rows))]
+
+
+def latex_table(caption: str, columns: str, head: Sequence[str], rows: Rows) -> str:
+    """A table in LaTeX, which needs the package booktabs; everything but the head is escaped."""
+    lines = [
+        r"\begin{table}",
+        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{escape_latex(caption)}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        " & ".join(head) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(escape_latex, row)) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
