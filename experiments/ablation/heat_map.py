@@ -13,8 +13,8 @@ from experiments.ablation.figure_words import (
 from experiments.ablation.scores import Summary
 from experiments.ablation.told import Told, metric_of
 from experiments.reporting.confusion import CELL, DARK_FROM
+from experiments.reporting.names import arm_name
 from experiments.reporting.strokes import canvas, short, write
-from experiments.reporting.wording import arm_name
 from fusion.escaping import plain
 
 #: Letters of a value, of a column's one, and the side of a square.

@@ -22,15 +22,12 @@ from experiments.ablation.told import (
 from experiments.config import default_options, options_of
 from experiments.reporting.caveats import badges, stamped
 from experiments.reporting.commands import folded, study_words
-from experiments.reporting.numbers import Column, column
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, Column, column
 from experiments.reporting.page import WORDS
 from experiments.reporting.report import folder_name
 from experiments.reporting.results_schema import ArmDifference, Results
-from experiments.reporting.wording import (
-    ABSENT,
-    arm_name,
-    corpus_title,
-)
+from experiments.reporting.wording import corpus_title
 from experiments.templates import template
 from fusion.escaping import counted, plain
 from fusion.statistics import Interval

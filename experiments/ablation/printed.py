@@ -6,9 +6,9 @@ from experiments.ablation.ablate import Ablation
 from experiments.ablation.figure_words import head_text
 from experiments.ablation.scores import Compared, Summary
 from experiments.ablation.told import Told, cost_line, told_of
-from experiments.reporting.numbers import column
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, column, p_number
 from experiments.reporting.tables import escape_latex, latex_table, pipes
-from experiments.reporting.wording import ABSENT, arm_name, p_number
 from fusion.escaping import escape_markdown, plain
 
 if TYPE_CHECKING:

@@ -9,14 +9,9 @@ from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
 from experiments.ablation.scores import Compared, Summary, differences, summaries
 from experiments.ablation.settings import EVERYONE
-from experiments.reporting.numbers import Column, column
-from experiments.reporting.wording import (
-    SIGNIFICANT,
-    arm_name,
-    p_number,
-    p_text,
-    verdict,
-)
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import Column, column, p_number, p_text
+from experiments.reporting.wording import SIGNIFICANT, verdict
 from fusion.escaping import counted, plain
 from fusion.selection import PRIMARY
 

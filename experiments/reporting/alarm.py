@@ -14,6 +14,7 @@ from experiments.reporting.scrutiny import Evidence
 from fusion import metrics
 from fusion.predictions import Table
 from fusion.statistics import unpaired_difference
+from fusion.tallies import tally_classes
 
 
 def development(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> Development | None:
@@ -35,12 +36,7 @@ def development(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> Dev
 
 def _counts(tables: Sequence[Table]) -> Float[np.ndarray, "speakers seeds targets targets"]:
     """Confusion counts by speaker and seed."""
-    speakers = sorted({name for one in tables for name in one.speakers})
-    seeds, _, classes = tables[0].scores.shape
-    counts = np.zeros((len(speakers), seeds, classes, classes))
-    for one in tables:
-        who = np.searchsorted(speakers, one.speakers)
-        for seed, scores in enumerate(one.scores):
-            guess: np.ndarray = scores.argmax(axis=-1)
-            np.add.at(counts[:, seed], (who, one.truth, guess), 1)
-    return counts
+    guesses = np.concatenate([one.scores.argmax(axis=-1) for one in tables], axis=1)
+    truth = np.concatenate([one.truth for one in tables])
+    speakers = [name for one in tables for name in one.speakers]
+    return tally_classes(truth, guesses, speakers, tables[0].scores.shape[-1]).sums

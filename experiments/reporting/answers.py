@@ -6,6 +6,7 @@ read only to be scored.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -16,14 +17,13 @@ from experiments.reporting.results_schema import (
     FoldResults,
     Score,
     TargetScores,
-    with_named,
 )
 from fusion import measures, metrics
 from fusion.labels import named, thresholds
 from fusion.measures import LABELS, Measure, measures_of
 from fusion.predictions import Answers, Prediction, answers_of
 from fusion.statistics import interval_of
-from fusion.tallies import Tally, tally_labels, tally_shares, tally_values
+from fusion.tallies import Tally, tally_classes, tally_labels, tally_shares, tally_values
 
 #: Why something that a report of single labels has is not there.
 SKIPPED: Mapping[Task, Mapping[str, str]] = {
@@ -44,6 +44,13 @@ SKIPPED: Mapping[Task, Mapping[str, str]] = {
 }
 
 
+#: Metrics that differences are told in: the primary one, and the second of the task.
+COMPARED: Mapping[Task, tuple[str, ...]] = {
+    "single-label": ("uar", "accuracy"),
+    "distribution": ("js",),
+    "multi-label": ("macro_f1", "micro_f1"),
+    "regression": ("ccc", "mae"),
+}
 #: Thresholds that S4 scored its multi-label regression of CMU-MOSEI at.
 FIXED = (0.5, 0.3)
 
@@ -110,6 +117,8 @@ def tally(
     """Sums of some of the rows by speaker."""
     goals, scores = found.goals[rows], found.scores[:, rows]
     speakers = np.array(found.speakers)[rows].tolist()
+    if task == "single-label":
+        return tally_classes(goals.argmax(axis=1), scores.argmax(axis=-1), speakers, len(targets))
     if task == "distribution":
         return tally_shares(goals, scores, speakers)
     if task == "regression":
@@ -140,6 +149,9 @@ def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, 
         total = total[:, : len(targets)]
         of = {"ccc": measures.ccc_of, "pearson": measures.pearson_of}
         columns = {**of, "mse": measures.mse_of, "mae": measures.mae_of}
+    elif task == "single-label":
+        of = {"recall": metrics.recalls, "precision": metrics.precisions}
+        columns = {**of, "f1": metrics.f1_scores}
     else:
         columns = {
             "recall": measures.label_recalls,
@@ -148,17 +160,15 @@ def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, 
             "weighted_accuracy": measures.label_weighted_accuracy,
         }
     values = {name: of(total).mean(axis=0) for name, of in columns.items()}
-    every = np.ones(len(scored.answers.goals), bool)
+    every, support = np.ones(len(scored.answers.goals), bool), scored.tally.support.sum(axis=0)
     made = {}
     for k, target in enumerate(targets):
-        each = {name: number(own[k]) for name, own in values.items()}
-        made[target] = with_named(TargetScores(), each)
+        each: dict[str, Any] = {name: number(own[k]) for name, own in values.items()}
+        if task != "regression":
+            each["support"] = int(support[k])
         if task == "multi-label":
-            auc = _auc(scored.answers, k, every)
-            support = int((scored.answers.goals[:, k] > 0.5).sum())
-            made[target] = replace(
-                made[target], auc=auc.auc, auc_reason=auc.auc_reason, support=support
-            )
+            each |= asdict(_auc(scored.answers, k, every))
+        made[target] = TargetScores(**each)
     return made
 
 
@@ -189,45 +199,40 @@ def _auc(found: Answers, label: int, rows: Bool[np.ndarray, "rows"]) -> Auc:
 
 def folds_of(
     scored: Scored,
+    task: Task,
     targets: Sequence[str],
-    found: Mapping[str, Measure],
     names: Sequence[str],
-    fits: Mapping[str, FoldResults],
+    fits: Sequence[FoldResults],
 ) -> tuple[FoldResults, ...]:
-    """Per outer fold: the first two metrics, and of labels their thresholds and AUC."""
-    folds = np.array(scored.answers.folds)
+    """Per outer fold: the first two metrics, and of labels their thresholds and AUC.
+
+    ``names`` are the folds in the order that they have in every arm.
+    """
+    folds, about = np.array(scored.answers.folds), {fit.fold: fit.entry for fit in fits}
     made = []
     for fold in (name for name in names if name in scored.by_fold):
-        total = scored.by_fold[fold].sums.sum(axis=0)
-        values: dict[str, float | str | None] = {}
-        for name, measure in list(found.items())[:2]:
-            values[name] = number(measure.of(total).mean())
+        tally = scored.by_fold[fold]
+        values: dict[str, Any] = {"rows": int((folds == fold).sum())}
+        for name, measure in list(measures_of(task, targets).items())[:2]:
+            values[name] = number(measure.of(tally.sums.sum(axis=0)).mean())
             if values[name] is None:
-                values[f"{name}_reason"] = _why(total, targets)
-        entry = replace(
-            with_named(fits.get(fold, FoldResults(fold=fold)), values),
-            rows=int((folds == fold).sum()),
-        )
+                values[f"{name}_reason"] = _why(tally, task)
         if scored.thresholds:
-            least = dict(zip(targets, map(float, scored.thresholds[fold]), strict=True))
-            auc = {t: _auc(scored.answers, k, folds == fold) for k, t in enumerate(targets)}
-            entry = replace(entry, thresholds=least, auc=auc)
-        made.append(entry)
+            least = map(float, scored.thresholds[fold])
+            values["thresholds"] = dict(zip(targets, least, strict=True))
+            values["auc"] = {
+                t: _auc(scored.answers, k, folds == fold) for k, t in enumerate(targets)
+            }
+        made.append(replace(about.get(fold, FoldResults(fold=fold)), **values))
     return tuple(made)
 
 
-def _why(total: Float[np.ndarray, "seeds parts sums"], targets: Sequence[str]) -> str:
-    if total.shape[-1] != 4:
+def _why(tally: Tally, task: Task) -> str:
+    if task == "regression":
         return "no value varies"
-    lacking = [t for k, t in enumerate(targets) if total[0, k, 0] + total[0, k, 2] == 0]
-    return f"{len(lacking)} of {len(targets)} labels have no test utterance"
-
-
-def compared(task: Task, targets: Sequence[str]) -> dict[str, Measure]:
-    """Metrics that differences are told in: the primary one, and the second of the task."""
-    found = measures_of(task, targets)
-    wanted = {"multi-label": ("macro_f1", "micro_f1"), "regression": ("ccc", "mae")}
-    return {name: found[name] for name in wanted.get(task, ("js",))}
+    support = tally.support.sum(axis=0)
+    what = "classes" if task == "single-label" else "labels"
+    return f"{int((support == 0).sum())} of {len(support)} {what} have no test utterance"
 
 
 def number(value: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.reporting.wording import ABSENT, percent
+from experiments.reporting.numbers import ABSENT, percent
 from fusion.escaping import plain
 from fusion.leakage.findings import Certificate, LeakTest
 

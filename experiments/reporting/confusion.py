@@ -5,9 +5,10 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import LETTER
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, decimals, percent
 from experiments.reporting.results_schema import ClassResults
 from experiments.reporting.strokes import canvas, short, write
-from experiments.reporting.wording import ABSENT, arm_name, decimals, percent
 from fusion.escaping import plain
 
 CELL = "#00507d"

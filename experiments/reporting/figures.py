@@ -8,12 +8,12 @@ import math
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from experiments.reporting.caveats import stamped
+from experiments.reporting.caveats import BEST, stamped
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, MINUS, Column, column, decimals, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.strokes import canvas, line, short, write
 from experiments.reporting.target_table import knowing_nothing
-from experiments.reporting.wording import BEST, arm_name
 from fusion.escaping import counted
 from fusion.statistics import Interval
 

@@ -1,4 +1,4 @@
-"""For whom it works, where rows have no single class: metrics by group of speakers."""
+"""For whom it works: metrics by group of speakers or utterances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
@@ -12,35 +12,39 @@ from fusion.fairness import Grouping
 from fusion.measures import measures_of
 from fusion.selection import PRIMARY
 from fusion.statistics import interval_of, unpaired_tallies
-from fusion.tallies import Tally
+
+#: Metrics of groups where rows have single classes.
+GROUP_METRICS = ("uar", "accuracy")
 
 
 def groups_of(
     scored: Scored, task: Task, targets: Sequence[str], known: Mapping[str, Grouping]
 ) -> dict[str, GroupResults]:
-    """The primary metric by what is known of speakers and utterances, over speakers.
+    """Metrics by what is known of speakers and utterances, over speakers.
 
-    The difference is given where there are two groups of speakers; among several none is picked.
+    The difference in the primary metric is given where there are two groups of speakers; among
+    several none is picked.
     """
-    name = PRIMARY[task]
-    measure, answers = measures_of(task, targets)[name], scored.answers
+    measures, answers, primary = measures_of(task, targets), scored.answers, PRIMARY[task]
+    names = GROUP_METRICS if task == "single-label" else (primary,)
     made = {}
     for attribute, grouping in known.items():
         keys = answers.speakers if grouping.by == "speaker" else answers.utterances
         group = np.array([grouping.of.get(key) or "" for key in keys])
-        sums: dict[str, Tally] = {
+        sums = {
             own: tally(answers, group == own, task, targets, scored.thresholds)
             for own in sorted(set(group.tolist()) - {""})
         }
         gap = None
         if len(sums) == 2 and grouping.by == "speaker":
             (first, one), (second, other) = sums.items()
-            gap = GroupGap(first, second, *astuple(unpaired_tallies(one, other, measure)))
+            between = unpaired_tallies(one, other, measures[primary])
+            gap = GroupGap(first, second, *astuple(between))
         scores = {
             own: GroupScores(
                 rows=int((group == own).sum()),
                 speakers=len(of.sums),
-                **{name: interval_of(of, measure)},
+                **{name: interval_of(of, measures[name]) for name in names},
             )
             for own, of in sums.items()
         }

@@ -6,21 +6,15 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol
 
 from experiments.reporting.results_schema import Results
-from fusion.measures import LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
+from fusion.measures import CLASSES, LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
 from fusion.selection import PRIMARY
 from fusion.statistics import Interval
 
 MINUS = "−"
 ABSENT = "–"
-METRICS = {
-    "uar": "UAR",
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-}
 #: Metrics of a task's table of arms, the primary one first; the others stand in results.json.
 TABLES: Mapping[str, tuple[str, ...]] = {
-    "single-label": tuple(METRICS),
+    "single-label": tuple(CLASSES),
     "distribution": ("uar", "accuracy", "macro_f1", "kl", "js", "cosine"),
     "multi-label": ("macro_f1", "micro_f1", "weighted_f1", "samples_f1", "weighted_accuracy"),
     "regression": ("ccc", "pearson", "mse", "mae"),
@@ -76,10 +70,10 @@ class Column:
         return self.tell(score.value) + ("" if between == ABSENT else f" ({between})")
 
 
-COLUMNS: Mapping[str, Column] = {name: Column(title) for name, title in METRICS.items()} | {
-    name: Column(one.title, one.share, one.lower)
-    for found in (LABELS, SHARES, OF_SENTIMENT, VALUES)
-    for name, one in found.items()
+COLUMNS: Mapping[str, Column] = {
+    name: Column(measure.title, measure.share, measure.lower)
+    for measures in (CLASSES, LABELS, SHARES, OF_SENTIMENT, VALUES)
+    for name, measure in measures.items()
 }
 
 

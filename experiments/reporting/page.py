@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from experiments.reporting.caveats import badges, cautions, stamped
+from experiments.reporting.caveats import BEST, badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_table
 from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.cost import Cost, arm_costs
@@ -18,6 +18,7 @@ from experiments.reporting.figures import (
     kind_of,
 )
 from experiments.reporting.matrix import matrix_table
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
     MINUS,
@@ -49,10 +50,8 @@ from experiments.reporting.tuning import (
     tuning_figures,
 )
 from experiments.reporting.wording import (
-    BEST,
     PRIMARIES,
     answer,
-    arm_name,
     beats_both,
     claim,
     corpus_title,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import UndefinedError
 
 from encoders.store import write_atomically
-from experiments.reporting.caveats import cautions, dropped_lines
+from experiments.reporting.caveats import BEST, cautions, dropped_lines
 from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.cost import Cost, cost_lines
 from experiments.reporting.diagrams import draw_reliability, draw_risk
@@ -36,7 +36,7 @@ from experiments.reporting.results_schema import (
 )
 from experiments.reporting.tables import latex, markdown, terminal_table
 from experiments.reporting.tuning import tuning_figures
-from experiments.reporting.wording import BEST, answer, claim
+from experiments.reporting.wording import answer, claim
 from fusion import predictions
 from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, Prediction

@@ -1,15 +1,24 @@
 """``results.json``: every number of a report, computed from stored predictions alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
-
-import numpy as np
+from dataclasses import replace
+from typing import Any
 
 from encoders.utterance import Task
 from experiments.reporting import scrutiny
 from experiments.reporting.alarm import development
+from experiments.reporting.answers import (
+    COMPARED,
+    SKIPPED,
+    Scored,
+    at_fixed_thresholds,
+    folds_of,
+    per_target,
+    score_arms,
+    values_of,
+)
 from experiments.reporting.caveats import BEST
-from experiments.reporting.graded import graded, with_shares
+from experiments.reporting.groups import groups_of
 from experiments.reporting.matrix import corpus_matrix
 from experiments.reporting.pairs import FUSED as FUSED
 from experiments.reporting.pairs import UNIMODAL, differences
@@ -17,31 +26,25 @@ from experiments.reporting.results_schema import (
     CLASS_TASKS,
     FORMATS,
     ArmDifference,
+    ArmResults,
     ClassArm,
     ClassResults,
     FoldResults,
     Hashes,
+    Measures,
+    MeasureWords,
     Results,
     Rows,
     RunFacts,
-    Score,
-    TargetScores,
     most_trials,
-    with_named,
 )
-from fusion import metrics
-from fusion.jackknife import effective
-from fusion.predictions import (
-    Prediction,
-    best_per_fold,
-    counts_by_speaker,
-    digest,
-    with_majority,
-)
-from fusion.statistics import Difference, interval, paired_difference
+from fusion.jackknife import effective_of
+from fusion.measures import measures_of
+from fusion.predictions import Prediction, best_per_fold, digest, with_majority
+from fusion.selection import PRIMARY
+from fusion.statistics import Difference, paired_difference, paired_tallies
 from fusion.windows import utterance_rows
 
-COMPARED = ("uar", "accuracy")
 Fits = Mapping[str, Sequence[FoldResults]]
 
 
@@ -75,80 +78,60 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     ``hashes`` holds those of what is carried over from the facts and of ``predictions.jsonl``,
     as :func:`fusion.predictions.write` makes it of these rows.
     """
-    whole = utterance_rows(rows)
-    counted = with_majority(whole, facts.task)
-    test = [row for row in whole if row.split == "test"]
-    used = {row.utterance for row in test}
-    tied = len(used) - len({row.utterance for row in counted if row.split == "test"})
-    results = Results(
-        format=FORMATS,
-        run=facts.run,
-        corpus=facts.corpus,
-        task=facts.task,
-        targets=facts.targets,
-        rows=Rows(
-            used=len(used),
-            speakers=len({row.speaker for row in test}),
+    task, targets, whole = facts.task, facts.targets, utterance_rows(rows)
+    # Shares are scored by their largest one first, as single classes are.
+    kind: Task = "single-label" if task in CLASS_TASKS else task
+    counted, fits = with_majority(whole, task), _fits(whole, facts)
+    chosen = {(arm, fit.fold): fit.chosen for arm, own in fits.items() for fit in own}
+
+    def heads_of(arm: str, fold: str) -> str:
+        # An arm with one input alone has the heads, and so the thresholds, of the whole one.
+        return chosen.get((arm, fold)) or arm.partition("/")[0]
+
+    scored = score_arms(counted, kind, targets, heads_of)
+    arms, compared = _arms(scored, kind, facts, fits), _differences(scored, kind, facts)
+    if task == "distribution":
+        shares = score_arms(whole, task, targets, heads_of)
+        measures = measures_of(task, targets)
+        arms = {arm: own | values_of(shares[arm], measures) for arm, own in arms.items()}
+        compared += _differences(shares, task, facts)
+    test = {row.utterance: row.speaker for row in whole if row.split == "test"}
+    tied = len(test) - len({row.utterance for row in counted if row.split == "test"})
+    about: dict[str, Any] = {
+        "format": FORMATS,
+        **{name: getattr(facts, name) for name in ("run", "corpus", "task", "targets")},
+        "rows": Rows(
+            used=len(test),
+            speakers=len(set(test.values())),
             dropped=facts.dropped,
-            without_majority=tied if facts.task == "distribution" else None,
+            without_majority=tied if task == "distribution" else None,
         ),
-        seeds=tuple(sorted({row.seed for row in test})),
-        arms={},
-        differences=(),
-        warnings=facts.warnings,
-        facts=facts.facts,
-        certificate=facts.certificate,
-        hashes=Hashes(facts.digest(), digest(rows)),
-    )
-    fits = _fits(whole, facts)
-    if facts.task not in CLASS_TASKS:
-        return graded(results, whole, fits)
-    made = _of_classes(results, counted, with_majority(rows, facts.task), fits)
-    return with_shares(made, whole) if facts.task == "distribution" else made
-
-
-def _of_classes(
-    results: Results, whole: Sequence[Prediction], rows: Sequence[Prediction], fits: Fits
-) -> ClassResults:
-    """Arms and their differences where every row has one class; ``rows`` may be of windows."""
-    test = [row for row in whole if row.split == "test"]
-    speakers = sorted({row.speaker for row in test})
-    seeds = sorted({row.seed for row in test})
-    by_arm: dict[str, list[Prediction]] = {}
-    for row in test:
-        by_arm.setdefault(row.arm, []).append(row)
-    counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in by_arm.items()}
-    folds = list(dict.fromkeys(row.outer_fold for row in test))
-    evidence = scrutiny.evidence(whole)
-    nulls = scrutiny.nulls(evidence)
-    by_group = [arm for arm in BEST if arm in by_arm] or list(by_arm)
-    arms = {}
-    for arm, own in by_arm.items():
-        table, total = evidence.test[arm], counts[arm].sum(axis=0)  # [seeds, K, K]
-        heads_of = {fit.fold: fit.chosen for fit in fits.get(arm, ()) if fit.chosen is not None}
-        windows = [row for row in rows if row.arm == arm and row.split == "test"]
-        summary = ClassArm(
-            effective=float(effective(counts[arm])),
-            per_class=_per_class(total, results.targets),
-            folds=_folds(own, folds, fits.get(arm, ())),
-            trials=most_trials(fits.get(arm, ())),
-            confusion=total.mean(axis=0).tolist(),
-            null=nulls[arm],
-            calibration=scrutiny.calibration(evidence, arm, heads_of),
-            development=development(evidence, arm, heads_of),
-            windows=scrutiny.windows(windows),
-            groups=scrutiny.groups(table, results.facts.groups) if arm in by_group else None,
-            speakers=scrutiny.by_speaker(table) if arm in by_group else None,
-        )
-        arms[arm] = with_named(summary, _scores(counts[arm]))
-    published = {arm: fact.kind for arm, fact in results.facts.published.items()}
-    parts = {field.name: getattr(results, field.name) for field in fields(results)}
-    parts |= {
-        "arms": arms,
-        "differences": _differences(counts, published, evidence),
-        "matrix": corpus_matrix(test, results.facts.trained_on),
+        "seeds": tuple(sorted({row.seed for row in whole if row.split == "test"})),
+        "measures": None if task == "single-label" else described(task, targets),
+        "skipped": SKIPPED.get(task),
+        **{name: getattr(facts, name) for name in ("warnings", "facts", "certificate")},
+        "hashes": Hashes(facts.digest(), digest(rows)),
     }
-    return ClassResults(**parts)
+    if kind != "single-label":
+        graded = {arm: ArmResults(**own) for arm, own in arms.items()}
+        return Results(**about, arms=graded, differences=tuple(compared))
+    evidence = scrutiny.evidence(counted)
+    more = _of_classes(evidence, with_majority(rows, task), chosen)
+    return ClassResults(
+        **about,
+        arms={arm: ClassArm(**own, **more[arm]) for arm, own in arms.items()},
+        differences=tuple(scrutiny.with_mcnemar(row, evidence) for row in compared),
+        matrix=corpus_matrix(counted, facts.facts.trained_on),
+    )
+
+
+def described(task: Task, targets: Sequence[str]) -> Measures:
+    """What the metrics of a task are, and which of them everything is chosen by."""
+    words = {
+        name: MeasureWords(own.title, own.lower, own.share)
+        for name, own in measures_of(task, targets).items()
+    }
+    return Measures(PRIMARY[task], words)
 
 
 def _fits(rows: Sequence[Prediction], facts: RunFacts) -> Fits:
@@ -163,72 +146,64 @@ def _fits(rows: Sequence[Prediction], facts: RunFacts) -> Fits:
     return fits
 
 
-def _scores(counts: np.ndarray) -> dict[str, Score]:
-    """Each metric with its interval over speakers and its deviation over seeds."""
-    scores = {}
-    for name, metric in metrics.METRICS.items():
-        by_seed = metric(counts.sum(axis=0))
-        spread = _number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        scores[name] = Score(**asdict(interval(counts, metric)), sd_over_seeds=spread)
-    return scores
+def _arms(
+    scored: Mapping[str, Scored], kind: Task, facts: RunFacts, fits: Fits
+) -> dict[str, dict[str, Any]]:
+    """Fields of every arm, those of the best arms with groups."""
+    targets, measures = facts.targets, measures_of(kind, facts.targets)
+    folds = list(dict.fromkeys(fold for own in scored.values() for fold in own.answers.folds))
+    by_group = [arm for arm in BEST if arm in scored] or list(scored)
+    arms: dict[str, dict[str, Any]] = {}
+    for arm, own in scored.items():
+        fit = fits.get(arm, ())
+        arms[arm] = {
+            **values_of(own, measures),
+            "effective": float(effective_of(own.tally.support)),
+            "per_target" if kind == "regression" else "per_class": per_target(own, kind, targets),
+            "folds": folds_of(own, kind, targets, folds, fit),
+            "trials": most_trials(fit),
+        }
+        if kind == "multi-label":
+            arms[arm]["at_fixed_thresholds"] = at_fixed_thresholds(own)
+        if kind == "single-label":
+            arms[arm]["confusion"] = own.tally.sums.sum(axis=0).mean(axis=0).tolist()
+        if arm in by_group:
+            arms[arm]["groups"] = groups_of(own, kind, targets, facts.facts.groups)
+    return arms
 
 
-def _per_class(total: np.ndarray, targets: Sequence[str]) -> dict[str, TargetScores]:
-    recall, precision = metrics.recalls(total).mean(axis=0), metrics.precisions(total).mean(axis=0)
-    f1, support = metrics.f1_scores(total).mean(axis=0), total[0].sum(axis=1)
-    return {
-        target: TargetScores(
-            recall=_number(recall[k]),
-            precision=_number(precision[k]),
-            f1=_number(f1[k]),
-            support=int(support[k]),
-        )
-        for k, target in enumerate(targets)
-    }
+def _of_classes(
+    evidence: scrutiny.Evidence,
+    rows: Sequence[Prediction],
+    chosen: Mapping[tuple[str, str], str | None],
+) -> dict[str, dict[str, Any]]:
+    """What a reviewer asks of arms whose rows have one class each; ``rows`` may be of windows."""
+    nulls = scrutiny.nulls(evidence)
+    by_speaker = [arm for arm in BEST if arm in evidence.test] or list(evidence.test)
+    more = {}
+    for arm, table in evidence.test.items():
+        heads_of = {fold: chosen.get((arm, fold)) or arm for fold in table.folds}
+        more[arm] = {
+            "null": nulls[arm],
+            "calibration": scrutiny.calibration(evidence, arm, heads_of),
+            "development": development(evidence, arm, heads_of),
+            "windows": scrutiny.windows([r for r in rows if (r.arm, r.split) == (arm, "test")]),
+            "speakers": scrutiny.by_speaker(table) if arm in by_speaker else None,
+        }
+    return more
 
 
-def _folds(
-    rows: Sequence[Prediction], names: Sequence[str], fits: Sequence[FoldResults]
-) -> tuple[FoldResults, ...]:
-    """Per outer fold, in the same order for every arm; UAR is null where a fold lacks a class."""
-    seeds = sorted({row.seed for row in rows})
-    about = {fit.fold: fit.entry for fit in fits}
-    folds = []
-    for name in sorted({row.outer_fold for row in rows}, key=list(names).index):
-        own = [row for row in rows if row.outer_fold == name]
-        counts = counts_by_speaker(own, sorted({row.speaker for row in own}), seeds).sum(axis=0)
-        lacking = int((counts[0].sum(axis=1) == 0).sum())
-        why = f"{lacking} of {counts.shape[-1]} classes have no test utterance"
-        folds.append(
-            replace(
-                about.get(name, FoldResults(fold=name)),
-                rows=len({row.utterance for row in own}),
-                uar=_number(metrics.uar(counts).mean()),
-                accuracy=_number(metrics.accuracy(counts).mean()),
-                uar_reason=why if lacking else None,
-            )
-        )
-    return tuple(folds)
-
-
-def _differences(
-    counts: Mapping[str, np.ndarray], published: Mapping[str, str], evidence: scrutiny.Evidence
-) -> tuple[ArmDifference, ...]:
-    """Differences in UAR, then in accuracy with McNemar's test beside them."""
+def _differences(scored: Mapping[str, Scored], kind: Task, facts: RunFacts) -> list[ArmDifference]:
+    """Differences in the metrics of a task that are compared."""
+    published = {arm: fact.kind for arm, fact in facts.facts.published.items()}
     rows: list[ArmDifference] = []
-    for metric in COMPARED:
+    for metric in COMPARED[kind]:
 
         def compare(arm: str, other: str, metric: str = metric) -> Difference:
-            return paired_difference(counts[arm], counts[other], metric)
+            one, two = scored[arm].tally, scored[other].tally
+            if kind == "single-label":
+                return paired_difference(one.sums, two.sums, metric)
+            return paired_tallies(one, two, measures_of(kind, facts.targets)[metric])
 
-        rows += differences(counts, published, metric, compare)
-    return tuple(
-        replace(row, mcnemar=scrutiny.unclustered(evidence, row.arm, row.against))
-        if row.metric == "accuracy"
-        else row
-        for row in rows
-    )
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+        rows += differences(scored, published, metric, compare)
+    return rows

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from encoders.utterance import Task
 from experiments.comparing.trained import Trained
@@ -604,15 +604,6 @@ class ClassResults(Results):
     """Results where every row is scored by one class: confusions, calibration and more."""
 
     arms: Mapping[str, ClassArm]
-
-
-Part = TypeVar("Part", TargetScores, FoldResults, ArmResults, ClassArm)
-
-
-def with_named(part: Part, values: Mapping[str, object]) -> Part:
-    """The same with fields set by their names, as metrics are."""
-    named: dict[str, Any] = dict(values)
-    return replace(part, **named)
 
 
 def carried(results: Results) -> RunFacts:

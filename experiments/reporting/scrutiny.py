@@ -4,21 +4,19 @@ Everything is computed from stored predictions; of groups, ``facts`` say who is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from experiments.reporting.results_schema import (
     Abstained,
+    ArmDifference,
     Bin,
     Bins,
     Calibration,
     CalibrationErrors,
     CalibrationFold,
-    GroupGap,
-    GroupResults,
-    GroupScores,
     RiskPoint,
     SpeakerScores,
     WindowScores,
@@ -33,15 +31,13 @@ from fusion.calibration import (
     risk_coverage,
     tempered,
 )
-from fusion.fairness import Grouping
-from fusion.p_values import McNemar
 from fusion.permutation import Null, against_null, shuffled
 from fusion.predictions import Prediction, Table, counts_by_speaker, table
-from fusion.statistics import interval, interval_within, mcnemar, unpaired_difference
+from fusion.statistics import interval, interval_within, mcnemar
+from fusion.tallies import tally_classes
 from fusion.windows import WAYS, has_windows, utterance_rows
 
-#: Metrics of groups, and of windows before and after they are put together.
-GROUP_METRICS = ("uar", "accuracy")
+#: Metrics of windows, before and after they are put together.
 WINDOW_METRICS = ("uar", "accuracy", "macro_f1")
 
 
@@ -84,28 +80,29 @@ def nulls(found: Evidence) -> dict[str, Null | None]:
     return made
 
 
-def unclustered(found: Evidence, arm: str, against: str) -> McNemar | None:
-    """McNemar's test of two arms; None where their rows differ."""
-    one, other = found.test[arm], found.test[against]
-    if one.utterances != other.utterances or len(one.scores) != len(other.scores):
-        return None
+def with_mcnemar(row: ArmDifference, found: Evidence) -> ArmDifference:
+    """McNemar's test beside a difference in accuracy, where both arms have the same rows."""
+    one, other = found.test[row.arm], found.test[row.against]
+    same = one.utterances == other.utterances and len(one.scores) == len(other.scores)
+    if row.metric != "accuracy" or not same:
+        return row
     hits = [side.scores.argmax(axis=-1) == side.truth for side in (one, other)]
-    return mcnemar(*hits)
+    return replace(row, mcnemar=mcnemar(*hits))
 
 
 # ---------------------------------------------------------------- calibration
 
 
-def calibration(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> Calibration | None:
+def calibration(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Calibration | None:
     """Calibration of an arm on test rows, before and after what development rows gave.
 
-    ``stands_for`` is the arm whose development rows are those of a fold; None without such rows.
+    ``heads_of`` is the arm whose development rows are those of a fold; None without such rows.
     """
     test = found.test[arm]
     after, kept = test.scores.copy(), np.zeros(test.scores.shape[:2], bool)
     folds = []
     for fold in dict.fromkeys(test.folds):
-        dev = found.dev.get((stands_for.get(fold, arm), fold))
+        dev = found.dev.get((heads_of.get(fold, arm), fold))
         if dev is None:
             return None
         own = np.array(test.folds) == fold
@@ -158,65 +155,23 @@ def _kept(kept: Bool[np.ndarray, "seeds rows"], right: Bool[np.ndarray, "seeds r
     return Abstained(float(kept.mean()), accuracy, float(right.mean()))
 
 
-# ---------------------------------------------------------------- groups
-
-
-def groups(found: Table, known: Mapping[str, Grouping]) -> dict[str, GroupResults]:
-    """UAR and accuracy by what is known of speakers and utterances, over speakers."""
-    made = {}
-    for name, grouping in known.items():
-        keys = found.speakers if grouping.by == "speaker" else found.utterances
-        group = np.array([grouping.of.get(key) or "" for key in keys])
-        counts = {
-            own: _counts(found, group == own, found.speakers)
-            for own in sorted(set(group.tolist()) - {""})
-        }
-        scores = {
-            own: GroupScores(
-                rows=int((group == own).sum()),
-                speakers=len(of),
-                **{metric: interval(of, metrics.METRICS[metric]) for metric in GROUP_METRICS},
-            )
-            for own, of in counts.items()
-        }
-        gap = _gap(counts) if grouping.by == "speaker" else None
-        made[name] = GroupResults(grouping.by, scores, gap)
-    return made
-
-
-def _gap(counts: Mapping[str, np.ndarray]) -> GroupGap | None:
-    """The difference in UAR where there are two groups; among several none is picked out."""
-    if len(counts) != 2:
-        return None
-    (one, first), (other, second) = counts.items()
-    return GroupGap(one, other, *astuple(unpaired_difference(first, second, metrics.uar)))
+# ---------------------------------------------------------------- speakers
 
 
 def by_speaker(found: Table) -> dict[str, SpeakerScores]:
     """UAR and accuracy of each speaker, with intervals over utterances."""
-    speakers = np.array(found.speakers)
+    speakers, utterances = np.array(found.speakers), np.array(found.utterances)
+    guesses, classes = found.scores.argmax(axis=-1), found.scores.shape[-1]
     made = {}
-    for name in dict.fromkeys(sorted(found.speakers)):
+    for name in sorted(set(found.speakers)):
         own = speakers == name
-        counts = _counts(found, own, found.utterances)
-        scores = {
-            m: interval_within(counts, metrics.METRICS[m], "utterances") for m in GROUP_METRICS
-        }
-        made[name] = SpeakerScores(int(own.sum()), **scores)
+        clusters = utterances[own].tolist()
+        counts = tally_classes(found.truth[own], guesses[:, own], clusters, classes).sums
+        scores = [
+            interval_within(counts, of, "utterances") for of in (metrics.uar, metrics.accuracy)
+        ]
+        made[name] = SpeakerScores(int(own.sum()), *scores)
     return made
-
-
-def _counts(
-    found: Table, rows: Bool[np.ndarray, "rows"], clusters: Sequence[str]
-) -> Float[np.ndarray, "clusters seeds targets targets"]:
-    """Confusion counts of some rows by their cluster."""
-    names, place = np.unique(np.array(clusters)[rows], return_inverse=True)
-    seeds, _, classes = found.scores.shape
-    guesses = found.scores[:, rows].argmax(axis=-1)
-    counts = np.zeros((len(names), seeds, classes, classes))
-    for seed in range(seeds):
-        np.add.at(counts[:, seed], (place, found.truth[rows], guesses[seed]), 1)
-    return counts
 
 
 # ---------------------------------------------------------------- windows

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from encoders.store import write_atomically
 from experiments.reporting.caveats import badges
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
-    METRICS,
     column,
     p_number,
     percent,
@@ -18,7 +18,6 @@ from experiments.reporting.numbers import (
 )
 from experiments.reporting.side_by_side import AVERAGED, Beside, Run, RunDifference
 from experiments.reporting.tables import pipes
-from experiments.reporting.wording import arm_name
 from experiments.templates import template
 from fusion.escaping import escape_markdown, plain
 
@@ -96,7 +95,10 @@ def _tables(found: Beside) -> list[tuple[list[str], Rows]]:
     tables = [
         ([f"{_metrics(found)}, with 95 % intervals", *head[1:]], rows),
         (DIFFERENCES, differences_table(found)),
-        (["mean over corpora, %", *(METRICS[metric] for metric in AVERAGED)], means_table(found)),
+        (
+            ["mean over corpora, %", *(column(metric).title for metric in AVERAGED)],
+            means_table(found),
+        ),
     ]
     return [table for table in tables if table[1]]
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from experiments.reporting.caveats import cautions, stamped
+from experiments.reporting.caveats import BEST, cautions, stamped
 from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
     MINUS,
@@ -16,7 +17,7 @@ from experiments.reporting.numbers import (
 )
 from experiments.reporting.results_schema import ArmResults, Results
 from experiments.reporting.target_table import per_target_table
-from experiments.reporting.wording import BEST, answer, arm_name, setting, verdict_text
+from experiments.reporting.wording import answer, setting, verdict_text
 from fusion.escaping import escape_markdown, plain
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from experiments.reporting.caveats import BEST
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, COLUMNS, decimals, percent
 from experiments.reporting.results_schema import Results
-from experiments.reporting.wording import BEST, arm_name
 from fusion.escaping import plain
 
 Rows = list[list[str]]

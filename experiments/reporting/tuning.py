@@ -9,9 +9,9 @@ from statistics import median
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import kind_of
 from experiments.reporting.line_chart import Chart, Line, draw_chart
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import MeanCurve, Results, TriedOut
-from experiments.reporting.wording import arm_name
 from fusion.escaping import counted, plain
 
 #: Below so many trials shares of importance are told with a caution.

@@ -3,19 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from experiments.reporting.caveats import BEST as BEST
-from experiments.reporting.caveats import badges, qualification, stamped
-from experiments.reporting.names import arm_name as arm_name
-from experiments.reporting.numbers import ABSENT as ABSENT
-from experiments.reporting.numbers import METRICS as METRICS
-from experiments.reporting.numbers import MINUS as MINUS
-from experiments.reporting.numbers import column, primary_of
-from experiments.reporting.numbers import decimals as decimals
-from experiments.reporting.numbers import p_number as p_number
-from experiments.reporting.numbers import p_text as p_text
-from experiments.reporting.numbers import percent as percent
-from experiments.reporting.numbers import signed as signed
-from experiments.reporting.numbers import span as span
+from experiments.reporting.caveats import BEST, badges, qualification, stamped
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
 from fusion.escaping import counted, plain
 from fusion.selection import PRIMARY
