@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments.ablation.arm_sums import ArmSums, Confusions, Sums, arm_sums
+from experiments.ablation.arm_sums import ArmSums, arm_sums
 from experiments.ablation.cells import Cell
 from experiments.reporting.answers import number
 from experiments.reporting.caveats import BEST
@@ -135,7 +135,7 @@ def _tidy(cell: Cell, arm: str, own: ArmSums, fold: int) -> Iterator[TidyRow]:
     for k, seed in enumerate(own.seeds):
         scores = {name: number(values[k]) for name, values in found.items()}
         place = (cell.values, arm, own.folds[fold], seed)
-        yield TidyRow(*place, scores, first.rows(fold), first.lacking(fold))
+        yield TidyRow(*place, scores, first.counted[fold], first.lacking(fold))
 
 
 def summaries(found: Sequence[CellRows]) -> list[Summary]:
@@ -202,12 +202,4 @@ def _difference(one: ArmSums, other: ArmSums) -> _Pair:
     if one.said == other.said:
         same = Interval(0.0, None, None, "the same predictions: the factor does not reach this arm")
         return _Pair(Difference(same, None, None), None, True)
-    return _Pair(_minus(one.scored[0], other.scored[0], one.shown[0]), None, False)
-
-
-def _minus(one: Confusions | Sums, other: Confusions | Sums, metric: str) -> Difference:
-    if isinstance(one, Confusions) and isinstance(other, Confusions):
-        return one.minus(other, metric)
-    assert isinstance(one, Sums), "cells have targets of one kind"
-    assert isinstance(other, Sums), "cells have targets of one kind"
-    return one.minus(other, metric)
+    return _Pair(one.scored[0].minus(other.scored[0], one.shown[0]), None, False)

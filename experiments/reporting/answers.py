@@ -20,9 +20,9 @@ from experiments.reporting.results_schema import (
 )
 from fusion import measures, metrics
 from fusion.labels import named, thresholds
-from fusion.measures import LABELS, Measure, measures_of
+from fusion.measures import CLASSES, LABELS, Measure, measures_of
 from fusion.predictions import Answers, Prediction, answers_of
-from fusion.statistics import interval_of
+from fusion.statistics import Difference, interval_of, paired_difference, paired_tallies
 from fusion.tallies import Tally, tally_classes, tally_labels, tally_shares, tally_values
 
 #: Why something that a report of single labels has is not there.
@@ -44,6 +44,26 @@ SKIPPED: Mapping[Task, Mapping[str, str]] = {
 }
 
 
+#: Metrics of each class, label or dimension.
+PER_TARGET: Mapping[Task, Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "single-label": {
+        "recall": metrics.recalls,
+        "precision": metrics.precisions,
+        "f1": metrics.f1_scores,
+    },
+    "multi-label": {
+        "recall": measures.label_recalls,
+        "precision": measures.label_precisions,
+        "f1": measures.label_f1,
+        "weighted_accuracy": measures.label_weighted_accuracy,
+    },
+    "regression": {
+        "ccc": measures.ccc_of,
+        "pearson": measures.pearson_of,
+        "mse": measures.mse_of,
+        "mae": measures.mae_of,
+    },
+}
 #: Metrics that differences are told in: the primary one, and the second of the task.
 COMPARED: Mapping[Task, tuple[str, ...]] = {
     "single-label": ("uar", "accuracy"),
@@ -118,7 +138,7 @@ def tally(
     goals, scores = found.goals[rows], found.scores[:, rows]
     speakers = np.array(found.speakers)[rows].tolist()
     if task == "single-label":
-        return tally_classes(goals.argmax(axis=1), scores.argmax(axis=-1), speakers, len(targets))
+        return tally_classes(goals.argmax(axis=1), scores.argmax(axis=-1), speakers, goals.shape[1])
     if task == "distribution":
         return tally_shares(goals, scores, speakers)
     if task == "regression":
@@ -144,22 +164,8 @@ def values_of(scored: Scored, found: Mapping[str, Measure]) -> dict[str, Score]:
 
 def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, TargetScores]:
     """Metrics of each label or dimension, mean over seeds."""
-    total = scored.tally.sums.sum(axis=0)
-    if task == "regression":
-        total = total[:, : len(targets)]
-        of = {"ccc": measures.ccc_of, "pearson": measures.pearson_of}
-        columns = {**of, "mse": measures.mse_of, "mae": measures.mae_of}
-    elif task == "single-label":
-        of = {"recall": metrics.recalls, "precision": metrics.precisions}
-        columns = {**of, "f1": metrics.f1_scores}
-    else:
-        columns = {
-            "recall": measures.label_recalls,
-            "precision": measures.label_precisions,
-            "f1": measures.label_f1,
-            "weighted_accuracy": measures.label_weighted_accuracy,
-        }
-    values = {name: of(total).mean(axis=0) for name, of in columns.items()}
+    total = scored.tally.sums.sum(axis=0)[:, : len(targets) if task != "multi-label" else None]
+    values = {name: of(total).mean(axis=0) for name, of in PER_TARGET[task].items()}
     every, support = np.ones(len(scored.answers.goals), bool), scored.tally.support.sum(axis=0)
     made = {}
     for k, target in enumerate(targets):
@@ -216,7 +222,7 @@ def folds_of(
         for name, measure in list(measures_of(task, targets).items())[:2]:
             values[name] = number(measure.of(tally.sums.sum(axis=0)).mean())
             if values[name] is None:
-                values[f"{name}_reason"] = _why(tally, task)
+                values[f"{name}_reason"] = why(tally, task)
         if scored.thresholds:
             least = map(float, scored.thresholds[fold])
             values["thresholds"] = dict(zip(targets, least, strict=True))
@@ -227,12 +233,20 @@ def folds_of(
     return tuple(made)
 
 
-def _why(tally: Tally, task: Task) -> str:
+def why(tally: Tally, task: Task) -> str:
+    """Why metrics of a fold are not defined."""
     if task == "regression":
         return "no value varies"
     support = tally.support.sum(axis=0)
     what = "classes" if task == "single-label" else "labels"
     return f"{int((support == 0).sum())} of {len(support)} {what} have no test utterance"
+
+
+def minus(one: Tally, other: Tally, name: str, measure: Measure) -> Difference:
+    """A metric of one arm or cell minus that of another, on the same rows."""
+    if measure in CLASSES.values():
+        return paired_difference(one.sums, other.sums, name)
+    return paired_tallies(one, other, measure)
 
 
 def number(value: float) -> float | None:

@@ -29,7 +29,6 @@ from experiments.reporting.numbers import (
     percent,
     primary_of,
     scale_note,
-    signed,
     span,
 )
 from experiments.reporting.results_schema import (
@@ -209,7 +208,6 @@ WORDS: Mapping[str, Callable[..., Any]] = {
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     **WORDS,
     "percent": percent,
-    "signed": signed,
     "span": span,
     "verdict_text": verdict_text,
     "value": _value,

@@ -13,6 +13,7 @@ from experiments.reporting.answers import (
     Scored,
     at_fixed_thresholds,
     folds_of,
+    minus,
     per_target,
     score_arms,
     values_of,
@@ -39,10 +40,10 @@ from experiments.reporting.results_schema import (
     most_trials,
 )
 from fusion.jackknife import effective_of
-from fusion.measures import measures_of
+from fusion.measures import Measure, measures_of
 from fusion.predictions import Prediction, best_per_fold, digest, with_majority
 from fusion.selection import PRIMARY
-from fusion.statistics import Difference, paired_difference, paired_tallies
+from fusion.statistics import Difference
 from fusion.windows import utterance_rows
 
 Fits = Mapping[str, Sequence[FoldResults]]
@@ -198,12 +199,10 @@ def _differences(scored: Mapping[str, Scored], kind: Task, facts: RunFacts) -> l
     published = {arm: fact.kind for arm, fact in facts.facts.published.items()}
     rows: list[ArmDifference] = []
     for metric in COMPARED[kind]:
+        measure = measures_of(kind, facts.targets)[metric]
 
-        def compare(arm: str, other: str, metric: str = metric) -> Difference:
-            one, two = scored[arm].tally, scored[other].tally
-            if kind == "single-label":
-                return paired_difference(one.sums, two.sums, metric)
-            return paired_tallies(one, two, measures_of(kind, facts.targets)[metric])
+        def compare(arm: str, other: str, name: str = metric, of: Measure = measure) -> Difference:
+            return minus(scored[arm].tally, scored[other].tally, name, of)
 
         rows += differences(scored, published, metric, compare)
     return rows

@@ -9,11 +9,11 @@ it has another value; a metric that a task does not have is :data:`NOT_SCORED`, 
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from encoders.utterance import Task
 from experiments.comparing.trained import Trained
@@ -27,6 +27,8 @@ from fusion.statistics import Difference, Interval
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 #: Faults of a file that are told at once.
 TOLD = 3
@@ -668,32 +670,28 @@ def read_results(folder: Path) -> Results:
                 f"{folder}: no finished run: expected {name} in it; serfusion compare writes one"
             )
     path = folder / "results.json"
-    found = parsed(path.read_bytes())
-    if not isinstance(found, list):
-        return found
-    told = "; ".join(found[:TOLD])
-    raise ValueError(
-        f"{path}: not what a run wrote, {counted(len(found), 'fault')}: {told}. {AGAIN}"
-    )
+    try:
+        return parsed(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not what a run wrote, {error}. {AGAIN}") from error
 
 
-def parsed(content: bytes) -> Results | list[str]:
-    """Results, or what is wrong with them."""
-    from pydantic import ValidationError
+def parsed(content: bytes) -> Results:
+    """What a file of results holds.
+
+    Raises:
+        ValueError: it is of another format, or is none of ours.
+    """
     from pydantic_core import from_json
 
     try:
-        # This reader also refuses nesting so deep that it would break those after it.
         raw = from_json(content)
-    except ValueError as error:
-        return [f"expected JSON ({error})"]
+    except ValueError:
+        raw = None  # what follows says where and why
     about = raw if isinstance(raw, dict) else {"format": asdict(FORMATS)}
     if faults := _format_faults(about.get("format")):
-        return faults
-    try:
-        return _schema(about.get("task") in CLASS_TASKS).validate_json(content, strict=True)
-    except ValidationError as error:
-        return [fault_text(fault) for fault in error.errors()]
+        raise ValueError(f"{counted(len(faults), 'fault')}: {'; '.join(faults)}")
+    return read_strictly(ClassResults if about.get("task") in CLASS_TASKS else Results, content)
 
 
 def _format_faults(found: object) -> list[str]:
@@ -708,12 +706,29 @@ def _format_faults(found: object) -> list[str]:
     ]
 
 
+def read_strictly(kind: type[T], content: bytes) -> T:
+    """JSON as a dataclass, whose types it must have exactly and whose keys it may not exceed.
+
+    Raises:
+        ValueError: faults are counted, and the first are told with their place, what was expected
+            and what came.
+    """
+    from pydantic import ValidationError
+
+    try:
+        # This reader also refuses nesting so deep that it would break those after it.
+        return _schema(kind).validate_json(content, strict=True)
+    except ValidationError as error:
+        faults = [fault_text(fault) for fault in error.errors()]
+        told = "; ".join(faults[:TOLD])
+        raise ValueError(f"{counted(len(faults), 'fault')}: {told}") from error
+
+
 @cache
-def _schema(of_classes: bool) -> "TypeAdapter[Results]":
+def _schema(kind: Hashable) -> "TypeAdapter[Any]":
     from pydantic import ConfigDict, TypeAdapter, with_config
 
-    strict = with_config(ConfigDict(allow_inf_nan=False, extra="forbid"))
-    return TypeAdapter(strict(ClassResults if of_classes else Results))
+    return TypeAdapter(with_config(ConfigDict(allow_inf_nan=False, extra="forbid"))(kind))
 
 
 def check_unchanged(folder: Path, results: Results) -> None:

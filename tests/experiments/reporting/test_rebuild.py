@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 
 from experiments.comparing.verification import rebuild
-from experiments.reporting.results_schema import Results, as_json, carried, parsed
+from experiments.reporting.results_schema import as_json, carried, parsed
 from fusion import predictions
 from fusion.predictions import AGAIN
 from tests.experiments.finished_runs import change, files, save_run
@@ -33,9 +33,10 @@ def refused(run, message):
 def forge(run):
     """Make both hashes fit what now lies in the folder, as somebody who means it would."""
     content = json.loads((run / "results.json").read_text())
-    results = parsed((run / "results.json").read_bytes())
-    if not isinstance(results, Results):
-        return
+    try:
+        results = parsed((run / "results.json").read_bytes())
+    except ValueError:
+        return  # no hash can mend it
     content["hashes"] = {
         "facts": carried(results).digest(),
         "predictions": sha256((run / "predictions.jsonl").read_bytes()).hexdigest(),
