@@ -11,7 +11,7 @@ from encoders.store import write_atomically
 from experiments.checking.check_table import duration, how_many
 from experiments.checking.soundness import Bin
 from experiments.config import ConfigError
-from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.strokes import canvas, line, write
 from experiments.templates import template
 from fusion.escaping import counted, plain
@@ -41,7 +41,14 @@ def check_page(check: "Check") -> str:
     """What was found as HTML; names are escaped."""
     found = check.certificate
     utterances = counted(len(check.corpus.utterances), "utterance")
-    return template("check.html.j2", plain=plain, counted=counted, duration=duration).render(
+    page = template(
+        "check.html.j2",
+        plain=plain,
+        counted=counted,
+        duration=duration,
+        certificate_rows=certificate_rows,
+    )
+    return page.render(
         check=check,
         name=plain(check.corpus.name),
         stamp="LEAKY: " if found is not None and found.leaky else "",
@@ -49,7 +56,7 @@ def check_page(check: "Check") -> str:
         under=f"{utterances} · {how_many(check)} · {check.hours:.2f} h of audio",
         speakers=sorted(check.speakers.items()),
         histogram=Markup(histogram(check.soundness.lengths)),
-        certificate=certificate_table(found),
+        certificate=found,
         remarks=(*check.corpus.notes, *check.remarks),
         shown=SHOWN,
     )

@@ -110,21 +110,14 @@ def score_arms(
             for fold in dict.fromkeys(found.folds):
                 known = answers_of(dev[heads_of(arm, fold), fold])
                 at[fold] = thresholds(known.scores, known.goals > 0.5)
-        made[arm] = _scored(found, task, targets, at)
+        folds = np.array(found.folds)
+        every = tally(found, np.ones(len(folds), bool), task, targets, at)
+        by_fold = {
+            fold: tally(found, folds == fold, task, targets, at)
+            for fold in dict.fromkeys(found.folds)
+        }
+        made[arm] = Scored(found, every, by_fold, at)
     return made
-
-
-def _scored(
-    found: Answers,
-    task: Task,
-    targets: Sequence[str],
-    at: Mapping[str, Float[np.ndarray, "targets"]],
-) -> Scored:
-    folds = np.array(found.folds)
-    places = {fold: folds == fold for fold in dict.fromkeys(found.folds)}
-    every = np.ones(len(folds), bool)
-    by_fold = {fold: tally(found, rows, task, targets, at) for fold, rows in places.items()}
-    return Scored(found, tally(found, every, task, targets, at), by_fold, at)
 
 
 def tally(

@@ -128,17 +128,6 @@ def percent(value: float | None) -> str:
     return ABSENT if value is None else decimals(100 * value, 1)
 
 
-def signed(value: float | None) -> str:
-    """:func:`percent` with a sign before what is above zero."""
-    text = percent(value)
-    return f"+{text}" if value is not None and value > 0 and text != "0.0" else text
-
-
-def span(found: Bounds) -> str:
-    """The bounds of an interval of shares, or a dash."""
-    return COLUMNS["uar"].tell_span(found)
-
-
 def p_text(p: float | None, name: str = "p") -> str:
     """A p value as it is printed in articles; three decimals below .1.
 

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from experiments.reporting.caveats import BEST, badges, cautions, stamped
-from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.cost import Cost, arm_costs
 from experiments.reporting.diagrams import draw_reliability, draw_risk
@@ -29,7 +29,6 @@ from experiments.reporting.numbers import (
     percent,
     primary_of,
     scale_note,
-    span,
 )
 from experiments.reporting.results_schema import (
     ArmDifference,
@@ -208,7 +207,7 @@ WORDS: Mapping[str, Callable[..., Any]] = {
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     **WORDS,
     "percent": percent,
-    "span": span,
+    "span": column("uar").tell_span,
     "verdict_text": verdict_text,
     "value": _value,
     "largest": _largest,
@@ -224,7 +223,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "title": corpus_title,
     "badges": badges,
     "stamp": lambda results: stamped("", results),
-    "certificate": lambda results: certificate_table(results.certificate),
+    "certificate_rows": certificate_rows,
     "cautions": cautions,
     "figures": _figures,
     "confusions": _confusions,

@@ -6,7 +6,6 @@ from typing import Any
 
 from encoders.utterance import Task
 from experiments.reporting import scrutiny
-from experiments.reporting.alarm import development
 from experiments.reporting.answers import (
     COMPARED,
     SKIPPED,
@@ -187,7 +186,7 @@ def _of_classes(
         more[arm] = {
             "null": nulls[arm],
             "calibration": scrutiny.calibration(evidence, arm, heads_of),
-            "development": development(evidence, arm, heads_of),
+            "development": scrutiny.development(evidence, arm, heads_of),
             "windows": scrutiny.windows([r for r in rows if (r.arm, r.split) == (arm, "test")]),
             "speakers": scrutiny.by_speaker(table) if arm in by_speaker else None,
         }

@@ -9,7 +9,7 @@ it has another value; a metric that a task does not have is :data:`NOT_SCORED`, 
 import hashlib
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -717,7 +717,8 @@ def read_strictly(kind: type[T], content: bytes) -> T:
 
     try:
         # This reader also refuses nesting so deep that it would break those after it.
-        return _schema(kind).validate_json(content, strict=True)
+        schema: TypeAdapter[T] = _schema(kind)  # type: ignore[arg-type]
+        return schema.validate_json(content, strict=True)
     except ValidationError as error:
         faults = [fault_text(fault) for fault in error.errors()]
         told = "; ".join(faults[:TOLD])
@@ -725,7 +726,7 @@ def read_strictly(kind: type[T], content: bytes) -> T:
 
 
 @cache
-def _schema(kind: Hashable) -> "TypeAdapter[Any]":
+def _schema(kind: Any) -> "TypeAdapter[Any]":  # noqa: ANN401 - a dataclass
     from pydantic import ConfigDict, TypeAdapter, with_config
 
     return TypeAdapter(with_config(ConfigDict(allow_inf_nan=False, extra="forbid"))(kind))

@@ -1,7 +1,4 @@
-"""What a reviewer asks of an arm besides its scores: chance, calibration, groups, windows.
-
-Everything is computed from stored predictions; of groups, ``facts`` say who is in which.
-"""
+"""What a reviewer asks of an arm besides its scores: chance, calibration, speakers, windows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -17,6 +14,7 @@ from experiments.reporting.results_schema import (
     Calibration,
     CalibrationErrors,
     CalibrationFold,
+    Development,
     RiskPoint,
     SpeakerScores,
     WindowScores,
@@ -33,7 +31,7 @@ from fusion.calibration import (
 )
 from fusion.permutation import Null, against_null, shuffled
 from fusion.predictions import Prediction, Table, counts_by_speaker, table
-from fusion.statistics import interval, interval_within, mcnemar
+from fusion.statistics import interval, interval_within, mcnemar, unpaired_difference
 from fusion.tallies import tally_classes
 from fusion.windows import WAYS, has_windows, utterance_rows
 
@@ -153,6 +151,36 @@ def _bins(scores: np.ndarray, truth: np.ndarray) -> tuple[Bin, ...]:
 def _kept(kept: Bool[np.ndarray, "seeds rows"], right: Bool[np.ndarray, "seeds rows"]) -> Abstained:
     accuracy = float(right[kept].mean()) if kept.any() else None
     return Abstained(float(kept.mean()), accuracy, float(right.mean()))
+
+
+# ---------------------------------------------------------------- development rows
+
+
+def development(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Development | None:
+    """UAR of an arm on development rows and its difference to test rows, over speakers.
+
+    Far above the test score it is a sign that development rows were known beforehand: embeddings
+    that were trained on labels of the training set make every development score too good, and
+    whatever is selected by it. None where an arm has no such rows. The difference is that of two
+    independent groups of speakers; where the same speakers are in both, as over folds, it is only
+    surer than it says.
+    """
+    test = found.test[arm]
+    places = [(heads_of.get(fold, arm), fold) for fold in dict.fromkeys(test.folds)]
+    if any(place not in found.dev for place in places):
+        return None
+    counts = _counts([found.dev[place] for place in places])
+    apart = unpaired_difference(counts, _counts([test]), metrics.uar)
+    value = metrics.uar(counts.sum(axis=0)).mean()
+    return Development(None if np.isnan(value) else float(value), apart)
+
+
+def _counts(tables: Sequence[Table]) -> Float[np.ndarray, "speakers seeds targets targets"]:
+    """Confusion counts by speaker and seed."""
+    guesses = np.concatenate([one.scores.argmax(axis=-1) for one in tables], axis=1)
+    truth = np.concatenate([one.truth for one in tables])
+    speakers = [name for one in tables for name in one.speakers]
+    return tally_classes(truth, guesses, speakers, tables[0].scores.shape[-1]).sums
 
 
 # ---------------------------------------------------------------- speakers

@@ -5,7 +5,7 @@ An average over corpora is given where every run has a corpus of its own, as EMO
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from experiments.reporting.caveats import BEST
@@ -143,17 +143,8 @@ def _difference(one: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDi
     if _scores(both[0]) == _scores(both[1]):
         # No test: what differs between the runs does not reach this arm.
         found = Difference(Interval(0.0, None, None, "the same predictions"), None, None)
-    interval = found.interval
-    return RunDifference(
-        arm,
-        one.name,
-        first.name,
-        interval.value,
-        interval.low,
-        interval.high,
-        interval.method,
-        found.p,
-    )
+    about = asdict(found.interval)
+    return RunDifference(arm=arm, run=one.name, against=first.name, **about, p=found.p)
 
 
 def _scores(rows: Sequence[Prediction]) -> frozenset[tuple[str, int, tuple[float, ...]]]:

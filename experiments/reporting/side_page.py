@@ -13,8 +13,6 @@ from experiments.reporting.numbers import (
     p_number,
     percent,
     primary_of,
-    signed,
-    span,
 )
 from experiments.reporting.side_by_side import AVERAGED, Beside, Run, RunDifference
 from experiments.reporting.tables import pipes
@@ -38,10 +36,11 @@ def scores_table(found: Beside) -> Rows:
 
 def differences_table(found: Beside) -> Rows:
     """Every arm of the further runs against the first run's; empty where rows differ."""
+    uar = column("uar")
     return [
         [
             f"{arm_name(row.arm)}: {row.run} against {row.against}",
-            *(signed(row.value), _between(row), p_number(row.p), p_number(row.p_holm)),
+            *(uar.tell_signed(row.value), _between(row), p_number(row.p), p_number(row.p_holm)),
         ]
         for row in found.differences
     ]
@@ -110,7 +109,7 @@ def _metrics(found: Beside) -> str:
 
 
 def _between(row: RunDifference) -> str:
-    between = span(row)
+    between = column("uar").tell_span(row)
     return plain(row.method) if between == ABSENT else between
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from experiments.reporting.caveats import BEST, cautions, stamped
-from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
@@ -42,43 +42,31 @@ _LATEX = {
 }
 
 
+DIFFERENCE = ("value", "95 %", "p", "p (Holm)", "verdict")
+
+
 def escape_latex(text: object) -> str:
     """Text that LaTeX sets as it is, at the start of a row too."""
     return "".join(_LATEX.get(letter, letter) for letter in plain(text))
 
 
 def markdown(results: Results) -> str:
-    """The answer, the table of arms and the differences in UAR as Markdown."""
-    say = escape_markdown
+    """The answer, the table of arms and the differences in the primary metric as Markdown."""
+    say, told = escape_markdown, column(primary_of(results))
     lines = [f"**{say(answer(results))}**", ""]
     lines += pipes([say(stamped("arm", results)), *_titles(results), "trials"], _arms(results), say)
-    compared = _differences(results)
-    if compared:
-        head = [
-            say(stamped(_compared_in(results), results)),
-            "value",
-            "95 %",
-            "p",
-            "p (Holm)",
-            "verdict",
-        ]
-        lines += ["", *pipes(head, compared, say)]
+    if compared := _differences(results):
+        title = stamped(f"difference in {told.title}{', points' * told.share}", results)
+        lines += ["", *pipes([say(title), *DIFFERENCE], compared, say)]
     lines += ["", f"{scale_note(results)}. {say(setting(results))}."]
-    lines += _targets(results, say)
-    lines += _certificate(results, say)
-    lines += [
-        "",
-        *(f"- Warning: {say(warning)}" for warning in (*cautions(results), *results.warnings)),
-    ]
+    if (by_target := per_target_table(results)) is not None:
+        lines += ["", *pipes(*by_target, say)]
+    if (certificate := results.certificate) is not None:
+        title = f"split certificate, folds by {say(certificate.protocol)}"
+        lines += ["", *pipes([title, "result", "share"], certificate_rows(certificate), say)]
+    warnings = (*cautions(results), *results.warnings)
+    lines += ["", *(f"- Warning: {say(warning)}" for warning in warnings)]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _certificate(results: Results, say: Callable[[object], str]) -> list[str]:
-    found = certificate_table(results.certificate)
-    if found is None:
-        return []
-    head = [f"split certificate, folds by {say(found.protocol)}", "result", "share"]
-    return ["", *pipes(head, [[row.name, row.result, row.share] for row in found.rows], say)]
 
 
 def latex(results: Results) -> str:
@@ -127,20 +115,6 @@ def _trials(arm: str, summary: ArmResults) -> str:
 
 def _titles(results: Results) -> list[str]:
     return [one.title for one in columns_of(results).values()]
-
-
-def _compared_in(results: Results) -> str:
-    told = column(primary_of(results))
-    return f"difference in {told.title}{', points' if told.share else ''}"
-
-
-def _targets(results: Results, say: Callable[[object], str]) -> list[str]:
-    """The best arms label by label, or dimension by dimension; nothing of single classes."""
-    found = per_target_table(results)
-    if found is None:
-        return []
-    head, rows = found
-    return ["", *pipes(head, rows, say)]
 
 
 def _differences(results: Results) -> Rows:
