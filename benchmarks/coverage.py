@@ -8,12 +8,13 @@ covered is the value over 100 000 further speakers of the same kind.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import stats
 
+from experiments.reporting.results_schema import ArmDifference
 from experiments.reporting.wording import verdict
 from fusion import metrics, statistics
 from fusion.jackknife import Metric, jackknife
@@ -170,7 +171,8 @@ def shown(one: np.ndarray, other: np.ndarray, found: Bounds) -> float:
     """Share of the corpora with an interval in which a report calls the difference shown."""
     outside = np.flatnonzero(found.given & ((found.low > 0) | (found.high < 0)))
     calls = [paired_difference(one[:, n], other[:, n], "uar") for n in outside]
-    verdicts = [verdict({**asdict(call.interval), "p": call.p, "metric": "uar"}) for call in calls]
+    pair = ("one", "other")
+    verdicts = [verdict(ArmDifference.of(pair, "uar", call)) for call in calls]
     return sum(one in ("higher", "lower") for one in verdicts) / max(1, int(found.given.sum()))
 
 

@@ -11,7 +11,7 @@ _HOME = {
     "compare": "experiments.comparing.comparison",
     "interview": "experiments.interviews.interview",
     "train": "experiments.comparing.training",
-    "verify": "experiments.reporting.verification",
+    "verify": "experiments.comparing.verification",
 }
 
 __all__ = [

@@ -19,8 +19,9 @@ def report(
     ] = None,
 ) -> None:
     """Make the report of a run again from its predictions; several runs side by side."""
+    from experiments.comparing.verification import rebuild
     from experiments.reporting.cost import read_cost
-    from experiments.reporting.report import print_report, rebuild
+    from experiments.reporting.report import print_report
 
     if len(runs) > 1:
         if out is not None:
@@ -63,8 +64,8 @@ def verify(
     """
     from dataclasses import replace
 
-    from experiments.reporting.stored import is_ablation
-    from experiments.reporting.verification import departures, told, verify
+    from experiments.comparing.verification import departures, told, verify
+    from experiments.reporting.results_schema import is_ablation
 
     sound = True
     for run in runs:

@@ -215,6 +215,19 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
         raise OptionError("; ".join(faults)) from error
 
 
+def options_of(study: Study) -> dict[str, str | int | list[str] | None]:
+    """A study as its options: several values are a list, as in JSON."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(study).items()
+    }
+
+
+def default_options() -> dict[str, str | int | None]:
+    """Options of a study that have a default."""
+    return {field.name: field.default for field in fields(Study) if field.default is not MISSING}
+
+
 def write_study(study: Study, path: Path) -> None:
     """Write a study as TOML, so that :func:`read_study` returns an equal one."""
     from encoders.store import write_atomically

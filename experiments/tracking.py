@@ -12,12 +12,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from experiments.config import OptionError
 from experiments.reporting.numbers import columns_of
 from experiments.reporting.report import folder_name, recompute
+from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.wording import answer
+from fusion.statistics import Interval
 
 PROJECT = "serfusion"
 #: Files of a run that a tracker keeps beside the numbers.
@@ -66,11 +67,11 @@ def entry_of(folder: Path) -> Entry:
         ValueError: as :func:`experiments.reporting.report.recompute`.
     """
     results = recompute(folder).results
-    study = results["facts"].get("study") or {}
+    study = results.facts.study
     settings = {name: str(value) for name, value in study.items() if value is not None}
-    settings |= {"corpus": results["corpus"], "task": results["task"], "run": results["run"]}
+    settings |= {"corpus": results.corpus, "task": results.task, "run": results.run}
     return Entry(
-        name=f"{folder_name(folder)} {results['run']}",
+        name=f"{folder_name(folder)} {results.run}",
         settings=settings,
         numbers=dict(_numbers(results)),
         answer=answer(results),
@@ -78,20 +79,19 @@ def entry_of(folder: Path) -> Entry:
     )
 
 
-def _numbers(results: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _numbers(results: Results) -> Iterator[tuple[str, float]]:
     """Scores of arms and differences, with the bounds of their intervals; nulls are left out."""
-    rows = [
-        (f"{arm}/{metric}", found[metric])
-        for arm, found in results["arms"].items()
+    rows: list[tuple[str, Interval | ArmDifference]] = [
+        (f"{arm}/{metric}", summary.score(metric))
+        for arm, summary in results.arms.items()
         for metric in columns_of(results)
     ]
-    rows += [
-        (f"{row['arm']} - {row['against']}/{row['metric']}", row) for row in results["differences"]
-    ]
-    for name, found in rows:
-        for part, end in (("value", ""), ("low", "/low"), ("high", "/high"), ("p", "/p")):
-            if found.get(part) is not None:
-                yield f"{name}{end}", float(found[part])
+    rows += [(f"{row.arm} - {row.against}/{row.metric}", row) for row in results.differences]
+    for name, row in rows:
+        p = row.p if isinstance(row, ArmDifference) else None
+        for value, end in ((row.value, ""), (row.low, "/low"), (row.high, "/high"), (p, "/p")):
+            if value is not None:
+                yield f"{name}{end}", float(value)
 
 
 def _tensorboard(entry: Entry, at: str | None) -> str:

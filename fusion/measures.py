@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from encoders.utterance import Task
+from fusion import metrics
 
 Sums = Float[np.ndarray, "*axes parts sums"]
 Values = Float[np.ndarray, "*axes"]
@@ -35,6 +36,16 @@ class Measure:
     share: bool = True
     lower: bool = False
 
+
+#: Of confusion counts, ``[*axes, truth, prediction]``.
+CLASSES: Mapping[str, Measure] = MappingProxyType(
+    {
+        "uar": Measure("UAR", metrics.uar),
+        "accuracy": Measure("accuracy", metrics.accuracy),
+        "macro_f1": Measure("macro F1", metrics.macro_f1),
+        "weighted_f1": Measure("weighted F1", metrics.weighted_f1),
+    }
+)
 
 # ---------------------------------------------------------------- labels
 
@@ -229,10 +240,10 @@ OF_SENTIMENT: Mapping[str, Measure] = MappingProxyType(
 
 
 def measures_of(task: Task, targets: Sequence[str]) -> Mapping[str, Measure]:
-    """The metrics that a task has besides those of confusion counts, the first being primary."""
+    """The metrics of a task, the first being primary; of shares those of the shares themselves."""
     if task == "regression":
         return OF_SENTIMENT if tuple(targets) == SENTIMENT else VALUES
-    return {"multi-label": LABELS, "distribution": SHARES}.get(task, {})
+    return {"single-label": CLASSES, "multi-label": LABELS, "distribution": SHARES}[task]
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -97,16 +97,6 @@ def weighted_f1(counts: Counts) -> Values:
     return _ratio((scores * support).sum(axis=-1), support.sum(axis=-1))
 
 
-def macro_precision(counts: Counts) -> Values:
-    """Mean of the precisions of the classes, ``sum(tp / (tp + fp)) / K``; NaN if a class lacks.
-
-    >>> float(macro_precision(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3))
-    0.633
-    """
-    found = precisions(counts).mean(axis=-1)
-    return np.where((counts.sum(axis=-1) > 0).all(axis=-1), found, np.nan)
-
-
 METRICS = {"uar": uar, "accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1}
 
 
@@ -173,15 +163,6 @@ def auc(truth: Bool[np.ndarray, "rows"], scores: Float[np.ndarray, "rows"]) -> f
     return float((ranks - true * (true + 1) / 2) / (true * other))
 
 
-def macro_auc(truth: Truth, scores: Scores) -> float:
-    """Mean over classes of the AUC of each against all others; NaN where a class has no row.
-
-    >>> macro_auc(np.array([0, 1, 0]), np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]]))
-    0.5
-    """
-    return float(np.mean([auc(truth == k, scores[:, k]) for k in range(scores.shape[1])]))
-
-
 #: Bins of confidence of equal width (Guo et al. 2017).
 ECE_BINS = 15
 
@@ -226,15 +207,6 @@ def ece(truth: Truth, scores: Scores, bins: int = ECE_BINS) -> float:
 # ---------------------------------------------------------------- values
 
 Series = Float[np.ndarray, "rows"]
-
-
-def mse(truth: Series, prediction: Series) -> float:
-    """Mean squared error, ``mean((x - y)^2)``.
-
-    >>> mse(np.array([0.0, 1.0]), np.array([0.0, 3.0]))
-    2.0
-    """
-    return float(np.square(truth - prediction).mean())
 
 
 def ccc(truth: Series, prediction: Series) -> float:

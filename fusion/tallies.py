@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 #: What is less than half of the last decimal of a stored score is that much.
 FLOOR = 5e-7
@@ -32,6 +32,20 @@ class Tally:
     def of(self, clusters: Bool[np.ndarray, "clusters"]) -> "Tally":
         """That of some of the clusters."""
         return Tally(self.sums[clusters], self.support[clusters])
+
+
+def tally_classes(
+    truth: Int[np.ndarray, "rows"],
+    guesses: Int[np.ndarray, "seeds rows"],
+    clusters: Sequence[str],
+    classes: int,
+) -> Tally:
+    """Of single classes: confusion counts, parts being the truth and sums the prediction."""
+    names, place = np.unique(np.array(clusters), return_inverse=True)
+    counts = np.zeros((len(names), len(guesses), classes, classes))
+    for seed, named in enumerate(guesses):
+        np.add.at(counts[:, seed], (place, truth, named), 1)
+    return Tally(counts, counts[:, 0].sum(axis=-1))
 
 
 def tally_labels(

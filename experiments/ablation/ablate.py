@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from encoders.extraction import Failure, Progress
 from experiments.ablation.cells import Cell, Noise, NoiseIn
@@ -19,6 +18,7 @@ from experiments.comparing.plan import make_folds
 from experiments.comparing.preparation import Notify, load_corpus
 from experiments.comparing.rows import labelled
 from experiments.config import Study
+from experiments.reporting.results_schema import Results
 from fusion.escaping import counted
 from fusion.splitting.splits import rows_of
 from fusion.studies import check_storage
@@ -51,7 +51,7 @@ class Ablation:
     seed: int
     grid: Grid = field(repr=False)
     rows: tuple[CellRows, ...] = field(repr=False)
-    facts: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    facts: Mapping[str, Results] = field(repr=False)
     left_out: int
     cost: Cost
     failures: tuple[Failure, ...]
@@ -124,7 +124,7 @@ def strangers(found: Ablation) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    results: Mapping[str, Any]
+    results: Results
     varied: Varied
 
 

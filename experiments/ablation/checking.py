@@ -1,10 +1,8 @@
 """``serfusion verify`` of an ablation: its cells, then every table, figure and page from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from experiments.ablation.ablate import Ablation, Cost, cells_folder, strangers
 from experiments.ablation.cells import NoiseIn
@@ -12,14 +10,10 @@ from experiments.ablation.grid import Grid, Over, make_grid
 from experiments.ablation.scores import read_cell
 from experiments.ablation.told import told_of
 from experiments.ablation.written import RECORD, files_of
+from experiments.comparing.verification import ELSEWHERE, Verification, differs, verify
 from experiments.config import read_study
-from experiments.reporting.stored import read_results
-from experiments.reporting.verification import ELSEWHERE, Verification, differs, verify
+from experiments.reporting.results_schema import Results, read_results, read_strictly
 from fusion.escaping import counted
-from fusion.predictions import fault_text
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 AGAIN = "run the same serfusion ablate again"
 
@@ -60,7 +54,7 @@ def verify_ablation(folder: Path) -> Verified:
 
     Raises:
         ValueError: a file of it is none of ours, or as
-            :func:`experiments.reporting.verification.verify` of a cell.
+            :func:`experiments.comparing.verification.verify` of a cell.
     """
     found = _read(folder)
     cells = tuple(verify(cells_folder(folder) / cell.folder) for cell in found.grid.cells)
@@ -110,7 +104,7 @@ def _read(folder: Path) -> Ablation:
     )
 
 
-def _facts(folder: Path, grid: Grid) -> dict[str, Mapping[str, Any]]:
+def _facts(folder: Path, grid: Grid) -> dict[str, Results]:
     lacking = [
         cell.title
         for cell in grid.cells
@@ -129,8 +123,6 @@ def _placed(found: Ablation, folder: Path) -> Ablation:
 
 
 def _record(folder: Path) -> Record:
-    from pydantic import ValidationError
-
     path = folder / RECORD
     if not path.is_file():
         raise ValueError(
@@ -138,14 +130,6 @@ def _record(folder: Path) -> Record:
             f"{AGAIN}, or give its cells one by one: serfusion verify {folder / 'cells'}/*"
         )
     try:
-        return _schema().validate_json(path.read_bytes(), strict=True)
-    except ValidationError as error:
-        faults = "; ".join(fault_text(one) for one in error.errors()[:3])
-        raise ValueError(f"{path}: not what an ablation wrote: {faults}; {AGAIN}") from error
-
-
-@cache
-def _schema() -> "TypeAdapter[Record]":
-    from pydantic import ConfigDict, TypeAdapter, with_config
-
-    return TypeAdapter(with_config(ConfigDict(extra="forbid"))(Record))
+        return read_strictly(Record, path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not what an ablation wrote, {error}; {AGAIN}") from error

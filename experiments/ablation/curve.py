@@ -19,10 +19,10 @@ from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
 from experiments.ablation.told import Told
 from experiments.reporting.figures import COLOURS, draw_symbol, kind_of
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import Column, decimals
 from experiments.reporting.strokes import canvas, line, short, write
 from experiments.reporting.target_table import Blind
-from experiments.reporting.wording import arm_name
 from fusion.escaping import plain
 
 #: The frame: width and height of all, its edges, and the room below it.

@@ -13,7 +13,7 @@ from experiments.ablation.heat_map import draw_map
 from experiments.ablation.scores import Summary
 from experiments.ablation.told import Told, metric_of
 from experiments.reporting.figures import Forest, Mark, draw_forest, kind_of
-from experiments.reporting.wording import arm_name
+from experiments.reporting.names import arm_name
 from fusion.escaping import counted
 
 

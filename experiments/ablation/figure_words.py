@@ -37,12 +37,7 @@ def score_text(found: Interval, told: Column) -> str:
         return "not defined"
     if found.low is None or found.high is None:
         return f"{told.tell(found.value)}, no interval"
-    return f"{told.tell(found.value)} ({told.tell_span(bounds(found))})"
-
-
-def bounds(found: Interval) -> dict[str, float | str | None]:
-    """An interval as :mod:`experiments.reporting.wording` reads it."""
-    return {"value": found.value, "low": found.low, "high": found.high, "method": found.method}
+    return f"{told.tell(found.value)} ({told.tell_span(found)})"
 
 
 def blind_of(whole: Sequence[Summary]) -> Blind:

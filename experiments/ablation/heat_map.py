@@ -5,7 +5,6 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.figure_words import (
-    bounds,
     head_text,
     score_text,
     shown_arms,
@@ -14,8 +13,8 @@ from experiments.ablation.figure_words import (
 from experiments.ablation.scores import Summary
 from experiments.ablation.told import Told, metric_of
 from experiments.reporting.confusion import CELL, DARK_FROM
+from experiments.reporting.names import arm_name
 from experiments.reporting.strokes import canvas, short, write
-from experiments.reporting.wording import arm_name
 from fusion.escaping import plain
 
 #: Letters of a value, of a column's one, and the side of a square.
@@ -98,7 +97,7 @@ def _square(
     about = {"class": "cell", **box, "rx": "3", "fill": CELL, "fill-opacity": tint}
     SubElement(group, "rect", about)
     dark = share >= DARK_FROM
-    between = "" if one.main.low is None else one.told.tell_span(bounds(one.main))
+    between = "" if one.main.low is None else one.told.tell_span(one.main)
     lines = [(0, 15, one.told.tell(value)), (16, 9.5, between)]
     lines += [(-20, 9.5, "reference")] if one.cell.reference else []
     for dy, letters, words in lines:

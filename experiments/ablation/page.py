@@ -2,37 +2,35 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from encoders.utterance import Task
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.drawing import draw, is_bars
-from experiments.ablation.figure_words import bounds, shown_arms
+from experiments.ablation.figure_words import shown_arms
 from experiments.ablation.printed import shown_of
 from experiments.ablation.scores import Summary
 from experiments.ablation.told import (
     Told,
-    as_mapping,
     cost_line,
     distinct_tests,
     metric_of,
     task_of,
 )
+from experiments.config import default_options, options_of
 from experiments.reporting.caveats import badges, stamped
 from experiments.reporting.commands import folded, study_words
-from experiments.reporting.numbers import Column, column
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, Column, column
 from experiments.reporting.page import WORDS
 from experiments.reporting.report import folder_name
-from experiments.reporting.wording import (
-    ABSENT,
-    arm_name,
-    corpus_title,
-)
+from experiments.reporting.results_schema import ArmDifference, Results
+from experiments.reporting.wording import corpus_title
 from experiments.templates import template
 from fusion.escaping import counted, plain
+from fusion.statistics import Interval
 
 #: Fields of a study that a page names, in words; those that are ablated are left out.
 FIXED = {
@@ -65,9 +63,9 @@ class Row:
 
     values: tuple[str, ...]
     arm: str
-    scores: tuple[tuple[Column, Mapping[str, Any]], ...]
+    scores: tuple[tuple[Column, Interval], ...]
     spread: float | None
-    difference: Mapping[str, Any] | None
+    difference: ArmDifference | None
     blind: float
     n: int
     reference: bool
@@ -90,7 +88,7 @@ def page(found: Ablation, told: Told) -> str:
         cells=len(found.grid.cells),
         utterances=_utterances(told),
         speakers=max((one.speakers for one in told.summaries), default=0),
-        folds=start["facts"]["folds"],
+        folds=start.facts.folds,
         reference=found.grid.reference.title,
         folder=plain(folder_name(found.folder)),
         figure=Markup(draw(found, told)),
@@ -134,7 +132,7 @@ def command(found: Ablation) -> str:
         words.append(f"--over {shlex.quote(plain(one.factor))}")
         if one.values is not None or len(found.over) > 1:
             words.append(f"--values {shlex.quote(plain(one.values or ''))}")
-    words += study_words(asdict(found.study))
+    words += study_words(options_of(found.study), default_options())
     if any(one.factor == "noise" for one in found.over):
         words.append(f"--noise-in {found.side}")
     words += [f"--draw {found.seed}"] if found.seed else []
@@ -155,16 +153,16 @@ def _rows(told: Told) -> Iterator[Row]:
     before = None
     for one in told.summaries:
         difference = by.get((id(one.cell), one.arm))
-        told_of = None if difference is None or difference.same else as_mapping(difference)
+        told_of = None if difference is None or difference.same else difference.row
         yield _row(one, told_of, before)
         before = one
 
 
-def _row(one: Summary, difference: Mapping[str, Any] | None, before: Summary | None) -> Row:
+def _row(one: Summary, difference: ArmDifference | None, before: Summary | None) -> Row:
     return Row(
         values=tuple(one.cell.values.values()),
         arm=one.arm,
-        scores=tuple((column(name), bounds(own)) for name, own in one.scores.items()),
+        scores=tuple((column(name), own) for name, own in one.scores.items()),
         spread=one.seed_spread,
         difference=difference,
         blind=one.blind.value,
@@ -174,17 +172,17 @@ def _row(one: Summary, difference: Mapping[str, Any] | None, before: Summary | N
     )
 
 
-def _badges(results: list[Mapping[str, Any]]) -> list[str]:
+def _badges(results: list[Results]) -> list[str]:
     """Badges of the cells, each once, but for that they are cells: here that is no news."""
     every = dict.fromkeys(badge for one in results for badge in badges(one))
     return [badge for badge in every if not badge.startswith(CELL)]
 
 
-def _warnings(results: list[Mapping[str, Any]]) -> tuple[str, ...]:
+def _warnings(results: list[Results]) -> tuple[str, ...]:
     """Warnings of the cells, each once, with how many cells give it where not all do."""
     found: dict[str, int] = {}
     for one in results:
-        for line in one["warnings"]:
+        for line in one.warnings:
             if not line.startswith(f"a {CELL}"):
                 found[line] = found.get(line, 0) + 1
     whole = len(results)
@@ -194,13 +192,13 @@ def _warnings(results: list[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def _fixed(found: Ablation, start: Mapping[str, Any]) -> dict[str, str]:
+def _fixed(found: Ablation, start: Results) -> dict[str, str]:
     """The study without what is ablated."""
     varied = {factor.name.partition("@")[0] for factor in found.grid.factors}
     varied |= {"arms"} if varied & {"modality", "head"} else set()
-    study = {**asdict(found.study), "folds": start["facts"]["protocol"]}
+    study = {**options_of(found.study), "folds": start.facts.protocol}
     told = {
-        words: ", ".join(value) if isinstance(value, list | tuple) else str(value)
+        words: ", ".join(value) if isinstance(value, list) else str(value)
         for name, words in FIXED.items()
         if (value := study[name]) is not None and name not in varied
     }

@@ -1,17 +1,15 @@
 """The table of an ablation: for the terminal, Markdown and LaTeX."""
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from experiments.ablation.ablate import Ablation
-from experiments.ablation.figure_words import bounds, head_text
+from experiments.ablation.figure_words import head_text
 from experiments.ablation.scores import Compared, Summary
-from experiments.ablation.told import Told, as_mapping, cost_line, told_of
-from experiments.reporting.numbers import Column, column
-from experiments.reporting.tables import escape_latex
-from experiments.reporting.wording import ABSENT, arm_name, p_number
+from experiments.ablation.told import Told, cost_line, told_of
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, column, p_number
+from experiments.reporting.tables import escape_latex, latex_table, pipes
 from fusion.escaping import escape_markdown, plain
-from fusion.statistics import Interval
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,25 +67,19 @@ def _row(one: Summary, difference: Compared | None) -> list[str]:
     if difference is not None and difference.same:
         told = "the same"
     elif difference is not None:
-        about, how = as_mapping(difference), column(difference.metric)
-        between = how.tell_span(about)
-        told = how.tell_signed(about["value"]) + ("" if between == ABSENT else f" ({between})")
+        interval, how = difference.found.interval, column(difference.metric)
+        between = how.tell_span(interval)
+        told = how.tell_signed(interval.value) + ("" if between == ABSENT else f" ({between})")
         p = p_number(difference.p_holm)
-    scores = [cell_text(own, column(name)) for name, own in list(one.scores.items())[:SCORES]]
+    scores = [column(name).tell_score(own) for name, own in list(one.scores.items())[:SCORES]]
     return [*values, arm_name(one.arm), *scores, told, p]
-
-
-def cell_text(found: Interval, told: Column) -> str:
-    """A value with its interval."""
-    between = told.tell_span(bounds(found))
-    return told.tell(found.value) + ("" if between == ABSENT else f" ({between})")
 
 
 def markdown(found: Ablation, told: Told) -> str:
     """The answer and the table as Markdown."""
     say = escape_markdown
     lines = [f"**{say(told.answer)}**", ""]
-    lines += _pipes(head_of(found), rows_of(found, told), say)
+    lines += pipes(list(map(say, head_of(found))), rows_of(found, told), say)
     lines += ["", *(f"- {say(line)}" for line in (*told.notes, cost_line(found)))]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -95,24 +87,5 @@ def markdown(found: Ablation, told: Told) -> str:
 def latex(found: Ablation, told: Told) -> str:
     """The table as LaTeX; needs the package booktabs."""
     head, rows = head_of(found), rows_of(found, told)
-    body = [" & ".join(map(escape_latex, row)) + r" \\" for row in rows]
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{escape_latex(told.answer)}}}",
-        r"\begin{tabular}{" + "l" * len(head) + "}",
-        r"\toprule",
-        " & ".join(map(escape_latex, head)) + r" \\",
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _pipes(head: Sequence[str], rows: Rows, say: Callable[[object], str]) -> list[str]:
-    lines = [list(map(say, head)), ["---"] * len(head), *([*map(say, row)] for row in rows)]
-    return [f"| {' | '.join(line)} |" for line in lines]
+    table = latex_table(told.answer, "l" * len(head), list(map(escape_latex, head)), rows)
+    return "% needs \\usepackage{booktabs}\n" + table

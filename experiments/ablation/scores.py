@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments.ablation.arm_sums import ArmSums, Confusions, Sums, arm_sums
+from experiments.ablation.arm_sums import ArmSums, arm_sums
 from experiments.ablation.cells import Cell
 from experiments.reporting.answers import number
 from experiments.reporting.caveats import BEST
 from experiments.reporting.numbers import Column, column
-from experiments.reporting.stored import read_results
+from experiments.reporting.results_schema import ArmDifference, read_results
 from experiments.reporting.target_table import Blind
 from fusion import predictions
 from fusion.predictions import Prediction
@@ -92,6 +92,12 @@ class Compared:
     same: bool = False
     again: bool = False
 
+    @property
+    def row(self) -> ArmDifference:
+        """The difference as a table of results has it."""
+        pair = (self.arm, self.against)
+        return ArmDifference.of(pair, self.metric, self.found, p_holm=self.p_holm)
+
 
 def read_cell(folder: Path, cell: Cell) -> CellRows:
     """Predictions of a finished cell as sums.
@@ -107,7 +113,7 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
             found.setdefault(row.arm, []).append(row)
     with path.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-    task, targets = results["task"], results["targets"]
+    task, targets = results.task, results.targets
     arms = {
         arm: arm_sums(own, task, targets)
         for arm, own in found.items()
@@ -129,7 +135,7 @@ def _tidy(cell: Cell, arm: str, own: ArmSums, fold: int) -> Iterator[TidyRow]:
     for k, seed in enumerate(own.seeds):
         scores = {name: number(values[k]) for name, values in found.items()}
         place = (cell.values, arm, own.folds[fold], seed)
-        yield TidyRow(*place, scores, first.rows(fold), first.lacking(fold))
+        yield TidyRow(*place, scores, first.counted[fold], first.lacking(fold))
 
 
 def summaries(found: Sequence[CellRows]) -> list[Summary]:
@@ -196,12 +202,4 @@ def _difference(one: ArmSums, other: ArmSums) -> _Pair:
     if one.said == other.said:
         same = Interval(0.0, None, None, "the same predictions: the factor does not reach this arm")
         return _Pair(Difference(same, None, None), None, True)
-    return _Pair(_minus(one.scored[0], other.scored[0], one.shown[0]), None, False)
-
-
-def _minus(one: Confusions | Sums, other: Confusions | Sums, metric: str) -> Difference:
-    if isinstance(one, Confusions) and isinstance(other, Confusions):
-        return one.minus(other, metric)
-    assert isinstance(one, Sums), "cells have targets of one kind"
-    assert isinstance(other, Sums), "cells have targets of one kind"
-    return one.minus(other, metric)
+    return _Pair(one.scored[0].minus(other.scored[0], one.shown[0]), None, False)

@@ -1,8 +1,7 @@
 """What an ablation shows, in sentences: differences from the reference, never a winner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from encoders.utterance import Task
 from experiments.ablation.ablate import Ablation
@@ -10,14 +9,9 @@ from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
 from experiments.ablation.scores import Compared, Summary, differences, summaries
 from experiments.ablation.settings import EVERYONE
-from experiments.reporting.numbers import Column, column
-from experiments.reporting.wording import (
-    SIGNIFICANT,
-    arm_name,
-    p_number,
-    p_text,
-    verdict,
-)
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import Column, column, p_number, p_text
+from experiments.reporting.wording import SIGNIFICANT, verdict
 from fusion.escaping import counted, plain
 from fusion.selection import PRIMARY
 
@@ -72,10 +66,10 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
     start = found.grid.reference
     if not compared:
         return f"Nothing could be compared over {factors}: no arm is reached by it."
-    found_out = [verdict(as_mapping(row)) for row in compared]
+    found_out = [verdict(row.row) for row in compared]
     if "no claim" in found_out or "undefined" in found_out:
         return _no_claim(factors, start, whole, compared)
-    shown = [row for row in compared if verdict(as_mapping(row)) in ("higher", "lower")]
+    shown = [row for row in compared if verdict(row.row) in ("higher", "lower")]
     if not shown:
         least = _least_p(whole[0].speakers, len(compared))
         return f"{_nothing_shown(factors, start, compared)} {least}".rstrip()
@@ -107,7 +101,7 @@ def _named(start: Cell, whole: Sequence[Summary]) -> str:
 def _no_claim(
     factors: str, start: Cell, whole: Sequence[Summary], compared: Sequence[Compared]
 ) -> str:
-    row = next(r for r in compared if verdict(as_mapping(r)) in ("no claim", "undefined"))
+    row = next(r for r in compared if verdict(r.row) in ("no claim", "undefined"))
     why = plain(row.found.interval.method).removeprefix("none: ").removeprefix("undefined: ")
     largest = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
     return (
@@ -156,28 +150,27 @@ def _of_cells(found: Ablation) -> list[str]:
     """What only the runs of the cells know."""
     names, lines = {factor.name for factor in found.grid.factors}, []
     start = found.facts[found.grid.reference.folder]
-    facts, tied = start["facts"], start["rows"].get("without_majority")
-    if tied:
+    facts, cell = start.facts, start.facts.cell
+    if tied := start.rows.without_majority:
         lines.append(
             f"{counted(tied, 'utterance')} with a tie for the largest share have no part in UAR "
             "and accuracy, and their part in training and in JS"
         )
-    if "speakers" in names:
-        least, most = facts["cell"]["training_speakers"]
+    if cell is not None and "speakers" in names:
+        least, most = cell.training_speakers
         told = f"{least}" if least == most else f"{least} to {most}"
         lines.append(f"{EVERYONE} training speakers are {told} in each inner fold")
-    if "missing" in names:
-        rows = found.facts[found.grid.reference.folder]["rows"]["used"]
-        gone = facts["cell"].get("without_words", 0)
+    if cell is not None and "missing" in names:
+        rows, gone = start.rows.used, cell.without_words
         lines.append(
             f"{gone} of {counted(rows, 'utterance')} ({gone / rows:.0%}) had no transcript before "
             "any was taken away; values are shares of all"
             if gone
             else "every utterance had a transcript before any was taken away"
         )
-    if "noise" in names and facts["recognised"]:
+    if "noise" in names and facts.recognised:
         lines.append(
-            f"{counted(facts['recognised'], 'transcript')} recognised from the clean recordings "
+            f"{counted(facts.recognised, 'transcript')} recognised from the clean recordings "
             "stay as they are: noise is heard by the audio encoder alone"
         )
     return lines
@@ -253,31 +246,13 @@ def _size(row: Compared) -> str:
 
 def _evidence(row: Compared) -> str:
     told = column(row.metric)
-    return f"95 % {told.tell_span(as_mapping(row))}, {p_text(row.p_holm, 'Holm')}"
+    return f"95 % {told.tell_span(row.row)}, {p_text(row.p_holm, 'Holm')}"
 
 
 def name_of(row: Compared) -> str:
     """A cell and its arm, where the cell is not the arm itself."""
     title = plain(row.cell.title)
     return title if row.cell.draft.changes.arm is not None else f"{arm_name(row.arm)} at {title}"
-
-
-def as_mapping(row: Compared) -> Mapping[str, Any]:
-    """A difference as :mod:`experiments.reporting.wording` reads it."""
-    one = row.found.interval
-    return {
-        "arm": row.arm,
-        "against": row.against,
-        "value": one.value,
-        "low": one.low,
-        "high": one.high,
-        "p": row.found.p,
-        "p_holm": row.p_holm,
-        "metric": row.metric,
-        "method": one.method,
-        "detectable": row.found.detectable,
-        "primary": False,
-    }
 
 
 def metric_of(found: Ablation) -> Column:
@@ -287,5 +262,4 @@ def metric_of(found: Ablation) -> Column:
 
 def task_of(found: Ablation) -> Task:
     """What the cells' targets are, by the reference, whose kind all cells have."""
-    task: Task = found.facts[found.grid.reference.folder]["task"]
-    return task
+    return found.facts[found.grid.reference.folder].task

@@ -1,7 +1,6 @@
 """A cell of an ablation as a variation of a comparison: what it changes, at which step."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -22,8 +21,14 @@ from experiments.comparing.plan import Plan
 from experiments.comparing.variation import Variation
 from experiments.comparing.words import Words
 from experiments.config import Study
-from experiments.reporting.results import RunFacts
-from experiments.reporting.stored import read_results
+from experiments.reporting.results_schema import (
+    CellFacts,
+    FitCounts,
+    NoiseFact,
+    Results,
+    RunFacts,
+    read_results,
+)
 from fusion.batch import Dataset
 from fusion.splitting.splits import speaker_of
 
@@ -93,7 +98,7 @@ class Varied(Variation):
             plan = with_speakers(plan, changes.speakers, changes.seed)
         return plan
 
-    def finished(self, folder: Path, run: str) -> Mapping[str, Any] | None:
+    def finished(self, folder: Path, run: str) -> Results | None:
         """What the cell's folder holds, if it is this very run and whole."""
         try:
             results = read_results(folder)
@@ -101,7 +106,7 @@ class Varied(Variation):
                 found = hashlib.file_digest(handle, "sha256").hexdigest()
         except (ValueError, OSError):
             return None
-        whole = results["run"] == run and results["hashes"]["predictions"] == found
+        whole = results.run == run and results.hashes.predictions == found
         return results if whole else None
 
     def fit(self, plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
@@ -118,15 +123,25 @@ class Varied(Variation):
 
     def facts(self, facts: RunFacts, fits: Fits) -> RunFacts:
         """What makes this run a cell, in words and in numbers."""
-        told = json.loads(json.dumps({"values": dict(self.cell.values), **self.identity}))
-        told["without_words"] = self.wordless
-        told["training_speakers"] = list(self.trained_on)
-        told["fits"] = {"trained": fits.trained, "cached": fits.cached}
+        changed = dict(self.changes.identity)
+        noise = changed.pop("noise", None)
+        cell = CellFacts(
+            values=dict(self.cell.values),
+            cell=dict(self.cell.values),
+            noise=None if noise is None else NoiseFact(**noise),
+            **changed,
+            code=_code() if self.changes.identity else None,
+            without_words=self.wordless,
+            training_speakers=self.trained_on,
+            fits=FitCounts(fits.trained, fits.cached),
+        )
         line = (
             f"a cell of an ablation ({_named(self.cell)}): serfusion ablate makes it again, "
             "serfusion compare alone does not"
         )
-        return replace(facts, facts={**facts.facts, "cell": told}, warnings=(line, *facts.warnings))
+        return replace(
+            facts, facts=replace(facts.facts, cell=cell), warnings=(line, *facts.warnings)
+        )
 
 
 def _trained_on(plan: Plan) -> tuple[int, int]:

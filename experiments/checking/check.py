@@ -17,7 +17,8 @@ from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness
 from experiments.comparing.certify import Hearing, evidence_of, listen
 from fusion.escaping import counted
-from fusion.leakage.certificate import Certificate, certify
+from fusion.leakage.certificate import certify
+from fusion.leakage.findings import Certificate
 from fusion.leakage.leaks import probe_labels
 from fusion.splitting.splits import Fold, SplitError, outer_folds, rows_of
 

@@ -11,11 +11,10 @@ from encoders.store import write_atomically
 from experiments.checking.check_table import duration, how_many
 from experiments.checking.soundness import Bin
 from experiments.config import ConfigError
-from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.strokes import canvas, line, write
 from experiments.templates import template
 from fusion.escaping import counted, plain
-from fusion.leakage.certificate import as_mapping
 
 if TYPE_CHECKING:
     from experiments.checking.check import Check
@@ -41,9 +40,15 @@ def write_check(check: "Check", path: Path) -> None:
 def check_page(check: "Check") -> str:
     """What was found as HTML; names are escaped."""
     found = check.certificate
-    stored = {"certificate": as_mapping(found)} if found is not None else {}
     utterances = counted(len(check.corpus.utterances), "utterance")
-    return template("check.html.j2", plain=plain, counted=counted, duration=duration).render(
+    page = template(
+        "check.html.j2",
+        plain=plain,
+        counted=counted,
+        duration=duration,
+        certificate_rows=certificate_rows,
+    )
+    return page.render(
         check=check,
         name=plain(check.corpus.name),
         stamp="LEAKY: " if found is not None and found.leaky else "",
@@ -51,7 +56,7 @@ def check_page(check: "Check") -> str:
         under=f"{utterances} · {how_many(check)} · {check.hours:.2f} h of audio",
         speakers=sorted(check.speakers.items()),
         histogram=Markup(histogram(check.soundness.lengths)),
-        certificate=certificate_table(stored),
+        certificate=found,
         remarks=(*check.corpus.notes, *check.remarks),
         shown=SHOWN,
     )

@@ -9,9 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from encoders.rows import cut
-from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.certificate_table import certificate_rows
 from fusion.escaping import counted, plain
-from fusion.leakage.certificate import as_mapping
 
 if TYPE_CHECKING:
     from experiments.checking.check import Check
@@ -106,16 +105,16 @@ def _lengths(check: "Check") -> Table | None:
 
 
 def _certificate(check: "Check") -> Table | None:
-    if check.certificate is None:
-        return None
-    found = certificate_table({"certificate": as_mapping(check.certificate)})
+    found = check.certificate
     if found is None:
         return None
-    leaky = "LEAKY, " if check.certificate.leaky else ""
-    title = Text(f"split certificate: {leaky}{counted(found.folds, 'fold')} by {found.protocol}")
+    leaky = "LEAKY, " if found.leaky else ""
+    title = Text(
+        f"split certificate: {leaky}{counted(found.folds, 'fold')} by {plain(found.protocol)}"
+    )
     table = Table("test", "result", "share", title=title)
-    for row in found.rows:
-        table.add_row(Text(row.name), Text(row.result), Text(row.share))
+    for row in certificate_rows(found):
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -11,8 +11,9 @@ from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Ready
 from experiments.comparing.plan import Plan
-from fusion.leakage.certificate import Certificate, certify
+from fusion.leakage.certificate import certify
 from fusion.leakage.evidence import Evidence
+from fusion.leakage.findings import Certificate
 from fusion.splitting.protocols import is_leaky
 
 

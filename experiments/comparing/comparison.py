@@ -18,14 +18,14 @@ from experiments.comparing.inputs import Inputs, gather, words_of
 from experiments.comparing.plan import Plan, warnings_of
 from experiments.comparing.preparation import Notify, Prepared, check_ready, prepare
 from experiments.comparing.variation import AS_IT_IS, Variation
-from experiments.config import ConfigError, Study
+from experiments.config import ConfigError, Study, options_of
 from experiments.reporting.artefacts import write_run
 from experiments.reporting.cost import cost_of
 from experiments.reporting.matrix import trained_on
-from experiments.reporting.results import RunFacts, summarise, with_best
+from experiments.reporting.results import summarise, with_best
+from experiments.reporting.results_schema import Dropped, Facts, FoldResults, Results, RunFacts
 from fusion.arms import FoldScores
 from fusion.fairness import groupings
-from fusion.leakage.certificate import as_mapping
 from fusion.predictions import Prediction, best_per_fold, stored_score
 from fusion.splitting.splits import speaker_of
 from fusion.studies import check_storage
@@ -34,10 +34,10 @@ from fusion.training.arm_table import arms_that, whole_of
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where a run lies, its ``results.json``, and the media files that could not be used."""
+    """Where a run lies, what its ``results.json`` holds, and media files that could not be used."""
 
     folder: Path
-    results: Mapping[str, Any] = field(repr=False)
+    results: Results = field(repr=False)
     failures: tuple[Failure, ...]
 
 
@@ -188,7 +188,7 @@ def _in_order(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
 def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]) -> RunFacts:
     corpus, plan, inputs = found.corpus, found.plan, found.plan.inputs
     modalities = inputs.modalities
-    fits: dict[str, list[dict[str, Any]]] = {}
+    fits: dict[str, list[FoldResults]] = {}
     for one in scores:
         fits.setdefault(one.arm, []).append(fit_facts(one, plan.budget))
     return RunFacts(
@@ -196,28 +196,28 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
         corpus=corpus.name,
         task=corpus.task,
         targets=corpus.targets,
-        dropped=tuple({"id": f.utterance, "why": f.why} for f in inputs.dropped),
+        dropped=tuple(Dropped(f.utterance, f.why) for f in inputs.dropped),
         warnings=(*certificate_lines(found.certificate), *found.told, *warnings_of(plan)),
         fits={arm: tuple(rows) for arm, rows in fits.items()},
-        facts={
-            "study": asdict(study),
-            "protocol": plan.protocol,
-            "folds": len(plan.folds),
-            "trained_on": trained_on(inputs.utterances, plan.folds),
-            "synthetic": corpus.synthetic,
-            "untrained": any(m.encoder.untrained for m in modalities.values()),
-            "contaminated": found.contaminated,
-            "leaky": found.certificate.leaky,
-            "encoders": dict(inputs.identity),
-            "checkpoints": {name: m.encoder.title for name, m in modalities.items()},
-            "finetuned": [asdict(one) for one in plan.trained],
-            "encoded": inputs.encoded,
-            "cached": inputs.cached,
-            "recognised": len(plan.recognised),
-            "recogniser": inputs.words.back_end if plan.recognised else None,
-            "published": {arm: one.fact for arm, one in inputs.published.items()},
-            "text_probe": asdict(plan.probe) if plan.probe else None,
-            "groups": {name: asdict(one) for name, one in groupings(inputs.utterances).items()},
-        },
-        certificate=as_mapping(found.certificate),
+        facts=Facts(
+            study=options_of(study),
+            protocol=plan.protocol,
+            folds=len(plan.folds),
+            trained_on=trained_on(inputs.utterances, plan.folds),
+            synthetic=corpus.synthetic,
+            untrained=any(m.encoder.untrained for m in modalities.values()),
+            contaminated=found.contaminated,
+            leaky=found.certificate.leaky,
+            encoders=dict(inputs.identity),
+            checkpoints={name: m.encoder.title for name, m in modalities.items()},
+            finetuned=plan.trained,
+            encoded=inputs.encoded,
+            cached=inputs.cached,
+            recognised=len(plan.recognised),
+            recogniser=inputs.words.back_end if plan.recognised else None,
+            published={arm: one.fact for arm, one in inputs.published.items()},
+            text_probe=plan.probe,
+            groups=groupings(inputs.utterances),
+        ),
+        certificate=found.certificate,
     )

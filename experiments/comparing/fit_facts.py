@@ -5,8 +5,8 @@ Nothing here depends on the clock: seconds are in ``cost.json`` (:mod:`experimen
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
+from experiments.reporting.results_schema import FoldResults, MeanCurve, TriedOut
 from fusion.arms import Budget, FoldScores
 from fusion.importance import importance
 from fusion.networks.head import Space
@@ -19,31 +19,30 @@ from fusion.tune import SPACES, Trial
 DIGITS, PRECISE = 4, 6
 
 
-def fit_facts(scores: FoldScores, budget: Budget) -> dict[str, Any]:
+def fit_facts(scores: FoldScores, budget: Budget) -> FoldResults:
     """Hyperparameters, trials, epochs and learning curve of one arm in one fold.
 
     ``epochs`` are those that were kept, one per head; a fit without heads has neither.
     """
-    found: dict[str, Any] = {
-        "fold": scores.fold,
-        "hyperparameters": dict(scores.hyperparameters),
-        "trials": [_told(trial) for trial in scores.trials],
-    }
-    if scores.trials and (shares := importance(scores.trials, _space(scores.arm, budget))):
-        found["importance"] = {name: _rounded(share) for name, share in shares.items()}
-    if scores.layer_weights:
-        found["layer_weights"] = dict(scores.layer_weights)
-    if scores.curves:
-        found |= {"epochs": list(scores.epochs), "curve": mean_curve(scores.curves)}
-    return found
+    shares = importance(scores.trials, _space(scores.arm, budget)) if scores.trials else {}
+    weights = {name: list(mix) for name, mix in scores.layer_weights.items()}
+    return FoldResults(
+        fold=scores.fold,
+        hyperparameters=dict(scores.hyperparameters),
+        trials=tuple(_tried(trial) for trial in scores.trials),
+        importance={name: _rounded(share) for name, share in shares.items()} or None,
+        layer_weights=weights or None,
+        epochs=scores.epochs if scores.curves else (),
+        curve=mean_curve(scores.curves) if scores.curves else None,
+    )
 
 
-def _told(trial: Trial) -> dict[str, Any]:
+def _tried(trial: Trial) -> TriedOut:
     values = {
         name: _rounded(value, PRECISE) if isinstance(value, float) else value
         for name, value in trial.parameters.items()
     }
-    return {"value": trial.value, "state": trial.state, "parameters": values}
+    return TriedOut(trial.value, trial.state, values)
 
 
 def _space(arm: str, budget: Budget) -> Space:
@@ -51,24 +50,24 @@ def _space(arm: str, budget: Budget) -> Space:
     return budget.space(found.head) if isinstance(found, TrainedArm) else SPACES.get(arm, {})
 
 
-def mean_curve(curves: Sequence[Curve]) -> dict[str, list[Any]]:
-    """Losses epoch by epoch, the mean over the heads that were still trained, and how many.
-
-    ``low`` and ``high`` are the least and the largest development loss of these heads.
-    """
-    longest = max(len(curve.dev) for curve in curves)
-    found: dict[str, list[Any]] = {key: [] for key in ("train", "dev", "low", "high", "heads")}
-    for epoch in range(longest):
+def mean_curve(curves: Sequence[Curve]) -> MeanCurve:
+    """Losses epoch by epoch, the mean over the heads that were still trained, and how many."""
+    found = MeanCurve([], [], [], [], [])
+    for epoch in range(max(len(curve.dev) for curve in curves)):
         left = [curve for curve in curves if len(curve.dev) > epoch]
         dev = [curve.dev[epoch] for curve in left]
-        found["train"].append(_rounded(sum(curve.train[epoch] for curve in left) / len(left)))
-        found["dev"].append(_rounded(sum(dev) / len(left)))
-        found["low"].append(_rounded(min(dev)))
-        found["high"].append(_rounded(max(dev)))
-        found["heads"].append(len(left))
+        found.train.append(_finite(sum(curve.train[epoch] for curve in left) / len(left)))
+        found.dev.append(_finite(sum(dev) / len(left)))
+        found.low.append(_finite(min(dev)))
+        found.high.append(_finite(max(dev)))
+        found.heads.append(len(left))
     return found
 
 
-def _rounded(value: float, digits: int = DIGITS) -> float | None:
-    """A number with the digits that are kept; None where it is none."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+def _finite(value: float) -> float | None:
+    """A loss with the digits that are kept; None where it is none."""
+    return _rounded(value) if math.isfinite(value) else None
+
+
+def _rounded(value: float, digits: int = DIGITS) -> float:
+    return float(f"{value:.{digits}g}")

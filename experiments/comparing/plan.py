@@ -12,7 +12,8 @@ from experiments.config import Study
 from fusion.arms import Budget
 from fusion.crossfit import View
 from fusion.escaping import counted
-from fusion.leakage.leaks import TextProbe, probe_text
+from fusion.leakage.findings import TextProbe
+from fusion.leakage.leaks import probe_text
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
 from fusion.splitting.development import hold_out

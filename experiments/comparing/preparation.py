@@ -22,8 +22,8 @@ from experiments.comparing.variation import AS_IT_IS, Variation
 from experiments.comparing.views import Bench, check_shared, train_encoders
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
-from fusion.leakage.certificate import Certificate
 from fusion.leakage.evidence import Evidence
+from fusion.leakage.findings import Certificate
 from fusion.splitting.splits import rows_of
 from fusion.training.arm_table import ARMS, PUBLISHED
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from encoders.pretrained.classifiers import check_head, class_labels, classifier_spec
 from encoders.specs import ClassifierSpec
 from encoders.utterance import Corpus
 from experiments.config import ConfigError, Study
 from experiments.label_map import LabelMap, map_labels, parse_map, word
+from experiments.reporting.results_schema import PublishedFact
 from fusion.training.arm_table import PUBLISHED, PublishedArm, arm_of
 
 
@@ -21,15 +21,11 @@ class Published:
     labels: LabelMap
 
     @property
-    def fact(self) -> dict[str, Any]:
+    def fact(self) -> PublishedFact:
         """What ``results.json`` keeps."""
-        return {
-            "checkpoint": self.spec.checkpoint,
-            "kind": self.spec.kind,
-            "map": self.labels.pairs,
-            "unused": list(self.labels.unused),
-            "absent": list(self.labels.absent),
-        }
+        labels = self.labels
+        unused, absent = tuple(labels.unused), tuple(labels.absent)
+        return PublishedFact(self.spec.checkpoint, self.spec.kind, labels.pairs, unused, absent)
 
     @property
     def told(self) -> str:

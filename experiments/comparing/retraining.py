@@ -8,7 +8,7 @@ from experiments.comparing.comparison import compare
 from experiments.comparing.preparation import Notify
 from experiments.config import read_study
 from experiments.reporting.report import Recomputed, recompute
-from experiments.reporting.stored import read_results
+from experiments.reporting.results_schema import read_results
 from fusion.escaping import plain
 
 
@@ -25,9 +25,9 @@ def retrain(
         ValueError: the run is a cell of an ablation, which its study alone does not give, or as
             :func:`experiments.comparing.comparison.compare`.
     """
-    cell = read_results(folder)["facts"].get("cell")
+    cell = read_results(folder).facts.cell
     if cell is not None:
-        named = ", ".join(f"{plain(name)} {plain(value)}" for name, value in cell["values"].items())
+        named = ", ".join(f"{plain(name)} {plain(value)}" for name, value in cell.values.items())
         raise ValueError(
             f"{folder}: a cell of an ablation ({named}), which its config.toml alone does not "
             "give: run the same serfusion ablate into another folder to train it again"

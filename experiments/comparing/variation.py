@@ -11,7 +11,7 @@ from experiments.comparing.fitting import Fits, fit_all
 from experiments.comparing.plan import Plan
 from experiments.comparing.words import Words
 from experiments.config import Study
-from experiments.reporting.results import RunFacts
+from experiments.reporting.results_schema import Results, RunFacts
 
 
 class Variation:
@@ -41,7 +41,7 @@ class Variation:
         """Rows, inputs and folds as heads see them."""
         return plan
 
-    def finished(self, folder: Path, run: str) -> Mapping[str, Any] | None:
+    def finished(self, folder: Path, run: str) -> Results | None:
         """The results of a run that need not be made again; None: it must be."""
         return None
 

@@ -5,20 +5,25 @@ read only to be scored.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from encoders.utterance import Task
-from experiments.reporting.fold_fits import carried
+from experiments.reporting.results_schema import (
+    Auc,
+    FoldResults,
+    Score,
+    TargetScores,
+)
 from fusion import measures, metrics
 from fusion.labels import named, thresholds
-from fusion.measures import LABELS, Measure, measures_of
+from fusion.measures import CLASSES, LABELS, Measure, measures_of
 from fusion.predictions import Answers, Prediction, answers_of
-from fusion.statistics import interval_of
-from fusion.tallies import Tally, tally_labels, tally_shares, tally_values
+from fusion.statistics import Difference, interval_of, paired_difference, paired_tallies
+from fusion.tallies import Tally, tally_classes, tally_labels, tally_shares, tally_values
 
 #: Why something that a report of single labels has is not there.
 SKIPPED: Mapping[Task, Mapping[str, str]] = {
@@ -39,6 +44,33 @@ SKIPPED: Mapping[Task, Mapping[str, str]] = {
 }
 
 
+#: Metrics of each class, label or dimension.
+PER_TARGET: Mapping[Task, Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "single-label": {
+        "recall": metrics.recalls,
+        "precision": metrics.precisions,
+        "f1": metrics.f1_scores,
+    },
+    "multi-label": {
+        "recall": measures.label_recalls,
+        "precision": measures.label_precisions,
+        "f1": measures.label_f1,
+        "weighted_accuracy": measures.label_weighted_accuracy,
+    },
+    "regression": {
+        "ccc": measures.ccc_of,
+        "pearson": measures.pearson_of,
+        "mse": measures.mse_of,
+        "mae": measures.mae_of,
+    },
+}
+#: Metrics that differences are told in: the primary one, and the second of the task.
+COMPARED: Mapping[Task, tuple[str, ...]] = {
+    "single-label": ("uar", "accuracy"),
+    "distribution": ("js",),
+    "multi-label": ("macro_f1", "micro_f1"),
+    "regression": ("ccc", "mae"),
+}
 #: Thresholds that S4 scored its multi-label regression of CMU-MOSEI at.
 FIXED = (0.5, 0.3)
 
@@ -78,21 +110,14 @@ def score_arms(
             for fold in dict.fromkeys(found.folds):
                 known = answers_of(dev[heads_of(arm, fold), fold])
                 at[fold] = thresholds(known.scores, known.goals > 0.5)
-        made[arm] = _scored(found, task, targets, at)
+        folds = np.array(found.folds)
+        every = tally(found, np.ones(len(folds), bool), task, targets, at)
+        by_fold = {
+            fold: tally(found, folds == fold, task, targets, at)
+            for fold in dict.fromkeys(found.folds)
+        }
+        made[arm] = Scored(found, every, by_fold, at)
     return made
-
-
-def _scored(
-    found: Answers,
-    task: Task,
-    targets: Sequence[str],
-    at: Mapping[str, Float[np.ndarray, "targets"]],
-) -> Scored:
-    folds = np.array(found.folds)
-    places = {fold: folds == fold for fold in dict.fromkeys(found.folds)}
-    every = np.ones(len(folds), bool)
-    by_fold = {fold: tally(found, rows, task, targets, at) for fold, rows in places.items()}
-    return Scored(found, tally(found, every, task, targets, at), by_fold, at)
 
 
 def tally(
@@ -105,6 +130,8 @@ def tally(
     """Sums of some of the rows by speaker."""
     goals, scores = found.goals[rows], found.scores[:, rows]
     speakers = np.array(found.speakers)[rows].tolist()
+    if task == "single-label":
+        return tally_classes(goals.argmax(axis=1), scores.argmax(axis=-1), speakers, goals.shape[1])
     if task == "distribution":
         return tally_shares(goals, scores, speakers)
     if task == "regression":
@@ -117,40 +144,30 @@ def tally(
 # ---------------------------------------------------------------- one arm
 
 
-def values_of(scored: Scored, found: Mapping[str, Measure]) -> dict[str, Any]:
+def values_of(scored: Scored, found: Mapping[str, Measure]) -> dict[str, Score]:
     """Each metric with its interval over speakers and its deviation over seeds."""
     total = scored.tally.sums.sum(axis=0)
-    made: dict[str, Any] = {}
+    made = {}
     for name, measure in found.items():
         by_seed = measure.of(total)
         spread = number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        made[name] = {**asdict(interval_of(scored.tally, measure)), "sd_over_seeds": spread}
+        made[name] = Score(**asdict(interval_of(scored.tally, measure)), sd_over_seeds=spread)
     return made
 
 
-def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, dict[str, Any]]:
+def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, TargetScores]:
     """Metrics of each label or dimension, mean over seeds."""
-    total = scored.tally.sums.sum(axis=0)
-    if task == "regression":
-        total = total[:, : len(targets)]
-        of = {"ccc": measures.ccc_of, "pearson": measures.pearson_of}
-        columns = {**of, "mse": measures.mse_of, "mae": measures.mae_of}
-    else:
-        columns = {
-            "recall": measures.label_recalls,
-            "precision": measures.label_precisions,
-            "f1": measures.label_f1,
-            "weighted_accuracy": measures.label_weighted_accuracy,
-        }
-    found = {name: of(total).mean(axis=0) for name, of in columns.items()}
-    made = {
-        target: {name: number(values[k]) for name, values in found.items()}
-        for k, target in enumerate(targets)
-    }
-    if task == "multi-label":
-        for k, target in enumerate(targets):
-            made[target] |= _auc(scored.answers, k, np.ones(len(scored.answers.goals), bool))
-            made[target]["support"] = int((scored.answers.goals[:, k] > 0.5).sum())
+    total = scored.tally.sums.sum(axis=0)[:, : len(targets) if task != "multi-label" else None]
+    values = {name: of(total).mean(axis=0) for name, of in PER_TARGET[task].items()}
+    every, support = np.ones(len(scored.answers.goals), bool), scored.tally.support.sum(axis=0)
+    made = {}
+    for k, target in enumerate(targets):
+        each: dict[str, Any] = {name: number(own[k]) for name, own in values.items()}
+        if task != "regression":
+            each["support"] = int(support[k])
+        if task == "multi-label":
+            each |= asdict(_auc(scored.answers, k, every))
+        made[target] = TargetScores(**each)
     return made
 
 
@@ -169,57 +186,62 @@ def at_fixed_thresholds(scored: Scored) -> dict[str, dict[str, float | None]]:
     return made
 
 
-def _auc(found: Answers, label: int, rows: Bool[np.ndarray, "rows"]) -> dict[str, Any]:
-    """AUC of a label on some rows, mean over seeds; null with its reason where it has none."""
+def _auc(found: Answers, label: int, rows: Bool[np.ndarray, "rows"]) -> Auc:
+    """AUC of a label on some rows, mean over seeds; None with its reason where it has none."""
     truth = found.goals[rows, label] > 0.5
     if truth.all() or not truth.any():
         what = "with" if not truth.any() else "without"
-        return {"auc": None, "auc_reason": f"no test utterance {what} it"}
-    each = [metrics.auc(truth, one[rows, label]) for one in found.scores]
-    return {"auc": float(np.mean(each))}
+        return Auc(None, f"no test utterance {what} it")
+    each = [metrics.auc(truth, scores[rows, label]) for scores in found.scores]
+    return Auc(float(np.mean(each)))
 
 
 def folds_of(
     scored: Scored,
+    task: Task,
     targets: Sequence[str],
-    found: Mapping[str, Measure],
     names: Sequence[str],
-    fits: Mapping[str, Mapping[str, Any]],
-) -> list[dict[str, Any]]:
-    """Per outer fold: the first two metrics, and of labels their thresholds and AUC."""
-    folds = np.array(scored.answers.folds)
+    fits: Sequence[FoldResults],
+) -> tuple[FoldResults, ...]:
+    """Per outer fold: the first two metrics, and of labels their thresholds and AUC.
+
+    ``names`` are the folds in the order that they have in every arm.
+    """
+    folds, about = np.array(scored.answers.folds), {fit.fold: fit.entry for fit in fits}
     made = []
     for fold in (name for name in names if name in scored.by_fold):
-        total = scored.by_fold[fold].sums.sum(axis=0)
-        entry: dict[str, Any] = {"fold": fold, "rows": int((folds == fold).sum())}
-        for name, measure in list(found.items())[:2]:
-            entry[name] = number(measure.of(total).mean())
-            if entry[name] is None:
-                entry[f"{name}_reason"] = _why(total, targets)
+        tally = scored.by_fold[fold]
+        values: dict[str, Any] = {"rows": int((folds == fold).sum())}
+        for name, measure in list(measures_of(task, targets).items())[:2]:
+            values[name] = number(measure.of(tally.sums.sum(axis=0)).mean())
+            if values[name] is None:
+                values[f"{name}_reason"] = why(tally, task)
         if scored.thresholds:
-            at = scored.thresholds[fold]
-            entry["thresholds"] = dict(zip(targets, map(float, at), strict=True))
-            entry["auc"] = {
+            least = map(float, scored.thresholds[fold])
+            values["thresholds"] = dict(zip(targets, least, strict=True))
+            values["auc"] = {
                 t: _auc(scored.answers, k, folds == fold) for k, t in enumerate(targets)
             }
-        made.append({**entry, **carried(fits.get(fold, {}))})
-    return made
+        made.append(replace(about.get(fold, FoldResults(fold=fold)), **values))
+    return tuple(made)
 
 
-def _why(total: Float[np.ndarray, "seeds parts sums"], targets: Sequence[str]) -> str:
-    if total.shape[-1] != 4:
+def why(tally: Tally, task: Task) -> str:
+    """Why metrics of a fold are not defined."""
+    if task == "regression":
         return "no value varies"
-    lacking = [t for k, t in enumerate(targets) if total[0, k, 0] + total[0, k, 2] == 0]
-    return f"{len(lacking)} of {len(targets)} labels have no test utterance"
+    support = tally.support.sum(axis=0)
+    what = "classes" if task == "single-label" else "labels"
+    return f"{int((support == 0).sum())} of {len(support)} {what} have no test utterance"
 
 
-def compared(task: Task, targets: Sequence[str]) -> dict[str, Measure]:
-    """Metrics that differences are told in: the primary one, and the second of the task."""
-    found = measures_of(task, targets)
-    wanted = {"multi-label": ("macro_f1", "micro_f1"), "regression": ("ccc", "mae")}
-    return {name: found[name] for name in wanted.get(task, ("js",))}
+def minus(one: Tally, other: Tally, name: str, measure: Measure) -> Difference:
+    """A metric of one arm or cell minus that of another, on the same rows."""
+    if measure in CLASSES.values():
+        return paired_difference(one.sums, other.sums, name)
+    return paired_tallies(one, other, measure)
 
 
-def number(value: Any) -> float | None:  # noqa: ANN401 - a NumPy scalar
+def number(value: float) -> float | None:
     """A float that JSON can hold; None for what is not defined."""
     return float(value) if np.isfinite(value) else None

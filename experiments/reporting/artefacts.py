@@ -3,7 +3,7 @@
 import json
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import Any
 from encoders.device import chosen_device
 from encoders.store import write_atomically
 from experiments.comparing.plan import Plan, describe_folds
+from experiments.comparing.verification import report_of
 from experiments.config import Study, write_study
 from experiments.reporting.cost import COST, Cost
-from experiments.reporting.report import write_report
+from experiments.reporting.report import folder_name, write_report
+from experiments.reporting.results_schema import Results, as_json
 from fusion import predictions
 from fusion.model import FusionModel
 from fusion.predictions import Prediction
@@ -25,7 +27,7 @@ def write_run(
     study: Study,
     model: FusionModel | None,
     rows: Sequence[Prediction],
-    results: Mapping[str, Any],
+    results: Results,
     plan: Plan,
     cost: Cost,
 ) -> None:
@@ -38,8 +40,8 @@ def write_run(
     _write_json(folder / "environment.json", _environment())
     _write_json(folder / "folds.json", describe_folds(plan))
     _write_json(folder / COST, asdict(cost))
-    write_report(results, folder, cost)
-    _write_json(folder / "results.json", results)
+    write_report(report_of(results, folder_name(folder), cost), folder)
+    _write_json(folder / "results.json", as_json(results))
 
 
 def _environment() -> dict[str, str]:

@@ -1,10 +1,8 @@
 """What must be said beside a result, found in ``results.json``: badges, cautions, dropped rows."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import column, primary_of
+from experiments.reporting.results_schema import Results
 from fusion.escaping import counted, plain
 from fusion.statistics import CLAIM_FROM
 
@@ -33,53 +31,51 @@ BEST = ("best_unimodal", "best_fused")
 NAMED = 3
 
 
-def badges(results: Mapping[str, Any]) -> list[str]:
+def badges(results: Results) -> list[str]:
     """What nobody may overlook: synthetic speech, random weights, words that carry no label."""
-    facts = results.get("facts", {})
-    found = [badge for key, badge in BADGES.items() if facts.get(key)]
+    facts = results.facts
+    found = [badge for key, badge in BADGES.items() if getattr(facts, key)]
     found += [CONSTANT_WORDS] * has_constant_words(results)
-    cell = (facts.get("cell") or {}).get("values", {})
-    told = ", ".join(f"{plain(name)} {plain(value)}" for name, value in cell.items())
+    values = {} if facts.cell is None else facts.cell.values
+    told = ", ".join(f"{plain(name)} {plain(value)}" for name, value in values.items())
     return found + [f"cell of an ablation: {told}"] * bool(told)
 
 
-def stamped(text: str, results: Mapping[str, Any]) -> str:
+def stamped(text: str, results: Results) -> str:
     """A title or a caption, marked where the folds leak; such scores are for replication only."""
-    facts = results.get("facts", {})
-    if not facts.get("leaky"):
-        return text
-    return f"LEAKY ({plain(facts.get('protocol', ''))}): {text}"
+    facts = results.facts
+    return f"LEAKY ({plain(facts.protocol)}): {text}" if facts.leaky else text
 
 
-def has_constant_words(results: Mapping[str, Any]) -> bool:
+def has_constant_words(results: Results) -> bool:
     """Whether the words cannot tell the label: same sentences under each, most of them gold.
 
     False where no arm reads words, and where the text arm reads precomputed features: those may
     come from other words than the corpus's.
     """
-    facts = results.get("facts", {})
-    if not (facts.get("text_probe") or {}).get("even") or not results["arms"].keys() - _WORDLESS:
+    facts = results.facts
+    if facts.text_probe is None or not facts.text_probe.even:
         return False
-    if str((facts.get("study") or {}).get("text", "")).startswith("features:"):
+    if not results.arms.keys() - _WORDLESS or str(facts.study.get("text")).startswith("features:"):
         return False
-    return 2 * (facts.get("recognised") or 0) < results["rows"]["used"]
+    return 2 * facts.recognised < results.rows.used
 
 
-def qualification(results: Mapping[str, Any]) -> str:
+def qualification(results: Results) -> str:
     """The sentence that follows the answer where the words cannot tell the label; else nothing."""
     if not has_constant_words(results):
         return ""
-    who = "most of the words" if results["facts"].get("recognised") else "the words"
+    who = "most of the words" if results.facts.recognised else "the words"
     told = f"{who} are the same under every label: a gain here cannot come from them."
     return f"{told[0].upper()}{told[1:]}"
 
 
-def cautions(results: Mapping[str, Any]) -> list[str]:
+def cautions(results: Results) -> list[str]:
     """What a budget leaves open, which arms are not above chance, whose intervals are doubtful."""
     found = []
-    if len(results.get("seeds", ())) == 1:
+    if len(results.seeds) == 1:
         found.append("one seed: the spread over seeds is unknown")
-    trials = max((arm["trials"] for arm in results["arms"].values()), default=0)
+    trials = max((arm.trials for arm in results.arms.values()), default=0)
     if 0 < trials < SEARCHED_FROM:
         found.append(
             f"{counted(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search tries "
@@ -89,15 +85,16 @@ def cautions(results: Mapping[str, Any]) -> list[str]:
     return [*found, *_at_chance(results), *_few_speakers(results)]
 
 
-def _worse_choice(results: Mapping[str, Any]) -> list[str]:
+def _worse_choice(results: Results) -> list[str]:
     """Best arms that score below each arm they stand for: then a gain over them is no gain."""
     name = primary_of(results)
     found, told = [], column(name)
-    for best in (arm for arm in BEST if arm in results["arms"]):
-        named = dict.fromkeys(fold.get("chosen") for fold in results["arms"][best]["folds"])
-        chosen = [arm for arm in named if arm in results["arms"]]
-        values = [results["arms"][arm][name]["value"] for arm in (best, *chosen)]
-        if None not in values and values[0] < min(values[1:], default=values[0]):
+    for best in (arm for arm in BEST if arm in results.arms):
+        named = dict.fromkeys(fold.chosen for fold in results.arms[best].folds)
+        chosen = [arm for arm in named if arm is not None and arm in results.arms]
+        scores = [results.arms[arm].score(name).value for arm in (best, *chosen)]
+        values = [value for value in scores if value is not None]
+        if len(values) == len(scores) and values[0] < min(values[1:], default=values[0]):
             arms = zip(chosen, values[1:], strict=True)
             others = " and ".join(f"{arm_name(arm)} {told.tell(value)}" for arm, value in arms)
             found.append(
@@ -108,34 +105,35 @@ def _worse_choice(results: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _too_good(results: Mapping[str, Any]) -> list[str]:
+def _too_good(results: Results) -> list[str]:
     """Arms whose development score lies far above their test score."""
     found: list[str] = []
-    cell = results.get("facts", {}).get("cell") or {}
-    if (cell.get("noise") or {}).get("side") == "test":
+    cell = results.facts.cell
+    if cell is not None and cell.noise is not None and cell.noise.side == "test":
         # Development rows are clean there and test rows are not: the gap is what was asked for.
         return found
-    for arm, summary in results["arms"].items():
-        one: Mapping[str, Any] = summary.get("development") or {}
-        low = one.get("above_test", {}).get("low")
-        if arm not in BEST and low is not None and low > FLATTERED:
+    for arm, summary in results.arms.items():
+        if arm in BEST or (development := summary.development) is None:
+            continue
+        uar, gap = development.uar, development.above_test
+        if uar is not None and gap.value is not None and (gap.low or 0.0) > FLATTERED:
             found.append(
-                f"{_words(arm)}: development UAR {100 * one['uar']:.1f} lies "
-                f"{100 * one['above_test']['value']:.1f} points above test, {100 * low:.1f} at "
+                f"{_words(arm)}: development UAR {100 * uar:.1f} lies "
+                f"{100 * gap.value:.1f} points above test, {100 * (gap.low or 0.0):.1f} at "
                 "least: its embeddings may have been trained on these very labels"
             )
     return found
 
 
-def _at_chance(results: Mapping[str, Any]) -> list[str]:
+def _at_chance(results: Results) -> list[str]:
     """Arms whose predictions score no more than they do with labels shuffled within speakers."""
-    nulls = {arm: found.get("null") for arm, found in results["arms"].items() if arm not in BEST}
-    blind = [arm for arm, null in nulls.items() if null and null["p"] > AT_CHANCE]
+    nulls = {arm: summary.null for arm, summary in results.arms.items() if arm not in BEST}
+    blind = {arm: null for arm, null in nulls.items() if null is not None and null.p > AT_CHANCE}
     if not blind:
         return []
     names = ", ".join(map(_words, blind))
     verb = "is" if len(blind) == 1 else "are"
-    fixed = max(nulls[arm]["fixed"] for arm in blind)
+    fixed = max(null.fixed for null in blind.values())
     why = (
         f"; {fixed:.0%} of utterances are of speakers with one class, where nothing can be shuffled"
     )
@@ -145,14 +143,13 @@ def _at_chance(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _few_speakers(results: Mapping[str, Any]) -> list[str]:
+def _few_speakers(results: Results) -> list[str]:
     """Speakers of so unequal weight that few of them decide."""
-    weights = [found.get("effective") for found in results["arms"].values()]
-    least = min((weight for weight in weights if weight is not None), default=None)
-    speakers = results["rows"]["speakers"]
+    least = min((summary.effective for summary in results.arms.values()), default=None)
+    speakers = results.rows.speakers
     if least is None or speakers < CLAIM_FROM or least >= CLAIM_FROM:
         return []
-    some = "" if results.get("task") == "regression" else " of some class"
+    some = "" if results.task == "regression" else " of some class"
     return [
         f"a few speakers have most of the rows{some}: these {speakers} weigh like "
         f"{least:.1f} equal ones, and intervals are as wide as for so few"
@@ -163,13 +160,13 @@ def _words(arm: str) -> str:
     return plain(arm).replace("_", " ")
 
 
-def dropped_lines(results: Mapping[str, Any]) -> list[str]:
+def dropped_lines(results: Results) -> list[str]:
     """The first rows that left every arm, with their reasons, and where all of them stand."""
-    dropped = results["rows"]["dropped"]
+    dropped = results.rows.dropped
     if not dropped:
         return []
     lines = [f"{counted(len(dropped), 'utterance')} left every arm:"]
-    lines += [f"  {plain(row['id'])}: {plain(row['why'])}" for row in dropped[:NAMED]]
+    lines += [f"  {plain(row.id)}: {plain(row.why)}" for row in dropped[:NAMED]]
     more = f"and {len(dropped) - NAMED} more; " if len(dropped) > NAMED else ""
     where = '"rows" in results.json, and Rows in report.html'
     return [*lines, f"  {more}{'all' if more else 'they'} stand under {where}"]

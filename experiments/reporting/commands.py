@@ -2,10 +2,8 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields
-from typing import Any
 
-from experiments.config import Study
+from experiments.reporting.results_schema import Option
 from fusion.escaping import plain
 
 #: Letters in a line of a command, if an option is not longer by itself.
@@ -16,18 +14,17 @@ _ALWAYS = ("audio", "text", "asr", "trials", "seeds")
 _SOURCES = ("corpus", "manifest", "root")
 
 
-def study_words(study: Mapping[str, Any]) -> Iterator[str]:
+def study_words(study: Mapping[str, Option], defaults: Mapping[str, Option]) -> Iterator[str]:
     """Options with their values; what is the default is left out."""
-    defaults = {field.name: field.default for field in fields(Study)}
     for name in (*_SOURCES, *(key for key in study if key not in _SOURCES)):
         value, option = study.get(name), f"--{name.replace('_', '-')}"
-        default = value == defaults.get(name, MISSING) and name not in _ALWAYS
+        default = name in defaults and value == defaults[name] and name not in _ALWAYS
         if value is None or default:
             continue
         if isinstance(value, bool):
             yield option
             continue
-        texts = list(map(str, value if isinstance(value, list | tuple) else [value]))
+        texts = list(map(str, value if isinstance(value, list) else [value]))
         for text in texts if name in _SOURCES else [",".join(texts)]:
             yield f"{option} {shlex.quote(plain(text))}"
 

@@ -1,13 +1,14 @@
 """What is taken for what: a confusion matrix as SVG."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import LETTER
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, decimals, percent
+from experiments.reporting.results_schema import ClassResults
 from experiments.reporting.strokes import canvas, short, write
-from experiments.reporting.wording import ABSENT, arm_name, decimals, percent
 from fusion.escaping import plain
 
 CELL = "#00507d"
@@ -17,13 +18,13 @@ CLASS_LETTERS = 13
 DARK_FROM = 0.73
 
 
-def draw_confusion(results: Mapping[str, Any], arm: str) -> str:
+def draw_confusion(results: ClassResults, arm: str) -> str:
     """Confusion matrix of an arm: each row in percent of its class, with counts."""
-    counts, names = results["arms"][arm]["confusion"], [plain(t) for t in results["targets"]]
+    counts, names = results.arms[arm].confusion, [plain(t) for t in results.targets]
     cell = 64 if len(names) <= 5 else 52
     longest = max(len(short(name, CLASS_LETTERS)) for name in names)
     left, top = 14 + max(76, round(LETTER * longest)), 96
-    seeds = len(results["seeds"])
+    seeds = len(results.seeds)
     title = stamped(f"Confusion matrix of {arm_name(arm)}", results)
     title += ": rows are the truth, columns the prediction"
     title += f"; counts are means over {seeds} seeds" if seeds > 1 else ""

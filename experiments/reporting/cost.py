@@ -6,16 +6,14 @@ fit that came from the cache it tells what it took when it was trained.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.reporting.results_schema import read_strictly
 from fusion.escaping import counted, plain
-from fusion.predictions import AGAIN, fault_text
+from fusion.predictions import AGAIN
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
     from fusion.arms import FoldScores
 
 COST = "cost.json"
@@ -114,20 +112,10 @@ def read_cost(folder: Path) -> Cost | None:
     Raises:
         ValueError: it is none that a run wrote.
     """
-    from pydantic import ValidationError
-
     path = folder / COST
     if not path.is_file():
         return None
     try:
-        return _schema().validate_json(path.read_bytes(), strict=True)
-    except ValidationError as error:
-        told = "; ".join(fault_text(one) for one in error.errors()[:3])
-        raise ValueError(f"{path}: not what a run wrote: {told}; delete it, or {AGAIN}") from error
-
-
-@cache
-def _schema() -> "TypeAdapter[Cost]":
-    from pydantic import ConfigDict, TypeAdapter, with_config
-
-    return TypeAdapter(with_config(ConfigDict(allow_inf_nan=False, extra="forbid"))(Cost))
+        return read_strictly(Cost, path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not what a run wrote, {error}; delete it, or {AGAIN}") from error

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import COLOURS, kind_of
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import decimals, percent
+from experiments.reporting.results_schema import ArmResults, Calibration, Results
 from experiments.reporting.strokes import canvas, line, write
-from experiments.reporting.wording import arm_name, decimals, percent
 
 #: Sides of the square of a diagram, and where it lies.
 SIDE, LEFT, TOP = 300, 62, 34
@@ -19,30 +20,33 @@ BEFORE = "single"
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
-def draw_reliability(results: Mapping[str, Any], arm: str) -> str:
+def draw_reliability(results: Results, arm: str) -> str:
     """Accuracy over confidence on test rows, before and after the temperature, with the diagonal.
 
     Circles and diamonds grow with the share of rows in their bin.
     """
-    found = results["arms"][arm]["calibration"]
-    told = {side: f"{percent(found[side]['ece'])} %" for side in ("before", "after")}
-    title = f"Reliability of {arm_name(arm)}: calibration error {told['before']} before, "
-    label = stamped(f"{title}{told['after']} after the temperature", results)
+    calibration = calibration_of(results.arms[arm])
+    title = f"Reliability of {arm_name(arm)}: calibration error "
+    title += f"{percent(calibration.before.ece)} % before, "
+    title += f"{percent(calibration.after.ece)} % after the temperature"
+    label = stamped(title, results)
     root = _square(label, "confidence, %", "accuracy, %")
     line(root, _at(0, 0), _at(1, 1), "reference", "#666666", dash="4 3")
-    for side, kind in (("before", BEFORE), ("after", kind_of(arm))):
-        bins = found["bins"][side]
-        points = [(one["confidence"], one["accuracy"]) for one in bins]
+    for side, kind, bins in (
+        ("before", BEFORE, calibration.bins.before),
+        ("after", kind_of(arm), calibration.bins.after),
+    ):
+        points = [(one.confidence, one.accuracy) for one in bins]
         _path(root, points, kind, dash="2 3" if side == "before" else "none")
-        rows = sum(one["rows"] for one in bins)
+        rows = sum(one.rows for one in bins)
         for one, point in zip(bins, points, strict=True):
-            share = one["rows"] / rows
+            share = one.rows / rows
             what = f"{side}: {percent(share)} % of rows, {percent(point[1])} % of them right"
             _dot(root, point, kind, 2.5 + 9 * share**0.5, what, hollow=side == "before")
     return tostring(_keyed(root, {"before": BEFORE, "after": kind_of(arm)}), encoding="unicode")
 
 
-def draw_risk(results: Mapping[str, Any], arms: Sequence[str]) -> str:
+def draw_risk(results: Results, arms: Sequence[str]) -> str:
     """Accuracy among the surest rows over the share of rows that is kept."""
     title = "Accuracy of the surest utterances: " + "; ".join(
         f"{arm_name(arm)}, half of them {percent(_half(results, arm))} %" for arm in arms
@@ -51,20 +55,26 @@ def draw_risk(results: Mapping[str, Any], arms: Sequence[str]) -> str:
     for number, arm in enumerate(arms):
         points = _points(results, arm)
         _path(root, points, kind_of(arm), dash="none" if number else "6 3")
-        kept = results["arms"][arm]["calibration"]["abstention"]
-        if kept["accuracy"] is not None:
+        kept = calibration_of(results.arms[arm]).abstention
+        if kept.accuracy is not None:
             what = f"{arm_name(arm)} at its threshold"
-            place = (kept["coverage"], kept["accuracy"])
+            place = (kept.coverage, kept.accuracy)
             _dot(root, place, kind_of(arm), 5.5, what, hollow=False)
     return tostring(_keyed(root, {arm_name(arm): kind_of(arm) for arm in arms}), encoding="unicode")
 
 
-def _points(results: Mapping[str, Any], arm: str) -> list[tuple[float, float]]:
-    curve = results["arms"][arm]["calibration"]["risk_coverage"]
-    return [(one["coverage"], one["accuracy"]) for one in curve]
+def calibration_of(summary: ArmResults) -> Calibration:
+    """The calibration of an arm that has one."""
+    assert summary.calibration is not None
+    return summary.calibration
 
 
-def _half(results: Mapping[str, Any], arm: str) -> float:
+def _points(results: Results, arm: str) -> list[tuple[float, float]]:
+    curve = calibration_of(results.arms[arm]).risk_coverage
+    return [(one.coverage, one.accuracy) for one in curve]
+
+
+def _half(results: Results, arm: str) -> float:
     return min(_points(results, arm), key=lambda point: abs(point[0] - 0.5))[1]
 
 

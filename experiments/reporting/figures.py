@@ -5,24 +5,17 @@ by class, which is how the same figure fits a dark page.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from experiments.reporting.caveats import stamped
-from experiments.reporting.numbers import (
-    ABSENT,
-    MINUS,
-    Column,
-    column,
-    decimals,
-    primary_of,
-)
+from experiments.reporting.caveats import BEST, stamped
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, MINUS, Column, column, decimals, primary_of
+from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.strokes import canvas, line, short, write
 from experiments.reporting.target_table import knowing_nothing
-from experiments.reporting.wording import BEST, arm_name
 from fusion.escaping import counted
+from fusion.statistics import Interval
 
 #: Okabe and Ito's palette, told apart by colour-blind eyes; shapes tell the same again.
 COLOURS = {"audio": "#0072b2", "text": "#c25200", "fused": "#007a59", "single": "#555555"}
@@ -62,34 +55,34 @@ def kind_of(arm: str) -> str:
     return next((kind for kind in ("audio", "text") if arm.startswith(kind)), "fused")
 
 
-def arms_forest(results: Mapping[str, Any]) -> Forest:
+def arms_forest(results: Results) -> Forest:
     """The primary metric of every arm with its interval, and what knows nothing."""
     metric, told = primary_of(results), column(primary_of(results))
     marks = tuple(
-        _mark(arm_name(arm), kind_of(arm), found[metric], told, strong=arm in BEST)
-        for arm, found in results["arms"].items()
+        _mark(arm_name(arm), kind_of(arm), summary.score(metric), told, strong=arm in BEST)
+        for arm, summary in results.arms.items()
     )
-    speakers = counted(results["rows"]["speakers"], "speaker")
+    speakers = counted(results.rows.speakers, "speaker")
     label = f"{told.title}{' in %' if told.share else ''}, with 95 % intervals over {speakers}"
     title, label = stamped(f"{told.title} of every arm", results), stamped(label, results)
     blind = knowing_nothing(results)
     return Forest(title, marks, blind.value, blind.told, label, told.share)
 
 
-def differences_forest(results: Mapping[str, Any]) -> Forest:
+def differences_forest(results: Results) -> Forest:
     """Differences in the primary metric with their intervals, and zero."""
     metric, told = primary_of(results), column(primary_of(results))
     marks = tuple(
         _mark(
-            f"{arm_name(row['arm'])} {MINUS} {arm_name(row['against'])}".removesuffix(" modality"),
-            kind_of(row["arm"]),
+            f"{arm_name(row.arm)} {MINUS} {arm_name(row.against)}".removesuffix(" modality"),
+            kind_of(row.arm),
             row,
             told,
-            strong=row["primary"],
+            strong=row.primary,
             sign=True,
         )
-        for row in results["differences"]
-        if row["metric"] == metric
+        for row in results.differences
+        if row.metric == metric
     )
     title = stamped(f"Differences in {told.title}", results)
     label = stamped(f"{told.unit}, with 95 % intervals", results)
@@ -99,18 +92,18 @@ def differences_forest(results: Mapping[str, Any]) -> Forest:
 def _mark(
     label: str,
     kind: str,
-    found: Mapping[str, Any],
+    found: Interval | ArmDifference,
     told: Column,
     *,
     strong: bool,
     sign: bool = False,
 ) -> Mark:
-    value, between = found["value"], told.tell_span(found)
+    value, between = found.value, told.tell_span(found)
     tell = told.tell_signed if sign else told.tell
     text = "not defined" if value is None else f"{tell(value)} ({between})"
     if value is not None and between == ABSENT:
         text = f"{tell(value)}, no interval"
-    return Mark(label, kind, value, found["low"], found["high"], text, strong)
+    return Mark(label, kind, value, found.low, found.high, text, strong)
 
 
 # ---------------------------------------------------------------- forest plot

@@ -1,10 +1,10 @@
 """Trained on one corpus, tested on another: a cell of scores for each pair, from predictions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from encoders.utterance import Utterance
+from experiments.reporting.results_schema import MatrixCell
 from fusion import metrics
 from fusion.predictions import Prediction, counts_by_speaker
 from fusion.splitting.splits import Fold
@@ -22,7 +22,7 @@ def trained_on(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[s
 
 def corpus_matrix(
     rows: Sequence[Prediction], trained_on: Mapping[str, Sequence[str]]
-) -> list[dict[str, Any]]:
+) -> tuple[MatrixCell, ...]:
     """UAR of each arm by the corpora trained on and the corpus tested on.
 
     ``trained_on`` are the corpora of each outer fold; it is empty where there is but one corpus.
@@ -33,10 +33,7 @@ def corpus_matrix(
         if row.split == "test" and row.outer_fold in trained_on:
             train = "+".join(trained_on[row.outer_fold])
             cells.setdefault((train, row.corpus, row.arm), []).append(row)
-    return [
-        {"train": train, "test": test, "arm": arm, **_score(own)}
-        for (train, test, arm), own in cells.items()
-    ]
+    return tuple(_cell(*place, own) for place, own in cells.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class MatrixRow:
 
     train: str
     arm: str
-    cells: tuple[Mapping[str, Any] | None, ...]
+    cells: tuple[MatrixCell | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +53,20 @@ class MatrixTable:
     rows: tuple[MatrixRow, ...]
 
 
-def matrix_table(cells: Sequence[Mapping[str, Any]]) -> MatrixTable:
+def matrix_table(cells: Sequence[MatrixCell]) -> MatrixTable:
     """The cells of :func:`corpus_matrix` as a table, in the order in which they come."""
-    found = {(cell["train"], cell["arm"], cell["test"]): cell for cell in cells}
-    trains, arms, tests = (
-        tuple(dict.fromkeys(cell[name] for cell in cells)) for name in ("train", "arm", "test")
-    )
+    by_place = {(cell.train, cell.arm, cell.test): cell for cell in cells}
+    trains, tests = sorted({cell.train for cell in cells}), sorted({cell.test for cell in cells})
     rows = (
-        MatrixRow(train, arm, tuple(found.get((train, arm, test)) for test in sorted(tests)))
-        for train in sorted(trains)
-        for arm in arms
+        MatrixRow(train, arm, tuple(by_place.get((train, arm, test)) for test in tests))
+        for train in trains
+        for arm in dict.fromkeys(cell.arm for cell in cells)
     )
-    return MatrixTable(tuple(sorted(tests)), tuple(row for row in rows if any(row.cells)))
+    return MatrixTable(tuple(tests), tuple(row for row in rows if any(row.cells)))
 
 
-def _score(rows: Sequence[Prediction]) -> dict[str, Any]:
+def _cell(train: str, test: str, arm: str, rows: Sequence[Prediction]) -> MatrixCell:
     speakers = sorted({row.speaker for row in rows})
     counts = counts_by_speaker(rows, speakers, sorted({row.seed for row in rows}))
     used = len({row.utterance for row in rows})
-    return {"rows": used, "uar": asdict(interval(counts, metrics.METRICS["uar"]))}
+    return MatrixCell(train, test, arm, used, interval(counts, metrics.METRICS["uar"]))

@@ -3,27 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Protocol
 
-from fusion.measures import LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
+from experiments.reporting.results_schema import Results
+from fusion.measures import CLASSES, LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
 from fusion.selection import PRIMARY
+from fusion.statistics import Interval
 
 MINUS = "−"
 ABSENT = "–"
-METRICS = {
-    "uar": "UAR",
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-}
 #: Metrics of a task's table of arms, the primary one first; the others stand in results.json.
 TABLES: Mapping[str, tuple[str, ...]] = {
-    "single-label": tuple(METRICS),
+    "single-label": tuple(CLASSES),
     "distribution": ("uar", "accuracy", "macro_f1", "kl", "js", "cosine"),
     "multi-label": ("macro_f1", "micro_f1", "weighted_f1", "samples_f1", "weighted_accuracy"),
     "regression": ("ccc", "pearson", "mse", "mae"),
     "sentiment": ("ccc", "pearson", "mae", "acc2_has0", "acc2_non0", "f1_non0", "acc7"),
 }
+
+
+class Bounds(Protocol):
+    """What has an interval: a score, a difference, a gap between groups."""
+
+    @property
+    def low(self) -> float | None:
+        """The lower end."""
+
+    @property
+    def high(self) -> float | None:
+        """The upper end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +58,22 @@ class Column:
         text = self.tell(value)
         return f"+{text}" if value is not None and value > 0 and text.strip("0.") else text
 
-    def tell_span(self, found: Mapping[str, Any]) -> str:
+    def tell_span(self, found: Bounds) -> str:
         """The bounds of an interval, or a dash."""
-        if found["low"] is None or found["high"] is None:
+        if found.low is None or found.high is None:
             return ABSENT
-        return f"{self.tell(found['low'])} to {self.tell(found['high'])}"
+        return f"{self.tell(found.low)} to {self.tell(found.high)}"
+
+    def tell_score(self, score: Interval) -> str:
+        """A value with its interval, where it has one."""
+        between = self.tell_span(score)
+        return self.tell(score.value) + ("" if between == ABSENT else f" ({between})")
 
 
-COLUMNS: Mapping[str, Column] = {name: Column(title) for name, title in METRICS.items()} | {
-    name: Column(one.title, one.share, one.lower)
-    for found in (LABELS, SHARES, OF_SENTIMENT, VALUES)
-    for name, one in found.items()
+COLUMNS: Mapping[str, Column] = {
+    name: Column(measure.title, measure.share, measure.lower)
+    for measures in (CLASSES, LABELS, SHARES, OF_SENTIMENT, VALUES)
+    for name, measure in measures.items()
 }
 
 
@@ -69,23 +82,18 @@ def column(metric: str) -> Column:
     return COLUMNS[metric]
 
 
-def primary_of(results: Mapping[str, Any]) -> str:
+def primary_of(results: Results) -> str:
     """The metric that arms are chosen by, and that the answer is told in."""
-    return PRIMARY[results.get("task", "single-label")]
+    return PRIMARY[results.task]
 
 
-def columns_of(results: Mapping[str, Any]) -> dict[str, Column]:
+def columns_of(results: Results) -> dict[str, Column]:
     """Metrics of the table of arms."""
-    task = results["task"]
-    kind = "sentiment" if task == "regression" and _is_sentiment(results) else task
-    return {name: COLUMNS[name] for name in TABLES[kind]}
+    sentiment = results.task == "regression" and results.targets == SENTIMENT
+    return {name: COLUMNS[name] for name in TABLES["sentiment" if sentiment else results.task]}
 
 
-def _is_sentiment(results: Mapping[str, Any]) -> bool:
-    return tuple(results["targets"]) == SENTIMENT
-
-
-def scale_note(results: Mapping[str, Any]) -> str:
+def scale_note(results: Results) -> str:
     """How the numbers of the table of arms are to be read."""
     found = columns_of(results).values()
     if all(one.share for one in found):
@@ -118,19 +126,6 @@ def decimals(value: float, digits: int) -> str:
 def percent(value: float | None) -> str:
     """A share or a difference of shares times 100, with one decimal."""
     return ABSENT if value is None else decimals(100 * value, 1)
-
-
-def signed(value: float | None) -> str:
-    """:func:`percent` with a sign before what is above zero."""
-    text = percent(value)
-    return f"+{text}" if value is not None and value > 0 and text != "0.0" else text
-
-
-def span(found: Mapping[str, Any]) -> str:
-    """The bounds of an interval, or a dash."""
-    if found["low"] is None or found["high"] is None:
-        return ABSENT
-    return f"{percent(found['low'])} to {percent(found['high'])}"
 
 
 def p_text(p: float | None, name: str = "p") -> str:

@@ -1,13 +1,13 @@
 """The HTML report: one self-contained file, without scripts, that loads nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from experiments.reporting.caveats import badges, cautions, stamped
-from experiments.reporting.certificate_table import certificate_table
-from experiments.reporting.commands import folded, study_words
+from experiments.reporting.caveats import BEST, badges, cautions, stamped
+from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.cost import Cost, arm_costs
 from experiments.reporting.diagrams import draw_reliability, draw_risk
@@ -18,6 +18,7 @@ from experiments.reporting.figures import (
     kind_of,
 )
 from experiments.reporting.matrix import matrix_table
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
     MINUS,
@@ -28,8 +29,14 @@ from experiments.reporting.numbers import (
     percent,
     primary_of,
     scale_note,
-    signed,
-    span,
+)
+from experiments.reporting.results_schema import (
+    ArmDifference,
+    ArmResults,
+    ClassResults,
+    FoldResults,
+    Results,
+    TriedOut,
 )
 from experiments.reporting.target_table import knowing_nothing, per_target_table
 from experiments.reporting.tuning import (
@@ -41,10 +48,8 @@ from experiments.reporting.tuning import (
     tuning_figures,
 )
 from experiments.reporting.wording import (
-    BEST,
     PRIMARIES,
     answer,
-    arm_name,
     beats_both,
     claim,
     corpus_title,
@@ -60,109 +65,86 @@ from fusion.windows import WAYS
 DROPPED_SHOWN = 20
 
 
-def page(results: Mapping[str, Any], folder: str = "", cost: Cost | None = None) -> str:
-    """The report as HTML; ``folder`` is the name of the run's folder, where it has one."""
-    main, speakers = main_arms(results), results["rows"]["speakers"]
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the report of a run is made of.
+
+    ``folder`` is the name of the run's folder, ``command`` the one that asks for the study again,
+    over several lines.
+    """
+
+    results: Results
+    folder: str = ""
+    cost: Cost | None = None
+    command: str | None = None
+
+
+def page(report: Report) -> str:
+    """The report as HTML."""
     return template("report.html.j2", **_FILTERS).render(
-        results=results,
-        facts=results.get("facts", {}),
-        answer=answer(results),
-        title=corpus_title(results),
-        badges=badges(results),
-        stamp=stamped("", results),
-        certificate=certificate_table(results),
-        folder=plain(folder),
-        cautions=cautions(results),
-        seeds=len(results["seeds"]),
-        figures=_figures(results),
-        confusions=_confusions(results),
-        main=main,
-        calibrated=calibrated_arms(results),
-        diagrams=_diagrams(results),
-        grouped=[arm for arm, found in results["arms"].items() if found.get("groups")],
-        by_speaker=[arm for arm, found in results["arms"].items() if found.get("speakers")],
-        windowed=[arm for arm, found in results["arms"].items() if found.get("windows")],
+        results=report.results,
+        facts=report.results.facts,
+        folder=plain(report.folder),
+        costs=arm_costs(report.cost) if report.cost is not None else [],
+        command=report.command,
         ways={"window": "each window", **WAYS},
-        others=[arm for arm in results["arms"] if arm not in main],
-        columns=columns_of(results),
-        primary=primary_of(results),
-        of_classes=of_classes(results),
-        per_target=per_target_table(results),
-        blind=knowing_nothing(results),
-        scale=scale_note(results),
         best=BEST,
         bootstrap_from=BOOTSTRAP_FROM,
         claim_from=CLAIM_FROM,
-        compared=_by_metric(results["differences"]),
-        matrix=matrix_table(results.get("matrix", ())),
-        claims=[claim(row, speakers) for row in _exploratory(results["differences"])],
-        beats_both=beats_both(results["differences"]),
-        methods=_methods(results),
-        reasons=_reasons(results),
-        of_fold={
-            arm: {fold["fold"]: fold for fold in summary["folds"]}
-            for arm, summary in results["arms"].items()
-        },
-        tuning=_tuning(results),
-        trials=trials_of(results),
         enough=ENOUGH,
-        importances=(mattered := importances(results)),
-        tried=list(dict.fromkeys(name for one in mattered for name in one.shares)),
-        costs=arm_costs(cost) if cost is not None else [],
-        command=command(results.get("facts", {}).get("study")),
         shown=DROPPED_SHOWN,
         absent=ABSENT,
         minus=MINUS,
     )
 
 
-def main_arms(results: Mapping[str, Any]) -> list[str]:
+def main_arms(results: Results) -> list[str]:
     """The best unimodal and the best fused arm; the first arms where there is no such thing."""
-    found = [arm for arm in BEST if arm in results["arms"]]
-    return found or list(results["arms"])[:2]
+    best = [arm for arm in BEST if arm in results.arms]
+    return best or list(results.arms)[:2]
 
 
-def calibrated_arms(results: Mapping[str, Any]) -> list[str]:
+def arms_with(results: Results, part: str) -> list[str]:
+    """Arms that have a part of their results, such as ``windows``, and not an empty one."""
+    return [arm for arm, summary in results.arms.items() if getattr(summary, part)]
+
+
+def calibrated_arms(results: Results) -> list[str]:
     """Main arms with development rows, so that a temperature could be fitted."""
-    return [arm for arm in main_arms(results) if results["arms"][arm].get("calibration")]
+    calibrated = arms_with(results, "calibration")
+    return [arm for arm in main_arms(results) if arm in calibrated]
 
 
-def of_classes(results: Mapping[str, Any]) -> bool:
+def of_classes(results: Results) -> bool:
     """Whether every row is scored by one class, so that there are confusions and calibration."""
-    return results["task"] in ("single-label", "distribution")
+    return isinstance(results, ClassResults)
 
 
-def _confusions(results: Mapping[str, Any]) -> dict[str, Markup]:
-    arms = results["arms"] if of_classes(results) else ()
-    return {arm: Markup(draw_confusion(results, arm)) for arm in arms}
+def _confusions(results: Results) -> dict[str, Markup]:
+    if not isinstance(results, ClassResults):
+        return {}
+    return {arm: Markup(draw_confusion(results, arm)) for arm in results.arms}
 
 
-def _diagrams(results: Mapping[str, Any]) -> dict[str, Markup]:
+def _diagrams(results: Results) -> dict[str, Markup]:
     arms = calibrated_arms(results)
     drawn = {arm: Markup(draw_reliability(results, arm)) for arm in arms}
     return drawn | ({"risk": Markup(draw_risk(results, arms))} if arms else {})
 
 
-def _tuning(results: Mapping[str, Any]) -> dict[str, dict[str, Markup]]:
+def _tuning(results: Results) -> dict[str, dict[str, Markup]]:
     """Figures of trials and learning curves by their kind, then by arm."""
-    found: dict[str, dict[str, Markup]] = {"history": {}, "learning": {}}
+    by_kind: dict[str, dict[str, Markup]] = {"history": {}, "learning": {}}
     for arm, drawn in tuning_figures(results).items():
         for kind, svg in drawn.items():
-            found[kind][arm] = Markup(svg)
-    return found
+            by_kind[kind][arm] = Markup(svg)
+    return by_kind
 
 
-def command(study: Mapping[str, Any] | None) -> str | None:
-    """The command that asks for a study, over several lines; what is the default is left out."""
-    if study is None:
-        return None
-    return folded(["serfusion compare", *study_words(study)])
-
-
-def _figures(results: Mapping[str, Any]) -> dict[str, Markup]:
+def _figures(results: Results) -> dict[str, Markup]:
     # Trees of elements escape what is put into them, so that their text is markup already.
     forests = {"arms": arms_forest(results)}
-    if results["differences"]:
+    if results.differences:
         forests["differences"] = differences_forest(results)
     drawn = {name: Markup(draw_forest(forest)) for name, forest in forests.items()}
     return drawn | {
@@ -171,28 +153,37 @@ def _figures(results: Mapping[str, Any]) -> dict[str, Markup]:
     }
 
 
-def _by_metric(differences: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = {}
+def _by_metric(differences: Sequence[ArmDifference]) -> dict[str, list[ArmDifference]]:
+    by_metric: dict[str, list[ArmDifference]] = {}
     for row in differences:
-        found.setdefault(row["metric"], []).append(row)
-    return found
+        by_metric.setdefault(row.metric, []).append(row)
+    return by_metric
 
 
-def _exploratory(differences: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [row for row in differences if row["metric"] in PRIMARIES and not row["primary"]]
+def _claims(results: Results) -> list[str]:
+    """The exploratory differences in sentences."""
+    return [
+        claim(row, results.rows.speakers)
+        for row in results.differences
+        if row.metric in PRIMARIES and not row.primary
+    ]
 
 
-def _methods(results: Mapping[str, Any]) -> list[str]:
+def _methods(results: Results) -> list[str]:
     """How the intervals of the primary metric were made, each way once."""
     name = primary_of(results)
-    return list(dict.fromkeys(summary[name]["method"] for summary in results["arms"].values()))
+    return list(dict.fromkeys(summary.score(name).method for summary in results.arms.values()))
 
 
-def _reasons(results: Mapping[str, Any]) -> dict[str, str]:
+def _reasons(results: Results) -> dict[str, str]:
     """Why the primary metric of a fold is null, by fold."""
-    key = f"{primary_of(results)}_reason"
-    folds = [fold for summary in results["arms"].values() for fold in summary["folds"]]
-    return {fold["fold"]: fold[key] for fold in folds if key in fold}
+    name = primary_of(results)
+    folds = [fold for summary in results.arms.values() for fold in summary.folds]
+    return {fold.fold: why for fold in folds if (why := fold.reason(name)) is not None}
+
+
+def _fold(summary: ArmResults, name: str) -> FoldResults:
+    return next(fold for fold in summary.folds if fold.fold == name)
 
 
 def _value(value: object) -> str:
@@ -200,7 +191,7 @@ def _value(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else plain(value)
 
 
-def _largest(trials: Sequence[Mapping[str, Any]], metric: str) -> str:
+def _largest(trials: Sequence[TriedOut], metric: str) -> str:
     return column(metric).tell(best_so_far(trials)[-1]) if trials else ABSENT
 
 
@@ -216,15 +207,43 @@ WORDS: Mapping[str, Callable[..., Any]] = {
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     **WORDS,
     "percent": percent,
-    "signed": signed,
-    "span": span,
+    "span": column("uar").tell_span,
     "verdict_text": verdict_text,
     "value": _value,
     "largest": _largest,
     "pruned": pruned,
+    "fold": _fold,
     "number": decimals,
     "column": column,
     "told": lambda value, name: column(name).tell(value),
     "told_signed": lambda value, name: column(name).tell_signed(value),
     "told_span": lambda found, name: column(name).tell_span(found),
+    # What is made of results as a whole.
+    "answer": answer,
+    "title": corpus_title,
+    "badges": badges,
+    "stamp": lambda results: stamped("", results),
+    "certificate_rows": certificate_rows,
+    "cautions": cautions,
+    "figures": _figures,
+    "confusions": _confusions,
+    "main_arms": main_arms,
+    "calibrated_arms": calibrated_arms,
+    "arms_with": arms_with,
+    "diagrams": _diagrams,
+    "columns": columns_of,
+    "primary": primary_of,
+    "of_classes": of_classes,
+    "per_target": per_target_table,
+    "blind": knowing_nothing,
+    "scale": scale_note,
+    "by_metric": _by_metric,
+    "matrix": matrix_table,
+    "claims": _claims,
+    "beats_both": beats_both,
+    "methods": _methods,
+    "reasons": _reasons,
+    "tuning": _tuning,
+    "most_trials": trials_of,
+    "importances": importances,
 }

@@ -1,8 +1,9 @@
 """Which arms are compared with which."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from dataclasses import replace
 
+from experiments.reporting.results_schema import ArmDifference
 from fusion.statistics import Difference, holm
 from fusion.training.arm_table import ARMS
 
@@ -11,7 +12,7 @@ Compare = Callable[[str, str], Difference]
 
 def differences(
     arms: Collection[str], published: Mapping[str, str], metric: str, compare: Compare
-) -> list[dict[str, Any]]:
+) -> list[ArmDifference]:
     """The primary comparison, then the exploratory ones with Holm's correction, in one metric.
 
     ``published`` are published classifiers, each with the arm that reads what it reads.
@@ -21,32 +22,13 @@ def differences(
     pairs.sort(key=lambda pair: ARMS[pair[1]].fused)
     pairs += published.items()
     exploratory = [
-        _row(arm, other, metric, compare(arm, other), primary=False)
+        ArmDifference.of((arm, other), metric, compare(arm, other))
         for arm, other in pairs
         if arm in arms and other in arms
     ]
-    for row, corrected in zip(exploratory, holm([r["p"] for r in exploratory]), strict=True):
-        row["p_holm"] = corrected
+    corrected = holm([row.p for row in exploratory])
+    exploratory = [replace(row, p_holm=p) for row, p in zip(exploratory, corrected, strict=True)]
     if "best_fused" not in arms or "best_unimodal" not in arms:
         return exploratory
-    best = compare("best_fused", "best_unimodal")
-    return [_row("best_fused", "best_unimodal", metric, best, primary=True), *exploratory]
-
-
-def _row(
-    arm: str, against: str, metric: str, found: Difference, *, primary: bool
-) -> dict[str, Any]:
-    return {
-        "arm": arm,
-        "against": against,
-        "metric": metric,
-        "value": found.interval.value,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "method": found.interval.method,
-        "p": found.p,
-        "p_holm": None,
-        "detectable": found.detectable,
-        "equivalent": found.equivalent,
-        "primary": primary,
-    }
+    pair = ("best_fused", "best_unimodal")
+    return [ArmDifference.of(pair, metric, compare(*pair), primary=True), *exploratory]

@@ -1,13 +1,12 @@
-"""The report of a run: one HTML file, tables, figures; and the same again from its predictions.
+"""The report of a run: one HTML file, tables, figures; and its numbers again from predictions.
 
-Nothing here trains, and no number is made here: each is in ``results.json``, and :func:`rebuild`
-computes that from the predictions once more before it writes anything.
+Nothing here trains, and no number is made here: each is in ``results.json``, and :func:`recompute`
+computes that from the predictions once more.
 """
 
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +15,28 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import UndefinedError
 
 from encoders.store import write_atomically
-from experiments.reporting.caveats import cautions, dropped_lines
+from experiments.reporting.caveats import BEST, cautions, dropped_lines
 from experiments.reporting.confusion import draw_confusion
-from experiments.reporting.cost import Cost, cost_lines, read_cost
+from experiments.reporting.cost import Cost, cost_lines
 from experiments.reporting.diagrams import draw_reliability, draw_risk
 from experiments.reporting.figures import (
     arms_forest,
     differences_forest,
     draw_forest,
 )
-from experiments.reporting.page import calibrated_arms, main_arms, of_classes, page
+from experiments.reporting.page import Report, calibrated_arms, main_arms, page
 from experiments.reporting.results import summarise, with_best
-from experiments.reporting.stored import check_unchanged, facts_of, read_results
+from experiments.reporting.results_schema import (
+    ClassResults,
+    Results,
+    as_json,
+    carried,
+    check_unchanged,
+    read_results,
+)
 from experiments.reporting.tables import latex, markdown, terminal_table
 from experiments.reporting.tuning import tuning_figures
-from experiments.reporting.wording import BEST, answer, claim
+from experiments.reporting.wording import answer, claim
 from fusion import predictions
 from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, Prediction
@@ -38,7 +44,7 @@ from fusion.predictions import AGAIN, Prediction
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["answer", "claim", "print_report", "rebuild", "terminal_table", "write_report"]
+__all__ = ["Report", "answer", "claim", "print_report", "terminal_table", "write_report"]
 
 #: Recomputed numbers may differ from stored ones by rounding on another machine, and by no more.
 TOLERANCE = 1e-9
@@ -48,18 +54,20 @@ LONGEST = 80
 BROKEN = (KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
 
 
-def report_files(results: Mapping[str, Any], name: str, cost: Cost | None = None) -> dict[str, str]:
-    """Every file of a report by its path below the run's folder, which is called ``name``."""
+def report_files(report: Report) -> dict[str, str]:
+    """Every file of a report by its path below the run's folder."""
+    results = report.results
     files = {
-        "report.html": page(results, name, cost),
+        "report.html": page(report),
         "table.md": markdown(results),
         "table.tex": latex(results),
         "figures/arms.svg": draw_forest(arms_forest(results)),
     }
-    if results["differences"]:
+    if results.differences:
         files["figures/differences.svg"] = draw_forest(differences_forest(results))
-    for arm in main_arms(results) if of_classes(results) else ():
-        files[f"figures/confusion-{_file_name(arm)}.svg"] = draw_confusion(results, arm)
+    if isinstance(results, ClassResults):
+        for arm in main_arms(results):
+            files[f"figures/confusion-{_file_name(arm)}.svg"] = draw_confusion(results, arm)
     calibrated = calibrated_arms(results)
     for arm in calibrated:
         files[f"figures/reliability-{_file_name(arm)}.svg"] = draw_reliability(results, arm)
@@ -74,18 +82,15 @@ def _file_name(arm: str) -> str:
     return re.sub(r"[^\w.-]", "-", arm)
 
 
-def write_report(results: Mapping[str, Any], folder: Path, cost: Cost | None = None) -> None:
+def write_report(report: Report, folder: Path) -> None:
     """Write ``report.html``, ``table.md``, ``table.tex`` and ``figures/*.svg`` into a folder."""
-    _write(report_files(results, folder_name(folder), cost), folder)
-
-
-def _write(files: Mapping[str, str], folder: Path) -> None:
+    files = report_files(report)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
         write_atomically(folder / path, content.encode())
 
 
-def print_report(results: Mapping[str, Any], console: "Console", cost: Cost | None = None) -> None:
+def print_report(results: Results, console: "Console", cost: Cost | None = None) -> None:
     """Print the table of arms, the answer, the cost, the warnings and what was dropped."""
     from rich.padding import Padding
     from rich.text import Text
@@ -96,7 +101,7 @@ def print_report(results: Mapping[str, Any], console: "Console", cost: Cost | No
     for line in cost_lines(cost):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
     small = cautions(results)
-    for warning in (*(["; ".join(small)] if small else []), *results["warnings"]):
+    for warning in (*(["; ".join(small)] if small else []), *results.warnings):
         console.print(Padding(Text.assemble(("warning: ", "yellow"), plain(warning)), (0, 0, 0, 2)))
     for line in dropped_lines(results):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
@@ -115,7 +120,7 @@ def folder_name(folder: Path) -> str:
 class Recomputed:
     """What the predictions of a run give, and those predictions but for copies of best arms."""
 
-    results: Mapping[str, Any]
+    results: Results
     rows: tuple[Prediction, ...]
 
 
@@ -131,25 +136,16 @@ def recompute(folder: Path) -> Recomputed:
     """
     stored = read_results(folder)
     rows = _predictions(folder, stored)
-    with _of_one_run(folder):
-        results = summarise(with_best(rows, stored["task"]), facts_of(stored))
+    with of_one_run(folder):
+        results = summarise(with_best(rows, stored.task), carried(stored))
         _check_numbers(folder, stored, results)
         check_unchanged(folder, stored)
     return Recomputed(results, tuple(rows))
 
 
-def pages_of(found: Recomputed, folder: Path, name: str) -> dict[str, str]:
-    """The report files of a recomputed run whose folder is called ``name``.
-
-    Raises:
-        ValueError: they cannot be made of it.
-    """
-    with _of_one_run(folder):
-        return report_files(found.results, name, read_cost(folder))
-
-
 @contextmanager
-def _of_one_run(folder: Path) -> Iterator[None]:
+def of_one_run(folder: Path) -> Iterator[None]:
+    """Say so where results and predictions that passed their schema break what is made of them."""
     try:
         yield
     except (*BROKEN, UndefinedError) as error:
@@ -159,25 +155,14 @@ def _of_one_run(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def rebuild(folder: Path) -> Mapping[str, Any]:
-    """Write the report files of a run again, from its predictions.
-
-    Raises:
-        ValueError: as :func:`recompute`; nothing is written then.
-    """
-    found = recompute(folder)
-    _write(pages_of(found, folder, folder_name(folder)), folder)
-    return found.results
-
-
-def _check_numbers(folder: Path, stored: Mapping[str, Any], results: Mapping[str, Any]) -> None:
-    computed = json.loads(json.dumps(results))
+def _check_numbers(folder: Path, stored: Results, results: Results) -> None:
+    before, now = as_json(stored), as_json(results)
     faults = [
         line
-        for key in dict.fromkeys((*stored, *computed))
+        for key in dict.fromkeys((*before, *now))
         # Hashes say less than numbers do, and are looked at last.
         if key != "hashes"
-        for line in _departures(stored.get(key), computed.get(key), key)
+        for line in _departures(before.get(key), now.get(key), key)
     ]
     if faults:
         raise ValueError(
@@ -186,19 +171,19 @@ def _check_numbers(folder: Path, stored: Mapping[str, Any], results: Mapping[str
         )
 
 
-def _predictions(folder: Path, stored: Mapping[str, Any]) -> list[Prediction]:
+def _predictions(folder: Path, stored: Results) -> list[Prediction]:
     """The rows of the trained arms; those of the best arms are copies of them."""
     path = folder / "predictions.jsonl"
     rows = [row for row in predictions.read(path) if row.arm not in BEST]
     if not rows:
         raise ValueError(f"{path}: no predictions in it; {AGAIN}")
-    other = sorted({row.run for row in rows} - {stored["run"]})
+    other = sorted({row.run for row in rows} - {stored.run})
     if other:
         raise ValueError(
             f"{path}: predictions of run {plain(', '.join(other))}, but results.json beside it "
-            f"is of run {plain(stored['run'])}; {AGAIN}"
+            f"is of run {plain(stored.run)}; {AGAIN}"
         )
-    width = len(stored["targets"])
+    width = len(stored.targets)
     if any(len(row.scores) != width or len(row.target) != width for row in rows):
         raise ValueError(f"{path}: expected {width} scores in every row, one per class; {AGAIN}")
     return rows

@@ -1,67 +1,51 @@
 """``results.json``: every number of a report, computed from stored predictions alone."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from encoders.utterance import Task
 from experiments.reporting import scrutiny
-from experiments.reporting.alarm import development
+from experiments.reporting.answers import (
+    COMPARED,
+    SKIPPED,
+    Scored,
+    at_fixed_thresholds,
+    folds_of,
+    minus,
+    per_target,
+    score_arms,
+    values_of,
+)
 from experiments.reporting.caveats import BEST
-from experiments.reporting.fold_fits import carried
-from experiments.reporting.graded import graded, with_shares
+from experiments.reporting.groups import groups_of
 from experiments.reporting.matrix import corpus_matrix
 from experiments.reporting.pairs import differences
-from fusion import metrics
-from fusion.jackknife import effective
-from fusion.predictions import (
-    Prediction,
-    best_per_fold,
-    counts_by_speaker,
-    digest,
-    with_majority,
+from experiments.reporting.results_schema import (
+    CLASS_TASKS,
+    FORMATS,
+    ArmDifference,
+    ArmResults,
+    ClassArm,
+    ClassResults,
+    FoldResults,
+    Hashes,
+    Measures,
+    MeasureWords,
+    Results,
+    Rows,
+    RunFacts,
+    most_trials,
 )
-from fusion.statistics import Difference, interval, paired_difference
+from fusion.jackknife import effective_of
+from fusion.measures import Measure, measures_of
+from fusion.predictions import Prediction, best_per_fold, digest, with_majority
+from fusion.selection import PRIMARY
+from fusion.statistics import Difference
 from fusion.training.arm_table import arms_that
 from fusion.windows import utterance_rows
 
-COMPARED = ("uar", "accuracy")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What a run knows besides its predictions; stored in ``results.json`` as it is."""
-
-    run: str
-    corpus: str
-    task: Task
-    targets: tuple[str, ...]
-    dropped: tuple[Mapping[str, str], ...]
-    warnings: tuple[str, ...]
-    fits: Mapping[str, tuple[Mapping[str, Any], ...]]
-    facts: Mapping[str, Any]
-    certificate: Mapping[str, Any] | None = None
-
-    def digest(self) -> str:
-        """Sha256 of all of it as canonical JSON, whatever the order of arms and folds.
-
-        Nothing here can be computed from predictions: a report can only tell whether it changed.
-        """
-        fits = {
-            arm: sorted(rows, key=lambda row: str(row["fold"]))
-            for arm, rows in self.fits.items()
-            if rows
-        }
-        content = {**asdict(self), "fits": fits}
-        if self.certificate is None:
-            # As it was before there were certificates.
-            del content["certificate"]
-        text = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+Fits = Mapping[str, Sequence[FoldResults]]
 
 
 def with_best(rows: Sequence[Prediction], task: Task = "single-label") -> list[Prediction]:
@@ -84,194 +68,140 @@ def _chosen(rows: Sequence[Prediction], task: Task) -> dict[str, dict[str, str]]
     rows = utterance_rows(rows)
     present = {row.arm for row in rows}
     groups = {"best_unimodal": arms_that(fuse=False), "best_fused": arms_that(fuse=True)}
-    found = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
-    return {name: best_per_fold(rows, arms, task) for name, arms in found.items() if arms}
+    by_name = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
+    return {name: best_per_fold(rows, arms, task) for name, arms in by_name.items() if arms}
 
 
-def summarise(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Any]:
-    """The content of ``results.json``.
+def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
+    """What ``results.json`` holds.
 
     ``hashes`` holds those of what is carried over from the facts and of ``predictions.jsonl``,
     as :func:`fusion.predictions.write` makes it of these rows.
     """
-    whole = utterance_rows(rows)
-    test = [row for row in whole if row.split == "test"]
-    used = {row.utterance for row in test}
-    counted = with_majority(whole, facts.task)
-    classless = facts.task in ("multi-label", "regression")
-    if classless:
-        made = graded(
-            whole, facts.task, facts.targets, _fits(whole, facts), facts.facts.get("groups", {})
-        )
-    else:
-        made = _of_classes(counted, with_majority(rows, facts.task), facts)
-    if facts.task == "distribution":
-        made = with_shares(made, whole, facts.targets)
-    tied = len(used) - len({row.utterance for row in counted if row.split == "test"})
-    return {
-        "run": facts.run,
-        "corpus": facts.corpus,
-        "task": facts.task,
-        "targets": list(facts.targets),
-        "rows": {
-            "used": len(used),
-            "speakers": len({row.speaker for row in test}),
-            "dropped": [dict(row) for row in facts.dropped],
-            **({"without_majority": tied} if facts.task == "distribution" else {}),
-        },
-        "seeds": sorted({row.seed for row in test}),
-        **made,
-        "warnings": list(facts.warnings),
-        "facts": dict(facts.facts),
-        **({} if facts.certificate is None else {"certificate": dict(facts.certificate)}),
-        "hashes": {"facts": facts.digest(), "predictions": digest(rows)},
+    task, targets, whole = facts.task, facts.targets, utterance_rows(rows)
+    # Shares are scored by their largest one first, as single classes are.
+    kind: Task = "single-label" if task in CLASS_TASKS else task
+    counted, fits = with_majority(whole, task), _fits(whole, facts)
+    chosen = {(arm, fit.fold): fit.chosen for arm, own in fits.items() for fit in own}
+
+    def heads_of(arm: str, fold: str) -> str:
+        # An arm with one input alone has the heads, and so the thresholds, of the whole one.
+        return chosen.get((arm, fold)) or arm.partition("/")[0]
+
+    scored = score_arms(counted, kind, targets, heads_of)
+    arms, compared = _arms(scored, kind, facts, fits), _differences(scored, kind, facts)
+    if task == "distribution":
+        shares = score_arms(whole, task, targets, heads_of)
+        measures = measures_of(task, targets)
+        arms = {arm: own | values_of(shares[arm], measures) for arm, own in arms.items()}
+        compared += _differences(shares, task, facts)
+    test = {row.utterance: row.speaker for row in whole if row.split == "test"}
+    tied = len(test) - len({row.utterance for row in counted if row.split == "test"})
+    about: dict[str, Any] = {
+        "format": FORMATS,
+        **{name: getattr(facts, name) for name in ("run", "corpus", "task", "targets")},
+        "rows": Rows(
+            used=len(test),
+            speakers=len(set(test.values())),
+            dropped=facts.dropped,
+            without_majority=tied if task == "distribution" else None,
+        ),
+        "seeds": tuple(sorted({row.seed for row in whole if row.split == "test"})),
+        "measures": None if task == "single-label" else described(task, targets),
+        "skipped": SKIPPED.get(task),
+        **{name: getattr(facts, name) for name in ("warnings", "facts", "certificate")},
+        "hashes": Hashes(facts.digest(), digest(rows)),
     }
+    if kind != "single-label":
+        graded = {arm: ArmResults(**own) for arm, own in arms.items()}
+        return Results(**about, arms=graded, differences=tuple(compared))
+    evidence = scrutiny.evidence(counted)
+    more = _of_classes(evidence, with_majority(rows, task), chosen)
+    return ClassResults(
+        **about,
+        arms={arm: ClassArm(**own, **more[arm]) for arm, own in arms.items()},
+        differences=tuple(scrutiny.with_mcnemar(row, evidence) for row in compared),
+        matrix=corpus_matrix(counted, facts.facts.trained_on),
+    )
 
 
-def _of_classes(
-    whole: Sequence[Prediction], rows: Sequence[Prediction], facts: RunFacts
-) -> dict[str, Any]:
-    """Arms and their differences where every row has one class; ``rows`` may be of windows."""
-    test = [row for row in whole if row.split == "test"]
-    speakers = sorted({row.speaker for row in test})
-    seeds = sorted({row.seed for row in test})
-    arms = {
-        arm: [row for row in test if row.arm == arm] for arm in dict.fromkeys(r.arm for r in test)
+def described(task: Task, targets: Sequence[str]) -> Measures:
+    """What the metrics of a task are, and which of them everything is chosen by."""
+    words = {
+        name: MeasureWords(own.title, own.lower, own.share)
+        for name, own in measures_of(task, targets).items()
     }
-    counts = {arm: counts_by_speaker(own, speakers, seeds) for arm, own in arms.items()}
-    cells = corpus_matrix(test, facts.facts.get("trained_on", {}))
-    fits, folds = _fits(whole, facts), list(dict.fromkeys(row.outer_fold for row in test))
-    found = scrutiny.evidence(whole)
-    return {
-        "arms": {
-            arm: _arm(arms[arm], counts[arm], facts.targets, folds, fits.get(arm, ())) | more
-            for arm, more in _scrutinised(rows, found, facts, fits).items()
-        },
-        "differences": _differences(counts, _published(facts), found),
-        **({"matrix": cells} if cells else {}),
-    }
+    return Measures(PRIMARY[task], words)
 
 
-def _scrutinised(
-    rows: Sequence[Prediction],
-    found: scrutiny.Evidence,
-    facts: RunFacts,
-    fits: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> dict[str, dict[str, Any]]:
-    """What a reviewer asks besides scores; by group and speaker of the best arms only."""
-    nulls, known = scrutiny.nulls(found), facts.facts.get("groups", {})
-    by_group = [arm for arm in BEST if arm in found.test] or list(found.test)
-    made: dict[str, dict[str, Any]] = {}
-    for arm, test in found.test.items():
-        stands_for = {fit["fold"]: fit["chosen"] for fit in fits.get(arm, ()) if "chosen" in fit}
-        made[arm] = {
-            "null": nulls[arm],
-            "calibration": scrutiny.calibration(found, arm, stands_for),
-            "development": development(found, arm, stands_for),
-        }
-        own = [row for row in rows if row.arm == arm and row.split == "test"]
-        windows = scrutiny.windows(own)
-        made[arm] |= {"windows": windows} if windows else {}
-        if arm in by_group:
-            made[arm]["groups"] = scrutiny.groups(test, known)
-            made[arm]["speakers"] = scrutiny.by_speaker(test)
-    return made
-
-
-def _fits(rows: Sequence[Prediction], facts: RunFacts) -> dict[str, Sequence[Mapping[str, Any]]]:
+def _fits(rows: Sequence[Prediction], facts: RunFacts) -> Fits:
     """How each arm was fitted in each fold; of a best arm, which arm it stands for and its fit."""
-    fits: dict[str, Sequence[Mapping[str, Any]]] = dict(facts.fits)
-    of = {(arm, fit["fold"]): fit for arm, own in facts.fits.items() for fit in own}
+    fits: dict[str, Sequence[FoldResults]] = dict(facts.fits)
+    of = {(arm, fit.fold): fit for arm, own in facts.fits.items() for fit in own}
     for name, chosen in _chosen(rows, facts.task).items():
         fits[name] = [
-            {**of.get((arm, fold), {}), "fold": fold, "chosen": arm} for fold, arm in chosen.items()
+            replace(of.get((arm, fold), FoldResults(fold=fold)), chosen=arm)
+            for fold, arm in chosen.items()
         ]
     return fits
 
 
-def _arm(
+def _arms(
+    scored: Mapping[str, Scored], kind: Task, facts: RunFacts, fits: Fits
+) -> dict[str, dict[str, Any]]:
+    """Fields of every arm, those of the best arms with groups."""
+    targets, measures = facts.targets, measures_of(kind, facts.targets)
+    folds = list(dict.fromkeys(fold for own in scored.values() for fold in own.answers.folds))
+    by_group = [arm for arm in BEST if arm in scored] or list(scored)
+    arms: dict[str, dict[str, Any]] = {}
+    for arm, own in scored.items():
+        fit = fits.get(arm, ())
+        arms[arm] = {
+            **values_of(own, measures),
+            "effective": float(effective_of(own.tally.support)),
+            "per_target" if kind == "regression" else "per_class": per_target(own, kind, targets),
+            "folds": folds_of(own, kind, targets, folds, fit),
+            "trials": most_trials(fit),
+        }
+        if kind == "multi-label":
+            arms[arm]["at_fixed_thresholds"] = at_fixed_thresholds(own)
+        if kind == "single-label":
+            arms[arm]["confusion"] = own.tally.sums.sum(axis=0).mean(axis=0).tolist()
+        if arm in by_group:
+            arms[arm]["groups"] = groups_of(own, kind, targets, facts.facts.groups)
+    return arms
+
+
+def _of_classes(
+    evidence: scrutiny.Evidence,
     rows: Sequence[Prediction],
-    counts: np.ndarray,
-    targets: Sequence[str],
-    folds: Sequence[str],
-    fits: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    total = counts.sum(axis=0)  # [seeds, K, K]
-    summary: dict[str, Any] = {
-        name: asdict(interval(counts, metric)) for name, metric in metrics.METRICS.items()
-    }
-    for name, metric in metrics.METRICS.items():
-        by_seed = metric(total)
-        spread = _number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        summary[name]["sd_over_seeds"] = spread
-    return {
-        **summary,
-        "effective": float(effective(counts)),
-        "per_class": _per_class(total, targets),
-        "folds": _folds(rows, folds, fits),
-        "trials": max((len(fit.get("trials", ())) for fit in fits), default=0),
-        "confusion": total.mean(axis=0).tolist(),
-    }
-
-
-def _per_class(total: np.ndarray, targets: Sequence[str]) -> dict[str, Any]:
-    recall, precision = metrics.recalls(total).mean(axis=0), metrics.precisions(total).mean(axis=0)
-    f1, support = metrics.f1_scores(total).mean(axis=0), total[0].sum(axis=1)
-    return {
-        target: {
-            "recall": _number(recall[k]),
-            "precision": _number(precision[k]),
-            "f1": _number(f1[k]),
-            "support": int(support[k]),
+    chosen: Mapping[tuple[str, str], str | None],
+) -> dict[str, dict[str, Any]]:
+    """What a reviewer asks of arms whose rows have one class each; ``rows`` may be of windows."""
+    nulls = scrutiny.nulls(evidence)
+    by_speaker = [arm for arm in BEST if arm in evidence.test] or list(evidence.test)
+    more = {}
+    for arm, table in evidence.test.items():
+        heads_of = {fold: chosen.get((arm, fold)) or arm for fold in table.folds}
+        more[arm] = {
+            "null": nulls[arm],
+            "calibration": scrutiny.calibration(evidence, arm, heads_of),
+            "development": scrutiny.development(evidence, arm, heads_of),
+            "windows": scrutiny.windows([r for r in rows if (r.arm, r.split) == (arm, "test")]),
+            "speakers": scrutiny.by_speaker(table) if arm in by_speaker else None,
         }
-        for k, target in enumerate(targets)
-    }
+    return more
 
 
-def _folds(
-    rows: Sequence[Prediction], names: Sequence[str], fits: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Per outer fold, in the same order for every arm; UAR is null where a fold lacks a class."""
-    seeds = sorted({row.seed for row in rows})
-    about = {fit["fold"]: fit for fit in fits}
-    folds = []
-    for name in sorted({row.outer_fold for row in rows}, key=list(names).index):
-        own = [row for row in rows if row.outer_fold == name]
-        counts = counts_by_speaker(own, sorted({row.speaker for row in own}), seeds).sum(axis=0)
-        lacking = int((counts[0].sum(axis=1) == 0).sum())
-        entry: dict[str, Any] = {
-            "fold": name,
-            "rows": len({row.utterance for row in own}),
-            "uar": _number(metrics.uar(counts).mean()),
-            "accuracy": _number(metrics.accuracy(counts).mean()),
-        }
-        if lacking:
-            entry["uar_reason"] = f"{lacking} of {counts.shape[-1]} classes have no test utterance"
-        folds.append({**entry, **carried(about.get(name, {}))})
-    return folds
+def _differences(scored: Mapping[str, Scored], kind: Task, facts: RunFacts) -> list[ArmDifference]:
+    """Differences in the metrics of a task that are compared."""
+    published = {arm: fact.kind for arm, fact in facts.facts.published.items()}
+    rows: list[ArmDifference] = []
+    for metric in COMPARED[kind]:
+        measure = measures_of(kind, facts.targets)[metric]
 
+        def compare(arm: str, other: str, name: str = metric, of: Measure = measure) -> Difference:
+            return minus(scored[arm].tally, scored[other].tally, name, of)
 
-def _published(facts: RunFacts) -> dict[str, str]:
-    """Published classifiers, each with the arm that reads what it reads."""
-    return {arm: one["kind"] for arm, one in facts.facts.get("published", {}).items()}
-
-
-def _differences(
-    counts: Mapping[str, np.ndarray], published: Mapping[str, str], found: scrutiny.Evidence
-) -> list[dict[str, Any]]:
-    """Differences in UAR, then in accuracy with McNemar's test beside them."""
-    rows: list[dict[str, Any]] = []
-    for metric in COMPARED:
-
-        def compare(arm: str, other: str, metric: str = metric) -> Difference:
-            return paired_difference(counts[arm], counts[other], metric)
-
-        rows += differences(counts, published, metric, compare)
-    for row in rows:
-        if row["metric"] == "accuracy":
-            row["mcnemar"] = scrutiny.unclustered(found, row["arm"], row["against"])
+        rows += differences(scored, published, metric, compare)
     return rows
-
-
-def _number(value: Any) -> float | None:  # noqa: ANN401 - a NumPy scalar
-    return None if np.isnan(value) else float(value)

@@ -1,15 +1,24 @@
-"""What a reviewer asks of an arm besides its scores: chance, calibration, groups, windows.
-
-Everything is computed from stored predictions; of groups, ``facts`` say who is in which.
-"""
+"""What a reviewer asks of an arm besides its scores: chance, calibration, speakers, windows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from experiments.reporting.results_schema import (
+    Abstained,
+    ArmDifference,
+    Bin,
+    Bins,
+    Calibration,
+    CalibrationErrors,
+    CalibrationFold,
+    Development,
+    RiskPoint,
+    SpeakerScores,
+    WindowScores,
+)
 from fusion import metrics
 from fusion.calibration import (
     Abstention,
@@ -20,19 +29,13 @@ from fusion.calibration import (
     risk_coverage,
     tempered,
 )
-from fusion.permutation import against_null, shuffled
+from fusion.permutation import Null, against_null, shuffled
 from fusion.predictions import Prediction, Table, counts_by_speaker, table
-from fusion.statistics import (
-    Interval,
-    interval,
-    interval_within,
-    mcnemar,
-    unpaired_difference,
-)
+from fusion.statistics import interval, interval_within, mcnemar, unpaired_difference
+from fusion.tallies import tally_classes
 from fusion.windows import WAYS, has_windows, utterance_rows
 
-#: Metrics of groups, and of windows before and after they are put together.
-GROUP_METRICS = ("uar", "accuracy")
+#: Metrics of windows, before and after they are put together.
 WINDOW_METRICS = ("uar", "accuracy", "macro_f1")
 
 
@@ -62,7 +65,7 @@ def evidence(rows: Sequence[Prediction]) -> Evidence:
 # ---------------------------------------------------------------- chance
 
 
-def nulls(found: Evidence) -> dict[str, dict[str, Any] | None]:
+def nulls(found: Evidence) -> dict[str, Null | None]:
     """Each arm against its own predictions with labels shuffled within speakers."""
     draws: dict[tuple[str, ...], np.ndarray] = {}
     made = {}
@@ -71,33 +74,33 @@ def nulls(found: Evidence) -> dict[str, dict[str, Any] | None]:
         if one.utterances not in draws:  # every arm has the same rows, and so the same draws
             draws[one.utterances] = shuffled(one.truth, speakers)
         guesses, classes = one.scores.argmax(axis=-1), one.scores.shape[-1]
-        null = against_null(one.truth, guesses, speakers, draws[one.utterances], classes)
-        made[arm] = asdict(null) if null else None
+        made[arm] = against_null(one.truth, guesses, speakers, draws[one.utterances], classes)
     return made
 
 
-def unclustered(found: Evidence, arm: str, against: str) -> dict[str, float] | None:
-    """McNemar's test of two arms; None where their rows differ."""
-    one, other = found.test[arm], found.test[against]
-    if one.utterances != other.utterances or len(one.scores) != len(other.scores):
-        return None
+def with_mcnemar(row: ArmDifference, found: Evidence) -> ArmDifference:
+    """McNemar's test beside a difference in accuracy, where both arms have the same rows."""
+    one, other = found.test[row.arm], found.test[row.against]
+    same = one.utterances == other.utterances and len(one.scores) == len(other.scores)
+    if row.metric != "accuracy" or not same:
+        return row
     hits = [side.scores.argmax(axis=-1) == side.truth for side in (one, other)]
-    return asdict(mcnemar(*hits))
+    return replace(row, mcnemar=mcnemar(*hits))
 
 
 # ---------------------------------------------------------------- calibration
 
 
-def calibration(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> dict[str, Any] | None:
+def calibration(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Calibration | None:
     """Calibration of an arm on test rows, before and after what development rows gave.
 
-    ``stands_for`` is the arm whose development rows are those of a fold; None without such rows.
+    ``heads_of`` is the arm whose development rows are those of a fold; None without such rows.
     """
     test = found.test[arm]
     after, kept = test.scores.copy(), np.zeros(test.scores.shape[:2], bool)
     folds = []
     for fold in dict.fromkeys(test.folds):
-        dev = found.dev.get((stands_for.get(fold, arm), fold))
+        dev = found.dev.get((heads_of.get(fold, arm), fold))
         if dev is None:
             return None
         own = np.array(test.folds) == fold
@@ -105,16 +108,20 @@ def calibration(found: Evidence, arm: str, stands_for: Mapping[str, str]) -> dic
         abstention = _abstention(dev, temperature)
         after[:, own] = tempered(test.scores[:, own], temperature)
         kept[:, own] = after[:, own].max(axis=-1) >= abstention.threshold
-        folds.append({"fold": fold, "temperature": temperature, **asdict(abstention)})
+        folds.append(CalibrationFold(fold, temperature, *astuple(abstention)))
     truth = test.truth
-    return {
-        "folds": folds,
-        "before": _errors(test.scores, truth),
-        "after": _errors(after, truth),
-        "bins": {"before": _bins(test.scores, truth), "after": _bins(after, truth)},
-        **_curve(after, truth),
-        "abstention": _kept(kept, after.argmax(axis=-1) == truth),
-    }
+    curves = [risk_coverage(p.max(axis=-1), p.argmax(axis=-1) == truth) for p in after]
+    accuracy = np.mean([curve.accuracy for curve in curves], axis=0)
+    points = zip(curves[0].coverage, accuracy, strict=True)
+    return Calibration(
+        folds=tuple(folds),
+        before=_errors(test.scores, truth),
+        after=_errors(after, truth),
+        bins=Bins(_bins(test.scores, truth), _bins(after, truth)),
+        risk_coverage=tuple(RiskPoint(float(c), float(a)) for c, a in points),
+        risk_area=float(np.mean([curve.area for curve in curves])),
+        abstention=_kept(kept, after.argmax(axis=-1) == truth),
+    )
 
 
 def _abstention(dev: Table, temperature: float) -> Abstention:
@@ -123,115 +130,82 @@ def _abstention(dev: Table, temperature: float) -> Abstention:
     return fit_abstention(sure.max(axis=-1).ravel(), right.ravel())
 
 
-def _errors(scores: Float[np.ndarray, "seeds rows targets"], truth: np.ndarray) -> dict[str, float]:
+def _errors(
+    scores: Float[np.ndarray, "seeds rows targets"], truth: np.ndarray
+) -> CalibrationErrors:
     """Calibration errors, mean over seeds."""
-    kinds = {"ece": metrics.ece, "log_loss": log_loss, "brier": brier}
-    return {name: float(np.mean([of(truth, s) for s in scores])) for name, of in kinds.items()}
+    kinds = (metrics.ece, log_loss, brier)
+    return CalibrationErrors(*(float(np.mean([of(truth, s) for s in scores])) for of in kinds))
 
 
-def _bins(scores: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
+def _bins(scores: np.ndarray, truth: np.ndarray) -> tuple[Bin, ...]:
     """The reliability diagram: bins that hold rows, counted per seed."""
     seeds = len(scores)
     found = metrics.confidence_bins(np.tile(truth, seeds), scores.reshape(-1, scores.shape[-1]))
     columns = zip(found.rows, found.confidence, found.accuracy, strict=True)
-    return [
-        {"rows": float(rows / seeds), "confidence": float(sure), "accuracy": float(right)}
-        for rows, sure, right in columns
-        if rows
-    ]
+    return tuple(
+        Bin(float(rows / seeds), float(sure), float(right)) for rows, sure, right in columns if rows
+    )
 
 
-def _curve(scores: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Risk and coverage, mean over seeds."""
-    curves = [risk_coverage(s.max(axis=-1), s.argmax(axis=-1) == truth) for s in scores]
-    accuracy = np.mean([curve.accuracy for curve in curves], axis=0)
-    points = zip(curves[0].coverage, accuracy, strict=True)
-    return {
-        "risk_coverage": [{"coverage": float(c), "accuracy": float(a)} for c, a in points],
-        "risk_area": float(np.mean([curve.area for curve in curves])),
-    }
+def _kept(kept: Bool[np.ndarray, "seeds rows"], right: Bool[np.ndarray, "seeds rows"]) -> Abstained:
+    accuracy = float(right[kept].mean()) if kept.any() else None
+    return Abstained(float(kept.mean()), accuracy, float(right.mean()))
 
 
-def _kept(
-    kept: Bool[np.ndarray, "seeds rows"], right: Bool[np.ndarray, "seeds rows"]
-) -> dict[str, float | None]:
-    return {
-        "coverage": float(kept.mean()),
-        "accuracy": float(right[kept].mean()) if kept.any() else None,
-        "accuracy_of_all": float(right.mean()),
-    }
+# ---------------------------------------------------------------- development rows
 
 
-# ---------------------------------------------------------------- groups
+def development(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Development | None:
+    """UAR of an arm on development rows and its difference to test rows, over speakers.
 
-
-def groups(found: Table, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """UAR and accuracy by what is known of speakers and utterances, over speakers."""
-    made = {}
-    for name, grouping in known.items():
-        keys = found.speakers if grouping["by"] == "speaker" else found.utterances
-        group = np.array([grouping["of"].get(key) or "" for key in keys])
-        names = [one for one in sorted(set(group.tolist())) if one]
-        counts = {one: _counts(found, group == one, found.speakers) for one in names}
-        rows = {one: int((group == one).sum()) for one in names}
-        made[name] = {
-            "by": grouping["by"],
-            "groups": {
-                one: {"rows": rows[one], "speakers": len(own), **_intervals(own)}
-                for one, own in counts.items()
-            },
-            "difference": _gap(counts) if grouping["by"] == "speaker" else None,
-        }
-    return made
-
-
-def _intervals(counts: np.ndarray) -> dict[str, Any]:
-    return {name: asdict(interval(counts, metrics.METRICS[name])) for name in GROUP_METRICS}
-
-
-def _gap(counts: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    """The difference in UAR where there are two groups; among several none is picked out."""
-    if len(counts) != 2:
+    Far above the test score it is a sign that development rows were known beforehand: embeddings
+    that were trained on labels of the training set make every development score too good, and
+    whatever is selected by it. None where an arm has no such rows. The difference is that of two
+    independent groups of speakers; where the same speakers are in both, as over folds, it is only
+    surer than it says.
+    """
+    test = found.test[arm]
+    places = [(heads_of.get(fold, arm), fold) for fold in dict.fromkeys(test.folds)]
+    if any(place not in found.dev for place in places):
         return None
-    (one, first), (other, second) = counts.items()
-    found = unpaired_difference(first, second, metrics.uar)
-    return {"group": one, "against": other, **asdict(found)}
+    counts = _counts([found.dev[place] for place in places])
+    apart = unpaired_difference(counts, _counts([test]), metrics.uar)
+    value = metrics.uar(counts.sum(axis=0)).mean()
+    return Development(None if np.isnan(value) else float(value), apart)
 
 
-def by_speaker(found: Table) -> dict[str, Any]:
+def _counts(tables: Sequence[Table]) -> Float[np.ndarray, "speakers seeds targets targets"]:
+    """Confusion counts by speaker and seed."""
+    guesses = np.concatenate([one.scores.argmax(axis=-1) for one in tables], axis=1)
+    truth = np.concatenate([one.truth for one in tables])
+    speakers = [name for one in tables for name in one.speakers]
+    return tally_classes(truth, guesses, speakers, tables[0].scores.shape[-1]).sums
+
+
+# ---------------------------------------------------------------- speakers
+
+
+def by_speaker(found: Table) -> dict[str, SpeakerScores]:
     """UAR and accuracy of each speaker, with intervals over utterances."""
-    speakers = np.array(found.speakers)
+    speakers, utterances = np.array(found.speakers), np.array(found.utterances)
+    guesses, classes = found.scores.argmax(axis=-1), found.scores.shape[-1]
     made = {}
-    for name in dict.fromkeys(sorted(found.speakers)):
+    for name in sorted(set(found.speakers)):
         own = speakers == name
-        counts = _counts(found, own, found.utterances)
-        made[name] = {"rows": int(own.sum())} | {
-            metric: asdict(_of_speaker(counts, metric)) for metric in GROUP_METRICS
-        }
+        clusters = utterances[own].tolist()
+        counts = tally_classes(found.truth[own], guesses[:, own], clusters, classes).sums
+        scores = [
+            interval_within(counts, of, "utterances") for of in (metrics.uar, metrics.accuracy)
+        ]
+        made[name] = SpeakerScores(int(own.sum()), *scores)
     return made
-
-
-def _of_speaker(counts: np.ndarray, metric: str) -> Interval:
-    return interval_within(counts, metrics.METRICS[metric], "utterances")
-
-
-def _counts(
-    found: Table, rows: Bool[np.ndarray, "rows"], clusters: Sequence[str]
-) -> Float[np.ndarray, "clusters seeds targets targets"]:
-    """Confusion counts of some rows by their cluster."""
-    names, place = np.unique(np.array(clusters)[rows], return_inverse=True)
-    seeds, _, classes = found.scores.shape
-    guesses = found.scores[:, rows].argmax(axis=-1)
-    counts = np.zeros((len(names), seeds, classes, classes))
-    for seed in range(seeds):
-        np.add.at(counts[:, seed], (place, found.truth[rows], guesses[seed]), 1)
-    return counts
 
 
 # ---------------------------------------------------------------- windows
 
 
-def windows(rows: Sequence[Prediction]) -> dict[str, Any] | None:
+def windows(rows: Sequence[Prediction]) -> dict[str, WindowScores] | None:
     """Scores of one arm's test windows, and of utterances put together from them in each way."""
     if not has_windows(rows):
         return None
@@ -239,11 +213,9 @@ def windows(rows: Sequence[Prediction]) -> dict[str, Any] | None:
     sides: dict[str, list[Prediction]] = {"window": list(rows)}
     sides |= {way: utterance_rows(rows, way) for way in WAYS}
     speakers = sorted({row.speaker for row in rows})
-    counts = {name: counts_by_speaker(own, speakers, seeds) for name, own in sides.items()}
-    return {
-        name: {
-            "rows": len(sides[name]) // len(seeds),
-            **{m: asdict(interval(own, metrics.METRICS[m])) for m in WINDOW_METRICS},
-        }
-        for name, own in counts.items()
-    }
+    made = {}
+    for name, own in sides.items():
+        counts = counts_by_speaker(own, speakers, seeds)
+        scores = {m: interval(counts, metrics.METRICS[m]) for m in WINDOW_METRICS}
+        made[name] = WindowScores(len(own) // len(seeds), **scores)
+    return made

@@ -5,13 +5,12 @@ An average over corpora is given where every run has a corpus of its own, as EMO
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 from experiments.reporting.caveats import BEST
 from experiments.reporting.report import Recomputed, folder_name, recompute
+from experiments.reporting.results_schema import Results
 from fusion.escaping import counted, plain
 from fusion.predictions import Prediction, counts_by_speaker
 from fusion.statistics import Difference, Interval, holm, paired_difference
@@ -19,7 +18,6 @@ from fusion.windows import utterance_rows
 
 #: Averaged over corpora.
 AVERAGED = ("uar", "macro_f1")
-NONE: Mapping[str, None] = MappingProxyType({"value": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +25,35 @@ class Run:
     """A finished run under its folder's name, with its test predictions by arm."""
 
     name: str
-    results: Mapping[str, Any]
+    results: Results
     arms: Mapping[str, tuple[Prediction, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDifference:
+    """UAR of an arm in one run minus that in another; exploratory, corrected over the table."""
+
+    arm: str
+    run: str
+    against: str
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    p: float | None
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
     """Runs, the arms of any of them, differences to the first run, means over corpora, remarks.
 
-    ``differences`` are as in ``results.json``, ``run`` and ``against`` naming runs; all are
-    exploratory. ``means`` has a value per metric and arm that all runs have.
+    ``means`` has a value per metric and arm that all runs have.
     """
 
     runs: tuple[Run, ...]
     arms: tuple[str, ...]
-    differences: tuple[Mapping[str, Any], ...]
+    differences: tuple[RunDifference, ...]
     means: Mapping[str, Mapping[str, float]]
     remarks: tuple[str, ...]
 
@@ -57,9 +69,9 @@ def side_by_side(folders: Sequence[Path]) -> Beside:
     twice = sorted({one.name for one in runs if [r.name for r in runs].count(one.name) > 1})
     if twice:
         raise ValueError(f"{', '.join(twice)}: given twice, or two folders of one name; rename one")
-    arms = tuple(dict.fromkeys(arm for one in runs for arm in one.results["arms"]))
+    arms = tuple(dict.fromkeys(arm for one in runs for arm in one.results.arms))
     shared = _shared(runs)
-    corpora = {one.results["corpus"] for one in runs}
+    corpora = {one.results.corpus for one in runs}
     means = _means(runs, arms) if len(corpora) == len(runs) else {}
     found = _differences(runs, arms, shared) if shared else ()
     return Beside(runs, arms, found, means, tuple(_remarks(runs, shared, means)))
@@ -84,27 +96,28 @@ def _rows(run: Run) -> frozenset[Row]:
 
 def _shared(runs: Sequence[Run]) -> frozenset[Row]:
     """Rows that every run has with the same label, where corpus and classes are the same."""
-    if len({(one.results["corpus"], tuple(one.results["targets"])) for one in runs}) > 1:
+    if len({(one.results.corpus, one.results.targets) for one in runs}) > 1:
         return frozenset()
-    if any(one.results["task"] != "single-label" for one in runs):
+    if any(one.results.task != "single-label" for one in runs):
         return frozenset()
     return frozenset.intersection(*map(_rows, runs))
 
 
 def _means(runs: Sequence[Run], arms: Sequence[str]) -> dict[str, dict[str, float]]:
-    common = [arm for arm in arms if all(arm in one.results["arms"] for one in runs)]
+    common = [arm for arm in arms if all(arm in one.results.arms for one in runs)]
     found: dict[str, dict[str, float]] = {metric: {} for metric in AVERAGED}
     for metric in AVERAGED:
         for arm in common:
-            values = [one.results["arms"][arm].get(metric, NONE)["value"] for one in runs]
-            if None not in values:
+            scores = [one.results.arms[arm].score(metric).value for one in runs]
+            values = [value for value in scores if value is not None]
+            if len(values) == len(runs):
                 found[metric][arm] = sum(values) / len(values)
     return found
 
 
 def _differences(
     runs: Sequence[Run], arms: Sequence[str], shared: frozenset[Row]
-) -> tuple[Mapping[str, Any], ...]:
+) -> tuple[RunDifference, ...]:
     """Every arm of every further run against the same arm of the first, on the shared rows."""
     first = runs[0]
     made = [
@@ -113,11 +126,11 @@ def _differences(
         for arm in arms
         if arm not in BEST and arm in one.arms and arm in first.arms
     ]
-    corrected = holm([row["p"] for row in made])
-    return tuple({**row, "p_holm": p} for row, p in zip(made, corrected, strict=True))
+    corrected = holm([row.p for row in made])
+    return tuple(replace(row, p_holm=p) for row, p in zip(made, corrected, strict=True))
 
 
-def _difference(one: Run, first: Run, arm: str, shared: frozenset[Row]) -> dict[str, Any]:
+def _difference(one: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDifference:
     names = {utterance for utterance, *_ in shared}
     both = [[r for r in run.arms[arm] if r.utterance in names] for run in (one, first)]
     seeds = sorted(set.intersection(*({row.seed for row in rows} for rows in both)))
@@ -130,16 +143,8 @@ def _difference(one: Run, first: Run, arm: str, shared: frozenset[Row]) -> dict[
     if _scores(both[0]) == _scores(both[1]):
         # No test: what differs between the runs does not reach this arm.
         found = Difference(Interval(0.0, None, None, "the same predictions"), None, None)
-    return {
-        "arm": arm,
-        "run": one.name,
-        "against": first.name,
-        "value": found.interval.value,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "method": found.interval.method,
-        "p": found.p,
-    }
+    about = asdict(found.interval)
+    return RunDifference(arm=arm, run=one.name, against=first.name, **about, p=found.p)
 
 
 def _scores(rows: Sequence[Prediction]) -> frozenset[tuple[str, int, tuple[float, ...]]]:
@@ -166,11 +171,11 @@ def _remarks(
             "between runs is computed"
         )
     for what in ("protocol", "folds"):
-        values = {str(one.results["facts"].get(what)) for one in runs}
+        values = {str(getattr(one.results.facts, what)) for one in runs}
         if shared and len(values) > 1:
             told.append(f"the runs differ in {what}: {', '.join(sorted(map(plain, values)))}")
     for name in ("trials", "seeds"):
-        values = {str((one.results["facts"].get("study") or {}).get(name)) for one in runs}
+        values = {str(one.results.facts.study.get(name)) for one in runs}
         if len(values) > 1:
             told.append(f"the runs differ in {name}: {', '.join(sorted(values))}")
     return told

@@ -2,22 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from encoders.store import write_atomically
 from experiments.reporting.caveats import badges
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
-    METRICS,
     column,
     p_number,
     percent,
     primary_of,
-    signed,
-    span,
 )
-from experiments.reporting.side_by_side import AVERAGED, Beside, Run
-from experiments.reporting.wording import arm_name
+from experiments.reporting.side_by_side import AVERAGED, Beside, Run, RunDifference
+from experiments.reporting.tables import pipes
 from experiments.templates import template
 from fusion.escaping import escape_markdown, plain
 
@@ -38,10 +36,11 @@ def scores_table(found: Beside) -> Rows:
 
 def differences_table(found: Beside) -> Rows:
     """Every arm of the further runs against the first run's; empty where rows differ."""
+    uar = column("uar")
     return [
         [
-            f"{arm_name(row['arm'])}: {row['run']} against {row['against']}",
-            *(signed(row["value"]), _between(row), p_number(row["p"]), p_number(row["p_holm"])),
+            f"{arm_name(row.arm)}: {row.run} against {row.against}",
+            *(uar.tell_signed(row.value), _between(row), p_number(row.p), p_number(row.p_holm)),
         ]
         for row in found.differences
     ]
@@ -84,10 +83,9 @@ def write_beside(found: Beside, folder: Path) -> None:
 
 
 def _markdown(found: Beside) -> str:
-    say, lines = escape_markdown, []
+    say, lines = escape_markdown, list[str]()
     for head, rows in _tables(found):
-        body = [head, ["---"] * len(head), *([say(cell) for cell in row] for row in rows)]
-        lines += [*(f"| {' | '.join(row)} |" for row in body), ""]
+        lines += [*pipes(head, rows, say), ""]
     return "\n".join([*lines, *(f"- {say(remark)}" for remark in found.remarks)]) + "\n"
 
 
@@ -96,7 +94,10 @@ def _tables(found: Beside) -> list[tuple[list[str], Rows]]:
     tables = [
         ([f"{_metrics(found)}, with 95 % intervals", *head[1:]], rows),
         (DIFFERENCES, differences_table(found)),
-        (["mean over corpora, %", *(METRICS[metric] for metric in AVERAGED)], means_table(found)),
+        (
+            ["mean over corpora, %", *(column(metric).title for metric in AVERAGED)],
+            means_table(found),
+        ),
     ]
     return [table for table in tables if table[1]]
 
@@ -107,29 +108,27 @@ def _metrics(found: Beside) -> str:
     return " or ".join(dict.fromkeys(f"{one.title}{' in %' * one.share}" for one in told))
 
 
-def _between(row: Mapping[str, Any]) -> str:
-    between = span(row)
-    return plain(row["method"]) if between == ABSENT else between
+def _between(row: RunDifference) -> str:
+    between = column("uar").tell_span(row)
+    return plain(row.method) if between == ABSENT else between
 
 
 def _cell(run: Run, arm: str) -> str:
-    if arm not in run.results["arms"]:
+    if arm not in run.results.arms:
         return ABSENT
     metric = primary_of(run.results)
-    found, told = run.results["arms"][arm][metric], column(metric)
-    between = told.tell_span(found)
-    return told.tell(found["value"]) + ("" if between == ABSENT else f" ({between})")
+    return column(metric).tell_score(run.results.arms[arm].score(metric))
 
 
 def _study(run: Run, name: str) -> str:
-    return plain((run.results["facts"].get("study") or {}).get(name, ABSENT))
+    return plain(run.results.facts.study.get(name, ABSENT))
 
 
 _ABOUT: Mapping[str, Callable[[Run], str]] = {
-    "corpus": lambda run: plain(run.results["corpus"]),
-    "utterances": lambda run: str(run.results["rows"]["used"]),
-    "speakers": lambda run: str(run.results["rows"]["speakers"]),
-    "folds": lambda run: plain(run.results["facts"].get("protocol", ABSENT)),
+    "corpus": lambda run: plain(run.results.corpus),
+    "utterances": lambda run: str(run.results.rows.used),
+    "speakers": lambda run: str(run.results.rows.speakers),
+    "folds": lambda run: plain(run.results.facts.protocol),
     "audio encoder": lambda run: _study(run, "audio"),
     "text encoder": lambda run: _study(run, "text"),
     "trials, seeds": lambda run: f"{_study(run, 'trials')}, {_study(run, 'seeds')}",

@@ -1,22 +1,23 @@
 """The table of arms for Markdown, LaTeX and the terminal."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from experiments.reporting.caveats import cautions, stamped
-from experiments.reporting.certificate_table import certificate_table
+from experiments.reporting.caveats import BEST, cautions, stamped
+from experiments.reporting.certificate_table import certificate_rows
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
     MINUS,
-    Column,
     column,
     columns_of,
     p_number,
     primary_of,
     scale_note,
 )
+from experiments.reporting.results_schema import ArmResults, Results
 from experiments.reporting.target_table import per_target_table
-from experiments.reporting.wording import BEST, answer, arm_name, setting, verdict_text
+from experiments.reporting.wording import answer, setting, verdict_text
 from fusion.escaping import escape_markdown, plain
 
 if TYPE_CHECKING:
@@ -41,70 +42,43 @@ _LATEX = {
 }
 
 
+DIFFERENCE = ("value", "95 %", "p", "p (Holm)", "verdict")
+
+
 def escape_latex(text: object) -> str:
     """Text that LaTeX sets as it is, at the start of a row too."""
     return "".join(_LATEX.get(letter, letter) for letter in plain(text))
 
 
-def markdown(results: Mapping[str, Any]) -> str:
-    """The answer, the table of arms and the differences in UAR as Markdown."""
-    say = escape_markdown
+def markdown(results: Results) -> str:
+    """The answer, the table of arms and the differences in the primary metric as Markdown."""
+    say, told = escape_markdown, column(primary_of(results))
     lines = [f"**{say(answer(results))}**", ""]
-    lines += _pipes(
-        [say(stamped("arm", results)), *_titles(results), "trials"], _arms(results), say
-    )
-    compared = _differences(results)
-    if compared:
-        head = [
-            say(stamped(_compared_in(results), results)),
-            "value",
-            "95 %",
-            "p",
-            "p (Holm)",
-            "verdict",
-        ]
-        lines += ["", *_pipes(head, compared, say)]
+    lines += pipes([say(stamped("arm", results)), *_titles(results), "trials"], _arms(results), say)
+    if compared := _differences(results):
+        title = stamped(f"difference in {told.title}{', points' * told.share}", results)
+        lines += ["", *pipes([say(title), *DIFFERENCE], compared, say)]
     lines += ["", f"{scale_note(results)}. {say(setting(results))}."]
-    lines += _targets(results, say)
-    lines += _certificate(results, say)
-    lines += [
-        "",
-        *(f"- Warning: {say(warning)}" for warning in (*cautions(results), *results["warnings"])),
-    ]
+    if (by_target := per_target_table(results)) is not None:
+        lines += ["", *pipes(*by_target, say)]
+    if (certificate := results.certificate) is not None:
+        title = f"split certificate, folds by {say(certificate.protocol)}"
+        lines += ["", *pipes([title, "result", "share"], certificate_rows(certificate), say)]
+    warnings = (*cautions(results), *results.warnings)
+    lines += ["", *(f"- Warning: {say(warning)}" for warning in warnings)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _certificate(results: Mapping[str, Any], say: Callable[[object], str]) -> list[str]:
-    found = certificate_table(results)
-    if found is None:
-        return []
-    head = [f"split certificate, folds by {say(found.protocol)}", "result", "share"]
-    return ["", *_pipes(head, [[row.name, row.result, row.share] for row in found.rows], say)]
-
-
-def latex(results: Mapping[str, Any]) -> str:
+def latex(results: Results) -> str:
     """The table of arms as LaTeX; needs the package booktabs."""
     head = ["arm", *map(escape_latex, _titles(results)), "trials"]
-    body = [" & ".join(map(escape_latex, row)) + r" \\" for row in _arms(results)]
     caption = f"{answer(results)} {scale_note(results)}. {setting(results)}."
-    lines = [
-        f"% {stamped('run', results)} {plain(results['run'])}; needs \\usepackage{{booktabs}}",
-        r"\begin{table}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{escape_latex(caption)}}}",
-        r"\begin{tabular}{@{}l" + "l" * len(columns_of(results)) + "r@{}}",
-        r"\toprule",
-        " & ".join(head) + r" \\",
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    columns = "@{}l" + "l" * len(columns_of(results)) + "r@{}"
+    needs = f"% {stamped('run', results)} {plain(results.run)}; needs \\usepackage{{booktabs}}\n"
+    return needs + latex_table(caption, columns, head, _arms(results))
 
 
-def terminal_table(results: Mapping[str, Any]) -> "Table":
+def terminal_table(results: Results) -> "Table":
     """The table of arms for a terminal."""
     from rich.table import Table
     from rich.text import Text
@@ -116,67 +90,67 @@ def terminal_table(results: Mapping[str, Any]) -> "Table":
     for name in ("arm", *titles):
         table.add_column(name, no_wrap=True)
     table.add_column("trials", justify="right")
-    for arm, summary in results["arms"].items():
-        cells = [_cell(summary[metric], one) for metric, one in shown.items()]
+    for arm, summary in results.arms.items():
+        cells = [one.tell_score(summary.score(metric)) for metric, one in shown.items()]
         # Names from outside are text, never markup of the terminal.
         row = [arm_name(arm), *cells, _trials(arm, summary)]
         table.add_row(*map(Text, row))
     return table
 
 
-def _arms(results: Mapping[str, Any]) -> Rows:
+def _arms(results: Results) -> Rows:
     return [
         [
             arm_name(arm),
-            *(_cell(summary[metric], one) for metric, one in columns_of(results).items()),
+            *(one.tell_score(summary.score(metric)) for metric, one in columns_of(results).items()),
             _trials(arm, summary),
         ]
-        for arm, summary in results["arms"].items()
+        for arm, summary in results.arms.items()
     ]
 
 
-def _trials(arm: str, summary: Mapping[str, Any]) -> str:
-    return ABSENT if arm in BEST else str(summary["trials"])
+def _trials(arm: str, summary: ArmResults) -> str:
+    return ABSENT if arm in BEST else str(summary.trials)
 
 
-def _cell(found: Mapping[str, Any], told: Column) -> str:
-    between = told.tell_span(found)
-    return told.tell(found["value"]) + ("" if between == ABSENT else f" ({between})")
-
-
-def _titles(results: Mapping[str, Any]) -> list[str]:
+def _titles(results: Results) -> list[str]:
     return [one.title for one in columns_of(results).values()]
 
 
-def _compared_in(results: Mapping[str, Any]) -> str:
-    told = column(primary_of(results))
-    return f"difference in {told.title}{', points' if told.share else ''}"
-
-
-def _targets(results: Mapping[str, Any], say: Callable[[object], str]) -> list[str]:
-    """The best arms label by label, or dimension by dimension; nothing of single classes."""
-    found = per_target_table(results)
-    if found is None:
-        return []
-    head, rows = found
-    return ["", *_pipes(head, rows, say)]
-
-
-def _differences(results: Mapping[str, Any]) -> Rows:
+def _differences(results: Results) -> Rows:
     return [
         [
-            f"{arm_name(row['arm'])} {MINUS} {arm_name(row['against'])}",
-            column(row["metric"]).tell_signed(row["value"]),
-            column(row["metric"]).tell_span(row),
-            p_number(row["p"]),
-            p_number(row["p_holm"]),
+            f"{arm_name(row.arm)} {MINUS} {arm_name(row.against)}",
+            column(row.metric).tell_signed(row.value),
+            column(row.metric).tell_span(row),
+            p_number(row.p),
+            p_number(row.p_holm),
             verdict_text(row),
         ]
-        for row in results["differences"]
-        if row["metric"] == primary_of(results)
+        for row in results.differences
+        if row.metric == primary_of(results)
     ]
 
 
-def _pipes(head: Sequence[str], rows: Rows, say: Callable[[object], str]) -> list[str]:
+def pipes(head: Sequence[str], rows: Rows, say: Callable[[object], str]) -> list[str]:
+    """Lines of a table in Markdown; ``say`` escapes what is not the head."""
     lines = [head, ["---"] * len(head)]
     return [f"| {' | '.join(line)} |" for line in (*lines, *([*map(say, row)] for row in rows))]
+
+
+def latex_table(caption: str, columns: str, head: Sequence[str], rows: Rows) -> str:
+    """A table in LaTeX, which needs the package booktabs; everything but the head is escaped."""
+    lines = [
+        r"\begin{table}",
+        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{escape_latex(caption)}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        " & ".join(head) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(escape_latex, row)) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"

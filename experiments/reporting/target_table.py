@@ -1,11 +1,11 @@
 """Labels and dimensions one by one: a table of the best arms."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from experiments.reporting.caveats import BEST
+from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, COLUMNS, decimals, percent
-from experiments.reporting.wording import BEST, arm_name
+from experiments.reporting.results_schema import Results
 from fusion.escaping import plain
 
 Rows = list[list[str]]
@@ -15,29 +15,26 @@ _OF_LABELS = {"f1": "F1", "precision": "precision", "recall": "recall",
 _OF_VALUES = {name: COLUMNS[name].title for name in ("ccc", "pearson", "mse", "mae")}
 
 
-def per_target_table(results: Mapping[str, Any]) -> tuple[list[str], Rows] | None:
+def per_target_table(results: Results) -> tuple[list[str], Rows] | None:
     """Head and rows; None where targets are single classes or shares of them."""
-    key, names = {
-        "multi-label": ("per_class", _OF_LABELS),
-        "regression": ("per_target", _OF_VALUES),
-    }.get(results["task"], ("", {}))
-    if not names:
+    names = {"multi-label": _OF_LABELS, "regression": _OF_VALUES}.get(results.task)
+    if names is None:
         return None
-    arms = [arm for arm in BEST if arm in results["arms"]] or list(results["arms"])[:2]
-    tell = percent if key == "per_class" else _number
-    shown = "utterances" if key == "per_class" else ""
+    arms = [arm for arm in BEST if arm in results.arms] or list(results.arms)[:2]
+    labels = results.task == "multi-label"
+    tell = percent if labels else _number
     rows = [
         [
             arm_name(arm),
             plain(target),
-            *(tell(found[name]) for name in names),
-            *([str(found["support"])] if shown else []),
+            *(tell(scores.of(name)) for name in names),
+            *([str(scores.support)] if labels else []),
         ]
         for arm in arms
-        for target, found in results["arms"][arm][key].items()
+        for target, scores in results.arms[arm].targets.items()
     ]
-    first = "label" if shown else "dimension"
-    return ["arm", first, *names.values(), *([shown] if shown else [])], rows
+    first, last = ("label", ["utterances"]) if labels else ("dimension", [])
+    return ["arm", first, *names.values(), *last], rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +45,16 @@ class Blind:
     told: str
 
 
-def knowing_nothing(results: Mapping[str, Any]) -> Blind:
+def knowing_nothing(results: Results) -> Blind:
     """Chance of a class; of labels the macro F1 of naming every label; of values a CCC of 0."""
-    if results["task"] == "regression":
+    if results.task == "regression":
         return Blind(0.0, "no agreement")
-    if results["task"] == "multi-label":
-        first = next(iter(results["arms"].values()))["per_class"].values()
-        shares = [found["support"] / results["rows"]["used"] for found in first]
+    if results.task == "multi-label":
+        first = next(iter(results.arms.values())).targets.values()
+        shares = [(scores.support or 0) / results.rows.used for scores in first]
         value = sum(2 * share / (1 + share) for share in shares) / len(shares)
         return Blind(value, f"every label named {percent(value)}")
-    chance = 1 / len(results["targets"])
+    chance = 1 / len(results.targets)
     return Blind(chance, f"chance {percent(chance)}")
 
 

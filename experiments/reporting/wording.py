@@ -1,24 +1,15 @@
 """Results in words: numbers, the names of arms, and sentences that claim something or do not."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
-from experiments.reporting.caveats import BEST as BEST
-from experiments.reporting.caveats import badges, qualification, stamped
-from experiments.reporting.names import arm_name as arm_name
-from experiments.reporting.numbers import ABSENT as ABSENT
-from experiments.reporting.numbers import METRICS as METRICS
-from experiments.reporting.numbers import MINUS as MINUS
-from experiments.reporting.numbers import column, primary_of
-from experiments.reporting.numbers import decimals as decimals
-from experiments.reporting.numbers import p_number as p_number
-from experiments.reporting.numbers import p_text as p_text
-from experiments.reporting.numbers import percent as percent
-from experiments.reporting.numbers import signed as signed
-from experiments.reporting.numbers import span as span
+from experiments.reporting.caveats import BEST, badges, qualification, stamped
+from experiments.reporting.names import arm_name
+from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
+from experiments.reporting.results_schema import ArmDifference, Results
 from fusion.escaping import counted, plain
 from fusion.selection import PRIMARY
-from fusion.statistics import CLAIM_FROM
+from fusion.statistics import CLAIM_FROM, Interval
 
 Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
 
@@ -29,21 +20,21 @@ PRIMARIES = frozenset(PRIMARY.values())
 _SUBJECTS = {"best_fused": "fused", "best_unimodal": "the best single modality"}
 
 
-def corpus_title(results: Mapping[str, Any]) -> str:
+def corpus_title(results: Results) -> str:
     """The corpus without the remark that its badge repeats."""
-    return stamped(plain(results["corpus"]).replace(" (synthetic speech)", ""), results)
+    return stamped(plain(results.corpus).replace(" (synthetic speech)", ""), results)
 
 
-def setting(results: Mapping[str, Any]) -> str:
+def setting(results: Results) -> str:
     """Corpus, sizes, encoders and run in one line, for the captions of tables."""
-    study = results.get("facts", {}).get("study") or {}
-    rows = results["rows"]
+    study = results.facts.study
+    rows = results.rows
     parts = [
-        results["corpus"],
-        f"{counted(rows['used'], 'utterance')} of {counted(rows['speakers'], 'speaker')}",
+        results.corpus,
+        f"{counted(rows.used, 'utterance')} of {counted(rows.speakers, 'speaker')}",
         *(f"{name} {study[name]}" for name in ("audio", "text") if study.get(name)),
-        *(badge for badge in badges(results) if badge not in results["corpus"]),
-        f"run {results['run']}",
+        *(badge for badge in badges(results) if badge not in results.corpus),
+        f"run {results.run}",
     ]
     return plain("; ".join(parts))
 
@@ -51,26 +42,26 @@ def setting(results: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------- verdicts
 
 
-def verdict(difference: Mapping[str, Any]) -> Verdict:
+def verdict(difference: ArmDifference) -> Verdict:
     """What a difference shows; "higher" is better, also where less of a metric is.
 
     It is shown if its interval excludes 0 and p, after Holm's correction where there is one, is at
     most .05.
     """
-    low, high = difference["low"], difference["high"]
-    if difference["value"] is None:
+    low, high = difference.low, difference.high
+    if difference.value is None:
         return "undefined"
     if low is None or high is None:
         return "no claim"
-    p = difference["p"] if difference.get("p_holm") is None else difference["p_holm"]
+    p = difference.p if difference.p_holm is None else difference.p_holm
     if low <= 0 <= high or (p is not None and p > SIGNIFICANT):
         return "not shown"
-    return "higher" if (low > 0) != column(difference["metric"]).lower else "lower"
+    return "higher" if (low > 0) != column(difference.metric).lower else "lower"
 
 
-def verdict_text(difference: Mapping[str, Any]) -> str:
+def verdict_text(difference: ArmDifference) -> str:
     """A verdict for a column of a table."""
-    arm, against = arm_name(difference["arm"]), arm_name(difference["against"])
+    arm, against = arm_name(difference.arm), arm_name(difference.against)
     return {
         "higher": f"{arm} beats {against}",
         "lower": f"{against} beats {arm}",
@@ -80,7 +71,7 @@ def verdict_text(difference: Mapping[str, Any]) -> str:
     }[verdict(difference)]
 
 
-def answer(results: Mapping[str, Any]) -> str:
+def answer(results: Results) -> str:
     """The result of the primary comparison in a sentence; what was measured, if there is none.
 
     Where the words cannot tell the label a second sentence says so.
@@ -88,31 +79,31 @@ def answer(results: Mapping[str, Any]) -> str:
     return stamped(f"{_result(results)} {qualification(results)}".rstrip(), results)
 
 
-def claim(difference: Mapping[str, Any], speakers: int) -> str:
+def claim(difference: ArmDifference, speakers: int) -> str:
     """An exploratory difference in a sentence, with its p after Holm's correction."""
-    pair = f"{arm_name(difference['arm'])} against {arm_name(difference['against'])}"
+    pair = f"{arm_name(difference.arm)} against {arm_name(difference.against)}"
     found = verdict(difference)
     if found == "undefined":
         return f"{pair}: {verdict_text(difference)} ({_reason(difference)})"
-    told = column(difference["metric"])
-    size = told.tell_signed(difference["value"])
+    told = column(difference.metric)
+    size = told.tell_signed(difference.value)
     head = f"{pair}: {size} points" if told.share else f"{pair}: {size}"
     if found == "no claim":
         return f"{head}: {_no_claim(difference, speakers)}"
     parts = [f"{head} ({told.tell_span(difference)})"]
-    parts += [p_text(difference["p"])] if difference["p"] is not None else []
-    parts += [p_text(difference["p_holm"], "Holm")] if difference["p_holm"] is not None else []
+    parts += [p_text(difference.p)] if difference.p is not None else []
+    parts += [p_text(difference.p_holm, "Holm")] if difference.p_holm is not None else []
     shown = _could_have_shown(difference, speakers) if found == "not shown" else ""
     return f"{', '.join(parts)}: {verdict_text(difference)}{f' ({shown})' if shown else ''}"
 
 
-def beats_both(differences: Sequence[Mapping[str, Any]]) -> list[str]:
+def beats_both(differences: Sequence[ArmDifference]) -> list[str]:
     """Per fused arm, whether it beats audio and text: that needs both differences."""
     pairs: dict[str, dict[str, Verdict]] = {}
     for row in differences:
-        if row["metric"] in PRIMARIES and not row["primary"]:
-            against = row["against"].removesuffix("_linear")
-            pairs.setdefault(row["arm"], {})[against] = verdict(row)
+        if row.metric in PRIMARIES and not row.primary:
+            against = row.against.removesuffix("_linear")
+            pairs.setdefault(row.arm, {})[against] = verdict(row)
     lines = []
     for arm, found in pairs.items():
         if {"audio", "text"} <= found.keys():
@@ -125,15 +116,15 @@ def beats_both(differences: Sequence[Mapping[str, Any]]) -> list[str]:
 # ---------------------------------------------------------------- sentences
 
 
-def _result(results: Mapping[str, Any]) -> str:
-    for difference in results["differences"]:
-        if difference["primary"] and difference["metric"] == primary_of(results):
-            return _answer(difference, results["rows"]["speakers"])
+def _result(results: Results) -> str:
+    for difference in results.differences:
+        if difference.primary and difference.metric == primary_of(results):
+            return _answer(difference, results.rows.speakers)
     return _measured(results)
 
 
-def _answer(difference: Mapping[str, Any], speakers: int) -> str:
-    one, other = _SUBJECTS[difference["arm"]], _SUBJECTS[difference["against"]]
+def _answer(difference: ArmDifference, speakers: int) -> str:
+    one, other = _SUBJECTS[difference.arm], _SUBJECTS[difference.against]
     found = verdict(difference)
     if found == "undefined":
         return _sentence(f"{one} and {other} could not be compared ({_reason(difference)})")
@@ -141,27 +132,27 @@ def _answer(difference: Mapping[str, Any], speakers: int) -> str:
         return _sentence(_standing(one, other, difference, speakers))
     if found in ("higher", "lower"):
         return _beats(*((one, other) if found == "higher" else (other, one)), difference)
-    told = column(difference["metric"])
+    told = column(difference.metric)
     evidence = _evidence(told.tell_span(difference), difference)
     shown = _could_have_shown(difference, speakers)
     return _sentence(
-        f"no difference between {one} and {other} was shown: {told.tell(difference['value'])} "
+        f"no difference between {one} and {other} was shown: {told.tell(difference.value)} "
         f"{told.unit} ({evidence}){f'; this corpus {shown}' if shown else ''}"
     )
 
 
-def _beats(winner: str, loser: str, difference: Mapping[str, Any]) -> str:
-    low, high = sorted(abs(difference[bound]) for bound in ("low", "high"))
-    told = column(difference["metric"])
-    evidence = _evidence(told.tell_span({"low": low, "high": high}), difference)
-    size = told.tell(abs(difference["value"]))
+def _beats(winner: str, loser: str, difference: ArmDifference) -> str:
+    low, high = sorted(abs(bound or 0.0) for bound in (difference.low, difference.high))
+    told = column(difference.metric)
+    evidence = _evidence(told.tell_span(Interval(None, low, high, "")), difference)
+    size = told.tell(abs(difference.value or 0.0))
     return _sentence(f"{winner} beats {loser} by {size} {told.unit} ({evidence})")
 
 
-def _standing(one: str, other: str, difference: Mapping[str, Any], speakers: int) -> str:
-    told = column(difference["metric"])
-    size = told.tell(abs(difference["value"]))
-    side = "above" if difference["value"] > 0 else "below"
+def _standing(one: str, other: str, difference: ArmDifference, speakers: int) -> str:
+    told = column(difference.metric)
+    value = difference.value or 0.0
+    size, side = told.tell(abs(value)), "above" if value > 0 else "below"
     place = f"{size} {told.unit} {side}" if size.strip("0.") else f"the same {told.title} as"
     no_claim = _no_claim(difference, speakers)
     return f"{one} scored {place} {other} {_on_these(speakers)}; {no_claim}"
@@ -171,46 +162,45 @@ def _on_these(speakers: int) -> str:
     return "on this one speaker" if speakers == 1 else f"on these {speakers} speakers"
 
 
-def _no_claim(difference: Mapping[str, Any], speakers: int) -> str:
+def _no_claim(difference: ArmDifference, speakers: int) -> str:
     few = f"at least {CLAIM_FROM} are needed"
     why = few if speakers < CLAIM_FROM else _reason(difference)
     return f"no claim about other speakers can be made ({why})"
 
 
-def _could_have_shown(difference: Mapping[str, Any], speakers: int) -> str:
+def _could_have_shown(difference: ArmDifference, speakers: int) -> str:
     # An exact test by sign-flips has 2 ** speakers outcomes, so that p has a floor.
     floor = 2.0 ** (1 - speakers)
-    if difference["p"] is not None and floor > SIGNIFICANT:
+    if difference.p is not None and floor > SIGNIFICANT:
         with_these = f"with {counted(speakers, 'speaker')} p is at least {p_number(floor)}"
         return f"could have shown none: {with_these}"
-    told = column(difference["metric"])
-    size = told.tell(difference.get("detectable"))
+    told = column(difference.metric)
+    size = told.tell(difference.detectable)
     if size == ABSENT or not size.strip("0."):
         return ""
-    return f"could have shown {size}{' points' if difference['primary'] and told.share else ''}"
+    return f"could have shown {size}{' points' if difference.primary and told.share else ''}"
 
 
-def _evidence(between: str, difference: Mapping[str, Any]) -> str:
-    p = difference["p"]
+def _evidence(between: str, difference: ArmDifference) -> str:
+    p = difference.p
     return f"95 % {between}" + ("" if p is None else f", {p_text(p)}")
 
 
-def _reason(difference: Mapping[str, Any]) -> str:
-    return plain(difference["method"]).removeprefix("none: ").removeprefix("undefined: ")
+def _reason(difference: ArmDifference) -> str:
+    return plain(difference.method).removeprefix("none: ").removeprefix("undefined: ")
 
 
-def _measured(results: Mapping[str, Any]) -> str:
+def _measured(results: Results) -> str:
     scores, name = [], primary_of(results)
     told = column(name)
     unit = f"% {told.title}" if told.share else told.title
-    for arm, summary in results["arms"].items():
+    for arm, summary in results.arms.items():
         if arm in BEST:
             continue
-        between = told.tell_span(summary[name])
+        score = summary.score(name)
+        between = told.tell_span(score)
         interval = "no interval" if between == ABSENT else f"95 % {between}"
-        scores.append(
-            f"{arm_name(arm)} scored {told.tell(summary[name]['value'])} {unit} ({interval})"
-        )
+        scores.append(f"{arm_name(arm)} scored {told.tell(score.value)} {unit} ({interval})")
     if not scores:
         return "Nothing was measured."
     return _sentence(f"{', '.join(scores)}; fused and unimodal arms were not compared")

@@ -4,95 +4,21 @@ Speakers, dialogues or recordings on two sides of a fold are errors; texts, sess
 sounds alike are warnings with their share.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
 
-from fusion.escaping import counted, plain
 from fusion.leakage.evidence import Evidence
-from fusion.leakage.leaks import TextProbe
+from fusion.leakage.findings import Certificate, LeakTest, Status, TextProbe
 from fusion.leakage.sides import Groups, Link, Overlap, Pairs, overlaps, scored
 from fusion.leakage.telltale import telltales
-from fusion.splitting.protocols import SplitError, is_leaky
+from fusion.splitting.protocols import is_leaky
 from fusion.splitting.splits import Fold
 
-Status = Literal["clean", "error", "warning", "untested"]
 #: A p from which the sentence alone is said to tell the label.
 SIGNIFICANT = 0.05
-
-
-class LeakError(SplitError):
-    """Folds that leak: what is tested is known from training."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeakTest:
-    """One test: how many of the rows that it could look at have a counterpart on an earlier side.
-
-    ``examples`` name some; ``note`` says why nothing was tested, or what to do.
-    """
-
-    name: str
-    status: Status
-    found: int = 0
-    of: int = 0
-    examples: tuple[str, ...] = ()
-    note: str = ""
-
-    @property
-    def share(self) -> float:
-        """Share of the rows tested, 0 where there are none."""
-        return self.found / self.of if self.of else 0.0
-
-    @property
-    def told(self) -> str:
-        """What was found in a sentence, without names."""
-        note = f"; {self.note}" if self.note else ""
-        return f"{self.name}: {self.found} of {self.of} scored utterances{note}"
-
-    def __str__(self) -> str:
-        shown = f" ({'; '.join(self.examples)})" if self.examples else ""
-        note = f"; {self.note}" if self.note else ""
-        if not self.of:
-            return f"{self.name}{shown}{note}"
-        return f"{self.name}: {self.found} of {self.of} scored utterances{shown}{note}"
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Every test of the folds of a protocol; ``leaky`` protocols leak by their name."""
-
-    protocol: str
-    leaky: bool
-    folds: int
-    tests: tuple[LeakTest, ...]
-
-    @property
-    def errors(self) -> tuple[LeakTest, ...]:
-        """Tests that found what no result may rest on."""
-        return tuple(test for test in self.tests if test.status == "error")
-
-    @property
-    def warnings(self) -> tuple[LeakTest, ...]:
-        """Tests that found what a reader must know."""
-        return tuple(test for test in self.tests if test.status == "warning")
-
-    def check(self) -> None:
-        """Raise where the folds leak and do not say so by their name.
-
-        Raises:
-            LeakError: with every error found and what to do.
-        """
-        if self.errors and not self.leaky:
-            found = "; ".join(plain(test) for test in self.errors)
-            raise LeakError(
-                f"--folds {self.protocol} leaks, {counted(len(self.errors), 'error')}: {found}. "
-                "What is tested would be known from training: mend the columns, take one of the "
-                "copies out, or choose other folds (--folds help lists them)"
-            )
 
 
 #: Why words are not tested for telling labels of a set, or values.
@@ -224,17 +150,3 @@ def _constancy(evidence: Evidence, probe: TextProbe | None) -> LeakTest:
     told = f"UAR {probe.uar:.3f}, shuffled labels up to {probe.null_high:.3f}, p = {probe.p:.3f}"
     tells = not probe.even and probe.p <= SIGNIFICANT
     return LeakTest(name, "warning" if tells else "clean", examples=(told,))
-
-
-def as_mapping(certificate: Certificate) -> Mapping[str, object]:
-    """A certificate as JSON can hold it."""
-    return {
-        "protocol": certificate.protocol,
-        "leaky": certificate.leaky,
-        "folds": certificate.folds,
-        "tests": [
-            {"name": t.name, "status": t.status, "found": t.found, "of": t.of,
-             "examples": list(t.examples), "note": t.note}
-            for t in certificate.tests
-        ],
-    }  # fmt: skip

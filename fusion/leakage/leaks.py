@@ -5,36 +5,19 @@ words cannot tell the label; if it is uneven, a text arm scores above chance for
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from fusion import metrics
 from fusion.batch import Dataset
+from fusion.leakage.findings import TextProbe
 from fusion.splitting.splits import Fold
 
 PERMUTATIONS = 500
 #: From this share of test rows on whose very sentence is also in training, identity is probed.
 SHARED_FROM = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class TextProbe:
-    """How well the identity of a sentence alone tells the label, with its permutation null.
-
-    ``even`` says that every sentence has the same shares of labels. ``uar`` looks up training
-    frequencies of the labels of each sentence, classes weighted equally; ``null_high`` is the 95 %
-    point of the same with labels shuffled within speakers, ``p`` its one-sided p; all None where
-    fewer than half of the test rows share their sentence, or where a class has no transcript.
-    """
-
-    sentences: int
-    shared: float
-    even: bool = False
-    uar: float | None = None
-    null_high: float | None = None
-    p: float | None = None
 
 
 def probe_text(

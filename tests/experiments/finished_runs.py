@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
-from experiments.reporting.results import RunFacts, summarise, with_best
+from experiments.comparing.verification import report_of
+from experiments.reporting.report import folder_name, write_report
+from experiments.reporting.results import summarise, with_best
+from experiments.reporting.results_schema import (
+    CellFacts,
+    Dropped,
+    Facts,
+    FitCounts,
+    FoldResults,
+    MeanCurve,
+    Results,
+    RunFacts,
+    TriedOut,
+    as_json,
+    parsed,
+)
 from fusion import predictions
+from fusion.leakage.findings import TextProbe
 from fusion.predictions import Prediction
 
 SKILL = {"audio": 0.5, "text": 0.35, "concat": 0.75}
@@ -59,57 +76,88 @@ def make_row(arm, number, item, fold, split, seed, truth, scores):
     )
 
 
-def make_facts(arms, targets, dropped=()):
+def plain_facts(**known):
+    """Facts of a run that knows nothing of itself but what is given."""
+    nothing = dict.fromkeys(("folds", "encoded", "cached", "recognised"), 0)
+    nothing |= dict.fromkeys(("synthetic", "untrained", "contaminated", "leaky"), False)
+    nothing |= {name: {} for name in ("trained_on", "encoders", "checkpoints", "published")}
+    nothing |= {"study": STUDY, "protocol": "speaker", "finetuned": (), "recogniser": None}
+    return Facts(**{**nothing, "text_probe": None, "groups": {}, **known})
+
+
+def cell_facts(**known):
+    """Facts of a cell of an ablation."""
+    about = {"values": {"noise": "white:10"}, "cell": {}, "without_words": 0}
+    about |= {"training_speakers": (2, 4), "fits": FitCounts(1, 0)}
+    return CellFacts(**{**about, **known})
+
+
+def make_facts(arms, targets, dropped=(), trials=2):
     tried = [(0.5, {"hidden": 64, "dropout": 0.5}), (0.625, {"hidden": 64, "dropout": 0.25})]
-    fit = {
-        "hyperparameters": {"hidden": 64, "dropout": 0.25},
-        "trials": [{"value": v, "state": "complete", "parameters": p} for v, p in tried],
-        "importance": {"hidden": 0.25, "dropout": 0.75},
-        "epochs": [2, 3],
-        "curve": {
-            "train": [1.5, 1.25, 1.125],
-            "dev": [1.25, 1.0, 1.5],
-            "low": [1.0, 0.75, 1.5],
-            "high": [1.5, 1.25, 1.5],
-            "heads": [2, 2, 1],
-        },
-    }
+    fit = FoldResults(
+        fold="0",
+        hyperparameters={"hidden": 64, "dropout": 0.25},
+        trials=tuple(TriedOut(value, "complete", values) for value, values in (tried * 3)[:trials]),
+        importance={"hidden": 0.25, "dropout": 0.75},
+        epochs=(2, 3),
+        curve=MeanCurve(
+            train=[1.5, 1.25, 1.125],
+            dev=[1.25, 1.0, 1.5],
+            low=[1.0, 0.75, 1.5],
+            high=[1.5, 1.25, 1.5],
+            heads=[2, 2, 1],
+        ),
+    )
     return RunFacts(
         run="abc123",
         corpus="tiny",
         task="single-label",
         targets=tuple(targets),
-        dropped=tuple(dropped),
+        dropped=tuple(Dropped(**row) for row in dropped),
         warnings=("the words are constant",),
-        fits={arm: ({"fold": "0", **fit}, {"fold": "1", **fit}) for arm in arms},
-        facts={
-            "study": STUDY,
-            "protocol": "speaker",
-            "folds": 2,
-            "encoders": {"audio": "f" * 64},
-            "recognised": 3,
-            "recogniser": "whisper-base",
-            "text_probe": {
-                "sentences": 10, "shared": 1.0, "even": False,
-                "uar": 0.2, "null_high": 0.3, "p": 0.04
-            },
-        },
-    )  # fmt: skip
+        fits={arm: (fit, replace(fit, fold="1")) for arm in arms},
+        facts=plain_facts(
+            folds=2,
+            encoders={"audio": "f" * 64},
+            recognised=3,
+            recogniser="whisper-base",
+            text_probe=TextProbe(10, shared=1.0, uar=0.2, null_high=0.3, p=0.04),
+        ),
+    )
 
 
 def make_results(arms=("audio", "text", "concat"), speakers=6, targets=("calm", "cross")):
     rows = with_best(make_rows(arms, speakers, targets))
-    return json.loads(json.dumps(summarise(rows, make_facts(arms, targets))))
+    return summarise(rows, make_facts(arms, targets))
+
+
+def make_content(*args, **options):
+    """What results.json holds of a finished run, to be changed."""
+    return as_json(make_results(*args, **options))
+
+
+def typed(content):
+    """Content of results.json, read strictly."""
+    return parsed(json.dumps(content).encode())
+
+
+def write_pages(results, folder, cost=None):
+    """Every file of the report of a run."""
+    found = results if isinstance(results, Results) else typed(results)
+    write_report(report_of(found, folder_name(folder), cost), folder)
+
+
+def save(folder, rows, facts):
+    """Predictions and results of a finished run, as far as a report needs them."""
+    folder.mkdir()
+    predictions.write(rows, folder / "predictions.jsonl")
+    (folder / "results.json").write_text(json.dumps(as_json(summarise(rows, facts))))
+    return folder
 
 
 def save_run(folder):
-    """A finished run, as far as a report needs one."""
-    folder.mkdir()
-    rows = with_best(make_rows(("audio", "text", "concat"), 6, ("calm", "cross")))
-    found = summarise(rows, make_facts(("audio", "text", "concat"), ("calm", "cross")))
-    predictions.write(rows, folder / "predictions.jsonl")
-    (folder / "results.json").write_text(json.dumps(found))
-    return folder
+    arms, targets = ("audio", "text", "concat"), ("calm", "cross")
+    return save(folder, with_best(make_rows(arms, 6, targets)), make_facts(arms, targets))
 
 
 def change(folder, edit):

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from experiments import tracking
 from experiments.cli import app
+from experiments.comparing.verification import rebuild
 from experiments.config import OptionError
-from experiments.reporting.report import rebuild
 from experiments.tracking import entry_of, track
 from tests.experiments.finished_runs import change, save_run
 
@@ -39,12 +39,12 @@ def told(monkeypatch):
 
 def test_scores_and_bounds_are_those_of_the_results(run):
     entry, results = entry_of(run), rebuild(run)
-    uar = results["arms"]["concat"]["uar"]
+    uar = results.arms["concat"].uar
     for end, part in (("", "value"), ("/low", "low"), ("/high", "high")):
-        assert entry.numbers[f"concat/uar{end}"] == uar[part]
-    (primary,) = (d for d in results["differences"] if d["primary"] and d["metric"] == "uar")
-    assert entry.numbers["best_fused - best_unimodal/uar"] == primary["value"]
-    assert entry.numbers["best_fused - best_unimodal/uar/p"] == primary["p"]
+        assert entry.numbers[f"concat/uar{end}"] == getattr(uar, part)
+    (primary,) = (d for d in results.differences if d.primary and d.metric == "uar")
+    assert entry.numbers["best_fused - best_unimodal/uar"] == primary.value
+    assert entry.numbers["best_fused - best_unimodal/uar/p"] == primary.p
     assert entry.settings["audio"] == "logmel"
     assert "manifest" not in entry.settings
     assert {path.name for path in entry.files} == {"report.html", "results.json", "table.md"}

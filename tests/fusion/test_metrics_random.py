@@ -41,7 +41,6 @@ def test_single_labels_equal_scikit_learn_and_audmetric(cases):
             "accuracy": sk.accuracy_score(truth, guess),
             "macro_f1": f1.mean(),
             "weighted_f1": (f1 * support).sum() / support.sum(),
-            "macro_precision": precision.mean(),
         }
         found = {name: float(getattr(metrics, name)(counts)) for name in expected}
         assert found == pytest.approx(expected)
@@ -51,7 +50,6 @@ def test_single_labels_equal_scikit_learn_and_audmetric(cases):
             "uar": audmetric.unweighted_average_recall(truth, guess, labels=known),
             "accuracy": audmetric.accuracy(truth, guess, labels=known),
             "macro_f1": audmetric.unweighted_average_fscore(truth, guess, labels=known),
-            "macro_precision": audmetric.unweighted_average_precision(truth, guess, labels=known),
         }
         assert {name: found[name] for name in theirs} == pytest.approx(theirs)
         hot = np.eye(classes, dtype=bool)
@@ -108,26 +106,12 @@ def expected_ece(truth, scores, bins):
     return float((rows[rows > 0] * np.abs(accuracy - confidence)).sum() / len(truth))
 
 
-def test_macro_auc_equals_scikit_learn():
-    rng = np.random.default_rng(3)
-    for _ in range(50):
-        truth, _, classes = labels(rng)
-        if classes == 2:
-            continue
-        scores = rng.dirichlet(np.ones(classes), len(truth))
-        expected = sk.roc_auc_score(truth, scores, multi_class="ovr", average="macro")
-        assert metrics.macro_auc(truth, scores) == pytest.approx(expected)
-
-
 @pytest.mark.parametrize("cases", CASES)
-def test_values_equal_scikit_learn_and_audmetric(cases):
+def test_concordance_equals_audmetric(cases):
     rng = np.random.default_rng(4)
     for _ in range(cases):
         truth = rng.normal(size=int(rng.integers(2, 60)))
         guess = rng.uniform(-2, 2) * truth + rng.uniform(-2, 2) + rng.normal(size=len(truth))
-        error = metrics.mse(truth, guess)
-        assert error == pytest.approx(sk.mean_squared_error(truth, guess))
-        assert error == pytest.approx(audmetric.mean_squared_error(truth, guess))
         assert metrics.ccc(truth, guess) == pytest.approx(audmetric.concordance_cc(truth, guess))
 
 
@@ -140,11 +124,6 @@ def test_a_label_without_support_leaves_macro_undefined_and_nothing_else():
     assert np.isnan(metrics.averages(truth, guess, "macro").f1)
     for average in ("micro", "weighted", "samples"):
         assert not np.isnan(metrics.averages(truth, guess, average).f1)
-
-
-def test_a_class_without_rows_leaves_macro_precision_and_auc_undefined():
-    assert np.isnan(metrics.macro_precision(np.array([[2.0, 1.0], [0.0, 0.0]])))
-    assert np.isnan(metrics.macro_auc(np.array([0, 0]), np.array([[0.5, 0.5], [0.2, 0.8]])))
 
 
 def test_series_that_never_vary_have_no_concordance():

@@ -22,8 +22,8 @@ from experiments.ablation.scores import (
     tidy_rows,
 )
 from experiments.ablation.told import told_of
+from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError
-from experiments.reporting.report import rebuild
 from fusion import predictions, train
 from fusion.metrics import accuracy, confusion, uar
 from tests.experiments.ablation.tiny_corpora import features_study
@@ -234,7 +234,7 @@ def test_the_terminal_shows_the_table_and_the_answer(modality):
 
 def test_a_cell_is_a_run_that_can_be_reported_again(modality):
     cell = cells_folder(modality.folder) / modality.grid.cells[0].folder
-    assert rebuild(cell)["run"] == modality.rows[0].run
+    assert rebuild(cell).run == modality.rows[0].run
     assert "a cell of an ablation" in (cell / "report.html").read_text()
 
 

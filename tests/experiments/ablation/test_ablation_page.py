@@ -24,7 +24,7 @@ from experiments.ablation.written import write_ablation
 from experiments.config import Study
 from experiments.reporting.results import summarise, with_best
 from fusion.statistics import holm
-from tests.experiments.finished_runs import EVIL, make_facts, make_row
+from tests.experiments.finished_runs import EVIL, cell_facts, make_facts, make_row
 
 ARMS = ("audio", "text")
 STUDY = Study(audio="logmel", text="minilm", corpus="demo", arms=ARMS, trials=0, seeds=2)
@@ -55,8 +55,11 @@ def made(
         arms = {name: rows_of(0.9 - fall * number, speakers, name) for name in names}
         own = [row for rows in arms.values() for row in rows]
         dev = [replace(row, split="dev", inner_fold=0) for row in own]
-        found = summarise(with_best([*own, *dev]), make_facts(names, ("calm", "cross")))
-        found["facts"]["cell"] = {"training_speakers": [4, 5]}
+        about = make_facts(names, ("calm", "cross"))
+        about = replace(
+            about, facts=replace(about.facts, cell=cell_facts(training_speakers=(4, 5)))
+        )
+        found = summarise(with_best([*own, *dev]), about)
         counted = {name: arm_sums(rows) for name, rows in arms.items()}
         runs.append(CellRows(cell, "abc123", "f" * 64, counted))
         facts[cell.folder] = found

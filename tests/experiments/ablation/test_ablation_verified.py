@@ -12,8 +12,8 @@ from experiments.ablation.ablate import ablate
 from experiments.ablation.checking import told, verify_ablation
 from experiments.ablation.grid import Over
 from experiments.cli import app
+from experiments.comparing.verification import rebuild
 from experiments.config import OptionError
-from experiments.reporting.report import rebuild
 from fusion import train
 from tests.experiments.ablation.tiny_corpora import features_study
 

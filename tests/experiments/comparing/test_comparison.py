@@ -22,8 +22,8 @@ from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.words import to_recognise
 from experiments.config import ConfigError, Study, read_study, write_study
 from experiments.reporting.cost import read_cost
-from experiments.reporting.fold_fits import FIT
-from experiments.reporting.results import RunFacts, summarise
+from experiments.reporting.results import summarise
+from experiments.reporting.results_schema import Dropped, as_json, carried, read_results
 from fusion import predictions, train
 from fusion.model import FusionModel
 from fusion.networks.heads import HEADS
@@ -202,26 +202,10 @@ def test_a_difference_has_what_the_design_names(results):
     assert all(names <= row.keys() for row in results["differences"])
 
 
-def test_every_number_is_recomputed_from_predictions(rows, results):
-    fits = {
-        arm: tuple(
-            {name: fold[name] for name in FIT if name in fold}
-            for fold in results["arms"][arm]["folds"]
-        )
-        for arm in TRAINED
-    }
-    facts = RunFacts(
-        run=results["run"],
-        corpus=results["corpus"],
-        task=results["task"],
-        targets=tuple(results["targets"]),
-        dropped=tuple(results["rows"]["dropped"]),
-        warnings=tuple(results["warnings"]),
-        fits=fits,
-        facts=results["facts"],
-        certificate=results["certificate"],
-    )
-    assert json.loads(json.dumps(summarise(rows, facts))) == results
+def test_every_number_is_recomputed_from_predictions(rows, tiny, results):
+    stored = read_results(tiny[1].folder)
+    assert stored == tiny[1].results
+    assert as_json(summarise(rows, carried(stored))) == results
 
 
 def test_every_prediction_names_its_run(rows, results):
@@ -384,7 +368,7 @@ def test_a_shared_storage_gives_a_lone_run_what_it_has_and_stands_in_no_file(tmp
     assert not [path for path in written if b"studies.db" in path.read_bytes()]
     names = optuna.get_all_study_names(url)
     # One for each fold, and that of the model.
-    assert sorted(name.partition("/")[0] for name in names) == [first.results["run"]] * 4
+    assert sorted(name.partition("/")[0] for name in names) == [first.results.run] * 4
     assert [name for name in names if name.endswith("/model-audio")]
 
 
@@ -503,13 +487,13 @@ def test_rows_that_lack_a_modality_leave_every_arm(lacking, tmp_path):
 
 
 def test_rows_that_leave_are_listed(lacking, tmp_path):
-    assert run(lacking, tmp_path / "run").results["rows"]["dropped"] == [
-        {"id": name, "why": "is not in the audio features"} for name in LACKING
-    ]
+    assert run(lacking, tmp_path / "run").results.rows.dropped == tuple(
+        Dropped(name, "is not in the audio features") for name in LACKING
+    )
 
 
 def test_rows_that_leave_are_warned_of(lacking, tmp_path):
-    warnings = run(lacking, tmp_path / "run").results["warnings"]
+    warnings = run(lacking, tmp_path / "run").results.warnings
     assert "2 utterances left every arm; they are listed" in warnings
 
 
@@ -519,7 +503,7 @@ def test_with_all_rows_none_leaves(lacking, tmp_path):
 
 
 def test_with_all_rows_nothing_is_listed(lacking, tmp_path):
-    assert run(replace(lacking, rows="all"), tmp_path / "run").results["rows"]["dropped"] == []
+    assert run(replace(lacking, rows="all"), tmp_path / "run").results.rows.dropped == ()
 
 
 #: Of every class and of four speakers, who say each class once more.
@@ -587,7 +571,7 @@ def test_frames_of_audio_do_not_need_tokens(tmp_path):
 
 def test_a_comparison_of_single_frames_is_made(tmp_path):
     study = write_corpus(tmp_path / "in", sequences=False, trials=0, seeds=1)
-    arms = run(study, tmp_path / "run").results["arms"]
+    arms = run(study, tmp_path / "run").results.arms
     assert list(arms) == ["audio", "text", "concat", "late", "best_unimodal", "best_fused"]
 
 
@@ -736,16 +720,16 @@ def test_fusion_wins_where_each_modality_carries_half_of_the_label(tmp_path, tho
         seeds=1,
         arms=("audio", "text", "concat", "late"),
     )
-    arms = run(study, tmp_path / "run").results["arms"]
-    best = max(arms[name]["uar"]["value"] for name in ("audio", "text"))
-    assert min(arms[name]["uar"]["value"] for name in ("concat", "late")) > best + 0.2
+    arms = run(study, tmp_path / "run").results.arms
+    best = max(arms[name].uar.value for name in ("audio", "text"))
+    assert min(arms[name].uar.value for name in ("concat", "late")) > best + 0.2
 
 
 @pytest.fixture(scope="module")
 def shuffled(tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("shuffled")
     study = write_corpus(folder / "in", shuffled=True, trials=1, seeds=1, repeats=8)
-    return _elsewhere(study, folder).results["arms"]
+    return _elsewhere(study, folder).results.arms
 
 
 # Pooled cross-validation scores of a null model lie below chance, most of all on few rows: what a
@@ -753,11 +737,11 @@ def shuffled(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_shuffled_labels_raise_no_arm_above_chance(shuffled):
-    assert all(arm["uar"]["value"] - 1 / 3 < 0.12 for arm in shuffled.values())
+    assert all(arm.uar.value - 1 / 3 < 0.12 for arm in shuffled.values())
 
 
 def test_shuffled_labels_leave_no_interval_above_chance(shuffled):
-    assert all(arm["uar"]["low"] < 1 / 3 for arm in shuffled.values())
+    assert all(arm.uar.low < 1 / 3 for arm in shuffled.values())
 
 
 @pytest.fixture(scope="module")
@@ -776,16 +760,16 @@ def constant(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 
 def test_constant_text_is_exactly_at_chance(constant):
-    found = constant.results["arms"]["text"]["uar"]
-    assert [found[k] for k in ("low", "value", "high")] == pytest.approx([1 / 3] * 3, abs=1e-12)
+    found = constant.results.arms["text"].uar
+    assert [found.low, found.value, found.high] == pytest.approx([1 / 3] * 3, abs=1e-12)
 
 
 def test_constant_text_is_warned_of(constant):
     assert any(
         "the transcript is constant with respect to the label" in line
-        for line in constant.results["warnings"]
+        for line in constant.results.warnings
     )
 
 
 def test_constant_text_does_not_hurt_audio(constant):
-    assert constant.results["arms"]["audio"]["uar"]["value"] > 0.45
+    assert constant.results.arms["audio"].uar.value > 0.45

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from experiments.comparing.comparison import Outcome, compare
+from experiments.comparing.verification import rebuild
 from experiments.config import Study
-from experiments.reporting.report import rebuild
 from fusion import predictions
 
 #: What each corpus calls its classes, and who says what how often.
@@ -56,10 +56,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 
 def test_every_pair_of_corpora_has_a_cell(outcome):
-    cells = {(c["train"], c["test"]): c for c in outcome.results["matrix"] if c["arm"] == "audio"}
+    cells = {(c.train, c.test): c for c in outcome.results.matrix if c.arm == "audio"}
     assert set(cells) == {(train, test) for train in LABELS for test in LABELS}
     # Four deviations apart in four dimensions: nothing is mistaken, wherever it was learned.
-    assert {c["uar"]["value"] for c in cells.values()} == {1.0}
+    assert {c.uar.value for c in cells.values()} == {1.0}
 
 
 def test_predictions_carry_the_corpus_of_their_utterance(outcome):
@@ -68,13 +68,13 @@ def test_predictions_carry_the_corpus_of_their_utterance(outcome):
 
 
 def test_classes_are_the_shared_ones_and_their_making_is_told(outcome):
-    assert outcome.results["targets"] == ["angry", "happy"]
-    assert any("angry = anger (12)" in line for line in outcome.results["warnings"])
+    assert outcome.results.targets == ("angry", "happy")
+    assert any("angry = anger (12)" in line for line in outcome.results.warnings)
 
 
 def test_the_report_has_the_table_and_is_made_again_from_predictions(outcome):
     assert "Corpus by corpus" in (outcome.folder / "report.html").read_text()
-    assert rebuild(outcome.folder)["matrix"] == outcome.results["matrix"]
+    assert rebuild(outcome.folder).matrix == outcome.results.matrix
 
 
 def test_the_command_of_the_report_repeats_the_option(outcome):

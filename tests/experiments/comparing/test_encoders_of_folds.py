@@ -17,10 +17,10 @@ from experiments.cache import collect_garbage, damaged, trained_encoders
 from experiments.cli import app
 from experiments.comparing import encoder_training, views
 from experiments.comparing.comparison import Outcome, compare
+from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study
-from experiments.reporting.report import rebuild
 from fusion import train
-from fusion.leakage.certificate import LeakError
+from fusion.leakage.findings import LeakError
 from tests.experiments.tones import ENCODER, change_rows, tones_study, write_tones
 
 CROSSED = ("audio", "audio_linear", "text_linear", "concat_linear", "concat_crossfit")
@@ -88,7 +88,7 @@ def test_no_training_is_given_a_test_speaker(monkeypatch, manifest, tmp_path):
 def test_records_in_the_cache_name_no_test_speaker(finished):
     _, outcome, cache = finished
     records = {path.name: read_provenance(path / WEIGHTS) for path in cache.glob("finetuned/*/")}
-    told = outcome.results["facts"]["finetuned"]
+    told = outcome.results.facts.finetuned
     assert len(records) == len(told) == 3 * 2
     by_speakers = {frozenset((*r.train_speakers, *r.dev_speakers)) for r in records.values()}
     everyone = {f"s{number}" for number in range(6)}
@@ -114,7 +114,7 @@ def test_test_recordings_and_labels_change_no_bit_of_the_encoder(manifest, tmp_p
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)
         study = tones_study(manifest, folds="split")
         results = compare(study, out=tmp_path / f"run{number}", jobs=1).results
-        found.append([one["fingerprint"] for one in results["facts"]["finetuned"]])
+        found.append([one.fingerprint for one in results.facts.finetuned])
         change_rows(manifest, poison)
     assert len(found[0]) == 1
     assert found[0] == found[1]
@@ -160,16 +160,16 @@ def test_heads_are_selected_on_the_speakers_that_the_encoder_was_stopped_on(
 
 def test_cross_fitted_heads_learn_from_rows_that_their_encoder_has_not_seen(finished):
     _, outcome, _ = finished
-    told = outcome.results["facts"]["finetuned"]
+    told = outcome.results.facts.finetuned
     for fold in folds_of(outcome):
-        own = [one for one in told if one["fold"] == fold["name"]]
-        assert [one["part"] for one in own] == ["all", "first half", "second half"]
+        own = [one for one in told if one.fold == fold["name"]]
+        assert [one.part for one in own] == ["all", "first half", "second half"]
         (inner,), (one, other) = fold["inner"], fold["halves"]
         assert sorted((*one["train"], *other["train"])) == sorted(inner["train"])
         assert one["dev"] == other["dev"] == inner["dev"]
         # The first encoder is trained on what the second one's heads learn from.
-        assert own[1]["utterances"] == len(other["train"])
-        assert own[2]["utterances"] == len(one["train"])
+        assert own[1].utterances == len(other["train"])
+        assert own[2].utterances == len(one["train"])
         assert not {*map(speaker, one["train"])} & {*map(speaker, other["train"])}
 
 
@@ -181,15 +181,15 @@ def test_every_arm_has_the_same_test_rows_and_trials(finished):
         arm: {(r["utterance"], r["outer_fold"]) for r in rows if r["arm"] == arm} for arm in CROSSED
     }
     assert len({frozenset(own) for own in tested.values()}) == 1
-    assert {outcome.results["arms"][arm]["trials"] for arm in CROSSED} == {0}
+    assert {outcome.results.arms[arm].trials for arm in CROSSED} == {0}
 
 
 def test_a_row_without_audio_is_kept_where_that_is_asked(manifest, tmp_path):
     change_rows(manifest, lambda row: row[0] == "u2" and row.__setitem__(1, ""))
     study = tones_study(manifest, arms=("audio", "concat"), rows="all")
     outcome = compare(study, out=tmp_path / "run", jobs=1)
-    assert outcome.results["rows"]["used"] == 24
-    counts = {one["utterances"] for one in outcome.results["facts"]["finetuned"]}
+    assert outcome.results.rows.used == 24
+    counts = {one.utterances for one in outcome.results.facts.finetuned}
     assert counts <= {7, 8}
 
 
@@ -203,8 +203,10 @@ def test_a_repeated_command_trains_nothing_and_says_the_same(finished, monkeypat
     again = compare(study, out=tmp_path / "again", jobs=1)
     assert not given
     parts = ("run", "arms", "differences", "warnings")
-    assert [again.results[p] for p in parts] == [outcome.results[p] for p in parts]
-    told = (one.results["facts"]["finetuned"] for one in (again, outcome))
+    assert [getattr(again.results, p) for p in parts] == [
+        getattr(outcome.results, p) for p in parts
+    ]
+    told = (one.results.facts.finetuned for one in (again, outcome))
     assert next(told) == next(told)
 
 
@@ -240,7 +242,7 @@ def test_damaged_weights_are_found_removed_and_trained_again(monkeypatch, manife
     given = taught(monkeypatch)
     again = compare(study, out=tmp_path / "run", jobs=1).results
     assert len(given) == 1
-    assert again["run"] == first["run"], "the same arguments give the same bytes"
+    assert again.run == first.run, "the same arguments give the same bytes"
 
 
 def test_the_cache_lists_and_forgets_encoders(manifest, tmp_path):
@@ -263,30 +265,30 @@ def test_the_report_says_who_was_heard_how_long_and_what_it_cost(finished):
     assert "Encoders trained in each fold, on its training speakers alone" in page
     assert "no test speaker was heard in training" in page
     assert "minutes of training in all" in page
-    warnings = " ".join(outcome.results["warnings"])
+    warnings = " ".join(outcome.results.warnings)
     assert f"the audio encoder ({ENCODER}) was fine-tuned in every fold on" in warnings
     assert "never on test speakers: 6 encoders" in warnings
     assert "embeddings of the same rows that the fine-tuned encoder was fitted on" in warnings
     assert "no model was left" in warnings
     assert not (outcome.folder / "model").exists()
-    for one in outcome.results["facts"]["finetuned"]:
-        assert one["precision"] == "float32"
-        assert 1 <= one["epoch"] <= one["epochs"] <= 2
-        assert 0 <= one["dev_uar"] <= 1
-        assert one["seconds"] >= 0
+    for one in outcome.results.facts.finetuned:
+        assert one.precision == "float32"
+        assert 1 <= one.epoch <= one.epochs <= 2
+        assert 0 <= one.dev_uar <= 1
+        assert one.seconds >= 0
 
 
 def test_the_run_is_not_called_untrained(finished):
     _, outcome, _ = finished
-    assert not outcome.results["facts"]["untrained"]
+    assert not outcome.results.facts.untrained
 
 
 def test_linear_arms_are_compared_with_linear_arms(finished):
     _, outcome, _ = finished
     pairs = {
-        (row["arm"], row["against"])
-        for row in outcome.results["differences"]
-        if not row["primary"] and row["metric"] == "uar"
+        (row.arm, row.against)
+        for row in outcome.results.differences
+        if not row.primary and row.metric == "uar"
     }
     assert pairs == {
         ("concat_linear", "audio_linear"),
@@ -339,13 +341,13 @@ def test_the_recipe_trains_both_encoders_in_every_fold(text_checkpoint, manifest
     text = f"{text_checkpoint('bert')}@{quick}"
     study = tones_study(manifest, text=text, recipe="s4", arms=None)
     outcome = compare(study, out=tmp_path / "run", jobs=1)
-    told = outcome.results["facts"]["finetuned"]
-    assert [(one["kind"], one["part"]) for one in told if one["fold"] == "0"] == [
+    told = outcome.results.facts.finetuned
+    assert [(one.kind, one.part) for one in told if one.fold == "0"] == [
         (kind, part) for part in ("all", "first half", "second half") for kind in ("audio", "text")
     ]
-    trained = {one["fingerprint"] for one in told}
+    trained = {one.fingerprint for one in told}
     assert len(trained) == 2 * 2 * 3, "no two encoders are one"
     assert {"audio_linear", "text_linear", "concat_linear", "concat_crossfit"} <= (
-        outcome.results["arms"].keys()
+        outcome.results.arms.keys()
     )
     assert not list(damaged())

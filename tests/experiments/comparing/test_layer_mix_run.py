@@ -11,8 +11,9 @@ import pytest
 
 from encoders.typed_names import parse_modality
 from experiments.comparing.comparison import compare
+from experiments.comparing.verification import rebuild
 from experiments.config import Study
-from experiments.reporting.report import rebuild
+from experiments.reporting.results_schema import as_json
 from fusion import train
 from fusion.model import FusionModel
 
@@ -46,7 +47,7 @@ def test_the_weights_of_each_fold_are_in_the_results_and_the_model_predicts(
             assert len(weights) == 4  # three transformer layers and their input
             assert sum(weights) == pytest.approx(1)
             assert len(set(weights)) > 1
-    assert json.loads(json.dumps(rebuild(folder))) == results
+    assert as_json(rebuild(folder)) == results
     predicted = FusionModel.load(folder / "model").predict(tmp_path / "3.wav")
     assert sum(predicted.values()) == pytest.approx(1)
 

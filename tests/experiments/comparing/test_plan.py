@@ -1,7 +1,7 @@
 """What a reader of the table is told about fixed sentences."""
 
 from experiments.comparing.plan import _probe_lines
-from fusion.leakage.leaks import TextProbe
+from fusion.leakage.findings import TextProbe
 
 
 def test_evenly_crossed_sentences_must_sit_at_chance():

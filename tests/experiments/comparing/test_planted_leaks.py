@@ -11,7 +11,8 @@ from encoders.extraction import default_store
 from encoders.hints import KeyHints
 from encoders.utterance import Corpus
 from experiments.comparing.certify import evidence_of, listen
-from fusion.leakage.certificate import Certificate, certify
+from fusion.leakage.certificate import certify
+from fusion.leakage.findings import Certificate
 from fusion.splitting.designs import make_outer
 from fusion.splitting.protocols import parse_protocol
 from tests.experiments.leaky_corpora import LEAKS, TARGETS, Rows, corpus

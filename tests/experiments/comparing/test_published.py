@@ -17,8 +17,9 @@ from encoders.pretrained.classifiers import ClassifierError, classifier_spec
 from experiments import cli
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.preparation import chosen_arms
+from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study, read_study
-from experiments.reporting.report import rebuild
+from experiments.reporting.results_schema import PublishedFact
 from fusion import predictions, train
 
 LABELS = ("happy", "neutral", "surprised")
@@ -62,17 +63,17 @@ def test_a_published_classifier_is_an_arm_like_the_others(corpus, speech_classif
     name = f"pretrained:{folder}"
     told: list[str] = []
     done = compare(corpus("audio", name), out=tmp_path / "run", jobs=1, notify=told.append).results
-    arm = done["arms"][name]
-    assert list(done["arms"]) == ["audio", name, "best_unimodal"]
-    assert arm["trials"] == 0
+    arm = done.arms[name]
+    assert list(done.arms) == ["audio", name, "best_unimodal"]
+    assert arm.trials == 0
     assert f"{name}: neu is neutral, hap is happy" in told
-    assert done["facts"]["published"][name] == {
-        "checkpoint": str(folder),
-        "kind": "audio",
-        "map": {"neu": "neutral", "hap": "happy"},
-        "unused": ["ang", "sad"],
-        "absent": ["surprised"],
-    }
+    assert done.facts.published[name] == PublishedFact(
+        checkpoint=str(folder),
+        kind="audio",
+        map={"neu": "neutral", "hap": "happy"},
+        unused=("ang", "sad"),
+        absent=("surprised",),
+    )
     rows = predictions.read(tmp_path / "run" / "predictions.jsonl")
     keys = {
         one: sorted((r.outer_fold, r.split, r.inner_fold, r.seed, r.utterance) for r in own)
@@ -81,7 +82,7 @@ def test_a_published_classifier_is_an_arm_like_the_others(corpus, speech_classif
     }
     assert keys["audio"] == keys[name]
     _check_scores([row for row in rows if row.arm == name], folder, tmp_path)
-    assert rebuild(tmp_path / "run")["arms"][name] == arm
+    assert rebuild(tmp_path / "run").arms[name] == arm
 
 
 def _check_scores(rows: list[predictions.Prediction], folder: Path, audio: Path) -> None:
@@ -99,21 +100,19 @@ def test_its_differences_are_exploratory_and_its_row_is_warned_of(
 ):
     name = f"pretrained:{speech_classifier('hubert')}"
     results = run(corpus("audio", "text", "late", name), tmp_path).results
-    pairs = [(d["arm"], d["against"]) for d in results["differences"] if d["metric"] == "uar"]
+    pairs = [(d.arm, d.against) for d in results.differences if d.metric == "uar"]
     assert pairs == [
         *[("best_fused", "best_unimodal"), ("late", "audio"), ("late", "text")],
         (name, "audio"),
     ]
-    (own,) = [d for d in results["differences"] if d["arm"] == name and d["metric"] == "uar"]
-    assert not own["primary"]
-    assert own["p_holm"] >= own["p"]
+    (own,) = [d for d in results.differences if d.arm == name and d.metric == "uar"]
+    assert not own.primary
+    assert own.p_holm >= own.p
     chosen = {
-        fold["chosen"]
-        for b in ("best_unimodal", "best_fused")
-        for fold in results["arms"][b]["folds"]
+        fold.chosen for b in ("best_unimodal", "best_fused") for fold in results.arms[b].folds
     }
     assert chosen <= {"audio", "text", "late"}
-    warned = [line for line in results["warnings"] if line.startswith(name)]
+    warned = [line for line in results.warnings if line.startswith(name)]
     assert [len(warned), "may have been trained on this corpus" in warned[0]] == [3, True]
     assert "never says surprised" in warned[1]
     assert "ang, sad stand for no class" in warned[2]
@@ -123,8 +122,8 @@ def test_a_second_run_reads_the_logits_from_the_cache(corpus, speech_classifier,
     study = corpus(f"pretrained:{speech_classifier('hubert')}")
     first = run(study, tmp_path / "first").results
     second = run(study, tmp_path / "second").results
-    assert (first["facts"]["encoded"], second["facts"]["encoded"]) == (18, 0)
-    assert first["arms"] == second["arms"]
+    assert (first.facts.encoded, second.facts.encoded) == (18, 0)
+    assert first.arms == second.arms
 
 
 def test_alone_it_leaves_a_report_and_no_model(corpus, speech_classifier, tmp_path):
@@ -138,8 +137,8 @@ def test_a_text_classifier_reads_the_words_and_stands_against_the_text_arm(
 ):
     name = f"pretrained:{text_classifier('bert')}"
     results = run(corpus("text", name), tmp_path).results
-    assert results["facts"]["published"][name]["kind"] == "text"
-    assert {(d["arm"], d["against"]) for d in results["differences"]} == {(name, "text")}
+    assert results.facts.published[name].kind == "text"
+    assert {(d.arm, d.against) for d in results.differences} == {(name, "text")}
 
 
 def test_rows_that_it_cannot_hear_leave_every_arm(corpus, speech_classifier, tmp_path):
@@ -147,17 +146,17 @@ def test_rows_that_it_cannot_hear_leave_every_arm(corpus, speech_classifier, tmp
     lines = (tmp_path / "manifest.csv").read_text().replace("17.wav", "")
     (tmp_path / "manifest.csv").write_text(lines)
     results = run(study, tmp_path).results
-    assert results["rows"]["used"] == 17
-    (dropped,) = results["rows"]["dropped"]
-    assert dropped["id"] == "u17"
-    assert "has no input for pretrained:" in dropped["why"]
+    assert results.rows.used == 17
+    (dropped,) = results.rows.dropped
+    assert dropped.id == "u17"
+    assert "has no input for pretrained:" in dropped.why
 
 
 def test_another_map_is_another_result(corpus, speech_classifier, tmp_path):
     name = f"pretrained:{speech_classifier('hubert')}"
     study = corpus(name, map=("ang=surprised", "neu=none"))
     results = run(study, tmp_path).results
-    assert results["facts"]["published"][name]["map"] == {"hap": "happy", "ang": "surprised"}
+    assert results.facts.published[name].map == {"hap": "happy", "ang": "surprised"}
     config = (tmp_path / "run" / "config.toml").read_text()
     assert 'map = ["ang=surprised", "neu=none"]' in config
 

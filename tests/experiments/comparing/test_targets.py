@@ -15,9 +15,10 @@ from sklearn.metrics import f1_score
 from encoders.specs import LogMelSpec, Modality
 from encoders.utterance import CorpusError
 from experiments.comparing.comparison import compare
+from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError
 from experiments.interviews.emotion import check_suitable
-from experiments.reporting.report import rebuild
+from experiments.reporting.results_schema import Auc
 from fusion import labels, predictions, train
 from fusion.model import FORMAT_VERSION, FusionModel
 from fusion.networks.heads import HEADS
@@ -89,7 +90,7 @@ def test_every_kind_of_arm_learns_and_is_compared(task, runs):
 def test_a_report_computes_all_of_it_again(task, runs):
     before = {p: p.read_bytes() for p in runs[task].glob("*.*") if p.suffix in (".md", ".html")}
     assert len(before) == 2
-    assert rebuild(runs[task])["task"] == task
+    assert rebuild(runs[task]).task == task
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -152,16 +153,16 @@ def test_groups_are_told_in_the_metric_of_the_task(task, runs):
 @pytest.mark.parametrize("task", ["multi-label", "regression"])
 def test_words_are_not_tested_for_telling_a_class_that_is_not_there(task, tmp_path):
     study = write_targets(tmp_path, task, words=True, arms=("audio",), seeds=1)
-    found = compare(study, out=tmp_path / "run", jobs=1).results["certificate"]["tests"]
+    found = compare(study, out=tmp_path / "run", jobs=1).results.certificate.tests
     for test in found[-2:]:
-        assert test["status"] == "untested"
-        assert test["note"] == "utterances have no single class that words could tell"
+        assert test.status == "untested"
+        assert test.note == "utterances have no single class that words could tell"
 
 
 def test_words_are_tested_for_telling_the_largest_share(tmp_path):
     study = write_targets(tmp_path, "distribution", words=True, arms=("audio",), seeds=1)
-    found = compare(study, out=tmp_path / "run", jobs=1).results["certificate"]["tests"]
-    assert [test["status"] for test in found[-2:]] == ["clean", "clean"]
+    found = compare(study, out=tmp_path / "run", jobs=1).results.certificate.tests
+    assert [test.status for test in found[-2:]] == ["clean", "clean"]
 
 
 def test_results_say_what_their_metrics_are(runs):
@@ -177,23 +178,23 @@ def test_the_units_of_values_change_no_score(scale, tmp_path):
     for factor in (1.0, scale):
         folder = tmp_path / str(factor)
         study = write_targets(folder, "regression", targets=factor * targets, arms=("audio",))
-        found.append(compare(study, out=folder / "run", jobs=1).results["arms"]["audio"])
+        found.append(compare(study, out=folder / "run", jobs=1).results.arms["audio"])
     one, other = found
-    assert other["ccc"]["value"] == pytest.approx(one["ccc"]["value"], abs=1e-3)
-    assert other["mae"]["value"] == pytest.approx(scale * one["mae"]["value"], rel=1e-2)
+    assert other.ccc.value == pytest.approx(one.ccc.value, abs=1e-3)
+    assert other.mae.value == pytest.approx(scale * one.mae.value, rel=1e-2)
 
 
 def test_a_fold_without_a_label_has_no_macro_f1_there_and_says_why(tmp_path):
     targets = targets_of("multi-label", ROWS, np.random.default_rng(0))
     targets[:20, 2] = 0  # Speakers 0 and 1, of folds 0 and 1.
     study = write_targets(tmp_path, "multi-label", targets=targets, folds="speaker")
-    arm = compare(study, out=tmp_path / "run", jobs=1).results["arms"]["audio"]
-    assert arm["macro_f1"]["value"] is not None
-    first = arm["folds"][0]
-    assert first["macro_f1"] is None
-    assert first["macro_f1_reason"] == "1 of 3 labels have no test utterance"
-    assert first["auc"]["c"] == {"auc": None, "auc_reason": "no test utterance with it"}
-    assert first["auc"]["a"]["auc"] > 0.5
+    arm = compare(study, out=tmp_path / "run", jobs=1).results.arms["audio"]
+    assert arm.macro_f1.value is not None
+    first = arm.folds[0]
+    assert first.macro_f1 is None
+    assert first.macro_f1_reason == "1 of 3 labels have no test utterance"
+    assert first.auc["c"] == Auc(None, "no test utterance with it")
+    assert first.auc["a"].auc > 0.5
     page = (tmp_path / "run" / "report.html").read_text()
     assert "1 of 3 labels have no test utterance" in page
 
@@ -249,10 +250,10 @@ def test_one_hot_shares_are_the_single_label_task(tmp_path):
         study = write_targets(tmp_path / task, task, targets=targets, noise=1.0)
         found[task] = compare(study, out=tmp_path / f"{task}-run", jobs=1).results
     one, other = found.values()
-    assert other["rows"]["without_majority"] == 0
-    for arm, own in one["arms"].items():
+    assert other.rows.without_majority == 0
+    for arm, own in one.arms.items():
         for name in ("uar", "accuracy", "macro_f1", "confusion", "null", "per_class"):
-            assert own[name] == other["arms"][arm][name], (arm, name)
+            assert getattr(own, name) == getattr(other.arms[arm], name), (arm, name)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -335,12 +336,12 @@ def test_heads_that_do_without_an_input_are_scored_with_one(task, tmp_path):
     """Their thresholds are those of the whole arm: it is the same heads."""
     head = ("modality_dropout=0.3", "unimodal_loss=0.5")
     study = write_targets(tmp_path, task, arms=("audio", "text", "concat"), head=head)
-    arms = compare(study, out=tmp_path / "run", jobs=1).results["arms"]
+    arms = compare(study, out=tmp_path / "run", jobs=1).results.arms
     assert {"concat/audio", "concat/text"} <= arms.keys()
     for alone in ("concat/audio", "concat/text"):
-        assert arms[alone][PRIMARY[task]]["value"] is not None
-        for one, other in zip(arms[alone]["folds"], arms["concat"]["folds"], strict=True):
-            assert one.get("thresholds") == other.get("thresholds")
+        assert arms[alone].score(PRIMARY[task]).value is not None
+        for one, other in zip(arms[alone].folds, arms["concat"].folds, strict=True):
+            assert one.thresholds == other.thresholds
 
 
 def test_a_timeline_cannot_be_of_sets_of_labels(runs):
@@ -371,8 +372,8 @@ def test_a_loss_of_another_task_is_refused_before_any_work(task, head, told, tmp
 def test_squared_errors_are_a_loss_of_values(tmp_path):
     study = write_targets(tmp_path, "regression", head=("loss=mse",), arms=("audio",))
     found = compare(study, out=tmp_path / "run", jobs=1).results
-    assert found["arms"]["audio"]["folds"][0]["hyperparameters"]["loss"] == "mse"
-    assert found["arms"]["audio"]["ccc"]["value"] > 0.3
+    assert found.arms["audio"].folds[0].hyperparameters["loss"] == "mse"
+    assert found.arms["audio"].ccc.value > 0.3
 
 
 def test_trained_encoders_and_published_classifiers_need_one_class(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 
 from experiments.reporting.caveats import badges, cautions
 from experiments.reporting.results import summarise, with_best
-from tests.experiments.finished_runs import make_facts, make_rows
+from experiments.reporting.results_schema import NoiseFact
+from tests.experiments.finished_runs import cell_facts, make_facts, make_rows
 
 TARGETS = ("calm", "cross")
 #: Of MOSI's table: id, transcript, speaker, label, split.
@@ -32,18 +33,18 @@ def alarms(found):
 def test_an_honest_run_raises_no_alarm():
     found = results()
     assert alarms(found) == []
-    one = found["arms"]["text"]["development"]
-    assert one["above_test"]["low"] < 0 < one["above_test"]["high"]
+    one = found.arms["text"].development
+    assert one.above_test.low < 0 < one.above_test.high
 
 
 def test_rows_that_were_known_beforehand_do():
     found = results(known_beforehand)
     (line,) = alarms(found)
     assert line.startswith("text: development UAR 100.0 lies ")
-    one = found["arms"]["text"]["development"]
-    assert one["uar"] == 1.0
-    test = found["arms"]["text"]["uar"]["value"]
-    assert one["above_test"]["value"] == pytest.approx(1 - test)
+    one = found.arms["text"].development
+    assert one.uar == 1.0
+    test = found.arms["text"].uar.value
+    assert one.above_test.value == pytest.approx(1 - test)
 
 
 def test_with_few_speakers_no_alarm_is_raised():
@@ -88,7 +89,7 @@ def test_features_of_mosi_that_were_trained_on_its_labels_are_found(data_folder,
 def test_noise_in_test_rows_alone_is_no_alarm_and_is_marked():
     rows = with_best([known_beforehand(row) for row in make_rows(("text",), 12, TARGETS)])
     facts = make_facts(("text",), TARGETS)
-    cell = {"values": {"noise": "white:10"}, "noise": {"side": "test"}}
-    found = summarise(rows, replace(facts, facts={**facts.facts, "cell": cell}))
+    cell = cell_facts(noise=NoiseFact("white", 10.0, "test"))
+    found = summarise(rows, replace(facts, facts=replace(facts.facts, cell=cell)))
     assert alarms(found) == []
     assert "cell of an ablation: noise white:10" in badges(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -17,21 +18,30 @@ from experiments.reporting.caveats import (
 )
 from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.page import page
-from experiments.reporting.report import answer, folder_name, print_report, write_report
+from experiments.reporting.report import Report, answer, folder_name, print_report
 from experiments.reporting.results import summarise, with_best
+from experiments.reporting.results_schema import Dropped
 from experiments.reporting.tables import latex, markdown
-from tests.experiments.finished_runs import make_facts, make_results, make_rows
+from tests.experiments.finished_runs import (
+    make_content,
+    make_facts,
+    make_results,
+    make_rows,
+    plain_facts,
+    typed,
+    write_pages,
+)
 
 ARMS, TARGETS = ("audio", "text", "concat"), ("calm", "cross")
 SAID = "The words are the same under every label: a gain here cannot come from them."
 
 
 def constant(arms=ARMS, recognised=0, text="minilm", even=True):
-    content = make_results(arms)
-    content["facts"] |= {"recognised": recognised}
-    content["facts"]["text_probe"] |= {"even": even}
-    content["facts"]["study"] = content["facts"]["study"] | {"text": text}
-    return content
+    results = make_results(arms)
+    probe = replace(results.facts.text_probe, even=even)
+    study = {**results.facts.study, "text": text}
+    facts = replace(results.facts, recognised=recognised, text_probe=probe, study=study)
+    return replace(results, facts=facts)
 
 
 def printed(results):
@@ -45,7 +55,7 @@ def printed(results):
 
 def test_a_gain_on_constant_words_is_qualified_wherever_the_answer_stands(tmp_path):
     content = constant()
-    write_report(content, tmp_path)
+    write_pages(content, tmp_path)
     assert answer(content).endswith(SAID)
     assert "fused and the best single modality" in answer(content)
     page = (tmp_path / "report.html").read_text()
@@ -82,10 +92,8 @@ def test_recognised_words_are_not_called_constant():
 
 
 def test_nothing_is_said_where_nothing_was_probed():
-    content = constant()
-    content["facts"]["text_probe"] = None
+    content = replace(constant(), facts=plain_facts())
     assert "cannot come" not in answer(content)
-    content["facts"] = {}
     assert badges(content) == []
 
 
@@ -94,11 +102,7 @@ def test_nothing_is_said_where_nothing_was_probed():
 
 def with_budget(seeds, trials):
     rows = [row for row in make_rows(ARMS, 6, TARGETS) if row.seed < seeds]
-    facts = make_facts(ARMS, TARGETS)
-    for fits in facts.fits.values():
-        for fit in fits:
-            fit["trials"] = [{"value": 0.5, "state": "complete", "parameters": {}}] * trials
-    return summarise(with_best(rows), facts)
+    return summarise(with_best(rows), make_facts(ARMS, TARGETS, trials=trials))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def with_budget(seeds, trials):
 def test_a_small_budget_is_said_before_a_number_is_quoted(tmp_path, seeds, trials, words):
     content = with_budget(seeds, trials)
     assert [told[: len(word)] for told, word in zip(cautions(content), words, strict=True)] == words
-    write_report(content, tmp_path)
+    write_pages(content, tmp_path)
     page = (tmp_path / "report.html").read_text()
     before = page[page.index('<h2 id="warnings">') : page.index('<h2 id="confusion">')]
     lines = [line for line in printed(content).splitlines() if line.lstrip().startswith("warning")]
@@ -127,33 +131,35 @@ def test_a_small_budget_is_said_before_a_number_is_quoted(tmp_path, seeds, trial
 
 
 def test_a_best_arm_below_all_that_it_stands_for_is_said():
-    content = make_results()
-    best, own = content["arms"]["best_unimodal"], content["arms"]
-    best["folds"][0]["chosen"], best["folds"][1]["chosen"] = "audio", "text"
-    for arm, value in (("audio", 0.5), ("text", 0.45), ("best_unimodal", 0.44)):
-        own[arm]["uar"] = own[arm]["uar"] | {"value": value}
-    (told,) = [one for one in cautions(content) if "chose badly" in one]
+    assert not chosen_badly(best=0.45, second="text")
+    assert not chosen_badly(best=0.44, second="audio", audio=0.44)
+    (told,) = chosen_badly(best=0.44, second="text")
     assert told.startswith("best single modality: UAR 44.0, below audio 50.0 and text 45.0")
-    best["uar"] = best["uar"] | {"value": 0.45}
-    assert not any("chose badly" in one for one in cautions(content))
-    best["uar"], best["folds"][1]["chosen"] = best["uar"] | {"value": 0.44}, "audio"
-    own["audio"]["uar"] = own["audio"]["uar"] | {"value": 0.44}
-    assert not any("chose badly" in one for one in cautions(content))
+
+
+def chosen_badly(best, second, audio=0.5):
+    """What is said of a best arm that stands for audio in one fold, for another in the second."""
+    content = make_content()
+    for fold, arm in zip(content["arms"]["best_unimodal"]["folds"], ("audio", second), strict=True):
+        fold["chosen"] = arm
+    for arm, value in (("audio", audio), ("text", 0.45), ("best_unimodal", best)):
+        content["arms"][arm]["uar"]["value"] = value
+    return [line for line in cautions(typed(content)) if "chose badly" in line]
 
 
 def test_a_budget_is_judged_even_where_a_run_has_no_other_warning(tmp_path):
-    content = with_budget(1, 0) | {"warnings": []}
-    write_report(content, tmp_path)
+    content = replace(with_budget(1, 0), warnings=())
+    write_pages(content, tmp_path)
     assert "Before you quote a number" in (tmp_path / "report.html").read_text()
 
 
 def test_one_seed_has_no_deviation_and_says_so(tmp_path):
     for seeds, cell in ((1, "<td>one seed</td>"), (2, None)):
         content = with_budget(seeds, 0)
-        write_report(content, tmp_path)
+        write_pages(content, tmp_path)
         page = (tmp_path / "report.html").read_text()
         assert '<th scope="col">SD over seeds</th>' in page
-        assert page.count("<td>one seed</td>") == (len(content["arms"]) if cell else 0)
+        assert page.count("<td>one seed</td>") == (len(content.arms) if cell else 0)
 
 
 # ---------------------------------------------------------------- counts
@@ -173,14 +179,14 @@ def test_counts_of_one_seed_are_whole_and_means_have_one_decimal(seeds, numbers,
 
 
 def test_one_of_a_thing_has_no_s(tmp_path):
-    content = make_results()
+    content = make_content()
     content["rows"] |= {"used": 1, "speakers": 1, "dropped": [{"id": "u", "why": "w"}]}
     content["facts"] |= {"folds": 1, "study": content["facts"]["study"] | {"trials": 1}}
     content["facts"]["text_probe"]["sentences"] = 1
     content["seeds"] = [0]
-    write_report(content, tmp_path)
+    write_pages(content, tmp_path)
     texts = [(tmp_path / name).read_text() for name in ("report.html", "table.md", "table.tex")]
-    for text in (*texts, printed(content)):
+    for text in (*texts, printed(typed(content))):
         wrong = r"(?<![\d.])1 (utterances|speakers|folds|trials|seeds|classes|different)"
         assert not re.search(wrong, text)
 
@@ -188,11 +194,15 @@ def test_one_of_a_thing_has_no_s(tmp_path):
 # ---------------------------------------------------------------- dropped rows, folder
 
 
+def with_dropped(*rows):
+    results = make_results()
+    return replace(results, rows=replace(results.rows, dropped=rows))
+
+
 def test_the_first_dropped_rows_are_named_with_their_reasons():
-    content = make_results()
-    rows = [{"id": f"u{k}\x1b[2J", "why": f"no [b]sound[/b] {k}"} for k in range(5)]
-    content["rows"]["dropped"] = rows
-    out = printed(content)
+    out = printed(
+        with_dropped(*(Dropped(f"u{k}\x1b[2J", f"no [b]sound[/b] {k}") for k in range(5)))
+    )
     assert "5 utterances left every arm:" in out
     assert "u2\N{REPLACEMENT CHARACTER}[2J: no [b]sound[/b] 2" in out
     assert "sound[/b] 3" not in out
@@ -204,14 +214,14 @@ def test_nothing_is_said_of_rows_where_none_was_dropped():
 
 
 def test_few_dropped_rows_are_all_named():
-    lines = dropped_lines({"rows": {"dropped": [{"id": "u", "why": "w"}]}})
+    lines = dropped_lines(with_dropped(Dropped("u", "w")))
     assert lines[:2] == ["1 utterance left every arm:", "  u: w"]
     assert "more" not in lines[2]
 
 
 def test_the_page_names_the_run_and_its_folder(tmp_path):
     folder = tmp_path / "runs" / "8e36<b>"
-    write_report(make_results(), folder)
+    write_pages(make_results(), folder)
     page = (folder / "report.html").read_text()
     assert "run <code>abc123</code> · folder <code>runs/8e36&lt;b&gt;</code>" in page
     assert str(tmp_path) not in page
@@ -220,9 +230,8 @@ def test_the_page_names_the_run_and_its_folder(tmp_path):
 
 def test_what_a_user_wrote_is_never_markup_of_the_terminal():
     content = make_results(targets=("[red]calm[/red]", "[/]cross"))
-    content["warnings"] = ["[link=file:///]click[/link]"]
-    content["corpus"] = "[blink]tiny"
-    out = printed(content)
+    warnings = ("[link=file:///]click[/link]",)
+    out = printed(replace(content, warnings=warnings, corpus="[blink]tiny"))
     assert "[link=file:///]click[/link]" in out
     assert "[blink]tiny" in out
 
@@ -231,19 +240,21 @@ def test_what_a_user_wrote_is_never_markup_of_the_terminal():
 
 
 def leaky_results():
-    found = make_results()
-    found["facts"] |= {"leaky": True, "protocol": "random:5"}
-    return found
+    return replace(make_results(), facts=plain_facts(leaky=True, protocol="random:5"))
 
 
-@pytest.mark.parametrize("make", [markdown, latex, page])
+def page_of(results):
+    return page(Report(results))
+
+
+@pytest.mark.parametrize("make", [markdown, latex, page_of])
 def test_every_way_of_telling_a_leaky_result_says_so_in_its_first_words(make):
     assert "LEAKY (random:5)" in make(leaky_results())
     assert "LEAKY" not in make(make_results())
 
 
 def test_every_caption_and_every_figure_of_a_leaky_result_is_stamped():
-    shown = page(leaky_results())
+    shown = page_of(leaky_results())
     assert "<title>LEAKY" in shown
     captions = re.findall(r"<caption>(.*?)</caption>", shown)
     figures = re.findall(r'role="img" aria-label="([^"]*)"', shown)

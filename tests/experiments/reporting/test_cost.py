@@ -7,11 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from experiments.comparing.verification import rebuild, verify
 from experiments.reporting.artefacts import one_line_each
 from experiments.reporting.cost import Cost, FoldCost, arm_costs, cost_lines, cost_of, read_cost
-from experiments.reporting.page import page
-from experiments.reporting.report import rebuild
-from experiments.reporting.verification import verify
+from experiments.reporting.page import Report, page
 from fusion.arms import FoldScores
 from fusion.tune import Trial
 from tests.experiments.finished_runs import make_results, save_run
@@ -47,7 +46,7 @@ def test_late_fusion_is_told_as_what_it_is():
 def test_a_run_without_the_file_has_no_cost(tmp_path):
     assert read_cost(save_run(tmp_path / "run")) is None
     assert list(cost_lines(None)) == []
-    assert "Cost of every arm" not in page(make_results())
+    assert "Cost of every arm" not in page(Report(make_results()))
 
 
 def test_the_page_of_a_run_tells_its_cost_and_is_verified_with_it(tmp_path):

@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from copy import deepcopy
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,18 +15,23 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from experiments.reporting.page import command
-from experiments.reporting.report import (
-    answer,
-    claim,
-    print_report,
-    terminal_table,
-    write_report,
-)
+from experiments.comparing.verification import report_of
+from experiments.reporting.numbers import decimals, p_text
+from experiments.reporting.report import answer, claim, print_report, terminal_table
+from experiments.reporting.results_schema import ArmDifference, Score
 from experiments.reporting.tables import escape_latex
-from experiments.reporting.wording import beats_both, decimals, p_text
+from experiments.reporting.wording import beats_both
 from fusion.escaping import escape_markdown
-from tests.experiments.finished_runs import EVIL, STUDY, files, make_results
+from tests.experiments.finished_runs import (
+    EVIL,
+    STUDY,
+    files,
+    make_content,
+    make_results,
+    plain_facts,
+    typed,
+    write_pages,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -51,13 +56,16 @@ def difference(arm="best_fused", against="best_unimodal", **changes):
         "p": 0.00390625,
         "p_holm": None,
         "detectable": 0.05196257030262436,
+        "equivalent": None,
         "primary": arm == "best_fused",
     }
-    return content | changes
+    return ArmDifference(**content | changes)
 
 
-def compared(speakers=12, **changes):
-    return {"differences": [difference(**changes)], "rows": {"speakers": speakers}}
+def compared(speakers=12, differences=None, **changes):
+    results = make_results(arms=("audio",))
+    rows = replace(results.rows, speakers=speakers)
+    return replace(results, rows=rows, differences=differences or (difference(**changes),))
 
 
 NONE = {"low": None, "high": None, "p": None, "detectable": None}
@@ -143,8 +151,7 @@ def test_the_answer_says_what_was_shown_and_no_more(changes, speakers, expected)
 
 def test_the_answer_reads_the_primary_difference_in_uar():
     other = [difference("concat", "audio"), difference(metric="accuracy", value=0.5)]
-    content = compared() | {"differences": [*other, difference()]}
-    assert "6.9 points UAR" in answer(content)
+    assert "6.9 points UAR" in answer(compared(differences=(*other, difference())))
 
 
 @pytest.mark.parametrize(
@@ -155,8 +162,11 @@ def test_the_answer_reads_the_primary_difference_in_uar():
     ],
 )
 def test_one_arm_is_measured_and_compared_with_nothing(uar, expected):
-    arms = {"audio": {"uar": uar}, "best_unimodal": {"uar": uar}}
-    told = answer({"differences": [], "arms": arms, "rows": {"speakers": 9}})
+    results = make_results(arms=("audio",))
+    score = Score(**uar, method="", sd_over_seeds=None)
+    arms = {arm: replace(own, uar=score) for arm, own in results.arms.items()}
+    assert arms.keys() == {"audio", "best_unimodal"}
+    told = answer(replace(results, arms=arms))
     assert told == f"Audio scored {expected}; fused and unimodal arms were not compared."
 
 
@@ -228,10 +238,10 @@ def test_p_is_printed_as_in_articles(p, expected):
 
 
 def test_every_table_of_scores_names_its_predictions_and_how_to_recompute_it(results, tmp_path):
-    write_report(results, tmp_path)
+    write_pages(results, tmp_path)
     page = (tmp_path / "report.html").read_text()
     link = '<a href="predictions.jsonl">predictions.jsonl</a>, sha256 <code>'
-    told = page.count(f"{link}{results['hashes']['predictions'][:12]}…</code>")
+    told = page.count(f"{link}{results.hashes.predictions[:12]}…</code>")
     others = ("<caption>Importance", "<caption>Audio</caption>",
               "<caption>Text</caption>", "<caption>Concat</caption>")  # fmt: skip
     assert told == page.count("<caption>") - sum(page.count(one) for one in others)
@@ -240,7 +250,7 @@ def test_every_table_of_scores_names_its_predictions_and_how_to_recompute_it(res
 
 
 def test_every_file_is_written(results, tmp_path):
-    write_report(results, tmp_path)
+    write_pages(results, tmp_path)
     figures = ["arms", "differences", "confusion-best_unimodal", "confusion-best_fused"]
     figures += ["reliability-best_unimodal", "reliability-best_fused", "risk-coverage"]
     figures += [
@@ -251,7 +261,7 @@ def test_every_file_is_written(results, tmp_path):
 
 
 def test_figures_are_well_formed_and_have_a_name(results, tmp_path):
-    write_report(results, tmp_path)
+    write_pages(results, tmp_path)
     for path in (tmp_path / "figures").iterdir():
         root = ElementTree.parse(path).getroot()
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -259,7 +269,7 @@ def test_figures_are_well_formed_and_have_a_name(results, tmp_path):
 
 
 def test_the_answer_comes_before_every_number(results, tmp_path):
-    write_report(results, tmp_path)
+    write_pages(results, tmp_path)
     page = (tmp_path / "report.html").read_text()
     body = page[page.index("<body>") :]
     assert body.index(answer(results)) < body.index("<svg") < body.index("<table")
@@ -269,7 +279,7 @@ def test_the_answer_comes_before_every_number(results, tmp_path):
 
 
 def test_the_page_tells_the_protocol(results, tmp_path):
-    write_report(results, tmp_path)
+    write_pages(results, tmp_path)
     page = (tmp_path / "report.html").read_text()
     for words in ("f" * 64, "3 of 36 were recognised", "10 different ones", "2 trials", "2 seeds"):
         assert words in page
@@ -294,7 +304,7 @@ class Loads(HTMLParser):
 
 
 def test_the_page_loads_and_runs_nothing(results, tmp_path):
-    write_report(results, tmp_path)
+    write_pages(results, tmp_path)
     page = (tmp_path / "report.html").read_text()
     reader = Loads()
     reader.feed(page)
@@ -305,7 +315,7 @@ def test_the_page_loads_and_runs_nothing(results, tmp_path):
 def test_the_same_results_give_the_same_bytes(results, tmp_path):
     one, two = (tmp_path / name / "run" for name in ("one", "two"))
     for folder in (one, two):
-        write_report(results, folder)
+        write_pages(results, folder)
     for path in files(one):
         assert (one / path).read_bytes() == (two / path).read_bytes()
 
@@ -315,16 +325,16 @@ def test_the_same_results_give_the_same_bytes(results, tmp_path):
 
 def hostile():
     names = (EVIL, "=cmd()|x", "a_b&c%", "x" * 80, "line\nbreak\x1b[31m\u202e", "[red]x[/red]")
-    content = make_results(targets=names)
+    content = make_content(targets=names)
     content["corpus"] = f"{EVIL} _&%"
     content["warnings"] = [EVIL, "![x](http://example.org/x.png) `a` | b"]
     content["rows"]["dropped"] = [{"id": f"{EVIL}{k}", "why": "=cmd()"} for k in range(25)]
     content["facts"]["study"] = STUDY | {"root": f"{EVIL}'; rm -r"}
-    return content
+    return typed(content)
 
 
 def test_nothing_from_outside_becomes_markup(tmp_path):
-    write_report(hostile(), tmp_path)
+    write_pages(hostile(), tmp_path)
     page = (tmp_path / "report.html").read_text()
     reader = Loads()
     reader.feed(page)
@@ -340,14 +350,14 @@ def test_nothing_from_outside_becomes_markup(tmp_path):
 
 
 def test_more_than_twenty_dropped_rows_are_folded_away(tmp_path):
-    write_report(hostile(), tmp_path)
+    write_pages(hostile(), tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert page.count('<td class="words">=cmd()</td>') == 25
     assert "<summary>5 more</summary>" in page
 
 
 def test_markdown_shows_names_as_they_are(tmp_path):
-    write_report(hostile(), tmp_path)
+    write_pages(hostile(), tmp_path)
     table = (tmp_path / "table.md").read_text()
     assert EVIL not in table
     assert r"\!\[x\](http://example.org/x.png) \`a\` \| b" in table
@@ -357,7 +367,7 @@ def test_markdown_shows_names_as_they_are(tmp_path):
 
 
 def test_latex_is_escaped(tmp_path):
-    write_report(hostile(), tmp_path)
+    write_pages(hostile(), tmp_path)
     table = (tmp_path / "table.tex").read_text()
     assert r"\textless{}script\textgreater{}" in table
     assert r"\_\&\%" in table
@@ -380,6 +390,13 @@ def test_latex_letters(text, expected):
     assert escape_latex(text) == expected
 
 
+def command(study):
+    """The command that a report gives for a study."""
+    return report_of(
+        replace(make_results(arms=("audio",)), facts=plain_facts(study=study)), "", None
+    ).command
+
+
 def words_of(text):
     """What a shell makes of a command."""
     return shlex.split(text.replace("\\\n", " "))
@@ -390,8 +407,7 @@ def test_the_command_is_quoted_and_leaves_out_defaults():
         "serfusion compare --corpus tiny --root 'a folder' --audio logmel --text minilm "
         "--labels calm,cross --asr whisper-base --trials 2 --seeds 2"
     )
-    assert command(None) is None
-    assert "'a; b'" in (command(STUDY | {"root": "a; b"}) or "")
+    assert "'a; b'" in command(STUDY | {"root": "a; b"})
 
 
 def test_the_command_has_switches_as_compare_takes_them():
@@ -421,20 +437,22 @@ def cells_of_folds(page):
 
 def test_a_fold_is_found_by_its_name_in_every_arm(results, tmp_path):
     """Arms whose folds were stored in another order stand in the right line all the same."""
-    write_report(results, tmp_path)
+    write_pages(results, tmp_path)
     expected = cells_of_folds((tmp_path / "report.html").read_text())
     assert expected["0"] != expected["1"]
-    results["arms"]["best_fused"]["folds"].reverse()
-    write_report(results, tmp_path)
+    content = make_content()
+    content["arms"]["best_fused"]["folds"].reverse()
+    write_pages(content, tmp_path)
     assert cells_of_folds((tmp_path / "report.html").read_text()) == expected
 
 
-def test_an_arm_chosen_in_every_fold_is_said_once(results, tmp_path):
-    for number, fold in enumerate(results["arms"]["best_fused"]["folds"]):
+def test_an_arm_chosen_in_every_fold_is_said_once(tmp_path):
+    content = make_content()
+    for number, fold in enumerate(content["arms"]["best_fused"]["folds"]):
         fold["chosen"] = ("late", "concat")[number]
-    for fold in results["arms"]["best_unimodal"]["folds"]:
+    for fold in content["arms"]["best_unimodal"]["folds"]:
         fold["chosen"] = "audio"
-    write_report(results, tmp_path)
+    write_pages(content, tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "Best single modality stands for audio in every fold." in page
     assert "Best fused stands for late (fold 0), concat (fold 1)." in page
@@ -455,13 +473,13 @@ def test_an_arm_chosen_in_every_fold_is_said_once(results, tmp_path):
     ids=["one arm", "unimodal only", "fused only", "three speakers", "eight classes"],
 )
 def test_every_kind_of_run_has_a_report(content, tmp_path):
-    write_report(content, tmp_path)
+    write_pages(content, tmp_path)
     assert answer(content) in (tmp_path / "report.html").read_text().replace("&lt;", "<")
     assert (tmp_path / "figures" / "arms.svg").exists()
 
 
-def test_nulls_and_intervals_without_width_are_drawn(results, tmp_path):
-    content = deepcopy(results)
+def test_nulls_and_intervals_without_width_are_drawn(tmp_path):
+    content = make_content()
     arms = content["arms"]
     arms["text"]["uar"] |= {"value": 0.5, "low": 0.5, "high": 0.5}
     arms["audio"]["uar"] |= {"low": None, "high": None, "method": "none: a reason"}
@@ -469,8 +487,7 @@ def test_nulls_and_intervals_without_width_are_drawn(results, tmp_path):
     arms["audio"]["folds"][0] |= {"uar": None, "uar_reason": "1 of 2 classes has no utterance"}
     arms["audio"]["per_class"]["calm"] |= {"precision": None}
     arms["best_fused"]["confusion"] = [[0.0, 0.0], [1.5, 2.5]]
-    content["facts"] = {}
-    write_report(content, tmp_path)
+    write_pages(content, tmp_path)
     figure = (tmp_path / "figures" / "arms.svg").read_text()
     assert "50.0 (50.0 to 50.0)" in figure
     assert "no interval" in figure
@@ -482,13 +499,13 @@ def test_nulls_and_intervals_without_width_are_drawn(results, tmp_path):
 
 @pytest.mark.parametrize(
     ("fact", "expected"),
-    [("synthetic", ["synthetic speech"]), ("untrained", ["untrained encoder"]), ("other", [])],
+    [("synthetic", ["synthetic speech"]), ("untrained", ["untrained encoder"]), (None, [])],
 )
 def test_what_nobody_may_overlook_stands_beside_the_title_and_in_every_table(
     results, tmp_path, fact, expected
 ):
-    content = results | {"facts": {"study": STUDY, fact: True}}
-    write_report(content, tmp_path)
+    facts = plain_facts(**({} if fact is None else {fact: True}))
+    write_pages(replace(results, facts=facts), tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert re.findall(r'<span class="badge">(.*?)</span>', page) == expected
     for badge in expected:

@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from experiments.reporting.results import RunFacts, summarise, with_best
+from experiments.reporting.results import summarise, with_best
+from experiments.reporting.results_schema import (
+    FoldResults,
+    RunFacts,
+    TriedOut,
+    as_json,
+)
 from fusion.predictions import Prediction, counts_by_speaker, read, write
 from fusion.statistics import holm
+from tests.experiments.finished_runs import plain_facts, typed
 
 CLASSES = ("a", "b", "c")
 ARMS = ("audio", "text", "concat", "late", "attention")
@@ -28,7 +35,7 @@ def facts(**fields: object) -> RunFacts:
         "dropped": (),
         "warnings": (),
         "fits": {},
-        "facts": {},
+        "facts": plain_facts(),
     }
     return RunFacts(**{**given, **fields})
 
@@ -94,7 +101,7 @@ def test_uar_equals_scikit_learn(rows, results):
         )
         for seed in (0, 1)
     ]
-    assert results["arms"]["concat"]["uar"]["value"] == pytest.approx(np.mean(per_seed))
+    assert results.arms["concat"].uar.value == pytest.approx(np.mean(per_seed))
 
 
 def test_development_rows_do_not_count(rows, results):
@@ -102,41 +109,39 @@ def test_development_rows_do_not_count(rows, results):
         replace(r, scores=r.scores[1:] + r.scores[:1]) if r.split == "dev" else r for r in rows
     ]
     again = summarise(wrong, facts())
-    assert [again["arms"][arm]["uar"] for arm in ARMS] == [
-        results["arms"][arm]["uar"] for arm in ARMS
-    ]
+    assert [again.arms[arm].uar for arm in ARMS] == [results.arms[arm].uar for arm in ARMS]
 
 
 def test_confusion_counts_every_row_once(results):
-    assert np.sum(results["arms"]["audio"]["confusion"]) == 54
+    assert np.sum(results.arms["audio"].confusion) == 54
 
 
 def test_support_is_that_of_one_seed(results):
-    assert [c["support"] for c in results["arms"]["audio"]["per_class"].values()] == [18, 18, 18]
+    assert [c.support for c in results.arms["audio"].per_class.values()] == [18, 18, 18]
 
 
 def test_per_class_recall_averages_to_uar(results):
-    arm = results["arms"]["late"]
-    recalls = [c["recall"] for c in arm["per_class"].values()]
-    assert np.mean(recalls) == pytest.approx(arm["uar"]["value"])
+    arm = results.arms["late"]
+    recalls = [c.recall for c in arm.per_class.values()]
+    assert np.mean(recalls) == pytest.approx(arm.uar.value)
 
 
 def test_one_seed_has_no_deviation_over_seeds():
     found = summarise(rows_of("audio", seeds=[0]), facts())
-    assert found["arms"]["audio"]["uar"]["sd_over_seeds"] is None
+    assert found.arms["audio"].uar.sd_over_seeds is None
 
 
 def test_two_seeds_have_one(results):
-    assert results["arms"]["audio"]["uar"]["sd_over_seeds"] > 0
+    assert results.arms["audio"].uar.sd_over_seeds > 0
 
 
 def test_results_are_json(results):
-    assert json.loads(json.dumps(results, allow_nan=False)) == results
+    assert typed(json.loads(json.dumps(as_json(results), allow_nan=False))) == results
 
 
 def test_the_order_of_predictions_changes_no_number(rows, results):
     again = summarise(rows[::-1], facts())
-    assert again["arms"]["audio"]["uar"] == results["arms"]["audio"]["uar"]
+    assert again.arms["audio"].uar == results.arms["audio"].uar
 
 
 def test_predictions_come_back_from_disk(rows, tmp_path):
@@ -168,13 +173,13 @@ def lacking(speaker: int, row: int) -> int:
 
 
 def test_a_fold_without_a_class_has_no_uar():
-    folds = summarise(rows_of("audio", lacking), facts())["arms"]["audio"]["folds"]
-    assert [fold["uar"] is None for fold in folds] == [True, False, False]
+    folds = summarise(rows_of("audio", lacking), facts()).arms["audio"].folds
+    assert [fold.uar is None for fold in folds] == [True, False, False]
 
 
 def test_a_fold_without_a_class_says_why():
-    folds = summarise(rows_of("audio", lacking), facts())["arms"]["audio"]["folds"]
-    assert [fold.get("uar_reason") for fold in folds] == [
+    folds = summarise(rows_of("audio", lacking), facts()).arms["audio"].folds
+    assert [fold.uar_reason for fold in folds] == [
         "1 of 3 classes have no test utterance",
         None,
         None,
@@ -182,24 +187,29 @@ def test_a_fold_without_a_class_says_why():
 
 
 def test_a_fold_without_a_class_has_an_accuracy():
-    folds = summarise(rows_of("audio", lacking), facts())["arms"]["audio"]["folds"]
-    assert folds[0]["accuracy"] is not None
+    folds = summarise(rows_of("audio", lacking), facts()).arms["audio"].folds
+    assert folds[0].accuracy is not None
 
 
 def test_a_fold_without_a_class_leaves_the_corpus_its_uar():
     found = summarise(rows_of("audio", lacking), facts())
-    assert found["arms"]["audio"]["uar"]["value"] is not None
+    assert found.arms["audio"].uar.value is not None
+
+
+def fitted(**hyperparameters: int) -> FoldResults:
+    tried = (TriedOut(0.1, "complete", {}), TriedOut(0.2, "complete", {}))
+    return FoldResults(fold="1", hyperparameters=hyperparameters, trials=tried)
 
 
 def test_hyperparameters_stand_beside_their_fold():
-    fits = {"audio": ({"fold": "1", "hyperparameters": {"hidden": 32}, "trials": [0.1, 0.2]},)}
-    arm = summarise(rows_of("audio"), facts(fits=fits))["arms"]["audio"]
-    assert [f.get("hyperparameters") for f in arm["folds"]] == [None, {"hidden": 32}, None]
+    fits = {"audio": (fitted(hidden=32),)}
+    arm = summarise(rows_of("audio"), facts(fits=fits)).arms["audio"]
+    assert [f.hyperparameters for f in arm.folds] == [None, {"hidden": 32}, None]
 
 
 def test_the_number_of_trials_is_told():
-    fits = {"audio": ({"fold": "1", "hyperparameters": {}, "trials": [0.1, 0.2]},)}
-    assert summarise(rows_of("audio"), facts(fits=fits))["arms"]["audio"]["trials"] == 2
+    fits = {"audio": (fitted(),)}
+    assert summarise(rows_of("audio"), facts(fits=fits)).arms["audio"].trials == 2
 
 
 # ---------------------------------------------------------------- best arms
@@ -247,7 +257,7 @@ def test_the_arm_that_a_best_arm_stands_for_is_told(rows, results):
 
 
 def _chosen(results: dict) -> dict[str, str]:
-    return {fold["fold"]: fold["chosen"] for fold in results["arms"]["best_fused"]["folds"]}
+    return {fold.fold: fold.chosen for fold in results.arms["best_fused"].folds}
 
 
 def test_every_arm_has_its_folds_in_one_order():
@@ -260,11 +270,11 @@ def test_every_arm_has_its_folds_in_one_order():
         else r
         for r in made
     ]
-    found = summarise(with_best(made), facts())["arms"]
-    chosen = [fold["chosen"] for fold in found["best_fused"]["folds"]]
+    found = summarise(with_best(made), facts()).arms
+    chosen = [fold.chosen for fold in found["best_fused"].folds]
     assert chosen[0] == "late"
     assert "concat" in chosen
-    orders = {tuple(fold["fold"] for fold in arm["folds"]) for arm in found.values()}
+    orders = {tuple(fold.fold for fold in arm.folds) for arm in found.values()}
     assert orders == {("0", "1", "2")}
 
 
@@ -281,8 +291,8 @@ def test_without_fused_arms_there_is_no_best_fused():
 
 
 def test_the_primary_comparison_comes_first(results):
-    first = results["differences"][0]
-    assert (first["arm"], first["against"], first["metric"], first["primary"]) == (
+    first = results.differences[0]
+    assert (first.arm, first.against, first.metric, first.primary) == (
         "best_fused",
         "best_unimodal",
         "uar",
@@ -291,36 +301,30 @@ def test_the_primary_comparison_comes_first(results):
 
 
 def test_only_the_best_arms_are_primary(results):
-    primary = {(d["arm"], d["against"]) for d in results["differences"] if d["primary"]}
+    primary = {(d.arm, d.against) for d in results.differences if d.primary}
     assert primary == {("best_fused", "best_unimodal")}
 
 
 def test_the_primary_comparison_is_not_corrected(results):
-    assert all(d["p_holm"] is None for d in results["differences"] if d["primary"])
+    assert all(d.p_holm is None for d in results.differences if d.primary)
 
 
 @pytest.mark.parametrize("metric", ["uar", "accuracy"])
 def test_holm_corrects_the_exploratory_ones_of_a_metric(metric, results):
-    own = [d for d in results["differences"] if d["metric"] == metric and not d["primary"]]
-    assert [d["p_holm"] for d in own] == holm([d["p"] for d in own])
+    own = [d for d in results.differences if d.metric == metric and not d.primary]
+    assert [d.p_holm for d in own] == holm([d.p for d in own])
 
 
 def test_every_fused_arm_is_compared_with_both_modalities(results):
-    found = {
-        (d["arm"], d["against"])
-        for d in results["differences"]
-        if d["metric"] == "uar" and not d["primary"]
-    }
+    found = {(d.arm, d.against) for d in results.differences if d.metric == "uar" and not d.primary}
     assert found == {(a, b) for a in ("concat", "late", "attention") for b in ("audio", "text")}
 
 
 def test_a_difference_is_that_of_the_arms(results):
-    for found in results["differences"]:
-        values = [
-            results["arms"][found[side]][found["metric"]]["value"] for side in ("arm", "against")
-        ]
-        assert found["value"] == pytest.approx(values[0] - values[1])
+    for found in results.differences:
+        values = [results.arms[arm].score(found.metric).value for arm in (found.arm, found.against)]
+        assert found.value == pytest.approx(values[0] - values[1])
 
 
 def test_without_fused_arms_there_are_no_differences():
-    assert summarise(with_best(rows_of("audio")), facts())["differences"] == []
+    assert summarise(with_best(rows_of("audio")), facts()).differences == ()

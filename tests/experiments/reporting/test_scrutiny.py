@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from experiments.reporting.caveats import cautions
-from experiments.reporting.report import write_report
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.scrutiny import calibration, evidence
 from fusion import metrics
 from fusion.calibration import fit_temperature, tempered
+from fusion.fairness import Grouping
+from fusion.permutation import Null
 from fusion.predictions import read, table, write
-from tests.experiments.finished_runs import EVIL, make_facts, make_rows
+from tests.experiments.finished_runs import EVIL, make_facts, make_rows, write_pages
 
 ARMS, TARGETS, SPEAKERS = ("audio", "text", "concat"), ("calm", "cross", "sad"), 12
 GROUPS = {
-    "sex": {"by": "speaker", "of": {f"s{n}": ("female", "male")[n % 2] for n in range(SPEAKERS)}},
-    "age": {"by": "speaker", "of": {f"s{n}": "18 to 29" for n in range(3)} | {"s4": EVIL}},
-    "language": {
-        "by": "utterance",
-        "of": {f"s{n}-{i}": ("de", "en")[i % 2] for n in range(SPEAKERS) for i in range(9)},
-    },
+    "sex": Grouping("speaker", {f"s{n}": ("female", "male")[n % 2] for n in range(SPEAKERS)}),
+    "age": Grouping("speaker", {f"s{n}": "18 to 29" for n in range(3)} | {"s4": EVIL}),
+    "language": Grouping(
+        "utterance", {f"s{n}-{i}": ("de", "en")[i % 2] for n in range(SPEAKERS) for i in range(9)}
+    ),
 }
 
 
 def facts(groups=GROUPS):
     made = make_facts(ARMS, TARGETS)
-    return replace(made, facts={**made.facts, "groups": groups})
+    return replace(made, facts=replace(made.facts, groups=groups))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def results(rows):
-    return json.loads(json.dumps(summarise(rows, facts()), allow_nan=False))
+    return summarise(rows, facts())
 
 
 # ---------------------------------------------------------------- tables
@@ -65,9 +64,9 @@ def test_a_row_too_few_or_too_many_is_an_error(rows, change):
 
 
 def test_every_arm_with_skill_is_above_its_null(results):
-    for arm in results["arms"].values():
-        assert arm["null"]["p"] < 0.05
-        assert arm["null"]["mean"] < arm["null"]["high"] < arm["uar"]["value"]
+    for arm in results.arms.values():
+        assert arm.null.p < 0.05
+        assert arm.null.mean < arm.null.high < arm.uar.value
 
 
 @pytest.mark.parametrize("kind", ["constant", "shuffled"])
@@ -79,21 +78,21 @@ def test_an_arm_without_knowledge_is_at_chance(kind):
         )
         for row in make_rows(("audio",), SPEAKERS, TARGETS)
     ]
-    found = summarise(blind, facts({}))["arms"]["audio"]
-    assert found["null"]["p"] > 0.05
-    assert found["uar"]["value"] == pytest.approx(found["null"]["mean"], abs=0.08)
+    found = summarise(blind, facts({})).arms["audio"]
+    assert found.null.p > 0.05
+    assert found.uar.value == pytest.approx(found.null.mean, abs=0.08)
 
 
 # ---------------------------------------------------------------- calibration
 
 
 def test_temperatures_come_from_development_rows_of_their_fold_alone(rows, results):
-    folds = results["arms"]["concat"]["calibration"]["folds"]
+    folds = results.arms["concat"].calibration.folds
     for fold in folds:
         dev = table(
-            [r for r in rows if (r.arm, r.split, r.outer_fold) == ("concat", "dev", fold["fold"])]
+            [r for r in rows if (r.arm, r.split, r.outer_fold) == ("concat", "dev", fold.fold)]
         )
-        assert fold["temperature"] == fit_temperature(dev.scores, dev.truth)
+        assert fold.temperature == fit_temperature(dev.scores, dev.truth)
 
 
 def test_test_rows_change_no_temperature_and_no_threshold(rows, results):
@@ -103,41 +102,41 @@ def test_test_rows_change_no_temperature_and_no_threshold(rows, results):
     ]
     again = summarise(wrong, facts())
     for arm in ARMS:
-        sides = [found["arms"][arm]["calibration"]["folds"] for found in (again, results)]
+        sides = [found.arms[arm].calibration.folds for found in (again, results)]
         assert sides[0] == sides[1]
 
 
 def test_errors_after_are_those_of_tempered_test_rows(rows, results):
-    found = results["arms"]["concat"]["calibration"]
+    found = results.arms["concat"].calibration
     values = []
     test = table([row for row in rows if (row.arm, row.split) == ("concat", "test")])
     after = test.scores.copy()
-    for fold in found["folds"]:
-        own = np.array(test.folds) == fold["fold"]
-        after[:, own] = tempered(test.scores[:, own], fold["temperature"])
+    for fold in found.folds:
+        own = np.array(test.folds) == fold.fold
+        after[:, own] = tempered(test.scores[:, own], fold.temperature)
     values = [metrics.ece(test.truth, scores) for scores in after]
-    assert found["after"]["ece"] == pytest.approx(np.mean(values))
+    assert found.after.ece == pytest.approx(np.mean(values))
 
 
 def test_a_best_arm_takes_the_temperature_of_the_arm_it_stands_for(results):
-    best = results["arms"]["best_fused"]
-    chosen = {fold["fold"]: fold["chosen"] for fold in best["folds"]}
-    for fold in best["calibration"]["folds"]:
-        of_arm = results["arms"][chosen[fold["fold"]]]["calibration"]["folds"]
+    best = results.arms["best_fused"]
+    chosen = {fold.fold: fold.chosen for fold in best.folds}
+    for fold in best.calibration.folds:
+        of_arm = results.arms[chosen[fold.fold]].calibration.folds
         assert fold in of_arm
 
 
 def test_bins_hold_every_row_once(results):
     for side in ("before", "after"):
-        bins = results["arms"]["audio"]["calibration"]["bins"][side]
-        assert sum(one["rows"] for one in bins) == pytest.approx(results["rows"]["used"])
+        bins = getattr(results.arms["audio"].calibration.bins, side)
+        assert sum(one.rows for one in bins) == pytest.approx(results.rows.used)
 
 
 def test_the_curve_ends_at_the_accuracy_of_all(results):
-    for arm in results["arms"].values():
-        found = arm["calibration"]
-        assert found["risk_coverage"][-1]["accuracy"] == pytest.approx(arm["accuracy"]["value"])
-        assert found["abstention"]["accuracy_of_all"] == pytest.approx(arm["accuracy"]["value"])
+    for arm in results.arms.values():
+        found = arm.calibration
+        assert found.risk_coverage[-1].accuracy == pytest.approx(arm.accuracy.value)
+        assert found.abstention.accuracy_of_all == pytest.approx(arm.accuracy.value)
 
 
 def test_without_development_rows_nothing_is_calibrated(rows):
@@ -149,71 +148,69 @@ def test_without_development_rows_nothing_is_calibrated(rows):
 
 
 def test_mcnemar_stands_beside_accuracy_only(rows, results):
-    for row in results["differences"]:
-        assert ("mcnemar" in row) == (row["metric"] == "accuracy")
-    found = next(r for r in results["differences"] if r["metric"] == "accuracy" and r["primary"])
+    for row in results.differences:
+        assert (row.mcnemar is not None) == (row.metric == "accuracy")
+    found = next(r for r in results.differences if r.metric == "accuracy" and r.primary)
     sides = [
         table([row for row in rows if (row.arm, row.split) == (arm, "test")])
         for arm in ("best_fused", "best_unimodal")
     ]
     hits = [side.scores.argmax(axis=-1) == side.truth for side in sides]
-    assert found["mcnemar"]["only_one"] == (hits[0] & ~hits[1]).sum(axis=1).mean()
+    assert found.mcnemar.only_one == (hits[0] & ~hits[1]).sum(axis=1).mean()
 
 
 def test_the_margin_of_equivalence_holds_the_difference(results):
-    for row in results["differences"]:
-        assert row["equivalent"] >= abs(row["value"])
+    for row in results.differences:
+        assert row.equivalent >= abs(row.value)
 
 
 def test_every_metric_has_its_deviation_over_seeds(results):
     for metric in ("uar", "accuracy", "macro_f1", "weighted_f1"):
-        assert results["arms"]["audio"][metric]["sd_over_seeds"] > 0
+        assert results.arms["audio"].score(metric).sd_over_seeds > 0
 
 
 # ---------------------------------------------------------------- groups
 
 
 def test_groups_are_of_the_best_arms_and_add_up(results):
-    assert {arm for arm, found in results["arms"].items() if "groups" in found} == {
+    assert {arm for arm, found in results.arms.items() if found.groups is not None} == {
         "best_unimodal",
         "best_fused",
     }
-    sex = results["arms"]["best_fused"]["groups"]["sex"]
-    assert {name: one["speakers"] for name, one in sex["groups"].items()} == {
+    sex = results.arms["best_fused"].groups["sex"]
+    assert {name: one.speakers for name, one in sex.groups.items()} == {
         "female": 6,
         "male": 6,
     }
-    assert sum(one["rows"] for one in sex["groups"].values()) == results["rows"]["used"]
+    assert sum(one.rows for one in sex.groups.values()) == results.rows.used
 
 
 def test_the_difference_of_two_groups_has_an_interval(results):
-    groups = results["arms"]["best_fused"]["groups"]
-    gap, own = groups["sex"]["difference"], groups["sex"]["groups"]
-    assert gap["value"] == pytest.approx(
-        own["female"]["uar"]["value"] - own["male"]["uar"]["value"]
-    )
-    assert gap["low"] < gap["value"] < gap["high"]
-    assert groups["language"]["difference"] is None
+    groups = results.arms["best_fused"].groups
+    gap, own = groups["sex"].difference, groups["sex"].groups
+    assert gap.value == pytest.approx(own["female"].uar.value - own["male"].uar.value)
+    assert gap.low < gap.value < gap.high
+    assert groups["language"].difference is None
 
 
 def test_a_group_of_few_speakers_has_a_value_and_no_bounds(results):
-    young = results["arms"]["best_fused"]["groups"]["age"]["groups"]["18 to 29"]
-    assert (young["speakers"], young["uar"]["low"]) == (3, None)
-    assert young["uar"]["value"] is not None
-    assert "below 5" in young["uar"]["method"]
+    young = results.arms["best_fused"].groups["age"].groups["18 to 29"]
+    assert (young.speakers, young.uar.low) == (3, None)
+    assert young.uar.value is not None
+    assert "below 5" in young.uar.method
 
 
 def test_every_speaker_has_a_value_over_own_utterances(rows, results):
-    found = results["arms"]["best_fused"]["speakers"]
+    found = results.arms["best_fused"].speakers
     assert len(found) == SPEAKERS
     own = [
         row for row in rows
         if (row.arm, row.split, row.speaker, row.seed) == ("best_fused", "test", "s3", 0)
     ]  # fmt: skip
     hits = np.mean([np.argmax(row.scores) == np.argmax(row.target) for row in own])
-    assert found["s3"]["rows"] == len(own)
-    assert found["s3"]["accuracy"]["value"] == pytest.approx(hits, abs=0.35)
-    assert found["s3"]["accuracy"]["method"] == "jackknife-t over 9 utterances"
+    assert found["s3"].rows == len(own)
+    assert found["s3"].accuracy.value == pytest.approx(hits, abs=0.35)
+    assert found["s3"].accuracy.method == "jackknife-t over 9 utterances"
 
 
 # ---------------------------------------------------------------- windows
@@ -236,14 +233,14 @@ def test_windows_are_put_together_before_anything_is_counted(rows, results, tmp_
     write(made, tmp_path / "p.jsonl")
     assert read(tmp_path / "p.jsonl") == made
     found = summarise(made, facts())
-    audio = found["arms"]["audio"]
-    assert found["rows"]["used"] == results["rows"]["used"]
-    assert audio["uar"]["value"] == pytest.approx(results["arms"]["audio"]["uar"]["value"])
-    assert audio["windows"]["window"]["rows"] == 3 * audio["windows"]["mean"]["rows"]
-    assert audio["windows"]["mean"]["uar"]["value"] == audio["uar"]["value"]
-    assert audio["windows"]["window"]["uar"]["value"] < audio["windows"]["vote"]["uar"]["value"]
-    assert "windows" not in found["arms"]["text"]
-    write_report(found, tmp_path)
+    audio = found.arms["audio"]
+    assert found.rows.used == results.rows.used
+    assert audio.uar.value == pytest.approx(results.arms["audio"].uar.value)
+    assert audio.windows["window"].rows == 3 * audio.windows["mean"].rows
+    assert audio.windows["mean"].uar.value == audio.uar.value
+    assert audio.windows["window"].uar.value < audio.windows["vote"].uar.value
+    assert found.arms["text"].windows is None
+    write_pages(found, tmp_path)
     assert (
         "Windows, before and after they are put together" in (tmp_path / "report.html").read_text()
     )
@@ -253,7 +250,7 @@ def test_windows_are_put_together_before_anything_is_counted(rows, results, tmp_
 
 
 def test_the_page_shows_all_of_it_and_believes_nothing(results, tmp_path):
-    write_report(results, tmp_path)
+    write_pages(results, tmp_path)
     page = (tmp_path / "report.html").read_text()
     for words in ("Against chance", "How sure, and how right", "For whom it works",
                   "McNemar", "equivalent within", "Speaker by speaker"):  # fmt: skip
@@ -265,7 +262,7 @@ def test_the_page_shows_all_of_it_and_believes_nothing(results, tmp_path):
 
 def test_a_corpus_without_groups_still_has_its_speakers(rows, tmp_path):
     found = summarise(rows, facts({}))
-    write_report(found, tmp_path)
+    write_pages(found, tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "Speaker by speaker" in page
     assert "By what the corpus knows" not in page
@@ -285,13 +282,13 @@ def test_an_arm_that_is_not_above_chance_is_named(results):
 
 
 def test_speakers_of_one_class_are_told_where_nothing_could_be_found(results):
-    content = {**results, "arms": {"text": {**results["arms"]["text"]}}}
-    content["arms"]["text"]["null"] = {"mean": 0.3, "high": 0.4, "p": 0.6, "fixed": 0.8}
+    null = Null(mean=0.3, high=0.4, p=0.6, fixed=0.8)
+    content = replace(results, arms={"text": replace(results.arms["text"], null=null)})
     assert any("80% of utterances are of speakers with one class" in c for c in cautions(content))
 
 
 def test_the_effective_number_of_speakers_is_told_where_it_is_small(results):
-    assert results["arms"]["audio"]["effective"] == pytest.approx(SPEAKERS)
-    few = {**results, "arms": {"audio": {**results["arms"]["audio"], "effective": 3.2}}}
+    assert results.arms["audio"].effective == pytest.approx(SPEAKERS)
+    few = replace(results, arms={"audio": replace(results.arms["audio"], effective=3.2)})
     assert any("these 12 weigh like 3.2 equal ones" in line for line in cautions(few))
     assert not any("weigh like" in line for line in cautions(results))

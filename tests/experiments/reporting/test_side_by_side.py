@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.reporting.results import summarise, with_best
+from experiments.reporting.results import with_best
 from experiments.reporting.side_by_side import side_by_side
 from experiments.reporting.side_page import write_beside
-from fusion import predictions
 from fusion.statistics import holm
 from tests.experiments.finished_runs import EVIL, make_facts, make_rows, save_run
+from tests.experiments.finished_runs import save as save_rows
 
 ARMS, TARGETS = ("audio", "text", "concat"), ("calm", "cross")
 
 
 def save(folder, change=lambda row: row, arms=ARMS, **facts):
     """A finished run whose predictions were changed; None leaves a row out."""
-    folder.mkdir()
     changed = [change(row) for row in make_rows(arms, 6, TARGETS)]
     rows = with_best([row for row in changed if row is not None])
-    about = replace(make_facts(arms, TARGETS), **facts)
-    predictions.write(rows, folder / "predictions.jsonl")
-    (folder / "results.json").write_text(json.dumps(summarise(rows, about)))
-    return folder
+    return save_rows(folder, rows, replace(make_facts(arms, TARGETS), **facts))
 
 
 def worse(row):
@@ -39,22 +34,22 @@ def worse(row):
 
 def test_a_run_beside_its_equal_differs_in_nothing(tmp_path):
     found = side_by_side([save_run(tmp_path / "one"), save_run(tmp_path / "two")])
-    assert [row["arm"] for row in found.differences] == list(ARMS)
-    assert all(row["value"] == 0 for row in found.differences)
-    assert all(row["p"] is row["p_holm"] is None for row in found.differences)
-    assert {row["method"] for row in found.differences} == {"the same predictions"}
+    assert [row.arm for row in found.differences] == list(ARMS)
+    assert all(row.value == 0 for row in found.differences)
+    assert all(row.p is row.p_holm is None for row in found.differences)
+    assert {row.method for row in found.differences} == {"the same predictions"}
     assert found.means == {}
     assert "differences are of the 36 utterances of all runs" in found.remarks
 
 
 def test_a_worse_run_is_worse_by_the_difference_of_its_scores(tmp_path):
     found = side_by_side([save_run(tmp_path / "one"), save(tmp_path / "two", worse)])
-    one, two = (run.results["arms"]["concat"]["uar"]["value"] for run in found.runs)
-    row = next(row for row in found.differences if row["arm"] == "concat")
-    assert row["value"] == pytest.approx(two - one)
-    assert row["high"] < 0
-    raw = [each["p"] for each in found.differences]
-    assert [each["p_holm"] for each in found.differences] == holm(raw)
+    one, two = (run.results.arms["concat"].uar.value for run in found.runs)
+    row = next(row for row in found.differences if row.arm == "concat")
+    assert row.value == pytest.approx(two - one)
+    assert row.high < 0
+    raw = [each.p for each in found.differences]
+    assert [each.p_holm for each in found.differences] == holm(raw)
 
 
 def test_rows_that_one_run_lacks_leave_the_difference_and_are_counted(tmp_path):
@@ -68,7 +63,7 @@ def test_runs_of_several_corpora_are_averaged(tmp_path):
     other = save(tmp_path / "two", lambda row: replace(worse(row), corpus="other"), corpus="other")
     found = side_by_side([save_run(tmp_path / "one"), other])
     assert found.differences == ()
-    values = [run.results["arms"]["audio"]["macro_f1"]["value"] for run in found.runs]
+    values = [run.results.arms["audio"].macro_f1.value for run in found.runs]
     assert found.means["macro_f1"]["audio"] == pytest.approx(sum(values) / 2)
     assert any("means over corpora, without an interval" in line for line in found.remarks)
 
@@ -83,8 +78,8 @@ def test_other_labels_of_the_same_corpus_are_not_compared(tmp_path):
 
 def test_another_protocol_or_budget_is_said(tmp_path):
     facts = make_facts(ARMS, TARGETS).facts
-    study = {**facts["study"], "trials": 9}
-    other = save(tmp_path / "two", facts={**facts, "protocol": "groups", "study": study})
+    study = {**facts.study, "trials": 9}
+    other = save(tmp_path / "two", facts=replace(facts, protocol="groups", study=study))
     remarks = side_by_side([save_run(tmp_path / "one"), other]).remarks
     assert "the runs differ in protocol: groups, speaker" in remarks
     assert "the runs differ in trials: 2, 9" in remarks

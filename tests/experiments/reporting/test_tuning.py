@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 
-from experiments.reporting.page import page
+from experiments.reporting.page import Report
+from experiments.reporting.page import page as page_of_report
 from experiments.reporting.tuning import importances, tuning_figures
 from fusion.statistics import BOOTSTRAP_FROM, CLAIM_FROM
-from tests.experiments.finished_runs import make_results
+from tests.experiments.finished_runs import make_content, make_results, typed
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +20,17 @@ def results():
     return make_results()
 
 
-def without(results, *keys):
+def page(results):
+    return page_of_report(Report(results))
+
+
+def without(results, **fields):
     """The same run without trials and without what is named."""
     arms = {}
-    for arm, found in results["arms"].items():
-        folds = [{k: v for k, v in fold.items() if k not in keys} for fold in found["folds"]]
-        arms[arm] = {**found, "trials": 0, "folds": [{**fold, "trials": []} for fold in folds]}
-    return {**results, "arms": arms}
+    for arm, summary in results.arms.items():
+        folds = tuple(replace(fold, trials=(), **fields) for fold in summary.folds)
+        arms[arm] = replace(summary, trials=0, folds=folds)
+    return replace(results, arms=arms)
 
 
 def points(svg: str) -> list[list[tuple[float, ...]]]:
@@ -46,13 +52,14 @@ def test_the_history_never_falls_and_has_a_line_for_each_fold(results):
 
 
 def test_a_pruned_trial_is_told_and_is_not_the_best():
-    content = make_results()
+    content = make_content()
     for fold in content["arms"]["audio"]["folds"]:
         fold["trials"].append({"value": 0.9, "state": "pruned", "parameters": {"hidden": 32}})
-    svg = tuning_figures(content)["audio"]["history"]
+    results = typed(content)
+    svg = tuning_figures(results)["audio"]["history"]
     assert svg.count("<title>fold 1: 50.0 at first, 62.5 at last, 1 of 3 pruned<") == 1
     assert all(len(one) == 3 and one[1][1] == one[2][1] for one in points(svg))
-    told = page(content)
+    told = page(results)
     assert told.count("A trial was pruned, which counts and is never chosen") == 1
     assert told.count("<td>3, 1 pruned</td><td>62.5</td>") == 2
 
@@ -61,10 +68,11 @@ def test_without_pruned_trials_nothing_is_said_of_them(results):
     assert "pruned" not in page(results)
 
 
-def test_the_mean_ends_where_half_of_the_heads_have_stopped(results):
-    for fold in results["arms"]["audio"]["folds"]:
+def test_the_mean_ends_where_half_of_the_heads_have_stopped():
+    content = make_content()
+    for fold in content["arms"]["audio"]["folds"]:
         fold["curve"]["heads"] = [4, 2, 1]
-    lines = points(tuning_figures(results)["audio"]["learning"])
+    lines = points(tuning_figures(typed(content))["audio"]["learning"])
     assert {len(one) for one in lines} == {2}
 
 
@@ -75,7 +83,7 @@ def test_importance_is_the_mean_over_folds_with_its_ends(results):
 
 
 def test_without_trials_the_page_says_so_and_shows_no_history(results):
-    told = page(without(results, "importance"))
+    told = page(without(results, importance=None))
     assert "No trials: the documented hyperparameters were used" in told
     assert "History of trials" not in told
     assert "What mattered" not in told
@@ -83,19 +91,19 @@ def test_without_trials_the_page_says_so_and_shows_no_history(results):
 
 
 def test_a_run_that_kept_no_curves_has_a_page(results):
-    told = page(without(results, "importance", "curve", "epochs"))
+    told = page(without(results, importance=None, curve=None, epochs=()))
     assert "Learning curves" not in told
 
 
-def test_losses_that_are_no_numbers_break_no_figure(results):
-    content = make_results()
+def test_losses_that_are_no_numbers_break_no_figure():
+    content = make_content()
     for fold in content["arms"]["audio"]["folds"]:
         fold["curve"]["dev"] = [None, 1.0, 2.0]
         fold["curve"]["train"] = [None, None, None]
-    assert "learning" in tuning_figures(content)["audio"]
+    assert "learning" in tuning_figures(typed(content))["audio"]
     for fold in content["arms"]["audio"]["folds"]:
         fold["curve"]["dev"] = [None, None, None]
-    assert "learning" not in tuning_figures(content).get("audio", {})
+    assert "learning" not in tuning_figures(typed(content)).get("audio", {})
 
 
 def test_figures_of_tuning_shrink_on_phones_and_never_widen_the_page(results):

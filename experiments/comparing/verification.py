@@ -1,22 +1,31 @@
-"""``serfusion verify``: does everything that a run says follow from its predictions?
+"""A finished run once more: its report made again, and whether all that it says holds.
 
-And, where it is asked for, do its heads give those predictions when they are trained again.
+``serfusion verify`` asks whether it follows from the predictions and, where it is asked for,
+whether the heads give those predictions when they are trained again.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from experiments.config import read_study
+from experiments.config import default_options, options_of, read_study
 from experiments.reporting.caveats import BEST
-from experiments.reporting.fold_fits import FIT
+from experiments.reporting.commands import folded, study_words
+from experiments.reporting.cost import Cost, read_cost
 from experiments.reporting.numbers import column, primary_of
-from experiments.reporting.page import of_classes
-from experiments.reporting.report import Recomputed, pages_of, recompute
+from experiments.reporting.page import Report, of_classes
+from experiments.reporting.report import (
+    Recomputed,
+    folder_name,
+    of_one_run,
+    recompute,
+    report_files,
+    write_report,
+)
+from experiments.reporting.results_schema import FIT, Facts, Results, as_json
 from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, Prediction
 
@@ -63,6 +72,24 @@ class Verification:
         return not self.changed and not any(one.decided_otherwise for one in again)
 
 
+def report_of(results: Results, folder: str, cost: Cost | None) -> Report:
+    """The report of a run whose folder is called ``folder``."""
+    words = study_words(results.facts.study, default_options())
+    return Report(results, folder, cost, folded(["serfusion compare", *words]))
+
+
+def rebuild(folder: Path) -> Results:
+    """Write the report files of a run again, from its predictions.
+
+    Raises:
+        ValueError: as :func:`experiments.reporting.report.recompute`; nothing is written then.
+    """
+    results = recompute(folder).results
+    with of_one_run(folder):
+        write_report(report_of(results, folder_name(folder), read_cost(folder)), folder)
+    return results
+
+
 def verify(folder: Path) -> Verification:
     """Recompute every number of a run from its predictions, and every page from the numbers.
 
@@ -70,14 +97,16 @@ def verify(folder: Path) -> Verification:
         ValueError: the folder is no run, a number does not follow from the predictions, or facts
             or predictions are not those whose hashes the run left.
     """
-    found = recompute(folder)
-    # A run that was renamed or unpacked elsewhere is the same run.
-    pages = pages_of(found, folder, ELSEWHERE)
+    recomputed = recompute(folder)
+    results = recomputed.results
+    with of_one_run(folder):
+        # A run that was renamed or unpacked elsewhere is the same run.
+        pages = report_files(report_of(results, ELSEWHERE, read_cost(folder)))
     changed = [path for path, text in pages.items() if differs(folder / path, text)]
-    changed += _study_differs(folder, found.results["facts"])
-    parts = ("rows", "arms", "differences", "matrix")
-    numbers = sum(_numbers(found.results.get(part, {})) for part in parts)
-    return Verification(folder, found, numbers, len(pages), tuple(changed))
+    changed += _study_differs(folder, results.facts)
+    parts = (results.rows, results.arms, results.differences, results.matrix)
+    numbers = sum(_numbers(as_json(part)) for part in parts)
+    return Verification(folder, recomputed, numbers, len(pages), tuple(changed))
 
 
 def departures(stored: Recomputed, again: Recomputed) -> tuple[Departure, ...]:
@@ -129,20 +158,19 @@ def differs(path: Path, text: str) -> bool:
     return re.fullmatch(wanted, path.read_text(encoding="utf-8", errors="replace")) is None
 
 
-def _study_differs(folder: Path, facts: Mapping[str, Any]) -> list[str]:
+def _study_differs(folder: Path, facts: Facts) -> list[str]:
     try:
-        study = asdict(read_study(folder / "config.toml"))
+        study = options_of(read_study(folder / "config.toml"))
     except ValueError:
         return ["config.toml"]
-    said = {key: tuple(v) if isinstance(v, list) else v for key, v in facts["study"].items()}
-    return ["config.toml"] * any(study.get(key) != value for key, value in said.items())
+    return ["config.toml"] * any(study.get(key) != value for key, value in facts.study.items())
 
 
-def _numbers(value: Any) -> int:  # noqa: ANN401 - JSON
+def _numbers(value: object) -> int:
     """Numbers of a JSON value, but for what a fit says of itself."""
-    if isinstance(value, Mapping):
-        return sum(_numbers(one) for key, one in value.items() if key not in FIT)
-    if isinstance(value, list | tuple):
+    if isinstance(value, dict):
+        return sum(_numbers(part) for key, part in value.items() if key not in FIT)
+    if isinstance(value, list):
         return sum(map(_numbers, value))
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -162,7 +190,7 @@ def _departure(
     arm: str,
     before: Mapping[Key, Prediction],
     after: Mapping[Key, Prediction],
-    results: Sequence[Mapping[str, Any]],
+    results: Sequence[Results],
 ) -> Departure:
     keys = [key for key in before if key[0] == arm]
     old, new = (np.array([rows[key].scores for key in keys]) for rows in (before, after))
@@ -171,6 +199,7 @@ def _departure(
     if of_classes(results[0]):
         moved &= old.argmax(axis=1) != new.argmax(axis=1)
     metric = primary_of(results[0])
-    value, again = (one["arms"][arm][metric]["value"] for one in results)
+    scores = [one.arms[arm].score(metric).value for one in results]
+    value, again = (np.nan if score is None else score for score in scores)
     title = column(metric).title
     return Departure(arm, len(keys), float(apart.max()), int(moved.sum()), title, value, again)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -12,12 +11,19 @@ from typer.testing import CliRunner
 from experiments.cli import app
 from experiments.comparing.comparison import compare
 from experiments.comparing.retraining import retrain
+from experiments.comparing.verification import departures, rebuild, told, verify
 from experiments.config import Study, write_study
-from experiments.reporting.report import rebuild, recompute
-from experiments.reporting.results import summarise, with_best
-from experiments.reporting.verification import departures, told, verify
-from fusion import predictions
-from tests.experiments.finished_runs import STUDY, change, make_facts, make_rows, save_run
+from experiments.reporting.report import recompute
+from experiments.reporting.results import with_best
+from tests.experiments.finished_runs import (
+    STUDY,
+    cell_facts,
+    change,
+    make_facts,
+    make_rows,
+    save,
+    save_run,
+)
 from tests.experiments.tones import tones_study, write_tones
 
 
@@ -128,12 +134,8 @@ def test_a_run_that_was_renamed_is_the_same_run(run, tmp_path):
 
 def test_a_cell_of_an_ablation_is_not_retrained_from_its_study(tmp_path):
     facts = make_facts(("audio",), ("calm", "cross"))
-    cell = {"values": {"noise": "white:10"}, "training_speakers": [2, 4]}
     rows = with_best(make_rows(("audio",), 6, ("calm", "cross")))
-    folder = tmp_path / "cell"
-    folder.mkdir()
-    predictions.write(rows, folder / "predictions.jsonl")
-    found = summarise(rows, replace(facts, facts={**facts.facts, "cell": cell}))
-    (folder / "results.json").write_text(json.dumps(found))
+    cell = replace(facts, facts=replace(facts.facts, cell=cell_facts()))
+    folder = save(tmp_path / "cell", rows, cell)
     with pytest.raises(ValueError, match=r"a cell of an ablation \(noise white:10\)"):
         retrain(folder)

@@ -1,0 +1,752 @@
+"""What ``results.json`` holds: these types are written to it, read from it and told by reports.
+
+The file can have been edited by anyone. All of it is checked against these types in one place, so
+that no later step meets a value of another kind. A field with a default is in the file only where
+it has another value; a metric that a task does not have is :data:`NOT_SCORED`, or
+:data:`NO_METRIC` among the plain numbers of a fold or a target.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from encoders.utterance import Task
+from experiments.comparing.trained import Trained
+from fusion.escaping import counted, plain
+from fusion.fairness import Grouping
+from fusion.leakage.findings import Certificate, TextProbe
+from fusion.p_values import McNemar
+from fusion.permutation import Null
+from fusion.predictions import AGAIN, fault_text
+from fusion.statistics import Difference, Interval
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+#: Faults of a file that are told at once.
+TOLD = 3
+
+#: Tasks whose rows are scored by one class each.
+CLASS_TASKS = ("single-label", "distribution")
+
+Scalar = str | int | float | bool | None
+#: An option of a study.
+Option = Scalar | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """Versions of the files of a run; they go up when what is written could be misread."""
+
+    results: int
+    predictions: int
+    folds: int
+
+
+#: What this version writes and reads.
+FORMATS = Formats(results=1, predictions=1, folds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A row that left every arm."""
+
+    id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How many rows were used, and which were not.
+
+    ``without_majority`` counts rows whose shares have no largest one, where there are shares.
+    """
+
+    used: int
+    speakers: int
+    dropped: tuple[Dropped, ...]
+    without_majority: int | None = None
+
+
+# ---------------------------------------------------------------- scores
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Interval):
+    """A metric of an arm with its interval over speakers; the deviation is None of one seed."""
+
+    sd_over_seeds: float | None
+
+
+NOT_SCORED = Score(None, None, None, "not a metric of this task", None)
+NO_METRIC = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetScores:
+    """A class, a label or a dimension by itself, mean over seeds; None where it is undefined."""
+
+    recall: float | None = NO_METRIC
+    precision: float | None = NO_METRIC
+    f1: float | None = NO_METRIC
+    weighted_accuracy: float | None = NO_METRIC
+    auc: float | None = NO_METRIC
+    auc_reason: str | None = None
+    support: int | None = None
+    ccc: float | None = NO_METRIC
+    pearson: float | None = NO_METRIC
+    mse: float | None = NO_METRIC
+    mae: float | None = NO_METRIC
+
+    def of(self, metric: str) -> float | None:
+        """A metric by its name."""
+        value: float | None = getattr(self, metric)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Auc:
+    """AUC of a label; without one, why."""
+
+    auc: float | None
+    auc_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TriedOut:
+    """A trial (:class:`fusion.tune.Trial`) without the time that it took."""
+
+    value: float
+    state: str
+    parameters: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class MeanCurve:
+    """Losses epoch by epoch, the mean over the ``heads`` that were still trained.
+
+    ``low`` and ``high`` are the least and the largest development loss of these heads.
+    """
+
+    train: list[float | None]
+    dev: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    heads: list[int]
+
+
+#: What of a fold no prediction gives, so that it is carried over.
+FIT = ("fold", "hyperparameters", "trials", "importance", "layer_weights", "epochs", "curve")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldResults:
+    """One outer fold of an arm: its scores, and how it was fitted.
+
+    A metric is None where the fold lacks a class, with its reason. ``epochs`` are those that were
+    kept, one per head. A best arm has the arm ``chosen`` in the fold, and its hyperparameters.
+    """
+
+    fold: str
+    rows: int = 0
+    uar: float | None = NO_METRIC
+    accuracy: float | None = NO_METRIC
+    uar_reason: str | None = None
+    macro_f1: float | None = NO_METRIC
+    macro_f1_reason: str | None = None
+    micro_f1: float | None = NO_METRIC
+    micro_f1_reason: str | None = None
+    ccc: float | None = NO_METRIC
+    ccc_reason: str | None = None
+    pearson: float | None = NO_METRIC
+    pearson_reason: str | None = None
+    thresholds: Mapping[str, float] | None = None
+    auc: Mapping[str, Auc] | None = None
+    hyperparameters: Mapping[str, Scalar] | None = None
+    trials: tuple[TriedOut, ...] | None = None
+    importance: Mapping[str, float] | None = None
+    layer_weights: Mapping[str, list[float]] | None = None
+    epochs: tuple[int, ...] = ()
+    curve: MeanCurve | None = None
+    chosen: str | None = None
+
+    @property
+    def fit(self) -> Self:
+        """The fold without what predictions give."""
+        return type(self)(**{name: getattr(self, name) for name in FIT})
+
+    @property
+    def entry(self) -> Self:
+        """The fold as its arm has it: trials and curves stand with the arm that has the heads."""
+        if self.chosen is None:
+            return self
+        return replace(self, trials=None, importance=None, epochs=(), curve=None)
+
+    def reason(self, metric: str) -> str | None:
+        """Why a metric has no value."""
+        why: str | None = getattr(self, f"{metric}_reason")
+        return why
+
+
+def most_trials(folds: Sequence[FoldResults]) -> int:
+    """The largest number of trials of an arm in a fold."""
+    return max((len(fold.trials or ()) for fold in folds), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationFold:
+    """Temperature and threshold of a fold, and what development rows promised of them."""
+
+    fold: str
+    temperature: float
+    threshold: float
+    target: float
+    accuracy: float
+    coverage: float
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationErrors:
+    """How far probabilities lie from what happens, mean over seeds."""
+
+    ece: float
+    log_loss: float
+    brier: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Rows of one range of confidence, per seed."""
+
+    rows: float
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The reliability diagram before and after the temperature."""
+
+    before: tuple[Bin, ...]
+    after: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskPoint:
+    """Accuracy of the surest share of the rows."""
+
+    coverage: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Abstained:
+    """What is kept at the thresholds of the folds, and how much of it is right."""
+
+    coverage: float
+    accuracy: float | None
+    accuracy_of_all: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Calibration on test rows, before and after what development rows gave."""
+
+    folds: tuple[CalibrationFold, ...]
+    before: CalibrationErrors
+    after: CalibrationErrors
+    bins: Bins
+    risk_coverage: tuple[RiskPoint, ...]
+    risk_area: float
+    abstention: Abstained
+
+
+@dataclass(frozen=True, slots=True)
+class Development:
+    """UAR on development rows, and its difference to that on test rows."""
+
+    uar: float | None
+    above_test: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class WindowScores:
+    """Windows, or utterances put together from them."""
+
+    rows: int
+    uar: Interval
+    accuracy: Interval
+    macro_f1: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerScores:
+    """One speaker, with intervals over utterances."""
+
+    rows: int
+    uar: Interval
+    accuracy: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupScores:
+    """A group of speakers or utterances: UAR and accuracy, or the primary metric of the task."""
+
+    rows: int
+    speakers: int
+    uar: Interval = NOT_SCORED
+    accuracy: Interval = NOT_SCORED
+    macro_f1: Interval = NOT_SCORED
+    ccc: Interval = NOT_SCORED
+
+
+@dataclass(frozen=True, slots=True)
+class GroupGap:
+    """Difference between two groups of speakers."""
+
+    group: str
+    against: str
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResults:
+    """An arm by one attribute; among several groups no difference is picked out."""
+
+    by: Literal["speaker", "utterance"]
+    groups: Mapping[str, GroupScores]
+    difference: GroupGap | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmResults:
+    """An arm: its metrics, and what a reviewer asks besides.
+
+    ``effective`` is how many speakers of equal weight would weigh like these ones. ``groups`` and
+    ``speakers`` are of the best arms only.
+    """
+
+    uar: Score = NOT_SCORED
+    accuracy: Score = NOT_SCORED
+    macro_f1: Score = NOT_SCORED
+    micro_f1: Score = NOT_SCORED
+    weighted_f1: Score = NOT_SCORED
+    samples_f1: Score = NOT_SCORED
+    subset_accuracy: Score = NOT_SCORED
+    hamming_loss: Score = NOT_SCORED
+    weighted_accuracy: Score = NOT_SCORED
+    ccc: Score = NOT_SCORED
+    pearson: Score = NOT_SCORED
+    mse: Score = NOT_SCORED
+    mae: Score = NOT_SCORED
+    acc2_has0: Score = NOT_SCORED
+    f1_has0: Score = NOT_SCORED
+    acc2_non0: Score = NOT_SCORED
+    f1_non0: Score = NOT_SCORED
+    acc7: Score = NOT_SCORED
+    effective: float
+    at_fixed_thresholds: Mapping[str, Mapping[str, float | None]] | None = None
+    per_class: Mapping[str, TargetScores] | None = None
+    per_target: Mapping[str, TargetScores] | None = None
+    folds: tuple[FoldResults, ...]
+    trials: int
+    confusion: list[list[float]] | None = None
+    null: Null | None = None
+    calibration: Calibration | None = None
+    development: Development | None = None
+    windows: Mapping[str, WindowScores] | None = None
+    groups: Mapping[str, GroupResults] | None = None
+    speakers: Mapping[str, SpeakerScores] | None = None
+    kl: Score = NOT_SCORED
+    js: Score = NOT_SCORED
+    cosine: Score = NOT_SCORED
+
+    def score(self, metric: str) -> Score:
+        """A metric by its name."""
+        value: Score = getattr(self, metric)
+        return value
+
+    @property
+    def targets(self) -> Mapping[str, TargetScores]:
+        """Classes, labels or dimensions one by one."""
+        return self.per_class or self.per_target or {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassArm(ArmResults):
+    """An arm whose rows have one class each.
+
+    ``null`` is None where a class has no row, what needs development rows where there are none.
+    """
+
+    confusion: list[list[float]]
+    null: Null | None
+    calibration: Calibration | None
+    development: Development | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmDifference:
+    """One arm minus another; ``p_holm`` is None of the primary comparison.
+
+    ``mcnemar`` is of differences in accuracy.
+    """
+
+    arm: str
+    against: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    p: float | None
+    p_holm: float | None
+    detectable: float | None
+    equivalent: float | None
+    primary: bool
+    mcnemar: McNemar | None = None
+
+    @classmethod
+    def of(
+        cls,
+        pair: tuple[str, str],
+        metric: str,
+        found: Difference,
+        *,
+        primary: bool = False,
+        p_holm: float | None = None,
+    ) -> Self:
+        """A difference of a ``pair`` of arms in a metric."""
+        return cls(
+            arm=pair[0],
+            against=pair[1],
+            metric=metric,
+            **asdict(found.interval),
+            p=found.p,
+            p_holm=p_holm,
+            detectable=found.detectable,
+            equivalent=found.equivalent,
+            primary=primary,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """An arm trained on some corpora and tested on one."""
+
+    train: str
+    test: str
+    arm: str
+    rows: int
+    uar: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureWords:
+    """What a metric is called, and which way is better."""
+
+    title: str
+    less_is_better: bool
+    percent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The metrics of a task, and which of them everything is chosen by."""
+
+    primary: str
+    of: Mapping[str, MeasureWords]
+
+
+# ---------------------------------------------------------------- facts
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFact:
+    """A published classifier: the class of each of its labels, and labels and classes without."""
+
+    checkpoint: str
+    kind: str
+    map: Mapping[str, str]
+    unused: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseFact:
+    """:class:`experiments.ablation.cells.Noise` of a cell."""
+
+    kind: str
+    level: float
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class FitCounts:
+    """Fits of a cell that were trained, and those from the cache."""
+
+    trained: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFacts:
+    """What makes a run a cell of an ablation: its values, and what changed besides the study."""
+
+    values: Mapping[str, str]
+    cell: Mapping[str, str]
+    noise: NoiseFact | None = None
+    word_errors: float = 0.0
+    missing: float = 0.0
+    speakers: int | None = None
+    time_pool: int | None = None
+    seed: int = 0
+    code: str | None = None
+    without_words: int
+    training_speakers: tuple[int, int]
+    fits: FitCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a run knows of itself and no prediction says."""
+
+    study: Mapping[str, Option]
+    protocol: str
+    folds: int
+    trained_on: Mapping[str, list[str]]
+    synthetic: bool
+    untrained: bool
+    contaminated: bool
+    leaky: bool
+    encoders: Mapping[str, str]
+    checkpoints: Mapping[str, str]
+    finetuned: tuple[Trained, ...]
+    encoded: int
+    cached: int
+    recognised: int
+    recogniser: str | None
+    published: Mapping[str, PublishedFact]
+    text_probe: TextProbe | None
+    groups: Mapping[str, Grouping]
+    cell: CellFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run knows besides its predictions; it is carried over into its results as it is."""
+
+    run: str
+    corpus: str
+    task: Task
+    targets: tuple[str, ...]
+    dropped: tuple[Dropped, ...]
+    warnings: tuple[str, ...]
+    fits: Mapping[str, tuple[FoldResults, ...]]
+    facts: Facts
+    certificate: Certificate | None = None
+
+    def digest(self) -> str:
+        """Sha256 of all of it as canonical JSON, whatever the order of arms and folds.
+
+        Nothing here can be computed from predictions: a report can only tell whether it changed.
+        """
+        content = as_json(self)
+        content["fits"] = {
+            arm: [as_json(fit) for fit in sorted(fits, key=lambda fit: fit.fold)]
+            for arm, fits in self.fits.items()
+            if fits
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """Sha256 of what is carried over, and of ``predictions.jsonl``."""
+
+    facts: str
+    predictions: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """``results.json``. ``skipped`` says why something that other tasks have is not there."""
+
+    format: Formats
+    run: str
+    corpus: str
+    task: Task
+    targets: tuple[str, ...]
+    rows: Rows
+    seeds: tuple[int, ...]
+    measures: Measures | None = None
+    arms: Mapping[str, ArmResults]
+    differences: tuple[ArmDifference, ...]
+    matrix: tuple[MatrixCell, ...] = ()
+    skipped: Mapping[str, str] | None = None
+    warnings: tuple[str, ...]
+    facts: Facts
+    certificate: Certificate | None = None
+    hashes: Hashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassResults(Results):
+    """Results where every row is scored by one class: confusions, calibration and more."""
+
+    arms: Mapping[str, ClassArm]
+
+
+def carried(results: Results) -> RunFacts:
+    """What cannot be computed from predictions and is carried over."""
+    fits = {
+        arm: tuple(fold.fit for fold in summary.folds if fold.trials is not None)
+        for arm, summary in results.arms.items()
+    }
+    return RunFacts(
+        run=results.run,
+        corpus=results.corpus,
+        task=results.task,
+        targets=results.targets,
+        dropped=results.rows.dropped,
+        warnings=results.warnings,
+        fits=fits,
+        facts=results.facts,
+        certificate=results.certificate,
+    )
+
+
+# ---------------------------------------------------------------- the file
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    """What the file holds of a part of results."""
+    if is_dataclass(value) and not isinstance(value, type):
+        written = (field for field in fields(value) if not _is_left_out(value, field))
+        return {field.name: as_json(getattr(value, field.name)) for field in written}
+    if isinstance(value, Mapping):
+        return {key: as_json(part) for key, part in value.items()}
+    return [as_json(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _is_left_out(value: object, field: Field[Any]) -> bool:
+    """Whether a field of one of these types has its default; NaN is equal to itself here."""
+    part = getattr(value, field.name)
+    return type(value).__module__ == __name__ and (part is field.default or part == field.default)
+
+
+def is_ablation(folder: Path) -> bool:
+    """Whether a folder is an ablation's, whose cells are runs, and no run's."""
+    return (folder / "cells").is_dir() and not (folder / "results.json").exists()
+
+
+def read_results(folder: Path) -> Results:
+    """What a run's ``results.json`` holds.
+
+    Raises:
+        ValueError: the folder holds no finished run, the files are of other formats than
+            :data:`FORMATS`, or the file is none of ours: every fault is counted and the first are
+            told, with their place, what was expected and what came.
+    """
+    if is_ablation(folder):
+        raise ValueError(
+            f"{folder}: an ablation, whose cells are runs: serfusion verify takes it as it is, "
+            f"serfusion report its cells, as in {folder / 'cells'}/*"
+        )
+    for name in ("results.json", "predictions.jsonl"):
+        if not (folder / name).is_file():
+            raise ValueError(
+                f"{folder}: no finished run: expected {name} in it; serfusion compare writes one"
+            )
+    path = folder / "results.json"
+    try:
+        return parsed(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not what a run wrote, {error}. {AGAIN}") from error
+
+
+def parsed(content: bytes) -> Results:
+    """What a file of results holds.
+
+    Raises:
+        ValueError: it is of another format, or is none of ours.
+    """
+    from pydantic_core import from_json
+
+    try:
+        raw = from_json(content)
+    except ValueError:
+        raw = None  # what follows says where and why
+    about = raw if isinstance(raw, dict) else {"format": asdict(FORMATS)}
+    if faults := _format_faults(about.get("format")):
+        raise ValueError(f"{counted(len(faults), 'fault')}: {'; '.join(faults)}")
+    return read_strictly(ClassResults if about.get("task") in CLASS_TASKS else Results, content)
+
+
+def _format_faults(found: object) -> list[str]:
+    """Files of a run whose format is another one than this version reads."""
+    known = found if isinstance(found, dict) else {}
+    files = {"results": "results.json", "predictions": "predictions.jsonl", "folds": "folds.json"}
+    return [
+        f"expected format {expected} of {files[name]}, got {plain(known.get(name, 'none'))[:60]}: "
+        "another version of serfusion wrote it"
+        for name, expected in asdict(FORMATS).items()
+        if known.get(name) != expected
+    ]
+
+
+def read_strictly(kind: type[T], content: bytes) -> T:
+    """JSON as a dataclass, whose types it must have exactly and whose keys it may not exceed.
+
+    Raises:
+        ValueError: faults are counted, and the first are told with their place, what was expected
+            and what came.
+    """
+    from pydantic import ValidationError
+
+    try:
+        # This reader also refuses nesting so deep that it would break those after it.
+        schema: TypeAdapter[T] = _schema(kind)  # type: ignore[arg-type]
+        return schema.validate_json(content, strict=True)
+    except ValidationError as error:
+        faults = [fault_text(fault) for fault in error.errors()]
+        told = "; ".join(faults[:TOLD])
+        raise ValueError(f"{counted(len(faults), 'fault')}: {told}") from error
+
+
+@cache
+def _schema(kind: Any) -> "TypeAdapter[Any]":  # noqa: ANN401 - a dataclass
+    from pydantic import ConfigDict, TypeAdapter, with_config
+
+    return TypeAdapter(with_config(ConfigDict(allow_inf_nan=False, extra="forbid"))(kind))
+
+
+def check_unchanged(folder: Path, results: Results) -> None:
+    """Compare what cannot be computed with the hashes that the run left.
+
+    Raises:
+        ValueError: names, warnings, facts, hyperparameters or the file of predictions changed.
+    """
+    with (folder / "predictions.jsonl").open("rb") as handle:
+        predicted = hashlib.file_digest(handle, "sha256").hexdigest()
+    facts = "corpus, task, classes, dropped rows, warnings, facts or trials in results.json"
+    for what, expected, found in (
+        (facts, plain(results.hashes.facts), carried(results).digest()),
+        ("predictions.jsonl", plain(results.hashes.predictions), predicted),
+    ):
+        if found != expected:
+            raise ValueError(
+                f"{folder}: {what} changed since the run: expected sha256 {expected[:12]}…, "
+                f"got {found[:12]}…; {AGAIN}"
+            )
