@@ -26,7 +26,7 @@ from fusion.calibration import Abstention, fit_abstention, fit_temperature, temp
 from fusion.combination import Combination, combination_of
 from fusion.escaping import plain
 from fusion.late import independent
-from fusion.model_card import model_card
+from fusion.model_card import model_card, sureness_lines
 from fusion.model_json import FORMAT_VERSION, number_of, read_about, targets_of
 from fusion.model_part import Part, Verdict, part_as_json, part_from_json
 from fusion.origin import Origin, origin_of
@@ -183,7 +183,11 @@ class FusionModel:
         write_atomically(folder / "heads.safetensors", save(tensors))
         about = json.dumps(self._about(), indent=2)
         write_atomically(folder / "model.json", about.encode())
-        write_atomically(folder / "README.md", model_card(self).encode())
+        sureness = sureness_lines(self.temperature, self.abstention)
+        card = model_card(
+            self.arm, self.targets, self.modalities, self.origin, self.outputs, sureness
+        )
+        write_atomically(folder / "README.md", card.encode())
 
     @classmethod
     def load(cls, folder: Path | str) -> "FusionModel":

@@ -1,32 +1,40 @@
 """The card of a saved model, as Markdown: what it is, what it learned from, how sure it is."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from encoders.specs import Modality
+from fusion.calibration import Abstention
 from fusion.escaping import escape_markdown as say
-
-if TYPE_CHECKING:
-    from fusion.calibration import Abstention
-    from fusion.model import FusionModel
+from fusion.origin import Origin
+from fusion.outputs import Outputs
 
 SYNTHETIC = "learned from synthetic speech: what it says of a human voice means nothing"
 #: Tasks whose answers are no probabilities of one class.
 UNCALIBRATED = ("multi-label", "regression")
 
 
-def model_card(model: "FusionModel") -> str:
-    """The card; classes, checkpoints and corpora are what somebody typed: text, never markup."""
+def model_card(
+    arm: str,
+    targets: tuple[str, ...],
+    modalities: Mapping[str, Modality],
+    origin: Origin,
+    outputs: Outputs,
+    sureness: list[str],
+) -> str:
+    """The card; classes, checkpoints and corpora are what somebody typed: text, never markup.
+
+    ``sureness`` is what :func:`sureness_lines` says of a model of classes.
+    """
     head = [
-        f"# {say(model.arm)} ({', '.join(map(say, model.targets))})",
+        f"# {say(arm)} ({', '.join(map(say, targets))})",
         "A head on frozen encoders, trained by serfusion on every speaker of its corpus.",
         "What it is worth on unseen speakers is in results.json of the run beside it.",
     ]
     rest = [
-        *encoder_lines(model.modalities),
-        *_learned(model),
-        *_sureness(model),
-        _use(model),
+        *encoder_lines(modalities),
+        *_learned(origin),
+        *(_uncalibrated(outputs) or sureness),
+        _use(outputs, targets),
     ]
     return "\n\n".join(head) + "\n\n" + "\n".join(rest) + "\n"
 
@@ -38,21 +46,21 @@ def encoder_lines(modalities: Mapping[str, Modality]) -> list[str]:
     ]
 
 
-def _use(model: "FusionModel") -> str:
+def _use(outputs: Outputs, targets: tuple[str, ...]) -> str:
     load = "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives"
-    if model.task in UNCALIBRATED:
-        then = "; `labels(answers)` names them" if model.task == "multi-label" else ""
-        return f"{load} {say(model.meaning)}{then}."
+    if outputs.task in UNCALIBRATED:
+        then = "; `labels(answers)` names them" if outputs.task == "multi-label" else ""
+        return f"{load} {say(outputs.meaning(targets))}{then}."
     return f"{load} probabilities, `decide(probabilities)` a class or None."
 
 
-def _sureness(model: "FusionModel") -> list[str]:
-    if model.task in UNCALIBRATED:
-        return [f"- trained on {model.task} targets; its answers are not calibrated"]
-    return sureness_lines(model.temperature, model.abstention)
+def _uncalibrated(outputs: Outputs) -> list[str]:
+    if outputs.task in UNCALIBRATED:
+        return [f"- trained on {outputs.task} targets; its answers are not calibrated"]
+    return []
 
 
-def sureness_lines(temperature: float, abstention: "Abstention | None") -> list[str]:
+def sureness_lines(temperature: float, abstention: Abstention | None) -> list[str]:
     """Temperature and threshold, and what the latter left of development rows."""
     if abstention is None:
         return ["- not calibrated; a class is always named"]
@@ -65,8 +73,7 @@ def sureness_lines(temperature: float, abstention: "Abstention | None") -> list[
     ]
 
 
-def _learned(model: "FusionModel") -> Iterator[str]:
-    origin = model.origin
+def _learned(origin: Origin) -> Iterator[str]:
     if origin.corpora:
         yield f"- learned from {', '.join(map(say, origin.corpora))}"
     if origin.synthetic:
