@@ -6,7 +6,6 @@ script, split, fold, language, sex, age, valence, arousal, dominance``. ``label`
 an empty cell is unlabelled. Every fault of a manifest is collected before anything is raised.
 """
 
-import difflib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from encoders.rows import (
     Row,
     composed,
     cut,
+    did_you_mean,
     quoted,
     read_rows,
 )
@@ -108,9 +108,7 @@ def _column_faults(rows: Sequence[Row]) -> list[Fault]:
 
 def _unknown_column(name: str) -> str:
     meant = SYNONYMS.get(name.lower())
-    near = [meant] if meant else difflib.get_close_matches(name[:40].lower(), COLUMNS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(COLUMNS)}"
-    return f"unknown column {quoted(name)}: {hint}"
+    return f"unknown column {quoted(name)}: {did_you_mean(meant or name.lower(), COLUMNS)}"
 
 
 def _identity_faults(rows: Sequence[Row]) -> list[Fault]:

@@ -1,13 +1,14 @@
 """Lines of a CSV or JSONL table: cells as text, with the line they stand on, faults collected."""
 
 import csv
+import difflib
 import io
 import json
 import math
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,19 @@ def cut(value: object) -> str:
 def quoted(value: str) -> str:
     """Like :func:`cut`, in quotation marks and with what does not print escaped."""
     return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}... ({len(value)} characters)"
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
+    """What somebody may have meant by a name that is none of the known ones.
+
+    >>> did_you_mean("angryy", ["angry", "happy"]), did_you_mean("x", ["angry", "happy"])
+    ('did you mean angry?', 'known are angry, happy')
+    """
+    names = list(known)
+    cutoff = 0.6 if most == 1 else 0.4
+    # Of a name as long as a book, what it begins with is compared.
+    near = difflib.get_close_matches(name[:SHOWN], names, n=most, cutoff=cutoff)
+    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)}"
 
 
 def composed(text: str) -> str:

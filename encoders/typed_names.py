@@ -1,6 +1,5 @@
 """What users type for encoders: names, the Modality that each becomes, options behind an ``@``."""
 
-import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from encoders.provenance import PROVENANCE, record_of, trained_spec
+from encoders.rows import did_you_mean
 from encoders.specs import (
     BertSpec,
     EgemapsSpec,
@@ -130,9 +130,8 @@ def _spec(parts: EncoderName, kind: Kind) -> Spec:
         return trained_spec(folder)
     if "/" not in parts.name and not parts.name.startswith("."):
         names = [name for name, spec in SHORT_NAMES.items() if spec.kind == kind]
-        near = difflib.get_close_matches(parts.name, names, n=3, cutoff=0.4) or names
         raise ValueError(
-            f"--{kind} {parts.name}: no such encoder; did you mean {' or '.join(near)}? "
+            f"--{kind} {parts.name}: no such encoder; {did_you_mean(parts.name, names, most=3)} "
             "(a folder or a hub name contains a '/')"
         )
     if kind == "audio":
@@ -169,16 +168,11 @@ def with_options(spec: AnySpec, options: Mapping[str, str]) -> AnySpec:
     words = {SYNONYMS.get(name, name): name for name in spec.options}
     for name in options:
         if name not in words:
-            raise ValueError(_unknown(name, (*MODALITY_OPTIONS, *words)))
+            hint = did_you_mean(name, (*MODALITY_OPTIONS, *words))
+            raise ValueError(f"unknown option {name!r}; {hint}")
     hints = get_type_hints(type(spec))
     values = {words[n]: parsed(n, text, hints[words[n]]) for n, text in options.items()}
     return replace(spec, **values)
-
-
-def _unknown(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ";"
-    return f"unknown option {name!r}{hint} known: {', '.join(known)}"
 
 
 def parsed(name: str, text: str, hint: Any) -> Any:  # noqa: ANN401 - the hint says the type

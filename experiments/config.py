@@ -1,6 +1,5 @@
 """The experiment file (TOML) and the dataclass that it becomes; strict about every key."""
 
-import difflib
 import json
 import re
 import sys
@@ -9,6 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from encoders.rows import did_you_mean
 from fusion.training.arm_table import ARMS
 
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
@@ -251,6 +251,4 @@ def _fault(location: tuple[int | str, ...], message: str, kind: str) -> str:
     if kind != "extra_forbidden" and kind != "unexpected_keyword_argument":
         return f"{name or 'file'}: {message.removeprefix('Value error, ')}"
     known = [field.name for field in fields(Study)]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    return f"unknown key {name!r}: {hint}"
+    return f"unknown key {name!r}: {did_you_mean(name, known)}"

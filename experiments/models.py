@@ -1,6 +1,5 @@
 """Encoders and recognisers by short name, and their weights on this machine."""
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from encoders.asr.recognisers import (
     parse_recogniser,
     recogniser_source,
 )
-from encoders.rows import cut
+from encoders.rows import cut, did_you_mean
 from encoders.specs import Spec
 from encoders.typed_names import SHORT_NAMES
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
@@ -119,11 +118,7 @@ def _check_known(name: str) -> None:
     known = [*SHORT_NAMES, BUNDLED, *(f"whisper-{one}" for one in WHISPER_MODELS)]
     if name in known or ("/" in name or name.startswith((".", "~"))):
         return
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if not near and name.startswith("whisper-"):
-        near = [one for one in known if one.startswith("whisper-")]
-    offered = " or ".join(near or known)
     raise ValueError(
-        f"{cut(name)}: no such model; did you mean {offered}? "
+        f"{cut(name)}: no such model; {did_you_mean(name, known, most=3)} "
         "(a hub name is OWNER/NAME; 'serfusion models ls' lists the short ones)"
     )

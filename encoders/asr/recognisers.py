@@ -4,7 +4,6 @@ openai-whisper is the default; faster-whisper computes its models with 8 bits, t
 those of its hub, pocketsphinx its own. :mod:`encoders.asr.transcription` runs them.
 """
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Literal
 from encoders.asr.sphinx import sphinx_sha256
 from encoders.asr.transcript import NOTHING, Segment, Transcript, normalise
 from encoders.provenance import weights_sha256 as folder_sha256
+from encoders.rows import did_you_mean
 from encoders.weights.files import CTRANSLATE2_FILES, Layout, file_sha256, files_sha256
 from encoders.weights.locate import locate
 from encoders.weights.sources import (
@@ -155,9 +155,8 @@ def _checkpoint(name: str) -> str:
         return checkpoint
     every = ("whisper", *HUBS)
     names = [*(f"{family}-{model}" for family in every for model in WHISPER_MODELS), "pocketsphinx"]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or [*every, "pocketsphinx"]
     raise ValueError(
-        f"--asr {name}: no such recogniser; did you mean {' or '.join(near)}? "
+        f"--asr {name}: no such recogniser; {did_you_mean(name, names, most=3)} "
         "(whisper:PATH takes a local openai-whisper checkpoint)"
     )
 

@@ -1,11 +1,11 @@
 """The factors that can be ablated: their names, values, and what of them is the reference."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from encoders.rows import did_you_mean
 from encoders.specs import Kind
 from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings
@@ -69,9 +69,8 @@ def find_factor(name: str, study: Study, side: NoiseIn) -> Factor:
         "noise": lambda: noise_factor(side),
     }
     if name not in makers:
-        near = difflib.get_close_matches(name, (*makers, *SHORT), n=2, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise OptionError(f"--over {name}: no such factor; {hint}known: {', '.join(NAMES)}")
+        hint = did_you_mean(name, (*makers, *SHORT), most=2)
+        raise OptionError(f"--over {name}: no such factor; {hint}")
     return makers[name]()
 
 

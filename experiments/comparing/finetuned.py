@@ -1,6 +1,5 @@
 """``finetuned:NAME``: an encoder that is trained on the training speakers of every fold."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import NoneType
@@ -9,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from encoders.encoder import locate_weights
 from encoders.finetuning.finetune import FinetuneError, Settings, default_settings
 from encoders.provenance import provenance_of
+from encoders.rows import did_you_mean
 from encoders.specs import Kind, Modality
 from encoders.typed_names import parse_modality, parsed
 from encoders.weights.cards import BUNDLED_ALEXNET
@@ -116,7 +116,5 @@ def _is_plain(hint: object) -> bool:
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {OF_TRAINING}{near[0]}?" if near else ";"
-    names = ", ".join(f"{OF_TRAINING}{one}" for one in known)
-    return f"unknown option {OF_TRAINING + name!r}{hint} known: {names}"
+    typed, names = OF_TRAINING + name, [f"{OF_TRAINING}{field}" for field in known]
+    return f"unknown option {typed!r}; {did_you_mean(typed, names)}"

@@ -1,11 +1,11 @@
 """Corpora by name: one module each with ``read(root) -> Corpus``."""
 
-import difflib
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from encoders.manifest import read_manifest
+from encoders.rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
 from experiments.corpora.common_sets import PREFIX, apply_common, common_set
 from experiments.corpora.label_sets import LabelSet, apply, own_classes
@@ -73,8 +73,8 @@ def _check_name(name: str) -> None:
         what = f"there is no reader of {UNREAD[name].title}; write a manifest: "
         what += f"{UNREAD[name].manifest} ('serfusion corpora' tells more)"
     else:
-        near = difflib.get_close_matches(name.lower(), CORPORA, n=2, cutoff=0.4) or list(CORPORA)
-        what = f"no such corpus; did you mean {' or '.join(near)}? 'serfusion corpora' lists them"
+        hint = did_you_mean(name.lower(), CORPORA, most=2)
+        what = f"no such corpus; {hint} ('serfusion corpora' lists them)"
     raise CorpusError(f"--corpus {name}", [Fault(name, what)])
 
 

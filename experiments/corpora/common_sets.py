@@ -1,9 +1,9 @@
 """Classes that several corpora share, whatever each calls them: ``--labels common:NAME``."""
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from encoders.rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
 from experiments.corpora.label_sets import LabelSet, apply
 from experiments.label_map import SYNONYMS, word
@@ -91,8 +91,7 @@ def common_set(name: str) -> LabelSet:
     """
     bare = name.removeprefix(PREFIX)
     if bare not in COMMON:
-        near = difflib.get_close_matches(bare, COMMON, n=1) or list(COMMON)
-        what = f"no such set; did you mean {' or '.join(PREFIX + one for one in near)}?"
+        what = f"no such set; {did_you_mean(name, [PREFIX + one for one in COMMON])}"
         raise CorpusError("--labels", [Fault(name, what)])
     return COMMON[bare]
 

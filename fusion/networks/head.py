@@ -6,7 +6,6 @@ training loop draws it, because several heads are trained as one stack: a head w
 buffers have a leading axis, and whose inputs have it too.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
@@ -16,6 +15,7 @@ from jaxtyping import Float
 from optuna.distributions import BaseDistribution
 from torch import Tensor, nn
 
+from encoders.rows import did_you_mean
 from encoders.typed_names import parsed
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.networks.layers import RowLinear
@@ -174,8 +174,7 @@ def fixed_values(typed: Sequence[str] | None) -> dict[str, Any]:
     hints, found = get_type_hints(Hyperparameters), dict[str, Any]()
     for name, _, text in pairs:
         if name not in hints:
-            near = difflib.get_close_matches(name, hints, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(hints)}"
+            hint = did_you_mean(name, hints)
             raise ValueError(f"--head {name}: no such hyperparameter; {hint}")
         if name in found:
             raise ValueError(f"--head {name}: is set twice")

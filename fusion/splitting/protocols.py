@@ -1,7 +1,8 @@
 """Names of the ways to make outer folds, what each means, and which of them leak."""
 
-import difflib
 from dataclasses import dataclass
+
+from encoders.rows import did_you_mean
 
 
 class SplitError(ValueError):
@@ -83,9 +84,7 @@ def parse_protocol(typed: str) -> Asked:
     name, colon, argument = typed.partition(":")
     protocol = BY_NAME.get(name)
     if protocol is None:
-        near = difflib.get_close_matches(name, BY_NAME, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise SplitError(f"--folds {typed}: {hint}expected one of {', '.join(BY_NAME)}")
+        raise SplitError(f"--folds {typed}: no such protocol; {did_you_mean(name, BY_NAME)}")
     if (argument and not protocol.argument) or (colon and not argument):
         raise SplitError(f"--folds {typed}: expected {protocol.usage}")
     if protocol.required and not argument:

@@ -88,7 +88,7 @@ def test_defaults_are_filled_in(tmp_path):
 
 
 def test_an_unknown_key_is_answered_with_the_nearest(tmp_path):
-    assert "unknown key 'trails': did you mean 'trials'?" in message(written(tmp_path, trails="3"))
+    assert "unknown key 'trails': did you mean trials?" in message(written(tmp_path, trails="3"))
 
 
 def test_an_unknown_key_like_none_is_answered_with_all(tmp_path):
