@@ -61,11 +61,8 @@ class FusionModel:
 
     def __post_init__(self) -> None:
         # Kept with the model: each is loaded by the first prediction that needs it.
-        object.__setattr__(self, "_encoders", self.encoders())
-
-    def encoders(self, device: str | None = None) -> tuple[SharedEncoder, ...]:
-        """Encoders of all inputs, on the device that is named or chosen; none is loaded yet."""
-        return shared_encoders([one.encoder for one in self.modalities.values()], device)
+        encoders = shared_encoders(modality.encoder for modality in self.modalities.values())
+        object.__setattr__(self, "_encoders", encoders)
 
     @property
     def task(self) -> Task:
@@ -127,16 +124,7 @@ class FusionModel:
             content = heard if shared.kind == "audio" else words
             if content is not None:
                 stored |= embed(shared.encoder, [content], shared.specs)[0]
-        return self.predict_embeddings(self.inputs_of(stored))
-
-    def inputs_of(self, stored: Mapping[Spec, Embedding]) -> dict[str, Tensor | None]:
-        """What heads read, by input name, from what is stored under each encoder's spec."""
-        return {
-            name: for_head(torch.from_numpy(found.values), modality, found.frame_count)
-            if (found := stored.get(modality.encoder)) is not None
-            else None
-            for name, modality in self.modalities.items()
-        }
+        return self.predict_embeddings(inputs_of(self.modalities, stored))
 
     def predict_embeddings(self, inputs: Mapping[str, Tensor | None]) -> dict[str, float]:
         """The same from embeddings ``[frames, dim]`` by input name."""
@@ -264,6 +252,19 @@ def folder_of(model: Path | str) -> Path:
             f"Say ./{BUNDLED} for the folder, or go elsewhere for the other"
         )
     return DEMO
+
+
+def inputs_of(
+    modalities: Mapping[str, Modality], stored: Mapping[Spec, Embedding]
+) -> dict[str, Tensor | None]:
+    """What heads read, by input name, of what is stored under each encoder's spec."""
+    found = {name: stored.get(modality.encoder) for name, modality in modalities.items()}
+    return {
+        name: None
+        if one is None
+        else for_head(torch.from_numpy(one.values), modalities[name], one.frame_count)
+        for name, one in found.items()
+    }
 
 
 def _modality(fields: Mapping[str, Any]) -> Modality:

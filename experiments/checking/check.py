@@ -73,11 +73,10 @@ def check_corpus(
     """
     kinds: tuple[tuple[Kind, str | None], ...] = (("audio", audio), ("text", text))
     # A check needs no cache: without one it remembers nothing, and says why.
-    store, unkept = None, None
     try:
-        store = default_store()
+        store, unkept = default_store(), None
     except StoreError as error:
-        unkept = str(error)
+        store, unkept = None, str(error)
     hints = KeyHints(Path(os.devnull if store is None else store.root) / "hints.json")
     hearing = listen(corpus.utterances, store, hints, progress)
     made = _folds(corpus, hearing, folds or corpus.folds, progress)

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+import torch
 from jaxtyping import Float64, Int64
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
@@ -24,7 +25,7 @@ from experiments.comparing.finetuned import (
     is_finetuned,
     parse_trainable,
 )
-from experiments.comparing.modal import Awaited, Modal, awaiting, modal_of, sources_of
+from experiments.comparing.modal import Awaited, Modal, modal_of, sources_of
 from experiments.comparing.published import Published
 from experiments.comparing.rows import split_rows
 from experiments.comparing.words import Words, find_words, to_recognise
@@ -199,14 +200,16 @@ def gather(
             continue
         # Of an encoder that is yet to be trained nothing is kept: its inputs are only read.
         kept = {} if request.trainable else request.wanted
-        encoders = shared_encoders(one.encoder for one in kept.values())
-        extractor = Extractor(encoders, store)
+        extractor = Extractor(shared_encoders(one.encoder for one in kept.values()), store)
         sources = sources_of(request.kind, ready.rows, words, hints)
         done = extractor.extract(request.kind, sources, progress)
         read = [u for u in ready.rows if request.kind == "audio" and u.id in done.keys]
         modal = modal_of(request.kind, kept, extractor, done, hints.silent(read))
         if request.trainable is not None:
-            modal = awaiting(modal, request.trainable, request.wanted)
+            # A frame of zeros stands for each embedding to come, so that rows can be lined up.
+            modal.cached, blank = 0, torch.zeros(1, 1)
+            modal.frames = {name: dict.fromkeys(modal.keys, blank) for name in request.wanted}
+            modal.awaited = Awaited(request.trainable, request.wanted, modal.keys)
         elif not request.published:
             modal.modalities = dict(request.wanted)
         modals.append(modal)

@@ -92,14 +92,3 @@ def modal_of(
         cut = cuts(modality, {row: one.extent for row, one in stored.items()})
     modal.remarks = (*silence(silent), *cut)
     return modal
-
-
-def awaiting(modal: Modal, trainable: Trainable, inputs: Mapping[str, Modality]) -> Modal:
-    """What an encoder will be trained on: every input was read, none is embedded yet.
-
-    A frame of zeros stands for each embedding to come, so that rows can be lined up before.
-    """
-    modal.cached = 0
-    modal.frames = {name: dict.fromkeys(modal.keys, torch.zeros(1, 1)) for name in inputs}
-    modal.awaited = Awaited(trainable, inputs, modal.keys)
-    return modal

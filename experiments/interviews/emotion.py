@@ -10,7 +10,7 @@ from encoders.extraction import Extraction, Extractor, SharedEncoder
 from encoders.specs import Kind, Spec
 from encoders.store import Embedding, EmbeddingStore
 from experiments.config import OptionError
-from fusion.model import FusionModel
+from fusion.model import FusionModel, inputs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def sounds_of(
 
 
 def _sounds(model: FusionModel, stored: Mapping[Spec, Embedding]) -> Sounds:
-    verdict = model.verdict(model.inputs_of(stored))
+    verdict = model.verdict(inputs_of(model.modalities, stored))
     alone = {model.modalities[name].name: _row(values) for name, values in verdict.alone.items()}
     return Sounds(_row(verdict.fused), alone.get("audio"), alone.get("text"))
 

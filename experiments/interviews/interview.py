@@ -11,7 +11,7 @@ from typing import Any
 
 from encoders.audio import AudioError
 from encoders.device import chosen_device
-from encoders.extraction import Failure, Progress
+from encoders.extraction import Failure, Progress, shared_encoders
 from encoders.listening.activity import Stretch
 from encoders.listening.speakers import SpeakerEncoder
 from encoders.rows import parse_json
@@ -115,7 +115,8 @@ class _Run:
         self.model = model
         self.model_sha256 = model_sha256
         self.options = options
-        self.encoders = model.encoders(device)
+        specs = [modality.encoder for modality in model.modalities.values()]
+        self.encoders = shared_encoders(specs, device)
         self.speaker_encoder: SpeakerEncoder | None = None
         if (options.speakers or 1) > 1:
             self.speaker_encoder = speaker_encoder(options.speaker_model)

@@ -10,6 +10,7 @@ import torch
 
 import encoders.asr.recognisers as recognisers
 import encoders.asr.transcription as transcription
+import encoders.hints as hints
 from encoders.asr.recognisers import (
     NOTHING,
     PocketsphinxSpec,
@@ -223,6 +224,17 @@ def test_the_second_call_reads_and_loads_nothing(
     assert second.transcripts == first.transcripts
     (tmp_path / "cache" / "hints.json").unlink()
     assert transcribe(utterances, whisper_spec, tmp_path / "cache").transcripts == first.transcripts
+
+
+def test_samples_that_are_held_are_not_decoded_again(
+    tmp_path, utterances, whisper_spec, monkeypatch
+):
+    held = hints.KeyHints(tmp_path / "hints.json", 10**9)
+    for one in utterances:
+        held.decode(one)
+    monkeypatch.setattr(hints, "read_utterance", lambda _utterance: 1 / 0)
+    found = transcribe(utterances, whisper_spec, tmp_path, hints=held)
+    assert found.recognised == len(utterances)
 
 
 def test_equal_audio_is_recognised_once(tmp_path, utterances, whisper_spec):
