@@ -102,7 +102,7 @@ def test_an_encoder_of_the_other_kind_is_refused(typed, kind):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("logmel@lyaer=1", "unknown option.*lyaer.*known are layer, pooling"),
+        ("logmel@lyaer=1", "unknown option.*lyaer.*did you mean layer"),
         ("logmel@layer=nine", "layer 'nine' is not a whole number"),
         ("logmel@layer=1.5", "layer '1.5' is not a whole number"),
         ("logmel@layer", "layer '' is not a whole number"),

@@ -90,7 +90,7 @@ def test_the_learning_curve_without_values_doubles_up_to_all():
     ("factor", "values", "words"),
     [
         ("windw", None, "did you mean window"),
-        ("nonsense", None, "known are modality"),
+        ("zzz", None, "known are modality"),
         ("trials", "5,5", "given twice"),
         ("audio", None, "give two or more"),
         ("labels", "a", "give two or more"),

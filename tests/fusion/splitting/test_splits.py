@@ -125,8 +125,8 @@ def test_fewer_than_three_speakers_are_refused(count):
 
 
 def test_an_unknown_protocol_is_refused():
-    with pytest.raises(SplitError, match="expected one of groups, speaker, session, fold, split,"):
-        outer_folds([row(f"u{n}", f"s{n}") for n in range(3)], "randomly")
+    with pytest.raises(SplitError, match="known are groups, speaker, session, fold, split,"):
+        outer_folds([row(f"u{n}", f"s{n}") for n in range(3)], "xyz")
 
 
 def test_a_missing_speaker_is_named():
