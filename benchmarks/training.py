@@ -19,12 +19,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from fusion import train
 from fusion.arms import ARMS, Budget, fit_chosen, search_arm
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.buckets import Member, side_by_side
 from fusion.gathering import GatherSequences
-from fusion.networks.head import DEFAULTS, InputShape
+from fusion.networks.head import DEFAULTS, PATCHES, InputShape
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import InnerFold, InnerFolds
 from fusion.studies import StudyPlace
@@ -250,7 +249,7 @@ def _sequence_stack(pooled: int) -> Stack:
     truth = rng.integers(0, len(CLASSES), rows)
     data = Dataset(tuple(map(str, range(rows))), CLASSES, truth, inputs)
     member = Member(np.arange(rows), np.arange(64), 0)
-    shapes = [InputShape(DIM, train.PATCHES["audio_frames"]), InputShape(DIM)]
+    shapes = [InputShape(DIM, PATCHES["audio_frames"]), InputShape(DIM)]
     hyper = DEFAULTS["attention"]
     return Stack("attention", shapes, data, inputs, [member], hyper)
 

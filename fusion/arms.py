@@ -184,7 +184,7 @@ def search_arm(
             scores = np.concatenate([one.scores for one in said])
             tell(epoch, goodness(data.task, data.goals[rows], scores[None]))
 
-        members = _members(data, inner, [budget.study_seed])
+        members = members_of(data, inner, [budget.study_seed])
         heads = fit(kind, data, arm.inputs, members, replace(defaults, **values), watch)
         index, scores = _dev_scores(arm, data, members, heads, seeds=1)
         return goodness(data.task, data.goals[index], scores)
@@ -214,7 +214,7 @@ def fit_chosen(
     assert arm.head != "late"
     assert arm.head != "published"
     begun = time.perf_counter()
-    members = _members(data, inner, range(budget.seeds))
+    members = members_of(data, inner, range(budget.seeds))
     hyper = replace(budget.defaults(arm.head), **study.best)
     hyper = hyper.for_rows(max(len(member.train) for member in members))
     heads = fit(arm.head, data, arm.inputs, members, hyper)
@@ -259,7 +259,8 @@ def _mean_scores(
     return mean
 
 
-def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:
+def members_of(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:
+    """One member per seed and inner fold, in this order."""
     return [
         Member(data.index(fold.train), data.index(fold.dev), seed * len(inner.folds) + number)
         for seed in seeds

@@ -43,8 +43,6 @@ PATIENCE = 6
 #: Values that one stacked batch may hold; more members are trained in several stacks.
 STACK_VALUES = 1 << 24
 
-#: Attention embeds frames of audio four at a time: one by one they would cost sixteen times.
-PATCHES: Mapping[str, int] = {"audio_frames": 4}
 CPU = torch.device("cpu")
 
 
@@ -82,7 +80,7 @@ def fit(
     used = torch.from_numpy(np.concatenate([np.r_[m.train, m.dev] for m in members]))
     # Not even the length of a test recording reaches training: padding changes the last bits.
     cut = {name: data.inputs[name].cut_to(used) for name in inputs}
-    shapes = [InputShape(b.dim // b.layers, PATCHES.get(n, 1), b.layers) for n, b in cut.items()]
+    shapes = [InputShape.of(name, batch.dim, batch.layers) for name, batch in cut.items()]
     rows = hyper.rows_of_batch(max(len(member.train) for member in members))
     size = max(1, STACK_VALUES // (rows * values_per_row(list(cut.values()))))
     hyper = replace(hyper, batch_size=rows)

@@ -100,6 +100,10 @@ DEFAULTS: Mapping[HeadKind, Hyperparameters] = {
 }
 
 
+#: Attention embeds frames of audio four at a time: one by one they would cost sixteen times.
+PATCHES: Mapping[str, int] = {"audio_frames": 4}
+
+
 @dataclass(frozen=True, slots=True)
 class InputShape:
     """Width of an input's frames, and how many of them attention embeds as one patch.
@@ -110,6 +114,11 @@ class InputShape:
     dim: int
     patch: int = 1
     layers: int = 1
+
+    @classmethod
+    def of(cls, name: str, width: int, layers: int) -> "InputShape":
+        """The shape of an input by its name, the width of its frames and their layers."""
+        return cls(width // layers, PATCHES.get(name, 1), layers)
 
 
 class Head(nn.Module):

@@ -158,3 +158,18 @@ def new_head(
         head = HEADS[kind](shapes, targets, hyper)
     head.standardize_with(standardizers)
     return head
+
+
+def restored_head(
+    kind: HeadKind,
+    shapes: Sequence[InputShape],
+    targets: int,
+    hyper: Hyperparameters,
+    tensors: Mapping[str, Tensor],
+    prefix: str,
+) -> Head:
+    """A trained head from those of some tensors whose names begin with ``prefix``."""
+    head = HEADS[kind](shapes, targets, hyper)
+    own = {n.removeprefix(prefix): values for n, values in tensors.items() if n.startswith(prefix)}
+    head.load_state_dict(own)
+    return head.eval()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -211,12 +210,6 @@ def test_a_place_does_not_show_its_storage():
 )
 def test_what_is_shown_of_a_url(url, shown):
     assert without_secrets(url) == shown
-
-
-def test_a_fit_has_a_journal_of_its_own_or_a_name_of_its_content():
-    part = Path("cache/fits/ab12/audio-cd34.npz")
-    assert StudyPlace.of_fit(part, None).journal == Path("cache/fits/ab12/audio-cd34.journal")
-    assert StudyPlace.of_fit(part, "sqlite:///s.db").name == "ab12/audio-cd34"
 
 
 def test_optuna_is_as_loud_as_before(place):

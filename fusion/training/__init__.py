@@ -1,0 +1,1 @@
+"""What heads are trained on, how, and where what was trained is kept."""
