@@ -38,12 +38,10 @@ class Part:
     @classmethod
     def of(cls, fitted: FittedArm, temperature: float = 1.0) -> "Part":
         """The heads of a fitted arm."""
-        assert fitted.arm.head != "late"
-        assert fitted.arm.head != "published"
         heads = tuple(one.head for one in fitted.heads)
         dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
         layers, hyper = heads[0].layers, fitted.hyperparameters
-        kind, inputs, task = fitted.arm.head, fitted.arm.inputs, fitted.heads[0].task
+        kind, inputs, task = fitted.arm.kind, fitted.arm.inputs, fitted.heads[0].task
         return cls(kind, inputs, dims, layers, hyper, heads, temperature, task)
 
     def scores(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "1 targets"]:

@@ -14,7 +14,7 @@ from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.comparing.plan import Plan
 from experiments.locks import alone
-from fusion.arms import ARMS, Arm, Budget, FittedArm, FoldScores, arm_of, fit_arm, score, search_arm
+from fusion.arms import ARMS, Arm, Budget, FoldScores, arm_of, fit_chosen, score, search_arm
 from fusion.batch import Dataset
 from fusion.calibration import fit_temperature
 from fusion.crossfit import View, score_crossfitted
@@ -59,31 +59,29 @@ def fit_fold(
     command runs twice at once, one fits and the other waits and reads; but they search together
     where they share a storage of studies.
     """
-    view, study = views[0], path.study
-    if study.shared and not arm.crossfitted:
+    view, place = views[0], path.study
+    if place.shared and not arm.crossfitted:
         with one_thread():
-            search_arm(arm, view.data, view.inner, budget, study)
-    # Of the heads: fits that only score other rows have the same study.
+            search_arm(arm, view.data, view.inner, budget, place)
+    # The lock of the heads: fits that only score other rows have the same study.
     with alone(path.heads), one_thread():
-        scores = load_scores(path, views, fold)
-        if scores is None:
-            if arm.crossfitted:
-                scores = score_crossfitted(arm, views, fold, budget, study)
-            else:
-                scores = score(_heads(arm, view, budget, path), view.data, fold, budget.seeds)
-            save_scores(scores, path)
-        if study.journal is not None:
-            study.journal.unlink(missing_ok=True)
+        heads = load_heads(path, arm, view, budget.seeds)
+        kept = load_scores(path, views, fold)
+        if kept is not None and (heads is not None or not path.keeps_heads):
+            return kept
+        if arm.crossfitted:
+            scores = score_crossfitted(arm, views, fold, budget, place)
+        else:
+            if heads is None:
+                study = search_arm(arm, view.data, view.inner, budget, place)
+                heads = fit_chosen(arm, view.data, view.inner, study, budget)
+            if path.keeps_heads:
+                save_heads(heads, path)
+            scores = score(heads, view.data, fold, budget.seeds)
+        save_scores(scores, path)
+        if place.journal is not None:
+            place.journal.unlink(missing_ok=True)
     return scores
-
-
-def _heads(arm: Arm, view: View, budget: Budget, path: FitPath) -> FittedArm:
-    """Heads of an arm, read where they are kept, else trained; their lock is held."""
-    kept = load_heads(path, arm, view, budget.seeds) if path.keeps_heads else None
-    fitted = kept or fit_arm(arm, view.data, view.inner, budget, path.study)
-    if path.keeps_heads and kept is None:
-        save_heads(fitted, path)
-    return fitted
 
 
 def fit_all(
@@ -170,9 +168,10 @@ def final_model(plan: Plan, corpus: Corpus, arm: str, folder: Path) -> FusionMod
     for own in map(arm_of, ("audio", "text") if late else (arm,)):
         key = keys.of(own, (view,), everyone, budget)
         path = FitPath(folder, own.name, key, keeps_heads=True, storage=plan.storage)
-        with alone(path.heads), one_thread():
-            fitted.append(_heads(own, view, budget, path))
-            scores.append(score(fitted[-1], data, everyone, seeds=1))
+        scores.append(fit_fold(own, (view,), everyone, budget, path))
+        heads = load_heads(path, own, view, seeds=1)
+        assert heads is not None, f"{path.heads}: was there a moment ago"
+        fitted.append(heads)
     modalities = _modalities(plan, ARMS[arm].inputs)
     if late:
         parts = [Part.of(one, _temperature(data, s)) for one, s in zip(fitted, scores, strict=True)]

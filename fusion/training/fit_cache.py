@@ -127,8 +127,6 @@ def load_heads(path: FitPath, arm: Arm, view: View, seeds: int) -> FittedArm | N
     kept = _read(path.heads, path.key.trained)
     if kept is None:
         return None
-    assert arm.head != "late"
-    assert arm.head != "published"
     (about, tensors), data = kept, view.data
     hyper = Hyperparameters(**about["hyperparameters"])
     shapes = [
@@ -138,7 +136,7 @@ def load_heads(path: FitPath, arm: Arm, view: View, seeds: int) -> FittedArm | N
     heads = []
     for number, (epoch, loss, curve) in enumerate(about["heads"]):
         head = restored_head(
-            arm.head, shapes, len(data.targets), hyper, tensors, prefix=f"{number}."
+            arm.kind, shapes, len(data.targets), hyper, tensors, prefix=f"{number}."
         )
         heads.append(FittedHead(head, epoch, loss, data.task, Curve.of(curve)))
     study = Study(about["best"], tuple(Trial(**trial) for trial in about["trials"]))

@@ -13,7 +13,8 @@ from optuna.trial import TrialState
 
 from fusion import shared_studies, studies
 from fusion.studies import StorageError, StudyPlace, open_storage, without_secrets
-from fusion.tune import SPACES, Study, tune
+from fusion.tune import SPACES, Study
+from tests.fusion.driven import tune
 
 SPACE = SPACES["mlp"]
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
@@ -23,16 +24,18 @@ NAME = "run/audio-fold"
 WORKER = """
 import sys, time
 from fusion.studies import StudyPlace
-from fusion.tune import SPACES, tune
+from fusion.tune import SPACES, Tuning
 first = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 calls = []
-def objective(values, tell):
+def objective(values):
     calls.append(values)
     time.sleep(0.05)
     return -abs(values["dropout"] - 0.3)
 place = StudyPlace(storage=sys.argv[1], name="run/audio-fold")
-study = tune(objective, SPACES["mlp"], first, int(sys.argv[2]), 0, place)
-print(len(calls), repr(sorted(study.best.items())))
+tuning = Tuning(SPACES["mlp"], first, int(sys.argv[2]), 0, place)
+for trial in tuning:
+    trial.value = objective(trial.parameters)
+print(len(calls), repr(sorted(tuning.found.best.items())))
 """
 
 

@@ -12,10 +12,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from fusion import pruning
 from fusion.networks.head import DEFAULTS
 from fusion.studies import StudyPlace
-from fusion.tune import SPACES, Study, tune
+from fusion.tune import SPACES, Study
+from tests.fusion.driven import tune
 
 SPACE = SPACES["mlp"]
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
@@ -39,7 +39,7 @@ class Objective:
 
 
 def run(
-    objective: pruning.Objective,
+    objective: Any,
     trials: int = TRIALS,
     journal: Path | None = None,
     seed: int = 0,

@@ -340,10 +340,10 @@ def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(tiny, tmp_path, monke
         calls.append(given)
         if len(calls) == 20:
             raise KeyboardInterrupt
-        return train.fit(*given, **named)
+        return train.stacks_of(*given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr("fusion.arms.fit", break_down)
+        patch.setattr("fusion.arms.stacks_of", break_down)
         with pytest.raises(KeyboardInterrupt):
             run(tiny[0], tmp_path / "run")
     assert _bytes(run(tiny[0], tmp_path / "run")) == _bytes(tiny[1])
@@ -430,7 +430,7 @@ def test_a_model_knows_whether_a_synthesiser_spoke(tiny, tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written_is_told_of_before_work(tmp_path, monkeypatch):
     study = write_corpus(tmp_path / "in", **SMALL)
     (tmp_path / "file").write_text("x")
-    monkeypatch.setattr("fusion.arms.fit", None)
+    monkeypatch.setattr("fusion.arms.stacks_of", None)
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ConfigError, match=r"--out .*: .*file is a file; give a folder"):
             run(study, out)
