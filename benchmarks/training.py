@@ -19,17 +19,16 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from fusion import train
 from fusion.arms import Budget, fit_chosen, search_arm
 from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.buckets import Member, side_by_side
 from fusion.gathering import GatherSequences
-from fusion.networks.head import InputShape
+from fusion.networks.head import PATCHES, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import InnerFold, InnerFolds
 from fusion.studies import StudyPlace
-from fusion.train import Stack
+from fusion.train import MAX_EPOCHS, Stack
 from fusion.training.arm_table import trained_arm
 
 ROWS, SPEAKERS, DIM = 5531, 10, 768
@@ -114,13 +113,9 @@ def stack_of(rows: Rows, some: list[Member], hidden: int, batch: int | None = No
 
 def epoch_of(stack: Stack) -> Way:
     """One epoch of training after another, and its development loss."""
-    optimizer = torch.optim.AdamW(stack.head.parameters(), lr=1e-3, fused=True)
-
-    def epoch() -> object:
-        stack._epoch(1, optimizer)
-        return stack._dev_loss(stack._dev_logits())
-
-    return epoch
+    stack.best.patience = MAX_EPOCHS
+    epochs = stack.epochs()
+    return lambda: next(epochs)
 
 
 # ---------------------------------------------------------------- a plain loop
@@ -219,7 +214,8 @@ def _sequences() -> str:
     lines = ["| way | s per step | speed |", "|---|---|---|"]
     lines += [f"| {way} | {s / STEPS * SAMPLED:.3f} | {own / s:.2f} |" for way, s in found.items()]
     told = f"Attention between {FRAMES} frames on average, {LONGEST} at most, of {DIM} values and "
-    return told + f"{TOKENS} tokens: forward, backward, optimiser.\n\n" + _lines(lines)
+    told += f"{TOKENS} tokens: forward, backward, optimiser, and the loss of 64 rows at the end."
+    return f"{told}\n\n{_lines(lines)}"
 
 
 def _attention(pooled: int, *, by_length: bool = True, everything: bool = False) -> Way:
@@ -230,15 +226,15 @@ def _attention(pooled: int, *, by_length: bool = True, everything: bool = False)
         stack.gather.lengths[0] = torch.full((len(stack.goals),), longest)
     if not by_length:
         stack.sizes = None
-    optimizer = torch.optim.AdamW(stack.head.parameters(), lr=1e-3, fused=True)
+    return epoch_of(stack)
 
-    def steps() -> None:
-        index, own = side_by_side([stack.training[0].batches(stack.sizes)])
-        # Every sixth, from the middle of six: of sorted batches short and long alike.
-        for number in range(SAMPLED // 2, STEPS, SAMPLED):
-            stack.learn(index[:, number], own[:, number], optimizer)
 
-    return steps
+class _Sampled(Stack):
+    """Takes every sixth step of an epoch, from the middle of six: batches of all lengths."""
+
+    def rows(self, _: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        index, own = side_by_side([self.training[0].batches(self.sizes)])
+        return [(index[:, k], own[:, k]) for k in range(SAMPLED // 2, STEPS, SAMPLED)]
 
 
 def _sequence_stack(pooled: int) -> Stack:
@@ -252,9 +248,9 @@ def _sequence_stack(pooled: int) -> Stack:
     truth = rng.integers(0, len(CLASSES), rows)
     data = Dataset(tuple(map(str, range(rows))), CLASSES, truth, inputs)
     member = Member(np.arange(rows), np.arange(64), 0)
-    shapes = [InputShape(DIM, train.PATCHES["audio_frames"]), InputShape(DIM)]
+    shapes = [InputShape(DIM, PATCHES["audio_frames"]), InputShape(DIM)]
     hyper = HEADS["attention"].defaults
-    return Stack("attention", shapes, data, inputs, [member], hyper)
+    return _Sampled("attention", shapes, data, inputs, [member], hyper)
 
 
 def _overlapping(lengths: torch.Tensor, dim: int) -> ModalityBatch:

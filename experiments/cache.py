@@ -51,22 +51,25 @@ def describe() -> list[SpaceRow]:
 
 
 def kept_fits() -> list[Path]:
-    """Folders of trained heads kept for repeated commands, one per run."""
-    return sorted(path for path in default_store().root.glob("fits/*") if path.is_dir())
+    """Files of trained heads and of what they scored, kept for all commands that would repeat them.
+
+    Earlier versions had folders there, one for each run.
+    """
+    every = default_store().root.glob("fits/**/*")
+    return sorted(path for path in every if path.is_file() and path.suffix != ".lock")
 
 
-def size_mb(folders: Sequence[Path]) -> float:
-    """Megabytes of all files below some folders."""
-    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+def size_mb(places: Sequence[Path]) -> float:
+    """Megabytes of some files, and of all files below some folders."""
+    files = (path for place in places for path in (place, *place.rglob("*")) if path.is_file())
     return sum(path.stat().st_size for path in files) / 1e6
 
 
 def forget_fits() -> int:
-    """Remove every kept fit; the next command trains again. Returns how many runs had some."""
-    folders = kept_fits()
-    for folder in folders:
-        shutil.rmtree(folder)
-    return len(folders)
+    """Remove every kept fit; the next command trains again. Returns how many files they were."""
+    count = len(kept_fits())
+    shutil.rmtree(default_store().root / "fits", ignore_errors=True)
+    return count
 
 
 def trained_encoders() -> list[Path]:

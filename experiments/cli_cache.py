@@ -26,7 +26,8 @@ def ls() -> None:
         table.add_row(*names, str(row.embeddings), str(row.shards), f"{row.mb:.1f}")
     console.print(table)
     fits = kept_fits()
-    say(f"trained heads of {counted(len(fits), 'run')}, {size_mb(fits):.1f} MB (gc --fits removes)")
+    told = counted(len(fits), "file")
+    say(f"trained heads and scores: {told}, {size_mb(fits):.1f} MB (gc --fits removes)")
     tuned = trained_encoders()
     told = counted(len(tuned), "fine-tuned encoder")
     say(f"{told}, {size_mb(tuned):.1f} MB (gc --encoders removes)")
@@ -62,7 +63,7 @@ def gc(
         say(f"removed {path}")
     say(f"{counted(len(removed), 'file')} removed")
     if fits:
-        say(f"trained heads of {counted(forget_fits(), 'run')} removed")
+        say(f"{counted(forget_fits(), 'file')} of trained heads and scores removed")
     if encoders:
         say(f"{counted(forget_encoders(), 'fine-tuned encoder')} removed")
 

@@ -8,6 +8,7 @@ ever refitted on rows it was selected on.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,13 @@ from fusion.batch import Dataset
 from fusion.buckets import Member, block_width, sizes_of
 from fusion.networks.head import Hyperparameters, Space, layer_weights
 from fusion.networks.heads import HEADS
-from fusion.pruning import Objective, Tell
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.stopping import Answers, Curve
+from fusion.stopping import Curve
 from fusion.studies import StudyPlace
-from fusion.train import FittedHead, fit
+from fusion.train import FittedHead, stacks_of
 from fusion.training.arm_table import TrainedArm
-from fusion.tune import Study, Trial, tune
+from fusion.tune import Study, Trial, Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,34 +112,37 @@ def fit_arm(
 def search_arm(
     arm: TrainedArm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
 ) -> Study:
-    """Search an arm's hyperparameters; the objective reads development rows of inner folds only."""
-    defaults = budget.defaults(arm.head)
+    """Search an arm's hyperparameters; trials are judged on development rows of inner folds only.
 
-    def objective(values: Mapping[str, Any], tell: Tell) -> float:
-        def watch(epoch: int, said: Sequence[Answers]) -> None:
-            rows = np.concatenate([one.rows for one in said])
-            scores = np.concatenate([one.scores for one in said])
-            tell(epoch, goodness(data.task, data.goals[rows], scores[None]))
+    After every epoch a trial reports what its heads would be worth if they all ended now; stacks of
+    them are trained side by side for that.
+    """
+    tuning, defaults = tuning_of(arm, budget, place), budget.defaults(arm.head)
+    members = members_of(data, inner, [budget.study_seed])
+    rows = [member.dev for member in members]
+    dev = np.concatenate(rows)
+    for trial in tuning:
+        hyper = replace(defaults, **trial.parameters)
+        stacks = list(stacks_of(arm.head, data, arm.inputs, members, hyper))
+        for epoch, _ in enumerate(zip_longest(*(stack.epochs() for stack in stacks)), start=1):
+            answers = [one for stack in stacks for one in stack.answers()]
+            index = np.concatenate([one.rows for one in answers])
+            scores = np.concatenate([one.scores for one in answers])
+            trial.report(epoch, goodness(data.task, data.goals[index], scores[None]))
+            if trial.pruned:
+                break
+        else:
+            heads = [head for stack in stacks for head in stack.fitted()]
+            scores = np.concatenate(scores_of(arm, data, heads, rows))
+            trial.value = goodness(data.task, data.goals[dev], scores[None])
+    return tuning.found
 
-        members = _members(data, inner, [budget.study_seed])
-        heads = fit(arm.head, data, arm.inputs, members, replace(defaults, **values), watch)
-        index, scores = _dev_scores(arm, data, members, heads, seeds=1)
-        return goodness(data.task, data.goals[index], scores)
 
-    return search(arm, objective, budget, place)
-
-
-def search(
-    arm: TrainedArm,
-    objective: Objective,
-    budget: Budget,
-    place: StudyPlace | None,
-) -> Study:
-    """Search hyperparameters of an arm's head, the documented defaults first."""
-    space = budget.space(arm.head)
-    defaults = asdict(budget.defaults(arm.head))
+def tuning_of(arm: TrainedArm, budget: Budget, place: StudyPlace | None) -> Tuning:
+    """The search of an arm's hyperparameters, the documented defaults first."""
+    space, defaults = budget.space(arm.head), asdict(budget.defaults(arm.head))
     first = {name: value for name, value in defaults.items() if name in space}
-    return tune(objective, space, first, budget.trials, budget.study_seed, place)
+    return Tuning(space, first, budget.trials, budget.study_seed, place)
 
 
 def fit_chosen(
@@ -147,52 +150,61 @@ def fit_chosen(
 ) -> FittedArm:
     """One head per seed and inner fold, with the hyperparameters that a study chose."""
     begun = time.perf_counter()
-    members = _members(data, inner, range(budget.seeds))
+    members = members_of(data, inner, range(budget.seeds))
     hyper = replace(budget.defaults(arm.head), **study.best)
     hyper = hyper.for_rows(max(len(member.train) for member in members))
-    heads = fit(arm.head, data, arm.inputs, members, hyper)
+    heads: list[FittedHead] = []
+    for stack in stacks_of(arm.head, data, arm.inputs, members, hyper):
+        for _ in stack.epochs():
+            pass
+        heads += stack.fitted()
+        # Before the next one is made, so that only one is in memory.
+        del stack
     seconds = time.perf_counter() - begun
     return FittedArm(arm, hyper, study, tuple(members), tuple(heads), seconds)
 
 
 def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScores:
-    """Scores of a fitted arm on its development rows and on the fold's test rows."""
-    dev, dev_scores = _dev_scores(fitted.arm, data, fitted.members, fitted.heads, seeds)
-    test = data.index(fold.test)
-    hyper, inputs = fitted.hyperparameters, fitted.arm.inputs
-    partial = fitted.arm.fused and (hyper.modality_dropout > 0 or hyper.unimodal_loss > 0)
+    """Scores of a fitted arm on its development rows and on the fold's test rows.
+
+    Development rows were that once, for the head that did not see them; test scores are the mean
+    over the inner folds' heads.
+    """
+    arm, heads, hyper = fitted.arm, fitted.heads, fitted.hyperparameters
+    dev, test = [member.dev for member in fitted.members], data.index(fold.test)
+    dev_scores = np.concatenate(scores_of(arm, data, heads, dev))
+    tests = [test] * len(heads)
+    partial = arm.fused and (hyper.modality_dropout > 0 or hyper.unimodal_loss > 0)
+    alone = {name: scores_of(arm, data, heads, tests, name) for name in arm.inputs if partial}
     return FoldScores(
-        arm=fitted.arm.name,
+        arm=arm.name,
         fold=fold.name,
-        hyperparameters=asdict(fitted.hyperparameters),
+        hyperparameters=asdict(hyper),
         trials=fitted.study.trials,
-        epochs=tuple(head.epoch for head in fitted.heads),
-        dev=dev,
-        dev_scores=dev_scores,
+        epochs=tuple(head.epoch for head in heads),
+        dev=np.concatenate(dev[: len(heads) // seeds]),
+        dev_scores=dev_scores.reshape(seeds, -1, len(data.targets)),
         test=test,
-        test_scores=_mean_scores(fitted, data, test, seeds),
-        layer_weights=layer_weights(inputs, [one.head for one in fitted.heads]),
-        curves=tuple(head.curve for head in fitted.heads),
+        test_scores=_means(scores_of(arm, data, heads, tests), seeds),
+        layer_weights=layer_weights(arm.inputs, [one.head for one in heads]),
+        curves=tuple(head.curve for head in heads),
         seconds=fitted.seconds,
-        alone={n: _mean_scores(fitted, data, test, seeds, n) for n in inputs} if partial else {},
+        alone={name: _means(scores, seeds) for name, scores in alone.items()},
     )
 
 
-def _mean_scores(
-    fitted: FittedArm,
-    data: Dataset,
-    index: Int64[np.ndarray, "rows"],
-    seeds: int,
-    only: str | None = None,
+def _means(
+    scores: Sequence[Float[np.ndarray, "_rows targets"]], seeds: int
 ) -> Float[np.ndarray, "seeds rows targets"]:
-    """Mean over the inner folds' heads, of each seed."""
-    every = np.stack([_scores(fitted.arm, data, head, index, only) for head in fitted.heads])
-    mean: Float[np.ndarray, "seeds rows targets"]
-    mean = every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1)
-    return mean
+    """Means over the inner folds' heads, which come seed by seed."""
+    every = np.stack(scores)
+    means: Float[np.ndarray, "seeds rows targets"]
+    means = every.reshape(seeds, len(every) // seeds, *every.shape[1:]).mean(axis=1)
+    return means
 
 
-def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:
+def members_of(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:
+    """One member per seed and inner fold, in this order."""
     return [
         Member(data.index(fold.train), data.index(fold.dev), seed * len(inner.folds) + number)
         for seed in seeds
@@ -200,39 +212,26 @@ def _members(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Mem
     ]
 
 
-def _scores(
+def scores_of(
     arm: TrainedArm,
     data: Dataset,
-    head: FittedHead,
-    index: Int64[np.ndarray, "rows"],
+    heads: Sequence[FittedHead],
+    rows: Sequence[Int64[np.ndarray, "_rows"]],
     only: str | None = None,
-) -> Float[np.ndarray, "rows targets"]:
+) -> list[Float[np.ndarray, "_rows targets"]]:
+    """What each head says of rows of its own, with all inputs or ``only`` one of them."""
     everything = torch.ones(len(data.ids), dtype=torch.bool)
     inputs = [
         batch if only in (None, name) else batch.hidden(everything)
         for name, batch in zip(arm.inputs, data.of(arm.inputs), strict=True)
     ]
-    sequences = HEADS[arm.head].sequences
-    order = (
-        np.argsort(sizes_of(inputs)[index], kind="stable") if sequences else np.arange(len(index))
-    )
-    blocks = torch.from_numpy(index[order]).split(block_width(inputs))
-    parts = [head.scores([batch.rows(rows) for batch in inputs]) for rows in blocks]
-    found = np.empty((len(index), len(data.targets)))
-    found[order] = torch.cat(parts).double().numpy()
+    found = []
+    for head, index in zip(heads, rows, strict=True):
+        lengths = sizes_of(inputs)[index] if HEADS[arm.head].sequences else np.zeros(len(index))
+        order = np.argsort(lengths, kind="stable")
+        blocks = torch.from_numpy(index[order]).split(block_width(inputs))
+        parts = [head.scores([batch.rows(block) for batch in inputs]) for block in blocks]
+        scores = np.empty((len(index), len(data.targets)))
+        scores[order] = torch.cat(parts).double().numpy()
+        found.append(scores)
     return found
-
-
-def _dev_scores(
-    arm: TrainedArm,
-    data: Dataset,
-    members: Sequence[Member],
-    heads: Sequence[FittedHead],
-    seeds: int,
-) -> tuple[Int64[np.ndarray, "dev"], Float[np.ndarray, "seeds dev targets"]]:
-    """Rows that were development rows once, and their scores by the head that did not see them."""
-    per_seed = len(members) // seeds
-    index = np.concatenate([member.dev for member in members[:per_seed]])
-    every = [_scores(arm, data, head, m.dev) for m, head in zip(members, heads, strict=True)]
-    grouped = [np.concatenate(every[s * per_seed : (s + 1) * per_seed]) for s in range(seeds)]
-    return index, np.stack(grouped)

@@ -6,15 +6,13 @@ one encoder is trained on either half, and a head learns from the half that its 
 seen. Spaces of two encoders are not aligned: each has its head, and their logits are averaged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
-from fusion.arms import Budget, FittedArm, FoldScores, fit_chosen, score, search
+from fusion.arms import Budget, FittedArm, FoldScores, fit_chosen, score, tuning_of
 from fusion.batch import Dataset
 from fusion.combination import Combination
-from fusion.pruning import Tell
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.studies import StudyPlace
@@ -43,21 +41,15 @@ def score_crossfitted(
     most = max(len(inner.train) for view in views for inner in view.inner.folds)
     size = budget.defaults(arm.head).rows_of_batch(most)
     budget = replace(budget, fixed={**budget.fixed, "batch_size": size})
-
-    def objective(values: Mapping[str, Any], _: Tell) -> float:
-        first = Fold(fold.name, (), ())
-        chosen = Study(values, ())
-        found = _averaged(_fitted(arm, views, chosen, replace(budget, seeds=1)), views, first, 1)
-        return goodness(one.data.task, one.data.goals[found.dev], found.dev_scores)
-
-    study = search(arm, objective, budget, place)
-    return _averaged(_fitted(arm, views, study, budget), views, fold, budget.seeds)
-
-
-def _fitted(
-    arm: TrainedArm, views: Sequence[View], study: Study, budget: Budget
-) -> list[FittedArm]:
-    return [fit_chosen(arm, view.data, view.inner, study, budget) for view in views]
+    tuning, once = tuning_of(arm, budget, place), replace(budget, seeds=1)
+    untested = Fold(fold.name, (), ())
+    for trial in tuning:
+        chosen = Study(trial.parameters, ())
+        fitted = [fit_chosen(arm, view.data, view.inner, chosen, once) for view in views]
+        found = _averaged(fitted, views, untested, 1)
+        trial.value = goodness(one.data.task, one.data.goals[found.dev], found.dev_scores)
+    fitted = [fit_chosen(arm, view.data, view.inner, tuning.found, budget) for view in views]
+    return _averaged(fitted, views, fold, budget.seeds)
 
 
 def _averaged(

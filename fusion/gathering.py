@@ -6,26 +6,16 @@ takes longer than copying them.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from math import prod
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.networks.head import Inputs
 
 Index = Int64[Tensor, "members rows"]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Rows of every member, which of them are its own, and what its head reads of them."""
-
-    index: Index
-    own: Bool[Tensor, "members rows"]
-    inputs: Inputs
 
 
 def moved(inputs: Inputs, device: torch.device) -> Inputs:

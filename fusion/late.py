@@ -22,10 +22,9 @@ from fusion.batch import Dataset
 from fusion.combination import SHARED_OUT, Combination, logs
 from fusion.escaping import plain
 from fusion.networks.losses import class_weights
-from fusion.pruning import Tell
 from fusion.selection import goodness
 from fusion.splitting.splits import InnerFolds
-from fusion.tune import SPACES, tune
+from fusion.tune import SPACES, Tuning
 
 Both = tuple[Float[np.ndarray, "seeds rows targets"], Float[np.ndarray, "seeds rows targets"]]
 Goals = Float[np.ndarray, "rows targets"]
@@ -90,13 +89,11 @@ def fuse_late(
     group = _groups(data, inner, audio.dev)
     pair = Pair(data.task, (audio.dev_scores, text.dev_scores), data.goals[audio.dev], group)
     first = pair.of_first_seed()
-
-    def objective(values: Mapping[str, Any], _: Tell) -> float:
-        return first.goodness(_dev_scores(arm, first, values))
-
     trials = budget.trials if arm.defaults else 0
-    space = SPACES[name] if arm.defaults else {}
-    study = tune(objective, space, arm.defaults, trials, budget.study_seed, None)
+    tuning = Tuning(SPACES.get(name, {}), arm.defaults, trials, budget.study_seed, None)
+    for trial in tuning:
+        trial.value = first.goodness(_dev_scores(arm, first, trial.parameters))
+    study = tuning.found
     found = arm.learn(pair, study.best)
     test = found(data.task, audio.test_scores, text.test_scores)
     told = {**study.best, **_weights(found, data.targets)} if arm.crossed else dict(study.best)

@@ -15,9 +15,8 @@ from fusion.batch import collate
 from fusion.calibration import tempered
 from fusion.model_json import number_of
 from fusion.networks.head import Head, Hyperparameters, InputShape
-from fusion.networks.heads import HEADS
+from fusion.networks.heads import restored_head
 from fusion.networks.losses import answers
-from fusion.train import PATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +97,10 @@ def part_from_json(
     hyper = Hyperparameters(**about["hyperparameters"])
     inputs, dims = tuple(about["inputs"]), tuple(about["dims"])
     layers = tuple(about.get("layers", [1] * len(inputs)))
-    shapes = [
-        InputShape(dim // count, PATCHES.get(name, 1), count)
-        for name, dim, count in zip(inputs, dims, layers, strict=True)
-    ]
-    heads = []
-    for index in range(about["heads"]):
-        prefix = f"{number}.{index}."
-        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        head = HEADS[about["kind"]].network(shapes, targets, hyper)
-        head.load_state_dict(state)
-        heads.append(head.eval())
+    shapes = [InputShape.of(*one) for one in zip(inputs, dims, layers, strict=True)]
+    heads = tuple(
+        restored_head(about["kind"], shapes, targets, hyper, tensors, prefix=f"{number}.{index}.")
+        for index in range(about["heads"])
+    )
     temperature = number_of(about, "temperature", above=0.0)
-    return Part(about["kind"], inputs, dims, layers, hyper, tuple(heads), temperature, task)
+    return Part(about["kind"], inputs, dims, layers, hyper, heads, temperature, task)

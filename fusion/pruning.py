@@ -1,23 +1,21 @@
 """When a trial is pruned: it does worse than half of those before it did after as many epochs.
 
-After every epoch a trial tells what it would be worth if it ended now, the metric that trials are
+After every epoch a trial reports what it would be worth if it ended now, the metric that trials are
 chosen by. Losses of development rows order trials otherwise (DECISIONS.md has the numbers).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import optuna
+from optuna.trial import TrialState
 
-#: So many trials, complete ones, must have told their worth after an epoch before it is judged by;
-#: the sampler draws as many at random.
+#: So many trials, complete ones, must have reported their worth after an epoch before it is judged
+#: by; the sampler draws as many at random.
 STARTUP = 5
-#: A trial tells nothing, and is not pruned, before it has seen its rows so many times.
+#: A trial reports nothing, and is not pruned, before it has seen its rows so many times.
 EPOCHS = 2
-
-#: Takes the number of an epoch and what a trial would be worth; raises where it is pruned.
-Tell = Callable[[int, float], None]
-Objective = Callable[[Mapping[str, Any], Tell], float]
 
 
 def pruner() -> optuna.pruners.BasePruner:
@@ -25,14 +23,28 @@ def pruner() -> optuna.pruners.BasePruner:
     return optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_min_trials=STARTUP)
 
 
-def telling(trial: optuna.Trial, first: Mapping[str, Any]) -> Tell:
-    """How an objective tells what becomes of a trial; that of the defaults is never pruned."""
-    defaults = trial.params == dict(first)
+class OpenTrial:
+    """A trial under way: the values to try, and what comes of it.
 
-    def tell(epoch: int, value: float) -> None:
+    Who tries them gives it a ``value``, unless it was ``pruned``; that of the defaults never is.
+    """
+
+    def __init__(self, trial: optuna.Trial, first: Mapping[str, Any]) -> None:
+        self.parameters: Mapping[str, Any] = trial.params
+        self.value = float("nan")
+        self.pruned = False
+        self._trial, self._defaults = trial, trial.params == dict(first)
+
+    def report(self, epoch: int, value: float) -> None:
+        """Report what it would be worth if it ended with this epoch, as they count from 1."""
         if epoch >= EPOCHS:
-            trial.report(value, epoch)
-            if trial.should_prune() and not defaults:
-                raise optuna.TrialPruned
+            self._trial.report(value, epoch)
+            self.pruned = self._trial.should_prune() and not self._defaults
 
-    return tell
+    def tell(self, study: optuna.Study) -> None:
+        """Tell a study what has become of it."""
+        if self.pruned:
+            study.tell(self._trial, state=TrialState.PRUNED)
+            return
+        assert not np.isnan(self.value), "no value: such a trial would be tried again for ever"
+        study.tell(self._trial, self.value)

@@ -5,21 +5,20 @@ then: such a study has its budget exactly, but is not repeatable bit for bit. On
 disturbed finds what it would find with a journal of its own.
 """
 
-import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import fail_stale_trials
+from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from fusion.pruning import Objective, telling
+from fusion.pruning import OpenTrial
 
 #: Who waits for others looks this often, and takes them for dead after so long without a trial.
 LOOK_S, SILENT_S = 1.0, 1800.0
@@ -30,19 +29,14 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 ALIVE = (TrialState.RUNNING, *FINISHED)
 
 
-class _Surplus(Exception):
-    """Another worker was faster: the budget is spent without this trial."""
-
-
-def search_together(
+def trials_together(
     study: optuna.Study,
-    objective: Objective,
     space: Mapping[str, BaseDistribution],
     first: Mapping[str, Any],
     trials: int,
     sampler: MakeSampler,
-) -> None:
-    """Work at a study until so many of its trials are finished, whoever finishes them.
+) -> Iterator[OpenTrial]:
+    """Trials to work at until so many of a study are finished, whoever finishes them.
 
     ``sampler`` makes one for the number of a trial. A trial of a worker that died is told to have
     failed: on a database once its heartbeat stops, elsewhere after half an hour in which no trial
@@ -54,38 +48,46 @@ def search_together(
             # Does nothing where a storage knows no heartbeat.
             fail_stale_trials(study)
         if len(_of(study, *ALIVE)) < trials:
-            _one_trial(study, objective, space, first, trials, sampler)
+            yield from _one_trial(study, space, first, trials, sampler)
             continue
         time.sleep(LOOK_S)
         waited = waited + LOOK_S if len(_of(study, *FINISHED)) == done else 0.0
         if waited >= SILENT_S:
-            _give_up(study)
+            for left in _of(study, TrialState.RUNNING):
+                _fail(study, left.number)
             waited = 0.0
 
 
 def _one_trial(
     study: optuna.Study,
-    objective: Objective,
     space: Mapping[str, BaseDistribution],
     first: Mapping[str, Any],
     trials: int,
     sampler: MakeSampler,
-) -> None:
-    def tried(trial: Trial) -> float:
-        earlier = [one for one in _of(study, *ALIVE) if one.number < trial.number]
-        if len(earlier) >= trials:
-            raise _Surplus
-        study.sampler = sampler(trial.number)
-        values = {name: _suggested(trial, name, found) for name, found in space.items()}
-        value = objective(values, telling(trial, first))
-        assert not np.isnan(value), "no value: such a trial would be tried again for ever"
-        return value
-
+) -> Iterator[OpenTrial]:
+    """A trial, or none where another worker was faster: then the budget is spent without it."""
     if not any(_tries(one, first) for one in _of(study, *ALIVE, TrialState.WAITING)):
         study.enqueue_trial(dict(first))
+    with _quiet():
+        asked = study.ask()
+    # Optuna's own heart beats in ``study.optimize`` alone, which would call us back.
+    with get_heartbeat_thread(asked._trial_id, study._storage):
+        earlier = [one for one in _of(study, *ALIVE) if one.number < asked.number]
+        if len(earlier) >= trials:
+            _fail(study, asked.number)
+            return
+        study.sampler = sampler(asked.number)
+        for name, values in space.items():
+            _suggest(asked, name, values)
+        trial = OpenTrial(asked, first)
+        try:
+            yield trial
+        except GeneratorExit:
+            # Given up: others need not wait for it.
+            _fail(study, asked.number)
+            raise
     try:
-        with _quiet():
-            study.optimize(tried, n_trials=1, catch=(_Surplus,))
+        trial.tell(study)
     except (UpdateFinishedTrialError, ValueError) as error:
         # Others took this worker for dead, and try again.
         if isinstance(error, ValueError) and not str(error).startswith("Cannot tell a"):
@@ -101,31 +103,25 @@ def _tries(trial: FrozenTrial, first: Mapping[str, Any]) -> bool:
     return dict(first) in (trial.params, trial.system_attrs.get("fixed_params"))
 
 
-def _suggested(trial: Trial, name: str, found: BaseDistribution) -> Any:  # noqa: ANN401
-    if isinstance(found, CategoricalDistribution):
-        return trial.suggest_categorical(name, found.choices)
-    assert isinstance(found, FloatDistribution)
-    return trial.suggest_float(name, found.low, found.high, log=found.log)
+def _suggest(trial: Trial, name: str, values: BaseDistribution) -> None:
+    if isinstance(values, CategoricalDistribution):
+        trial.suggest_categorical(name, values.choices)
+        return
+    assert isinstance(values, FloatDistribution)
+    trial.suggest_float(name, values.low, values.high, log=values.log)
 
 
-def _give_up(study: optuna.Study) -> None:
-    """Trials of workers that have not been heard of are done again."""
-    for left in _of(study, TrialState.RUNNING):
-        try:
-            study.tell(left.number, state=TrialState.FAIL)
-        except (UpdateFinishedTrialError, ValueError):
-            # It has just been finished after all.
-            continue
+def _fail(study: optuna.Study, number: int) -> None:
+    """A trial that nobody works at any more is done again."""
+    # Where it is a ValueError it has just been finished after all.
+    with suppress(UpdateFinishedTrialError, ValueError):
+        study.tell(number, state=TrialState.FAIL)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna tells of trials that fail, and that heartbeats are an experiment of its own."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
+    """Optuna tells that heartbeats are an experiment, and meant for ``study.optimize``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Heartbeat of storage", UserWarning)
+        yield

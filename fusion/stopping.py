@@ -1,6 +1,6 @@
 """When heads of a stack stop: the best state of each so far, and its losses epoch by epoch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +32,6 @@ class Answers:
 
     rows: Int64[np.ndarray, "dev"]
     scores: Float[np.ndarray, "dev targets"]
-
-
-#: Told after every epoch, as it is numbered from 1, what each head says; ends training by raising.
-Watch = Callable[[int, Sequence[Answers]], None]
 
 
 class Best:

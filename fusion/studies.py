@@ -41,13 +41,6 @@ class StudyPlace:
     storage: str | None = field(default=None, repr=False)
     name: str = "study"
 
-    @classmethod
-    def of_fit(cls, part: Path, storage: str | None) -> "StudyPlace":
-        """The place of the study of a fit, whose file is named by what it depends on."""
-        if storage is None:
-            return cls(journal=part.with_suffix(".journal"))
-        return cls(storage=storage, name=f"{part.parent.name}/{part.stem}")
-
     @property
     def shared(self) -> bool:
         """Whether other workers may work at it too."""

@@ -8,8 +8,6 @@ number of steps in an epoch is that of the member with most rows.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -31,20 +29,18 @@ from fusion.buckets import (
     sizes_of,
     values_per_row,
 )
-from fusion.gathering import GatherEmbeddings, GatherSequences, Step, mixed_precision, moved
+from fusion.gathering import GatherEmbeddings, GatherSequences, mixed_precision, moved
 from fusion.networks.head import Head, Hyperparameters, Inputs, InputShape
 from fusion.networks.heads import HEADS, new_head
 from fusion.networks.losses import aim_of, answers
 from fusion.networks.stacks import stacked, thinned_out
-from fusion.stopping import Answers, Best, Curve, Watch
+from fusion.stopping import Answers, Best, Curve
 
 MAX_EPOCHS = 100
 PATIENCE = 6
 #: Values that one stacked batch may hold; more members are trained in several stacks.
 STACK_VALUES = 1 << 24
 
-#: Attention embeds frames of audio four at a time: one by one they would cost sixteen times.
-PATCHES: Mapping[str, int] = {"audio_frames": 4}
 CPU = torch.device("cpu")
 
 
@@ -64,41 +60,29 @@ class FittedHead:
             return answers(self.head(batches), self.task)
 
 
-def fit(
+def stacks_of(
     kind: str,
     data: Dataset,
     inputs: Sequence[str],
     members: Sequence[Member],
     hyper: Hyperparameters,
-    watch: Watch | None = None,
-) -> list[FittedHead]:
-    """Train one head per member on the same inputs with the same hyperparameters.
+) -> "Iterator[Stack]":
+    """One head per member on the same inputs with the same hyperparameters, yet to be trained.
 
-    ``watch`` is told after every epoch what all of them would say if they ended now. They are
-    trained where :func:`encoders.device.chosen_device` says, on a GPU in mixed precision
+    They are one stack, or several where one would be too large, each made as it is asked for. They
+    are trained where :func:`encoders.device.chosen_device` says, on a GPU in mixed precision
     (matrix products in bfloat16), and come back to the CPU.
     """
     device = torch.device(chosen_device())
     used = torch.from_numpy(np.concatenate([np.r_[m.train, m.dev] for m in members]))
     # Not even the length of a test recording reaches training: padding changes the last bits.
     cut = {name: data.inputs[name].cut_to(used) for name in inputs}
-    shapes = [InputShape(b.dim // b.layers, PATCHES.get(n, 1), b.layers) for n, b in cut.items()]
+    shapes = [InputShape.of(name, batch.dim, batch.layers) for name, batch in cut.items()]
     rows = hyper.rows_of_batch(max(len(member.train) for member in members))
     size = max(1, STACK_VALUES // (rows * values_per_row(list(cut.values()))))
     hyper = replace(hyper, batch_size=rows)
-    parts = [members[start : start + size] for start in range(0, len(members), size)]
-    stack_of = partial(Stack, kind, shapes, data, cut, hyper=hyper, device=device)
-    if watch is None:  # One after another, so that only one is in memory.
-        return [head for some in parts for head in _trained([stack_of(some)])]
-    return _trained([*map(stack_of, parts)], watch)
-
-
-def _trained(stacks: "list[Stack]", watch: Watch | None = None) -> list[FittedHead]:
-    """Heads of stacks that are trained side by side, an epoch of each after another."""
-    for epoch, _ in enumerate(zip_longest(*(stack.epochs() for stack in stacks)), start=1):
-        if watch is not None:
-            watch(epoch, [one for stack in stacks for one in stack.answers()])
-    return [head for stack in stacks for head in stack.fitted()]
+    for start in range(0, len(members), size):
+        yield Stack(kind, shapes, data, cut, members[start : start + size], hyper, device)
 
 
 class Stack:
@@ -164,11 +148,25 @@ class Stack:
             fused=True,
         )
         for epoch in range(1, MAX_EPOCHS + 1):
-            taught = self._epoch(epoch, optimizer)
+            taught = []
+            for index, own in self.rows(epoch):
+                keep, losses = self._keep(index.shape[1]), []
+                for inputs, counted in self._shown(index, own.to(self.device)):
+                    with mixed_precision(self.device):
+                        logits = self.head(inputs, keep)
+                    losses.append(self._loss(logits, index, counted))
+                self.head.zero_grad()
+                self._weighed(losses).backward()
+                optimizer.step()
+                taught.append(losses[0].detach())
+            with torch.no_grad(), mixed_precision(self.device):
+                # In blocks, because there may be many rows.
+                blocks = self.dev.split(block_width(self.batches, len(self.training)), dim=1)
+                parts = [self.head(self._inputs(rows)).float() for rows in blocks]
+            logits = torch.cat(parts, dim=1)
             numbers = torch.tensor([one.number for one in self.training])
-            logits = self._dev_logits()
-            losses = taught, self._dev_loss(logits)
-            hopeful = self.best.update(epoch, numbers, losses, logits, self.parameters)
+            both = torch.stack(taught).mean(dim=0), self._dev_loss(logits)
+            hopeful = self.best.update(epoch, numbers, both, logits, self.parameters)
             yield epoch
             if not hopeful.any():
                 break
@@ -188,29 +186,12 @@ class Stack:
         """Every member in its best state."""
         return [self._fitted(number) for number in range(len(self.heads))]
 
-    def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> Float[Tensor, "members"]:
-        """One step per batch; returns the mean loss of each member's batches."""
-        taught = [self.learn(*rows, optimizer) for rows in self.rows(epoch)]
-        return torch.stack(taught).mean(dim=0)
-
     def rows(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """Rows of each step, ``[members, rows]``, and which of them are a member's own."""
         index, own = side_by_side([one.batches(self.sizes) for one in self.training])
         by_length = self.sizes is not None
         order = order_of_batches(epoch, self.steps) if by_length else range(self.steps)
         return [(index[:, step], own[:, step]) for step in order]
-
-    def learn(
-        self, index: Tensor, own: Tensor, optimizer: torch.optim.Optimizer
-    ) -> Float[Tensor, "members"]:
-        """Take one step, each member on rows of its own; returns the loss of each."""
-        step, keep = self._step(index, own), self._keep(index.shape[1])
-        losses = self.aim.value(self._losses(step, keep, self._hide(index)))
-        loss = losses.sum() + self._alone(step, keep)
-        self.head.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return losses.detach()
 
     def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Drop members that have ended: what is left of them would only take time."""
@@ -242,52 +223,34 @@ class Stack:
         # Of what lacks an input already, no other is taken.
         return (torch.from_numpy(drawn) & present.all(dim=2, keepdim=True)).to(self.device)
 
-    def _step(self, index: Tensor, own: Tensor) -> Step:
-        return Step(index, own.to(self.device), self._inputs(index))
+    def _shown(self, index: Tensor, own: Tensor) -> Iterator[tuple[Inputs, Tensor]]:
+        """What heads are shown in a step, and the rows that count: all inputs, then each alone."""
+        inputs, count = self._inputs(index), len(self.batches)
+        yield _without(inputs, self._hide(index)), own
+        if self.hyper.unimodal_loss == 0 or count == 1:
+            return
+        for number, batch in enumerate(self.batches):
+            others = torch.arange(count, device=self.device) != number
+            # A row that lacks this very input has nothing to learn from it alone.
+            rows = own & batch.present[index].to(self.device)
+            yield _without(inputs, others.expand(*index.shape, count)), rows
 
     def _inputs(self, index: Tensor) -> Inputs:
         return moved(self.gather.rows(index), self.device)
 
-    def _alone(self, step: Step, keep: Tensor | None) -> Tensor:
-        """Weighted loss of seeing one input only, averaged over the inputs, summed over members."""
-        share, inputs = self.hyper.unimodal_loss, len(self.batches)
-        total = torch.zeros((), device=self.device)
-        for number in range(inputs if share > 0 and inputs > 1 else 0):
-            others = torch.arange(inputs, device=self.device) != number
-            # A row that lacks this very input has nothing to learn from it alone.
-            rows = step.own & self.batches[number].present[step.index].to(self.device)
-            hide = others.expand(*step.index.shape, inputs)
-            sums = self._losses(replace(step, own=rows), keep, hide)
-            total = total + self.aim.value(sums).sum()
-        return share * total / inputs
-
-    def _losses(self, step: Step, keep: Tensor | None, hide: Tensor | None = None) -> Tensor:
-        """What a member's own rows add to its loss."""
-        return self._sums(self._logits(step.inputs, keep, hide), step.index, step.own)
-
-    def _sums(self, logits: Tensor, index: Tensor, own: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, index: Tensor, own: Tensor) -> Float[Tensor, "members"]:
+        """The loss of each member over its own rows."""
         goals = self.goals.index_select(0, index.flatten()).unflatten(0, index.shape)
-        return self.aim.sums(logits, goals.to(self.device), own)
+        return self.aim.value(self.aim.sums(logits.float(), goals.to(self.device), own))
 
-    def _logits(
-        self, inputs: Inputs, keep: Tensor | None = None, hide: Tensor | None = None
-    ) -> Tensor:
-        if hide is not None:
-            assert not isinstance(inputs, Tensor)
-            inputs = [batch.hidden(hide[..., number]) for number, batch in enumerate(inputs)]
-        with mixed_precision(self.device):
-            logits: Tensor = self.head(inputs, keep)
-        return logits.float()
-
-    @torch.no_grad()
-    def _dev_logits(self) -> Float[Tensor, "members dev targets"]:
-        """In blocks, because there may be many rows."""
-        blocks = self.dev.split(block_width(self.batches, len(self.training)), dim=1)
-        return torch.cat([self._logits(self._inputs(rows)) for rows in blocks], dim=1)
+    def _weighed(self, losses: Sequence[Tensor]) -> Float[Tensor, ""]:
+        """Losses of all members by all inputs, with the mean of those by one input, weighed."""
+        whole, *alone = [loss.sum() for loss in losses]
+        return whole + self.hyper.unimodal_loss * sum(alone) / len(self.batches)
 
     def _dev_loss(self, logits: Float[Tensor, "members dev targets"]) -> Float[Tensor, "members"]:
         own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
-        return self.aim.value(self._sums(logits, self.dev, own.to(self.device)))
+        return self._loss(logits, self.dev, own.to(self.device))
 
     def _fitted(self, number: int) -> FittedHead:
         head, best = self.heads[number], self.best
@@ -297,3 +260,10 @@ class Stack:
             head.answer_in_units(self.shift[number], self.scale[number])
         epoch, loss = int(best.epochs[number]), float(best.losses[number])
         return FittedHead(head.eval(), epoch, loss, self.aim.task, best.curve(number))
+
+
+def _without(inputs: Inputs, hide: Bool[Tensor, "members rows inputs"] | None) -> Inputs:
+    if hide is None:
+        return inputs
+    assert not isinstance(inputs, Tensor)
+    return [batch.hidden(hide[..., number]) for number, batch in enumerate(inputs)]

@@ -1,6 +1,6 @@
 """Nested Optuna studies: search spaces as data, equal budgets, resumable, deterministic."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -12,8 +12,8 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from fusion.networks.head import Space
-from fusion.pruning import STARTUP, Objective, telling
-from fusion.shared_studies import FINISHED, search_together
+from fusion.pruning import STARTUP, OpenTrial
+from fusion.shared_studies import FINISHED, trials_together
 from fusion.studies import StudyPlace
 
 #: Of decision-level arms; those of heads stand in :data:`fusion.networks.heads.HEADS`.
@@ -53,57 +53,54 @@ class Study:
         return tuple(trial.value for trial in self.trials)
 
 
-def tune(
-    objective: Objective,
-    space: Space,
-    first: Mapping[str, Any],
-    trials: int,
-    seed: int,
-    place: StudyPlace | None,
-) -> Study:
-    """Maximise an objective over a space with TPE; the first trial is ``first``.
+class Tuning:
+    """A search for the values that are worth most, with TPE: iterate over it, then take ``found``.
 
-    With 0 trials ``first`` is taken as it is. A study that is kept somewhere goes on where it
-    stopped, and ends as an undisturbed one would: unfinished trials are told to have failed, and
-    the sampler is made anew for every trial from the seed and the number of finished ones.
+    Who iterates gives each trial its value, as :class:`fusion.pruning.OpenTrial` says. The first
+    trial is ``first``; with 0 trials ``first`` is taken as it is. A study that is kept somewhere
+    goes on where it stopped, and ends as an undisturbed one would: unfinished trials are told to
+    have failed, and the sampler is made anew for every trial from the seed and the number of
+    finished ones.
     """
-    if trials == 0:
-        return Study(first, ())
-    place = place or StudyPlace()
-    with place.opened() as study:
-        if place.shared:
-            sampler = partial(_sampler, seed, shared=True)
-            search_together(study, objective, space, first, trials, sampler)
-        else:
-            _search(study, objective, space, first, trials, seed)
-        # Of a study that somebody has searched further the first ones are this budget.
-        kept = tuple(map(_kept, _finished(study)[:trials]))
-    best = max(kept, key=lambda trial: (trial.state == "complete", trial.value))
-    return Study(best.parameters, kept)
 
+    def __init__(
+        self,
+        space: Space,
+        first: Mapping[str, Any],
+        trials: int,
+        seed: int,
+        place: StudyPlace | None,
+    ) -> None:
+        self.space, self.first, self.trials, self.seed = space, first, trials, seed
+        self.place = place or StudyPlace()
+        #: What was found, once the last trial is over.
+        self.found = Study(first, ())
 
-def _search(
-    study: optuna.Study,
-    objective: Objective,
-    space: Space,
-    first: Mapping[str, Any],
-    trials: int,
-    seed: int,
-) -> None:
-    for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(left.number, state=TrialState.FAIL)
-    while (done := len(_finished(study))) < trials:
-        study.sampler = _sampler(seed, done)
-        if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            study.enqueue_trial(dict(first))
-        trial = study.ask(dict(space))
-        try:
-            value = objective(trial.params, telling(trial, first))
-        except optuna.TrialPruned:
-            study.tell(trial, state=TrialState.PRUNED)
-            continue
-        assert not np.isnan(value), "no value: such a trial would be tried again for ever"
-        study.tell(trial, value)
+    def __iter__(self) -> Iterator[OpenTrial]:
+        """Trials until so many are finished, whoever finishes them."""
+        if self.trials == 0:
+            return
+        with self.place.opened() as study:
+            if self.place.shared:
+                sampler = partial(_sampler, self.seed, shared=True)
+                yield from trials_together(study, self.space, self.first, self.trials, sampler)
+            else:
+                yield from self._alone(study)
+            # Of a study that somebody has searched further the first ones are this budget.
+            kept = tuple(map(_kept, _finished(study)[: self.trials]))
+        best = max(kept, key=lambda trial: (trial.state == "complete", trial.value))
+        self.found = Study(best.parameters, kept)
+
+    def _alone(self, study: optuna.Study) -> Iterator[OpenTrial]:
+        for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            study.tell(left.number, state=TrialState.FAIL)
+        while (done := len(_finished(study))) < self.trials:
+            study.sampler = _sampler(self.seed, done)
+            if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                study.enqueue_trial(dict(self.first))
+            trial = OpenTrial(study.ask(dict(self.space)), self.first)
+            yield trial
+            trial.tell(study)
 
 
 def _finished(study: optuna.Study) -> list[FrozenTrial]:

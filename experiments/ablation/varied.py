@@ -12,11 +12,11 @@ from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.ablation.cells import Cell, Changes
-from experiments.ablation.fits import counted_once, place_of, scored_on
+from experiments.ablation.fits import counted_once, scored_on
 from experiments.ablation.rehearing import heard_anew
 from experiments.ablation.subsets import with_speakers, without_words, wordless
 from experiments.ablation.words import with_errors
-from experiments.comparing.fitting import Fits, fit_all
+from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan
 from experiments.comparing.variation import Variation
 from experiments.comparing.words import Words
@@ -55,7 +55,7 @@ class Varied(Variation):
         self.encoded = 0
         self.trained_on: tuple[int, int] = (0, 0)
         self.wordless = 0
-        self._root: Path | None = None
+        self._count = 0
         self._heard: Dataset | None = None
 
     @property
@@ -84,7 +84,6 @@ class Varied(Variation):
     ) -> Plan:
         """Fewer transcripts and speakers, other recordings."""
         changes = self.changes
-        self._root = store.root
         self.encoded = plan.inputs.encoded
         self.wordless = wordless(plan)
         # What a test row has lost it has lost in noise too.
@@ -109,16 +108,17 @@ class Varied(Variation):
         whole = results.run == run and results.hashes.predictions == found
         return results if whole else None
 
-    def fit(self, plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
-        """Fits of all arms, those taken from other cells that see the same."""
-        assert self._root is not None
+    def scored(self, plan: Plan) -> Plan:
+        """The plan with test rows as they are heard in a test."""
         self.trained_on = _trained_on(plan)
-        count = len(plan.inputs.data.ids)
-        asked = plan if self._heard is None else scored_on(plan, self._heard)
-        place = place_of(asked, self._root, count, keep_heads=self.keeps_heads)
-        self.fits = counted_once(fit_all(asked, work, jobs, progress, place), count)
+        self._count = len(plan.inputs.data.ids)
+        heard, self._heard = self._heard, None
         # Cells are remembered until the end; recordings need not be.
-        self._heard = None
+        return plan if heard is None else scored_on(plan, heard)
+
+    def fitted(self, fits: Fits) -> Fits:
+        """Their rows counted as those of the plan."""
+        self.fits = counted_once(fits, self._count)
         return self.fits
 
     def facts(self, facts: RunFacts, fits: Fits) -> RunFacts:

@@ -1,7 +1,5 @@
 """Compare unimodal with fused arms: same rows, same folds, same budget, one table."""
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,7 +11,7 @@ from encoders.hints import HELD_BYTES, KeyHints
 from experiments.comparing.certify import certificate_lines, first_look
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.fit_facts import fit_facts
-from experiments.comparing.fitting import code_hash, final_model
+from experiments.comparing.fitting import final_model, fit_all
 from experiments.comparing.inputs import Inputs, gather, words_of
 from experiments.comparing.plan import Plan, warnings_of
 from experiments.comparing.preparation import Notify, Prepared, check_ready, prepare
@@ -30,6 +28,7 @@ from fusion.predictions import Prediction, best_per_fold, stored_score
 from fusion.splitting.splits import speaker_of
 from fusion.studies import check_storage
 from fusion.training.arm_table import arms_that, whole_of
+from fusion.training.fit_key import arithmetic, hash_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +77,17 @@ def compare(
     found = prepare(ready, inputs, evidence, variation, store, progress, tell)
     plan, failures = replace(found.plan, storage=storage), found.plan.inputs.failures
     run = run_id(study, plan.inputs, variation.identity)
-    if (kept := variation.finished(folder, run)) is not None:
-        return Outcome(folder, kept, failures)
-    work = (fits or store.root / "fits") / run
-    fitted = variation.fit(plan, work, jobs, progress)
+    if (finished := variation.finished(folder, run)) is not None:
+        return Outcome(folder, finished, failures)
+    kept = fits or default_store().root / "fits"
+    made = fit_all(variation.scored(plan), kept, jobs, progress, keep_heads=variation.keeps_heads)
+    fitted = variation.fitted(made)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
     rows = list(_prediction_rows(run, found.corpus.name, plan, fitted.scores))
     rows = with_best(rows, found.corpus.task)
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
-    model = None if favourite is None else final_model(plan, found.corpus, favourite, work)
+    model = None if favourite is None else final_model(plan, found.corpus, favourite, kept)
     cost = cost_of(_in_order(plan, fitted.scores), study.seeds)
     write_run(folder, study, model, rows, results, plan, cost)
     return Outcome(folder, results, failures)
@@ -120,12 +120,14 @@ def _favourite(rows: Sequence[Prediction], plan: Plan) -> str | None:
 
 
 def _config_hash(study: Study) -> str:
-    content = json.dumps(asdict(study), sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
+    return hash_of(asdict(study))[:12]
 
 
 def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
-    """Hash of configuration, encoders, rows with their content, and the code that trains heads."""
+    """Hash of configuration, encoders, rows with their content, and what rounds: it names the run.
+
+    Fits are kept by what they depend on, not by this (:mod:`fusion.training.fit_key`).
+    """
     rows = [
         (
             *(u.id, u.speaker, u.target, u.script, u.session, u.fold, u.split),
@@ -133,10 +135,8 @@ def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
         )
         for u in inputs.utterances
     ]
-    inputs_by_name = dict(inputs.identity)
-    content = {"study": asdict(study), "inputs": inputs_by_name, "rows": rows, "code": code_hash()}
-    content |= {"varied": dict(varied)} if varied else {}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+    content = {"study": asdict(study), "inputs": dict(inputs.identity), "rows": rows}
+    return hash_of({**content, "varied": dict(varied), "arithmetic": arithmetic()})[:12]
 
 
 # ---------------------------------------------------------------- what a run leaves

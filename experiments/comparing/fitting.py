@@ -1,31 +1,29 @@
 """Fit every arm in every fold, in parallel, and the model that a run leaves behind."""
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from importlib.metadata import version
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from joblib import Parallel, delayed
-from safetensors import SafetensorError
 
-import fusion
-from encoders.device import other_arithmetic
 from encoders.extraction import Progress
-from encoders.plugins import load_plugins
 from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.comparing.plan import Plan
 from experiments.locks import alone
-from fusion.arms import Budget, FoldScores, fit_arm, score, search_arm
+from fusion.arms import (
+    Budget,
+    FoldScores,
+    fit_chosen,
+    score,
+    search_arm,
+)
 from fusion.batch import Dataset
 from fusion.calibration import fit_temperature
 from fusion.crossfit import View, score_crossfitted
-from fusion.kept_heads import load_heads, save_heads
 from fusion.labels import thresholds
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
@@ -33,11 +31,11 @@ from fusion.model_card import UNCALIBRATED
 from fusion.networks.heads import HEADS
 from fusion.origin import Origin
 from fusion.outputs import Outputs
-from fusion.parts import load_scores, save_scores
 from fusion.published import score_published
 from fusion.splitting.splits import Fold, inner_folds
-from fusion.studies import StudyPlace
 from fusion.training.arm_table import LateFusionArm, TrainedArm, arm_of, trained_arm
+from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
+from fusion.training.fit_key import FitKeys
 
 
 @contextmanager
@@ -60,119 +58,68 @@ class Fits:
     cached: int
 
 
-#: What trains heads besides our own code: another version may give other last digits.
-LIBRARIES = ("torch", "numpy", "optuna")
-#: Modules outside ``fusion/`` that decide what a head sees and on which rows.
-GATHERING = (
-    "encoders.pooling",
-    *(
-        f"experiments.comparing.{name}"
-        for name in ("preparation", "inputs", "modal", "plan", "views", "fitting")
-    ),
-)
-
-
-def code_hash() -> str:
-    """Hash of what trains heads: a fit by other code, libraries or devices is another fit."""
-    digest = hashlib.sha256()
-    gathering = [Path(find_spec(name).origin) for name in GATHERING]  # type: ignore[union-attr,arg-type]
-    own = sorted(Path(fusion.__file__).parent.rglob("*.py"))
-    for path in (*own, *gathering, *load_plugins()):
-        digest.update(path.read_bytes())
-    for name in LIBRARIES:
-        digest.update(f"{name} {version(name)}\n".encode())
-    digest.update(other_arithmetic().encode())
-    return digest.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where scores of a fit are kept, and where its heads are, None: nowhere.
-
-    ``storage`` is where its study is, None: in a journal beside the scores.
-    """
-
-    part: Path
-    heads: Path | None = None
-    storage: str | None = field(default=None, repr=False)
-
-
 def fit_fold(
-    arm: str,
-    views: Sequence[View],
-    fold: Fold,
-    budget: Budget,
-    spot: Spot,
+    arm: TrainedArm, views: Sequence[View], fold: Fold, budget: Budget, path: FitPath
 ) -> FoldScores:
-    """Fit one arm in one outer fold, score it, and keep the scores in their spot.
+    """Fit one arm in one outer fold, score it, and keep the scores.
 
     There is one view of the fold's rows, and two where heads are cross-fitted. Where the same
     command runs twice at once, one fits and the other waits and reads; but they search together
     where they share a storage of studies.
     """
-    place = StudyPlace.of_fit(spot.part, spot.storage)
-    if place.shared and not trained_arm(arm).crossfitted:
+    view, place = views[0], path.study
+    if place.shared and not arm.crossfitted:
         with one_thread():
-            search_arm(trained_arm(arm), views[0].data, views[0].inner, budget, place)
-    with alone(spot.part):
-        kept = load_scores(spot.part, arm, fold.name)
-        if kept is not None:
+            search_arm(arm, view.data, view.inner, budget, place)
+    # The lock of the heads: fits that only score other rows have the same study.
+    with alone(path.heads), one_thread():
+        heads = load_heads(path, arm, view, budget.seeds)
+        kept = load_scores(path, views, fold)
+        if kept is not None and (heads is not None or not path.keeps_heads):
             return kept
-        with one_thread():
-            scores = _scores(trained_arm(arm), views, fold, budget, place, spot.heads)
-        save_scores(scores, spot.part)
+        if arm.crossfitted:
+            scores = score_crossfitted(arm, views, fold, budget, place)
+        else:
+            if heads is None:
+                study = search_arm(arm, view.data, view.inner, budget, place)
+                heads = fit_chosen(arm, view.data, view.inner, study, budget)
+            if path.keeps_heads:
+                save_heads(heads, path)
+            scores = score(heads, view.data, fold, budget.seeds)
+        save_scores(scores, path)
         if place.journal is not None:
             place.journal.unlink(missing_ok=True)
     return scores
 
 
-def _scores(
-    arm: TrainedArm,
-    views: Sequence[View],
-    fold: Fold,
-    budget: Budget,
-    place: StudyPlace,
-    heads: Path | None,
-) -> FoldScores:
-    if arm.crossfitted:
-        return score_crossfitted(arm, views, fold, budget, place)
-    (view,) = views
-    kept = load_heads(heads, arm, view.data, view.inner, budget.seeds) if heads else None
-    fitted = kept or fit_arm(arm, view.data, view.inner, budget, place)
-    if heads and kept is None:
-        save_heads(fitted, heads)
-    return score(fitted, view.data, fold, budget.seeds)
-
-
-#: Finds the spot of a fit by its arm, its fold and what its heads see.
-Place = Callable[[str, Fold, Sequence[View]], Spot]
-
-
 def fit_all(
     plan: Plan,
-    work: Path,
+    folder: Path,
     jobs: int | None,
     progress: Progress | None,
-    place: Place | None = None,
+    *,
+    keep_heads: bool = False,
 ) -> Fits:
     """Scores of every arm in every fold, late fusion last, from those of the others.
 
-    Fits are kept under ``work``, whose name is the hash of everything that they depend on, so
-    that an interrupted command goes on, and a repeated one trains nothing twice; or at ``place``.
+    Fits are kept in ``folder`` by their content, so that an interrupted command goes on, and no
+    heads are trained twice on the same; with ``keep_heads`` also those that score other rows.
     """
-    trained = [arm for arm in plan.arms if isinstance(arm_of(arm), TrainedArm)]
+    arms = [arm_of(name) for name in plan.arms]
+    trained = [arm for arm in arms if isinstance(arm, TrainedArm)]
     # Heads over sequences take longest, so they are dealt out first.
-    trained.sort(key=lambda arm: not HEADS[trained_arm(arm).head].sequences)
-    scores, left, there = [], [], 0
+    trained.sort(key=lambda arm: not HEADS[arm.head].sequences)
+    keys, scores, left, there = FitKeys(), [], [], 0
     for arm in trained:
-        for fold, views in zip(plan.folds, plan.views, strict=True):
-            own = views.halves if arm_of(arm).crossfitted else (views.whole,)
-            spot = Spot(_part(work, arm, fold)) if place is None else place(arm, fold, own)
-            spot = replace(spot, storage=plan.storage)
-            kept = load_scores(spot.part, arm, fold.name)
+        for fold, both in zip(plan.folds, plan.views, strict=True):
+            views = both.halves if arm.crossfitted else (both.whole,)
+            key = keys.of(arm, views, fold, plan.budget)
+            keeps = keep_heads and not arm.crossfitted
+            path = FitPath(folder, arm.name, key, keeps, plan.storage)
+            kept = load_scores(path, views, fold)
             if kept is None:
-                there += spot.heads is not None and spot.heads.is_file()
-                left.append(delayed(fit_fold)(arm, own, fold, plan.budget, spot))
+                there += keeps and path.heads.is_file()
+                left.append(delayed(fit_fold)(arm, views, fold, plan.budget, path))
             else:
                 scores.append(kept)
     cached = len(scores)
@@ -214,58 +161,35 @@ def _published(plan: Plan) -> list[FoldScores]:
     ]
 
 
-def _part(work: Path, arm: str, fold: Fold) -> Path:
-    # Names of folds come from a user's table: only their hash may name a file.
-    return work / f"{arm}-{hashlib.sha256(fold.name.encode()).hexdigest()[:16]}.npz"
+def final_model(plan: Plan, corpus: Corpus, arm: str, folder: Path) -> FusionModel:
+    """One arm fitted on every speaker, tuned and stopped as in the folds, with one seed.
 
-
-def final_model(plan: Plan, corpus: Corpus, arm: str, work: Path) -> FusionModel:
-    """One arm fitted on every speaker, tuned and stopped as in the folds, with one seed."""
-    kept = work / "model"
-    with alone(kept):
-        model = _kept_model(kept)
-        if model is None:
-            model = _fitted_model(plan, corpus, arm, work.name)
-            model.save(kept)
-    # Not kept with it: equal rows may have another name.
-    return replace(model, origin=_origin(plan, corpus))
-
-
-def _kept_model(folder: Path) -> FusionModel | None:
-    try:
-        return FusionModel.load(folder)
-    # Absent or damaged, in whatever way, it is fitted again.
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, SafetensorError):
-        return None
-
-
-def _fitted_model(plan: Plan, corpus: Corpus, arm: str, run: str) -> FusionModel:
-    def place(name: str) -> StudyPlace:
-        return StudyPlace(storage=plan.storage, name=f"{run}/model-{name}")
-
+    Its heads are kept in ``folder`` by their content.
+    """
     data = plan.inputs.data
-    inner = inner_folds(plan.inputs.utterances, corpus.classes)
+    view = View(data, inner_folds(plan.inputs.utterances, corpus.classes))
     budget = replace(plan.budget, seeds=1)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
-    with one_thread():
-        modalities = _modalities(plan, arm_of(arm).inputs)
-        if isinstance(found := arm_of(arm), TrainedArm):
-            fitted = fit_arm(found, data, inner, budget, place(arm))
-            model = FusionModel(arm, data.targets, modalities, (Part.of(fitted),))
-            return _calibrated(model, data, score(fitted, data, everyone, seeds=1))
-        pair = [
-            fit_arm(trained_arm(name), data, inner, budget, place(name))
-            for name in ("audio", "text")
-        ]
-        audio, text = (score(one, data, everyone, seeds=1) for one in pair)
-        fused, combination = fuse_late(arm, audio, text, data, inner, budget)
-        parts = [
-            Part.of(fitted, _temperature(data, own))
-            for fitted, own in zip(pair, (audio, text), strict=True)
-        ]
+    late, keys = isinstance(arm_of(arm), LateFusionArm), FitKeys()
+    fitted, scores = [], []
+    for own in map(trained_arm, ("audio", "text") if late else (arm,)):
+        key = keys.of(own, (view,), everyone, budget)
+        path = FitPath(folder, own.name, key, keeps_heads=True, storage=plan.storage)
+        scores.append(fit_fold(own, (view,), everyone, budget, path))
+        heads = load_heads(path, own, view, seeds=1)
+        assert heads is not None, f"{path.heads}: was there a moment ago"
+        fitted.append(heads)
+    modalities = _modalities(plan, arm_of(arm).inputs)
+    if late:
+        parts = [Part.of(one, _temperature(data, s)) for one, s in zip(fitted, scores, strict=True)]
+        audio, text = scores
+        fused, combination = fuse_late(arm, audio, text, data, view.inner, budget)
         model = late_model(data.targets, modalities, parts, combination, arm)
-        return _calibrated(model, data, fused)
+    else:
+        (fused,) = scores
+        model = FusionModel(arm, data.targets, modalities, (Part.of(fitted[0]),))
+    return replace(_calibrated(model, data, fused), origin=_origin(plan, corpus))
 
 
 def _temperature(data: Dataset, scores: FoldScores) -> float:

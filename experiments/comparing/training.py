@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from encoders.extraction import Failure, Progress, default_store
 from encoders.hints import HELD_BYTES, KeyHints
-from experiments.comparing.comparison import check_writable, run_id
+from experiments.comparing.comparison import check_writable
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.fitting import final_model
 from experiments.comparing.inputs import (
@@ -94,8 +94,7 @@ def train(
     budget = Budget(study.trials, study.seeds, fixed=fixed)
     plan = Plan((arm,), inputs, (), (), budget, None, "", (), storage=storage)
     with TemporaryDirectory() as there:
-        # Named by its content, as its study is.
-        model = final_model(plan, corpus, arm, Path(there) / run_id(study, inputs, {}))
+        model = final_model(plan, corpus, arm, Path(there))
     model.save(out)
     speakers = {utterance.speaker for utterance in inputs.utterances}
     return Training(

@@ -7,7 +7,7 @@ from typing import Any
 from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
-from experiments.comparing.fitting import Fits, fit_all
+from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan
 from experiments.comparing.words import Words
 from experiments.config import Study
@@ -17,10 +17,12 @@ from experiments.reporting.results_schema import Results, RunFacts
 class Variation:
     """A comparison as its study says; a cell of an ablation overrides what it changes.
 
-    ``leaves_model`` says whether a model of all speakers is fitted at the end.
+    ``leaves_model`` says whether a model of all speakers is fitted at the end, ``keeps_heads``
+    whether others score other rows with the same heads.
     """
 
     leaves_model = True
+    keeps_heads = False
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -45,9 +47,13 @@ class Variation:
         """The results of a run that need not be made again; None: it must be."""
         return None
 
-    def fit(self, plan: Plan, work: Path, jobs: int | None, progress: Progress | None) -> Fits:
-        """Scores of every arm in every fold."""
-        return fit_all(plan, work, jobs, progress)
+    def scored(self, plan: Plan) -> Plan:
+        """The plan with the rows that are scored, where they are other ones than heads are for."""
+        return plan
+
+    def fitted(self, fits: Fits) -> Fits:
+        """The fits of :meth:`scored` as those of the plan."""
+        return fits
 
     def facts(self, facts: RunFacts, fits: Fits) -> RunFacts:
         """What the run knows of itself."""

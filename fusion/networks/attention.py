@@ -8,7 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusion.batch import ModalityBatch, Standardizer
-from fusion.networks.head import Head, Hyperparameters, Inputs, InputShape
+from fusion.networks.head import (
+    Head,
+    Hyperparameters,
+    Inputs,
+    InputShape,
+    Keep,
+    Logits,
+    dropped_out,
+)
 from fusion.networks.layers import FrameLinear, FrameNorm, RowLinear, full_precision
 
 
@@ -32,7 +40,7 @@ class AttentionHead(Head):
             self.kinds = nn.Parameter(torch.zeros(len(shapes), width))
             self.together = CrossAttention(width)
 
-    def represent(self, inputs: Inputs) -> Float[Tensor, "*heads batch width"]:
+    def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:
         """Joined statistics of every modality after it has attended to the next one and to all."""
         assert not isinstance(inputs, Tensor), "it reads sequences"
         embedded = [
@@ -43,17 +51,15 @@ class AttentionHead(Head):
         mixed = [attend(own.values, other.values, other.mask) for attend, own, other in pairs]
         masks = [own.mask for own in embedded]
         if len(mixed) > 1:
-            mixed = self._together(mixed, masks)
+            # Each is marked with its modality, and attends to all that is in any.
+            kinds = self.kinds[..., None, None, :].unbind(dim=-4)
+            marked = torch.cat([one + kind for one, kind in zip(mixed, kinds, strict=True)], dim=-2)
+            every = self.together(marked, marked, torch.cat(masks, dim=-1))
+            mixed = every.split([one.shape[-2] for one in mixed], dim=-2)
         pairs = zip(self.pool, mixed, masks, strict=True)
         pooled = [pool(values, mask) for pool, values, mask in pairs]
-        return functional.relu(self.join(torch.cat(pooled, dim=-1)))
-
-    def _together(self, mixed: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
-        """Both sequences, each marked with its modality, attend to all that is in either."""
-        kinds = self.kinds[..., None, None, :].unbind(dim=-4)
-        marked = torch.cat([one + kind for one, kind in zip(mixed, kinds, strict=True)], dim=-2)
-        found = self.together(marked, marked, torch.cat(list(masks), dim=-1))
-        return list(found.split([one.shape[-2] for one in mixed], dim=-2))
+        hidden = functional.relu(self.join(torch.cat(pooled, dim=-1)))
+        return self.classify(dropped_out(hidden, keep))
 
 
 class PatchEmbedding(nn.Module):

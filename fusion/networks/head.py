@@ -24,6 +24,9 @@ from fusion.networks.losses import Loss
 #: What Optuna may choose of a head, by the name of the hyperparameter.
 Space = Mapping[str, BaseDistribution]
 Logits = Float[Tensor, "*heads batch targets"]
+#: What a head classifies, and what dropout scales it by.
+Hidden = Float[Tensor, "*heads batch width"]
+Keep = Float[Tensor, "*heads batch width"] | None
 #: Embeddings of all inputs side by side, standardised.
 Embeddings = Float[Tensor, "*heads batch dims"]
 #: What a head reads: a batch of each input, or what it would make of them first.
@@ -92,6 +95,10 @@ class Hyperparameters:
 MIX_RATE = 10.0
 
 
+#: Attention embeds frames of audio four at a time: one by one they would cost sixteen times.
+PATCHES: Mapping[str, int] = {"audio_frames": 4}
+
+
 @dataclass(frozen=True, slots=True)
 class InputShape:
     """Width of an input's frames, and how many of them attention embeds as one patch.
@@ -102,6 +109,11 @@ class InputShape:
     dim: int
     patch: int = 1
     layers: int = 1
+
+    @classmethod
+    def of(cls, name: str, width: int, layers: int) -> "InputShape":
+        """The shape of an input by its name, the width of its frames and their layers."""
+        return cls(width // layers, PATCHES.get(name, 1), layers)
 
 
 class Head(nn.Module):
@@ -149,18 +161,17 @@ class Head(nn.Module):
             return None
         return (MIX_RATE * getattr(self, f"mix_{number}")).softmax(dim=-1)
 
-    def forward(
-        self,
-        inputs: Inputs,
-        keep: Float[Tensor, "*heads batch width"] | None = None,
-    ) -> Logits:
-        """Logits; ``keep`` scales the representation (dropout), None leaves it as it is."""
-        hidden = self.represent(inputs)
-        return self.classify(hidden if keep is None else hidden * keep)
+    def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:
+        """Logits: the classifier's, of a representation that each kind of head makes its own way.
 
-    def represent(self, inputs: Inputs) -> Float[Tensor, "*heads batch width"]:
-        """Representation before the classifier; each head has its own."""
+        It is :func:`dropped_out` by ``keep`` before it is classified.
+        """
         raise NotImplementedError
+
+
+def dropped_out(hidden: Hidden, keep: Keep) -> Hidden:
+    """A representation scaled by what dropout keeps of it, None: as it is."""
+    return hidden if keep is None else hidden * keep
 
 
 def fixed_values(typed: Sequence[str] | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Heads over utterance-level embeddings, and the table of all heads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.batch import ModalityBatch, Standardizer
+from fusion.batch import Standardizer
 from fusion.networks.attention import AttentionHead
 from fusion.networks.head import (
     Embeddings,
@@ -18,7 +18,10 @@ from fusion.networks.head import (
     Hyperparameters,
     Inputs,
     InputShape,
+    Keep,
+    Logits,
     Space,
+    dropped_out,
 )
 from fusion.networks.layers import RowLinear
 
@@ -40,18 +43,16 @@ class LinearHead(Head):
         super().__init__(shapes, sum(dims) if width is None else width, classes)
         self.tokens = nn.ParameterList(torch.zeros(dim) for dim in dims)
 
-    def represent(self, inputs: Inputs) -> Float[Tensor, "*heads batch width"]:
-        """The embeddings as this head fuses them."""
-        return self.fuse(inputs if isinstance(inputs, Tensor) else self.embeddings(inputs))
+    def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:
+        """The classifier reads the embeddings."""
+        return self.classify(dropped_out(self.embeddings(inputs), keep))
 
-    def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
-        """Representation by the embeddings of all inputs: here the same."""
-        return embeddings
-
-    def embeddings(self, batches: Sequence[ModalityBatch]) -> Embeddings:
+    def embeddings(self, inputs: Inputs) -> Embeddings:
         """All inputs side by side, standardised, their layers mixed; tokens of missing ones."""
+        if isinstance(inputs, Tensor):
+            return inputs
         found = []
-        for number, batch in enumerate(batches):
+        for number, batch in enumerate(inputs):
             values = self.standardizer(number)(batch.values[..., 0, :])
             mix = self.layer_weights(number)
             if mix is not None:
@@ -75,9 +76,10 @@ class MlpHead(LinearHead):
         super().__init__(shapes, classes, hyper, hyper.hidden)
         self.hidden = RowLinear(sum(shape.dim for shape in shapes), hyper.hidden)
 
-    def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
+    def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:
         """Hidden layer over the concatenated embeddings."""
-        return functional.relu(self.hidden(embeddings))
+        hidden = functional.relu(self.hidden(self.embeddings(inputs)))
+        return self.classify(dropped_out(hidden, keep))
 
 
 class GatedHead(LinearHead):
@@ -95,11 +97,13 @@ class GatedHead(LinearHead):
         self.gate = RowLinear(sum(dims), hyper.hidden, bias=False)
         self.register_load_state_dict_pre_hook(_one_gate)  # type: ignore[no-untyped-call]
 
-    def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
+    def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:
         """Hidden values of the modalities, weighed by the gate."""
+        embeddings = self.embeddings(inputs)
         pairs = zip(self.hidden, self.each(embeddings), strict=True)
         one, other = (torch.tanh(layer(own)) for layer, own in pairs)
-        return other + self.gate(embeddings).sigmoid() * (one - other)
+        hidden = other + self.gate(embeddings).sigmoid() * (one - other)
+        return self.classify(dropped_out(hidden, keep))
 
 
 def _one_gate(_head: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
@@ -126,11 +130,12 @@ class LowRankHead(LinearHead):
             nn.init.ones_(factor.bias)
         self.factors = nn.ModuleList(factors)
 
-    def fuse(self, embeddings: Embeddings) -> Float[Tensor, "*heads batch width"]:
+    def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:
         """Mean over ranks of the product over modalities."""
-        pairs = zip(self.factors, self.each(embeddings), strict=True)
+        pairs = zip(self.factors, self.each(self.embeddings(inputs)), strict=True)
         product = reduce(torch.mul, (factor(own) for factor, own in pairs))
-        return product.unflatten(-1, (RANK, -1)).mean(dim=-2)
+        hidden = product.unflatten(-1, (RANK, -1)).mean(dim=-2)
+        return self.classify(dropped_out(hidden, keep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +212,18 @@ def new_head(
         head = HEADS[kind].network(shapes, targets, hyper)
     head.standardize_with(standardizers)
     return head
+
+
+def restored_head(
+    kind: str,
+    shapes: Sequence[InputShape],
+    targets: int,
+    hyper: Hyperparameters,
+    tensors: Mapping[str, Tensor],
+    prefix: str,
+) -> Head:
+    """A trained head from those of some tensors whose names begin with ``prefix``."""
+    head = HEADS[kind].network(shapes, targets, hyper)
+    own = {n.removeprefix(prefix): values for n, values in tensors.items() if n.startswith(prefix)}
+    head.load_state_dict(own)
+    return head.eval()

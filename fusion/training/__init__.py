@@ -1,1 +1,1 @@
-"""Arms, and how their heads are trained. Imports batches, networks, folds and their metrics."""
+"""Arms, how their heads are trained on what, and where what was trained is kept."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +14,10 @@ from fusion import arms, train
 from fusion.arms import Budget, FittedArm, FoldScores, fit_arm, score, search_arm
 from fusion.batch import Dataset, ModalityBatch
 from fusion.model import FusionModel, Part
-from fusion.pruning import Objective
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.arm_table import ARMS, TrainedArm
-from fusion.tune import Study
+from fusion.tune import Tuning
 
 BUDGET = Budget(trials=2, seeds=2)
 TRAINED = tuple(
@@ -65,14 +64,19 @@ def identical(one: FittedArm, other: FittedArm) -> bool:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
     """What the first trial tells after every epoch, and at last, as epoch 0, what it returns."""
-    found: list[tuple[int, float]] = []
+    reported: list[tuple[int, float]] = []
 
-    def tune(objective: Objective, _: object, first: Mapping[str, Any], *__: object) -> Study:
-        found.append((0, objective(first, lambda epoch, value: found.append((epoch, value)))))
-        return Study(first, ())
+    class OneTrial(Tuning):
+        """One trial, of the defaults."""
 
-    monkeypatch.setattr(arms, "tune", tune)
-    return found
+        def __iter__(self) -> Iterator[SimpleNamespace]:
+            report = lambda epoch, value: reported.append((epoch, value))  # noqa: E731
+            trial = SimpleNamespace(parameters=self.found.best, report=report, pruned=False)
+            yield trial
+            reported.append((0, trial.value))
+
+    monkeypatch.setattr(arms, "Tuning", OneTrial)
+    return reported
 
 
 @pytest.mark.parametrize("arm", TRAINED)

@@ -10,9 +10,10 @@ import optuna
 import pytest
 
 from fusion.networks.heads import HEADS
-from fusion.pruning import EPOCHS, STARTUP, Tell, pruner, telling
+from fusion.pruning import EPOCHS, STARTUP, OpenTrial, pruner
 from fusion.studies import StudyPlace
-from fusion.tune import Study, tune
+from fusion.tune import Study
+from tests.fusion.driven import Tell, tune
 
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 TRIALS, LAST = 20, 9
@@ -118,12 +119,13 @@ def test_the_defaults_are_never_pruned():
     """Several workers: the one that tries them may be the slowest."""
     study = optuna.create_study(direction="maximize", pruner=pruner())
     study.enqueue_trial(FIRST)
-    slow = study.ask(dict(HEADS["mlp"].space))
+    slow = OpenTrial(study.ask(dict(HEADS["mlp"].space)), FIRST)
     for _ in range(STARTUP):
-        other = study.ask(dict(HEADS["mlp"].space))
-        telling(other, FIRST)(EPOCHS, 1.0)
-        study.tell(other, 1.0)
-    telling(slow, FIRST)(EPOCHS, 0.0)
-    hopeless = study.ask(dict(HEADS["mlp"].space))
-    with pytest.raises(optuna.TrialPruned):
-        telling(hopeless, FIRST)(EPOCHS, 0.0)
+        other = OpenTrial(study.ask(dict(HEADS["mlp"].space)), FIRST)
+        other.report(EPOCHS, 1.0)
+        other.value = 1.0
+        other.tell(study)
+    hopeless = OpenTrial(study.ask(dict(HEADS["mlp"].space)), FIRST)
+    for trial in (slow, hopeless):
+        trial.report(EPOCHS, 0.0)
+    assert (slow.pruned, hopeless.pruned) == (False, True)

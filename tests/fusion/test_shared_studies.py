@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -15,7 +14,8 @@ from optuna.trial import TrialState
 from fusion import shared_studies, studies
 from fusion.networks.heads import HEADS
 from fusion.studies import StorageError, StudyPlace, open_storage, without_secrets
-from fusion.tune import Study, tune
+from fusion.tune import Study
+from tests.fusion.driven import tune
 
 SPACE = HEADS["mlp"].space
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
@@ -26,16 +26,18 @@ WORKER = """
 import sys, time
 from fusion.studies import StudyPlace
 from fusion.networks.heads import HEADS
-from fusion.tune import tune
+from fusion.tune import Tuning
 first = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 calls = []
-def objective(values, tell):
+def objective(values):
     calls.append(values)
     time.sleep(0.05)
     return -abs(values["dropout"] - 0.3)
 place = StudyPlace(storage=sys.argv[1], name="run/audio-fold")
-study = tune(objective, HEADS["mlp"].space, first, int(sys.argv[2]), 0, place)
-print(len(calls), repr(sorted(study.best.items())))
+tuning = Tuning(HEADS["mlp"].space, first, int(sys.argv[2]), 0, place)
+for trial in tuning:
+    trial.value = objective(trial.parameters)
+print(len(calls), repr(sorted(tuning.found.best.items())))
 """
 
 
@@ -213,12 +215,6 @@ def test_a_place_does_not_show_its_storage():
 )
 def test_what_is_shown_of_a_url(url, shown):
     assert without_secrets(url) == shown
-
-
-def test_a_fit_has_a_journal_of_its_own_or_a_name_of_its_content():
-    part = Path("cache/fits/ab12/audio-cd34.npz")
-    assert StudyPlace.of_fit(part, None).journal == Path("cache/fits/ab12/audio-cd34.journal")
-    assert StudyPlace.of_fit(part, "sqlite:///s.db").name == "ab12/audio-cd34"
 
 
 def test_optuna_is_as_loud_as_before(place):

@@ -11,7 +11,8 @@ import torch
 from fusion import train
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim
-from fusion.train import FittedHead, Member, fit
+from fusion.train import FittedHead, Member
+from tests.fusion.driven import fit
 
 ROWS = np.arange(54)
 QUICK = replace(HEADS["mlp"].defaults, hidden=16, batch_size=16)

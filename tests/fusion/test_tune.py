@@ -12,10 +12,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from fusion import pruning
 from fusion.networks.heads import HEADS
 from fusion.studies import StudyPlace
-from fusion.tune import Study, tune
+from fusion.tune import Study
+from tests.fusion.driven import tune
 
 SPACE = HEADS["mlp"].space
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
@@ -39,7 +39,7 @@ class Objective:
 
 
 def run(
-    objective: pruning.Objective,
+    objective: Any,
     trials: int = TRIALS,
     journal: Path | None = None,
     seed: int = 0,

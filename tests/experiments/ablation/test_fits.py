@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from encoders.hints import KeyHints
-from experiments.ablation.fits import counted_once, place_of, scored_on, stacked
+from experiments.ablation.fits import counted_once, scored_on, stacked
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, Views, make_plan
@@ -50,61 +50,49 @@ def changed(plan: Plan, name: str, row: int) -> Dataset:
     return replace(data, inputs={**data.inputs, name: other})
 
 
-def spots(plan: Plan, root, arm: str) -> list:
-    place = place_of(plan, root, len(plan.inputs.data.ids), keep_heads=True)
-    return [
-        place(arm, fold, (views.whole,)) for fold, views in zip(plan.folds, plan.views, strict=True)
-    ]
-
-
-def test_an_arm_that_does_not_read_what_changed_keeps_its_fits(plan, tmp_path):
+def test_only_arms_that_read_what_changed_are_trained_again(plan, tmp_path):
+    """Three folds of audio, text and both; two of the folds train on the row that changed."""
+    first = fit_all(plan, tmp_path, 1, None, keep_heads=True)
+    assert (first.trained, first.cached) == (9, 0)
+    again = fit_all(plan, tmp_path, 1, None, keep_heads=True)
+    assert (again.trained, again.cached) == (0, 9)
     other = with_data(plan, changed(plan, "audio", 0))
-    assert spots(plan, tmp_path, "text") == spots(other, tmp_path, "text")
-    for one, two in zip(
-        spots(plan, tmp_path, "audio"), spots(other, tmp_path, "audio"), strict=True
-    ):
-        assert one.part != two.part
+    without = fit_all(replace(other, arms=("text",)), tmp_path, 1, None, keep_heads=True)
+    assert (without.trained, without.cached) == (0, 3)
+    # The third fold has the row among those it scores, with heads that it has already.
+    found = fit_all(other, tmp_path, 1, None, keep_heads=True)
+    assert (found.trained, found.cached) == (4, 5)
 
 
-def test_folds_that_only_score_the_row_that_changed_keep_their_heads(plan, tmp_path):
-    other = with_data(plan, changed(plan, "audio", 0))
-    name = plan.inputs.data.ids[0]
-    pairs = zip(
-        plan.folds, spots(plan, tmp_path, "audio"), spots(other, tmp_path, "audio"), strict=True
+def test_rows_and_folds_of_other_names_are_not_trained_again(plan, tmp_path):
+    """Names in what comes from the cache are those of who asks."""
+    fit_all(plan, tmp_path, 1, None)
+    data, renamed = plan.inputs.data, {name: f"{name}'" for name in plan.inputs.data.ids}
+    names = lambda ids: tuple(renamed[name] for name in ids)  # noqa: E731
+    folds = tuple(
+        replace(one, name=f"{one.name}'", train=names(one.train), test=names(one.test))
+        for one in plan.folds
     )
-    for fold, one, two in pairs:
-        assert (one.heads == two.heads) == (name in fold.test)
-
-
-@pytest.mark.parametrize("change", ["budget", "truth", "inner", "missing"])
-def test_whatever_a_fit_depends_on_is_in_its_name(plan, tmp_path, change):
-    if change == "budget":
-        other = replace(plan, budget=replace(plan.budget, fixed={"hidden": 8}))
-    elif change == "truth":
-        data = plan.inputs.data
-        other = with_data(plan, replace(data, truth=(data.truth + 1) % 3))
-    elif change == "missing":
-        data = plan.inputs.data
-        hidden = data.inputs["audio"].hidden(torch.arange(len(data.ids)) < 3)
-        other = with_data(plan, replace(data, inputs={**data.inputs, "audio": hidden}))
-    else:
-        turned = tuple(replace(found, folds=found.folds[::-1]) for found in plan.inner)
-        views = tuple(Views(View(plan.inputs.data, found)) for found in turned)
-        other = replace(plan, inner=turned, views=views)
-    one, two = spots(plan, tmp_path, "audio"), spots(other, tmp_path, "audio")
-    assert not {spot.part for spot in one} & {spot.part for spot in two}
+    inner = tuple(
+        replace(own, folds=tuple(replace(f, train=names(f.train), dev=names(f.dev))
+                                 for f in own.folds))
+        for own in plan.inner
+    )  # fmt: skip
+    views = tuple(Views(View(replace(data, ids=names(data.ids)), own)) for own in inner)
+    other = replace(plan, arms=("audio", "text"), folds=folds, inner=inner, views=views)
+    found = fit_all(other, tmp_path, 1, None)
+    assert (found.trained, found.cached) == (0, 6)
+    assert {one.fold for one in found.scores} == {one.name for one in folds}
 
 
 def test_rows_heard_otherwise_are_scored_as_if_their_fold_held_them(plan, tmp_path):
     heard = changed(plan, "audio", 5)
     fits = {}
     for keep in (False, True):
-        asked = scored_on(plan, heard)
-        place = place_of(asked, tmp_path / str(keep), len(plan.inputs.data.ids), keep_heads=keep)
+        asked, folder = scored_on(plan, heard), tmp_path / str(keep)
         if keep:
-            clean = place_of(plan, tmp_path / "True", len(plan.inputs.data.ids), keep_heads=True)
-            fit_all(plan, tmp_path, 1, None, clean)
-        made = fit_all(asked, tmp_path, 1, None, place)
+            fit_all(plan, folder, 1, None, keep_heads=True)
+        made = fit_all(asked, folder, 1, None, keep_heads=keep)
         assert (made.trained == 0) == keep
         fits[keep] = counted_once(made, len(plan.inputs.data.ids))
     by_arm = {(one.arm, one.fold): one for one in fits[True].scores}

@@ -122,14 +122,16 @@ def test_marks_of_modalities_tell_frames_from_tokens():
 
 
 def test_attention_over_all_is_that_of_both_sequences_side_by_side():
-    head = make("attention")
-    one, other = sequences(32, 5, seed=2)[0][None], sequences(32, 3, seed=3)[0][None]
-    masks = torch.tensor([[True] * 4 + [False]]), torch.tensor([[True, True, False]])
-    found = head._together([one, other], masks)
-    both = torch.cat([one + head.kinds[0], other + head.kinds[1]], dim=1)
-    own = both[:, [0, 1, 2, 3, 5, 6]]
-    expected = head.together(own, own, torch.ones(1, 6, dtype=torch.bool))
-    close(torch.cat([found[0][:, :4], found[1][:, :2]], dim=1), expected)
+    head, seen = make("attention"), []
+    hook = head.together.register_forward_hook(lambda _, given, found: seen.append((given, found)))
+    head(batches(9, 4, 1, 6))
+    hook.remove()
+    (((marked, context, mask), found),) = seen
+    assert torch.equal(marked, context)
+    for row, own in enumerate(mask):
+        alone = marked[row : row + 1, own]
+        expected = head.together(alone, alone, torch.ones(alone.shape[:2], dtype=torch.bool))
+        close(found[row : row + 1, own], expected)
 
 
 def test_attention_reads_every_frame():
@@ -264,6 +266,12 @@ def test_a_saved_head_is_complete(kind):
 # ---------------------------------------------------------------- formulas
 
 
+def represented(head: Head, given: list[ModalityBatch]) -> torch.Tensor:
+    """What the classifier of a head reads."""
+    head.classify = torch.nn.Identity()
+    return head(given)
+
+
 def embedded(head: MlpHead, given: list[ModalityBatch]) -> list[torch.Tensor]:
     return [
         (b.values[:, 0] - head.standardizer(n).mean) / head.standardizer(n).scale
@@ -279,7 +287,7 @@ def test_two_gated_modalities_are_weighed_by_a_sigmoid():
     both = torch.cat([audio, text], dim=1)
     gate = torch.sigmoid(both @ head.gate.weight.T)
     voice, words = (torch.tanh(head.hidden[n](x)) for n, x in enumerate((audio, text)))
-    close(head.represent(given), gate * voice + (1 - gate) * words)
+    close(represented(head, given), gate * voice + (1 - gate) * words)
 
 
 def test_heads_with_two_gates_are_read_as_before():
@@ -290,7 +298,7 @@ def test_heads_with_two_gates_are_read_as_before():
     weights = (torch.cat([audio, text], dim=1) @ gates.T).unflatten(1, (2, -1)).softmax(dim=1)
     head.load_state_dict({**head.state_dict(), "gate.weight": gates})
     hidden = [torch.tanh(head.hidden[n](x)) for n, x in enumerate((audio, text))]
-    close(head.represent(given), (weights * torch.stack(hidden, dim=1)).sum(dim=1))
+    close(represented(head, given), (weights * torch.stack(hidden, dim=1)).sum(dim=1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -318,7 +326,7 @@ def test_low_rank_fusion_is_a_bilinear_map_of_both_with_ones():
     factors = [torch.cat([f.weight, f.bias[:, None]], dim=1) for f in head.factors]
     by_rank = [f.unflatten(0, (RANK, -1)) for f in factors]
     whole = torch.einsum("rhi,rhj->hij", *by_rank) / RANK
-    close(head.represent(given), torch.einsum("hij,bij->bh", whole, outer))
+    close(represented(head, given), torch.einsum("hij,bij->bh", whole, outer))
 
 
 # ---------------------------------------------------------------- fixed hyperparameters

@@ -17,16 +17,15 @@ from encoders.specs import Modality, SpeechSpec
 from fusion import train
 from fusion.arms import Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, Standardizer, collate
+from fusion.crossfit import View
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part
 from fusion.networks.head import InputShape
 from fusion.networks.heads import HEADS
-from fusion.parts import load_scores, save_scores
 from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.training.arm_table import ARMS, TrainedArm
-
-pytestmark = pytest.mark.arithmetic
+from fusion.training.fit_cache import FitPath, load_scores, save_scores
+from fusion.training.fit_key import FitKey
 
 LAYERS, DIM, TELLS = 4, 5, 2
 #: Enough for some hundred steps, as in a study of a small corpus.
@@ -159,8 +158,9 @@ def test_layer_weights_are_kept_with_the_fit_and_not_those_of_late_fusion(
         score(fit_arm(ARMS[name], mixed, inner, BUDGET, None), mixed, fold, 2)
         for name in ("audio", "text")
     )
-    save_scores(audio, tmp_path / "fit.npz")
-    kept = load_scores(tmp_path / "fit.npz", "audio", fold.name)
+    path = FitPath(tmp_path, "audio", FitKey("1", "2"))
+    save_scores(audio, path)
+    kept = load_scores(path, (View(mixed, inner),), fold)
     assert kept.layer_weights == audio.layer_weights
     assert list(audio.layer_weights) == ["audio"]
     assert fuse_late("late", audio, text, mixed, inner, BUDGET)[0].layer_weights == {}
