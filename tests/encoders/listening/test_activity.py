@@ -15,7 +15,9 @@ from encoders.listening.activity import (
     WINDOW,
     WINDOW_S,
     ActivityOptions,
+    SpeechSegmenter,
     VoiceActivity,
+    padded,
     speech_in,
 )
 
@@ -108,6 +110,24 @@ def test_stretches_are_in_order_and_inside_the_recording(values, pause_s, paddin
     assert edges == sorted(edges)
     assert all(0 <= edge <= duration_s + 1e-9 for edge in edges)
     assert bool(found) == bool((probabilities >= 0.5).any())
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(1, 30)), max_size=30),
+    st.integers(1, 40),
+)
+def test_stretches_that_have_ended_are_those_of_the_whole_recording(runs, block):
+    """Whatever it is cut into, and nothing that is told later begins before what is still open."""
+    values = np.array([value for value, length in runs for _ in range(length)], np.float32)
+    whole = speech_in(values, len(values) * WINDOW_S)
+    segmenter, ended = SpeechSegmenter(), []
+    for start in range(0, len(values), block):
+        for one in segmenter.push(values[start : start + block]):
+            ended += padded([one], np.inf, segmenter.options.padding_s)
+        later = whole[len(ended) :]
+        assert all(one.start_s >= segmenter.open_s for one in later)
+    assert ended == [*whole[: len(ended)]]
+    assert len(whole) - len(ended) == len(segmenter.rest())
 
 
 def test_a_longer_minimal_pause_joins():

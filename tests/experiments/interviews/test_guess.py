@@ -13,6 +13,7 @@ from encoders.listening.streaming import Span, read_spans
 from encoders.spectra.mel import trim_bounds
 from experiments.annotations.turns import read_turns
 from experiments.interviews.guess import SpeechDescriber, best_path, guess_speakers
+from experiments.interviews.survey import survey
 from tests.experiments.interviews.diarisation_error import (
     Spoken,
     detection_error,
@@ -56,6 +57,19 @@ def guess(path, speech, count: int = 2):
 
 def test_without_speech_nobody_is_guessed(tmp_path):
     assert guess(tmp_path / "a.wav", ()) == ()
+
+
+def test_what_one_pass_describes_is_the_speech_that_it_finds(talk):
+    describer, again = (SpeechDescriber(CepstralStatistics()) for _ in range(2))
+    surveyed = survey(talk, describer=describer)
+    for audio in read_spans(talk, [Span(one.start_s, one.end_s) for one in surveyed.speech()]):
+        again.add(audio)
+    one, other = describer.described(), again.described()
+    assert (one.lengths, one.windows) == (other.lengths, other.windows)
+    assert len(one.lengths) == len(surveyed.speech()) > 2
+    assert np.array_equal(one.frames, other.frames)
+    assert np.array_equal(one.vectors, other.vectors)
+    assert np.array_equal(surveyed.whole.samples, read_segment(talk).samples)
 
 
 def test_too_little_speech_is_told(tmp_path, make_tone):
