@@ -65,7 +65,7 @@ def verify(
     from dataclasses import replace
 
     from experiments.comparing.verification import departures, told, verify
-    from experiments.reporting.results_schema import is_ablation
+    from experiments.reporting.results_file import is_ablation
 
     sound = True
     for run in runs:

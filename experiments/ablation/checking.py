@@ -12,7 +12,8 @@ from experiments.ablation.told import told_of
 from experiments.ablation.written import RECORD, files_of
 from experiments.comparing.verification import ELSEWHERE, Verification, differs, verify
 from experiments.config import read_study
-from experiments.reporting.results_schema import Results, read_results, read_strictly
+from experiments.reporting.results_file import read_results, read_strictly
+from experiments.reporting.results_schema import Results
 from fusion.escaping import counted
 
 AGAIN = "run the same serfusion ablate again"

@@ -21,14 +21,8 @@ from experiments.comparing.plan import Plan
 from experiments.comparing.variation import Variation
 from experiments.comparing.words import Words
 from experiments.config import Study
-from experiments.reporting.results_schema import (
-    CellFacts,
-    FitCounts,
-    NoiseFact,
-    Results,
-    RunFacts,
-    read_results,
-)
+from experiments.reporting.results_file import read_results
+from experiments.reporting.results_schema import CellFacts, FitCounts, NoiseFact, Results, RunFacts
 from fusion.batch import Dataset
 from fusion.splitting.splits import speaker_of
 

@@ -8,7 +8,7 @@ from experiments.comparing.comparison import compare
 from experiments.comparing.preparation import Notify
 from experiments.config import read_study
 from experiments.reporting.report import Recomputed, recompute
-from experiments.reporting.results_schema import read_results
+from experiments.reporting.results_file import read_results
 from fusion.escaping import plain
 
 

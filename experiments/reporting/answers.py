@@ -12,12 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from encoders.utterance import Task
-from experiments.reporting.results_schema import (
-    Auc,
-    FoldResults,
-    Score,
-    TargetScores,
-)
+from experiments.reporting.results_schema import Auc, FoldResults, Score, TargetScores
 from fusion import measures, metrics
 from fusion.labels import named, thresholds
 from fusion.measures import CLASSES, LABELS, Measure, measures_of

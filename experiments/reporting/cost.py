@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.reporting.results_schema import read_strictly
+from experiments.reporting.results_file import read_strictly
 from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN
 

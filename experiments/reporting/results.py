@@ -92,8 +92,9 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     arms, compared = _arms(scored, kind, facts, fits), _differences(scored, kind, facts)
     if task == "distribution":
         shares = score_arms(whole, task, targets, heads_of)
-        measures = measures_of(task, targets)
-        arms = {arm: own | values_of(shares[arm], measures) for arm, own in arms.items()}
+        for arm, own in shares.items():
+            scores: dict[str, Any] = values_of(own, measures_of(task, targets))
+            arms[arm] = replace(arms[arm], **scores)
         compared += _differences(shares, task, facts)
     test = {row.utterance: row.speaker for row in whole if row.split == "test"}
     tied = len(test) - len({row.utterance for row in counted if row.split == "test"})
@@ -113,13 +114,11 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
         "hashes": Hashes(facts.digest(), digest(rows)),
     }
     if kind != "single-label":
-        graded = {arm: ArmResults(**own) for arm, own in arms.items()}
-        return Results(**about, arms=graded, differences=tuple(compared))
+        return Results(**about, arms=arms, differences=tuple(compared))
     evidence = scrutiny.evidence(counted)
-    more = _of_classes(evidence, with_majority(rows, task), chosen)
     return ClassResults(
         **about,
-        arms={arm: ClassArm(**own, **more[arm]) for arm, own in arms.items()},
+        arms=_of_classes(arms, evidence, with_majority(rows, task), chosen),
         differences=tuple(scrutiny.with_mcnemar(row, evidence) for row in compared),
         matrix=corpus_matrix(counted, facts.facts.trained_on),
     )
@@ -148,49 +147,51 @@ def _fits(rows: Sequence[Prediction], facts: RunFacts) -> Fits:
 
 def _arms(
     scored: Mapping[str, Scored], kind: Task, facts: RunFacts, fits: Fits
-) -> dict[str, dict[str, Any]]:
-    """Fields of every arm, those of the best arms with groups."""
+) -> dict[str, ArmResults]:
+    """Every arm, the best ones with groups."""
     targets, measures = facts.targets, measures_of(kind, facts.targets)
     folds = list(dict.fromkeys(fold for own in scored.values() for fold in own.answers.folds))
     by_group = [arm for arm in BEST if arm in scored] or list(scored)
-    arms: dict[str, dict[str, Any]] = {}
+    arms = {}
     for arm, own in scored.items():
-        fit = fits.get(arm, ())
-        arms[arm] = {
-            **values_of(own, measures),
-            "effective": float(effective_of(own.tally.support)),
-            "per_target" if kind == "regression" else "per_class": per_target(own, kind, targets),
-            "folds": folds_of(own, kind, targets, folds, fit),
-            "trials": most_trials(fit),
-        }
-        if kind == "multi-label":
-            arms[arm]["at_fixed_thresholds"] = at_fixed_thresholds(own)
-        if kind == "single-label":
-            arms[arm]["confusion"] = own.tally.sums.sum(axis=0).mean(axis=0).tolist()
-        if arm in by_group:
-            arms[arm]["groups"] = groups_of(own, kind, targets, facts.facts.groups)
+        each, fit, known = per_target(own, kind, targets), fits.get(arm, ()), facts.facts.groups
+        confusion = own.tally.sums.sum(axis=0).mean(axis=0)
+        scores: dict[str, Any] = values_of(own, measures)
+        arms[arm] = ArmResults(
+            **scores,
+            effective=float(effective_of(own.tally.support)),
+            at_fixed_thresholds=at_fixed_thresholds(own) if kind == "multi-label" else None,
+            per_class=None if kind == "regression" else each,
+            per_target=each if kind == "regression" else None,
+            folds=folds_of(own, kind, targets, folds, fit),
+            trials=most_trials(fit),
+            confusion=confusion.tolist() if kind == "single-label" else None,
+            groups=groups_of(own, kind, targets, known) if arm in by_group else None,
+        )
     return arms
 
 
 def _of_classes(
+    arms: Mapping[str, ArmResults],
     evidence: scrutiny.Evidence,
     rows: Sequence[Prediction],
     chosen: Mapping[tuple[str, str], str | None],
-) -> dict[str, dict[str, Any]]:
-    """What a reviewer asks of arms whose rows have one class each; ``rows`` may be of windows."""
+) -> dict[str, ClassArm]:
+    """Arms of single classes, with what a reviewer asks; ``rows`` may be of windows."""
     nulls = scrutiny.nulls(evidence)
-    by_speaker = [arm for arm in BEST if arm in evidence.test] or list(evidence.test)
-    more = {}
+    by_speaker = [arm for arm in BEST if arm in arms] or list(arms)
+    made = {}
     for arm, table in evidence.test.items():
         heads_of = {fold: chosen.get((arm, fold)) or arm for fold in table.folds}
-        more[arm] = {
-            "null": nulls[arm],
-            "calibration": scrutiny.calibration(evidence, arm, heads_of),
-            "development": scrutiny.development(evidence, arm, heads_of),
-            "windows": scrutiny.windows([r for r in rows if (r.arm, r.split) == (arm, "test")]),
-            "speakers": scrutiny.by_speaker(table) if arm in by_speaker else None,
-        }
-    return more
+        made[arm] = ClassArm.of(
+            arms[arm],
+            null=nulls[arm],
+            calibration=scrutiny.calibration(evidence, arm, heads_of),
+            development=scrutiny.development(evidence, arm, heads_of),
+            windows=scrutiny.windows([r for r in rows if (r.arm, r.split) == (arm, "test")]),
+            speakers=scrutiny.by_speaker(table) if arm in by_speaker else None,
+        )
+    return made
 
 
 def _differences(scored: Mapping[str, Scored], kind: Task, facts: RunFacts) -> list[ArmDifference]:

@@ -1,7 +1,6 @@
 """What ``results.json`` holds: these types are written to it, read from it and told by reports.
 
-The file can have been edited by anyone. All of it is checked against these types in one place, so
-that no later step meets a value of another kind. A field with a default is in the file only where
+A field with a default is in the file only where
 it has another value; a metric that a task does not have is :data:`NOT_SCORED`, or
 :data:`NO_METRIC` among the plain numbers of a fold or a target.
 """
@@ -11,27 +10,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from encoders.utterance import Task
 from experiments.comparing.trained import Trained
-from fusion.escaping import counted, plain
 from fusion.fairness import Grouping
 from fusion.leakage.findings import Certificate, TextProbe
 from fusion.p_values import McNemar
 from fusion.permutation import Null
-from fusion.predictions import AGAIN, fault_text
 from fusion.statistics import Difference, Interval
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
-T = TypeVar("T")
-
-#: Faults of a file that are told at once.
-TOLD = 3
 
 #: Tasks whose rows are scored by one class each.
 CLASS_TASKS = ("single-label", "distribution")
@@ -395,6 +382,11 @@ class ClassArm(ArmResults):
     calibration: Calibration | None
     development: Development | None
 
+    @classmethod
+    def of(cls, arm: ArmResults, **more: Any) -> Self:  # noqa: ANN401 - fields by their names
+        """An arm with ``more`` of what only classes have."""
+        return cls(**{field.name: getattr(arm, field.name) for field in fields(arm)} | more)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmDifference:
@@ -644,109 +636,3 @@ def _is_left_out(value: object, field: Field[Any]) -> bool:
     """Whether a field of one of these types has its default; NaN is equal to itself here."""
     part = getattr(value, field.name)
     return type(value).__module__ == __name__ and (part is field.default or part == field.default)
-
-
-def is_ablation(folder: Path) -> bool:
-    """Whether a folder is an ablation's, whose cells are runs, and no run's."""
-    return (folder / "cells").is_dir() and not (folder / "results.json").exists()
-
-
-def read_results(folder: Path) -> Results:
-    """What a run's ``results.json`` holds.
-
-    Raises:
-        ValueError: the folder holds no finished run, the files are of other formats than
-            :data:`FORMATS`, or the file is none of ours: every fault is counted and the first are
-            told, with their place, what was expected and what came.
-    """
-    if is_ablation(folder):
-        raise ValueError(
-            f"{folder}: an ablation, whose cells are runs: serfusion verify takes it as it is, "
-            f"serfusion report its cells, as in {folder / 'cells'}/*"
-        )
-    for name in ("results.json", "predictions.jsonl"):
-        if not (folder / name).is_file():
-            raise ValueError(
-                f"{folder}: no finished run: expected {name} in it; serfusion compare writes one"
-            )
-    path = folder / "results.json"
-    try:
-        return parsed(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not what a run wrote, {error}. {AGAIN}") from error
-
-
-def parsed(content: bytes) -> Results:
-    """What a file of results holds.
-
-    Raises:
-        ValueError: it is of another format, or is none of ours.
-    """
-    from pydantic_core import from_json
-
-    try:
-        raw = from_json(content)
-    except ValueError:
-        raw = None  # what follows says where and why
-    about = raw if isinstance(raw, dict) else {"format": asdict(FORMATS)}
-    if faults := _format_faults(about.get("format")):
-        raise ValueError(f"{counted(len(faults), 'fault')}: {'; '.join(faults)}")
-    return read_strictly(ClassResults if about.get("task") in CLASS_TASKS else Results, content)
-
-
-def _format_faults(found: object) -> list[str]:
-    """Files of a run whose format is another one than this version reads."""
-    known = found if isinstance(found, dict) else {}
-    files = {"results": "results.json", "predictions": "predictions.jsonl", "folds": "folds.json"}
-    return [
-        f"expected format {expected} of {files[name]}, got {plain(known.get(name, 'none'))[:60]}: "
-        "another version of serfusion wrote it"
-        for name, expected in asdict(FORMATS).items()
-        if known.get(name) != expected
-    ]
-
-
-def read_strictly(kind: type[T], content: bytes) -> T:
-    """JSON as a dataclass, whose types it must have exactly and whose keys it may not exceed.
-
-    Raises:
-        ValueError: faults are counted, and the first are told with their place, what was expected
-            and what came.
-    """
-    from pydantic import ValidationError
-
-    try:
-        # This reader also refuses nesting so deep that it would break those after it.
-        schema: TypeAdapter[T] = _schema(kind)  # type: ignore[arg-type]
-        return schema.validate_json(content, strict=True)
-    except ValidationError as error:
-        faults = [fault_text(fault) for fault in error.errors()]
-        told = "; ".join(faults[:TOLD])
-        raise ValueError(f"{counted(len(faults), 'fault')}: {told}") from error
-
-
-@cache
-def _schema(kind: Any) -> "TypeAdapter[Any]":  # noqa: ANN401 - a dataclass
-    from pydantic import ConfigDict, TypeAdapter, with_config
-
-    return TypeAdapter(with_config(ConfigDict(allow_inf_nan=False, extra="forbid"))(kind))
-
-
-def check_unchanged(folder: Path, results: Results) -> None:
-    """Compare what cannot be computed with the hashes that the run left.
-
-    Raises:
-        ValueError: names, warnings, facts, hyperparameters or the file of predictions changed.
-    """
-    with (folder / "predictions.jsonl").open("rb") as handle:
-        predicted = hashlib.file_digest(handle, "sha256").hexdigest()
-    facts = "corpus, task, classes, dropped rows, warnings, facts or trials in results.json"
-    for what, expected, found in (
-        (facts, plain(results.hashes.facts), carried(results).digest()),
-        ("predictions.jsonl", plain(results.hashes.predictions), predicted),
-    ):
-        if found != expected:
-            raise ValueError(
-                f"{folder}: {what} changed since the run: expected sha256 {expected[:12]}…, "
-                f"got {found[:12]}…; {AGAIN}"
-            )

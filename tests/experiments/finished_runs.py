@@ -10,6 +10,7 @@ import numpy as np
 from experiments.comparing.verification import report_of
 from experiments.reporting.report import folder_name, write_report
 from experiments.reporting.results import summarise, with_best
+from experiments.reporting.results_file import parsed
 from experiments.reporting.results_schema import (
     CellFacts,
     Dropped,
@@ -21,7 +22,6 @@ from experiments.reporting.results_schema import (
     RunFacts,
     TriedOut,
     as_json,
-    parsed,
 )
 from fusion import predictions
 from fusion.leakage.findings import TextProbe

@@ -17,7 +17,7 @@ from fusion.statistics import (
     unpaired_difference,
     unpaired_tallies,
 )
-from fusion.tallies import Tally, tally_labels, tally_values
+from fusion.tallies import Tally, tally_classes, tally_labels, tally_values
 
 UAR = Measure("UAR", metrics.uar)
 CCC = VALUES["ccc"]
@@ -62,6 +62,19 @@ def test_uar_is_a_special_case(clusters):
         assert found.p == pytest.approx(expected.p)
     groups = unpaired_tallies(as_tally(one), as_tally(other), UAR)
     assert groups == unpaired_difference(one, other, metrics.uar)
+
+
+def test_a_tally_of_classes_holds_the_counts_of_each_cluster():
+    rng = np.random.default_rng(5)
+    truth, guesses = rng.integers(0, 3, 40), rng.integers(0, 3, (2, 40))
+    clusters = [f"s{n}" for n in rng.permutation(np.arange(40) % 4)]
+    tally = tally_classes(truth, guesses, clusters, 3)
+    for place, name in enumerate(sorted(set(clusters))):
+        own = np.array(clusters) == name
+        for seed in range(2):
+            expected = metrics.confusion(truth[own], guesses[seed, own], 3)
+            assert tally.sums[place, seed].tolist() == expected.tolist()
+        assert tally.support[place].tolist() == np.bincount(truth[own], minlength=3).tolist()
 
 
 def test_swaps_of_a_sum_are_sign_flips():

@@ -24,7 +24,8 @@ from experiments.comparing.words import to_recognise
 from experiments.config import ConfigError, Study, read_study, write_study
 from experiments.reporting.cost import read_cost
 from experiments.reporting.results import summarise
-from experiments.reporting.results_schema import Dropped, as_json, carried, read_results
+from experiments.reporting.results_file import read_results
+from experiments.reporting.results_schema import Dropped, as_json, carried
 from fusion import predictions, train
 from fusion.model import FusionModel
 from fusion.networks.heads import HEADS

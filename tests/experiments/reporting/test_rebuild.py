@@ -9,7 +9,8 @@ from hashlib import sha256
 import pytest
 
 from experiments.comparing.verification import rebuild
-from experiments.reporting.results_schema import as_json, carried, parsed
+from experiments.reporting.results_file import parsed
+from experiments.reporting.results_schema import as_json, carried
 from fusion import predictions
 from fusion.predictions import AGAIN
 from tests.experiments.finished_runs import change, files, save_run

@@ -11,12 +11,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from experiments.reporting.results import summarise, with_best
-from experiments.reporting.results_schema import (
-    FoldResults,
-    RunFacts,
-    TriedOut,
-    as_json,
-)
+from experiments.reporting.results_schema import FoldResults, RunFacts, TriedOut, as_json
 from fusion.predictions import Prediction, counts_by_speaker, read, write
 from fusion.statistics import holm
 from tests.experiments.finished_runs import plain_facts, typed
