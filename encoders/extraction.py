@@ -14,10 +14,10 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from encoders.audio import Audio, AudioError
+from encoders.decode_index import KeyHints
 from encoders.device import chosen_device
 from encoders.embedding import Stored, embed, unstorable
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
-from encoders.hints import KeyHints
 from encoders.pretrained.cleaning import TextError
 from encoders.specs import Kind, Spec, model_part
 from encoders.store import (

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from encoders.rows import composed, quoted
+from encoders.messages import composed, quoted
 
 EXPECTED = (
     "expected an .npz with 'id' [N] of texts or whole numbers and 'values' [N, D] of real numbers, "

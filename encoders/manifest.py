@@ -12,17 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from encoders.rows import (
-    COLUMNS,
-    DIMENSIONS,
-    TEXT_COLUMNS,
-    Row,
-    composed,
-    cut,
-    did_you_mean,
-    quoted,
-    read_rows,
-)
+from encoders.manifest_rows import COLUMNS, DIMENSIONS, TEXT_COLUMNS, Row, did_you_mean, read_rows
+from encoders.messages import composed, cut, quoted
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
 
 SPLITS = ("train", "dev", "test")

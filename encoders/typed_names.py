@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from encoders.manifest_rows import did_you_mean
 from encoders.provenance import PROVENANCE, record_of, trained_spec
-from encoders.rows import did_you_mean
 from encoders.specs import (
     BertSpec,
     EgemapsSpec,

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from encoders.extraction import default_store
+from encoders.manifest_rows import parse_json
+from encoders.messages import cut
 from encoders.provenance import trained_spec
-from encoders.rows import cut, parse_json
 from encoders.store import damaged_keys, foreign_format, make_folder, shard_keys, write_atomically
 
 #: A temporary file younger than this may belong to a writer at work.

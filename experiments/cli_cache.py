@@ -16,8 +16,8 @@ def ls() -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from encoders.messages import counted
     from experiments.cache import describe, kept_fits, size_mb, trained_encoders
-    from fusion.escaping import counted
 
     table = Table("space", "encoder", "embeddings", "shards", "MB")
     for row in describe():
@@ -36,8 +36,8 @@ def ls() -> None:
 @app.command()
 def verify() -> None:
     """Check every stored embedding against its checksum; exit code 1 if some are damaged."""
+    from encoders.messages import counted
     from experiments.cache import damaged
-    from fusion.escaping import counted
 
     bad = list(damaged())
     for path, what in bad:
@@ -55,8 +55,8 @@ def gc(
     ] = False,
 ) -> None:
     """Remove damaged files, leftovers of killed writers, and shards that others cover."""
+    from encoders.messages import counted
     from experiments.cache import collect_garbage, forget_encoders, forget_fits
-    from fusion.escaping import counted
 
     removed = collect_garbage()
     for path in removed:
@@ -72,8 +72,8 @@ def gc(
 def export(folder: Annotated[Path, typer.Argument(help="Folder to copy the cache to.")]) -> None:
     """Copy what another place does not have yet; nothing is overwritten."""
     from encoders.extraction import default_store
+    from encoders.messages import counted
     from experiments.cache import copy_shards
-    from fusion.escaping import counted
 
     copied = copy_shards(default_store().root, folder)
     say(f"{counted(copied, 'file')} copied to {folder}")
@@ -83,8 +83,8 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder to copy the cache
 def import_(folder: Annotated[Path, typer.Argument(help="Folder made by cache export.")]) -> None:
     """Copy shards from another place into the cache, each checked first."""
     from encoders.extraction import default_store
+    from encoders.messages import counted
     from experiments.cache import copy_shards
-    from fusion.escaping import counted
 
     copied = copy_shards(folder, default_store().root)
     say(f"{counted(copied, 'file')} copied from {folder}")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from encoders.messages import counted
 from experiments.cli_options import Device
-from fusion.escaping import counted
 
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome

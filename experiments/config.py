@@ -8,7 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from encoders.rows import did_you_mean
+from encoders.manifest_rows import did_you_mean
 from fusion.training.arm_table import ARMS
 
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from encoders.decode_index import HELD_BYTES, KeyHints
 from encoders.extraction import (
     Extraction,
     Failure,
@@ -10,7 +11,6 @@ from encoders.extraction import (
     embed_audio,
     embed_text,
 )
-from encoders.hints import HELD_BYTES, KeyHints
 from encoders.specs import Kind, Spec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance

@@ -8,7 +8,8 @@ from encoders.asr.recognisers import (
     parse_recogniser,
     recogniser_source,
 )
-from encoders.rows import cut, did_you_mean
+from encoders.manifest_rows import did_you_mean
+from encoders.messages import cut
 from encoders.specs import Spec
 from encoders.typed_names import SHORT_NAMES
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS

@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax
 
+from encoders.messages import number, plain
 from encoders.utterance import Task
-from fusion.escaping import plain
-from fusion.model_json import number
 
 Rule = Literal["product", "mean", "max"]
 Scores = Float[np.ndarray, "*axes targets"]

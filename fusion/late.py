@@ -16,11 +16,11 @@ from jaxtyping import Float, Int64
 from scipy.optimize import minimize
 from scipy.special import softmax
 
+from encoders.messages import plain
 from encoders.utterance import Task
 from fusion.arms import Budget, FoldScores
 from fusion.batch import Dataset
 from fusion.combination import SHARED_OUT, Combination, logs
-from fusion.escaping import plain
 from fusion.networks.losses import class_weights
 from fusion.selection import goodness
 from fusion.splitting.splits import InnerFolds

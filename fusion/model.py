@@ -17,6 +17,7 @@ from encoders.asr.recognisers import normalise
 from encoders.audio import Audio, read_segment
 from encoders.embedding import embed
 from encoders.extraction import SharedEncoder, shared_encoders
+from encoders.messages import plain
 from encoders.pooling import for_head
 from encoders.specs import Modality, Spec, spec_from_json
 from encoders.store import Embedding, write_atomically
@@ -24,7 +25,6 @@ from encoders.utterance import Task
 from fusion.bundled import BUNDLED, DEMO
 from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
 from fusion.combination import Combination, combination_of
-from fusion.escaping import plain
 from fusion.late import independent
 from fusion.model_card import model_card, sureness_lines
 from fusion.model_json import FORMAT_VERSION, number_of, read_about, targets_of

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
+from encoders.messages import escape_markdown as say
 from encoders.specs import Modality
 from fusion.calibration import Abstention
-from fusion.escaping import escape_markdown as say
 from fusion.origin import Origin
 from fusion.outputs import Outputs
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fusion.escaping import plain
+from encoders.messages import number, plain
 
 #: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part,
 #: and what its numbers mean, where they are no probabilities of one class. 4: a rule by which parts
@@ -50,22 +50,6 @@ def number_of(fields: Mapping[str, Any], name: str, above: float = -math.inf) ->
         ValueError: it is another thing, or not above ``above``.
     """
     return number(fields[name], name, above)
-
-
-def number(given: object, name: str, above: float = -math.inf) -> float:
-    """What was given, as a finite number; ``name`` is for the message.
-
-    >>> number(2, "temperature")
-    2.0
-
-    Raises:
-        ValueError: it is another thing, or not above ``above``.
-    """
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        if math.isfinite(given) and given > above:
-            return float(given)
-    least = f" above {above:g}" if math.isfinite(above) else ""
-    raise ValueError(f"{name}: expected a finite number{least}, got {plain(repr(given))[:80]}")
 
 
 def targets_of(given: object) -> tuple[str, ...]:

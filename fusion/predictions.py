@@ -14,9 +14,9 @@ from uuid import uuid4
 import numpy as np
 from jaxtyping import Float, Int
 
+from encoders.messages import plain
 from encoders.utterance import Task
 from fusion import metrics
-from fusion.escaping import plain
 from fusion.selection import classes_of, goodness
 
 Split = Literal["dev", "test"]

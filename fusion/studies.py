@@ -14,7 +14,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from fusion.escaping import plain
+from encoders.messages import plain
 from fusion.pruning import pruner
 
 #: A worker on a database says this often that it lives; after the longer time it is taken for dead.

@@ -13,8 +13,8 @@ from typing import Literal
 
 from encoders.asr.sphinx import sphinx_sha256
 from encoders.asr.transcript import NOTHING, Segment, Transcript, normalise
+from encoders.manifest_rows import did_you_mean
 from encoders.provenance import weights_sha256 as folder_sha256
-from encoders.rows import did_you_mean
 from encoders.weights.files import CTRANSLATE2_FILES, Layout, file_sha256, files_sha256
 from encoders.weights.locate import locate
 from encoders.weights.sources import (

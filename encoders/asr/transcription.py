@@ -28,10 +28,10 @@ from encoders.asr.recognisers import (
 )
 from encoders.asr.sphinx import PocketsphinxRecogniser
 from encoders.audio import Audio, AudioError
+from encoders.decode_index import KeyHints
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress
-from encoders.hints import KeyHints
-from encoders.rows import parse_json
+from encoders.manifest_rows import parse_json
 from encoders.store import make_folder, text_key, write_atomically
 from encoders.utterance import Utterance
 

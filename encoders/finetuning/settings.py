@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.rows import parse_json
+from encoders.manifest_rows import parse_json
 from encoders.specs import (
     BertSpec,
     MfccCnnSpec,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from encoders.extraction import Failure, Progress
+from encoders.messages import counted
 from experiments.ablation.cells import Cell, Noise, NoiseIn
 from experiments.ablation.grid import Grid, Over, make_grid
 from experiments.ablation.scores import CellRows, read_cell
@@ -19,7 +20,6 @@ from experiments.comparing.preparation import Notify, load_corpus
 from experiments.comparing.rows import labelled
 from experiments.config import Study
 from experiments.reporting.results_schema import Results
-from fusion.escaping import counted
 from fusion.splitting.splits import rows_of
 from fusion.studies import check_storage
 

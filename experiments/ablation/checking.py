@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from encoders.messages import counted
 from experiments.ablation.ablate import Ablation, Cost, cells_folder, strangers
 from experiments.ablation.cells import NoiseIn
 from experiments.ablation.grid import Grid, Over, make_grid
@@ -14,7 +15,6 @@ from experiments.comparing.verification import ELSEWHERE, Verification, differs,
 from experiments.config import read_study
 from experiments.reporting.results_file import read_results, read_strictly
 from experiments.reporting.results_schema import Results
-from fusion.escaping import counted
 
 AGAIN = "run the same serfusion ablate again"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from encoders.messages import plain
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.factor import Factor
 from experiments.ablation.figure_words import (
@@ -23,7 +24,6 @@ from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import Column, decimals
 from experiments.reporting.strokes import canvas, line, short, write
 from experiments.reporting.target_table import Blind
-from fusion.escaping import plain
 
 #: The frame: width and height of all, its edges, and the room below it.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BELOW = 800, 420, 64, 650, 26, 62

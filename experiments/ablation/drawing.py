@@ -1,5 +1,6 @@
 """The figure of an ablation: a curve for numbers, bars for names, a heat map for two factors."""
 
+from encoders.messages import counted
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.curve import draw_curve, is_curve
 from experiments.ablation.figure_words import (
@@ -14,7 +15,6 @@ from experiments.ablation.scores import Summary
 from experiments.ablation.told import Told, metric_of
 from experiments.reporting.figures import Forest, Mark, draw_forest, kind_of
 from experiments.reporting.names import arm_name
-from fusion.escaping import counted
 
 
 def draw(found: Ablation, told: Told, *, narrow: bool = False) -> str:

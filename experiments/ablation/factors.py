@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from encoders.rows import did_you_mean
+from encoders.manifest_rows import did_you_mean
 from encoders.specs import Kind
 from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings

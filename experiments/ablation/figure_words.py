@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from encoders.messages import plain
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.told import metric_of
 from experiments.reporting.numbers import Column, percent
 from experiments.reporting.target_table import Blind
-from fusion.escaping import plain
 from fusion.statistics import Interval
 
 #: Arms that a figure shows where there are more.

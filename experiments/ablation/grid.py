@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from encoders.messages import counted
 from encoders.specs import Kind
 from encoders.typed_names import parse_modality
 from experiments.ablation.cells import Cell, Changes, Draft, NoiseIn, crossed
@@ -14,7 +15,6 @@ from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders
 from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError, OptionError, Study
-from fusion.escaping import counted
 from fusion.training.arm_table import PUBLISHED
 
 #: Factors of one ablation: a table and a figure show no more.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from encoders.audio import Audio, read_utterance
+from encoders.decode_index import KeyHints
 from encoders.extraction import Extraction, Extractor, Progress
-from encoders.hints import KeyHints
-from encoders.rows import parse_json
+from encoders.manifest_rows import parse_json
 from encoders.store import EmbeddingStore, audio_key, make_folder, write_atomically
 from encoders.utterance import Utterance
 from experiments.ablation.cells import Noise

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from encoders.messages import plain
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.figure_words import (
     head_text,
@@ -15,7 +16,6 @@ from experiments.ablation.told import Told, metric_of
 from experiments.reporting.confusion import CELL, DARK_FROM
 from experiments.reporting.names import arm_name
 from experiments.reporting.strokes import canvas, short, write
-from fusion.escaping import plain
 
 #: Letters of a value, of a column's one, and the side of a square.
 LONGEST, ACROSS, SIDE = 22, 16, 88

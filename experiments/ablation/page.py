@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from encoders.messages import counted, plain
 from encoders.utterance import Task
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.drawing import draw, is_bars
@@ -29,7 +30,6 @@ from experiments.reporting.report import folder_name
 from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.wording import corpus_title
 from experiments.templates import template
-from fusion.escaping import counted, plain
 from fusion.statistics import Interval
 
 #: Fields of a study that a page names, in words; those that are ablated are left out.

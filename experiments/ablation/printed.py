@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from encoders.messages import escape_markdown, plain
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.figure_words import head_text
 from experiments.ablation.scores import Compared, Summary
@@ -9,7 +10,6 @@ from experiments.ablation.told import Told, cost_line, told_of
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, column, p_number
 from experiments.reporting.tables import escape_latex, latex_table, pipes
-from fusion.escaping import escape_markdown, plain
 
 if TYPE_CHECKING:
     from rich.console import Console

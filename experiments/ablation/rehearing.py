@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from encoders.decode_index import KeyHints
 from encoders.extraction import Extractor, Progress, shared_encoders
-from encoders.hints import KeyHints
 from encoders.specs import Modality
 from encoders.store import EmbeddingStore
 from experiments.ablation.cells import Changes, Noise

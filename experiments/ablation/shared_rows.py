@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from encoders.decode_index import HELD_BYTES, KeyHints
 from encoders.extraction import Failure, Progress, default_store
-from encoders.hints import HELD_BYTES, KeyHints
+from encoders.messages import plain
 from encoders.utterance import Task
 from experiments.ablation.cells import Cell, Changes
 from experiments.ablation.hearing import crowds
@@ -14,7 +15,6 @@ from experiments.comparing.inputs import Ready, gather, inputs_needed, words_of
 from experiments.comparing.preparation import check_ready as ready_study
 from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError
-from fusion.escaping import plain
 
 
 @dataclass(frozen=True, slots=True)

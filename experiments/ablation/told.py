@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from encoders.messages import counted, plain
 from encoders.utterance import Task
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.cells import Cell, NoiseIn
@@ -12,7 +13,6 @@ from experiments.ablation.settings import EVERYONE
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import Column, column, p_number, p_text
 from experiments.reporting.wording import SIGNIFICANT, verdict
-from fusion.escaping import counted, plain
 from fusion.selection import PRIMARY
 
 #: Shown differences that the answer names.

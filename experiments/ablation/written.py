@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from encoders.rows import guarded
+from encoders.manifest_rows import guarded
+from encoders.messages import plain
 from encoders.store import write_atomically
 from experiments.ablation.ablate import Ablation
 from experiments.ablation.drawing import draw
@@ -17,7 +18,6 @@ from experiments.ablation.scores import Compared, TidyRow, tidy_rows
 from experiments.ablation.told import Told, task_of, told_of
 from experiments.config import write_study
 from experiments.reporting.numbers import column
-from fusion.escaping import plain
 from fusion.selection import PRIMARY
 
 POINTS = 100.0

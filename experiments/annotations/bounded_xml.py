@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_content
 

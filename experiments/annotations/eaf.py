@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from experiments.annotations.bounded_xml import read_xml
 from experiments.annotations.tiers import Mark, Tier, add_turns
 from experiments.annotations.turns import Reading

@@ -8,7 +8,7 @@ that Audacity exports (start, end, label) have this form.
 import re
 from collections.abc import Sequence
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from experiments.annotations.clock import SHAPES, parse_clock
 from experiments.annotations.plain import read_text
 from experiments.annotations.turns import Reading

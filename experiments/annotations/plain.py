@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from encoders.rows import composed
+from encoders.messages import composed
 from encoders.utterance import Fault
 
 #: An hour of speech is 0.1 MB as a transcript and 2 MB as a TextGrid of single sounds.

@@ -8,7 +8,7 @@ fields are separated by blanks, so that a blank in a name is written ``%20``, as
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from experiments.annotations.plain import escape_name, read_text, unescape_name
 from experiments.annotations.segments import Timeline
 from experiments.annotations.turns import Reading

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from encoders.rows import guarded, quoted
+from encoders.manifest_rows import guarded
+from encoders.messages import quoted
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Segment, Timeline

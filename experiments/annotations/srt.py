@@ -8,7 +8,7 @@ recognisers with diarisation write it. It has no escapes either, but some write 
 import re
 from collections.abc import Iterator, Sequence
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from experiments.annotations.clock import parse_clock
 from experiments.annotations.names import split_names
 from experiments.annotations.plain import read_text, unescape_name

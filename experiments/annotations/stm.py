@@ -5,7 +5,7 @@ One line per turn: file, channel, speaker, start, end, optional labels as in ``<
 
 import re
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from experiments.annotations.plain import read_text
 from experiments.annotations.turns import Reading
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from encoders.rows import quoted, unguarded
+from encoders.manifest_rows import unguarded
+from encoders.messages import quoted
 from encoders.utterance import Fault
 from experiments.annotations.clock import SHAPES, parse_clock
 from experiments.annotations.plain import AnnotationError, read_text

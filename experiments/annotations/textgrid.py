@@ -16,7 +16,7 @@ from praatio.data_classes.interval_tier import IntervalTier
 from praatio.data_classes.textgrid import Textgrid
 from praatio.utilities.constants import Interval
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_content, read_text
 from experiments.annotations.segments import Timeline

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from experiments.annotations.segments import Segment, Timeline
 from experiments.annotations.turns import Reading
 

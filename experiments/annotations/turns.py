@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, tidy, tidy_name
 

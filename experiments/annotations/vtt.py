@@ -13,7 +13,7 @@ from pathlib import Path
 
 from webvtt import Caption, WebVTT
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from experiments.annotations.clock import clock
 from experiments.annotations.names import split_names
 from experiments.annotations.plain import read_text

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
-from encoders.rows import quoted
+from encoders.messages import quoted
 from experiments.annotations.segments import Timeline
 
 #: Module and function that write a file, by the end of its name.

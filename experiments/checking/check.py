@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from encoders.decode_index import Heard, KeyHints
 from encoders.extraction import Failure, Progress, default_store
-from encoders.hints import Heard, KeyHints
-from encoders.rows import cut
+from encoders.messages import counted, cut
 from encoders.specs import Kind
 from encoders.store import StoreError
 from encoders.utterance import Corpus, Utterance
@@ -16,7 +16,6 @@ from experiments.checking.check_table import print_check
 from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness
 from experiments.comparing.certify import Hearing, evidence_of, listen
-from fusion.escaping import counted
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.leakage.leaks import probe_labels

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import SubElement, tostring
 
 from markupsafe import Markup
 
+from encoders.messages import counted, plain
 from encoders.store import write_atomically
 from experiments.checking.check_table import duration, how_many
 from experiments.checking.soundness import Bin
@@ -14,7 +15,6 @@ from experiments.config import ConfigError
 from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.strokes import canvas, line, write
 from experiments.templates import template
-from fusion.escaping import counted, plain
 
 if TYPE_CHECKING:
     from experiments.checking.check import Check

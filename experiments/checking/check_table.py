@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from encoders.rows import cut
+from encoders.messages import counted, cut, plain
 from experiments.reporting.certificate_table import certificate_rows
-from fusion.escaping import counted, plain
 
 if TYPE_CHECKING:
     from experiments.checking.check import Check

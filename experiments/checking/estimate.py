@@ -8,11 +8,11 @@ import numpy as np
 
 from encoders.asr.recognisers import normalise
 from encoders.audio import Audio, read_utterance
+from encoders.decode_index import Heard
 from encoders.device import chosen_device
 from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import default_store
-from encoders.hints import Heard
 from encoders.specs import Kind, Spec
 from encoders.store import StoreError, text_key
 from encoders.typed_names import parse_modality

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from encoders.hints import Heard
+from encoders.decode_index import Heard
 from encoders.listening.sound import Sound
+from encoders.messages import counted
 from encoders.utterance import Utterance
-from fusion.escaping import counted
 from fusion.leakage.repeats import words_of
 
 #: Bins of the histogram of lengths.

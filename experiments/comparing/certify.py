@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from encoders.audio import AudioError
+from encoders.decode_index import Heard, KeyHints
 from encoders.extraction import Failure, Progress
-from encoders.hints import Heard, KeyHints
 from encoders.listening.sound import Sound, Sounds
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from encoders.decode_index import HELD_BYTES, KeyHints
 from encoders.extraction import Failure, Progress, default_store
-from encoders.hints import HELD_BYTES, KeyHints
 from experiments.comparing.certify import certificate_lines, first_look
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.fit_facts import fit_facts

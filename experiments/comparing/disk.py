@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from encoders.hints import KeyHints
+from encoders.decode_index import KeyHints
 from encoders.specs import LogMelSpec, Modality, SpeechSpec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance

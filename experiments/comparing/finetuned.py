@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from encoders.encoder import locate_weights
 from encoders.finetuning.finetune import FinetuneError, Settings, default_settings
+from encoders.manifest_rows import did_you_mean
 from encoders.provenance import provenance_of
-from encoders.rows import did_you_mean
 from encoders.specs import Kind, Modality
 from encoders.typed_names import parse_modality, parsed
 from encoders.weights.cards import BUNDLED_ALEXNET

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float64, Int64
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
+from encoders.decode_index import KeyHints
 from encoders.encoder import locate_weights
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
 from encoders.features import Features, read_features
-from encoders.hints import KeyHints
 from encoders.pooling import statistics_of
 from encoders.specs import Kind, Modality
 from encoders.store import EmbeddingStore

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from encoders.decode_index import KeyHints
 from encoders.extraction import (
     AudioSource,
     Extraction,
@@ -14,7 +15,6 @@ from encoders.extraction import (
     Source,
     text_sources,
 )
-from encoders.hints import KeyHints
 from encoders.pooling import for_head
 from encoders.specs import Kind, Modality
 from encoders.utterance import Utterance

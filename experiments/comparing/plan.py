@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from encoders.messages import counted
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Inputs
 from experiments.comparing.remarks import training_remarks
@@ -11,7 +12,6 @@ from experiments.comparing.trained import Trained
 from experiments.config import Study
 from fusion.arms import Budget
 from fusion.crossfit import View
-from fusion.escaping import counted
 from fusion.leakage.findings import TextProbe
 from fusion.leakage.leaks import probe_text
 from fusion.networks.head import fixed_values

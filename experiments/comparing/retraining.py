@@ -4,12 +4,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.extraction import Progress
+from encoders.messages import plain
 from experiments.comparing.comparison import compare
 from experiments.comparing.preparation import Notify
 from experiments.config import read_study
 from experiments.reporting.report import Recomputed, recompute
 from experiments.reporting.results_file import read_results
-from fusion.escaping import plain
 
 
 def retrain(

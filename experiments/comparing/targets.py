@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from encoders.messages import plain
 from encoders.utterance import Corpus
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import typed_encoders
 from experiments.config import ConfigError, Study
-from fusion.escaping import plain
 from fusion.late import LATE
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss

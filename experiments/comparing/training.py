@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from encoders.decode_index import HELD_BYTES, KeyHints
 from encoders.extraction import Failure, Progress, default_store
-from encoders.hints import HELD_BYTES, KeyHints
+from encoders.messages import counted
 from experiments.comparing.comparison import check_writable
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.fitting import final_model
@@ -25,7 +26,6 @@ from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
 from experiments.config import ConfigError, Study
 from fusion.arms import Budget
-from fusion.escaping import counted
 from fusion.model import FusionModel
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from encoders.messages import counted, plain
 from experiments.config import default_options, options_of, read_study
 from experiments.reporting.caveats import BEST
 from experiments.reporting.commands import folded, study_words
@@ -26,7 +27,6 @@ from experiments.reporting.report import (
     write_report,
 )
 from experiments.reporting.results_schema import FIT, Facts, Results, as_json
-from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, Prediction
 
 #: Stands for the name of a run's folder.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from encoders.decode_index import KeyHints
 from encoders.extraction import Extractor, Progress, shared_encoders
 from encoders.finetuning.finetune import FinetuneError
-from encoders.hints import KeyHints
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.contamination import Contamination, allowed

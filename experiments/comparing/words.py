@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from encoders.asr.recognisers import normalise, parse_recogniser
 from encoders.asr.transcription import transcribe
+from encoders.decode_index import KeyHints
 from encoders.extraction import Failure, Progress
-from encoders.hints import KeyHints
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.config import TranscriptSource

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from encoders.manifest import read_manifest
-from encoders.rows import did_you_mean
+from encoders.manifest_rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
 from experiments.corpora.common_sets import PREFIX, apply_common, common_set
 from experiments.corpora.label_sets import LabelSet, apply, own_classes

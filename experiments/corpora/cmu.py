@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from encoders.messages import counted
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
 from experiments.corpora.tables import Row, number, read_table
 from experiments.corpora.tree import Tree, without
-from fusion.escaping import counted
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 #: The same in our words, in the same order.

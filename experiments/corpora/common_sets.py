@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from encoders.rows import did_you_mean
+from encoders.manifest_rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
 from experiments.corpora.label_sets import LabelSet, apply
 from experiments.label_map import SYNONYMS, word

@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from encoders.messages import counted
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import Row, read_table
 from experiments.corpora.tree import Tree, scan, some
-from fusion.escaping import counted
 
 ENTRY = Entry(
     name="crema-d",

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from encoders.messages import counted
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import read_text
 from experiments.corpora.tree import Tree, scan, without
-from fusion.escaping import counted
 
 ENTRY = Entry(
     name="iemocap",

@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from encoders.messages import counted
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet
 from experiments.corpora.tables import Row, read_table
 from experiments.corpora.tree import Tree, scan, some, without
-from fusion.escaping import counted
 
 ENTRY = Entry(
     name="meld",

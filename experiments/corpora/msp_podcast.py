@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from encoders.messages import counted
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import Row, number, read_table, read_text
 from experiments.corpora.tree import scan, without
-from fusion.escaping import counted
 
 ENTRY = Entry(
     name="msp-podcast",

@@ -8,11 +8,11 @@ script is the statement.
 
 from pathlib import Path
 
+from encoders.messages import counted
 from encoders.utterance import Corpus, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tree import Named, scan, some
-from fusion.escaping import counted
 from fusion.splitting.designs import EMOBOX_FOLD_OF
 
 _NON_NEUTRAL = ("calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")

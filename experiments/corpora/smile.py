@@ -8,12 +8,12 @@ speaker of its own.
 
 from pathlib import Path
 
+from encoders.messages import counted
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet
 from experiments.corpora.tables import Row, read_table
 from experiments.corpora.tree import scan
-from fusion.escaping import counted
 
 ENTRY = Entry(
     name="smile",

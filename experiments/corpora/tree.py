@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-from encoders.rows import cut
+from encoders.messages import counted, cut
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.corpora.entry import Entry
-from fusion.escaping import counted
 
 #: Best first: of two copies of a recording the one that lost nothing is read.
 MEDIA = (

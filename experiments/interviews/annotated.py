@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from encoders.asr.recognisers import normalise
+from encoders.messages import counted
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within
 from experiments.interviews.pieces import SHORTEST_S, Voice
-from fusion.escaping import counted
 
 #: The speaker of a turn whose file names none.
 NOBODY = "unknown"

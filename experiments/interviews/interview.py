@@ -14,7 +14,7 @@ from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, shared_encoders
 from encoders.listening.activity import Stretch
 from encoders.listening.speakers import SpeakerEncoder
-from encoders.rows import parse_json
+from encoders.manifest_rows import parse_json
 from encoders.store import EmbeddingStore, make_folder, write_atomically
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline

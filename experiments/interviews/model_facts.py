@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from encoders.messages import counted
 from experiments.interviews.emotion import Sounds
 from experiments.interviews.listening import Heard
-from fusion.escaping import counted
 from fusion.model import FusionModel
 
 SYNTHETIC = (

@@ -20,12 +20,12 @@ from jaxtyping import Float32
 from markupsafe import Markup
 
 from encoders.audio import Audio, resample
+from encoders.messages import counted
 from encoders.store import write_atomically
 from experiments.annotations.segments import Segment, Timeline
 from experiments.interviews.page_values import means_of, told, traces_of
 from experiments.interviews.survey import Survey
 from experiments.templates import TEMPLATES, template
-from fusion.escaping import counted
 
 #: Rate of a recording that is put into its page: two minutes of Ogg Vorbis are about 0.5 MB.
 EMBEDDED_RATE_HZ = 16000

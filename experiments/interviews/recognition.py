@@ -15,11 +15,11 @@ from encoders.asr.recognisers import (
 )
 from encoders.asr.transcription import Transcriber, TranscriptCache
 from encoders.audio import Audio
+from encoders.messages import counted
 from encoders.store import audio_key
 from encoders.weights.sources import MissingWeightsError
 from experiments.config import OptionError
 from experiments.interviews.doubts import doubts_about
-from fusion.escaping import counted
 
 #: Seconds of speech that a piece needs to be listened to: silence is not transcribed.
 LEAST_SPEECH_S = 0.1

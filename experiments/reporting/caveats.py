@@ -1,9 +1,9 @@
 """What must be said beside a result, found in ``results.json``: badges, cautions, dropped rows."""
 
+from encoders.messages import counted, plain
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import Results
-from fusion.escaping import counted, plain
 from fusion.statistics import CLAIM_FROM
 
 #: Facts of a run that stand beside its title, and their words.

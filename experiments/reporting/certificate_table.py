@@ -1,7 +1,7 @@
 """The split certificate of a run as rows of a table."""
 
+from encoders.messages import plain
 from experiments.reporting.numbers import ABSENT, percent
-from fusion.escaping import plain
 from fusion.leakage.findings import Certificate, LeakTest
 
 _STATUS = {"clean": "nothing found", "untested": "not tested"}

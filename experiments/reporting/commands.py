@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
+from encoders.messages import plain
 from experiments.reporting.results_schema import Option
-from fusion.escaping import plain
 
 #: Letters in a line of a command, if an option is not longer by itself.
 COMMAND_LETTERS = 76

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from encoders.messages import counted, plain
 from experiments.reporting.results_file import read_strictly
-from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from encoders.messages import counted
 from experiments.reporting.caveats import BEST, stamped
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, MINUS, Column, column, decimals, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.strokes import canvas, line, short, write
 from experiments.reporting.target_table import knowing_nothing
-from fusion.escaping import counted
 from fusion.statistics import Interval
 
 #: Okabe and Ito's palette, told apart by colour-blind eyes; shapes tell the same again.

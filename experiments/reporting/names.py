@@ -1,6 +1,6 @@
 """What arms are called wherever a person reads of them."""
 
-from fusion.escaping import plain
+from encoders.messages import plain
 from fusion.training.arm_table import ARMS
 
 #: Chosen per fold on development rows among the others.

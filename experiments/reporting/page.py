@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from encoders.messages import counted, plain
 from experiments.reporting.caveats import BEST, badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.confusion import draw_confusion
@@ -57,7 +58,6 @@ from experiments.reporting.wording import (
     verdict_text,
 )
 from experiments.templates import template
-from fusion.escaping import counted, plain
 from fusion.statistics import BOOTSTRAP_FROM, CLAIM_FROM
 from fusion.windows import WAYS
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import UndefinedError
 
+from encoders.messages import counted, plain
 from encoders.store import write_atomically
 from experiments.reporting.caveats import BEST, cautions, dropped_lines
 from experiments.reporting.confusion import draw_confusion
@@ -32,7 +33,6 @@ from experiments.reporting.tables import latex, markdown, terminal_table
 from experiments.reporting.tuning import tuning_figures
 from experiments.reporting.wording import answer, claim
 from fusion import predictions
-from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, Prediction
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from encoders.messages import counted, plain
 from experiments.reporting.results_schema import (
     CLASS_TASKS,
     FORMATS,
@@ -17,7 +18,6 @@ from experiments.reporting.results_schema import (
     Results,
     carried,
 )
-from fusion.escaping import counted, plain
 from fusion.predictions import AGAIN, fault_text
 
 if TYPE_CHECKING:

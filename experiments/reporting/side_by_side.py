@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from encoders.messages import counted, plain
 from experiments.reporting.caveats import BEST
 from experiments.reporting.report import Recomputed, folder_name, recompute
 from experiments.reporting.results_schema import Results
-from fusion.escaping import counted, plain
 from fusion.predictions import Prediction, counts_by_speaker
 from fusion.statistics import Difference, Interval, holm, paired_difference
 from fusion.windows import utterance_rows

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from encoders.messages import escape_markdown, plain
 from encoders.store import write_atomically
 from experiments.reporting.caveats import badges
 from experiments.reporting.names import arm_name
@@ -17,7 +18,6 @@ from experiments.reporting.numbers import (
 from experiments.reporting.side_by_side import AVERAGED, Beside, Run, RunDifference
 from experiments.reporting.tables import pipes
 from experiments.templates import template
-from fusion.escaping import escape_markdown, plain
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from encoders.messages import escape_markdown, plain
 from experiments.reporting.caveats import BEST, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.names import arm_name
@@ -18,7 +19,6 @@ from experiments.reporting.numbers import (
 from experiments.reporting.results_schema import ArmResults, Results
 from experiments.reporting.target_table import per_target_table
 from experiments.reporting.wording import answer, setting, verdict_text
-from fusion.escaping import escape_markdown, plain
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from encoders.messages import plain
 from experiments.reporting.caveats import BEST
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, COLUMNS, decimals, percent
 from experiments.reporting.results_schema import Results
-from fusion.escaping import plain
 
 Rows = list[list[str]]
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from encoders.messages import counted, plain
 from experiments.reporting.caveats import BEST, badges, qualification, stamped
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
-from fusion.escaping import counted, plain
 from fusion.selection import PRIMARY
 from fusion.statistics import CLAIM_FROM, Interval
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from fusion.escaping import counted, plain
+from encoders.messages import counted, plain
 from fusion.splitting.protocols import SplitError
 
 Status = Literal["clean", "error", "warning", "untested"]

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from optuna.distributions import BaseDistribution
 from torch import Tensor, nn
 
-from encoders.rows import did_you_mean
+from encoders.manifest_rows import did_you_mean
 from encoders.typed_names import parsed
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.networks.layers import RowLinear

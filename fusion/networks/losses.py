@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from encoders.messages import plain
 from encoders.utterance import Task
-from fusion.escaping import plain
 
 Loss = Literal["cross_entropy", "class_balanced", "focal", "ccc", "mse"]
 #: What each task can be trained with, its default first. Cross-entropy is that of shares where

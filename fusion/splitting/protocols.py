@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from encoders.rows import did_you_mean
+from encoders.manifest_rows import did_you_mean
 
 
 class SplitError(ValueError):

@@ -16,9 +16,9 @@ import torch
 
 import encoders.extraction as extraction
 from encoders.audio import Audio, AudioError, read_utterance
+from encoders.decode_index import KeyHints
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import default_store, embed_audio, embed_text
-from encoders.hints import KeyHints
 from encoders.pooling import for_storage
 from encoders.specs import BertSpec, LogMelSpec, Spec, SpeechSpec
 from encoders.store import Embedding, EmbeddingStore, StoreError, text_key, write_atomically
@@ -117,7 +117,7 @@ def test_a_warm_run_encodes_nothing_and_loads_no_model(utterances, store, no_mod
 
 
 def test_a_warm_run_decodes_nothing(utterances, store, monkeypatch):
-    import encoders.hints as hints
+    import encoders.decode_index as hints
 
     embed_audio(utterances, [SPEC], store)
     monkeypatch.setattr(hints, "read_utterance", lambda _utterance: 1 / 0)
@@ -170,7 +170,7 @@ def test_segments_of_one_file_have_keys_of_their_own(utterances, store):
 def test_what_is_decoded_is_held_for_the_next_reader_as_long_as_there_is_room(
     utterances, tmp_path, monkeypatch
 ):
-    import encoders.hints as module
+    import encoders.decode_index as module
 
     sizes = [read_utterance(one).samples.nbytes for one in utterances[:3]]
     hints = KeyHints(tmp_path / "hints.json", sizes[0] + sizes[1])

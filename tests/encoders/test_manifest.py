@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from encoders.manifest import read_manifest
-from encoders.rows import COLUMNS, composed
+from encoders.manifest_rows import COLUMNS
+from encoders.messages import composed
 from encoders.utterance import Corpus, CorpusError, Utterance
 from tests.encoders.written_manifests import write_manifest
 

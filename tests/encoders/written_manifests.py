@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from encoders.rows import COLUMNS, TEXT_COLUMNS, guarded
+from encoders.manifest_rows import COLUMNS, TEXT_COLUMNS, guarded
 from encoders.utterance import Corpus, Utterance
 
 

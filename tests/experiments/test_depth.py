@@ -10,7 +10,8 @@ from types import FrameType
 
 import pytest
 
-from encoders import audio, hints
+from encoders import audio
+from encoders import decode_index as hints
 from encoders.audio import Audio
 from encoders.listening import streaming
 from encoders.utterance import Utterance

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoders.messages import counted, escape_markdown, plain
 from encoders.specs import BertSpec, Modality
-from fusion.escaping import counted, escape_markdown, plain
 from fusion.model import FusionModel
 
 CHANGE_OF_DIRECTION = "\N{RIGHT-TO-LEFT OVERRIDE}"

@@ -10,7 +10,7 @@ import torch
 
 import encoders.asr.recognisers as recognisers
 import encoders.asr.transcription as transcription
-import encoders.hints as hints
+import encoders.decode_index as hints
 from encoders.asr.recognisers import (
     NOTHING,
     PocketsphinxSpec,

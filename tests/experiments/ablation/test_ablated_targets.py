@@ -12,7 +12,7 @@ from xml.etree.ElementTree import fromstring
 import numpy as np
 import pytest
 
-from encoders.hints import KeyHints
+from encoders.decode_index import KeyHints
 from experiments.ablation.ablate import Ablation, ablate, cells_folder
 from experiments.ablation.arm_sums import SHOWN, arm_sums
 from experiments.ablation.cells import Cell, Changes, Draft

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.hints import KeyHints
+from encoders.decode_index import KeyHints
 from experiments.ablation.fits import counted_once, scored_on, stacked
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoders.decode_index import KeyHints
 from encoders.extraction import Extraction, Extractor, shared_encoders
-from encoders.hints import KeyHints
 from encoders.specs import LogMelSpec
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from encoders.hints import KeyHints
+from encoders.decode_index import KeyHints
 from experiments.ablation.subsets import most_speakers, with_speakers, without_words
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, make_plan

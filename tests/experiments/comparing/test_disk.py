@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from encoders.decode_index import Heard, KeyHints
 from encoders.encoder import load_encoder
-from encoders.hints import Heard, KeyHints
 from encoders.pooling import for_storage
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from encoders.decode_index import KeyHints
 from encoders.extraction import default_store
-from encoders.hints import KeyHints
 from encoders.utterance import Corpus
 from experiments.comparing.certify import evidence_of, listen
 from fusion.leakage.certificate import certify

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from encoders.decode_index import KeyHints
 from encoders.extraction import default_store
-from encoders.hints import KeyHints
 from encoders.specs import Modality, SentenceSpec
 from encoders.store import EmbeddingStore, Extent
 from encoders.typed_names import parse_modality

@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
+from encoders.messages import escape_markdown
 from experiments.comparing.verification import report_of
 from experiments.reporting.numbers import decimals, p_text
 from experiments.reporting.report import answer, claim, print_report, terminal_table
 from experiments.reporting.results_schema import ArmDifference, Score
 from experiments.reporting.tables import escape_latex
 from experiments.reporting.wording import beats_both
-from fusion.escaping import escape_markdown
 from tests.experiments.finished_runs import (
     EVIL,
     STUDY,

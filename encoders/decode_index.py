@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from encoders.audio import Audio, read_utterance
-from encoders.rows import parse_json
+from encoders.manifest_rows import parse_json
 from encoders.store import StoreError, audio_key, make_folder, write_atomically
 from encoders.utterance import Utterance
 

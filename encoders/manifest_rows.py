@@ -6,13 +6,13 @@ import io
 import json
 import math
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from encoders.messages import SHOWN, composed, cut, quoted
 from encoders.utterance import CorpusError, Fault
 
 DIMENSIONS = ("valence", "arousal", "dominance")
@@ -27,8 +27,6 @@ COLUMNS = (
 NAMES = frozenset(("id", "label", *TEXT_COLUMNS))
 #: What starts a formula in a spreadsheet (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@")
-#: Characters of a value that a message shows.
-SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +60,6 @@ def read_rows(path: Path, faults: list[Fault]) -> list[Row]:
     return [row for row in found if row.cells]
 
 
-def cut(value: object) -> str:
-    """A value as messages show it, at most 80 characters long.
-
-    >>> cut("x" * 100) == "x" * 80 + "... (100 characters)"
-    True
-    """
-    try:
-        text = str(value)
-    except RecursionError:
-        return "(nested too deep to be shown)"
-    # Terminals obey what does not print.
-    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:SHOWN])
-    return shown if len(text) <= SHOWN else f"{shown}... ({len(text)} characters)"
-
-
-def quoted(value: str) -> str:
-    """Like :func:`cut`, in quotation marks and with what does not print escaped."""
-    return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}... ({len(value)} characters)"
-
-
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     """What somebody may have meant by a name that is none of the known ones.
 
@@ -93,11 +71,6 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     # Of a name as long as a book, what it begins with is compared.
     near = difflib.get_close_matches(name[:SHOWN], names, n=most, cutoff=cutoff)
     return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)}"
-
-
-def composed(text: str) -> str:
-    """Text in NFC: a letter and its accent are one character, however they were typed."""
-    return unicodedata.normalize("NFC", text)
 
 
 def guarded(cell: str) -> str:
