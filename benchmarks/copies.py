@@ -13,9 +13,9 @@ import soundfile
 import soxr
 
 from benchmarks.functionals import DATA
+from encoders.analysis.fingerprints import MOVES, Signature, signature_of
 from encoders.audio import Audio, read_utterance
 from encoders.finetuning.augmentation import WaveformChanges, changed, pitch_shifted
-from encoders.listening.signatures import MOVES, Signature, signature_of
 from encoders.utterance import Corpus
 from experiments.corpora import read_corpus
 from fusion.leakage.copies import ALIKE_FROM, SAME_FROM

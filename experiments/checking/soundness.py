@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from encoders.analysis.recording_quality import Sound
 from encoders.decode_index import Heard
-from encoders.listening.sound import Sound
 from encoders.messages import counted
 from encoders.utterance import Utterance
 from fusion.leakage.repeats import words_of

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from encoders.analysis.recording_quality import Sound, Sounds
 from encoders.audio import AudioError
 from encoders.decode_index import Heard, KeyHints
 from encoders.extraction import Failure, Progress
-from encoders.listening.sound import Sound, Sounds
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Ready

@@ -16,9 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from encoders.audio import Audio, AudioError, resample
-from encoders.listening.activity import Stretch
-from encoders.listening.speakers import (
+from encoders.analysis.speaker_embeddings import (
     FRAME_S,
     SAMPLE_RATE_HZ,
     CepstralStatistics,
@@ -28,6 +26,8 @@ from encoders.listening.speakers import (
     cepstra,
     windows_of,
 )
+from encoders.analysis.voice_activity import Stretch
+from encoders.audio import Audio, AudioError, resample
 from experiments.interviews.pieces import Voice
 
 #: Gaussians per speaker, rounds of labelling anew, and log-likelihood that a change costs.

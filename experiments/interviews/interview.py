@@ -9,11 +9,11 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from encoders.analysis.speaker_embeddings import SpeakerEncoder
+from encoders.analysis.voice_activity import Stretch
 from encoders.audio import AudioError
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, shared_encoders
-from encoders.listening.activity import Stretch
-from encoders.listening.speakers import SpeakerEncoder
 from encoders.manifest_rows import parse_json
 from encoders.store import EmbeddingStore, make_folder, write_atomically
 from experiments.annotations.plain import AnnotationError

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from encoders.listening.activity import Stretch
+from encoders.analysis.voice_activity import Stretch
 
 #: Lengths of a piece in seconds. Shorter ones stay where a speaker says no more at a time.
 MIN_S, MAX_S = 1.0, 20.0

@@ -9,9 +9,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float32
 
-from encoders.audio import Audio, AudioError, Samples
-from encoders.extraction import Progress
-from encoders.listening.activity import (
+from encoders.analysis.voice_activity import (
     SAMPLE_RATE_HZ,
     WINDOW,
     SpeechSegmenter,
@@ -20,6 +18,8 @@ from encoders.listening.activity import (
     padded,
     speech_in,
 )
+from encoders.audio import Audio, AudioError, Samples
+from encoders.extraction import Progress
 from encoders.listening.streaming import (
     BLOCK_S,
     Block,

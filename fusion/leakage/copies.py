@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from encoders.listening.signatures import MOVES, Signature
+from encoders.analysis.fingerprints import MOVES, Signature
 
 #: Cosine from which two signatures are of one recording. Among 1.1 million pairs of different
 #: speakers of RAVDESS and EmoDB (fixed sentences) none passes .921, and the two most alike takes

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Int64
 
-from encoders.listening.signatures import Signature
+from encoders.analysis.fingerprints import Signature
 from encoders.utterance import Utterance
 from fusion.leakage.copies import alike
 from fusion.leakage.repeats import countable, near_pairs, words_of

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from encoders.analysis.speaker_embeddings import CepstralStatistics, XVectors, cepstra, windows_of
+from encoders.analysis.voice_activity import Stretch, VoiceActivity, speech_in
 from encoders.audio import read_segment, resample
-from encoders.listening.activity import Stretch, VoiceActivity, speech_in
-from encoders.listening.speakers import CepstralStatistics, XVectors, cepstra, windows_of
 from encoders.listening.streaming import Span, read_spans
 from encoders.spectra.mel import trim_bounds
 from experiments.annotations.turns import read_turns

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.listening.activity import Stretch
+from encoders.analysis.voice_activity import Stretch
 from experiments.interviews.pieces import MAX_S, SHORTEST_S, Heard, Voice, pieces_of
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.listening.signatures import MOVES, TERMS, Signature
+from encoders.analysis.fingerprints import MOVES, TERMS, Signature
 from encoders.utterance import Utterance
 from fusion.leakage.certificate import certify
 from fusion.leakage.copies import alike

@@ -10,8 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.audio import read_segment
-from encoders.listening.activity import (
+from encoders.analysis.voice_activity import (
     WINDOW,
     WINDOW_S,
     ActivityOptions,
@@ -20,6 +19,7 @@ from encoders.listening.activity import (
     padded,
     speech_in,
 )
+from encoders.audio import read_segment
 
 pytestmark = pytest.mark.arithmetic
 

@@ -9,9 +9,9 @@ import pytest
 import soundfile
 import soxr
 
+from encoders.analysis.fingerprints import MOVES, signature_of
+from encoders.analysis.recording_quality import Sounds, sound_of
 from encoders.audio import Audio, read_segment
-from encoders.listening.signatures import MOVES, signature_of
-from encoders.listening.sound import Sounds, sound_of
 from encoders.store import EmbeddingStore
 
 RATE = 16_000

@@ -1,0 +1,1 @@
+"""What is measured of a recording: speech, quality, fingerprint, vectors of its speakers."""
