@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from encoders.asr.packs import spoken, timed
 from encoders.asr.recognisers import FasterWhisperSpec, check_language, recogniser_source
 from encoders.asr.transcript import NOTHING, Segment, Transcript, heard_samples, normalise
+from encoders.asr.window_packing import spoken, timed
 from encoders.audio import Audio, Samples
 from encoders.weights.locate import locate
 from encoders.weights.sources import MissingWeightsError

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.asr.packs import spoken, timed
 from encoders.asr.recognisers import WhisperSpec, check_language
 from encoders.asr.transcript import NOTHING, Segment, Transcript, heard_samples, normalise
+from encoders.asr.window_packing import spoken, timed
 from encoders.audio import Audio, Samples
 from encoders.weights.locate import locate
 from encoders.weights.sources import whisper_source

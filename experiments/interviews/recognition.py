@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.asr.packs import packed, taken_apart, windows_of
 from encoders.asr.recognisers import (
     FasterWhisperSpec,
     PocketsphinxSpec,
@@ -14,6 +13,7 @@ from encoders.asr.recognisers import (
     parse_recogniser,
 )
 from encoders.asr.transcription import Transcriber, TranscriptCache
+from encoders.asr.window_packing import packed, taken_apart, windows_of
 from encoders.audio import Audio
 from encoders.messages import counted
 from encoders.store import audio_key

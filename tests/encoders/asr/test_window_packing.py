@@ -12,7 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.asr.packs import (
+from encoders.asr.recognisers import WhisperSpec
+from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment
+from encoders.asr.transcription import TimedRecogniser, load_recogniser
+from encoders.asr.window_packing import (
     GAP_S,
     SLACK_S,
     WINDOW_S,
@@ -23,9 +26,6 @@ from encoders.asr.packs import (
     timed,
     windows_of,
 )
-from encoders.asr.recognisers import WhisperSpec
-from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment
-from encoders.asr.transcription import TimedRecogniser, load_recogniser
 from encoders.audio import Audio
 
 LENGTHS = st.lists(st.floats(0.1, 20.0), min_size=1, max_size=12)
