@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmarks.functionals import DATA
 from encoders.analysis.voice_activity import SAMPLE_RATE_HZ, Stretch, VoiceActivity, speech_in
-from encoders.audio import Samples, read_segment, resample
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Samples, resample
 from experiments.annotations.turns import read_turns
 
 #: Times are compared in steps of so many seconds.

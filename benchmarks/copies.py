@@ -14,7 +14,8 @@ import soxr
 
 from benchmarks.functionals import DATA
 from encoders.analysis.fingerprints import MOVES, Signature, signature_of
-from encoders.audio import Audio, read_utterance
+from encoders.audio.reading import read_utterance
+from encoders.audio.waveform import Audio
 from encoders.finetuning.augmentation import WaveformChanges, changed, pitch_shifted
 from encoders.utterance import Corpus
 from experiments.corpora import read_corpus

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmarks.functionals import DATA, uar_of
-from encoders.audio import read_segment
+from encoders.audio.reading import read_segment
 from encoders.embedding import embed
 from encoders.encoder import load_encoder
 from encoders.pooling import for_head

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from encoders.audio import read_segment
+from encoders.audio.reading import read_segment
 from encoders.encoder import load_encoder
 from encoders.pooling import for_storage
 from encoders.specs import LogMelSpec

@@ -17,8 +17,9 @@ import numpy as np
 from benchmarks.functionals import DATA
 from encoders.asr.recognisers import parse_recogniser
 from encoders.asr.transcription import Recogniser, load_recogniser
-from encoders.audio import Audio, read_segment
-from encoders.listening.streaming import Span, read_spans
+from encoders.audio.reading import read_segment
+from encoders.audio.streaming import Span, read_spans
+from encoders.audio.waveform import Audio
 from encoders.weights.sources import MissingWeightsError
 from experiments.annotations.turns import read_turns
 

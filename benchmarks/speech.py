@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from encoders.audio import Audio, resample
+from encoders.audio.waveform import Audio, resample
 from encoders.encoder import Encoder, load_encoder
 from encoders.specs import SpeechSpec
 from encoders.spectra.spectrogram import log_mel
@@ -185,7 +185,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from benchmarks.speech import SPEC
-from encoders.audio import Audio
+from encoders.audio.reading import Audio
 from encoders.embedding import embed
 from encoders.encoder import load_encoder
 encoder = load_encoder(SPEC)

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from encoders.audio import Audio, read_utterance
+from encoders.audio.reading import read_utterance
+from encoders.audio.waveform import Audio
 from encoders.manifest_rows import parse_json
 from encoders.store import StoreError, audio_key, make_folder, write_atomically
 from encoders.utterance import Utterance

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.encoder import Encoder, Measuring, Trimming
 from encoders.packing import batches
 from encoders.pooling import Hidden, Reduction

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.pooling import Hidden
 from encoders.specs import (
     FAMILIES,

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from encoders.audio import Audio, AudioError
+from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import KeyHints
 from encoders.device import chosen_device
 from encoders.embedding import Stored, embed, unstorable

@@ -23,7 +23,7 @@ from jaxtyping import Float, Float32
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.specs import Spec
 
 FORMAT_VERSION = 1

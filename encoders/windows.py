@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jaxtyping import Float32
 from torch import Tensor
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.pooling import Hidden
 
 

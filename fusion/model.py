@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from encoders.asr.recognisers import normalise
-from encoders.audio import Audio, read_segment
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio
 from encoders.embedding import embed
 from encoders.extraction import SharedEncoder, shared_encoders
 from encoders.messages import plain

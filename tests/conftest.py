@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from hypothesis import settings
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance, one_hot
 

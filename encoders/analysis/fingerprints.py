@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, Float32
 
-from encoders.audio import Audio, resample
+from encoders.audio.waveform import Audio, resample
 
 RATE_HZ, WINDOW, HOP = 8000, 1024, 128
 LOWEST_HZ, BANDS = 200.0, 49

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoders.analysis.fingerprints import MOVES, TERMS, Signature, signature_of
-from encoders.audio import Audio, Samples
+from encoders.audio.waveform import Audio, Samples
 from encoders.store import Embedding, EmbeddingStore, Space, StoreError
 
 #: Part of the folder's name: any change of what is kept wants another number.

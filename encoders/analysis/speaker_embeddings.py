@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from encoders.audio import Samples
+from encoders.audio.waveform import Samples
 from encoders.spectra.cepstrum import mfcc
 from encoders.spectra.mel import MelSetting
 from encoders.weights.locate import locate

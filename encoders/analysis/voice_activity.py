@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.nn import functional
 
-from encoders.audio import Samples
+from encoders.audio.waveform import Samples
 from encoders.weights.locate import locate
 from encoders.weights.sources import SILERO
 

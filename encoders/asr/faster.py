@@ -9,7 +9,7 @@ import numpy as np
 from encoders.asr.recognisers import FasterWhisperSpec, check_language, recogniser_source
 from encoders.asr.transcript import NOTHING, Segment, Transcript, heard_samples, normalise
 from encoders.asr.window_packing import spoken, timed
-from encoders.audio import Audio, Samples
+from encoders.audio.waveform import Audio, Samples
 from encoders.weights.locate import locate
 from encoders.weights.sources import MissingWeightsError
 

@@ -16,7 +16,7 @@ from encoders.asr.transcript import (
     heard_samples,
     normalise,
 )
-from encoders.audio import Audio, Samples
+from encoders.audio.waveform import Audio, Samples
 from encoders.weights.locate import locate
 
 #: Whisper hears windows of 30 s.

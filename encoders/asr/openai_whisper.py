@@ -11,7 +11,7 @@ from torch import Tensor
 from encoders.asr.recognisers import WhisperSpec, check_language
 from encoders.asr.transcript import NOTHING, Segment, Transcript, heard_samples, normalise
 from encoders.asr.window_packing import spoken, timed
-from encoders.audio import Audio, Samples
+from encoders.audio.waveform import Audio, Samples
 from encoders.weights.locate import locate
 from encoders.weights.sources import whisper_source
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment, Transcript, heard_samples
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.weights.files import files_sha256
 from encoders.weights.locate import locate
 from encoders.weights.sources import POCKETSPHINX

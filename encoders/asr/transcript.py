@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.audio import Audio, Samples, resample
+from encoders.audio.waveform import Audio, Samples, resample
 
 SAMPLE_RATE_HZ = 16000
 

@@ -27,7 +27,7 @@ from encoders.asr.recognisers import (
     weights_sha256,
 )
 from encoders.asr.sphinx import PocketsphinxRecogniser
-from encoders.audio import Audio, AudioError
+from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import KeyHints
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress

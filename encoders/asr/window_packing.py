@@ -24,7 +24,7 @@ from encoders.asr.transcript import (
     heard_samples,
     normalise,
 )
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.store import audio_key
 
 #: What Whisper hears at once, and the silence after each segment in it, in seconds.

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from encoders.audio import Samples
+from encoders.audio.waveform import Samples
 
 Windows = Float32[Tensor, "windows mels frames"]
 #: Frame of the phase vocoder that shifts the pitch, in samples at 8 kHz and more: 64 ms or less.

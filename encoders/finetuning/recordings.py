@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from encoders.audio import AudioError, Samples, read_utterance, resample
+from encoders.audio.reading import read_utterance
+from encoders.audio.waveform import AudioError, Samples, resample
 from encoders.finetuning.augmentation import Masks, WaveformChanges, changed, masked
 from encoders.networks.spectrogram_cnn import to_unit, trimmed, windows_of
 from encoders.specs import WindowSpec

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Wav2Vec2FeatureExtractor
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.recordings import Recordings, firsts, heard
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings

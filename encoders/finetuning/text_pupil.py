@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from encoders.asr.recognisers import normalise
-from encoders.audio import read_utterance
+from encoders.audio.reading import read_utterance
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.recordings import Recordings, firsts, label_of
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings

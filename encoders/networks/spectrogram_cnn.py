@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from encoders.audio import Audio, AudioError, Samples, resample
+from encoders.audio.waveform import Audio, AudioError, Samples, resample
 from encoders.networks.cnn_models import WindowNetwork, build
 from encoders.networks.cnn_weights import load_network
 from encoders.pooling import Hidden

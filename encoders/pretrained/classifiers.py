@@ -19,7 +19,7 @@ from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from encoders.audio import Audio, AudioError, resample
+from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.pooling import Hidden, Raw
 from encoders.pretrained.speech import SAMPLE_RATE_HZ, SpeechEncoder, normalises
 from encoders.pretrained.text import position_limit, tokenizer_of

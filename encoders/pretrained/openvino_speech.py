@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers.utils import logging
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.pooling import Hidden
 from encoders.pretrained.speech import SAMPLE_RATE_HZ, Layers, frame_s, front_end, waveform
 from encoders.specs import SpeechSpec

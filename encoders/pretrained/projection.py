@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.pooling import Raw
 
 #: Beside the weights of the transformer, which stay what transformers itself writes and reads.

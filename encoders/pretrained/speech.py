@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from encoders.audio import Audio, AudioError, resample
+from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.packing import in_batches
 from encoders.pooling import Raw
 from encoders.pretrained.projection import ProjectedSpeech, read_projection

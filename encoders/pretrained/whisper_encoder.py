@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from encoders.audio import Audio, AudioError, resample
+from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.packing import in_batches
 from encoders.pooling import Raw
 from encoders.pretrained.speech import DTYPES, SAMPLE_RATE_HZ, Layers

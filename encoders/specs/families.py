@@ -19,7 +19,7 @@ class Family:
     ``module`` is imported when an encoder is loaded or its weights are asked for. It has
     ``NUMERICS_VERSION``, which rises when the same spec computes something else;
     ``weights_sha256(spec)``, "none" where there are no weights; and ``load(spec, device)``, a torch
-    module that turns a list of :class:`encoders.audio.Audio`, or of texts, into one tensor
+    module that turns a list of :class:`encoders.audio.waveform.Audio`, or of texts, into one tensor
     ``[layers, frames, dim]`` each and says as ``frame_s`` how far apart frames are.
     """
 

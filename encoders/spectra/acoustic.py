@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from encoders.audio import Audio, AudioError, Samples, resample
+from encoders.audio.waveform import Audio, AudioError, Samples, resample
 from encoders.pooling import Hidden
 from encoders.specs import EgemapsSpec, LogMelSpec, MfccSpec
 from encoders.spectra.cepstrum import mfcc

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from encoders.audio import Audio, read_utterance
+from encoders.audio.reading import read_utterance
+from encoders.audio.waveform import Audio
 from encoders.decode_index import KeyHints
 from encoders.extraction import Extraction, Extractor, Progress
 from encoders.manifest_rows import parse_json

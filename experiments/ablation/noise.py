@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import fftconvolve
 
-from encoders.audio import Audio, resample
+from encoders.audio.waveform import Audio, resample
 
 Samples = Float[np.ndarray, "samples"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoders.asr.recognisers import normalise
-from encoders.audio import Audio, read_utterance
+from encoders.audio.reading import read_utterance
+from encoders.audio.waveform import Audio
 from encoders.decode_index import Heard
 from encoders.device import chosen_device
 from encoders.embedding import embed

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from encoders.analysis.recording_quality import Sound, Sounds
-from encoders.audio import AudioError
+from encoders.audio.waveform import AudioError
 from encoders.decode_index import Heard, KeyHints
 from encoders.extraction import Failure, Progress
 from encoders.store import EmbeddingStore

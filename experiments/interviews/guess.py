@@ -27,7 +27,7 @@ from encoders.analysis.speaker_embeddings import (
     windows_of,
 )
 from encoders.analysis.voice_activity import Stretch
-from encoders.audio import Audio, AudioError, resample
+from encoders.audio.waveform import Audio, AudioError, resample
 from experiments.interviews.pieces import Voice
 
 #: Gaussians per speaker, rounds of labelling anew, and log-likelihood that a change costs.

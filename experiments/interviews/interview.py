@@ -11,7 +11,7 @@ from typing import Any
 
 from encoders.analysis.speaker_embeddings import SpeakerEncoder
 from encoders.analysis.voice_activity import Stretch
-from encoders.audio import AudioError
+from encoders.audio.waveform import AudioError
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, shared_encoders
 from encoders.manifest_rows import parse_json

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from encoders.audio import Audio
+from encoders.audio.streaming import Span, read_spans
+from encoders.audio.waveform import Audio
 from encoders.extraction import HeldSource, text_sources
-from encoders.listening.streaming import Span, read_spans
 from encoders.specs import Kind
 from encoders.store import audio_key
 from experiments.interviews.emotion import Sounds

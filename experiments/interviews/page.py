@@ -19,7 +19,7 @@ import soundfile
 from jaxtyping import Float32
 from markupsafe import Markup
 
-from encoders.audio import Audio, resample
+from encoders.audio.waveform import Audio, resample
 from encoders.messages import counted
 from encoders.store import write_atomically
 from experiments.annotations.segments import Segment, Timeline

@@ -14,7 +14,7 @@ from encoders.asr.recognisers import (
 )
 from encoders.asr.transcription import Transcriber, TranscriptCache
 from encoders.asr.window_packing import packed, taken_apart, windows_of
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.messages import counted
 from encoders.store import audio_key
 from encoders.weights.sources import MissingWeightsError

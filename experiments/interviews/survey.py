@@ -18,16 +18,9 @@ from encoders.analysis.voice_activity import (
     padded,
     speech_in,
 )
-from encoders.audio import Audio, AudioError, Samples
+from encoders.audio.streaming import BLOCK_S, Block, HeldBlocks, Resampler, Span, read_blocks
+from encoders.audio.waveform import Audio, AudioError, Samples
 from encoders.extraction import Progress
-from encoders.listening.streaming import (
-    BLOCK_S,
-    Block,
-    HeldBlocks,
-    Resampler,
-    Span,
-    read_blocks,
-)
 from experiments.interviews.guess import SpeechDescriber
 
 #: Seconds that one peak of the drawn wave speaks for.

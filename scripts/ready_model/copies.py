@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.signal import butter, sosfilt
 
 from encoders.asr.recognisers import normalise
-from encoders.audio import Audio, resample
+from encoders.audio.waveform import Audio, resample
 from encoders.finetuning.augmentation import WaveformChanges, changed
 
 #: A line of the telephone: ITU-T G.712 passes 300 to 3400 Hz at 8 kHz, G.711 takes 8 bits.

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from encoders.audio import Audio, read_segment
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio
 from encoders.extraction import Extractor, HeldSource, shared_encoders
 from encoders.finetuning.finetune import finetune
 from encoders.pooling import for_head

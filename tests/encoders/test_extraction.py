@@ -15,7 +15,8 @@ import soundfile
 import torch
 
 import encoders.extraction as extraction
-from encoders.audio import Audio, AudioError, read_utterance
+from encoders.audio.reading import read_utterance
+from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import KeyHints
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import default_store, embed_audio, embed_text
@@ -84,7 +85,7 @@ def test_every_utterance_gets_a_key(utterances, store):
 
 
 def test_the_store_holds_what_the_encoder_says(utterances, store):
-    from encoders.audio import read_utterance
+    from encoders.audio.reading import read_utterance
 
     found = embed_audio(utterances, [SPEC], store)
     encoder = load_encoder(SPEC)

@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.embedding import embed
 from encoders.encoder import Encoder, load_encoder
 from encoders.specs import (
@@ -313,7 +313,7 @@ def test_audio_of_any_rate_is_encoded(families, make_audio, rate):
 
 
 def test_a_segment_shorter_than_a_frame_is_refused(families, make_audio):
-    from encoders.audio import AudioError
+    from encoders.audio.waveform import AudioError
 
     with pytest.raises(AudioError, match=r"399 samples .* shorter than one frame"):
         families("wav2vec2-group-norm").encoder.encode([make_audio(399 / 16000)])
@@ -391,7 +391,7 @@ def test_an_untrained_text_model_has_the_true_size(name, family):
 FRESH = """
 import hashlib, sys
 import numpy as np
-from encoders.audio import Audio
+from encoders.audio.reading import Audio
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.specs import MfccArchitecture, MfccCnnSpec
 from encoders.typed_names import parse_modality
@@ -425,7 +425,7 @@ def test_a_fresh_process_gives_the_same_key_and_bytes(speech_checkpoint):
 
 @pytest.mark.realdata
 def test_real_speech_in_a_batch_is_as_alone(families, data_folder):
-    from encoders.audio import read_segment
+    from encoders.audio.reading import read_segment
 
     paths = sorted((data_folder / "ravdess" / "Actor_01").glob("*.flac"))[:2]
     jfk = read_segment(data_folder / "interview" / "jfk.flac")

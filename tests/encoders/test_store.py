@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
-from encoders.audio import Audio, read_segment
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio
 from encoders.encoder import fingerprint_of
 from encoders.specs import (
     BertSpec,

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.embedding import embed
 from encoders.encoder import load_encoder
 from encoders.pooling import Reduction, for_storage

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from encoders.audio import read_segment
+from encoders.audio.reading import read_segment
 from encoders.finetuning.augmentation import WaveformChanges, changed
 from encoders.utterance import Utterance, one_hot
 

@@ -10,10 +10,10 @@ from types import FrameType
 
 import pytest
 
-from encoders import audio
 from encoders import decode_index as hints
-from encoders.audio import Audio
-from encoders.listening import streaming
+from encoders.audio import reading as audio
+from encoders.audio import streaming
+from encoders.audio.waveform import Audio
 from encoders.utterance import Utterance
 from experiments.cli import app
 from fusion import train

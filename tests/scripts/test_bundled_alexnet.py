@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.bundled import ALEXNET
 from encoders.encoder import load_encoder
 from encoders.networks.cnn_weights import load_network

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from encoders.audio import read_segment
+from encoders.audio.reading import read_segment
 from fusion.bundled import DEMO
 from fusion.model import FusionModel
 from fusion.model_card import encoder_lines

@@ -11,7 +11,8 @@ import soxr
 
 from encoders.analysis.fingerprints import MOVES, signature_of
 from encoders.analysis.recording_quality import Sounds, sound_of
-from encoders.audio import Audio, read_segment
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio
 from encoders.store import EmbeddingStore
 
 RATE = 16_000

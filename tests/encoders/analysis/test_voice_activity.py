@@ -19,7 +19,7 @@ from encoders.analysis.voice_activity import (
     padded,
     speech_in,
 )
-from encoders.audio import read_segment
+from encoders.audio.reading import read_segment
 
 pytestmark = pytest.mark.arithmetic
 
@@ -33,7 +33,7 @@ ROUNDING = 2e-4
 
 @pytest.fixture(scope="module")
 def speech():
-    from encoders.audio import resample
+    from encoders.audio.waveform import resample
     from tests.conftest import REPOSITORY
 
     return resample(read_segment(REPOSITORY / SPEECH, 0.0, 6.0), 16000).samples

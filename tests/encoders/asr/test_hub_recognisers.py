@@ -20,7 +20,7 @@ from encoders.asr.recognisers import (
     recogniser_fingerprint,
 )
 from encoders.asr.transcription import TimedRecogniser, TranscriptCache, load_recogniser
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.weights.sources import MissingWeightsError
 
 RATE_HZ = 16000

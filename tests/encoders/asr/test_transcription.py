@@ -22,7 +22,8 @@ from encoders.asr.recognisers import (
     recogniser_fingerprint,
 )
 from encoders.asr.transcription import TranscriptCache, load_recogniser, transcribe
-from encoders.audio import Audio, read_segment
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio
 from encoders.utterance import Utterance
 from encoders.weights.sources import MissingWeightsError
 

@@ -26,7 +26,7 @@ from encoders.asr.window_packing import (
     timed,
     windows_of,
 )
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 
 LENGTHS = st.lists(st.floats(0.1, 20.0), min_size=1, max_size=12)
 

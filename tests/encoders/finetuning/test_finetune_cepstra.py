@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import torch
 
-from encoders.audio import read_utterance
+from encoders.audio.reading import read_utterance
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
 from encoders.finetuning.finetune import FinetuneError, default_settings, finetune, held_out_uar

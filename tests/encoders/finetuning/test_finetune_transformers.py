@@ -12,7 +12,8 @@ import pytest
 import soundfile
 import torch
 
-from encoders.audio import AudioError, read_utterance
+from encoders.audio.reading import read_utterance
+from encoders.audio.waveform import AudioError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
 from encoders.finetuning.finetune import (

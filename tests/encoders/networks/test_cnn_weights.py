@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 import encoders.networks.cnn_weights as cnn_weights
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.networks.cnn_models import build
 from encoders.networks.cnn_weights import load_weights

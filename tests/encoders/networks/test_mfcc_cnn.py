@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from encoders.audio import Audio, AudioError
+from encoders.audio.waveform import Audio, AudioError
 from encoders.encoder import fingerprint_of, load_encoder, locate_weights
 from encoders.networks.mfcc_cnn import load_network, to_frames
 from encoders.networks.spectrogram_cnn import to_unit, windows_of

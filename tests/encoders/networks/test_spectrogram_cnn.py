@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import encoders.networks.spectrogram_cnn as spectrogram_cnn
-from encoders.audio import Audio, AudioError
+from encoders.audio.waveform import Audio, AudioError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio
 from encoders.networks.spectrogram_cnn import Grid, loudest, mel_setting, to_images
@@ -409,7 +409,7 @@ def test_the_networks_and_their_random_weights_have_keys_of_their_own(tmp_path, 
 
 @pytest.mark.realdata
 def test_real_speech_in_a_batch_is_as_alone(data_folder):
-    from encoders.audio import read_segment
+    from encoders.audio.reading import read_segment
 
     spec = replace(SMALL, trim_db=30.0)
     paths = sorted((data_folder / "emodb" / "wav").glob("*.flac"))[:3]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from encoders.audio import Audio, resample
+from encoders.audio.waveform import Audio, resample
 from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.pretrained.classifiers import (

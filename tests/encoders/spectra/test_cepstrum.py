@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.audio import Audio, AudioError, read_segment, resample
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.encoder import load_encoder
 from encoders.pooling import for_head, for_storage
 from encoders.specs import MfccSpec, Modality

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import encoders.spectra.acoustic as acoustic
-from encoders.audio import Audio, AudioError, read_segment, resample
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio
 from encoders.pooling import for_head, for_storage

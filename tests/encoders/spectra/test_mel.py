@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.audio import read_segment, resample
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import resample
 from encoders.spectra.mel import MelSetting, centred, decibels_below, mel_power, trim_bounds
 
 pytestmark = pytest.mark.arithmetic

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from encoders.audio import read_segment
+from encoders.audio.reading import read_segment
 from encoders.finetuning.finetune import Finetuned
 from encoders.finetuning.window_pupil import WindowPupil
 from encoders.networks.cnn_models import Projected, build

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.audio import read_segment
+from encoders.audio.reading import read_segment
 from encoders.encoder import load_encoder
 from encoders.pretrained.classifiers import ClassifierError, classifier_spec
 from experiments import cli

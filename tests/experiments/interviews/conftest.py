@@ -75,6 +75,7 @@ def talk_samples() -> np.ndarray:
 
 
 def voice(name: str) -> np.ndarray:
-    from encoders.audio import read_segment, resample
+    from encoders.audio.reading import read_segment
+    from encoders.audio.waveform import resample
 
     return resample(read_segment(VOICES / f"{name}.ogg", 0.0, 8.0), RATE).samples

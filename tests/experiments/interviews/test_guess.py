@@ -8,8 +8,9 @@ import soundfile
 
 from encoders.analysis.speaker_embeddings import CepstralStatistics, XVectors, cepstra, windows_of
 from encoders.analysis.voice_activity import Stretch, VoiceActivity, speech_in
-from encoders.audio import read_segment, resample
-from encoders.listening.streaming import Span, read_spans
+from encoders.audio.reading import read_segment
+from encoders.audio.streaming import Span, read_spans
+from encoders.audio.waveform import resample
 from encoders.spectra.mel import trim_bounds
 from experiments.annotations.turns import read_turns
 from experiments.interviews.guess import SpeechDescriber, best_path, guess_speakers

@@ -76,7 +76,7 @@ def test_words_that_are_given_reach_the_model(model_folder, talk, turns, tmp_pat
 
 
 def test_predictions_are_those_of_the_model(model_folder, talk, turns, tmp_path):
-    from encoders.audio import read_segment
+    from encoders.audio.reading import read_segment
     from fusion.model import FusionModel
 
     (tmp_path / "talk.txt").write_text("no\nsaid\nthe horse\n", encoding="utf-8")

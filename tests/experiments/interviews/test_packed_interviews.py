@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from encoders.asr import transcription as module
 from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment, Transcript
 from encoders.asr.window_packing import GAP_S, spoken, timed
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from encoders.weights.sources import MissingWeightsError
 from experiments.config import OptionError
 from experiments.interviews.interview import interview

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encoders.audio import Audio
+from encoders.audio.waveform import Audio
 from scripts.ready_model.copies import HEARD, WRITTEN, heard, telephone, written
 
 RATE = 48000

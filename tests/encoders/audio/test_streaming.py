@@ -9,8 +9,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.audio import Audio, AudioError, read_segment, resample
-from encoders.listening.streaming import Block, HeldBlocks, Resampler, Span, read_blocks, read_spans
+from encoders.audio.reading import read_segment
+from encoders.audio.streaming import Block, HeldBlocks, Resampler, Span, read_blocks, read_spans
+from encoders.audio.waveform import Audio, AudioError, resample
 
 RATE = 16000
 

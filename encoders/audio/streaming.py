@@ -1,7 +1,7 @@
 """Recordings of hours, block by block: what is in memory does not grow with their length.
 
 Blocks have all channels at the file's own rate, with their exact position; joined they equal what
-:mod:`encoders.audio` reads at once, and the same damage is refused. Most of it can be known only
+:mod:`encoders.audio.reading` reads at once, and the same damage is refused. Most of it can be known only
 when the last block has been taken: what was made of the blocks before is worth nothing then.
 """
 
@@ -16,18 +16,16 @@ import soundfile
 import soxr
 from jaxtyping import Float, Float32
 
-from encoders.audio import (
+from encoders.audio import ogg
+from encoders.audio.reading import UNKNOWN_FRAMES, announced_frames, bounds
+from encoders.audio.waveform import (
     MAX_DURATION_S,
-    UNKNOWN_FRAMES,
     Audio,
     AudioError,
     Samples,
-    announced_frames,
-    bounds,
     check_length,
     check_samples,
 )
-from encoders.listening import ogg
 
 #: Seconds of a block: 48 kHz stereo takes 4 MB.
 BLOCK_S = 10.0
@@ -124,7 +122,7 @@ class HeldBlocks:
 def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> Iterator[Audio]:
     """Audio of each span, in their order, from one pass over the recording.
 
-    Equal to :func:`encoders.audio.read_segment` of the same seconds. At most the longest chain of
+    Equal to :func:`encoders.audio.reading.read_segment` of the same seconds. At most the longest chain of
     spans that overlap is in memory.
 
     Raises:
@@ -208,7 +206,7 @@ def _of_soundfile(path: Path, file: soundfile.SoundFile, block_s: float) -> Iter
 
 def _of_container(path: Path, block_s: float) -> Iterator[Block]:
     # Imported when needed: most recordings are wav.
-    from encoders.listening.containers import container_pieces
+    from encoders.audio.containers import container_pieces
 
     held: list[Float[np.ndarray, "channels frames"]] = []
     start, frames, rate = 0, 0, 0

@@ -15,9 +15,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.audio import MAX_PEAK, MAX_RATE_HZ, MIN_RATE_HZ, AudioError, read_segment
-from encoders.listening.containers import Joint
-from encoders.listening.ogg import damage_of, page_checksum
+from encoders.audio.containers import Joint
+from encoders.audio.ogg import damage_of, page_checksum
+from encoders.audio.reading import read_segment
+from encoders.audio.waveform import MAX_PEAK, MAX_RATE_HZ, MIN_RATE_HZ, AudioError
 
 RATE = 16000
 SECONDS = 6.0

@@ -12,7 +12,8 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from encoders.audio import Audio, AudioError, read_segment, read_utterance, resample
+from encoders.audio.reading import read_segment, read_utterance
+from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.utterance import Utterance
 
 RATE = 16000

@@ -1,6 +1,6 @@
 """Read a segment of any recording as mono samples at the file's own rate.
 
-soundfile reads what libsndfile knows (wav, flac, ogg, mp3), :mod:`encoders.listening.containers`
+soundfile reads what libsndfile knows (wav, flac, ogg, mp3), :mod:`encoders.audio.containers`
 the rest (m4a, mp4, webm). Mono is the mean of the channels in both. A damaged file is an error:
 what a decoder makes of it may lie at other times than what was recorded.
 """
@@ -8,24 +8,27 @@ what a decoder makes of it may lie at other times than what was recorded.
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
-from jaxtyping import Float, Float32
 
-from encoders.listening import ogg
+from encoders.audio import ogg
+from encoders.audio.waveform import (
+    END_TOLERANCE_S,
+    MAX_DURATION_S,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+    Audio,
+    AudioError,
+    Samples,
+    check_length,
+    check_samples,
+)
 from encoders.utterance import Utterance
 
-Samples = Float32[np.ndarray, "samples"]
-
 BLOCK_FRAMES = 1 << 20
-MAX_DURATION_S = 12 * 3600.0
-#: Segment times are often rounded; an end this far past the end of the file is taken as its end.
-END_TOLERANCE_S = 0.1
 #: Formats in which seeking is sample-exact (pinned by a test); mp3 is read from its start.
 SEEKABLE = ("WAV", "WAVEX", "FLAC", "OGG", "AIFF", "W64", "RF64")
 #: Opus lies in an Ogg file too, and decodes to other samples after a seek.
@@ -34,39 +37,6 @@ NOT_SEEKABLE = ("OPUS",)
 STREAMED_BYTES = 0x7FFF0000
 #: Frames that libsndfile gives for a length that is not known.
 UNKNOWN_FRAMES = 2**62
-#: Sample rates that we take for one; sound cards reach from 4 to 768 kHz, old telephony from 1.
-MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
-#: Largest sample we take for sound: 32-bit integers that were written as floats without scaling.
-MAX_PEAK = 2.0**31
-#: Formats whose decoders pass over damage: a sample that is missing is a hole, not a short end.
-EXACT = ("FLAC", "OGG")
-#: Samples of a frame of layer III from 32 kHz on, and below (ISO/IEC 11172-3 and 13818-3): some
-#: encoders count one frame more than they write.
-MP3_FRAME, MP3_FRAME_LOW, MP3_LOW_HZ = 1152, 576, 32_000
-#: Peak below which a recording counts as silent: -80 dB of full scale.
-SILENCE_PEAK = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Audio:
-    """Mono samples in [-1, 1] with their rate in Hz."""
-
-    samples: Samples
-    sample_rate_hz: int
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return len(self.samples) / self.sample_rate_hz
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no sample rises above -80 dB of full scale."""
-        return bool(np.abs(self.samples).max(initial=0.0) < SILENCE_PEAK)
-
-
-class AudioError(ValueError):
-    """A recording cannot be read, or does not hold the segment asked for."""
 
 
 def read_utterance(utterance: Utterance) -> Audio:
@@ -98,14 +68,6 @@ def read_segment(path: Path, start_s: float = 0.0, end_s: float | None = None) -
     return audio
 
 
-def resample(audio: Audio, sample_rate_hz: int) -> Audio:
-    """Resample with soxr's high quality setting; the same object where the rate is right."""
-    if audio.sample_rate_hz == sample_rate_hz:
-        return audio
-    samples = soxr.resample(audio.samples, audio.sample_rate_hz, sample_rate_hz, "HQ")
-    return Audio(samples.astype(np.float32, copy=False), sample_rate_hz)
-
-
 # ---------------------------------------------------------------- soundfile
 
 
@@ -131,7 +93,7 @@ def _read(path: Path, start_s: float, end_s: float | None) -> Audio:
 
 def _read_container(path: Path, start_s: float, end_s: float | None) -> Audio:
     # Imported when needed: most corpora are wav.
-    from encoders.listening.containers import read_container
+    from encoders.audio.containers import read_container
 
     audio = read_container(path, end_s)
     first, last = bounds(path, start_s, end_s, audio.sample_rate_hz, len(audio.samples))
@@ -204,23 +166,6 @@ def bounds(
     return first, min(last, frames)
 
 
-def check_length(path: Path, file: soundfile.SoundFile, found: int, expected: int) -> None:
-    """An :class:`AudioError` where fewer frames were decoded than its format may lack."""
-    rate = file.samplerate
-    if found == 0 or found < expected - _may_lack(file):
-        raise AudioError(
-            f"{path}: {found / rate:.3f} s decoded of the {expected / rate:.3f} s declared: "
-            "the file is damaged or cut short"
-        )
-
-
-def _may_lack(file: soundfile.SoundFile) -> float:
-    """Frames that may be missing at the end of a file that is whole all the same."""
-    if file.format == "MP3":
-        return float(MP3_FRAME if file.samplerate >= MP3_LOW_HZ else MP3_FRAME_LOW)
-    return 0.0 if file.format in EXACT else END_TOLERANCE_S * file.samplerate
-
-
 def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
     """Of a format without checksums: a hole before the segment would shift it."""
     if file.format == "MP3":
@@ -234,15 +179,3 @@ def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
 def _decoded_frames(path: Path, size: int, changed_ns: int) -> int:
     with soundfile.SoundFile(path) as file:
         return sum(len(block) for block in _blocks(file, file.frames))
-
-
-def check_samples(path: Path, samples: Float[np.ndarray, "*any"]) -> None:
-    """An :class:`AudioError` where a sample is no number, or too large for sound."""
-    peak = float(np.abs(samples).max(initial=0.0))
-    if not math.isfinite(peak):
-        raise AudioError(f"{path}: holds samples that are not numbers (NaN or infinite)")
-    if peak > MAX_PEAK:
-        raise AudioError(
-            f"{path}: its loudest sample is {peak:.3g}, expected at most 1 (up to {MAX_PEAK:.3g} "
-            "is taken for unscaled integers): the file is damaged or holds no sound"
-        )

@@ -14,7 +14,7 @@ import numpy as np
 from av.container import InputContainer
 from jaxtyping import Float
 
-from encoders.audio import MAX_DURATION_S, Audio, AudioError, Samples
+from encoders.audio.waveform import MAX_DURATION_S, Audio, AudioError, Samples
 
 #: Demuxers of FFmpeg that read one file and nothing else; hls, concat, dash, sdp open others.
 FORMATS = (

@@ -1,1 +1,0 @@
-"""What is heard in a recording of any kind and length, before any encoder."""
