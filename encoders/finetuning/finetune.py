@@ -34,10 +34,10 @@ __all__ = [
 #: The module whose ``start(spec, settings)`` makes a family's network ready for training.
 PUPILS: Mapping[str, str] = MappingProxyType(
     {
-        "spectrogram_cnn": "encoders.finetuning.window_pupil",
-        "mfcc_cnn": "encoders.finetuning.window_pupil",
-        "speech": "encoders.finetuning.speech_pupil",
-        "bert": "encoders.finetuning.text_pupil",
+        "spectrogram_cnn": "encoders.finetuning.windows",
+        "mfcc_cnn": "encoders.finetuning.windows",
+        "speech": "encoders.finetuning.speech",
+        "bert": "encoders.finetuning.text",
     }
 )
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.recordings import Recordings
+from encoders.finetuning.labelled_audio import Recordings
 from encoders.finetuning.settings import Settings
 from encoders.specs import Spec
 from encoders.utterance import Utterance

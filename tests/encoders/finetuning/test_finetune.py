@@ -23,7 +23,7 @@ from encoders.finetuning.finetune import (
     finetune,
     held_out_uar,
 )
-from encoders.finetuning.recordings import prepare
+from encoders.finetuning.labelled_audio import prepare
 from encoders.networks.spectrogram_cnn import to_unit, windows_of
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
 from encoders.specs import LogMelSpec, MfccSpec, SentenceSpec, SpectrogramCnnSpec

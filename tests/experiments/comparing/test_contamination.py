@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from encoders.audio.reading import read_segment
 from encoders.finetuning.finetune import Finetuned
-from encoders.finetuning.window_pupil import WindowPupil
+from encoders.finetuning.windows import WindowPupil
 from encoders.networks.cnn_models import Projected, build
 from encoders.provenance import Provenance
 from encoders.specs import SpectrogramCnnSpec

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from encoders.asr.recognisers import normalise
 from encoders.audio.reading import read_utterance
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.recordings import Recordings, firsts, label_of
+from encoders.finetuning.labelled_audio import Recordings, firsts, label_of
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
-from encoders.finetuning.speech_pupil import pooled, save_model
+from encoders.finetuning.speech import pooled, save_model
 from encoders.finetuning.training import Pupil
 from encoders.packing import in_batches
 from encoders.pretrained.cleaning import TextError

@@ -21,7 +21,7 @@ from transformers import Wav2Vec2FeatureExtractor
 
 from encoders.audio.waveform import Audio
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.recordings import Recordings, firsts, heard
+from encoders.finetuning.labelled_audio import Recordings, firsts, heard
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.training import Pupil
 from encoders.packing import in_batches

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.recordings import Spectrograms, prepare
+from encoders.finetuning.labelled_audio import Spectrograms, prepare
 from encoders.finetuning.settings import FinetuneError, Settings
 from encoders.finetuning.training import Pupil
 from encoders.networks.cnn_models import Projected, WindowNetwork
