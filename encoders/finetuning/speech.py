@@ -26,16 +26,14 @@ from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.training import Pupil
 from encoders.packing import in_batches
 from encoders.pretrained.projection import FILE, write_projection
-from encoders.pretrained.speech import (
+from encoders.pretrained.speech import normalises, trained_model, untrained_model
+from encoders.pretrained.wav2vec2 import (
     BATCH_SECONDS,
     SAMPLE_RATE_HZ,
     PerUtterance,
     features_of,
     frame_s,
-    normalises,
     project,
-    trained_model,
-    untrained_model,
     waveform,
 )
 from encoders.provenance import claim_record

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.pooling import Hidden, Raw
-from encoders.pretrained.speech import SAMPLE_RATE_HZ, SpeechEncoder, normalises
+from encoders.pretrained.speech import normalises
 from encoders.pretrained.text import position_limit, tokenizer_of
+from encoders.pretrained.wav2vec2 import SAMPLE_RATE_HZ, SpeechEncoder
 from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import ClassifierSpec, SpeechClassifierSpec, SpeechSpec, TextClassifierSpec
 from encoders.store import Extent

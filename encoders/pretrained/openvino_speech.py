@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from encoders.audio.waveform import Audio
 from encoders.pooling import Hidden
-from encoders.pretrained.speech import SAMPLE_RATE_HZ, Layers, frame_s, front_end, waveform
+from encoders.pretrained.wav2vec2 import SAMPLE_RATE_HZ, Layers, frame_s, front_end, waveform
 from encoders.specs import SpeechSpec
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}

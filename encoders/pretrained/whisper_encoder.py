@@ -14,7 +14,7 @@ from torch import nn
 from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.packing import in_batches
 from encoders.pooling import Raw
-from encoders.pretrained.speech import DTYPES, SAMPLE_RATE_HZ, Layers
+from encoders.pretrained.wav2vec2 import DTYPES, SAMPLE_RATE_HZ, Layers
 from encoders.specs import SpeechSpec
 
 #: Samples of one frame after the two convolutions, the second of stride two.
