@@ -12,8 +12,8 @@ from experiments.config import Study
 from experiments.terminal import bars, console, leave, tell
 
 if TYPE_CHECKING:
-    from experiments.ablation.ablate import Ablation
     from experiments.ablation.grid import Over
+    from experiments.ablation.result import Ablation
 
 FACTORS = (
     "modality, audio, text, head, trials, layer, pooling, window, hop, time_pool, labels, "
@@ -93,7 +93,7 @@ def _run(
 
 
 def _leave(found: "Ablation") -> None:
-    from experiments.ablation.printed import print_ablation
+    from experiments.ablation.tables import print_ablation
 
     print_ablation(found, console)
     console.print(f"page: {found.folder / 'ablation.html'}", soft_wrap=True, markup=False)

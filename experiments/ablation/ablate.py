@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from encoders.extraction import Failure, Progress
+from encoders.extraction import Progress
 from encoders.messages import counted
+from experiments.ablation.cell_variation import Varied
 from experiments.ablation.cells import Cell, Noise, NoiseIn
 from experiments.ablation.grid import Grid, Over, make_grid
-from experiments.ablation.scores import CellRows, read_cell
+from experiments.ablation.result import Ablation, Cost, cells_folder, strangers
+from experiments.ablation.scores import read_cell
 from experiments.ablation.shared_rows import Common, check_all, common_rows
 from experiments.ablation.subsets import most_speakers
-from experiments.ablation.varied import Varied
 from experiments.comparing.comparison import check_writable, compare
 from experiments.comparing.plan import make_folds
 from experiments.comparing.preparation import Notify, load_corpus
@@ -24,38 +25,6 @@ from fusion.splitting.splits import rows_of
 from fusion.studies import check_storage
 
 NO_NOISE = Noise("white", 0.0, "both")
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What was computed, and what came from the cache."""
-
-    encoded: int
-    encoded_before: int
-    trained: int
-    trained_before: int
-    finished_before: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ablation:
-    """A finished ablation: its grid, the predictions of every cell, and what it took.
-
-    ``speakers`` are the training speakers that every fold has, where their number is ablated.
-    """
-
-    folder: Path
-    study: Study = field(repr=False)
-    over: tuple[Over, ...]
-    side: NoiseIn
-    seed: int
-    grid: Grid = field(repr=False)
-    rows: tuple[CellRows, ...] = field(repr=False)
-    facts: Mapping[str, Results] = field(repr=False)
-    left_out: int
-    cost: Cost
-    failures: tuple[Failure, ...]
-    speakers: int = 0
 
 
 def ablate(
@@ -86,7 +55,7 @@ def ablate(
     tell(f"{counted(len(grid.cells), 'cell')}, reference: {grid.reference.title}")
     common = common_rows(grid.cells, progress)
     tell(f"{common.encoded} encoded, {common.cached} from the cache")
-    from experiments.ablation.written import write_ablation
+    from experiments.ablation.files import write_ablation
 
     how = _How(folder, jobs, progress, tell, storage)
     done = [_run(cell, grid, common, how) for cell in grid.cells]
@@ -108,18 +77,6 @@ def ablate(
     for name in strangers(found):
         tell(f"{cells_folder(folder) / name}: of another ablation, in no table here")
     return found
-
-
-def cells_folder(folder: Path) -> Path:
-    """Where the runs of the cells lie."""
-    return folder / "cells"
-
-
-def strangers(found: Ablation) -> list[str]:
-    """Folders of cells that an earlier ablation left in the same folder."""
-    own = {cell.folder for cell in found.grid.cells}
-    there = cells_folder(found.folder)
-    return sorted(one.name for one in there.iterdir() if one.is_dir() and one.name not in own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any, Literal
@@ -91,3 +91,27 @@ class Cell:
 def crossed(levels: Sequence[Mapping[str, int]]) -> Iterator[tuple[int, ...]]:
     """Every combination of the numbers of levels, the last factor changing fastest."""
     return product(*(range(len(level)) for level in levels))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """One factor.
+
+    ``own`` is the study's own value, None where it has none; with ``anchored`` it is a cell whether
+    or not it is named. ``values`` are those of a command that names none. ``alone``: each cell is
+    about one arm. ``comparable`` is False where a score in one cell is another quantity than in the
+    next. ``ordered`` values are numbers, ``unit`` theirs. ``early`` ones are applied before others.
+    """
+
+    name: str
+    told: str
+    apply: Callable[[Draft, str], Draft]
+    own: str | None = None
+    anchored: bool = False
+    values: tuple[str, ...] = ()
+    tidy: Callable[[str], str] = str.strip
+    alone: bool = False
+    comparable: bool = True
+    ordered: bool = False
+    unit: str = ""
+    early: bool = False

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from encoders.messages import counted
-from experiments.ablation.ablate import Ablation, Cost, cells_folder, strangers
 from experiments.ablation.cells import NoiseIn
+from experiments.ablation.files import RECORD, files_of
+from experiments.ablation.findings import told_of
 from experiments.ablation.grid import Grid, Over, make_grid
+from experiments.ablation.result import Ablation, Cost, cells_folder, strangers
 from experiments.ablation.scores import read_cell
-from experiments.ablation.told import told_of
-from experiments.ablation.written import RECORD, files_of
 from experiments.comparing.verification import ELSEWHERE, Verification, differs, verify
 from experiments.config import read_study
 from experiments.reporting.results_file import read_results, read_strictly
@@ -21,7 +21,7 @@ AGAIN = "run the same serfusion ablate again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """:func:`experiments.ablation.written.record_of` as it is stored."""
+    """:func:`experiments.ablation.files.record_of` as it is stored."""
 
     over: list[Over]
     side: NoiseIn

@@ -7,8 +7,7 @@ from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from encoders.messages import plain
-from experiments.ablation.ablate import Ablation
-from experiments.ablation.factor import Factor
+from experiments.ablation.cells import Factor
 from experiments.ablation.figure_words import (
     blind_of,
     scale_of,
@@ -16,9 +15,10 @@ from experiments.ablation.figure_words import (
     shown_arms,
     title_of,
 )
+from experiments.ablation.findings import Told
+from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
-from experiments.ablation.told import Told
 from experiments.reporting.figures import COLOURS, draw_symbol, kind_of
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import Column, decimals

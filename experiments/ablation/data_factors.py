@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.ablation import settings
-from experiments.ablation.cells import NoiseIn
-from experiments.ablation.factor import Factor
+from experiments.ablation.cells import Factor, NoiseIn
 from experiments.ablation.settings import ASR, CLEAN, EVERYONE, GOLD, LEVELS, WER
 from experiments.config import Study
 

@@ -1,7 +1,6 @@
 """The figure of an ablation: a curve for numbers, bars for names, a heat map for two factors."""
 
 from encoders.messages import counted
-from experiments.ablation.ablate import Ablation
 from experiments.ablation.curve import draw_curve, is_curve
 from experiments.ablation.figure_words import (
     blind_of,
@@ -10,9 +9,10 @@ from experiments.ablation.figure_words import (
     shown_arms,
     title_of,
 )
+from experiments.ablation.findings import Told, metric_of
 from experiments.ablation.heat_map import draw_map
+from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
-from experiments.ablation.told import Told, metric_of
 from experiments.reporting.figures import Forest, Mark, draw_forest, kind_of
 from experiments.reporting.names import arm_name
 

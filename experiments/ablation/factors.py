@@ -9,7 +9,7 @@ from encoders.manifest_rows import did_you_mean
 from encoders.specs import Kind
 from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings
-from experiments.ablation.cells import Changes, Draft, NoiseIn
+from experiments.ablation.cells import Changes, Draft, Factor, NoiseIn
 from experiments.ablation.data_factors import (
     labels_factor,
     missing_factor,
@@ -24,7 +24,6 @@ from experiments.ablation.encoder_options import (
     option_value,
     with_option,
 )
-from experiments.ablation.factor import Factor
 from experiments.ablation.settings import BOTH
 from experiments.comparing.inputs import FEATURES
 from experiments.config import FINETUNED, ConfigError, OptionError, Study

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from encoders.messages import plain
-from experiments.ablation.ablate import Ablation
+from experiments.ablation.findings import metric_of
+from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
-from experiments.ablation.told import metric_of
 from experiments.reporting.numbers import Column, percent
 from experiments.reporting.target_table import Blind
 from fusion.statistics import Interval

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from encoders.messages import counted
 from encoders.specs import Kind
 from encoders.typed_names import parse_modality
-from experiments.ablation.cells import Cell, Changes, Draft, NoiseIn, crossed
+from experiments.ablation.cells import Cell, Changes, Draft, Factor, NoiseIn, crossed
 from experiments.ablation.data_factors import expanded
 from experiments.ablation.encoder_options import layer_count
-from experiments.ablation.factor import Factor
 from experiments.ablation.factors import find_factor
 from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders

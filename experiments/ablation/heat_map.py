@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from encoders.messages import plain
-from experiments.ablation.ablate import Ablation
 from experiments.ablation.figure_words import (
     head_text,
     score_text,
     shown_arms,
     title_of,
 )
+from experiments.ablation.findings import Told, metric_of
+from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
-from experiments.ablation.told import Told, metric_of
 from experiments.reporting.confusion import CELL, DARK_FROM
 from experiments.reporting.names import arm_name
 from experiments.reporting.strokes import canvas, short, write

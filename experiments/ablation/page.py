@@ -8,18 +8,12 @@ from markupsafe import Markup
 
 from encoders.messages import counted, plain
 from encoders.utterance import Task
-from experiments.ablation.ablate import Ablation
 from experiments.ablation.drawing import draw, is_bars
 from experiments.ablation.figure_words import shown_arms
-from experiments.ablation.printed import shown_of
+from experiments.ablation.findings import Told, cost_line, distinct_tests, metric_of, task_of
+from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
-from experiments.ablation.told import (
-    Told,
-    cost_line,
-    distinct_tests,
-    metric_of,
-    task_of,
-)
+from experiments.ablation.tables import shown_of
 from experiments.config import default_options, options_of
 from experiments.reporting.caveats import badges, stamped
 from experiments.reporting.commands import folded, study_words

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments.ablation.arm_sums import ArmSums, arm_sums
+from experiments.ablation.cell_scores import ArmSums, arm_sums
 from experiments.ablation.cells import Cell
 from experiments.reporting.answers import number
 from experiments.reporting.caveats import BEST

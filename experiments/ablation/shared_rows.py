@@ -8,9 +8,9 @@ from encoders.extraction import Failure, Progress, default_store
 from encoders.messages import plain
 from encoders.utterance import Task
 from experiments.ablation.cells import Cell, Changes
-from experiments.ablation.hearing import crowds
+from experiments.ablation.noisy_audio import crowds
 from experiments.ablation.subsets import fewer_speakers
-from experiments.ablation.words import with_errors
+from experiments.ablation.word_errors import with_errors
 from experiments.comparing.inputs import Ready, gather, inputs_needed, words_of
 from experiments.comparing.preparation import check_ready as ready_study
 from experiments.comparing.preparation import chosen_arms

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from encoders.utterance import Utterance
-from experiments.ablation.draws import generator, uniform
+from experiments.ablation.seeds import generator, uniform
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError
 from fusion.batch import Dataset

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments.ablation.ablate import Ablation, ablate, cells_folder
-from experiments.ablation.arm_sums import arm_sums
+from experiments.ablation.ablate import ablate
+from experiments.ablation.cell_scores import arm_sums
+from experiments.ablation.findings import told_of
 from experiments.ablation.grid import Over
-from experiments.ablation.printed import print_ablation
+from experiments.ablation.result import Ablation, cells_folder
 from experiments.ablation.scores import (
     differences,
     read_cell,
     summaries,
     tidy_rows,
 )
-from experiments.ablation.told import told_of
+from experiments.ablation.tables import print_ablation
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError
 from fusion import predictions, train

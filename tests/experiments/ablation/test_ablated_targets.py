@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 
 from encoders.decode_index import KeyHints
-from experiments.ablation.ablate import Ablation, ablate, cells_folder
-from experiments.ablation.arm_sums import SHOWN, arm_sums
+from experiments.ablation.ablate import ablate
+from experiments.ablation.cell_scores import SHOWN, arm_sums
 from experiments.ablation.cells import Cell, Changes, Draft
 from experiments.ablation.checking import verify_ablation
+from experiments.ablation.findings import told_of
 from experiments.ablation.fits import counted_once, scored_on
 from experiments.ablation.grid import Over
+from experiments.ablation.result import Ablation, cells_folder
 from experiments.ablation.scores import differences, summaries
 from experiments.ablation.shared_rows import check_all
 from experiments.ablation.subsets import with_speakers
-from experiments.ablation.told import told_of
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, Views, make_plan

@@ -11,16 +11,16 @@ from xml.etree.ElementTree import fromstring
 import numpy as np
 import pytest
 
-from experiments.ablation.ablate import Ablation, Cost
-from experiments.ablation.arm_sums import arm_sums
+from experiments.ablation.cell_scores import arm_sums
 from experiments.ablation.curve import axis_of
 from experiments.ablation.drawing import draw
+from experiments.ablation.files import write_ablation
+from experiments.ablation.findings import told_of
 from experiments.ablation.grid import Over, make_grid
 from experiments.ablation.page import command, page
-from experiments.ablation.printed import latex, markdown
+from experiments.ablation.result import Ablation, Cost
 from experiments.ablation.scores import CellRows
-from experiments.ablation.told import told_of
-from experiments.ablation.written import write_ablation
+from experiments.ablation.tables import latex, markdown
 from experiments.config import Study
 from experiments.reporting.results import summarise, with_best
 from fusion.statistics import holm

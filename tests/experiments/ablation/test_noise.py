@@ -12,10 +12,10 @@ from encoders.extraction import Extraction, Extractor, shared_encoders
 from encoders.specs import LogMelSpec
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
-from experiments.ablation import hearing
+from experiments.ablation import noisy_audio as hearing
 from experiments.ablation.cells import Noise
-from experiments.ablation.hearing import NoisyEar, crowds
 from experiments.ablation.noise import reverberated, white, with_noise
+from experiments.ablation.noisy_audio import NoisyEar, crowds
 from experiments.config import ConfigError
 from fusion.splitting.splits import Fold
 

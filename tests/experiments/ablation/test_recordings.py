@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.ablation.ablate import Ablation, ablate, cells_folder
+from experiments.ablation.ablate import ablate
 from experiments.ablation.grid import Over
+from experiments.ablation.result import Ablation, cells_folder
 from experiments.ablation.scores import (
     differences,
 )

@@ -10,12 +10,12 @@ from typing import Any
 from encoders.manifest_rows import guarded
 from encoders.messages import plain
 from encoders.store import write_atomically
-from experiments.ablation.ablate import Ablation
 from experiments.ablation.drawing import draw
+from experiments.ablation.findings import Told, task_of, told_of
 from experiments.ablation.page import page
-from experiments.ablation.printed import latex, markdown
+from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, TidyRow, tidy_rows
-from experiments.ablation.told import Told, task_of, told_of
+from experiments.ablation.tables import latex, markdown
 from experiments.config import write_study
 from experiments.reporting.numbers import column
 from fusion.selection import PRIMARY

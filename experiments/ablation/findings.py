@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from encoders.messages import counted, plain
 from encoders.utterance import Task
-from experiments.ablation.ablate import Ablation
 from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
+from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, Summary, differences, summaries
 from experiments.ablation.settings import EVERYONE
 from experiments.reporting.names import arm_name

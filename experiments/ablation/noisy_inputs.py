@@ -9,7 +9,7 @@ from encoders.extraction import Extractor, Progress, shared_encoders
 from encoders.specs import Modality
 from encoders.store import EmbeddingStore
 from experiments.ablation.cells import Changes, Noise
-from experiments.ablation.hearing import Crowd, NoisyEar, crowds
+from experiments.ablation.noisy_audio import Crowd, NoisyEar, crowds
 from experiments.comparing.inputs import SEQUENCE_OF
 from experiments.comparing.modal import Modal, modal_of, sources_of
 from experiments.comparing.plan import Plan, Views

@@ -15,7 +15,6 @@ from encoders.manifest_rows import parse_json
 from encoders.store import EmbeddingStore, audio_key, make_folder, write_atomically
 from encoders.utterance import Utterance
 from experiments.ablation.cells import Noise
-from experiments.ablation.draws import generator
 from experiments.ablation.noise import (
     BABBLE_S,
     VOICES,
@@ -25,6 +24,7 @@ from experiments.ablation.noise import (
     white,
     with_noise,
 )
+from experiments.ablation.seeds import generator
 from experiments.ablation.subsets import shuffled
 from experiments.config import ConfigError
 from fusion.splitting.splits import Fold, speaker_of

@@ -13,9 +13,9 @@ from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.ablation.cells import Cell, Changes
 from experiments.ablation.fits import counted_once, scored_on
-from experiments.ablation.rehearing import heard_anew
+from experiments.ablation.noisy_inputs import heard_anew
 from experiments.ablation.subsets import with_speakers, without_words, wordless
-from experiments.ablation.words import with_errors
+from experiments.ablation.word_errors import with_errors
 from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan
 from experiments.comparing.variation import Variation

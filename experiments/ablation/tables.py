@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from encoders.messages import escape_markdown, plain
-from experiments.ablation.ablate import Ablation
 from experiments.ablation.figure_words import head_text
+from experiments.ablation.findings import Told, cost_line, told_of
+from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, Summary
-from experiments.ablation.told import Told, cost_line, told_of
 from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, column, p_number
 from experiments.reporting.tables import escape_latex, latex_table, pipes

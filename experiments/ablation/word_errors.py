@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from encoders.utterance import Utterance
-from experiments.ablation.draws import generator
+from experiments.ablation.seeds import generator
 from experiments.comparing.words import Words
 from fusion.splitting.splits import speaker_of
 

@@ -1,0 +1,56 @@
+"""TODO."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from encoders.extraction import Failure
+from experiments.ablation.cells import NoiseIn
+from experiments.ablation.grid import Grid, Over
+from experiments.ablation.scores import CellRows
+from experiments.config import Study
+from experiments.reporting.results_schema import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was computed, and what came from the cache."""
+
+    encoded: int
+    encoded_before: int
+    trained: int
+    trained_before: int
+    finished_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A finished ablation: its grid, the predictions of every cell, and what it took.
+
+    ``speakers`` are the training speakers that every fold has, where their number is ablated.
+    """
+
+    folder: Path
+    study: Study = field(repr=False)
+    over: tuple[Over, ...]
+    side: NoiseIn
+    seed: int
+    grid: Grid = field(repr=False)
+    rows: tuple[CellRows, ...] = field(repr=False)
+    facts: Mapping[str, Results] = field(repr=False)
+    left_out: int
+    cost: Cost
+    failures: tuple[Failure, ...]
+    speakers: int = 0
+
+
+def cells_folder(folder: Path) -> Path:
+    """Where the runs of the cells lie."""
+    return folder / "cells"
+
+
+def strangers(found: Ablation) -> list[str]:
+    """Folders of cells that an earlier ablation left in the same folder."""
+    own = {cell.folder for cell in found.grid.cells}
+    there = cells_folder(found.folder)
+    return sorted(one.name for one in there.iterdir() if one.is_dir() and one.name not in own)
