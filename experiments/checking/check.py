@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.decode_index import Heard, KeyHints
-from encoders.extraction import Failure, Progress, default_store
+from encoders.extraction import Progress, default_store
 from encoders.messages import counted, cut
 from encoders.specs import Kind
 from encoders.store import StoreError
 from encoders.utterance import Corpus, Utterance
 from experiments.checking.check_table import print_check
-from experiments.checking.estimate import Estimate, estimate
-from experiments.checking.soundness import Soundness, soundness
+from experiments.checking.estimate import estimate
+from experiments.checking.findings import Check
+from experiments.checking.soundness import soundness
 from experiments.comparing.certify import Hearing, evidence_of, listen
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
@@ -25,27 +26,6 @@ __all__ = ["Check", "check_corpus", "print_check"]
 
 SHOWN = 10
 UNKNOWN = "(unknown)"
-NOTHING = Soundness((), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What was found: counts, the media files that cannot be used, and what to look at.
-
-    ``obstacle`` says why no comparison is possible, None where one is; ``certificate`` is that of
-    the folds, None where there are none.
-    """
-
-    corpus: Corpus
-    classes: Mapping[str, int]
-    speakers: Mapping[str, Mapping[str, int]]
-    hours: float
-    failures: tuple[Failure, ...]
-    remarks: tuple[str, ...]
-    obstacle: str | None = None
-    soundness: Soundness = NOTHING
-    certificate: Certificate | None = None
-    estimates: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from experiments.reporting.strokes import canvas, line, write
 from experiments.templates import template
 
 if TYPE_CHECKING:
-    from experiments.checking.check import Check
+    from experiments.checking.findings import Check
 
 #: Ids of a line that the page names.
 SHOWN = 20

@@ -12,7 +12,7 @@ from encoders.messages import counted, cut, plain
 from experiments.reporting.certificate_table import certificate_rows
 
 if TYPE_CHECKING:
-    from experiments.checking.check import Check
+    from experiments.checking.findings import Check
 
 UNKNOWN = "(unknown)"
 #: Speakers that a terminal lists; ``--html`` lists all.
