@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import encoders
 import experiments
 import fusion
-from experiments.cli import app
+from experiments.commands.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ ABOVE = {
 HEAVY = ("torch", "transformers", "sentence_transformers", "whisper")
 LIGHT = (
     *PACKAGES,
-    "experiments.cli",
+    "experiments.commands.main",
     "experiments.reporting.report",
     "fusion.metrics",
     "fusion.predictions",
@@ -75,7 +75,7 @@ def test_every_room_has_a_name_of_its_own(path):
     ("source", "expected"),
     [
         ("import fusion.batch", ({"fusion"}, 0)),
-        ("def f():\n    from experiments.cli import main", ({"experiments"}, 0)),
+        ("def f():\n    from experiments.commands.main import main", ({"experiments"}, 0)),
         ("from . import store", ({""}, 1)),
         ("import_module('fusion.networks.heads')", ({"fusion"}, 0)),
     ],

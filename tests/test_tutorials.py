@@ -37,7 +37,7 @@ def run(block: Block, folder: Path) -> str:
     if block.language == "python":
         command = [sys.executable, "-W", "error", "-c", block.content]
     else:
-        shims = "serfusion() { python -c 'from experiments.cli import main; main()' \"$@\"; }\n"
+        shims = "serfusion() { python -c 'from experiments.commands.main import main; main()' \"$@\"; }\n"
         command = ["bash", "-euc", shims + block.content]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

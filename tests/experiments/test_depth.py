@@ -15,7 +15,7 @@ from encoders.audio import reading as audio
 from encoders.audio import streaming
 from encoders.audio.waveform import Audio
 from encoders.utterance import Utterance
-from experiments.cli import app
+from experiments.commands.main import app
 from fusion import train
 from tests.conftest import REPOSITORY
 from tests.experiments.interviews.conftest import model_folder, talk
@@ -122,7 +122,7 @@ ENCODING = [
 def test_from_compare_to_the_spectrogram(compared):
     stack = deepest_stack(compared, LOG_MEL)
     assert stack == [
-        "experiments.cli.compare",
+        "experiments.commands.main.compare",
         "experiments.comparing.comparison.compare",
         "experiments.comparing.inputs.gather",
         *ENCODING,
@@ -134,7 +134,7 @@ def test_from_compare_to_the_spectrogram(compared):
 def test_from_interview_to_the_spectrogram(interviewed):
     stack = deepest_stack(interviewed, LOG_MEL)
     assert stack == [
-        "experiments.cli_interview.interview",
+        "experiments.commands.interview.interview",
         "experiments.interviews.interview.interview",
         "experiments.interviews.interview._Run.one",
         *ENCODING,

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments import tracking
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.comparing.verification import rebuild
 from experiments.config import OptionError
 from experiments.tracking import entry_of, track

@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 import pytest
 from typer.testing import CliRunner
 
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.config import write_study
 from fusion import train
 from fusion.networks.layers import FrameLinear, RowLinear
@@ -27,7 +27,7 @@ PACKAGES = tuple(str(REPOSITORY / name) for name in ("encoders", "fusion", "expe
 LIMIT, IN_ROOM = 8, 4
 #: Functions beyond that, and why each is worth its step.
 HOPS = {
-    "experiments.cli:_compare": "demo and compare do the same once their options are read",
+    "experiments.commands.main:_compare": "demo and compare do the same once their options are read",
     "fusion.train:FittedHead.scores": "a trained head is asked in one way, whoever has it",
     "fusion.networks.attention:CrossAttention.forward": "a block of the network, as published",
     "fusion.networks.attention:AttentivePooling.forward": "a block of the network, as published",
@@ -93,8 +93,8 @@ def room(name: str) -> str:
 
 def test_a_trial_reaches_the_layer_of_a_head_in_few_steps(stacks):
     way = (
-        "experiments.cli:compare",
-        "experiments.cli:_compare",
+        "experiments.commands.main:compare",
+        "experiments.commands.main:_compare",
         "experiments.comparing.comparison:compare",
         "experiments.comparing.fitting:fit_all",
         "experiments.comparing.fitting:fit_fold",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from experiments.cli import app
+from experiments.commands.main import app
 from fusion.hub import push
 from fusion.model import FusionModel, Part
 from fusion.networks.head import Hyperparameters, InputShape

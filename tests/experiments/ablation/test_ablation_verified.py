@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from experiments.ablation.ablate import ablate
 from experiments.ablation.checking import told, verify_ablation
 from experiments.ablation.grid import Over
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.comparing.verification import rebuild
 from experiments.config import OptionError
 from fusion import train

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.config import OptionError, write_study
 from fusion import train
 from tests.experiments.ablation.tiny_corpora import features_study
@@ -79,7 +79,7 @@ def test_what_is_ablated_need_not_be_named_twice(tmp_path):
 def test_faults_are_one_message_and_no_traceback(words, code, said, tmp_path):
     study = features_study(tmp_path)
     about = ("--manifest", str(study.manifest), "--audio", study.audio, "--text", study.text)
-    program = "from experiments.cli import main; main()"
+    program = "from experiments.commands.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, "ablate", *words, *about, "--out", str(tmp_path / "run")],
         capture_output=True,

@@ -344,7 +344,12 @@ def test_the_same_command_twice_at_once_gives_one_result(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "MAX_EPOCHS", 100)
     study = write_corpus(tmp_path / "in", repeats=1, arms=("audio", "text"), trials=3, seeds=1)
     write_study(study, tmp_path / "study.toml")
-    command = [sys.executable, "-c", "from experiments.cli import main; main()", "compare"]
+    command = [
+        sys.executable,
+        "-c",
+        "from experiments.commands.main import main; main()",
+        "compare",
+    ]
     command += ["--config", str(tmp_path / "study.toml"), "--jobs", "1", "--out"]
     both = [
         subprocess.Popen([*command, str(tmp_path / "run")], stderr=subprocess.PIPE, text=True)

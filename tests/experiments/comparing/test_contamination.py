@@ -19,7 +19,7 @@ from encoders.networks.cnn_models import Projected, build
 from encoders.provenance import Provenance
 from encoders.specs import SpectrogramCnnSpec
 from encoders.store import audio_key
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.comparing.comparison import compare
 from experiments.comparing.contamination import check_unseen, scored_rows, used_specs
 from experiments.config import ConfigError, Study

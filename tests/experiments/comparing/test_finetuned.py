@@ -9,7 +9,7 @@ from encoders.finetuning.finetune import default_settings
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from encoders.weights.sources import MissingWeightsError
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.comparing.finetuned import check_trainable, is_finetuned, parse_trainable
 from experiments.comparing.inputs import preflight
 from experiments.config import (

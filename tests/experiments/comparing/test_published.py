@@ -14,7 +14,7 @@ import pytest
 from encoders.audio.reading import read_segment
 from encoders.encoder import load_encoder
 from encoders.pretrained.classifiers import ClassifierError, classifier_spec
-from experiments import cli
+from experiments.commands import main as cli
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.verification import rebuild

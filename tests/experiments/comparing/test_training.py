@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.comparing.training import train
 from experiments.config import ConfigError
 from fusion.model import FusionModel

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.comparing.comparison import compare
 from experiments.comparing.retraining import retrain
 from experiments.comparing.verification import departures, rebuild, told, verify

@@ -220,7 +220,7 @@ def test_the_threshold_is_the_models_own_where_none_is_given(model_folder, talk,
 def test_a_model_of_synthetic_speech_is_said_to_be_one_everywhere(
     model_folder, talk, tmp_path, capsys
 ):
-    from experiments.cli_interview import interview as command
+    from experiments.commands.interview import interview as command
     from fusion.origin import Origin
 
     origin = Origin(corpora=("demo (synthetic speech)",), synthetic=True)

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import typer
 
-from experiments.cli_interview import _show
+from experiments.commands.interview import _show
 from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
 from fusion.origin import Origin

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from experiments.cli import app
+from experiments.commands.main import app
 from experiments.reporting.results import with_best
 from experiments.reporting.side_by_side import side_by_side
 from experiments.reporting.side_page import write_beside

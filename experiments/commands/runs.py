@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli_options import Device
+from experiments.commands.options import Device
+from experiments.commands.terminal import bars, console, tell
 from experiments.config import OptionError
-from experiments.terminal import bars, console, tell
 
 Runs = Annotated[list[Path], typer.Argument(help="Folders of finished runs.")]
 

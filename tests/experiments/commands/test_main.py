@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from experiments import cli
+from experiments.commands import main as cli
 
 EMOTIONS = ("angry", "happy", "sad")
 WORDS = {"angry": "get out now", "happy": "what a fine day", "sad": "nobody came"}
@@ -325,7 +325,7 @@ def test_heads_that_learn_to_do_without_an_input_have_rows_of_their_own(
 
 
 def test_a_stopped_command_says_that_it_can_go_on(monkeypatch, capsys):
-    import experiments.listing
+    import experiments.commands.listing
 
     def stop(_console):
         raise KeyboardInterrupt

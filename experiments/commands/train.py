@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli_options import SOURCE, Device, Storage, takes_study
+from experiments.commands.options import SOURCE, Device, Storage, takes_study
+from experiments.commands.terminal import bars, console, leave, tell
 from experiments.config import OptionError, study_from_options
-from experiments.terminal import bars, console, leave, tell
 
 #: Folds are of no use to a model of every speaker, which has one arm and one seed.
 STUDY = (*SOURCE, "audio", "text", "asr", "transcript", "rows", "trials", "head")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from encoders.messages import counted
-from experiments.cli_options import Device
+from experiments.commands.options import Device
 
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
@@ -81,9 +81,9 @@ def interview(
     device: Device = None,
 ) -> None:
     """Find the speech in recordings, transcribe it, and classify every segment."""
+    from experiments.commands.terminal import bars
     from experiments.interviews.interview import interview as run_interview
     from experiments.interviews.options import InterviewOptions
-    from experiments.terminal import bars
 
     options = InterviewOptions(
         turns=turns,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from experiments.cli_options import Config, Device, Jobs, Out, Storage, study_of, takes_study
+from experiments.commands.options import Config, Device, Jobs, Out, Storage, study_of, takes_study
+from experiments.commands.terminal import bars, console, leave, tell
 from experiments.config import Study
-from experiments.terminal import bars, console, leave, tell
 
 if TYPE_CHECKING:
     from experiments.ablation.grid import Over

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
+from experiments.commands.listing import corpora_lines, print_corpora
 from experiments.corpora.registry import CORPORA, UNREAD
-from experiments.listing import corpora_lines, print_corpora
 
 
 @pytest.mark.parametrize("width", [20, 80, 300])

@@ -9,8 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from encoders.plugins import load_plugins
-from experiments import cli_ablate, cli_cache, cli_interview, cli_models, cli_runs, cli_train
-from experiments.cli_options import (
+from experiments.commands import (
+    ablate as cli_ablate,
+)
+from experiments.commands import (
+    cache as cli_cache,
+)
+from experiments.commands import (
+    interview as cli_interview,
+)
+from experiments.commands import (
+    models as cli_models,
+)
+from experiments.commands import (
+    runs as cli_runs,
+)
+from experiments.commands import (
+    train as cli_train,
+)
+from experiments.commands.options import (
     SOURCE,
     Config,
     Device,
@@ -20,8 +37,8 @@ from experiments.cli_options import (
     study_of,
     takes_study,
 )
+from experiments.commands.terminal import bars, console, errors, leave, tell
 from experiments.config import DEFAULT_ASR, SEEDS, TRIALS, OptionError, Study
-from experiments.terminal import bars, console, errors, leave, tell
 
 if TYPE_CHECKING:
     from experiments.comparing.comparison import Outcome
@@ -163,7 +180,7 @@ def embed(
 @app.command()
 def corpora() -> None:
     """List the corpora that can be read, with licence, layout and where to get them."""
-    from experiments.listing import print_corpora
+    from experiments.commands.listing import print_corpora
 
     print_corpora(console)
 
@@ -203,7 +220,7 @@ def _show(outcome: "Outcome") -> None:
 def _help_with(folds: str | None) -> None:
     """List the protocols and stop where they are asked for."""
     if folds == "help":
-        from experiments.listing import print_protocols
+        from experiments.commands.listing import print_protocols
 
         print_protocols(console)
         raise typer.Exit
