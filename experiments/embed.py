@@ -15,7 +15,7 @@ from encoders.specs import Kind, Spec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import FEATURES
-from experiments.comparing.words import find_words
+from experiments.comparing.transcripts import find_words
 from experiments.config import FINETUNED, OptionError
 
 

@@ -18,8 +18,8 @@ from experiments.ablation.subsets import with_speakers, without_words, wordless
 from experiments.ablation.word_errors import with_errors
 from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan
+from experiments.comparing.transcripts import Words
 from experiments.comparing.variation import Variation
-from experiments.comparing.words import Words
 from experiments.config import Study
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import CellFacts, FitCounts, NoiseFact, Results, RunFacts

@@ -5,8 +5,8 @@ from typing import Any
 from encoders.specs import Kind, Modality
 from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from encoders.weights.cards import CARDS
-from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES
+from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError
 
 

@@ -10,9 +10,9 @@ from experiments.ablation.cells import Cell, Changes, Draft, Factor, NoiseIn, cr
 from experiments.ablation.data_factors import expanded
 from experiments.ablation.encoder_options import layer_count
 from experiments.ablation.factors import find_factor
-from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders
 from experiments.comparing.preparation import chosen_arms
+from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, OptionError, Study
 from fusion.training.arm_table import PUBLISHED
 

@@ -11,7 +11,7 @@ from encoders.store import EmbeddingStore
 from experiments.ablation.cells import Changes, Noise
 from experiments.ablation.noisy_audio import Crowd, NoisyEar, crowds
 from experiments.comparing.inputs import SEQUENCE_OF
-from experiments.comparing.modal import Modal, modal_of, sources_of
+from experiments.comparing.modality_data import Modal, modal_of, sources_of
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError
 from fusion.batch import Dataset, collate

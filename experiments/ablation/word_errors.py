@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from encoders.utterance import Utterance
 from experiments.ablation.seeds import generator
-from experiments.comparing.words import Words
+from experiments.comparing.transcripts import Words
 from fusion.splitting.splits import speaker_of
 
 #: Shares of word errors that are substitutions, deletions and insertions. A convention, not a

@@ -16,7 +16,7 @@ from experiments.checking.check_table import print_check
 from experiments.checking.estimate import estimate
 from experiments.checking.findings import Check
 from experiments.checking.soundness import soundness
-from experiments.comparing.certify import Hearing, evidence_of, listen
+from experiments.comparing.certificate import Hearing, evidence_of, listen
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.leakage.leaks import probe_labels

@@ -8,16 +8,16 @@ from typing import Any
 
 from encoders.decode_index import HELD_BYTES, KeyHints
 from encoders.extraction import Failure, Progress, default_store
-from experiments.comparing.certify import certificate_lines, first_look
+from experiments.comparing.certificate import certificate_lines, first_look
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.fit_facts import fit_facts
 from experiments.comparing.fitting import final_model, fit_all
 from experiments.comparing.inputs import Inputs, gather, words_of
 from experiments.comparing.plan import Plan, warnings_of
 from experiments.comparing.preparation import Notify, Prepared, check_ready, prepare
+from experiments.comparing.run_folder import write_run
 from experiments.comparing.variation import AS_IT_IS, Variation
 from experiments.config import ConfigError, Study, options_of
-from experiments.reporting.artefacts import write_run
 from experiments.reporting.cost import cost_of
 from experiments.reporting.matrix import trained_on
 from experiments.reporting.results import summarise, with_best

@@ -7,8 +7,8 @@ from encoders.specs import LogMelSpec, Modality, SpeechSpec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
 from encoders.weights.cards import CARDS
-from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import FEATURES, SEQUENCE_OF, inputs_needed
+from experiments.comparing.trainable import is_finetuned
 from experiments.config import Study
 
 #: Bytes above which a run says so first (frames of all layers of IEMOCAP would be 90 GB).

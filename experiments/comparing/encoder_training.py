@@ -26,7 +26,7 @@ from encoders.specs import Spec
 from encoders.store import make_folder, write_atomically
 from encoders.utterance import Utterance
 from experiments.cache import TRAINED
-from experiments.comparing.finetuned import Trainable
+from experiments.comparing.trainable import Trainable
 from experiments.comparing.trained import Trained
 from experiments.locks import alone
 

@@ -19,16 +19,16 @@ from encoders.specs import Kind, Modality
 from encoders.store import EmbeddingStore
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
-from experiments.comparing.finetuned import (
+from experiments.comparing.modality_data import Awaited, Modal, modal_of, sources_of
+from experiments.comparing.published import Published
+from experiments.comparing.rows import split_rows
+from experiments.comparing.trainable import (
     Trainable,
     check_trainable,
     is_finetuned,
     parse_trainable,
 )
-from experiments.comparing.modal import Awaited, Modal, modal_of, sources_of
-from experiments.comparing.published import Published
-from experiments.comparing.rows import split_rows
-from experiments.comparing.words import Words, find_words, to_recognise
+from experiments.comparing.transcripts import Words, find_words, to_recognise
 from experiments.config import FINETUNED, ConfigError, Study
 from fusion.batch import Dataset, collate
 from fusion.networks.head import fixed_values

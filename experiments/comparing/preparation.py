@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus
-from experiments.comparing.certify import second_look
+from experiments.comparing.certificate import second_look
 from experiments.comparing.contamination import (
     Contamination,
     check_unseen,
     remarks,
     scored_rows,
 )
+from experiments.comparing.fold_encoders import Bench, check_shared, train_encoders
 from experiments.comparing.inputs import Inputs, Ready, check_sequences, preflight
 from experiments.comparing.plan import Plan, make_folds, make_plan
 from experiments.comparing.published import find_published
 from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
 from experiments.comparing.variation import AS_IT_IS, Variation
-from experiments.comparing.views import Bench, check_shared, train_encoders
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
 from fusion.leakage.evidence import Evidence

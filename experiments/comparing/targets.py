@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from encoders.messages import plain
 from encoders.utterance import Corpus
-from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.inputs import typed_encoders
+from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
 from fusion.late import LATE
 from fusion.networks.head import fixed_values

@@ -9,7 +9,6 @@ from encoders.decode_index import HELD_BYTES, KeyHints
 from encoders.extraction import Failure, Progress, default_store
 from encoders.messages import counted
 from experiments.comparing.comparison import check_writable
-from experiments.comparing.finetuned import is_finetuned
 from experiments.comparing.fitting import final_model
 from experiments.comparing.inputs import (
     FEATURES,
@@ -24,6 +23,7 @@ from experiments.comparing.plan import Plan
 from experiments.comparing.preparation import Notify, chosen_arms, load_corpus
 from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
+from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
 from fusion.arms import Budget
 from fusion.model import FusionModel

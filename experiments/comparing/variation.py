@@ -9,7 +9,7 @@ from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan
-from experiments.comparing.words import Words
+from experiments.comparing.transcripts import Words
 from experiments.config import Study
 from experiments.reporting.results_schema import Results, RunFacts
 

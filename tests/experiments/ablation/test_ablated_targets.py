@@ -28,7 +28,7 @@ from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, Views, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
-from experiments.comparing.words import Words
+from experiments.comparing.transcripts import Words
 from experiments.config import ConfigError
 from fusion import metrics, predictions, train
 from fusion.arms import arm_of

@@ -14,7 +14,7 @@ from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, Views, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
-from experiments.comparing.words import Words
+from experiments.comparing.transcripts import Words
 from fusion import train
 from fusion.batch import Dataset, ModalityBatch, collate
 from fusion.crossfit import View

@@ -11,7 +11,7 @@ from experiments.ablation.subsets import most_speakers, with_speakers, without_w
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
-from experiments.comparing.words import Words
+from experiments.comparing.transcripts import Words
 from experiments.config import ConfigError
 from fusion.splitting.splits import speaker_of
 from tests.experiments.ablation.tiny_corpora import features_study

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from encoders.utterance import Utterance
 from experiments.ablation.word_errors import RATIO, with_errors
-from experiments.comparing.words import Words
+from experiments.comparing.transcripts import Words
 
 WORDS = st.lists(st.sampled_from(["yes", "no", "well", "then", "what"]), min_size=1, max_size=12)
 

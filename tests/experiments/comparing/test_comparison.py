@@ -20,7 +20,7 @@ from experiments.comparing import preparation
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.inputs import check_sequences, reads_words
 from experiments.comparing.preparation import chosen_arms
-from experiments.comparing.words import to_recognise
+from experiments.comparing.transcripts import to_recognise
 from experiments.config import ConfigError, Study, read_study, write_study
 from experiments.reporting.cost import read_cost
 from experiments.reporting.results import summarise

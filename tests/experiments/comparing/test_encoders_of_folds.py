@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from encoders.provenance import WEIGHTS, read_provenance
 from experiments.cache import collect_garbage, damaged, trained_encoders
 from experiments.commands.main import app
-from experiments.comparing import encoder_training, views
+from experiments.comparing import encoder_training
+from experiments.comparing import fold_encoders as views
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study

@@ -10,8 +10,8 @@ from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from encoders.weights.sources import MissingWeightsError
 from experiments.commands.main import app
-from experiments.comparing.finetuned import check_trainable, is_finetuned, parse_trainable
 from experiments.comparing.inputs import preflight
+from experiments.comparing.trainable import check_trainable, is_finetuned, parse_trainable
 from experiments.config import (
     RECIPE_ARMS,
     ConfigError,

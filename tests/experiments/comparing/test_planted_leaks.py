@@ -10,7 +10,7 @@ import pytest
 from encoders.decode_index import KeyHints
 from encoders.extraction import default_store
 from encoders.utterance import Corpus
-from experiments.comparing.certify import evidence_of, listen
+from experiments.comparing.certificate import evidence_of, listen
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.splitting.designs import make_outer

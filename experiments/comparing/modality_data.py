@@ -18,9 +18,9 @@ from encoders.extraction import (
 from encoders.pooling import for_head
 from encoders.specs import Kind, Modality
 from encoders.utterance import Utterance
-from experiments.comparing.finetuned import Trainable
 from experiments.comparing.remarks import cuts, silence
-from experiments.comparing.words import Words
+from experiments.comparing.trainable import Trainable
+from experiments.comparing.transcripts import Words
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from encoders.utterance import Corpus, Utterance
 from experiments.comparing.contamination import Contamination, allowed
 from experiments.comparing.encoder_training import Encoder, Lesson, trained_encoder
 from experiments.comparing.inputs import inputs_of
-from experiments.comparing.modal import Awaited, Modal, modal_of, sources_of
+from experiments.comparing.modality_data import Awaited, Modal, modal_of, sources_of
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError, Study
 from fusion.batch import ModalityBatch, collate
