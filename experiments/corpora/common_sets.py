@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 from encoders.manifest_rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
+from experiments.corpora.label_map import SYNONYMS, word
 from experiments.corpora.label_sets import LabelSet, apply
-from experiments.label_map import SYNONYMS, word
 
 PREFIX = "common:"
 #: Any label but neutral.

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from experiments.config import ConfigError
 from experiments.corpora.emodb import EMOTIONS as EMODB
+from experiments.corpora.label_map import SYNONYMS, map_labels, parse_map, word
 from experiments.corpora.ravdess import EMOTIONS as RAVDESS
-from experiments.label_map import SYNONYMS, map_labels, parse_map, word
 
 SUPERB = ("neu", "hap", "ang", "sad")
 
