@@ -9,7 +9,7 @@ from encoders.messages import counted
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within
-from experiments.interviews.pieces import SHORTEST_S, Voice
+from experiments.interviews.segmentation import SHORTEST_S, Voice
 
 #: The speaker of a turn whose file names none.
 NOBODY = "unknown"

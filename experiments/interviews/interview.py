@@ -20,18 +20,18 @@ from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
+from experiments.interviews.classify_segments import Heard, read_chunks
+from experiments.interviews.decisions import redacted, segments_of
+from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
 from experiments.interviews.emotion import Sounds, check_suitable, extractors_of, sounds_of
-from experiments.interviews.guess import SpeechDescriber, speaker_encoder
-from experiments.interviews.listening import Heard, read_chunks
 from experiments.interviews.model_facts import about_model, notes_on
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
-from experiments.interviews.pieces import pieces_of
 from experiments.interviews.recognition import Recognition, recogniser_for
+from experiments.interviews.segmentation import pieces_of
 from experiments.interviews.speakers import SOMEONE, Cast, cast_of
-from experiments.interviews.survey import Survey, survey
+from experiments.interviews.speech_scan import Survey, survey
 from experiments.interviews.timing import Stopwatch
-from experiments.interviews.verdicts import redacted, segments_of
 from fusion.model import FusionModel, folder_of
 
 #: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from encoders.messages import counted
+from experiments.interviews.classify_segments import Heard
 from experiments.interviews.emotion import Sounds
-from experiments.interviews.listening import Heard
 from fusion.model import FusionModel
 
 SYNTHETIC = (

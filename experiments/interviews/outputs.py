@@ -5,7 +5,7 @@ from pathlib import Path
 from experiments.annotations.segments import Timeline
 from experiments.annotations.writing import write_timeline
 from experiments.interviews.page import write_page
-from experiments.interviews.survey import Survey
+from experiments.interviews.speech_scan import Survey
 
 PAGE = "interview.html"
 TIMELINES = (

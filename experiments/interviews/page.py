@@ -24,7 +24,7 @@ from encoders.messages import counted
 from encoders.store import write_atomically
 from experiments.annotations.segments import Segment, Timeline
 from experiments.interviews.page_values import means_of, told, traces_of
-from experiments.interviews.survey import Survey
+from experiments.interviews.speech_scan import Survey
 from experiments.templates import TEMPLATES, template
 
 #: Rate of a recording that is put into its page: two minutes of Ogg Vorbis are about 0.5 MB.

@@ -19,7 +19,7 @@ from encoders.messages import counted
 from encoders.store import audio_key
 from encoders.weights.sources import MissingWeightsError
 from experiments.config import OptionError
-from experiments.interviews.doubts import doubts_about
+from experiments.interviews.asr_doubts import doubts_about
 
 #: Seconds of speech that a piece needs to be listened to: silence is not transcribed.
 LEAST_SPEECH_S = 0.1

@@ -10,10 +10,10 @@ from experiments.interviews.annotated import (
     with_lines,
     with_words,
 )
-from experiments.interviews.guess import SpeechDescriber, guess_speakers
+from experiments.interviews.diarisation import SpeechDescriber, guess_speakers
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.pieces import Voice
-from experiments.interviews.survey import Survey
+from experiments.interviews.segmentation import Voice
+from experiments.interviews.speech_scan import Survey
 
 #: The one speaker of a recording of which nothing is said.
 SOMEONE = "speaker"

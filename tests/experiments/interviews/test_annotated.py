@@ -9,7 +9,7 @@ import pytest
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.turns import Turn
 from experiments.interviews.annotated import NOBODY, file_for, with_lines, with_words
-from experiments.interviews.pieces import Voice
+from experiments.interviews.segmentation import Voice
 
 A_AND_B = (Voice(0.0, 4.0, "a"), Voice(4.0, 8.0, "b", 1))
 

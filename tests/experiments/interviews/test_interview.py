@@ -296,7 +296,7 @@ def test_smoothing_is_the_mean_over_a_speakers_neighbours(model_folder, talk, tu
 
 
 def test_what_was_stopped_goes_on_where_it_was(model_folder, talk, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.interviews.listening.CHUNK", 1)
+    monkeypatch.setattr("experiments.interviews.classify_segments.CHUNK", 1)
     options = InterviewOptions(asr="none", speakers=2)
     whole = interview(model_folder(), [talk], tmp_path / "whole", options).done[0].timeline
 

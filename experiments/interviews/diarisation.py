@@ -28,7 +28,7 @@ from encoders.analysis.speaker_embeddings import (
 )
 from encoders.analysis.voice_activity import Stretch
 from encoders.audio.waveform import Audio, AudioError, resample
-from experiments.interviews.pieces import Voice
+from experiments.interviews.segmentation import Voice
 
 #: Gaussians per speaker, rounds of labelling anew, and log-likelihood that a change costs.
 GAUSSIANS, ROUNDS, CHANGE = 8, 5, 60.0

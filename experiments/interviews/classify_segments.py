@@ -11,8 +11,8 @@ from encoders.extraction import HeldSource, text_sources
 from encoders.specs import Kind
 from encoders.store import audio_key
 from experiments.interviews.emotion import Sounds
-from experiments.interviews.pieces import Piece
 from experiments.interviews.recognition import LEAST_SPEECH_S, Recognition, Said
+from experiments.interviews.segmentation import Piece
 from experiments.interviews.timing import Stopwatch
 
 #: Pieces between two writes to disk: what is lost at most when a command is stopped.

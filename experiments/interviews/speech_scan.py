@@ -21,7 +21,7 @@ from encoders.analysis.voice_activity import (
 from encoders.audio.streaming import BLOCK_S, Block, HeldBlocks, Resampler, Span, read_blocks
 from encoders.audio.waveform import Audio, AudioError, Samples
 from encoders.extraction import Progress
-from experiments.interviews.guess import SpeechDescriber
+from experiments.interviews.diarisation import SpeechDescriber
 
 #: Seconds that one peak of the drawn wave speaks for.
 PEAK_S = 0.05

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.analysis.voice_activity import Stretch
-from experiments.interviews.pieces import MAX_S, SHORTEST_S, Heard, Voice, pieces_of
+from experiments.interviews.segmentation import MAX_S, SHORTEST_S, Heard, Voice, pieces_of
 
 
 def spans(voices, speech=()):

@@ -13,8 +13,8 @@ from encoders.audio.streaming import Span, read_spans
 from encoders.audio.waveform import resample
 from encoders.spectra.mel import trim_bounds
 from experiments.annotations.turns import read_turns
-from experiments.interviews.guess import SpeechDescriber, best_path, guess_speakers
-from experiments.interviews.survey import survey
+from experiments.interviews.diarisation import SpeechDescriber, best_path, guess_speakers
+from experiments.interviews.speech_scan import survey
 from tests.experiments.interviews.diarisation_error import (
     Spoken,
     detection_error,

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from experiments.annotations.segments import Kind, Segment
+from experiments.interviews.classify_segments import Heard
 from experiments.interviews.emotion import Sounds
-from experiments.interviews.listening import Heard
 
 
 def segments_of(
