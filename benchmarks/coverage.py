@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from scipy import stats
 
 from experiments.reporting.results_schema import ArmDifference
-from experiments.reporting.wording import verdict
+from experiments.reporting.sentences import verdict
 from fusion import metrics, statistics
 from fusion.jackknife import Metric, jackknife
 from fusion.statistics import BOOTSTRAP_FROM, Interval, interval, paired_difference

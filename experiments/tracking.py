@@ -17,7 +17,7 @@ from experiments.config import OptionError
 from experiments.reporting.numbers import columns_of
 from experiments.reporting.report import folder_name, recompute
 from experiments.reporting.results_schema import ArmDifference, Results
-from experiments.reporting.wording import answer
+from experiments.reporting.sentences import answer
 from fusion.statistics import Interval
 
 PROJECT = "serfusion"

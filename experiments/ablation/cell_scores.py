@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float
 
 from encoders.utterance import Task
-from experiments.reporting.answers import Scored, minus, score_arms, why
 from experiments.reporting.numbers import TABLES, percent
 from experiments.reporting.results_schema import CLASS_TASKS
+from experiments.reporting.target_scores import Scored, minus, score_arms, why
 from experiments.reporting.target_table import Blind
 from fusion.measures import Measure, measures_of
 from fusion.predictions import Prediction, with_majority

@@ -19,10 +19,10 @@ from experiments.ablation.findings import Told
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.figures import COLOURS, draw_symbol, kind_of
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import Column, decimals
-from experiments.reporting.strokes import canvas, line, short, write
+from experiments.reporting.svg import canvas, line, short, write
 from experiments.reporting.target_table import Blind
 
 #: The frame: width and height of all, its edges, and the room below it.

@@ -13,8 +13,8 @@ from experiments.ablation.findings import Told, metric_of
 from experiments.ablation.heat_map import draw_map
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.figures import Forest, Mark, draw_forest, kind_of
-from experiments.reporting.names import arm_name
 
 
 def draw(found: Ablation, told: Told, *, narrow: bool = False) -> str:

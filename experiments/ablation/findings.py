@@ -10,9 +10,9 @@ from experiments.ablation.grid import Grid
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, Summary, differences, summaries
 from experiments.ablation.settings import EVERYONE
-from experiments.reporting.names import arm_name
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import Column, column, p_number, p_text
-from experiments.reporting.wording import SIGNIFICANT, verdict
+from experiments.reporting.sentences import SIGNIFICANT, verdict
 from fusion.selection import PRIMARY
 
 #: Shown differences that the answer names.

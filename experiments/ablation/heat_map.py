@@ -13,9 +13,9 @@ from experiments.ablation.figure_words import (
 from experiments.ablation.findings import Told, metric_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.confusion import CELL, DARK_FROM
-from experiments.reporting.names import arm_name
-from experiments.reporting.strokes import canvas, short, write
+from experiments.reporting.svg import canvas, short, write
 
 #: Letters of a value, of a column's one, and the side of a square.
 LONGEST, ACROSS, SIDE = 22, 16, 88

@@ -15,14 +15,14 @@ from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.tables import shown_of
 from experiments.config import default_options, options_of
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import badges, stamped
-from experiments.reporting.commands import folded, study_words
-from experiments.reporting.names import arm_name
+from experiments.reporting.command_text import folded, study_words
 from experiments.reporting.numbers import ABSENT, Column, column
 from experiments.reporting.page import WORDS
 from experiments.reporting.report import folder_name
 from experiments.reporting.results_schema import ArmDifference, Results
-from experiments.reporting.wording import corpus_title
+from experiments.reporting.sentences import corpus_title
 from experiments.templates import template
 from fusion.statistics import Interval
 

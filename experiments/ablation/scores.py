@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from experiments.ablation.cell_scores import ArmSums, arm_sums
 from experiments.ablation.cells import Cell
-from experiments.reporting.answers import number
 from experiments.reporting.caveats import BEST
 from experiments.reporting.numbers import Column, column
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import ArmDifference
+from experiments.reporting.target_scores import number
 from experiments.reporting.target_table import Blind
 from fusion import predictions
 from fusion.predictions import Prediction

@@ -7,7 +7,7 @@ from experiments.ablation.figure_words import head_text
 from experiments.ablation.findings import Told, cost_line, told_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, Summary
-from experiments.reporting.names import arm_name
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import ABSENT, column, p_number
 from experiments.reporting.tables import escape_latex, latex_table, pipes
 

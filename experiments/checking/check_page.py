@@ -13,7 +13,7 @@ from experiments.checking.check_table import duration, how_many
 from experiments.checking.soundness import Bin
 from experiments.config import ConfigError
 from experiments.reporting.certificate_table import certificate_rows
-from experiments.reporting.strokes import canvas, line, write
+from experiments.reporting.svg import canvas, line, write
 from experiments.templates import template
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from encoders.store import make_folder, write_atomically
 from encoders.utterance import Utterance
 from experiments.cache import TRAINED
 from experiments.comparing.trainable import Trainable
-from experiments.comparing.trained import Trained
 from experiments.locks import alone
+from experiments.reporting.trained_encoder import Trained
 
 #: The file that says how long a training took.
 TIMES = "training.json"

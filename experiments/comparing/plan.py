@@ -8,8 +8,8 @@ from encoders.messages import counted
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Inputs
 from experiments.comparing.remarks import training_remarks
-from experiments.comparing.trained import Trained
 from experiments.config import Study
+from experiments.reporting.trained_encoder import Trained
 from fusion.arms import Budget
 from fusion.crossfit import View
 from fusion.leakage.findings import TextProbe

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from encoders.specs import Modality
 from encoders.store import Extent
-from experiments.comparing.trained import Trained
+from experiments.reporting.trained_encoder import Trained
 from fusion.training.arm_table import ARMS
 
 SHOWN = 5

@@ -14,7 +14,7 @@ import numpy as np
 from encoders.messages import counted, plain
 from experiments.config import default_options, options_of, read_study
 from experiments.reporting.caveats import BEST
-from experiments.reporting.commands import folded, study_words
+from experiments.reporting.command_text import folded, study_words
 from experiments.reporting.cost import Cost, read_cost
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.page import Report, of_classes

@@ -1,7 +1,7 @@
 """What must be said beside a result, found in ``results.json``: badges, cautions, dropped rows."""
 
 from encoders.messages import counted, plain
-from experiments.reporting.names import arm_name
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import Results
 from fusion.statistics import CLAIM_FROM

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from encoders.messages import plain
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import LETTER
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, decimals, percent
 from experiments.reporting.results_schema import ClassResults
-from experiments.reporting.strokes import canvas, short, write
+from experiments.reporting.svg import canvas, short, write
 
 CELL = "#00507d"
 #: Letters after which a class's name is cut.

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import COLOURS, kind_of
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import decimals, percent
 from experiments.reporting.results_schema import ArmResults, Calibration, Results
-from experiments.reporting.strokes import canvas, line, write
+from experiments.reporting.svg import canvas, line, write
 
 #: Sides of the square of a diagram, and where it lies.
 SIDE, LEFT, TOP = 300, 62, 34

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from encoders.messages import counted
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, stamped
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, MINUS, Column, column, decimals, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
-from experiments.reporting.strokes import canvas, line, short, write
+from experiments.reporting.svg import canvas, line, short, write
 from experiments.reporting.target_table import knowing_nothing
 from fusion.statistics import Interval
 

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from experiments.reporting.figures import COLOURS
 from experiments.reporting.numbers import decimals
-from experiments.reporting.strokes import canvas, line, write
+from experiments.reporting.svg import canvas, line, write
 
 #: Where the frame lies, and the room around it for words.
 LEFT, TOP, WIDE, HIGH, RIGHT, BELOW = 58, 34, 330, 180, 14, 58

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from encoders.messages import counted, plain
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.confusion import draw_confusion
@@ -19,7 +20,6 @@ from experiments.reporting.figures import (
     kind_of,
 )
 from experiments.reporting.matrix import matrix_table
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
     MINUS,
@@ -39,6 +39,15 @@ from experiments.reporting.results_schema import (
     Results,
     TriedOut,
 )
+from experiments.reporting.sentences import (
+    PRIMARIES,
+    answer,
+    beats_both,
+    claim,
+    corpus_title,
+    verdict,
+    verdict_text,
+)
 from experiments.reporting.target_table import knowing_nothing, per_target_table
 from experiments.reporting.tuning import (
     ENOUGH,
@@ -47,15 +56,6 @@ from experiments.reporting.tuning import (
     pruned,
     trials_of,
     tuning_figures,
-)
-from experiments.reporting.wording import (
-    PRIMARIES,
-    answer,
-    beats_both,
-    claim,
-    corpus_title,
-    verdict,
-    verdict_text,
 )
 from experiments.templates import template
 from fusion.statistics import BOOTSTRAP_FROM, CLAIM_FROM

@@ -29,9 +29,9 @@ from experiments.reporting.page import Report, calibrated_arms, main_arms, page
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.results_file import check_unchanged, read_results
 from experiments.reporting.results_schema import ClassResults, Results, as_json, carried
+from experiments.reporting.sentences import answer, claim
 from experiments.reporting.tables import latex, markdown, terminal_table
 from experiments.reporting.tuning import tuning_figures
-from experiments.reporting.wording import answer, claim
 from fusion import predictions
 from fusion.predictions import AGAIN, Prediction
 

@@ -5,20 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from encoders.utterance import Task
-from experiments.reporting import scrutiny
-from experiments.reporting.answers import (
-    COMPARED,
-    SKIPPED,
-    Scored,
-    at_fixed_thresholds,
-    folds_of,
-    minus,
-    per_target,
-    score_arms,
-    values_of,
-)
+from experiments.reporting import diagnostics as scrutiny
 from experiments.reporting.caveats import BEST
-from experiments.reporting.groups import groups_of
 from experiments.reporting.matrix import corpus_matrix
 from experiments.reporting.pairs import differences
 from experiments.reporting.results_schema import (
@@ -36,6 +24,18 @@ from experiments.reporting.results_schema import (
     Rows,
     RunFacts,
     most_trials,
+)
+from experiments.reporting.subgroups import groups_of
+from experiments.reporting.target_scores import (
+    COMPARED,
+    SKIPPED,
+    Scored,
+    at_fixed_thresholds,
+    folds_of,
+    minus,
+    per_target,
+    score_arms,
+    values_of,
 )
 from fusion.jackknife import effective_of
 from fusion.measures import Measure, measures_of

@@ -13,7 +13,7 @@ from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Self
 
 from encoders.utterance import Task
-from experiments.comparing.trained import Trained
+from experiments.reporting.trained_encoder import Trained
 from fusion.fairness import Grouping
 from fusion.leakage.findings import Certificate, TextProbe
 from fusion.p_values import McNemar

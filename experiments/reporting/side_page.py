@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from encoders.messages import escape_markdown, plain
 from encoders.store import write_atomically
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import badges
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
     column,

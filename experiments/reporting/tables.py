@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from encoders.messages import escape_markdown, plain
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import (
     ABSENT,
     MINUS,
@@ -17,8 +17,8 @@ from experiments.reporting.numbers import (
     scale_note,
 )
 from experiments.reporting.results_schema import ArmResults, Results
+from experiments.reporting.sentences import answer, setting, verdict_text
 from experiments.reporting.target_table import per_target_table
-from experiments.reporting.wording import answer, setting, verdict_text
 
 if TYPE_CHECKING:
     from rich.table import Table

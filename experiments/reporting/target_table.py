@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from encoders.messages import plain
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, COLUMNS, decimals, percent
 from experiments.reporting.results_schema import Results
 

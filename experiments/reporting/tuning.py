@@ -7,10 +7,10 @@ from itertools import accumulate
 from statistics import median
 
 from encoders.messages import counted, plain
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import kind_of
 from experiments.reporting.line_chart import Chart, Line, draw_chart
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import MeanCurve, Results, TriedOut
 

@@ -20,8 +20,8 @@ from experiments.comparing.verification import report_of
 from experiments.reporting.numbers import decimals, p_text
 from experiments.reporting.report import answer, claim, print_report, terminal_table
 from experiments.reporting.results_schema import ArmDifference, Score
+from experiments.reporting.sentences import beats_both
 from experiments.reporting.tables import escape_latex
-from experiments.reporting.wording import beats_both
 from tests.experiments.finished_runs import (
     EVIL,
     STUDY,

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from experiments.reporting.names import arm_name
+from experiments.reporting.arm_names import arm_name
 from fusion.networks.heads import HEADS
 from fusion.training.arm_table import (
     ARMS,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from encoders.messages import counted, plain
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, qualification, stamped
-from experiments.reporting.names import arm_name
 from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
 from fusion.selection import PRIMARY

@@ -6,8 +6,8 @@ from dataclasses import astuple
 import numpy as np
 
 from encoders.utterance import Task
-from experiments.reporting.answers import Scored, tally
 from experiments.reporting.results_schema import GroupGap, GroupResults, GroupScores
+from experiments.reporting.target_scores import Scored, tally
 from fusion.fairness import Grouping
 from fusion.measures import measures_of
 from fusion.selection import PRIMARY

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from experiments.reporting.caveats import cautions
+from experiments.reporting.diagnostics import calibration, evidence
 from experiments.reporting.results import summarise, with_best
-from experiments.reporting.scrutiny import calibration, evidence
 from fusion import metrics
 from fusion.calibration import fit_temperature, tempered
 from fusion.fairness import Grouping
