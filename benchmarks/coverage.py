@@ -16,9 +16,9 @@ from scipy import stats
 
 from experiments.reporting.results_schema import ArmDifference
 from experiments.reporting.sentences import verdict
-from fusion import metrics, statistics
-from fusion.jackknife import Metric, jackknife
-from fusion.statistics import BOOTSTRAP_FROM, Interval, interval, paired_difference
+from fusion.evaluation import metrics, statistics
+from fusion.evaluation.jackknife import Metric, jackknife
+from fusion.evaluation.statistics import BOOTSTRAP_FROM, Interval, interval, paired_difference
 
 CORPORA, SPEAKERS = 2000, (5, 6, 10, 24, 30, 91, 300)
 POPULATION = 100_000

@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks.functionals import DATA
 from experiments import Study, compare
-from fusion.metrics import confusion, uar
-from fusion.predictions import Prediction, read
+from fusion.evaluation.metrics import confusion, uar
+from fusion.evaluation.predictions import Prediction, read
 
 SEEDS = 10
 ARMS = ("audio", "text", "concat", "late", "gated", "lowrank", "attention")

@@ -18,7 +18,7 @@ from experiments.reporting.numbers import columns_of
 from experiments.reporting.report import folder_name, recompute
 from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.sentences import answer
-from fusion.statistics import Interval
+from fusion.evaluation.statistics import Interval
 
 PROJECT = "serfusion"
 #: Files of a run that a tracker keeps beside the numbers.

@@ -17,9 +17,9 @@ from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
 from fusion.buckets import Member, block_width, sizes_of
+from fusion.evaluation.selection import goodness
 from fusion.networks.head import Hyperparameters, Space, layer_weights
 from fusion.networks.heads import HEADS
-from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.stopping import Curve
 from fusion.studies import StudyPlace

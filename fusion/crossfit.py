@@ -13,7 +13,7 @@ from functools import partial
 from fusion.arms import Budget, FittedArm, FoldScores, fit_chosen, score, tuning_of
 from fusion.batch import Dataset
 from fusion.combination import Combination
-from fusion.selection import goodness
+from fusion.evaluation.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.studies import StudyPlace
 from fusion.training.arm_table import TrainedArm

@@ -21,8 +21,8 @@ from encoders.utterance import Task
 from fusion.arms import Budget, FoldScores
 from fusion.batch import Dataset
 from fusion.combination import SHARED_OUT, Combination, logs
+from fusion.evaluation.selection import goodness
 from fusion.networks.losses import class_weights
-from fusion.selection import goodness
 from fusion.splitting.splits import InnerFolds
 from fusion.tune import SPACES, Tuning
 

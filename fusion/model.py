@@ -24,8 +24,8 @@ from encoders.specs import Modality, Spec, spec_from_json
 from encoders.store import Embedding, write_atomically
 from encoders.utterance import Task
 from fusion.bundled import BUNDLED, DEMO
-from fusion.calibration import Abstention, fit_abstention, fit_temperature, tempered
 from fusion.combination import Combination, combination_of
+from fusion.evaluation.calibration import Abstention, fit_abstention, fit_temperature, tempered
 from fusion.late import independent
 from fusion.model_card import model_card, sureness_lines
 from fusion.model_json import FORMAT_VERSION, number_of, read_about, targets_of

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from encoders.messages import escape_markdown as say
 from encoders.specs import Modality
-from fusion.calibration import Abstention
+from fusion.evaluation.calibration import Abstention
 from fusion.origin import Origin
 from fusion.outputs import Outputs
 

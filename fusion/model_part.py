@@ -12,7 +12,7 @@ from torch import Tensor
 from encoders.utterance import Task
 from fusion.arms import FittedArm
 from fusion.batch import collate
-from fusion.calibration import tempered
+from fusion.evaluation.calibration import tempered
 from fusion.model_json import number_of
 from fusion.networks.head import Head, Hyperparameters, InputShape
 from fusion.networks.heads import restored_head

@@ -23,9 +23,9 @@ LIGHT = (
     *PACKAGES,
     "experiments.commands.main",
     "experiments.reporting.report",
-    "fusion.metrics",
-    "fusion.predictions",
-    "fusion.statistics",
+    "fusion.evaluation.metrics",
+    "fusion.evaluation.predictions",
+    "fusion.evaluation.statistics",
 )
 FILES = [
     path.relative_to(REPOSITORY)

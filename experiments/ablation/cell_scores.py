@@ -1,6 +1,6 @@
 """Test predictions of one arm as sums: all that an ablation keeps of predictions in the thousands.
 
-They are those of :mod:`fusion.tallies`. Shares have two: confusion counts of the rows without a tie
+They are those of :mod:`fusion.evaluation.speaker_sums`. Shares have two: confusion counts of the rows without a tie
 for the largest one, and sums of all rows.
 """
 
@@ -17,10 +17,10 @@ from experiments.reporting.numbers import TABLES, percent
 from experiments.reporting.results_schema import CLASS_TASKS
 from experiments.reporting.target_scores import Scored, minus, score_arms, why
 from experiments.reporting.target_table import Blind
-from fusion.measures import Measure, measures_of
-from fusion.predictions import Prediction, with_majority
-from fusion.statistics import Difference, Interval, interval_of
-from fusion.tallies import Tally
+from fusion.evaluation.measures import Measure, measures_of
+from fusion.evaluation.predictions import Prediction, with_majority
+from fusion.evaluation.speaker_sums import Tally
+from fusion.evaluation.statistics import Difference, Interval, interval_of
 
 #: Metrics of counts in the tidy table.
 OF_CLASSES = ("uar", "accuracy", "macro_f1")

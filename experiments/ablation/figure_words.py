@@ -8,7 +8,7 @@ from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.reporting.numbers import Column, percent
 from experiments.reporting.target_table import Blind
-from fusion.statistics import Interval
+from fusion.evaluation.statistics import Interval
 
 #: Arms that a figure shows where there are more.
 SHOWN = 4

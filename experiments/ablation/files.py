@@ -18,7 +18,7 @@ from experiments.ablation.scores import Compared, TidyRow, tidy_rows
 from experiments.ablation.tables import latex, markdown
 from experiments.config import write_study
 from experiments.reporting.numbers import column
-from fusion.selection import PRIMARY
+from fusion.evaluation.selection import PRIMARY
 
 POINTS = 100.0
 #: What an ablation is, beside its ``config.toml``.

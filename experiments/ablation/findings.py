@@ -13,7 +13,7 @@ from experiments.ablation.settings import EVERYONE
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import Column, column, p_number, p_text
 from experiments.reporting.sentences import SIGNIFICANT, verdict
-from fusion.selection import PRIMARY
+from fusion.evaluation.selection import PRIMARY
 
 #: Shown differences that the answer names.
 NAMED = 2

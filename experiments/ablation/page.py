@@ -24,7 +24,7 @@ from experiments.reporting.report import folder_name
 from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.sentences import corpus_title
 from experiments.templates import template
-from fusion.statistics import Interval
+from fusion.evaluation.statistics import Interval
 
 #: Fields of a study that a page names, in words; those that are ablated are left out.
 FIXED = {

@@ -14,10 +14,10 @@ from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import ArmDifference
 from experiments.reporting.target_scores import number
 from experiments.reporting.target_table import Blind
-from fusion import predictions
-from fusion.predictions import Prediction
-from fusion.statistics import Difference, Interval, holm
-from fusion.windows import utterance_rows
+from fusion.evaluation import predictions
+from fusion.evaluation.predictions import Prediction
+from fusion.evaluation.statistics import Difference, Interval, holm
+from fusion.evaluation.windows import utterance_rows
 
 
 @dataclass(frozen=True, slots=True)

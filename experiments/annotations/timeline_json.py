@@ -27,7 +27,7 @@ from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.segments import Kind, Segment, Timeline
 from experiments.annotations.turns import Reading
-from fusion.predictions import fault_text
+from fusion.evaluation.predictions import fault_text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -22,9 +22,9 @@ from fusion.arms import (
     search_arm,
 )
 from fusion.batch import Dataset
-from fusion.calibration import fit_temperature
 from fusion.crossfit import View, score_crossfitted
-from fusion.labels import thresholds
+from fusion.evaluation.calibration import fit_temperature
+from fusion.evaluation.thresholds import thresholds
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part, late_model
 from fusion.model_card import UNCALIBRATED

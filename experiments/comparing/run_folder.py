@@ -17,9 +17,9 @@ from experiments.config import Study, write_study
 from experiments.reporting.cost import COST, Cost
 from experiments.reporting.report import folder_name, write_report
 from experiments.reporting.results_schema import Results, as_json
-from fusion import predictions
+from fusion.evaluation import predictions
+from fusion.evaluation.predictions import Prediction
 from fusion.model import FusionModel
-from fusion.predictions import Prediction
 
 
 def write_run(

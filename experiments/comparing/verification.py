@@ -27,7 +27,7 @@ from experiments.reporting.report import (
     write_report,
 )
 from experiments.reporting.results_schema import FIT, Facts, Results, as_json
-from fusion.predictions import AGAIN, Prediction
+from fusion.evaluation.predictions import AGAIN, Prediction
 
 #: Stands for the name of a run's folder.
 ELSEWHERE = "0-the-folder-of-this-run-0"

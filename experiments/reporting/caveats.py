@@ -4,7 +4,7 @@ from encoders.messages import counted, plain
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import Results
-from fusion.statistics import CLAIM_FROM
+from fusion.evaluation.statistics import CLAIM_FROM
 
 #: Facts of a run that stand beside its title, and their words.
 BADGES = {

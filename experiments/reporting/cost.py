@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from encoders.messages import counted, plain
 from experiments.reporting.results_file import read_strictly
-from fusion.predictions import AGAIN
+from fusion.evaluation.predictions import AGAIN
 
 if TYPE_CHECKING:
     from fusion.arms import FoldScores

@@ -19,8 +19,8 @@ from experiments.reporting.results_schema import (
     SpeakerScores,
     WindowScores,
 )
-from fusion import metrics
-from fusion.calibration import (
+from fusion.evaluation import metrics
+from fusion.evaluation.calibration import (
     Abstention,
     brier,
     fit_abstention,
@@ -29,11 +29,11 @@ from fusion.calibration import (
     risk_coverage,
     tempered,
 )
-from fusion.permutation import Null, against_null, shuffled
-from fusion.predictions import Prediction, Table, counts_by_speaker, table
-from fusion.statistics import interval, interval_within, mcnemar, unpaired_difference
-from fusion.tallies import tally_classes
-from fusion.windows import WAYS, has_windows, utterance_rows
+from fusion.evaluation.permutation import Null, against_null, shuffled
+from fusion.evaluation.predictions import Prediction, Table, counts_by_speaker, table
+from fusion.evaluation.speaker_sums import tally_classes
+from fusion.evaluation.statistics import interval, interval_within, mcnemar, unpaired_difference
+from fusion.evaluation.windows import WAYS, has_windows, utterance_rows
 
 #: Metrics of windows, before and after they are put together.
 WINDOW_METRICS = ("uar", "accuracy", "macro_f1")

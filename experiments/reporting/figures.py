@@ -15,7 +15,7 @@ from experiments.reporting.numbers import ABSENT, MINUS, Column, column, decimal
 from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.svg import canvas, line, short, write
 from experiments.reporting.target_table import knowing_nothing
-from fusion.statistics import Interval
+from fusion.evaluation.statistics import Interval
 
 #: Okabe and Ito's palette, told apart by colour-blind eyes; shapes tell the same again.
 COLOURS = {"audio": "#0072b2", "text": "#c25200", "fused": "#007a59", "single": "#555555"}

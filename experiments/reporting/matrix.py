@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from encoders.utterance import Utterance
 from experiments.reporting.results_schema import MatrixCell
-from fusion import metrics
-from fusion.predictions import Prediction, counts_by_speaker
+from fusion.evaluation import metrics
+from fusion.evaluation.predictions import Prediction, counts_by_speaker
+from fusion.evaluation.statistics import interval
 from fusion.splitting.splits import Fold
-from fusion.statistics import interval
 
 
 def trained_on(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[str, list[str]]:

@@ -6,9 +6,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol
 
 from experiments.reporting.results_schema import Results
-from fusion.measures import CLASSES, LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
-from fusion.selection import PRIMARY
-from fusion.statistics import Interval
+from fusion.evaluation.measures import CLASSES, LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
+from fusion.evaluation.selection import PRIMARY
+from fusion.evaluation.statistics import Interval
 
 MINUS = "−"
 ABSENT = "–"

@@ -58,8 +58,8 @@ from experiments.reporting.tuning import (
     tuning_figures,
 )
 from experiments.templates import template
-from fusion.statistics import BOOTSTRAP_FROM, CLAIM_FROM
-from fusion.windows import WAYS
+from fusion.evaluation.statistics import BOOTSTRAP_FROM, CLAIM_FROM
+from fusion.evaluation.windows import WAYS
 
 #: Dropped rows that are listed before the reader asks for all.
 DROPPED_SHOWN = 20

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from experiments.reporting.results_schema import ArmDifference
-from fusion.statistics import Difference, holm
+from fusion.evaluation.statistics import Difference, holm
 from fusion.training.arm_table import ARMS
 
 Compare = Callable[[str, str], Difference]

@@ -32,8 +32,8 @@ from experiments.reporting.results_schema import ClassResults, Results, as_json,
 from experiments.reporting.sentences import answer, claim
 from experiments.reporting.tables import latex, markdown, terminal_table
 from experiments.reporting.tuning import tuning_figures
-from fusion import predictions
-from fusion.predictions import AGAIN, Prediction
+from fusion.evaluation import predictions
+from fusion.evaluation.predictions import AGAIN, Prediction
 
 if TYPE_CHECKING:
     from rich.console import Console

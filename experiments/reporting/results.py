@@ -37,13 +37,13 @@ from experiments.reporting.target_scores import (
     score_arms,
     values_of,
 )
-from fusion.jackknife import effective_of
-from fusion.measures import Measure, measures_of
-from fusion.predictions import Prediction, best_per_fold, digest, with_majority
-from fusion.selection import PRIMARY
-from fusion.statistics import Difference
+from fusion.evaluation.jackknife import effective_of
+from fusion.evaluation.measures import Measure, measures_of
+from fusion.evaluation.predictions import Prediction, best_per_fold, digest, with_majority
+from fusion.evaluation.selection import PRIMARY
+from fusion.evaluation.statistics import Difference
+from fusion.evaluation.windows import utterance_rows
 from fusion.training.arm_table import arms_that
-from fusion.windows import utterance_rows
 
 Fits = Mapping[str, Sequence[FoldResults]]
 
@@ -76,7 +76,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     """What ``results.json`` holds.
 
     ``hashes`` holds those of what is carried over from the facts and of ``predictions.jsonl``,
-    as :func:`fusion.predictions.write` makes it of these rows.
+    as :func:`fusion.evaluation.predictions.write` makes it of these rows.
     """
     task, targets, whole = facts.task, facts.targets, utterance_rows(rows)
     # Shares are scored by their largest one first, as single classes are.

@@ -18,7 +18,7 @@ from experiments.reporting.results_schema import (
     Results,
     carried,
 )
-from fusion.predictions import AGAIN, fault_text
+from fusion.evaluation.predictions import AGAIN, fault_text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

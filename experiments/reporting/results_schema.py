@@ -14,11 +14,11 @@ from typing import Any, Literal, Self
 
 from encoders.utterance import Task
 from experiments.reporting.trained_encoder import Trained
-from fusion.fairness import Grouping
+from fusion.evaluation.p_values import McNemar
+from fusion.evaluation.permutation import Null
+from fusion.evaluation.statistics import Difference, Interval
+from fusion.evaluation.subgroups import Grouping
 from fusion.leakage.findings import Certificate, TextProbe
-from fusion.p_values import McNemar
-from fusion.permutation import Null
-from fusion.statistics import Difference, Interval
 
 #: Tasks whose rows are scored by one class each.
 CLASS_TASKS = ("single-label", "distribution")

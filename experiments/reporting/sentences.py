@@ -8,8 +8,8 @@ from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, qualification, stamped
 from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
-from fusion.selection import PRIMARY
-from fusion.statistics import CLAIM_FROM, Interval
+from fusion.evaluation.selection import PRIMARY
+from fusion.evaluation.statistics import CLAIM_FROM, Interval
 
 Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
 

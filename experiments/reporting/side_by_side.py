@@ -12,9 +12,9 @@ from encoders.messages import counted, plain
 from experiments.reporting.caveats import BEST
 from experiments.reporting.report import Recomputed, folder_name, recompute
 from experiments.reporting.results_schema import Results
-from fusion.predictions import Prediction, counts_by_speaker
-from fusion.statistics import Difference, Interval, holm, paired_difference
-from fusion.windows import utterance_rows
+from fusion.evaluation.predictions import Prediction, counts_by_speaker
+from fusion.evaluation.statistics import Difference, Interval, holm, paired_difference
+from fusion.evaluation.windows import utterance_rows
 
 #: Averaged over corpora.
 AVERAGED = ("uar", "macro_f1")

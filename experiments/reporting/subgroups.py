@@ -8,10 +8,10 @@ import numpy as np
 from encoders.utterance import Task
 from experiments.reporting.results_schema import GroupGap, GroupResults, GroupScores
 from experiments.reporting.target_scores import Scored, tally
-from fusion.fairness import Grouping
-from fusion.measures import measures_of
-from fusion.selection import PRIMARY
-from fusion.statistics import interval_of, unpaired_tallies
+from fusion.evaluation.measures import measures_of
+from fusion.evaluation.selection import PRIMARY
+from fusion.evaluation.statistics import interval_of, unpaired_tallies
+from fusion.evaluation.subgroups import Grouping
 
 #: Metrics of groups where rows have single classes.
 GROUP_METRICS = ("uar", "accuracy")

@@ -13,12 +13,18 @@ from jaxtyping import Bool, Float
 
 from encoders.utterance import Task
 from experiments.reporting.results_schema import Auc, FoldResults, Score, TargetScores
-from fusion import measures, metrics
-from fusion.labels import named, thresholds
-from fusion.measures import CLASSES, LABELS, Measure, measures_of
-from fusion.predictions import Answers, Prediction, answers_of
-from fusion.statistics import Difference, interval_of, paired_difference, paired_tallies
-from fusion.tallies import Tally, tally_classes, tally_labels, tally_shares, tally_values
+from fusion.evaluation import measures, metrics
+from fusion.evaluation.measures import CLASSES, LABELS, Measure, measures_of
+from fusion.evaluation.predictions import Answers, Prediction, answers_of
+from fusion.evaluation.speaker_sums import (
+    Tally,
+    tally_classes,
+    tally_labels,
+    tally_shares,
+    tally_values,
+)
+from fusion.evaluation.statistics import Difference, interval_of, paired_difference, paired_tallies
+from fusion.evaluation.thresholds import named, thresholds
 
 #: Why something that a report of single labels has is not there.
 SKIPPED: Mapping[Task, Mapping[str, str]] = {

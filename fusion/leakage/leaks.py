@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int64
 
-from fusion import metrics
 from fusion.batch import Dataset
+from fusion.evaluation import metrics
 from fusion.leakage.findings import TextProbe
 from fusion.splitting.splits import Fold
 

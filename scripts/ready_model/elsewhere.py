@@ -13,7 +13,7 @@ from encoders.utterance import Corpus
 from experiments import demo
 from experiments.corpora import emodb, mosi
 from experiments.corpora.common_sets import apply_common
-from fusion import metrics
+from fusion.evaluation import metrics
 from fusion.model import FusionModel
 from fusion.model_part import Part
 from scripts.ready_model import voice as hearing

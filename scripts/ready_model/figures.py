@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from fusion import metrics
-from fusion.calibration import (
+from fusion.evaluation import metrics
+from fusion.evaluation.calibration import (
     Abstention,
     equal_classes,
     fit_abstention,
     fit_temperature,
     tempered,
 )
+from fusion.evaluation.statistics import interval
 from fusion.late import independent
-from fusion.statistics import interval
 from scripts.ready_model.half import TARGETS, Fitted, Scored
 from scripts.ready_model.voice import Voice
 

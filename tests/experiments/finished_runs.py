@@ -23,9 +23,9 @@ from experiments.reporting.results_schema import (
     TriedOut,
     as_json,
 )
-from fusion import predictions
+from fusion.evaluation import predictions
+from fusion.evaluation.predictions import Prediction
 from fusion.leakage.findings import TextProbe
-from fusion.predictions import Prediction
 
 SKILL = {"audio": 0.5, "text": 0.35, "concat": 0.75}
 STUDY = {

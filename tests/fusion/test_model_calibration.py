@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusion.calibration import Abstention, tempered
+from fusion.evaluation.calibration import Abstention, tempered
 from fusion.model import FORMAT_VERSION, FusionModel, Part
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS

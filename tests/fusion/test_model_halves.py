@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from encoders.specs import LogMelSpec, Modality
 from fusion.batch import Standardizer
-from fusion.calibration import equal_classes, fit_abstention, fit_temperature, tempered
 from fusion.combination import Combination
+from fusion.evaluation.calibration import equal_classes, fit_abstention, fit_temperature, tempered
 from fusion.late import independent
 from fusion.model import FusionModel, Part, folder_of, late_model
 from fusion.networks.head import Hyperparameters, InputShape

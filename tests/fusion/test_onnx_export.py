@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from fusion import onnx_export
-from fusion.calibration import Abstention
 from fusion.combination import Combination
+from fusion.evaluation.calibration import Abstention
 from fusion.model import FusionModel, Part, late_model
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS

@@ -30,12 +30,13 @@ from experiments.comparing.plan import Plan, Views, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.transcripts import Words
 from experiments.config import ConfigError
-from fusion import metrics, predictions, train
+from fusion import train
 from fusion.arms import arm_of
 from fusion.crossfit import View
+from fusion.evaluation import metrics, predictions
+from fusion.evaluation.predictions import with_majority
+from fusion.evaluation.selection import PRIMARY
 from fusion.networks.heads import HEADS
-from fusion.predictions import with_majority
-from fusion.selection import PRIMARY
 from fusion.training.fit_key import FitKey, FitKeys
 from tests.experiments.target_corpora import targets_of, write_targets
 

@@ -23,7 +23,7 @@ from experiments.ablation.scores import CellRows
 from experiments.ablation.tables import latex, markdown
 from experiments.config import Study
 from experiments.reporting.results import summarise, with_best
-from fusion.statistics import holm
+from fusion.evaluation.statistics import holm
 from tests.experiments.finished_runs import EVIL, cell_facts, make_facts, make_row
 
 ARMS = ("audio", "text")

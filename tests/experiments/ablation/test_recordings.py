@@ -13,7 +13,8 @@ from experiments.ablation.scores import (
     differences,
 )
 from experiments.config import ConfigError
-from fusion import predictions, train
+from fusion import train
+from fusion.evaluation import predictions
 from tests.experiments.ablation.tiny_corpora import tones_study
 
 

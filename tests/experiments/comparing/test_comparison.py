@@ -26,7 +26,8 @@ from experiments.reporting.cost import read_cost
 from experiments.reporting.results import summarise
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import Dropped, as_json, carried
-from fusion import predictions, train
+from fusion import train
+from fusion.evaluation import predictions
 from fusion.model import FusionModel
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError

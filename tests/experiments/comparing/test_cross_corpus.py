@@ -11,7 +11,7 @@ import pytest
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.verification import rebuild
 from experiments.config import Study
-from fusion import predictions
+from fusion.evaluation import predictions
 
 #: What each corpus calls its classes, and who says what how often.
 LABELS = {"one": ("anger", "joy"), "two": ("angry", "happy")}

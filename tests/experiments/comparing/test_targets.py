@@ -19,7 +19,9 @@ from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError
 from experiments.interviews.emotion import check_suitable
 from experiments.reporting.results_schema import Auc
-from fusion import labels, predictions, train
+from fusion import train
+from fusion.evaluation import predictions
+from fusion.evaluation import thresholds as labels
 from fusion.model import FORMAT_VERSION, FusionModel
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError

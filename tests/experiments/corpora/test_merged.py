@@ -16,7 +16,7 @@ from experiments.corpora import load_source
 from experiments.corpora.merged import merge
 from experiments.corpora.sources import parse_sources
 from experiments.reporting.matrix import corpus_matrix, matrix_table, trained_on
-from fusion.predictions import Prediction
+from fusion.evaluation.predictions import Prediction
 from fusion.splitting.splits import SplitError, outer_folds
 
 

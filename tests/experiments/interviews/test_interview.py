@@ -207,7 +207,7 @@ def test_below_the_threshold_no_class_is_named(model_folder, talk, tmp_path):
 
 
 def test_the_threshold_is_the_models_own_where_none_is_given(model_folder, talk, tmp_path):
-    from fusion.calibration import Abstention
+    from fusion.evaluation.calibration import Abstention
 
     careful = model_folder(abstention=Abstention(0.99, 0.99, 0.99, 0.5, True))
     own = timeline(careful, talk, tmp_path / "a")

@@ -10,11 +10,11 @@ import pytest
 from experiments.reporting.caveats import cautions
 from experiments.reporting.diagnostics import calibration, evidence
 from experiments.reporting.results import summarise, with_best
-from fusion import metrics
-from fusion.calibration import fit_temperature, tempered
-from fusion.fairness import Grouping
-from fusion.permutation import Null
-from fusion.predictions import read, table, write
+from fusion.evaluation import metrics
+from fusion.evaluation.calibration import fit_temperature, tempered
+from fusion.evaluation.permutation import Null
+from fusion.evaluation.predictions import read, table, write
+from fusion.evaluation.subgroups import Grouping
 from tests.experiments.finished_runs import EVIL, make_facts, make_rows, write_pages
 
 ARMS, TARGETS, SPEAKERS = ("audio", "text", "concat"), ("calm", "cross", "sad"), 12

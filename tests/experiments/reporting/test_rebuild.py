@@ -11,8 +11,8 @@ import pytest
 from experiments.comparing.verification import rebuild
 from experiments.reporting.results_file import parsed
 from experiments.reporting.results_schema import as_json, carried
-from fusion import predictions
-from fusion.predictions import AGAIN
+from fusion.evaluation import predictions
+from fusion.evaluation.predictions import AGAIN
 from tests.experiments.finished_runs import change, files, save_run
 
 

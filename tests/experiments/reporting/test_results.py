@@ -12,8 +12,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.results_schema import FoldResults, RunFacts, TriedOut, as_json
-from fusion.predictions import Prediction, counts_by_speaker, read, write
-from fusion.statistics import holm
+from fusion.evaluation.predictions import Prediction, counts_by_speaker, read, write
+from fusion.evaluation.statistics import holm
 from tests.experiments.finished_runs import plain_facts, typed
 
 CLASSES = ("a", "b", "c")

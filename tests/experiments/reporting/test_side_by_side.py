@@ -11,7 +11,7 @@ from experiments.commands.main import app
 from experiments.reporting.results import with_best
 from experiments.reporting.side_by_side import side_by_side
 from experiments.reporting.side_page import write_beside
-from fusion.statistics import holm
+from fusion.evaluation.statistics import holm
 from tests.experiments.finished_runs import EVIL, make_facts, make_rows, save_run
 from tests.experiments.finished_runs import save as save_rows
 

@@ -11,7 +11,7 @@ import pytest
 from experiments.reporting.page import Report
 from experiments.reporting.page import page as page_of_report
 from experiments.reporting.tuning import importances, tuning_figures
-from fusion.statistics import BOOTSTRAP_FROM, CLAIM_FROM
+from fusion.evaluation.statistics import BOOTSTRAP_FROM, CLAIM_FROM
 from tests.experiments.finished_runs import make_content, make_results, typed
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from fusion import metrics
+from fusion.evaluation import metrics
 from fusion.networks.losses import LOSSES, Aim, aim_of, answers, with_loss
 
 TASKS = [(task, loss) for task, losses in LOSSES.items() for loss in losses]

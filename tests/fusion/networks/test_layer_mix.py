@@ -18,11 +18,11 @@ from fusion import train
 from fusion.arms import Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, Standardizer, collate
 from fusion.crossfit import View
+from fusion.evaluation.selection import goodness
 from fusion.late import fuse_late
 from fusion.model import FusionModel, Part
 from fusion.networks.head import InputShape
 from fusion.networks.heads import HEADS
-from fusion.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.fit_cache import FitPath, load_scores, save_scores
 from fusion.training.fit_key import FitKey

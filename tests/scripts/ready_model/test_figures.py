@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusion.calibration import tempered
+from fusion.evaluation.calibration import tempered
 from scripts.ready_model.elsewhere import sureness_figures
 from scripts.ready_model.figures import (
     error_figure,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusion import metrics
-from fusion.permutation import DRAWS, against_null, shuffled
+from fusion.evaluation import metrics
+from fusion.evaluation.permutation import DRAWS, against_null, shuffled
 
 
 def corpus(speakers: int = 10, rows: int = 24, classes: int = 4, seed: int = 0):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusion import metrics
-from fusion.measures import LABELS, VALUES, Measure
-from fusion.p_values import EXACT_SWAPS_UP_TO, sign_flip_p, swap_p
-from fusion.statistics import (
+from fusion.evaluation import metrics
+from fusion.evaluation.measures import LABELS, VALUES, Measure
+from fusion.evaluation.p_values import EXACT_SWAPS_UP_TO, sign_flip_p, swap_p
+from fusion.evaluation.speaker_sums import Tally, tally_classes, tally_labels, tally_values
+from fusion.evaluation.statistics import (
     Difference,
     interval,
     interval_of,
@@ -17,7 +18,6 @@ from fusion.statistics import (
     unpaired_difference,
     unpaired_tallies,
 )
-from fusion.tallies import Tally, tally_classes, tally_labels, tally_values
 
 UAR = Measure("UAR", metrics.uar)
 CCC = VALUES["ccc"]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion.predictions import Prediction
-from fusion.windows import WAYS, aggregated, has_windows, utterance_rows
+from fusion.evaluation.predictions import Prediction
+from fusion.evaluation.windows import WAYS, aggregated, has_windows, utterance_rows
 
 ROW = Prediction(
     run="r", corpus="c", utterance="u0", speaker="s", arm="audio", outer_fold="1",

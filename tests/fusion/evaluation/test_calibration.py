@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from sklearn import metrics as sk
 
-from fusion.calibration import (
+from fusion.evaluation.calibration import (
     HOTTEST,
     LEAST_COVERAGE,
     brier,
@@ -19,7 +19,7 @@ from fusion.calibration import (
     risk_coverage,
     tempered,
 )
-from fusion.metrics import ece
+from fusion.evaluation.metrics import ece
 
 
 def honest(rows: int, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusion import metrics
+from fusion.evaluation import metrics
+from fusion.evaluation.selection import classes_of, goodness
 from fusion.outputs import Outputs
-from fusion.selection import classes_of, goodness
 
 RNG = np.random.default_rng(0)
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fusion import metrics
-from fusion.jackknife import effective, jackknife
-from fusion.statistics import (
+from fusion.evaluation import metrics
+from fusion.evaluation.jackknife import effective, jackknife
+from fusion.evaluation.statistics import (
     BOOTSTRAP_FROM,
     CLAIM_FROM,
     DRAWS,
@@ -327,7 +327,7 @@ def test_p_is_uniform_where_nothing_differs():
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("name", ["uar", "accuracy"])
 def test_contributions_sum_to_the_difference(name, seeds):
-    from fusion.statistics import _contributions
+    from fusion.evaluation.statistics import _contributions
 
     one = random_counts(9, seeds)
     other = np.roll(one, 1, axis=-1)

@@ -16,8 +16,8 @@ from jaxtyping import Float, Int
 
 from encoders.messages import plain
 from encoders.utterance import Task
-from fusion import metrics
-from fusion.selection import classes_of, goodness
+from fusion.evaluation import metrics
+from fusion.evaluation.selection import classes_of, goodness
 
 Split = Literal["dev", "test"]
 
@@ -236,7 +236,7 @@ def best_per_fold(
 ) -> dict[str, str]:
     """Arm that is best on development rows of each outer fold, mean over seeds; ties go first.
 
-    Best is what :data:`fusion.selection.PRIMARY` says of the task.
+    Best is what :data:`fusion.evaluation.selection.PRIMARY` says of the task.
     """
     chosen: dict[str, str] = {}
     for fold in dict.fromkeys(row.outer_fold for row in rows):

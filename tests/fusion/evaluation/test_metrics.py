@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from fusion import metrics
+from fusion.evaluation import metrics
 
 
 @st.composite

@@ -10,7 +10,7 @@ import pytest
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
-from fusion import metrics
+from fusion.evaluation import metrics
 
 CASES = [300, pytest.param(10_000, marks=pytest.mark.slow)]
 AVERAGES = ("macro", "micro", "weighted", "samples")

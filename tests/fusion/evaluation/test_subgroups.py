@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encoders.utterance import Utterance
-from fusion.fairness import age_group, groupings
+from fusion.evaluation.subgroups import age_group, groupings
 
 
 def utterances(**columns):

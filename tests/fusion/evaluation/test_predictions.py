@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion.predictions import Prediction, digest, read, write
+from fusion.evaluation.predictions import Prediction, digest, read, write
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 # Every letter but lone surrogates, which no file in UTF-8 can hold.

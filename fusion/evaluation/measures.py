@@ -1,4 +1,4 @@
-"""Metrics of labels, shares and values as functions of the sums of :mod:`fusion.tallies`.
+"""Metrics of labels, shares and values as functions of the sums of :mod:`fusion.evaluation.speaker_sums`.
 
 In formulas tp, fp, fn and tn are a label's hits, false alarms, misses and the rest. A label without
 true samples leaves what is a mean over labels undefined (NaN), never a mean over fewer labels.
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from encoders.utterance import Task
-from fusion import metrics
+from fusion.evaluation import metrics
 
 Sums = Float[np.ndarray, "*axes parts sums"]
 Values = Float[np.ndarray, "*axes"]

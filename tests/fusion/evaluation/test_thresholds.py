@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from fusion.labels import DEFAULT, named, thresholds
+from fusion.evaluation.thresholds import DEFAULT, named, thresholds
 
 
 @given(st.integers(0, 2**32 - 1))

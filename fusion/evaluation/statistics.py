@@ -13,11 +13,19 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from fusion import metrics
-from fusion.jackknife import CONFIDENCE, Jackknife, jackknife
-from fusion.measures import Measure
-from fusion.p_values import DRAWS, EXACT_UP_TO, McNemar, holm, mcnemar, sign_flip_p, swap_p
-from fusion.tallies import Tally
+from fusion.evaluation import metrics
+from fusion.evaluation.jackknife import CONFIDENCE, Jackknife, jackknife
+from fusion.evaluation.measures import Measure
+from fusion.evaluation.p_values import (
+    DRAWS,
+    EXACT_UP_TO,
+    McNemar,
+    holm,
+    mcnemar,
+    sign_flip_p,
+    swap_p,
+)
+from fusion.evaluation.speaker_sums import Tally
 
 __all__ = [
     "CLAIM_FROM",
@@ -81,7 +89,7 @@ def interval(counts: Counts, metric: Metric, unit: str = "speakers") -> Interval
     """95 % interval of a metric over clusters of utterances.
 
     Jackknife-t below 100 effective clusters (Efron & Tibshirani 1993, ch. 11), with as many degrees
-    of freedom as there are effective clusters, less one (see :func:`fusion.jackknife.effective`);
+    of freedom as there are effective clusters, less one (see :func:`fusion.evaluation.jackknife.effective`);
     percentile cluster bootstrap from 100 on. ``unit`` is what the clusters are called.
     """
     found = _interval(counts, lambda totals: metric(totals).mean(axis=-1), unit).interval
@@ -130,7 +138,7 @@ def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
 def paired_tallies(one: Tally, other: Tally, measure: Measure) -> Difference:
     """Difference of two arms on the same rows, of any metric of sums.
 
-    p is that of swapping the arms' answers to whole clusters (:func:`fusion.p_values.swap_p`),
+    p is that of swapping the arms' answers to whole clusters (:func:`fusion.evaluation.p_values.swap_p`),
     which for a metric that is a sum over clusters is the sign-flip test of :func:`interval`'s.
     """
     both = np.stack([one.sums, other.sums], axis=1)  # [clusters, 2, seeds, parts, sums]

@@ -13,9 +13,9 @@ from scipy import stats
 from scipy.spatial.distance import cosine, jensenshannon
 from sklearn import metrics as sk
 
-from fusion import measures, metrics
-from fusion.measures import LABELS, OF_SENTIMENT, SHARES, VALUES, Measure
-from fusion.tallies import Tally, tally_labels, tally_shares, tally_values
+from fusion.evaluation import measures, metrics
+from fusion.evaluation.measures import LABELS, OF_SENTIMENT, SHARES, VALUES, Measure
+from fusion.evaluation.speaker_sums import Tally, tally_labels, tally_shares, tally_values
 
 CASES = [300, pytest.param(10_000, marks=pytest.mark.slow)]
 CALLS = {

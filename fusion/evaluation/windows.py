@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from fusion.predictions import Prediction
+from fusion.evaluation.predictions import Prediction
 
 How = Literal["mean", "vote", "max"]
 Windows = Float[np.ndarray, "windows targets"]

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from encoders.utterance import Task
-from fusion import labels, metrics
+from fusion.evaluation import metrics
+from fusion.evaluation import thresholds as labels
 
 Scores = Float[np.ndarray, "seeds rows targets"]
 Goals = Float[np.ndarray, "rows targets"]

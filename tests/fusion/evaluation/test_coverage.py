@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from benchmarks import coverage
-from fusion import metrics
-from fusion.statistics import interval, paired_difference
+from fusion.evaluation import metrics
+from fusion.evaluation.statistics import interval, paired_difference
 
 #: Corpora of each size, and how far a share of .93, .97 or .06 may be off by chance, one in 10 000.
 CORPORA = 2000
