@@ -19,7 +19,7 @@ from encoders.audio.waveform import Audio
 from encoders.finetuning.augmentation import WaveformChanges, changed, pitch_shifted
 from encoders.utterance import Corpus
 from experiments.corpora import read_corpus
-from fusion.leakage.copies import ALIKE_FROM, SAME_FROM
+from fusion.leakage.audio_copies import ALIKE_FROM, SAME_FROM
 
 COPIES = 150
 Change = Callable[[Audio, np.random.Generator], Audio]

@@ -19,7 +19,7 @@ from experiments.checking.soundness import soundness
 from experiments.comparing.certificate import Hearing, evidence_of, listen
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
-from fusion.leakage.leaks import probe_labels
+from fusion.leakage.text_probe import probe_labels
 from fusion.splitting.splits import Fold, SplitError, outer_folds, rows_of
 
 __all__ = ["Check", "check_corpus", "print_check"]

@@ -11,7 +11,7 @@ from encoders.analysis.recording_quality import Sound
 from encoders.decode_index import Heard
 from encoders.messages import counted
 from encoders.utterance import Utterance
-from fusion.leakage.repeats import words_of
+from fusion.leakage.text_copies import words_of
 
 #: Bins of the histogram of lengths.
 BINS = 12

@@ -13,7 +13,7 @@ from experiments.reporting.trained_encoder import Trained
 from fusion.arms import Budget
 from fusion.crossfit import View
 from fusion.leakage.findings import TextProbe
-from fusion.leakage.leaks import probe_text
+from fusion.leakage.text_probe import probe_text
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
 from fusion.splitting.development import hold_out

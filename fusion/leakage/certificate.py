@@ -12,8 +12,8 @@ from jaxtyping import Bool
 
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate, LeakTest, Status, TextProbe
-from fusion.leakage.sides import Groups, Link, Overlap, Pairs, overlaps, scored
-from fusion.leakage.telltale import telltales
+from fusion.leakage.fold_sides import Groups, Link, Overlap, Pairs, overlaps, scored
+from fusion.leakage.label_words import telltales
 from fusion.splitting.protocols import is_leaky
 from fusion.splitting.splits import Fold
 

@@ -12,9 +12,9 @@ from jaxtyping import Int64
 
 from encoders.analysis.fingerprints import Signature
 from encoders.utterance import Utterance
-from fusion.leakage.copies import alike
-from fusion.leakage.repeats import countable, near_pairs, words_of
-from fusion.leakage.sides import Neighbours, numbered
+from fusion.leakage.audio_copies import alike
+from fusion.leakage.fold_sides import Neighbours, numbered
+from fusion.leakage.text_copies import countable, near_pairs, words_of
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 #: Overlap in time of two segments of one file that rounded times can make, in seconds.

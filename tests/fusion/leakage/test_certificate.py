@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from encoders.analysis.fingerprints import MOVES, TERMS, Signature
 from encoders.utterance import Utterance
+from fusion.leakage.audio_copies import alike
 from fusion.leakage.certificate import certify
-from fusion.leakage.copies import alike
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate, LeakError, LeakTest, TextProbe
-from fusion.leakage.repeats import NEARLY, near_pairs, words_of
-from fusion.leakage.telltale import telltales
+from fusion.leakage.label_words import telltales
+from fusion.leakage.text_copies import NEARLY, near_pairs, words_of
 from fusion.splitting.folds import Fold
 
 

@@ -8,7 +8,7 @@ import pytest
 from encoders.utterance import Utterance
 from fusion.batch import Dataset
 from fusion.leakage.findings import TextProbe
-from fusion.leakage.leaks import probe_text
+from fusion.leakage.text_probe import probe_text
 from fusion.splitting.splits import Fold, outer_folds
 
 CLASSES = ("a", "b", "c")
