@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {"FusionModel": "fusion.model"}
+_HOME = {"FusionModel": "fusion.model.fusion_model"}
 
 __all__ = ["FusionModel"]
 

@@ -66,8 +66,8 @@ def onnx(
     out: Annotated[Path, typer.Argument(help="File to write.")],
 ) -> None:
     """Write the heads of a model as one ONNX graph, after comparing it with torch."""
-    from fusion.model import FusionModel
-    from fusion.onnx_export import export_onnx
+    from fusion.model.fusion_model import FusionModel
+    from fusion.model.onnx_export import export_onnx
 
     if out.is_dir():
         raise OptionError(f"{out}: is a folder; give a file, as in {out / 'model.onnx'}")
@@ -82,6 +82,6 @@ def push(
     public: Annotated[bool, typer.Option(help="Let everybody see it.")] = False,
 ) -> None:
     """Upload a model to the Hugging Face hub, into a private repository unless --public is said."""
-    from fusion.hub import push as upload
+    from fusion.model.hub import push as upload
 
     say(upload(model, repository, private=not public))

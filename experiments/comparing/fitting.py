@@ -26,11 +26,11 @@ from fusion.crossfit import View, score_crossfitted
 from fusion.evaluation.calibration import fit_temperature
 from fusion.evaluation.thresholds import thresholds
 from fusion.late import fuse_late
-from fusion.model import FusionModel, Part, late_model
-from fusion.model_card import UNCALIBRATED
+from fusion.model.card import UNCALIBRATED
+from fusion.model.fusion_model import FusionModel, Part, late_model
+from fusion.model.origin import Origin
+from fusion.model.outputs import Outputs
 from fusion.networks.heads import HEADS
-from fusion.origin import Origin
-from fusion.outputs import Outputs
 from fusion.published import score_published
 from fusion.splitting.splits import Fold, inner_folds
 from fusion.training.arm_table import LateFusionArm, TrainedArm, arm_of, trained_arm

@@ -19,7 +19,7 @@ from experiments.reporting.report import folder_name, write_report
 from experiments.reporting.results_schema import Results, as_json
 from fusion.evaluation import predictions
 from fusion.evaluation.predictions import Prediction
-from fusion.model import FusionModel
+from fusion.model.fusion_model import FusionModel
 
 
 def write_run(

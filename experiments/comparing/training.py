@@ -26,7 +26,7 @@ from experiments.comparing.targets import check_targets
 from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
 from fusion.arms import Budget
-from fusion.model import FusionModel
+from fusion.model.fusion_model import FusionModel
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
 from fusion.studies import check_storage

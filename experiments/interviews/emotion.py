@@ -10,7 +10,7 @@ from encoders.extraction import Extraction, Extractor, SharedEncoder
 from encoders.specs import Kind, Spec
 from encoders.store import Embedding, EmbeddingStore
 from experiments.config import OptionError
-from fusion.model import FusionModel, inputs_of
+from fusion.model.fusion_model import FusionModel, inputs_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from experiments.interviews.segmentation import pieces_of
 from experiments.interviews.speakers import SOMEONE, Cast, cast_of
 from experiments.interviews.speech_scan import Survey, survey
 from experiments.interviews.timing import Stopwatch
-from fusion.model import FusionModel, folder_of
+from fusion.model.fusion_model import FusionModel, folder_of
 
 #: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.
 WORK = "work"

@@ -6,7 +6,7 @@ from typing import Any
 from encoders.messages import counted
 from experiments.interviews.classify_segments import Heard
 from experiments.interviews.emotion import Sounds
-from fusion.model import FusionModel
+from fusion.model.fusion_model import FusionModel
 
 SYNTHETIC = (
     "SYNTHETIC SPEECH: this model learned from speech that a synthesiser made. What it says of "

@@ -14,8 +14,8 @@ from experiments import demo
 from experiments.corpora import emodb, mosi
 from experiments.corpora.common_sets import apply_common
 from fusion.evaluation import metrics
-from fusion.model import FusionModel
-from fusion.model_part import Part
+from fusion.model.fusion_model import FusionModel
+from fusion.model.part import Part
 from scripts.ready_model import voice as hearing
 from scripts.ready_model import words as reading
 from scripts.ready_model.copies import HEARD, WRITTEN

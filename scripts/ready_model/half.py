@@ -11,7 +11,7 @@ from experiments.comparing.fitting import one_thread
 from experiments.corpora.common_sets import COMMON
 from fusion.arms import Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, collate
-from fusion.model import Part
+from fusion.model.fusion_model import Part
 from fusion.splitting.folds import Fold, InnerFold, InnerFolds
 from fusion.training.arm_table import trained_arm
 

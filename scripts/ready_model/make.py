@@ -18,9 +18,9 @@ import torch
 from encoders.extraction import default_store
 from encoders.store import write_atomically
 from fusion.bundled import DEMO
-from fusion.model import FusionModel
-from fusion.model_card import encoder_lines
-from fusion.origin import Origin
+from fusion.model.card import encoder_lines
+from fusion.model.fusion_model import FusionModel
+from fusion.model.origin import Origin
 from scripts.ready_model.card import CAUTION, CORPORA, LICENCE, card, notice
 from scripts.ready_model.elsewhere import elsewhere, unlike_actors
 from scripts.ready_model.figures import Figure, Sureness, figures, others_figures, sureness

@@ -14,7 +14,7 @@ from fusion import arms, train
 from fusion.arms import Budget, FittedArm, FoldScores, fit_arm, score, search_arm
 from fusion.batch import Dataset, ModalityBatch
 from fusion.evaluation.selection import goodness
-from fusion.model import FusionModel, Part
+from fusion.model.fusion_model import FusionModel, Part
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.arm_table import ARMS, TrainedArm
 from fusion.tune import Tuning

@@ -9,8 +9,8 @@ import pytest
 
 from encoders.audio.reading import read_segment
 from fusion.bundled import DEMO
-from fusion.model import FusionModel
-from fusion.model_card import encoder_lines
+from fusion.model.card import encoder_lines
+from fusion.model.fusion_model import FusionModel
 from scripts.ready_model.card import CAUTION, LICENCE, card, notice
 from scripts.ready_model.half import TARGETS
 from scripts.ready_model.make import FILES, SUMS, main

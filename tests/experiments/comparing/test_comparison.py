@@ -28,7 +28,7 @@ from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import Dropped, as_json, carried
 from fusion import train
 from fusion.evaluation import predictions
-from fusion.model import FusionModel
+from fusion.model.fusion_model import FusionModel
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError
 from fusion.studies import StorageError

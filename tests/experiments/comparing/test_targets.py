@@ -22,7 +22,7 @@ from experiments.reporting.results_schema import Auc
 from fusion import train
 from fusion.evaluation import predictions
 from fusion.evaluation import thresholds as labels
-from fusion.model import FORMAT_VERSION, FusionModel
+from fusion.model.fusion_model import FORMAT_VERSION, FusionModel
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError
 from tests.experiments.target_corpora import DIM, targets_of, write_targets

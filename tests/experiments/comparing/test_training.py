@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from experiments.commands.main import app
 from experiments.comparing.training import train
 from experiments.config import ConfigError
-from fusion.model import FusionModel
+from fusion.model.fusion_model import FusionModel
 from tests.experiments.tones import tones_study, write_tones
 
 

@@ -26,7 +26,7 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
 
         from encoders.typed_names import parse_modality
         from fusion.combination import Combination
-        from fusion.model import FusionModel, Part
+        from fusion.model.fusion_model import FusionModel, Part
         from fusion.networks.head import InputShape
         from fusion.networks.heads import HEADS
 

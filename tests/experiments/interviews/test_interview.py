@@ -77,7 +77,7 @@ def test_words_that_are_given_reach_the_model(model_folder, talk, turns, tmp_pat
 
 def test_predictions_are_those_of_the_model(model_folder, talk, turns, tmp_path):
     from encoders.audio.reading import read_segment
-    from fusion.model import FusionModel
+    from fusion.model.fusion_model import FusionModel
 
     (tmp_path / "talk.txt").write_text("no\nsaid\nthe horse\n", encoding="utf-8")
     for arm in ("late", "concat"):
@@ -221,7 +221,7 @@ def test_a_model_of_synthetic_speech_is_said_to_be_one_everywhere(
     model_folder, talk, tmp_path, capsys
 ):
     from experiments.commands.interview import interview as command
-    from fusion.origin import Origin
+    from fusion.model.origin import Origin
 
     origin = Origin(corpora=("demo (synthetic speech)",), synthetic=True)
     folder = model_folder(origin=origin)
@@ -341,7 +341,7 @@ def loads(monkeypatch) -> list[str]:
 
 
 def test_four_predictions_of_a_model_load_each_of_its_encoders_once(model_folder, loads, talk):
-    from fusion.model import FusionModel
+    from fusion.model.fusion_model import FusionModel
 
     model = FusionModel.load(model_folder())
     assert loads == []

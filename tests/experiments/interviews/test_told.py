@@ -10,7 +10,7 @@ import typer
 from experiments.commands.interview import _show
 from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
-from fusion.origin import Origin
+from fusion.model.origin import Origin
 from tests.experiments.interviews.conftest import RATE, talk_samples
 
 QUIET = InterviewOptions(asr="none")

@@ -22,8 +22,8 @@ from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.page import page
 from experiments.interviews.page_values import means_of
-from fusion.model import FusionModel
-from fusion.outputs import Outputs
+from fusion.model.fusion_model import FusionModel
+from fusion.model.outputs import Outputs
 from tests.experiments.interviews.conftest import TARGETS
 
 PEAKS = np.linspace(0, 1, 50, dtype=np.float32)

@@ -7,7 +7,7 @@ import pytest
 
 from fusion.evaluation import metrics
 from fusion.evaluation.selection import classes_of, goodness
-from fusion.outputs import Outputs
+from fusion.model.outputs import Outputs
 
 RNG = np.random.default_rng(0)
 

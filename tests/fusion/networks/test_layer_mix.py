@@ -20,7 +20,7 @@ from fusion.batch import Dataset, Standardizer, collate
 from fusion.crossfit import View
 from fusion.evaluation.selection import goodness
 from fusion.late import fuse_late
-from fusion.model import FusionModel, Part
+from fusion.model.fusion_model import FusionModel, Part
 from fusion.networks.head import InputShape
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds

@@ -13,7 +13,7 @@ from encoders.utterance import Task
 from fusion.arms import FittedArm
 from fusion.batch import collate
 from fusion.evaluation.calibration import tempered
-from fusion.model_json import number_of
+from fusion.model.json import number_of
 from fusion.networks.head import Head, Hyperparameters, InputShape
 from fusion.networks.heads import restored_head
 from fusion.networks.losses import answers

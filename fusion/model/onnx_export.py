@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from encoders.utterance import Task
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.combination import SHARED_OUT, Combination
-from fusion.model import FusionModel
-from fusion.model_part import Part
+from fusion.model.fusion_model import FusionModel
+from fusion.model.part import Part
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import answers
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from encoders.messages import escape_markdown as say
 from encoders.specs import Modality
 from fusion.evaluation.calibration import Abstention
-from fusion.origin import Origin
-from fusion.outputs import Outputs
+from fusion.model.origin import Origin
+from fusion.model.outputs import Outputs
 
 SYNTHETIC = "learned from synthetic speech: what it says of a human voice means nothing"
 #: Tasks whose answers are no probabilities of one class.

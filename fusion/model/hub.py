@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fusion.model import FusionModel, folder_of
+from fusion.model.fusion_model import FusionModel, folder_of
 
 
 def push(model: Path | str, repository: str, *, private: bool = True) -> str:

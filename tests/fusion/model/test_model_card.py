@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from encoders.messages import counted, escape_markdown, plain
 from encoders.specs import BertSpec, Modality
-from fusion.model import FusionModel
+from fusion.model.fusion_model import FusionModel
 
 CHANGE_OF_DIRECTION = "\N{RIGHT-TO-LEFT OVERRIDE}"
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fusion.evaluation.calibration import Abstention, tempered
-from fusion.model import FORMAT_VERSION, FusionModel, Part
+from fusion.model.fusion_model import FORMAT_VERSION, FusionModel, Part
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 

@@ -10,8 +10,8 @@ import torch
 from typer.testing import CliRunner
 
 from experiments.commands.main import app
-from fusion.hub import push
-from fusion.model import FusionModel, Part
+from fusion.model.fusion_model import FusionModel, Part
+from fusion.model.hub import push
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 

@@ -27,11 +27,11 @@ from fusion.bundled import BUNDLED, DEMO
 from fusion.combination import Combination, combination_of
 from fusion.evaluation.calibration import Abstention, fit_abstention, fit_temperature, tempered
 from fusion.late import independent
-from fusion.model_card import model_card, sureness_lines
-from fusion.model_json import FORMAT_VERSION, number_of, read_about, targets_of
-from fusion.model_part import Part, Verdict, part_as_json, part_from_json
-from fusion.origin import Origin, origin_of
-from fusion.outputs import OF_CLASSES, Outputs
+from fusion.model.card import model_card, sureness_lines
+from fusion.model.json import FORMAT_VERSION, number_of, read_about, targets_of
+from fusion.model.origin import Origin, origin_of
+from fusion.model.outputs import OF_CLASSES, Outputs
+from fusion.model.part import Part, Verdict, part_as_json, part_from_json
 
 __all__ = ["FORMAT_VERSION", "FusionModel", "Part", "folder_of", "late_model"]
 

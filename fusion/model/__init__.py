@@ -1,0 +1,1 @@
+"""A trained arm with everything that prediction needs: the model, its file, its card."""
