@@ -8,7 +8,7 @@ import torch
 from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan, Views
 from fusion.batch import Dataset, ModalityBatch
-from fusion.crossfit import View
+from fusion.training.crossfit import View
 
 
 def scored_on(plan: Plan, other: Dataset) -> Plan:

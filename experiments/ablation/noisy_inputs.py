@@ -15,7 +15,7 @@ from experiments.comparing.modality_data import Modal, modal_of, sources_of
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError
 from fusion.batch import Dataset, collate
-from fusion.crossfit import View
+from fusion.training.crossfit import View
 
 AUDIO = ("audio", SEQUENCE_OF["audio"])
 

@@ -11,8 +11,8 @@ from experiments.ablation.seeds import generator, uniform
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError
 from fusion.batch import Dataset
-from fusion.crossfit import View
 from fusion.splitting.splits import InnerFold, InnerFolds, speaker_of
+from fusion.training.crossfit import View
 
 #: Classes or labels by utterance: where one has none, as where targets are values, nothing.
 Classes = Mapping[str, Set[str]]

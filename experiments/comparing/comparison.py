@@ -22,12 +22,12 @@ from experiments.reporting.cost import cost_of
 from experiments.reporting.matrix import trained_on
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.results_schema import Dropped, Facts, FoldResults, Results, RunFacts
-from fusion.arms import FoldScores
 from fusion.evaluation.predictions import Prediction, best_per_fold, stored_score
 from fusion.evaluation.subgroups import groupings
 from fusion.splitting.splits import speaker_of
 from fusion.studies import check_storage
 from fusion.training.arm_table import arms_that, whole_of
+from fusion.training.arms import FoldScores
 from fusion.training.fit_key import arithmetic, hash_of
 
 

@@ -14,28 +14,22 @@ from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.comparing.plan import Plan
 from experiments.locks import alone
-from fusion.arms import (
-    Budget,
-    FoldScores,
-    fit_chosen,
-    score,
-    search_arm,
-)
 from fusion.batch import Dataset
-from fusion.crossfit import View, score_crossfitted
 from fusion.evaluation.calibration import fit_temperature
 from fusion.evaluation.thresholds import thresholds
-from fusion.late import fuse_late
 from fusion.model.card import UNCALIBRATED
 from fusion.model.fusion_model import FusionModel, Part, late_model
 from fusion.model.origin import Origin
 from fusion.model.outputs import Outputs
 from fusion.networks.heads import HEADS
-from fusion.published import score_published
 from fusion.splitting.splits import Fold, inner_folds
 from fusion.training.arm_table import LateFusionArm, TrainedArm, arm_of, trained_arm
+from fusion.training.arms import Budget, FoldScores, fit_chosen, score, search_arm
+from fusion.training.crossfit import View, score_crossfitted
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
 from fusion.training.fit_key import FitKeys
+from fusion.training.late import fuse_late
+from fusion.training.published import score_published
 
 
 @contextmanager

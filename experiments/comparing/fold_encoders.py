@@ -21,10 +21,10 @@ from experiments.comparing.modality_data import Awaited, Modal, modal_of, source
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError, Study
 from fusion.batch import ModalityBatch, collate
-from fusion.crossfit import View
 from fusion.splitting.development import halves
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds, assert_speakers_apart
 from fusion.training.arm_table import arm_of
+from fusion.training.crossfit import View
 
 ALL, HALVES = "all", ("first half", "second half")
 #: Utterances that a message names.

@@ -10,8 +10,6 @@ from experiments.comparing.inputs import Inputs
 from experiments.comparing.remarks import training_remarks
 from experiments.config import Study
 from experiments.reporting.trained_encoder import Trained
-from fusion.arms import Budget
-from fusion.crossfit import View
 from fusion.leakage.findings import TextProbe
 from fusion.leakage.text_probe import probe_text
 from fusion.networks.head import fixed_values
@@ -27,6 +25,8 @@ from fusion.splitting.splits import (
     outer_folds,
     speaker_of,
 )
+from fusion.training.arms import Budget
+from fusion.training.crossfit import View
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from encoders.utterance import Corpus
 from experiments.comparing.inputs import typed_encoders
 from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
-from fusion.late import LATE
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
 from fusion.training.arm_table import PUBLISHED
+from fusion.training.late import LATE
 
 
 def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:

@@ -25,12 +25,12 @@ from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
 from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
-from fusion.arms import Budget
 from fusion.model.fusion_model import FusionModel
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
 from fusion.studies import check_storage
 from fusion.training.arm_table import PUBLISHED
+from fusion.training.arms import Budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from experiments.reporting.results_file import read_strictly
 from fusion.evaluation.predictions import AGAIN
 
 if TYPE_CHECKING:
-    from fusion.arms import FoldScores
+    from fusion.training.arms import FoldScores
 
 COST = "cost.json"
 

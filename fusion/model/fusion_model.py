@@ -24,14 +24,14 @@ from encoders.specs import Modality, Spec, spec_from_json
 from encoders.store import Embedding, write_atomically
 from encoders.utterance import Task
 from fusion.bundled import BUNDLED, DEMO
-from fusion.combination import Combination, combination_of
 from fusion.evaluation.calibration import Abstention, fit_abstention, fit_temperature, tempered
-from fusion.late import independent
 from fusion.model.card import model_card, sureness_lines
 from fusion.model.json import FORMAT_VERSION, number_of, read_about, targets_of
 from fusion.model.origin import Origin, origin_of
 from fusion.model.outputs import OF_CLASSES, Outputs
 from fusion.model.part import Part, Verdict, part_as_json, part_from_json
+from fusion.training.combination import Combination, combination_of
+from fusion.training.late import independent
 
 __all__ = ["FORMAT_VERSION", "FusionModel", "Part", "folder_of", "late_model"]
 

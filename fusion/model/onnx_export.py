@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from encoders.utterance import Task
 from fusion.batch import ModalityBatch, Standardizer
-from fusion.combination import SHARED_OUT, Combination
 from fusion.model.fusion_model import FusionModel
 from fusion.model.part import Part
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import answers
+from fusion.training.combination import SHARED_OUT, Combination
 
 #: Largest difference of an answer between the graph and torch, of large ones relative.
 TOLERANCE = 1e-5

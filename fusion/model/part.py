@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from encoders.utterance import Task
-from fusion.arms import FittedArm
 from fusion.batch import collate
 from fusion.evaluation.calibration import tempered
 from fusion.model.json import number_of
 from fusion.networks.head import Head, Hyperparameters, InputShape
 from fusion.networks.heads import restored_head
 from fusion.networks.losses import answers
+from fusion.training.arms import FittedArm
 
 
 @dataclass(frozen=True, slots=True)

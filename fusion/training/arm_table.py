@@ -1,8 +1,8 @@
 """The arms of a comparison as data: the one place that names them.
 
 An arm is one row of the table. What makes its scores is told by its type: heads that are trained
-(:mod:`fusion.arms`), the scores of other arms combined (:mod:`fusion.late`), or a classifier that
-was trained elsewhere (:mod:`fusion.published`). Nothing heavy is imported: reports read it too.
+(:mod:`fusion.training.arms`), the scores of other arms combined (:mod:`fusion.training.late`), or a classifier that
+was trained elsewhere (:mod:`fusion.training.published`). Nothing heavy is imported: reports read it too.
 """
 
 from dataclasses import KW_ONLY, dataclass, field
@@ -32,7 +32,7 @@ class Arm:
 
     @property
     def crossfitted(self) -> bool:
-        """Whether it has a head per half of the training speakers, see :mod:`fusion.crossfit`."""
+        """Whether it has a head per half of the training speakers, see :mod:`fusion.training.crossfit`."""
         return False
 
 
@@ -48,7 +48,7 @@ class TrainedArm(Arm):
 class LateFusionArm(Arm):
     """Decision level: the scores of the arms ``beside`` it are combined, and nothing else trained.
 
-    How is said by :data:`fusion.late.LATE`, under its name.
+    How is said by :data:`fusion.training.late.LATE`, under its name.
     """
 
     inputs: tuple[str, ...] = ("audio", "text")

@@ -20,16 +20,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from encoders.store import write_atomically
-from fusion.arms import FittedArm, FoldScores, members_of
-from fusion.crossfit import View
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import restored_head
 from fusion.splitting.splits import Fold
-from fusion.stopping import Curve
 from fusion.studies import StudyPlace
-from fusion.train import FittedHead
 from fusion.training.arm_table import TrainedArm
+from fusion.training.arms import FittedArm, FoldScores, members_of
+from fusion.training.crossfit import View
+from fusion.training.early_stopping import Curve
 from fusion.training.fit_key import FitKey
+from fusion.training.train import FittedHead
 from fusion.tune import Study, Trial
 
 FORMAT_VERSION = 1

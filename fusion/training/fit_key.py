@@ -17,11 +17,11 @@ from jaxtyping import Int64, UInt8
 from encoders.device import other_arithmetic
 from encoders.plugins import load_plugins
 from encoders.weights.files import file_sha256
-from fusion.arms import Budget
 from fusion.batch import Dataset, ModalityBatch
-from fusion.crossfit import View
 from fusion.splitting.splits import Fold
 from fusion.training.arm_table import TrainedArm
+from fusion.training.arms import Budget
+from fusion.training.crossfit import View
 
 #: To be raised whenever heads that are trained on the same rows score otherwise than before, were
 #: it in the last digits: another loss, optimiser, order of random draws, stopping or pruning rule,

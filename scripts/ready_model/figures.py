@@ -15,7 +15,7 @@ from fusion.evaluation.calibration import (
     tempered,
 )
 from fusion.evaluation.statistics import interval
-from fusion.late import independent
+from fusion.training.late import independent
 from scripts.ready_model.half import TARGETS, Fitted, Scored
 from scripts.ready_model.voice import Voice
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from experiments.comparing.fitting import one_thread
 from experiments.corpora.common_sets import COMMON
-from fusion.arms import Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, collate
 from fusion.model.fusion_model import Part
 from fusion.splitting.folds import Fold, InnerFold, InnerFolds
 from fusion.training.arm_table import trained_arm
+from fusion.training.arms import Budget, FittedArm, fit_arm, score
 
 #: Three heads, whose mean speaks. Both halves have many rows: larger batches, fewer steps.
 BUDGET = Budget(trials=10, seeds=3, fixed={"batch_size": 256})

@@ -16,7 +16,7 @@ from encoders.audio import streaming
 from encoders.audio.waveform import Audio
 from encoders.utterance import Utterance
 from experiments.commands.main import app
-from fusion import train
+from fusion.training import train
 from tests.conftest import REPOSITORY
 from tests.experiments.interviews.conftest import model_folder, talk
 

@@ -9,11 +9,11 @@ from typing import Any
 import optuna
 
 from fusion.batch import Dataset
-from fusion.buckets import Member
 from fusion.networks.head import Hyperparameters
-from fusion.stopping import Answers
 from fusion.studies import StudyPlace
-from fusion.train import FittedHead, stacks_of
+from fusion.training.early_stopping import Answers
+from fusion.training.length_buckets import Member
+from fusion.training.train import FittedHead, stacks_of
 from fusion.tune import Space, Study, Tuning
 
 Watch = Callable[[int, Sequence[Answers]], None]

@@ -1,6 +1,6 @@
 """From the command to the layer of a head: how many of our own functions stand on the way.
 
-Of an arm with heads of its own. Cross-fitted arms have :mod:`fusion.crossfit` between the fold and
+Of an arm with heads of its own. Cross-fitted arms have :mod:`fusion.training.crossfit` between the fold and
 its heads: two of them are trained for each.
 """
 
@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from experiments.commands.main import app
 from experiments.config import write_study
-from fusion import train
 from fusion.networks.layers import FrameLinear, RowLinear
+from fusion.training import train
 from tests.experiments.comparing.test_comparison import write_corpus
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ LIMIT, IN_ROOM = 8, 4
 #: Functions beyond that, and why each is worth its step.
 HOPS = {
     "experiments.commands.main:_compare": "demo and compare do the same once their options are read",
-    "fusion.train:FittedHead.scores": "a trained head is asked in one way, whoever has it",
+    "fusion.training.train:FittedHead.scores": "a trained head is asked in one way, whoever has it",
     "fusion.networks.attention:CrossAttention.forward": "a block of the network, as published",
     "fusion.networks.attention:AttentivePooling.forward": "a block of the network, as published",
 }
@@ -98,13 +98,16 @@ def test_a_trial_reaches_the_layer_of_a_head_in_few_steps(stacks):
         "experiments.comparing.comparison:compare",
         "experiments.comparing.fitting:fit_all",
         "experiments.comparing.fitting:fit_fold",
-        "fusion.arms:search_arm",
-        "fusion.train:Stack.epochs",
+        "fusion.training.arms:search_arm",
+        "fusion.training.train:Stack.epochs",
         "fusion.networks.heads:MlpHead.forward",
         "fusion.networks.layers:RowLinear.forward",
     )
     assert way in stacks
-    assert tuple("fusion.arms:fit_chosen" if "search" in own else own for own in way) in stacks
+    assert (
+        tuple("fusion.training.arms:fit_chosen" if "search" in own else own for own in way)
+        in stacks
+    )
 
 
 def test_no_other_way_is_longer_but_by_hops_with_a_reason(stacks):

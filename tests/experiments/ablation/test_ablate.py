@@ -25,9 +25,9 @@ from experiments.ablation.scores import (
 from experiments.ablation.tables import print_ablation
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError
-from fusion import train
 from fusion.evaluation import predictions
 from fusion.evaluation.metrics import accuracy, confusion, uar
+from fusion.training import train
 from tests.experiments.ablation.tiny_corpora import features_study
 
 FILES = ("cells.csv", "cells.jsonl", "differences.csv", "table.md", "table.tex", "figure.svg",

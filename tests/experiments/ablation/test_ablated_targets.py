@@ -30,13 +30,13 @@ from experiments.comparing.plan import Plan, Views, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.transcripts import Words
 from experiments.config import ConfigError
-from fusion import train
-from fusion.arms import arm_of
-from fusion.crossfit import View
 from fusion.evaluation import metrics, predictions
 from fusion.evaluation.predictions import with_majority
 from fusion.evaluation.selection import PRIMARY
 from fusion.networks.heads import HEADS
+from fusion.training import train
+from fusion.training.arms import arm_of
+from fusion.training.crossfit import View
 from fusion.training.fit_key import FitKey, FitKeys
 from tests.experiments.target_corpora import targets_of, write_targets
 
@@ -52,7 +52,7 @@ def _quick() -> Iterator[None]:
             kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
             for kind, head in HEADS.items()
         }
-        patch.setattr("fusion.arms.HEADS", quick)
+        patch.setattr("fusion.training.arms.HEADS", quick)
         yield
 
 

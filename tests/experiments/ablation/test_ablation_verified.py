@@ -14,7 +14,7 @@ from experiments.ablation.grid import Over
 from experiments.commands.main import app
 from experiments.comparing.verification import rebuild
 from experiments.config import OptionError
-from fusion import train
+from fusion.training import train
 from tests.experiments.ablation.tiny_corpora import features_study
 
 

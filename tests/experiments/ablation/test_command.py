@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from experiments.commands.main import app
 from experiments.config import OptionError, write_study
-from fusion import train
+from fusion.training import train
 from tests.experiments.ablation.tiny_corpora import features_study
 
 

@@ -15,9 +15,9 @@ from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, Views, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.transcripts import Words
-from fusion import train
 from fusion.batch import Dataset, ModalityBatch, collate
-from fusion.crossfit import View
+from fusion.training import train
+from fusion.training.crossfit import View
 from tests.experiments.ablation.tiny_corpora import features_study
 
 

@@ -13,8 +13,8 @@ from experiments.ablation.scores import (
     differences,
 )
 from experiments.config import ConfigError
-from fusion import train
 from fusion.evaluation import predictions
+from fusion.training import train
 from tests.experiments.ablation.tiny_corpora import tones_study
 
 

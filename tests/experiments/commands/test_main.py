@@ -47,7 +47,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
 
 def compare(monkeypatch: pytest.MonkeyPatch, manifest: Path, *more: object) -> int:
     # What is tested is the command, not how well heads train.
-    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 3)
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 3)
     budget = ("--trials", 0, "--seeds", 1, "--jobs", 1, "--arms", "audio,text,concat")
     sides = ("--audio", "logmel", "--text", "minilm", "--out", manifest.parent / "run")
     return run(monkeypatch, "compare", "--manifest", manifest, *sides, *budget, *more)

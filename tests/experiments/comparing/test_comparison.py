@@ -26,12 +26,12 @@ from experiments.reporting.cost import read_cost
 from experiments.reporting.results import summarise
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import Dropped, as_json, carried
-from fusion import train
 from fusion.evaluation import predictions
 from fusion.model.fusion_model import FusionModel
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError
 from fusion.studies import StorageError
+from fusion.training import train
 
 TRAINED = ("audio", "text", "audio_frames", "concat", "late", "attention")
 FILES = (
@@ -112,7 +112,7 @@ def thorough(monkeypatch: pytest.MonkeyPatch) -> None:
         kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
         for kind, head in HEADS.items()
     }
-    monkeypatch.setattr("fusion.arms.HEADS", quick)
+    monkeypatch.setattr("fusion.training.arms.HEADS", quick)
 
 
 @pytest.fixture(scope="module")
@@ -332,7 +332,7 @@ def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(tiny, tmp_path, monke
         return train.stacks_of(*given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr("fusion.arms.stacks_of", break_down)
+        patch.setattr("fusion.training.arms.stacks_of", break_down)
         with pytest.raises(KeyboardInterrupt):
             run(tiny[0], tmp_path / "run")
     assert _bytes(run(tiny[0], tmp_path / "run")) == _bytes(tiny[1])
@@ -424,7 +424,7 @@ def test_a_model_knows_whether_a_synthesiser_spoke(tiny, tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written_is_told_of_before_work(tmp_path, monkeypatch):
     study = write_corpus(tmp_path / "in", **SMALL)
     (tmp_path / "file").write_text("x")
-    monkeypatch.setattr("fusion.arms.stacks_of", None)
+    monkeypatch.setattr("fusion.training.arms.stacks_of", None)
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ConfigError, match=r"--out .*: .*file is a file; give a folder"):
             run(study, out)

@@ -24,8 +24,8 @@ from experiments.comparing.comparison import compare
 from experiments.comparing.contamination import check_unseen, scored_rows, used_specs
 from experiments.config import ConfigError, Study
 from experiments.corpora import load_source
-from fusion import train
 from fusion.splitting.splits import Fold
+from fusion.training import train
 
 SPEAKERS = ("s0", "s1", "s2")
 

@@ -20,8 +20,8 @@ from experiments.comparing import fold_encoders as views
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study
-from fusion import train
 from fusion.leakage.findings import LeakError
+from fusion.training import train
 from tests.experiments.tones import ENCODER, change_rows, tones_study, write_tones
 
 CROSSED = ("audio", "audio_linear", "text_linear", "concat_linear", "concat_crossfit")

@@ -9,8 +9,8 @@ import pytest
 
 from experiments.comparing.fit_facts import fit_facts, mean_curve
 from experiments.reporting.results_schema import MeanCurve, as_json
-from fusion.arms import Budget, FoldScores
-from fusion.stopping import Curve
+from fusion.training.arms import Budget, FoldScores
+from fusion.training.early_stopping import Curve
 from fusion.tune import Trial
 
 BUDGET = Budget(seeds=2)

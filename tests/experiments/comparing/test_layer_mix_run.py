@@ -14,8 +14,8 @@ from experiments.comparing.comparison import compare
 from experiments.comparing.verification import rebuild
 from experiments.config import Study
 from experiments.reporting.results_schema import as_json
-from fusion import train
 from fusion.model.fusion_model import FusionModel
+from fusion.training import train
 
 
 def test_the_weights_of_each_fold_are_in_the_results_and_the_model_predicts(

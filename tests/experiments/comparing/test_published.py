@@ -20,8 +20,8 @@ from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study, read_study
 from experiments.reporting.results_schema import PublishedFact
-from fusion import train
 from fusion.evaluation import predictions
+from fusion.training import train
 
 LABELS = ("happy", "neutral", "surprised")
 Corpus = Callable[..., Study]

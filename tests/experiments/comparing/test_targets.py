@@ -19,12 +19,12 @@ from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError
 from experiments.interviews.emotion import check_suitable
 from experiments.reporting.results_schema import Auc
-from fusion import train
 from fusion.evaluation import predictions
 from fusion.evaluation import thresholds as labels
 from fusion.model.fusion_model import FORMAT_VERSION, FusionModel
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError
+from fusion.training import train
 from tests.experiments.target_corpora import DIM, targets_of, write_targets
 
 TASKS = ("multi-label", "distribution", "regression")
@@ -43,7 +43,7 @@ def _quick() -> Iterator[None]:
             kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
             for kind, head in HEADS.items()
         }
-        patch.setattr("fusion.arms.HEADS", quick)
+        patch.setattr("fusion.training.arms.HEADS", quick)
         yield
 
 
@@ -262,7 +262,7 @@ def test_one_hot_shares_are_the_single_label_task(tmp_path):
 def test_changed_test_rows_change_no_model_and_no_choice(task, tmp_path, monkeypatch):
     """Inputs of fold 0 are poisoned: nothing that fold 0 is scored with has seen them."""
     # The search starts from defaults, which must lie in its space.
-    monkeypatch.setattr("fusion.arms.HEADS", HEADS)
+    monkeypatch.setattr("fusion.training.arms.HEADS", HEADS)
     found = []
     for changed in (0.0, 1e3):
         folder = tmp_path / f"{changed}"

@@ -30,14 +30,14 @@ def test_the_model_knows_the_tones_of_all_speakers(manifest, tmp_path):
 
 
 def test_late_fusion_has_both_halves(manifest, tmp_path, monkeypatch):
-    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 2)
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 2)
     train(tones_study(manifest, audio="logmel", arms=("late",)), tmp_path / "model")
     model = FusionModel.load(tmp_path / "model")
     assert [part.inputs for part in model.parts] == [("audio",), ("text",)]
 
 
 def test_the_same_command_gives_the_same_model(manifest, tmp_path, monkeypatch):
-    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 2)
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 2)
     study = tones_study(manifest, audio="logmel")
     for name in ("one", "two"):
         train(study, tmp_path / name)
@@ -62,7 +62,7 @@ def test_what_cannot_be_trained_leaves_nothing(changes, message, manifest, tmp_p
 
 
 def test_the_command_trains_and_says_where(manifest, tmp_path, monkeypatch):
-    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 2)
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 2)
     words = ["train", "--manifest", manifest, "--audio", "logmel", "--text", "minilm"]
     words += ["--arm", "audio", "--trials", 0]
     done = CliRunner().invoke(app, [str(word) for word in (*words, "--out", tmp_path / "model")])

@@ -111,7 +111,7 @@ def test_the_command_ends_with_1_where_something_departs(run):
 
 
 def test_a_finished_run_trained_again_gives_the_same(monkeypatch, tmp_path):
-    monkeypatch.setattr("fusion.train.MAX_EPOCHS", 3)
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 3)
     study = tones_study(write_tones(tmp_path / "tones"), audio="logmel")
     folder = compare(study, out=tmp_path / "run", jobs=1).folder
     lines: list[str] = []

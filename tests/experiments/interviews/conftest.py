@@ -25,10 +25,10 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
         import torch
 
         from encoders.typed_names import parse_modality
-        from fusion.combination import Combination
         from fusion.model.fusion_model import FusionModel, Part
         from fusion.networks.head import InputShape
         from fusion.networks.heads import HEADS
+        from fusion.training.combination import Combination
 
         folder = root / f"{arm}-{scale:g}-{len(str(fields))}-{'-'.join(fields)}"
         if folder.exists():

@@ -11,7 +11,7 @@ from experiments.comparing.run_folder import one_line_each
 from experiments.comparing.verification import rebuild, verify
 from experiments.reporting.cost import Cost, FoldCost, arm_costs, cost_lines, cost_of, read_cost
 from experiments.reporting.page import Report, page
-from fusion.arms import FoldScores
+from fusion.training.arms import FoldScores
 from fusion.tune import Trial
 from tests.experiments.finished_runs import make_results, save_run
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from encoders.specs import LogMelSpec, Modality
 from fusion.batch import Standardizer
-from fusion.combination import Combination
 from fusion.evaluation.calibration import equal_classes, fit_abstention, fit_temperature, tempered
-from fusion.late import independent
 from fusion.model.fusion_model import FusionModel, Part, folder_of, late_model
 from fusion.model.origin import Origin, origin_of
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
+from fusion.training.combination import Combination
+from fusion.training.late import independent
 
 TARGETS = ("calm", "cross", "sad")
 BOTH = {"audio": torch.ones(1, 4), "text": torch.full((1, 3), -1.0)}

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from fusion.combination import Combination
 from fusion.evaluation.calibration import Abstention
 from fusion.model import onnx_export
 from fusion.model.fusion_model import FusionModel, Part, late_model
@@ -18,6 +17,7 @@ from fusion.model.onnx_export import export_onnx
 from fusion.model.outputs import Outputs
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
+from fusion.training.combination import Combination
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 
 from encoders.pooling import for_head
 from encoders.specs import Modality, SpeechSpec
-from fusion import train
-from fusion.arms import Budget, FittedArm, fit_arm, score
 from fusion.batch import Dataset, Standardizer, collate
-from fusion.crossfit import View
 from fusion.evaluation.selection import goodness
-from fusion.late import fuse_late
 from fusion.model.fusion_model import FusionModel, Part
 from fusion.networks.head import InputShape
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds
+from fusion.training import train
+from fusion.training.arms import Budget, FittedArm, fit_arm, score
+from fusion.training.crossfit import View
 from fusion.training.fit_cache import FitPath, load_scores, save_scores
 from fusion.training.fit_key import FitKey
+from fusion.training.late import fuse_late
 
 LAYERS, DIM, TELLS = 4, 5, 2
 #: Enough for some hundred steps, as in a study of a small corpus.

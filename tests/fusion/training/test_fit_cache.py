@@ -11,14 +11,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from fusion import train
-from fusion.arms import Budget, FittedArm, FoldScores, fit_arm, score
 from fusion.batch import Dataset, collate
-from fusion.crossfit import View
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds
-from fusion.stopping import Curve
-from fusion.training import fit_cache
+from fusion.training import fit_cache, train
 from fusion.training.arm_table import ARMS
+from fusion.training.arms import Budget, FittedArm, FoldScores, fit_arm, score
+from fusion.training.crossfit import View
+from fusion.training.early_stopping import Curve
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
 from fusion.training.fit_key import FitKey
 from fusion.tune import Trial

@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from fusion import train
-from fusion.arms import Budget, fit_arm, score
 from fusion.batch import Dataset
-from fusion.buckets import BLOCK_ROWS, BLOCK_VALUES, BLUR
-from fusion.crossfit import View
 from fusion.networks.head import BATCH, LARGEST, STEPS
 from fusion.networks.heads import HEADS
 from fusion.pruning import EPOCHS, STARTUP
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.training import fit_key
+from fusion.training import fit_key, train
 from fusion.training.arm_table import ARMS, TrainedArm
+from fusion.training.arms import Budget, fit_arm, score
+from fusion.training.crossfit import View
 from fusion.training.fit_key import FitKey, FitKeys, hash_of
+from fusion.training.length_buckets import BLOCK_ROWS, BLOCK_VALUES, BLUR
 from fusion.tune import SPACES
 
 BUDGET, CONCAT = Budget(trials=3, seeds=2), ARMS["concat"]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from fusion import train
-from fusion.arms import Budget, fit_arm, score
 from fusion.batch import Dataset
-from fusion.crossfit import View, score_crossfitted
 from fusion.splitting.splits import InnerFold, InnerFolds
+from fusion.training import train
 from fusion.training.arm_table import ARMS
+from fusion.training.arms import Budget, fit_arm, score
+from fusion.training.crossfit import View, score_crossfitted
 
 ARM = ARMS["concat_crossfit"]
 BUDGET = Budget(trials=2, seeds=2)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from fusion import train
-from fusion.buckets import Member
 from fusion.networks.heads import HEADS
-from fusion.stopping import Answers
+from fusion.training import train
+from fusion.training.early_stopping import Answers
+from fusion.training.length_buckets import Member
 from tests.fusion.driven import fit
 
 ROWS = np.arange(54)

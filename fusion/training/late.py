@@ -18,12 +18,12 @@ from scipy.special import softmax
 
 from encoders.messages import plain
 from encoders.utterance import Task
-from fusion.arms import Budget, FoldScores
 from fusion.batch import Dataset
-from fusion.combination import SHARED_OUT, Combination, logs
 from fusion.evaluation.selection import goodness
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import InnerFolds
+from fusion.training.arms import Budget, FoldScores
+from fusion.training.combination import SHARED_OUT, Combination, logs
 from fusion.tune import SPACES, Tuning
 
 Both = tuple[Float[np.ndarray, "seeds rows targets"], Float[np.ndarray, "seeds rows targets"]]

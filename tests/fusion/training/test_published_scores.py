@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import softmax
 
 from fusion.batch import collate
-from fusion.published import class_probabilities, score_published
+from fusion.training.published import class_probabilities, score_published
 
 LOGITS = hnp.arrays(np.float32, (3, 4), elements=st.floats(-500, 500, width=32))
 

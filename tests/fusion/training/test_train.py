@@ -10,11 +10,11 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
-from fusion import train
 from fusion.batch import Dataset, collate
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
-from fusion.train import FittedHead, Member
+from fusion.training import train
+from fusion.training.train import FittedHead, Member
 from tests.fusion.driven import fit
 
 ROWS = np.arange(54)

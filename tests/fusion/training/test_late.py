@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion import train
-from fusion.arms import Budget, FoldScores, fit_arm, score
 from fusion.batch import Dataset
-from fusion.combination import Combination, combination_of
-from fusion.late import LATE, Pair, fuse_late, weights_per_class
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds
+from fusion.training import train
 from fusion.training.arm_table import ARMS, LateFusionArm
+from fusion.training.arms import Budget, FoldScores, fit_arm, score
+from fusion.training.combination import Combination, combination_of
+from fusion.training.late import LATE, Pair, fuse_late, weights_per_class
 from fusion.tune import Study
 
 BUDGET = Budget(trials=3, seeds=2)
@@ -158,7 +158,7 @@ def test_a_weight_at_an_end_is_that_arm(weight, side, made, monkeypatch):
         __init__ = lambda *_: None  # noqa: E731
         __iter__ = lambda _: iter(())  # noqa: E731
 
-    monkeypatch.setattr("fusion.late.Tuning", Chosen)
+    monkeypatch.setattr("fusion.training.late.Tuning", Chosen)
     np.testing.assert_allclose(fused("late", made).test_scores, made[side].test_scores, rtol=1e-6)
 
 

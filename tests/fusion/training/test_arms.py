@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from fusion import arms, train
-from fusion.arms import Budget, FittedArm, FoldScores, fit_arm, score, search_arm
 from fusion.batch import Dataset, ModalityBatch
 from fusion.evaluation.selection import goodness
 from fusion.model.fusion_model import FusionModel, Part
 from fusion.splitting.splits import Fold, InnerFolds
+from fusion.training import arms, train
 from fusion.training.arm_table import ARMS, TrainedArm
+from fusion.training.arms import Budget, FittedArm, FoldScores, fit_arm, score, search_arm
 from fusion.tune import Tuning
 
 BUDGET = Budget(trials=2, seeds=2)

@@ -17,7 +17,13 @@ from torch import Tensor
 from encoders.device import chosen_device
 from encoders.utterance import Task
 from fusion.batch import Dataset, ModalityBatch
-from fusion.buckets import (
+from fusion.networks.head import Head, Hyperparameters, Inputs, InputShape
+from fusion.networks.heads import HEADS, new_head
+from fusion.networks.losses import aim_of, answers
+from fusion.networks.stacks import stacked, thinned_out
+from fusion.training.early_stopping import Answers, Best, Curve
+from fusion.training.gathering import GatherEmbeddings, GatherSequences, mixed_precision, moved
+from fusion.training.length_buckets import (
     Member,
     Training,
     block_width,
@@ -29,12 +35,6 @@ from fusion.buckets import (
     sizes_of,
     values_per_row,
 )
-from fusion.gathering import GatherEmbeddings, GatherSequences, mixed_precision, moved
-from fusion.networks.head import Head, Hyperparameters, Inputs, InputShape
-from fusion.networks.heads import HEADS, new_head
-from fusion.networks.losses import aim_of, answers
-from fusion.networks.stacks import stacked, thinned_out
-from fusion.stopping import Answers, Best, Curve
 
 MAX_EPOCHS = 100
 PATIENCE = 6

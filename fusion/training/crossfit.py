@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from fusion.arms import Budget, FittedArm, FoldScores, fit_chosen, score, tuning_of
 from fusion.batch import Dataset
-from fusion.combination import Combination
 from fusion.evaluation.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.studies import StudyPlace
 from fusion.training.arm_table import TrainedArm
+from fusion.training.arms import Budget, FittedArm, FoldScores, fit_chosen, score, tuning_of
+from fusion.training.combination import Combination
 from fusion.tune import Study
 
 

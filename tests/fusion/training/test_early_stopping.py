@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from fusion import train
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim
-from fusion.train import FittedHead, Member
+from fusion.training import train
+from fusion.training.train import FittedHead, Member
 from tests.fusion.driven import fit
 
 ROWS = np.arange(54)

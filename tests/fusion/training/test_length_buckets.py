@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, collate
-from fusion.buckets import Member, Training, by_size, order_of_batches, side_by_side, sizes_of
+from fusion.training.length_buckets import (
+    Member,
+    Training,
+    by_size,
+    order_of_batches,
+    side_by_side,
+    sizes_of,
+)
 
 LENGTHS = np.random.default_rng(0).lognormal(4, 0.6, 600)
 SEEDS = st.integers(0, 2**32 - 1)

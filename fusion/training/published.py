@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Float32
 
-from fusion.arms import FoldScores
 from fusion.batch import Dataset
 from fusion.splitting.splits import Fold, InnerFolds
+from fusion.training.arms import FoldScores
 
 
 def class_probabilities(

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, Standardizer, collate
-from fusion.gathering import GatherEmbeddings, GatherSequences
 from fusion.networks.head import InputShape
 from fusion.networks.heads import HEADS, LinearHead
+from fusion.training.gathering import GatherEmbeddings, GatherSequences
 
 SEEDS = st.integers(0, 2**32 - 1)
 MANY = st.lists(st.integers(1, 30), min_size=1, max_size=12)
