@@ -24,12 +24,12 @@ from fusion.networks.head import PATCHES, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import InnerFold, InnerFolds
-from fusion.studies import StudyPlace
 from fusion.training.arm_table import trained_arm
 from fusion.training.arms import Budget, fit_chosen, search_arm
 from fusion.training.gathering import GatherSequences
 from fusion.training.length_buckets import Member, side_by_side
 from fusion.training.train import MAX_EPOCHS, Stack
+from fusion.tuning.storage import StudyPlace
 
 ROWS, SPEAKERS, DIM = 5531, 10, 768
 CLASSES = ("angry", "happy", "neutral", "sad")

@@ -22,7 +22,7 @@ from experiments.comparing.rows import labelled
 from experiments.config import Study
 from experiments.reporting.results_schema import Results
 from fusion.splitting.splits import rows_of
-from fusion.studies import check_storage
+from fusion.tuning.storage import check_storage
 
 NO_NOISE = Noise("white", 0.0, "both")
 

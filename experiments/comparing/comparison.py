@@ -25,10 +25,10 @@ from experiments.reporting.results_schema import Dropped, Facts, FoldResults, Re
 from fusion.evaluation.predictions import Prediction, best_per_fold, stored_score
 from fusion.evaluation.subgroups import groupings
 from fusion.splitting.splits import speaker_of
-from fusion.studies import check_storage
 from fusion.training.arm_table import arms_that, whole_of
 from fusion.training.arms import FoldScores
 from fusion.training.fit_key import arithmetic, hash_of
+from fusion.tuning.storage import check_storage
 
 
 @dataclass(frozen=True, slots=True)

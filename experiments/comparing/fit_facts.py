@@ -7,12 +7,12 @@ import math
 from collections.abc import Sequence
 
 from experiments.reporting.results_schema import FoldResults, MeanCurve, TriedOut
-from fusion.importance import importance
 from fusion.networks.head import Space
 from fusion.training.arm_table import TrainedArm, arm_of
 from fusion.training.arms import Budget, FoldScores
 from fusion.training.early_stopping import Curve
-from fusion.tune import SPACES, Trial
+from fusion.tuning.importance import importance
+from fusion.tuning.tune import SPACES, Trial
 
 #: Digits of a loss in ``results.json``, and of a tried value: both are looked at, and nothing is
 #: computed from them. The values that were chosen have all of theirs.

@@ -28,9 +28,9 @@ from experiments.config import ConfigError, Study
 from fusion.model.fusion_model import FusionModel
 from fusion.networks.head import fixed_values
 from fusion.networks.losses import with_loss
-from fusion.studies import check_storage
 from fusion.training.arm_table import PUBLISHED
 from fusion.training.arms import Budget
+from fusion.tuning.storage import check_storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ BADGES = {
 CONSTANT_WORDS = "same words under every label"
 #: Arms without words; the best single modality may be audio too.
 _WORDLESS = {"audio", "audio_frames", "audio_linear", "best_unimodal"}
-#: Before this trial the search draws at random (``n_startup_trials`` in :mod:`fusion.tune`).
+#: Before this trial the search draws at random (``n_startup_trials`` in :mod:`fusion.tuning.tune`).
 SEARCHED_FROM = 5
 #: An arm with a larger p than this is not above chance.
 AT_CHANCE = 0.05

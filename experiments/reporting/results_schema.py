@@ -108,7 +108,7 @@ class Auc:
 
 @dataclass(frozen=True, slots=True)
 class TriedOut:
-    """A trial (:class:`fusion.tune.Trial`) without the time that it took."""
+    """A trial (:class:`fusion.tuning.tune.Trial`) without the time that it took."""
 
     value: float
     state: str

@@ -57,7 +57,7 @@ def trials_of(results: Results) -> int:
 
 
 def pruned(trials: Sequence[TriedOut]) -> int:
-    """How many trials were given up before their end (:mod:`fusion.pruning`)."""
+    """How many trials were given up before their end (:mod:`fusion.tuning.pruning`)."""
     return sum(trial.state == "pruned" for trial in trials)
 
 

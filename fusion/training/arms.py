@@ -20,12 +20,12 @@ from fusion.evaluation.selection import goodness
 from fusion.networks.head import Hyperparameters, Space, layer_weights
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.studies import StudyPlace
 from fusion.training.arm_table import TrainedArm
 from fusion.training.early_stopping import Curve
 from fusion.training.length_buckets import Member, block_width, sizes_of
 from fusion.training.train import FittedHead, stacks_of
-from fusion.tune import Study, Trial, Tuning
+from fusion.tuning.storage import StudyPlace
+from fusion.tuning.tune import Study, Trial, Tuning
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from functools import partial
 from fusion.batch import Dataset
 from fusion.evaluation.selection import goodness
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.studies import StudyPlace
 from fusion.training.arm_table import TrainedArm
 from fusion.training.arms import Budget, FittedArm, FoldScores, fit_chosen, score, tuning_of
 from fusion.training.combination import Combination
-from fusion.tune import Study
+from fusion.tuning.storage import StudyPlace
+from fusion.tuning.tune import Study
 
 
 @dataclass(frozen=True, slots=True)

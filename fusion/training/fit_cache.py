@@ -23,14 +23,14 @@ from encoders.store import write_atomically
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import restored_head
 from fusion.splitting.splits import Fold
-from fusion.studies import StudyPlace
 from fusion.training.arm_table import TrainedArm
 from fusion.training.arms import FittedArm, FoldScores, members_of
 from fusion.training.crossfit import View
 from fusion.training.early_stopping import Curve
 from fusion.training.fit_key import FitKey
 from fusion.training.train import FittedHead
-from fusion.tune import Study, Trial
+from fusion.tuning.storage import StudyPlace
+from fusion.tuning.tune import Study, Trial
 
 FORMAT_VERSION = 1
 #: Begins the names of scores of one input alone.

@@ -24,7 +24,7 @@ from fusion.networks.losses import class_weights
 from fusion.splitting.splits import InnerFolds
 from fusion.training.arms import Budget, FoldScores
 from fusion.training.combination import SHARED_OUT, Combination, logs
-from fusion.tune import SPACES, Tuning
+from fusion.tuning.tune import SPACES, Tuning
 
 Both = tuple[Float[np.ndarray, "seeds rows targets"], Float[np.ndarray, "seeds rows targets"]]
 Goals = Float[np.ndarray, "rows targets"]

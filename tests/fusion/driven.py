@@ -10,11 +10,11 @@ import optuna
 
 from fusion.batch import Dataset
 from fusion.networks.head import Hyperparameters
-from fusion.studies import StudyPlace
 from fusion.training.early_stopping import Answers
 from fusion.training.length_buckets import Member
 from fusion.training.train import FittedHead, stacks_of
-from fusion.tune import Space, Study, Tuning
+from fusion.tuning.storage import StudyPlace
+from fusion.tuning.tune import Space, Study, Tuning
 
 Watch = Callable[[int, Sequence[Answers]], None]
 Tell = Callable[[int, float], None]

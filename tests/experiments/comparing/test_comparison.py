@@ -30,8 +30,8 @@ from fusion.evaluation import predictions
 from fusion.model.fusion_model import FusionModel
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError
-from fusion.studies import StorageError
 from fusion.training import train
+from fusion.tuning.storage import StorageError
 
 TRAINED = ("audio", "text", "audio_frames", "concat", "late", "attention")
 FILES = (

@@ -11,7 +11,7 @@ from experiments.comparing.fit_facts import fit_facts, mean_curve
 from experiments.reporting.results_schema import MeanCurve, as_json
 from fusion.training.arms import Budget, FoldScores
 from fusion.training.early_stopping import Curve
-from fusion.tune import Trial
+from fusion.tuning.tune import Trial
 
 BUDGET = Budget(seeds=2)
 EMPTY = np.zeros((1, 0, 2))

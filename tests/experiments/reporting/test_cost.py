@@ -12,7 +12,7 @@ from experiments.comparing.verification import rebuild, verify
 from experiments.reporting.cost import Cost, FoldCost, arm_costs, cost_lines, cost_of, read_cost
 from experiments.reporting.page import Report, page
 from fusion.training.arms import FoldScores
-from fusion.tune import Trial
+from fusion.tuning.tune import Trial
 from tests.experiments.finished_runs import make_results, save_run
 
 COST = {"arms": {"audio": [{"fold": "0", "trial_heads": 6, "final_heads": 4,

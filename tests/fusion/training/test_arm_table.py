@@ -17,7 +17,7 @@ from fusion.training.arm_table import (
     trained_arm,
     whole_of,
 )
-from fusion.tune import SPACES
+from fusion.tuning.tune import SPACES
 
 
 @pytest.mark.parametrize("name", ARMS)

@@ -17,7 +17,7 @@ from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training import arms, train
 from fusion.training.arm_table import ARMS, TrainedArm
 from fusion.training.arms import Budget, FittedArm, FoldScores, fit_arm, score, search_arm
-from fusion.tune import Tuning
+from fusion.tuning.tune import Tuning
 
 BUDGET = Budget(trials=2, seeds=2)
 TRAINED = tuple(

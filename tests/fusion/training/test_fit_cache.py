@@ -20,7 +20,7 @@ from fusion.training.crossfit import View
 from fusion.training.early_stopping import Curve
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
 from fusion.training.fit_key import FitKey
-from fusion.tune import Trial
+from fusion.tuning.tune import Trial
 
 IDS = tuple(f"u{k}" for k in range(24))
 INNER = InnerFolds((InnerFold(IDS[:12], IDS[12:18]), InnerFold(IDS[6:18], IDS[:6])))

@@ -12,7 +12,6 @@ import torch
 from fusion.batch import Dataset
 from fusion.networks.head import BATCH, LARGEST, STEPS
 from fusion.networks.heads import HEADS
-from fusion.pruning import EPOCHS, STARTUP
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training import fit_key, train
 from fusion.training.arm_table import ARMS, TrainedArm
@@ -20,7 +19,8 @@ from fusion.training.arms import Budget, fit_arm, score
 from fusion.training.crossfit import View
 from fusion.training.fit_key import FitKey, FitKeys, hash_of
 from fusion.training.length_buckets import BLOCK_ROWS, BLOCK_VALUES, BLUR
-from fusion.tune import SPACES
+from fusion.tuning.pruning import EPOCHS, STARTUP
+from fusion.tuning.tune import SPACES
 
 BUDGET, CONCAT = Budget(trials=3, seeds=2), ARMS["concat"]
 

@@ -19,7 +19,7 @@ from fusion.training.arm_table import ARMS, LateFusionArm
 from fusion.training.arms import Budget, FoldScores, fit_arm, score
 from fusion.training.combination import Combination, combination_of
 from fusion.training.late import LATE, Pair, fuse_late, weights_per_class
-from fusion.tune import Study
+from fusion.tuning.tune import Study
 
 BUDGET = Budget(trials=3, seeds=2)
 RNG = np.random.default_rng(0)

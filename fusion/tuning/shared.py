@@ -18,7 +18,7 @@ from optuna.storages import fail_stale_trials
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from fusion.pruning import OpenTrial
+from fusion.tuning.pruning import OpenTrial
 
 #: Who waits for others looks this often, and takes them for dead after so long without a trial.
 LOOK_S, SILENT_S = 1.0, 1800.0

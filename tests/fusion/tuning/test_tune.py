@@ -13,8 +13,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from fusion.networks.heads import HEADS
-from fusion.studies import StudyPlace
-from fusion.tune import Study
+from fusion.tuning.storage import StudyPlace
+from fusion.tuning.tune import Study
 from tests.fusion.driven import tune
 
 SPACE = HEADS["mlp"].space

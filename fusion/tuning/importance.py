@@ -8,8 +8,8 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from fusion.networks.head import Space
-from fusion.studies import StudyPlace
-from fusion.tune import Trial
+from fusion.tuning.storage import StudyPlace
+from fusion.tuning.tune import Trial
 
 #: The trials that count as good: with a tenth of them, two of twenty would decide.
 GOOD = 0.25

@@ -10,9 +10,9 @@ import optuna
 import pytest
 
 from fusion.networks.heads import HEADS
-from fusion.pruning import EPOCHS, STARTUP, OpenTrial, pruner
-from fusion.studies import StudyPlace
-from fusion.tune import Study
+from fusion.tuning.pruning import EPOCHS, STARTUP, OpenTrial, pruner
+from fusion.tuning.storage import StudyPlace
+from fusion.tuning.tune import Study
 from tests.fusion.driven import Tell, tune
 
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}

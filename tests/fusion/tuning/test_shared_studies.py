@@ -11,10 +11,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from fusion import shared_studies, studies
 from fusion.networks.heads import HEADS
-from fusion.studies import StorageError, StudyPlace, open_storage, without_secrets
-from fusion.tune import Study
+from fusion.tuning import shared as shared_studies
+from fusion.tuning import storage as studies
+from fusion.tuning.storage import StorageError, StudyPlace, open_storage, without_secrets
+from fusion.tuning.tune import Study
 from tests.fusion.driven import tune
 
 SPACE = HEADS["mlp"].space
@@ -24,9 +25,9 @@ NAME = "run/audio-fold"
 
 WORKER = """
 import sys, time
-from fusion.studies import StudyPlace
+from fusion.tuning.storage import StudyPlace
 from fusion.networks.heads import HEADS
-from fusion.tune import Tuning
+from fusion.tuning.tune import Tuning
 first = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
 calls = []
 def objective(values):
@@ -110,7 +111,7 @@ def test_on_a_database_the_heartbeat_tells_who_died(tmp_path, monkeypatch):
     monkeypatch.setattr(shared_studies, "LOOK_S", 0.2)
     url = f"sqlite:///{tmp_path / 's.db'}"
     place = StudyPlace(storage=url, name=NAME)
-    dying = "import os, sys, time; from fusion.studies import StudyPlace\n"
+    dying = "import os, sys, time; from fusion.tuning.storage import StudyPlace\n"
     dying += f"with StudyPlace(storage=sys.argv[1], name={NAME!r}).opened() as study:\n"
     # The first heartbeat comes from another thread.
     dying += "    study.optimize(lambda trial: time.sleep(1) or os._exit(9), n_trials=1)\n"

@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from encoders.messages import plain
-from fusion.pruning import pruner
+from fusion.tuning.pruning import pruner
 
 #: A worker on a database says this often that it lives; after the longer time it is taken for dead.
 HEARTBEAT_S, GRACE_S = 60, 180

@@ -12,9 +12,9 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from fusion.networks.head import Space
-from fusion.pruning import STARTUP, OpenTrial
-from fusion.shared_studies import FINISHED, trials_together
-from fusion.studies import StudyPlace
+from fusion.tuning.pruning import STARTUP, OpenTrial
+from fusion.tuning.shared import FINISHED, trials_together
+from fusion.tuning.storage import StudyPlace
 
 #: Of decision-level arms; those of heads stand in :data:`fusion.networks.heads.HEADS`.
 SPACES: Mapping[str, Space] = MappingProxyType(
@@ -31,7 +31,7 @@ class Trial:
 
     ``seconds`` differ between runs that are the same in everything else, and are not compared. The
     ``state`` is Optuna's: ``complete``, or ``pruned`` with the value that it had by then
-    (:mod:`fusion.pruning`); one that was broken off is done again, and leaves no trace here.
+    (:mod:`fusion.tuning.pruning`); one that was broken off is done again, and leaves no trace here.
     """
 
     parameters: Mapping[str, Any]
@@ -56,7 +56,7 @@ class Study:
 class Tuning:
     """A search for the values that are worth most, with TPE: iterate over it, then take ``found``.
 
-    Who iterates gives each trial its value, as :class:`fusion.pruning.OpenTrial` says. The first
+    Who iterates gives each trial its value, as :class:`fusion.tuning.pruning.OpenTrial` says. The first
     trial is ``first``; with 0 trials ``first`` is taken as it is. A study that is kept somewhere
     goes on where it stopped, and ends as an undisturbed one would: unfinished trials are told to
     have failed, and the sampler is made anew for every trial from the seed and the number of

@@ -1,0 +1,1 @@
+"""Search of hyperparameters: spaces, studies, where they are kept, pruning."""
