@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from benchmarks.functionals import DATA
-from encoders.analysis.fingerprints import MOVES, Signature, signature_of
+from encoders.analysis.fingerprints import MOVES, AudioFingerprint, signature_of
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio
 from encoders.finetuning.augmentation import WaveformChanges, changed, pitch_shifted
@@ -55,13 +55,13 @@ def _corpus(corpus: Corpus) -> tuple[dict[str, tuple[float, float]], str]:
     return rates, _confusions(signed, speaker)
 
 
-def _likeness(one: Signature, other: Signature) -> tuple[float, float]:
+def _likeness(one: AudioFingerprint, other: AudioFingerprint) -> tuple[float, float]:
     still = one.moved[MOVES.index(0)]
     same = float(max(still @ other.moved[MOVES.index(0)], one.narrow @ other.narrow))
     return same, max(same, float((other.moved @ still).max()))
 
 
-def _confusions(signed: list[Signature], speaker: np.ndarray) -> str:
+def _confusions(signed: list[AudioFingerprint], speaker: np.ndarray) -> str:
     moved, narrow = np.stack([s.moved for s in signed]), np.stack([s.narrow for s in signed])
     still = moved[:, MOVES.index(0)]
     same = np.maximum(still @ still.T, narrow @ narrow.T)

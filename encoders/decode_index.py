@@ -20,7 +20,7 @@ HELD_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class DecodedAudio:
     """What decoding an utterance told: its content key, its length, whether it is silent."""
 
     key: str
@@ -28,7 +28,7 @@ class Heard:
     silent: bool
 
 
-class KeyHints:
+class DecodeIndex:
     """What was heard of each utterance, remembered in one JSON file.
 
     Up to ``hold_bytes`` of decoded samples stay in memory, so that a recording that several
@@ -43,12 +43,12 @@ class KeyHints:
         self._heard = _load(path)
         self._changed = False
 
-    def get(self, utterance: Utterance) -> Heard | None:
+    def get(self, utterance: Utterance) -> DecodedAudio | None:
         """What is known of an utterance whose file has not changed since, or None."""
         stamp = _stamp(utterance)
         return None if stamp is None else self._heard.get(stamp)
 
-    def decode(self, utterance: Utterance) -> tuple[Heard, Audio]:
+    def decode(self, utterance: Utterance) -> tuple[DecodedAudio, Audio]:
         """Read an utterance, remember what was heard, return both.
 
         Raises:
@@ -58,7 +58,7 @@ class KeyHints:
         if stamp is not None and stamp in self._held:
             return self._heard[stamp], self._held[stamp]
         audio = read_utterance(utterance)
-        heard = Heard(audio_key(audio), round(audio.duration_s, 6), audio.is_silent)
+        heard = DecodedAudio(audio_key(audio), round(audio.duration_s, 6), audio.is_silent)
         if stamp is not None and self._heard.get(stamp) != heard:
             self._heard[stamp] = heard
             self._changed = True
@@ -72,7 +72,7 @@ class KeyHints:
         known = {u.id: self.get(u) for u in utterances}
         return tuple(name for name, heard in known.items() if heard is not None and heard.silent)
 
-    def __enter__(self) -> "KeyHints":
+    def __enter__(self) -> "DecodeIndex":
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -97,14 +97,14 @@ class KeyHints:
         return None
 
 
-def _load(path: Path) -> dict[str, Heard]:
+def _load(path: Path) -> dict[str, DecodedAudio]:
     try:
         content = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(content, dict):
         return {}
-    return {stamp: Heard(*fields) for stamp, fields in content.items() if _is_heard(fields)}
+    return {stamp: DecodedAudio(*fields) for stamp, fields in content.items() if _is_heard(fields)}
 
 
 def _is_heard(fields: object) -> bool:

@@ -12,7 +12,7 @@ from encoders.encoder import Encoder, Measuring, Trimming
 from encoders.packing import batches
 from encoders.pooling import Hidden, Reduction
 from encoders.specs import Spec, SpeechSpec
-from encoders.store import Embedding, Extent, why_not_storable
+from encoders.store import Embedding, TokenCount, why_not_storable
 from encoders.windows import Window, cut
 
 #: Seconds of audio, or texts, whose hidden layers are in memory at once: 13 layers of 768 for
@@ -78,7 +78,7 @@ def _give_back() -> None:
 
 def _reduced(
     parts: Iterable[Hidden],
-    extent: Extent | None,
+    extent: TokenCount | None,
     start_s: float,
     specs: Sequence[Spec],
     encoder: Encoder,

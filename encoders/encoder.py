@@ -18,7 +18,7 @@ from encoders.specs import (
     fingerprint,
     model_part,
 )
-from encoders.store import Extent
+from encoders.store import TokenCount
 from encoders.weights.locate import locate
 from encoders.weights.sources import source_of
 
@@ -42,7 +42,7 @@ class Encoder(Protocol):
 class Measuring(Protocol):
     """An encoder that may read only the beginning of an input, and tells so."""
 
-    def extents(self, inputs: Sequence[Any]) -> list[Extent | None]:
+    def extents(self, inputs: Sequence[Any]) -> list[TokenCount | None]:
         """How much of each input is read; None where everything is."""
         ...
 
@@ -76,7 +76,7 @@ class FrozenEncoder:
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
             return [hidden.float().cpu() for hidden in self.module(inputs)]
 
-    def extents(self, inputs: Sequence[Any]) -> list[Extent | None]:
+    def extents(self, inputs: Sequence[Any]) -> list[TokenCount | None]:
         """How much of each input the module reads; audio is read whole."""
         measure = getattr(self.module, "extents", None)
         return [None] * len(inputs) if measure is None else measure(inputs)

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from encoders.audio.waveform import Audio, AudioError
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.device import chosen_device
 from encoders.embedding import Stored, embed, unstorable
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
@@ -81,7 +81,7 @@ class AudioSource:
 
     id: str
     utterance: Utterance
-    hints: KeyHints
+    hints: DecodeIndex
 
     def peek(self) -> str | None:
         """Key from a hint."""
@@ -232,7 +232,7 @@ def embed_audio(
     specs: Sequence[Spec],
     store: EmbeddingStore,
     *,
-    hints: KeyHints | None = None,
+    hints: DecodeIndex | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
@@ -242,7 +242,7 @@ def embed_audio(
     differ only in what is kept share one forward pass. ``device`` None is the one that
     ``SERFUSION_DEVICE`` names, else the CPU.
     """
-    known = hints or KeyHints(store.root / "hints.json")
+    known = hints or DecodeIndex(store.root / "hints.json")
     sources = [AudioSource(u.id, u, known) for u in utterances]
     try:
         return Extractor(shared_encoders(specs, device), store).extract("audio", sources, progress)

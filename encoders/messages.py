@@ -5,10 +5,10 @@ import re
 import unicodedata
 
 
-def plain(text: object) -> str:
+def printable(text: object) -> str:
     """One line of printable characters: no line break, control code or change of direction.
 
-    >>> plain("a" + chr(10) + "b"), plain("c" + chr(0x202E)) == "c" + chr(0xFFFD)
+    >>> printable("a" + chr(10) + "b"), printable("c" + chr(0x202E)) == "c" + chr(0xFFFD)
     ('a b', True)
     """
     line = " ".join(str(text).split())
@@ -23,14 +23,14 @@ def escape_markdown(text: object) -> str:
     >>> print(escape_markdown("a|b_c*<d>"))
     a\|b\_c\*&lt;d&gt;
     """
-    line = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~$!#])", r"\\\1", line)
 
 
-def counted(number: int, noun: str) -> str:
+def with_count(number: int, noun: str) -> str:
     """A number with its noun, which takes an s unless the number is one.
 
-    >>> counted(1, "utterance"), counted(0, "utterance"), counted(2, "fold")
+    >>> with_count(1, "utterance"), with_count(0, "utterance"), with_count(2, "fold")
     ('1 utterance', '0 utterances', '2 folds')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -78,4 +78,4 @@ def number(given: object, name: str, above: float = -math.inf) -> float:
         if math.isfinite(given) and given > above:
             return float(given)
     least = f" above {above:g}" if math.isfinite(above) else ""
-    raise ValueError(f"{name}: expected a finite number{least}, got {plain(repr(given))[:80]}")
+    raise ValueError(f"{name}: expected a finite number{least}, got {printable(repr(given))[:80]}")

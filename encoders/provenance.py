@@ -22,7 +22,7 @@ WEIGHTS, PROVENANCE = "weights.safetensors", "provenance.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrainingRecord:
     """Speakers, by the corpus that names them, and content keys of training and development."""
 
     corpus: str
@@ -62,13 +62,13 @@ class Provenance:
     start: str = ""
 
     @property
-    def seen(self) -> Seen:
+    def seen(self) -> TrainingRecord:
         """What must not be scored."""
         speakers = frozenset((*self.train_speakers, *self.dev_speakers))
-        return Seen(self.corpus, speakers, frozenset(self.keys))
+        return TrainingRecord(self.corpus, speakers, frozenset(self.keys))
 
 
-def seen(spec: Spec) -> Seen | None:
+def seen(spec: Spec) -> TrainingRecord | None:
     """What an encoder saw in training and development; None of one that was not fine-tuned here.
 
     Raises:

@@ -33,7 +33,7 @@ CHECKSUM, START_S, FRAME_COUNT = ".sha256", ".start_s", ".frames"
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class TokenCount:
     """How long a text is in tokens, special ones included, and how many of them were read."""
 
     tokens: int
@@ -57,7 +57,7 @@ class Embedding:
     values: Float[np.ndarray, "layers frames dim"]
     frame_count: int
     start_s: Float32[np.ndarray, "starts"]
-    extent: Extent | None = None
+    extent: TokenCount | None = None
 
 
 class StoreError(ValueError):
@@ -310,6 +310,6 @@ def _read_shard(path: Path, keys: Sequence[str]) -> dict[str, Embedding]:
                     "'serfusion cache gc' removes damaged shards, the next run encodes them again"
                 )
             values, start_s, counts = parts
-            extent = Extent(int(counts[1]), int(counts[2])) if len(counts) == 3 else None
+            extent = TokenCount(int(counts[1]), int(counts[2])) if len(counts) == 3 else None
             found[key] = Embedding(values.astype(np.float32), int(counts[0]), start_s, extent)
     return found

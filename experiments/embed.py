@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from encoders.decode_index import HELD_BYTES, KeyHints
+from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.extraction import (
     Extraction,
     Failure,
@@ -57,7 +57,7 @@ def embed_corpus(
     rows = part(corpus.utterances, shard)
     parts: list[Extraction] = []
     failures: dict[str, Failure] = {}
-    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+    with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         if audio is not None:
             voiced = [u for u in rows if u.audio is not None]
             specs = _specs(audio, "audio")

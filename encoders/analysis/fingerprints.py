@@ -33,7 +33,7 @@ LEAST_S, LEAST_CHANGE = 0.5, 0.12
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class AudioFingerprint:
     """What a recording is known by.
 
     ``moved`` are unit vectors of the picture at each of :data:`MOVES`, ``narrow`` that of the
@@ -52,7 +52,7 @@ class Signature:
         return self.active_s >= LEAST_S and self.change >= LEAST_CHANGE
 
 
-def signature_of(audio: Audio) -> Signature:
+def signature_of(audio: Audio) -> AudioFingerprint:
     """The signature of a recording; one that is silent or too short tells nothing."""
     power = _band_power(audio)
     (wide, active), (narrow, _) = (_picture(power, *stretch) for stretch in STRETCHES)
@@ -60,7 +60,7 @@ def signature_of(audio: Audio) -> Signature:
     whole = float(np.square(terms).sum())
     change = float(np.square(terms[TERMS_IN_PITCH:]).sum()) / whole if whole else 0.0
     moved = np.stack([_unit(_terms(wide, move)) for move in MOVES])
-    return Signature(moved, _unit(_terms(narrow, 0)), active * HOP / RATE_HZ, change)
+    return AudioFingerprint(moved, _unit(_terms(narrow, 0)), active * HOP / RATE_HZ, change)
 
 
 # ---------------------------------------------------------------- from samples to a picture

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.analysis.fingerprints import MOVES, TERMS, Signature, signature_of
+from encoders.analysis.fingerprints import MOVES, TERMS, AudioFingerprint, signature_of
 from encoders.audio.waveform import Audio, Samples
 from encoders.store import Embedding, EmbeddingStore, Space, StoreError
 
@@ -25,18 +25,18 @@ CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class RecordingQuality:
     """Signature and rate of a recording; shares of clipped samples and of quiet frames."""
 
-    signature: Signature
+    signature: AudioFingerprint
     sample_rate_hz: int
     clipped: float
     quiet: float
 
 
-def sound_of(audio: Audio) -> Sound:
+def sound_of(audio: Audio) -> RecordingQuality:
     """What a recording is like."""
-    return Sound(
+    return RecordingQuality(
         signature=signature_of(audio),
         sample_rate_hz=audio.sample_rate_hz,
         clipped=_clipped(audio.samples),
@@ -44,13 +44,13 @@ def sound_of(audio: Audio) -> Sound:
     )
 
 
-class Sounds:
+class QualityIndex:
     """Sounds by content key: those on disk, and those that were just heard."""
 
     def __init__(self, store: EmbeddingStore | None) -> None:
         folder = None if store is None else store.root / "sounds" / f"v{VERSION}"
         self._space = None if folder is None else Space(folder, None)
-        self._fresh: dict[str, Sound] = {}
+        self._fresh: dict[str, RecordingQuality] = {}
         self._unsaved: list[str] = []
 
     def missing(self, keys: Iterable[str]) -> list[str]:
@@ -74,7 +74,7 @@ class Sounds:
             with suppress(StoreError, OSError):
                 self._space.write({key: _packed(self._fresh[key]) for key in unsaved}, {})
 
-    def read(self, keys: Sequence[str]) -> Mapping[str, Sound]:
+    def read(self, keys: Sequence[str]) -> Mapping[str, RecordingQuality]:
         """Sounds of those keys that are known and undamaged."""
         wanted = dict.fromkeys(keys)
         found = {key: self._fresh[key] for key in wanted if key in self._fresh}
@@ -88,7 +88,7 @@ class Sounds:
             return found | _readable(self._space, stored)
 
 
-def _readable(space: Space, keys: Sequence[str]) -> dict[str, Sound]:
+def _readable(space: Space, keys: Sequence[str]) -> dict[str, RecordingQuality]:
     found = {}
     for key in keys:
         with suppress(StoreError):
@@ -109,16 +109,16 @@ def _quiet(audio: Audio) -> float:
     return float((energy <= energy.max() * 10 ** (-QUIET_DB / 10)).mean()) if count else 0.0
 
 
-def _packed(one: Sound) -> Embedding:
+def _packed(one: RecordingQuality) -> Embedding:
     signed = one.signature
     scalars = (signed.active_s, signed.change, one.sample_rate_hz, one.clipped, one.quiet)
     parts = (signed.moved.ravel(), signed.narrow, np.array(scalars, np.float32))
     return Embedding(np.concatenate(parts).reshape(1, 1, -1), 1, np.zeros(0, np.float32))
 
 
-def _unpacked(entry: Embedding) -> Sound:
+def _unpacked(entry: Embedding) -> RecordingQuality:
     values = entry.values.ravel()
     vectors = values[: (len(MOVES) + 1) * TERMS].reshape(-1, TERMS)
     active_s, change, rate, clipped, quiet = map(float, values[vectors.size :])
-    signature = Signature(vectors[:-1], vectors[-1], active_s, change)
-    return Sound(signature, round(rate), clipped, quiet)
+    signature = AudioFingerprint(vectors[:-1], vectors[-1], active_s, change)
+    return RecordingQuality(signature, round(rate), clipped, quiet)

@@ -28,7 +28,7 @@ from encoders.asr.recognisers import (
 )
 from encoders.asr.sphinx import PocketsphinxRecogniser
 from encoders.audio.waveform import Audio, AudioError
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress
 from encoders.manifest_rows import parse_json
@@ -81,7 +81,7 @@ def transcribe(
     spec: RecogniserSpec,
     root: Path,
     *,
-    hints: KeyHints | None = None,
+    hints: DecodeIndex | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Transcription:
@@ -96,7 +96,7 @@ def transcribe(
     transcriber = Transcriber(spec, root, chosen_device(device))
     transcripts: dict[str, Transcript] = {}
     failures: list[Failure] = []
-    known = hints or KeyHints(root / "hints.json")
+    known = hints or DecodeIndex(root / "hints.json")
     try:
         for done, utterance in enumerate(utterances, start=1):
             try:

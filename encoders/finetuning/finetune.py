@@ -18,7 +18,14 @@ from torch import nn
 from encoders.device import chosen_device
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.settings import FinetuneError, Settings, check_fit, default_settings
-from encoders.finetuning.training import Notify, Pupil, Trainee, scores_of, train_stopped, uar_of
+from encoders.finetuning.training import (
+    EncoderWithClassifier,
+    Notify,
+    TrainableEncoder,
+    scores_of,
+    train_stopped,
+    uar_of,
+)
 from encoders.provenance import Provenance, provenance_of, weights_of, write_provenance
 from encoders.specs import FAMILIES, Spec
 from encoders.utterance import Utterance
@@ -47,7 +54,7 @@ class Finetuned:
     """A trained network, where it comes from, and its classifier, which is not saved."""
 
     spec: Spec
-    pupil: Pupil
+    pupil: TrainableEncoder
     provenance: Provenance
     classifier: nn.Module
 
@@ -97,10 +104,10 @@ def finetune(
     random, device = np.random.default_rng(seed), chosen_device(device)
     with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
         torch.manual_seed(seed)
-        pupil: Pupil = import_module(PUPILS[spec.family]).start(spec, settings)
+        pupil: TrainableEncoder = import_module(PUPILS[spec.family]).start(spec, settings)
         heard = pupil.prepare(train, settings.changes, random)
         held = pupil.prepare(dev, WaveformChanges(copies=0), random)
-        trainee = Trainee(pupil, len(targets), settings).to(device)
+        trainee = EncoderWithClassifier(pupil, len(targets), settings).to(device)
         course = train_stopped(trainee, heard, held, settings, notify or (lambda *_: None))
     trainee.to("cpu")
     provenance = Provenance(

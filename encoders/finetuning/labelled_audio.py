@@ -80,7 +80,7 @@ class Spectrograms(Recordings):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LabelledAudio:
     """A recording or a changed copy of one: samples at the asked rate, class, content key."""
 
     samples: Samples
@@ -93,7 +93,7 @@ def heard(
     sample_rate_hz: int,
     changes: WaveformChanges,
     random: np.random.Generator,
-) -> Iterator[Heard]:
+) -> Iterator[LabelledAudio]:
     """Every utterance, followed by its changed copies.
 
     Raises:
@@ -105,9 +105,9 @@ def heard(
         samples = resample(audio, sample_rate_hz).samples
         if len(samples) == 0:
             raise AudioError(f"{utterance.id}: a segment of {audio.duration_s:g} s holds no sample")
-        yield Heard(samples, label, key)
+        yield LabelledAudio(samples, label, key)
         for _ in range(changes.copies):
-            yield Heard(changed(samples, changes, random), label, key)
+            yield LabelledAudio(changed(samples, changes, random), label, key)
 
 
 def label_of(utterance: Utterance) -> int:

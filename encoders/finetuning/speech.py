@@ -23,7 +23,7 @@ from encoders.audio.waveform import Audio
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.labelled_audio import Recordings, firsts, heard
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
-from encoders.finetuning.training import Pupil
+from encoders.finetuning.training import TrainableEncoder
 from encoders.packing import in_batches
 from encoders.pretrained.projection import FILE, write_projection
 from encoders.pretrained.speech import normalises, trained_model, untrained_model
@@ -79,7 +79,7 @@ def start(spec: SpeechSpec, settings: Settings) -> "SpeechPupil":
     return SpeechPupil(model, spec, settings, normalise=normalise)
 
 
-class SpeechPupil(Pupil):
+class SpeechPupil(TrainableEncoder):
     """A transformer, a linear map of its last frames, and their mean, sum or maximum."""
 
     def __init__(

@@ -16,7 +16,7 @@ from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.labelled_audio import Recordings, firsts, label_of
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.speech import pooled, save_model
-from encoders.finetuning.training import Pupil
+from encoders.finetuning.training import TrainableEncoder
 from encoders.packing import in_batches
 from encoders.pretrained.cleaning import TextError
 from encoders.pretrained.text import (
@@ -60,7 +60,7 @@ def start(spec: BertSpec, settings: Settings) -> "TextPupil":
     return TextPupil(trained_model(folder), tokenizer_of(folder), spec, settings)
 
 
-class TextPupil(Pupil):
+class TextPupil(TrainableEncoder):
     """A transformer, and its first token or the mean, sum or maximum of all."""
 
     rectified = False

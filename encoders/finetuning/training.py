@@ -27,7 +27,7 @@ State = dict[str, Tensor]
 Inputs = Any
 
 
-class Pupil(nn.Module, ABC):
+class TrainableEncoder(nn.Module, ABC):
     """A network in training, which knows its inputs and how its weights are kept.
 
     ``dim`` is the length of an embedding; ``rectified`` says whether its classifier sees a
@@ -61,10 +61,10 @@ class Pupil(nn.Module, ABC):
         return next(self.parameters()).device
 
 
-class Trainee(nn.Module):
+class EncoderWithClassifier(nn.Module):
     """A pupil and the classifier that is thrown away after training."""
 
-    def __init__(self, pupil: Pupil, classes: int, settings: Settings) -> None:
+    def __init__(self, pupil: TrainableEncoder, classes: int, settings: Settings) -> None:
         super().__init__()
         self.pupil = pupil
         self.classifier = nn.Sequential(
@@ -82,7 +82,11 @@ class Trainee(nn.Module):
 
 
 def train_stopped(
-    trainee: Trainee, heard: Recordings, held: Recordings, settings: Settings, notify: Notify
+    trainee: EncoderWithClassifier,
+    heard: Recordings,
+    held: Recordings,
+    settings: Settings,
+    notify: Notify,
 ) -> list[float]:
     """Train in place, leave the best epoch's weights; returns development UAR per epoch."""
     random = torch.Generator().manual_seed(torch.initial_seed())
@@ -126,7 +130,7 @@ def _epoch(
 
 
 def _step(
-    trainee: Trainee,
+    trainee: EncoderWithClassifier,
     inputs: Inputs,
     truth: Int64[Tensor, "windows"],
     optimiser: torch.optim.Optimizer,

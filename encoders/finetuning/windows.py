@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.labelled_audio import Spectrograms, prepare
 from encoders.finetuning.settings import FinetuneError, Settings
-from encoders.finetuning.training import Pupil
+from encoders.finetuning.training import TrainableEncoder
 from encoders.networks.cnn_models import Projected, WindowNetwork
 from encoders.networks.cnn_weights import PROJECTION, load_network
 from encoders.networks.mfcc_cnn import to_frames
@@ -38,7 +38,7 @@ def start(spec: Trained, settings: Settings) -> "WindowPupil":
     return WindowPupil(network, spec)
 
 
-class WindowPupil(Pupil):
+class WindowPupil(TrainableEncoder):
     """A network on windows, with its projection where it has one."""
 
     def __init__(self, network: WindowNetwork, spec: Trained) -> None:

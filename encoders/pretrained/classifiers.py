@@ -26,7 +26,7 @@ from encoders.pretrained.text import position_limit, tokenizer_of
 from encoders.pretrained.wav2vec2 import SAMPLE_RATE_HZ, SpeechEncoder
 from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import ClassifierSpec, SpeechClassifierSpec, SpeechSpec, TextClassifierSpec
-from encoders.store import Extent
+from encoders.store import TokenCount
 from encoders.weights.files import weight_files
 from encoders.weights.locate import locate
 from encoders.weights.sources import checkpoint_source
@@ -184,12 +184,12 @@ class TextClassifier(nn.Module):
         """Logits of every text; one longer than the model's limit is cut there."""
         return [self._logits(text) for text in inputs]
 
-    def extents(self, inputs: Sequence[str]) -> list[Extent | None]:
+    def extents(self, inputs: Sequence[str]) -> list[TokenCount | None]:
         """Tokens of every text, and how many of them are read; None without a limit."""
         if self.max_length > NO_LIMIT:
             return [None] * len(inputs)
         counts = [len(self.tokenizer(text, verbose=False)["input_ids"]) for text in inputs]
-        return [Extent(count, int(min(count, self.max_length))) for count in counts]
+        return [TokenCount(count, int(min(count, self.max_length))) for count in counts]
 
     def _logits(self, text: str) -> Hidden:
         limit = int(self.max_length) if self.max_length <= NO_LIMIT else None

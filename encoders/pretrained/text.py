@@ -19,7 +19,7 @@ from encoders.pretrained.cleaning import clean_text
 from encoders.pretrained.speech import state_sha256
 from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import UNTRAINED_SEED, BertSpec, SentenceSpec
-from encoders.store import Extent
+from encoders.store import TokenCount
 from encoders.weights.cards import CARDS
 from encoders.weights.locate import locate
 from encoders.weights.sources import checkpoint_source
@@ -106,11 +106,11 @@ class BertEncoder(nn.Module):
             self.tokenizer(text, truncation=True, max_length=most)["input_ids"] for text in texts
         ]
 
-    def extents(self, inputs: Sequence[str]) -> list[Extent]:
+    def extents(self, inputs: Sequence[str]) -> list[TokenCount]:
         """Tokens of every text after cleaning, and how many of them are read."""
         texts = [clean_text(text, self.clean) for text in inputs]
         counts = [len(self.tokenizer(text, verbose=False)["input_ids"]) for text in texts]
-        return [Extent(count, int(min(count, self.max_length))) for count in counts]
+        return [TokenCount(count, int(min(count, self.max_length))) for count in counts]
 
     def run(self, ids: list[list[int]]) -> Any:  # noqa: ANN401 - what a transformers model returns
         """The model's output for a padded batch, its hidden states included."""
@@ -156,12 +156,12 @@ class SentenceEncoder(nn.Module):
             return [row[None, None] for row in rows]
         return [row[None] for row in rows]
 
-    def extents(self, inputs: Sequence[str]) -> list[Extent | None]:
+    def extents(self, inputs: Sequence[str]) -> list[TokenCount | None]:
         """Tokens of every text after cleaning, and how many are read; None without a limit."""
         if self.max_length == math.inf:
             return [None] * len(inputs)
         counts = [self._count(clean_text(text, self.clean)) for text in inputs]
-        return [Extent(count, int(min(count, self.max_length))) for count in counts]
+        return [TokenCount(count, int(min(count, self.max_length))) for count in counts]
 
     def _count(self, text: str) -> int:
         # As encode() does it, prompt and all, but whole.

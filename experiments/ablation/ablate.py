@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from encoders.extraction import Progress
-from encoders.messages import counted
+from encoders.messages import with_count
 from experiments.ablation.cell_variation import Varied
 from experiments.ablation.cells import Cell, Noise, NoiseIn
 from experiments.ablation.grid import Grid, Over, make_grid
@@ -52,7 +52,7 @@ def ablate(
     most = _speakers(study, over)
     grid = make_grid(study, over, side=side, seed=seed, most=most)
     check_all(grid.cells)
-    tell(f"{counted(len(grid.cells), 'cell')}, reference: {grid.reference.title}")
+    tell(f"{with_count(len(grid.cells), 'cell')}, reference: {grid.reference.title}")
     common = common_rows(grid.cells, progress)
     tell(f"{common.encoded} encoded, {common.cached} from the cache")
     from experiments.ablation.files import write_ablation

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from experiments.ablation.cells import NoiseIn
 from experiments.ablation.files import RECORD, files_of
 from experiments.ablation.findings import told_of
@@ -70,8 +70,8 @@ def told(found: Verified) -> Iterator[str]:
     numbers = sum(one.numbers for one in found.cells)
     rows = sum(len(one.recomputed.rows) for one in found.cells)
     yield (
-        f"{found.folder}: an ablation of {counted(len(found.cells), 'cell')}; "
-        f"{counted(numbers, 'number')} of the cells follow from {counted(rows, 'prediction')}"
+        f"{found.folder}: an ablation of {with_count(len(found.cells), 'cell')}; "
+        f"{with_count(numbers, 'number')} of the cells follow from {with_count(rows, 'prediction')}"
     )
     if not found.changed:
         yield f"the {found.files} tables, figures and pages of the ablation follow from its cells"
@@ -113,7 +113,7 @@ def _facts(folder: Path, grid: Grid) -> dict[str, Results]:
     ]
     if lacking:
         raise ValueError(
-            f"{folder}: {counted(len(lacking), 'cell')} of {len(grid.cells)} not finished "
+            f"{folder}: {with_count(len(lacking), 'cell')} of {len(grid.cells)} not finished "
             f"({', '.join(lacking[:3])}); {AGAIN}"
         )
     return {cell.folder: read_results(cells_folder(folder) / cell.folder) for cell in grid.cells}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from encoders.messages import plain
+from encoders.messages import printable
 from experiments.ablation.cells import Factor
 from experiments.ablation.figure_words import (
     blind_of,
@@ -98,7 +98,7 @@ def axis_of(factor: Factor, values: Sequence[str]) -> Axis | None:
     order = [*last, *numbers] if name == "transcript" else [*numbers, *last]
     unit = f", {factor.unit}" if factor.unit else ""
     title = "simulated word error rate" if name == "transcript" else f"{factor.told}{unit}"
-    return Axis(tuple(order), plain(title))
+    return Axis(tuple(order), printable(title))
 
 
 def _noise_axis(factor: Factor, values: Sequence[str]) -> Axis | None:
@@ -155,7 +155,7 @@ def draw_curve(found: Ablation, told: Told) -> str:
     blind = blind_of(told.summaries)
     scale = _scale([one for own in lines for one in own.cells], blind.value)
     spoken = "; ".join(
-        f"{own.name} at {plain(one.cell.title)} {score_text(one.main, one.told)}"
+        f"{own.name} at {printable(one.cell.title)} {score_text(one.main, one.told)}"
         for own in lines
         for one in own.cells
     )
@@ -197,7 +197,7 @@ def _frame(root: Element, scale: Scale, axis: Axis, blind: Blind) -> None:
     for number, step in enumerate(axis.steps):
         if number % every == 0 or number == len(axis.steps) - 1:
             at = (axis.x(step), bottom + 18)
-            write(root, at, short(plain(step), LETTERS), anchor="middle", size=12)
+            write(root, at, short(printable(step), LETTERS), anchor="middle", size=12)
     y = scale.y(blind.value)
     line(root, (LEFT, y), (RIGHT, y), "reference", "#666666", dash="4 3")
     write(root, (RIGHT + 8, y + 4), short(blind.told, WIDEST), anchor="start", size=12)
@@ -222,7 +222,7 @@ def _draw(root: Element, scale: Scale, axis: Axis, own: Series, shift: float, da
             stem = line(root, *ends, f"arm {own.kind}", COLOURS[own.kind])
             stem.set("stroke-width", "1.5")
         group = SubElement(root, "g")
-        words = f"{own.name} at {plain(one.cell.title)}: {score_text(one.main, one.told)}"
+        words = f"{own.name} at {printable(one.cell.title)}: {score_text(one.main, one.told)}"
         SubElement(group, "title").text = words
         draw_symbol(group, own.kind, x, y)
     return at[-1][1] if at else scale.y(scale.low)

@@ -1,6 +1,6 @@
 """The figure of an ablation: a curve for numbers, bars for names, a heat map for two factors."""
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from experiments.ablation.curve import draw_curve, is_curve
 from experiments.ablation.figure_words import (
     blind_of,
@@ -51,7 +51,7 @@ def bars(found: Ablation, told: Told) -> Forest:
     )
     blind, metric = blind_of(told.summaries), metric_of(found)
     speakers = max((one.speakers for one in told.summaries), default=0)
-    axis = f"{scale_of(metric)}, 95 % intervals over {counted(speakers, 'speaker')}"
+    axis = f"{scale_of(metric)}, 95 % intervals over {with_count(speakers, 'speaker')}"
     return Forest(title_of(found), marks, blind.value, blind.told, axis, metric.share)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from encoders.messages import plain
+from encoders.messages import printable
 from experiments.ablation.findings import metric_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
@@ -17,7 +17,7 @@ PREFERRED = ("audio", "text", "late", "concat", "attention")
 
 def title_of(found: Ablation) -> str:
     """What the figure shows."""
-    factors = " and ".join(plain(factor.told) for factor in found.grid.factors)
+    factors = " and ".join(printable(factor.told) for factor in found.grid.factors)
     return f"{metric_of(found).title} over {factors}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from encoders.manifest_rows import guarded
-from encoders.messages import plain
+from encoders.messages import printable
 from encoders.store import write_atomically
 from experiments.ablation.drawing import draw
 from experiments.ablation.findings import Told, task_of, told_of
@@ -104,7 +104,7 @@ def _csv(rows: Sequence[Mapping[str, Any]], head: Sequence[str]) -> str:
 
 
 def _field(value: object) -> object:
-    return guarded(plain(value)) if isinstance(value, str) else value
+    return guarded(printable(value)) if isinstance(value, str) else value
 
 
 def _json(content: object) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from encoders.utterance import Task
 from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
@@ -92,17 +92,17 @@ def _named(start: Cell, whole: Sequence[Summary]) -> str:
     """The reference, with its primary metric where it has one arm."""
     own = [one for one in whole if one.cell is start]
     if len(own) != 1:
-        return plain(start.title)
+        return printable(start.title)
     told = own[0].told
     unit = f"% {told.title}" if told.share else told.title
-    return f"{plain(start.title)}, {told.tell(own[0].main.value)} {unit}"
+    return f"{printable(start.title)}, {told.tell(own[0].main.value)} {unit}"
 
 
 def _no_claim(
     factors: str, start: Cell, whole: Sequence[Summary], compared: Sequence[Compared]
 ) -> str:
     row = next(r for r in compared if verdict(r.row) in ("no claim", "undefined"))
-    why = plain(row.found.interval.method).removeprefix("none: ").removeprefix("undefined: ")
+    why = printable(row.found.interval.method).removeprefix("none: ").removeprefix("undefined: ")
     largest = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
     return (
         f"Over {factors} no claim about other speakers can be made ({why}); on these speakers the "
@@ -119,10 +119,10 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
         many = f", their p corrected for all {tested} of them (Holm)" if tested > 1 else ""
         what = "differences are" if tested > 1 else "the difference is"
         lines.append(
-            f"{what} from the reference ({plain(found.grid.reference.title)}), exploratory{many}"
+            f"{what} from the reference ({printable(found.grid.reference.title)}), exploratory{many}"
         )
     if any(row.again for row in compared):
-        lines.append("cells with the same predictions are one test, which is counted once")
+        lines.append("cells with the same predictions are one test, which is with_count once")
     same = list(dict.fromkeys(arm_name(row.arm) for row in compared if row.same))
     if same:
         lines.append(
@@ -134,7 +134,7 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     )
     if found.left_out:
         lines.append(
-            f"{counted(found.left_out, 'utterance')} that not every cell has left all of them"
+            f"{with_count(found.left_out, 'utterance')} that not every cell has left all of them"
         )
     lines += factor_notes(found.grid, found.side, found.seed)
     lines += _of_cells(found)
@@ -153,7 +153,7 @@ def _of_cells(found: Ablation) -> list[str]:
     facts, cell = start.facts, start.facts.cell
     if tied := start.rows.without_majority:
         lines.append(
-            f"{counted(tied, 'utterance')} with a tie for the largest share have no part in UAR "
+            f"{with_count(tied, 'utterance')} with a tie for the largest share have no part in UAR "
             "and accuracy, and their part in training and in JS"
         )
     if cell is not None and "speakers" in names:
@@ -163,14 +163,14 @@ def _of_cells(found: Ablation) -> list[str]:
     if cell is not None and "missing" in names:
         rows, gone = start.rows.used, cell.without_words
         lines.append(
-            f"{gone} of {counted(rows, 'utterance')} ({gone / rows:.0%}) had no transcript before "
+            f"{gone} of {with_count(rows, 'utterance')} ({gone / rows:.0%}) had no transcript before "
             "any was taken away; values are shares of all"
             if gone
             else "every utterance had a transcript before any was taken away"
         )
     if "noise" in names and facts.recognised:
         lines.append(
-            f"{counted(facts.recognised, 'transcript')} recognised from the clean recordings "
+            f"{with_count(facts.recognised, 'transcript')} recognised from the clean recordings "
             "stay as they are: noise is heard by the audio encoder alone"
         )
     return lines
@@ -180,9 +180,9 @@ def cost_line(found: Ablation) -> str:
     """What was computed, and what was there before."""
     cost = found.cost
     parts = [f"{cost.encoded} inputs encoded", f"{cost.encoded_before} from the cache"]
-    parts.append(f"{counted(cost.trained, 'fit')} trained, {cost.trained_before} kept or shared")
+    parts.append(f"{with_count(cost.trained, 'fit')} trained, {cost.trained_before} kept or shared")
     if cost.finished_before:
-        parts.append(f"{counted(cost.finished_before, 'cell')} finished before")
+        parts.append(f"{with_count(cost.finished_before, 'cell')} finished before")
     return "; ".join(parts)
 
 
@@ -211,7 +211,7 @@ def _least_p(speakers: int, tests: int) -> str:
     if floor <= SIGNIFICANT:
         return ""
     return (
-        f"With {counted(speakers, 'speaker')} and {counted(tests, 'test')} p is at least "
+        f"With {with_count(speakers, 'speaker')} and {with_count(tests, 'test')} p is at least "
         f"{p_number(min(1.0, floor))} (Holm), so that none of any size could have been shown."
     )
 
@@ -225,12 +225,12 @@ def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> s
     evidence = _evidence(row)
     if len(compared) == 1:
         return (
-            f"Over {factors}, the difference from the reference ({plain(start.title)}) was not "
+            f"Over {factors}, the difference from the reference ({printable(start.title)}) was not "
             f"shown: {name_of(row)}, {_size(row)} ({evidence}){size}."
         )
     return (
         f"Over {factors}, none of {len(compared)} differences from the reference "
-        f"({plain(start.title)}) was shown: the largest, {name_of(row)}, is {_size(row)} "
+        f"({printable(start.title)}) was shown: the largest, {name_of(row)}, is {_size(row)} "
         f"({evidence}){size}."
     )
 
@@ -251,7 +251,7 @@ def _evidence(row: Compared) -> str:
 
 def name_of(row: Compared) -> str:
     """A cell and its arm, where the cell is not the arm itself."""
-    title = plain(row.cell.title)
+    title = printable(row.cell.title)
     return title if row.cell.draft.changes.arm is not None else f"{arm_name(row.arm)} at {title}"
 
 

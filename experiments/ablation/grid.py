@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.specs import Kind
 from encoders.typed_names import parse_modality
 from experiments.ablation.cells import Cell, Changes, Draft, Factor, NoiseIn, crossed
@@ -144,13 +144,13 @@ def _values(factor: Factor, typed: str | None, own: str | None, most: int) -> tu
         tidy = [*tidy, own] if factor.name == "speakers" else [own, *tidy]
     if len(tidy) < 2 and factor.name == "speakers" and typed is None:
         raise OptionError(
-            f"--over speakers: heads are trained on {counted(most, 'speaker')} once test and "
+            f"--over speakers: heads are trained on {with_count(most, 'speaker')} once test and "
             "development speakers are taken away, and the usual values begin with 2; a learning "
             "curve needs a corpus of more speakers"
         )
     if len(tidy) < 2:
         raise OptionError(
-            f"--over {factor.name}: {counted(len(tidy), 'value')}; give two or more, as in "
+            f"--over {factor.name}: {with_count(len(tidy), 'value')}; give two or more, as in "
             "--values 'ONE,OTHER' (';' between values that hold commas)"
         )
     return tuple(tidy)
@@ -215,7 +215,7 @@ def _check_layer(typed: str, kind: Kind) -> None:
     count = layer_count(modality)
     if count is not None and modality.layer != "mix" and not -count <= modality.layer < count:
         raise ConfigError(
-            f"--{kind} {typed}: there are {counted(count, 'layer')}, 0 to {count - 1}"
+            f"--{kind} {typed}: there are {with_count(count, 'layer')}, 0 to {count - 1}"
         )
 
 

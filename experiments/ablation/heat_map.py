@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from encoders.messages import plain
+from encoders.messages import printable
 from experiments.ablation.figure_words import (
     head_text,
     score_text,
@@ -56,7 +56,7 @@ def _map(
 ) -> None:
     size, (left, top) = SIDE, corner
     rows, columns = found.grid.values
-    one, other = (plain(factor.name) for factor in found.grid.factors)
+    one, other = (printable(factor.name) for factor in found.grid.factors)
     head = write(root, (4, top - 66), name, anchor="start", size=14)
     head.set("font-weight", "600")
     write(root, (4, top - 48), f"{one} down, {other} across", anchor="start", size=12)
@@ -64,14 +64,16 @@ def _map(
         turned = max(map(len, columns)) > SHORT
         x = left + (number + 0.5) * size - 20 * turned
         anchor = "start" if turned else "middle"
-        words = write(root, (x, top - 8), short(plain(value), ACROSS), anchor=anchor, size=12.5)
+        words = write(root, (x, top - 8), short(printable(value), ACROSS), anchor=anchor, size=12.5)
         if turned:
             words.set("transform", f"rotate(-20 {x:g} {top - 8:g})")
-        SubElement(words, "title").text = plain(value)
+        SubElement(words, "title").text = printable(value)
     for row, value in enumerate(rows):
         y = top + (row + 0.5) * size + 4
-        words = write(root, (left - 10, y), short(plain(value), LONGEST), anchor="end", size=12.5)
-        SubElement(words, "title").text = plain(value)
+        words = write(
+            root, (left - 10, y), short(printable(value), LONGEST), anchor="end", size=12.5
+        )
+        SubElement(words, "title").text = printable(value)
         for column, across in enumerate(columns):
             place = (left + column * size, top + row * size)
             _square(root, own.get((value, across)), place, reach)
@@ -90,7 +92,9 @@ def _square(
     wide = reach[1] - reach[0]
     share = 0.0 if value is None or wide <= 0 else (value - reach[0]) / wide
     group = SubElement(root, "g")
-    SubElement(group, "title").text = f"{plain(one.cell.title)}: {score_text(one.main, one.told)}"
+    SubElement(
+        group, "title"
+    ).text = f"{printable(one.cell.title)}: {score_text(one.main, one.told)}"
     box = {"x": f"{at[0] + 1:g}", "y": f"{at[1] + 1:g}"}
     box |= {"width": f"{size - 2}", "height": f"{size - 2}"}
     tint = f"{0.06 + 0.94 * share:.3f}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.extraction import Extraction, Extractor, Progress
 from encoders.manifest_rows import parse_json
 from encoders.store import EmbeddingStore, audio_key, make_folder, write_atomically
@@ -59,7 +59,7 @@ class NoisyEar:
         progress: Progress | None = None,
     ) -> Extraction:
         """Noisy keys and embeddings; a hint spares decoding what is known."""
-        hints = KeyHints(store.root / "hints.json")
+        hints = DecodeIndex(store.root / "hints.json")
         known = _read_hints(store)
         before = len(known)
         sources = [_Source(u.id, u, self, hints, known) for u in utterances]
@@ -71,7 +71,7 @@ class NoisyEar:
                 content = {**_read_hints(store), **known}
                 write_atomically(store.root / HINTS, json.dumps(content).encode())
 
-    def name(self, utterance: Utterance, hints: KeyHints) -> str | None:
+    def name(self, utterance: Utterance, hints: DecodeIndex) -> str | None:
         """What the noisy samples depend on, as a hash; None where some file is not known yet."""
         crowd = self.crowds.get(speaker_of(utterance), Crowd(()))
         heard = [hints.get(one) for one in (utterance, *(u for v in crowd.voices for u in v))]
@@ -114,7 +114,7 @@ class _Source:
     id: str
     utterance: Utterance
     ear: NoisyEar
-    hints: KeyHints
+    hints: DecodeIndex
     known: dict[str, str] = field(repr=False)
 
     def peek(self) -> str | None:

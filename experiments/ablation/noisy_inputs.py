@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.extraction import Extractor, Progress, shared_encoders
 from encoders.specs import Modality
 from encoders.store import EmbeddingStore
@@ -80,7 +80,7 @@ def _joined(
         return Heard(plan, None, 0)
     asked = {sequence: wanted[sequence]}
     extractor = Extractor(shared_encoders([wanted[sequence].encoder]), store)
-    with KeyHints(store.root / "hints.json") as hints:
+    with DecodeIndex(store.root / "hints.json") as hints:
         sources = sources_of("audio", plan.inputs.utterances, plan.inputs.words, hints)
         done = extractor.extract("audio", sources, progress)
     modal = modal_of("audio", asked, extractor, done)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from encoders.utterance import Task
 from experiments.ablation.drawing import draw, is_bars
 from experiments.ablation.figure_words import shown_arms
@@ -75,7 +75,7 @@ def page(found: Ablation, told: Told) -> str:
     alone = all(cell.draft.changes.arm is not None for cell in found.grid.cells)
     return template("ablation.html.j2", **WORDS).render(
         title=corpus_title(start),
-        factors=" and ".join(plain(factor.told) for factor in found.grid.factors),
+        factors=" and ".join(printable(factor.told) for factor in found.grid.factors),
         badges=_badges(results),
         stamp=stamped("", start),
         told=told,
@@ -84,7 +84,7 @@ def page(found: Ablation, told: Told) -> str:
         speakers=max((one.speakers for one in told.summaries), default=0),
         folds=start.facts.folds,
         reference=found.grid.reference.title,
-        folder=plain(folder_name(found.folder)),
+        folder=printable(folder_name(found.folder)),
         figure=Markup(draw(found, told)),
         figure_narrow=Markup(draw(found, told, narrow=True)),
         bars=is_bars(found),
@@ -123,9 +123,9 @@ def command(found: Ablation) -> str:
     """The command that makes the ablation again; what is the default is left out."""
     words = ["serfusion ablate"]
     for one in found.over:
-        words.append(f"--over {shlex.quote(plain(one.factor))}")
+        words.append(f"--over {shlex.quote(printable(one.factor))}")
         if one.values is not None or len(found.over) > 1:
-            words.append(f"--values {shlex.quote(plain(one.values or ''))}")
+            words.append(f"--values {shlex.quote(printable(one.values or ''))}")
     words += study_words(options_of(found.study), default_options())
     if any(one.factor == "noise" for one in found.over):
         words.append(f"--noise-in {found.side}")
@@ -136,10 +136,10 @@ def command(found: Ablation) -> str:
 def _utterances(told: Told) -> str:
     counts = sorted({one.n for one in told.summaries})
     if not counts:
-        return counted(0, "utterance")
+        return with_count(0, "utterance")
     if len(counts) == 1:
-        return counted(counts[0], "utterance")
-    return f"{counts[0]} to {counted(counts[-1], 'utterance')}"
+        return with_count(counts[0], "utterance")
+    return f"{counts[0]} to {with_count(counts[-1], 'utterance')}"
 
 
 def _rows(told: Told) -> Iterator[Row]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from encoders.decode_index import HELD_BYTES, KeyHints
+from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.extraction import Failure, Progress, default_store
-from encoders.messages import plain
+from encoders.messages import printable
 from encoders.utterance import Task
 from experiments.ablation.cells import Cell, Changes
 from experiments.ablation.noisy_audio import crowds
@@ -47,7 +47,7 @@ def check_all(cells: Sequence[Cell]) -> None:
     """
     tasks = {cell.title: check_ready(cell) for cell in cells}
     if len(set(tasks.values())) > 1:
-        told = ", ".join(f"{plain(title)}: {task}" for title, task in tasks.items())
+        told = ", ".join(f"{printable(title)}: {task}" for title, task in tasks.items())
         raise ConfigError(
             f"cells have targets of several kinds ({told}), which are scored by different metrics; "
             "give --labels sets that leave targets of one kind"
@@ -109,7 +109,7 @@ def _asked(cell: Cell) -> object:
 
 def _gathered(cell: Cell, progress: Progress | None) -> Gathered:
     changes, ready, store = cell.draft.changes, ready_study(cell.draft.study), default_store()
-    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+    with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         words = words_of(ready, store, hints, progress)
         if changes.word_errors:
             words = with_errors(words, ready.rows, changes.word_errors, changes.seed)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from encoders.messages import escape_markdown, plain
+from encoders.messages import escape_markdown, printable
 from experiments.ablation.figure_words import head_text
 from experiments.ablation.findings import Told, cost_line, told_of
 from experiments.ablation.result import Ablation
@@ -44,7 +44,7 @@ def print_ablation(found: Ablation, console: "Console") -> None:
 
 def head_of(found: Ablation) -> list[str]:
     """Heads of the columns."""
-    names = [plain(factor.name) for factor in found.grid.factors]
+    names = [printable(factor.name) for factor in found.grid.factors]
     scores = [head_text(column(name)) for name in shown_of(found)[:SCORES]]
     return [*names, "arm", *scores, "difference", "p (Holm)"]
 
@@ -61,7 +61,7 @@ def rows_of(found: Ablation, told: Told) -> Rows:
 
 
 def _row(one: Summary, difference: Compared | None) -> list[str]:
-    values = [plain(value) for value in one.cell.values.values()]
+    values = [printable(value) for value in one.cell.values.values()]
     told = "reference" if one.cell.reference else ABSENT
     p = ABSENT
     if difference is not None and difference.same:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.decode_index import Heard, KeyHints
+from encoders.decode_index import DecodedAudio, DecodeIndex
 from encoders.extraction import Progress, default_store
-from encoders.messages import counted, cut
+from encoders.messages import cut, with_count
 from encoders.specs import Kind
 from encoders.store import StoreError
 from encoders.utterance import Corpus, Utterance
@@ -56,7 +56,7 @@ def check_corpus(
         store, unkept = default_store(), None
     except StoreError as error:
         store, unkept = None, str(error)
-    hints = KeyHints(Path(os.devnull if store is None else store.root) / "hints.json")
+    hints = DecodeIndex(Path(os.devnull if store is None else store.root) / "hints.json")
     hearing = listen(corpus.utterances, store, hints, progress)
     made = _folds(corpus, hearing, folds or corpus.folds, progress)
     speakers: dict[str, Counter[str]] = defaultdict(Counter)
@@ -118,22 +118,22 @@ def _leaks(certificate: Certificate) -> str | None:
 
 def _told(folds: Sequence[Fold], certificate: Certificate) -> str:
     if certificate.leaky:
-        return f"LEAKY: {counted(len(folds), 'fold')} by '{certificate.protocol}'"
-    return f"{counted(len(folds), 'speaker-independent fold')} by '{certificate.protocol}'"
+        return f"LEAKY: {with_count(len(folds), 'fold')} by '{certificate.protocol}'"
+    return f"{with_count(len(folds), 'speaker-independent fold')} by '{certificate.protocol}'"
 
 
-def _remarks(corpus: Corpus, heard: Mapping[str, Heard]) -> Iterator[str]:
+def _remarks(corpus: Corpus, heard: Mapping[str, DecodedAudio]) -> Iterator[str]:
     silent = [name for name, one in heard.items() if one.silent]
     if silent:
         are = _verb(len(silent), "is", "are")
-        yield f"{counted(len(silent), 'recording')} {are} silent: {_some(silent)}"
+        yield f"{with_count(len(silent), 'recording')} {are} silent: {_some(silent)}"
     by_key: dict[str, list[str]] = defaultdict(list)
     for name, one in heard.items():
         by_key[one.key].append(name)
     doubled = [" = ".join(map(cut, names)) for names in by_key.values() if len(names) > 1]
     if doubled:
         are = _verb(len(doubled), "is", "are")
-        yield f"{counted(len(doubled), 'recording')} {are} there more than once: {_some(doubled)}"
+        yield f"{with_count(len(doubled), 'recording')} {are} there more than once: {_some(doubled)}"
     yield from _gaps(corpus)
 
 
@@ -145,16 +145,16 @@ def _gaps(corpus: Corpus) -> Iterator[str]:
         are = _verb(wordless, "is", "are")
         them = _verb(wordless, "it", "them")
         yield (
-            f"{counted(wordless, 'transcript')} {are} missing; compare recognises {them} (--asr)"
+            f"{with_count(wordless, 'transcript')} {are} missing; compare recognises {them} (--asr)"
         )
     voiceless = sum(utterance.audio is None for utterance in rows)
     if voiceless:
         has = _verb(voiceless, "has", "have")
-        yield f"{counted(voiceless, 'utterance')} {has} no audio file"
+        yield f"{with_count(voiceless, 'utterance')} {has} no audio file"
     unlabelled = sum(utterance.target is None for utterance in rows)
     if unlabelled:
         unscored = _verb(unlabelled, "is unlabelled and is", "are unlabelled and are")
-        yield f"{counted(unlabelled, 'utterance')} {unscored} not scored"
+        yield f"{with_count(unlabelled, 'utterance')} {unscored} not scored"
 
 
 def _some(names: list[str]) -> str:

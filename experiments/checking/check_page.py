@@ -7,7 +7,7 @@ from xml.etree.ElementTree import SubElement, tostring
 
 from markupsafe import Markup
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from encoders.store import write_atomically
 from experiments.checking.check_table import duration, how_many
 from experiments.checking.soundness import Bin
@@ -40,17 +40,17 @@ def write_check(check: "Check", path: Path) -> None:
 def check_page(check: "Check") -> str:
     """What was found as HTML; names are escaped."""
     found = check.certificate
-    utterances = counted(len(check.corpus.utterances), "utterance")
+    utterances = with_count(len(check.corpus.utterances), "utterance")
     page = template(
         "check.html.j2",
-        plain=plain,
-        counted=counted,
+        plain=printable,
+        counted=with_count,
         duration=duration,
         certificate_rows=certificate_rows,
     )
     return page.render(
         check=check,
-        name=plain(check.corpus.name),
+        name=printable(check.corpus.name),
         stamp="LEAKY: " if found is not None and found.leaky else "",
         answer=_answer(check),
         under=f"{utterances} · {how_many(check)} · {check.hours:.2f} h of audio",
@@ -64,11 +64,11 @@ def check_page(check: "Check") -> str:
 
 def _answer(check: "Check") -> str:
     if check.obstacle is not None:
-        return f"No comparison is possible: {plain(check.obstacle)}"
+        return f"No comparison is possible: {printable(check.obstacle)}"
     warned = 0 if check.certificate is None else len(check.certificate.warnings)
     if check.certificate is not None and check.certificate.leaky:
         return "These folds leak: their scores are for replication only."
-    told = f"; {counted(warned, 'warning')} to read" if warned else ""
+    told = f"; {with_count(warned, 'warning')} to read" if warned else ""
     return f"No error was found{told}."
 
 

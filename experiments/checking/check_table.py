@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from encoders.messages import counted, cut, plain
+from encoders.messages import cut, printable, with_count
 from experiments.reporting.certificate_table import certificate_rows
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ AS_IT_IS: Mapping[str, Any] = MappingProxyType(
 def print_check(check: "Check", console: Console) -> None:
     """Why no comparison is possible, speakers by class, what was measured, the certificate."""
     if check.obstacle is not None:
-        console.print(f"no comparison is possible: {plain(check.obstacle)}", **AS_IT_IS)
+        console.print(f"no comparison is possible: {printable(check.obstacle)}", **AS_IT_IS)
     console.print(_speakers(check))
-    utterances = counted(len(check.corpus.utterances), "utterance")
+    utterances = with_count(len(check.corpus.utterances), "utterance")
     console.print(f"{utterances}, {how_many(check)}, {check.hours:.2f} h of audio", **AS_IT_IS)
     for table in (_measures(check), _lengths(check), _certificate(check), _estimates(check)):
         if table is not None:
             console.print(table)
     for remark in (*check.corpus.notes, *check.remarks):
-        console.print(f"- {plain(remark)}", **AS_IT_IS)
+        console.print(f"- {printable(remark)}", **AS_IT_IS)
 
 
 def how_many(check: "Check") -> str:
@@ -44,10 +44,12 @@ def how_many(check: "Check") -> str:
     known = len(set(check.speakers) - {UNKNOWN})
     unknown = sum(check.speakers.get(UNKNOWN, {}).values())
     if not unknown:
-        return counted(known, "speaker")
+        return with_count(known, "speaker")
     if not known:
         return "speakers unknown"
-    return f"{counted(known, 'speaker')} ({counted(unknown, 'utterance')} of unknown speakers)"
+    return (
+        f"{with_count(known, 'speaker')} ({with_count(unknown, 'utterance')} of unknown speakers)"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -62,7 +64,7 @@ def duration(seconds: float) -> str:
 
 
 def _shown(name: str) -> str:
-    return cut(plain(name))
+    return cut(printable(name))
 
 
 def _speakers(check: "Check") -> Table:
@@ -109,7 +111,7 @@ def _certificate(check: "Check") -> Table | None:
         return None
     leaky = "LEAKY, " if found.leaky else ""
     title = Text(
-        f"split certificate: {leaky}{counted(found.folds, 'fold')} by {plain(found.protocol)}"
+        f"split certificate: {leaky}{with_count(found.folds, 'fold')} by {printable(found.protocol)}"
     )
     table = Table("test", "result", "share", title=title)
     for row in certificate_rows(found):

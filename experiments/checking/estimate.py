@@ -9,7 +9,7 @@ import numpy as np
 from encoders.asr.recognisers import normalise
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio
-from encoders.decode_index import Heard
+from encoders.decode_index import DecodedAudio
 from encoders.device import chosen_device
 from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
@@ -35,7 +35,7 @@ class Estimate:
 
 
 def estimate(
-    typed: str, kind: Kind, utterances: Sequence[Utterance], heard: Mapping[str, Heard]
+    typed: str, kind: Kind, utterances: Sequence[Utterance], heard: Mapping[str, DecodedAudio]
 ) -> Estimate:
     """Encode two utterances of middle length and scale by seconds of audio, or by texts.
 
@@ -82,7 +82,7 @@ def _input(utterance: Utterance, kind: Kind) -> Audio | str:
 
 
 def _sizes(
-    kind: Kind, utterances: Sequence[Utterance], heard: Mapping[str, Heard]
+    kind: Kind, utterances: Sequence[Utterance], heard: Mapping[str, DecodedAudio]
 ) -> dict[str, float]:
     """Seconds of audio, or one for each text, by utterance."""
     if kind == "audio":
@@ -91,7 +91,7 @@ def _sizes(
 
 
 def _left(
-    spec: Spec, kind: Kind, utterances: Sequence[Utterance], heard: Mapping[str, Heard]
+    spec: Spec, kind: Kind, utterances: Sequence[Utterance], heard: Mapping[str, DecodedAudio]
 ) -> list[str]:
     """Utterances that the cache does not hold under this encoder."""
     sizes = _sizes(kind, utterances, heard)

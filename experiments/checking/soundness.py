@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from encoders.analysis.recording_quality import Sound
-from encoders.decode_index import Heard
-from encoders.messages import counted
+from encoders.analysis.recording_quality import RecordingQuality
+from encoders.decode_index import DecodedAudio
+from encoders.messages import with_count
 from encoders.utterance import Utterance
 from fusion.leakage.text_copies import words_of
 
@@ -50,14 +50,16 @@ class Soundness:
 
 
 def soundness(
-    utterances: Sequence[Utterance], heard: Mapping[str, Heard], sounds: Mapping[str, Sound]
+    utterances: Sequence[Utterance],
+    heard: Mapping[str, DecodedAudio],
+    sounds: Mapping[str, RecordingQuality],
 ) -> Soundness:
     """Count what was heard; utterances that could not be heard are left out."""
     measures = [*_lengths(heard), *_sound(heard, sounds), *_words(utterances, heard)]
     return Soundness(_histogram(_seconds(heard)), tuple(measures))
 
 
-def _seconds(heard: Mapping[str, Heard]) -> Float[np.ndarray, "recordings"]:
+def _seconds(heard: Mapping[str, DecodedAudio]) -> Float[np.ndarray, "recordings"]:
     return np.array([one.duration_s for one in heard.values()])
 
 
@@ -75,7 +77,7 @@ def _histogram(seconds: Float[np.ndarray, "recordings"]) -> tuple[Bin, ...]:
     )
 
 
-def _lengths(heard: Mapping[str, Heard]) -> list[Measure]:
+def _lengths(heard: Mapping[str, DecodedAudio]) -> list[Measure]:
     if not heard:
         return []
     low, middle, high, most = np.quantile(_seconds(heard), (0, 0.5, 0.95, 1))
@@ -83,7 +85,9 @@ def _lengths(heard: Mapping[str, Heard]) -> list[Measure]:
     return [Measure("length", value)]
 
 
-def _sound(heard: Mapping[str, Heard], sounds: Mapping[str, Sound]) -> list[Measure]:
+def _sound(
+    heard: Mapping[str, DecodedAudio], sounds: Mapping[str, RecordingQuality]
+) -> list[Measure]:
     if not sounds:
         return []
     rates = Counter(one.sample_rate_hz for one in sounds.values())
@@ -100,7 +104,7 @@ def _sound(heard: Mapping[str, Heard], sounds: Mapping[str, Sound]) -> list[Meas
     ]
 
 
-def _words(utterances: Sequence[Utterance], heard: Mapping[str, Heard]) -> list[Measure]:
+def _words(utterances: Sequence[Utterance], heard: Mapping[str, DecodedAudio]) -> list[Measure]:
     """Words per second, and how well the number of words follows the length (S4's check)."""
     counts = {
         u.id: len(words_of(u.transcript)) for u in utterances if u.transcript and u.id in heard
@@ -126,4 +130,4 @@ def _named(names: Mapping[str, object], which: Callable[[str], bool]) -> tuple[s
 
 
 def _of(found: Sequence[str], all_of: Mapping[str, object]) -> str:
-    return f"{len(found)} of {counted(len(all_of), 'recording')}"
+    return f"{len(found)} of {with_count(len(all_of), 'recording')}"

@@ -16,7 +16,7 @@ def ls() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from encoders.messages import counted
+    from encoders.messages import with_count
     from experiments.cache import describe, kept_fits, size_mb, trained_encoders
 
     table = Table("space", "encoder", "embeddings", "shards", "MB")
@@ -26,23 +26,23 @@ def ls() -> None:
         table.add_row(*names, str(row.embeddings), str(row.shards), f"{row.mb:.1f}")
     console.print(table)
     fits = kept_fits()
-    told = counted(len(fits), "file")
+    told = with_count(len(fits), "file")
     say(f"trained heads and scores: {told}, {size_mb(fits):.1f} MB (gc --fits removes)")
     tuned = trained_encoders()
-    told = counted(len(tuned), "fine-tuned encoder")
+    told = with_count(len(tuned), "fine-tuned encoder")
     say(f"{told}, {size_mb(tuned):.1f} MB (gc --encoders removes)")
 
 
 @app.command()
 def verify() -> None:
     """Check every stored embedding against its checksum; exit code 1 if some are damaged."""
-    from encoders.messages import counted
+    from encoders.messages import with_count
     from experiments.cache import damaged
 
     bad = list(damaged())
     for path, what in bad:
         say(f"{path}: {what}")
-    say("all files are intact" if not bad else f"{counted(len(bad), 'damaged file')}")
+    say("all files are intact" if not bad else f"{with_count(len(bad), 'damaged file')}")
     if bad:
         raise typer.Exit(1)
 
@@ -55,39 +55,39 @@ def gc(
     ] = False,
 ) -> None:
     """Remove damaged files, leftovers of killed writers, and shards that others cover."""
-    from encoders.messages import counted
+    from encoders.messages import with_count
     from experiments.cache import collect_garbage, forget_encoders, forget_fits
 
     removed = collect_garbage()
     for path in removed:
         say(f"removed {path}")
-    say(f"{counted(len(removed), 'file')} removed")
+    say(f"{with_count(len(removed), 'file')} removed")
     if fits:
-        say(f"{counted(forget_fits(), 'file')} of trained heads and scores removed")
+        say(f"{with_count(forget_fits(), 'file')} of trained heads and scores removed")
     if encoders:
-        say(f"{counted(forget_encoders(), 'fine-tuned encoder')} removed")
+        say(f"{with_count(forget_encoders(), 'fine-tuned encoder')} removed")
 
 
 @app.command()
 def export(folder: Annotated[Path, typer.Argument(help="Folder to copy the cache to.")]) -> None:
     """Copy what another place does not have yet; nothing is overwritten."""
     from encoders.extraction import default_store
-    from encoders.messages import counted
+    from encoders.messages import with_count
     from experiments.cache import copy_shards
 
     copied = copy_shards(default_store().root, folder)
-    say(f"{counted(copied, 'file')} copied to {folder}")
+    say(f"{with_count(copied, 'file')} copied to {folder}")
 
 
 @app.command("import")
 def import_(folder: Annotated[Path, typer.Argument(help="Folder made by cache export.")]) -> None:
     """Copy shards from another place into the cache, each checked first."""
     from encoders.extraction import default_store
-    from encoders.messages import counted
+    from encoders.messages import with_count
     from experiments.cache import copy_shards
 
     copied = copy_shards(folder, default_store().root)
-    say(f"{counted(copied, 'file')} copied from {folder}")
+    say(f"{with_count(copied, 'file')} copied from {folder}")
 
 
 def say(line: str) -> None:

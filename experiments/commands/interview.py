@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from experiments.commands.options import Device
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _lines(one: "Interviewed") -> Iterator[str]:
         return
     timeline = one.timeline
     segments, speakers = len(timeline.segments), len(timeline.speakers)
-    found = f"{counted(segments, 'segment')}, {counted(speakers, 'speaker')}"
+    found = f"{with_count(segments, 'segment')}, {with_count(speakers, 'speaker')}"
     yield f"{one.recording.name}: {timeline.duration_s:.1f} s, {found}, in {one.folder}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
     for note in (*timeline.facts["warnings"], *timeline.facts["notes"]):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.analysis.recording_quality import Sound, Sounds
+from encoders.analysis.recording_quality import QualityIndex, RecordingQuality
 from encoders.audio.waveform import AudioError
-from encoders.decode_index import Heard, KeyHints
+from encoders.decode_index import DecodedAudio, DecodeIndex
 from encoders.extraction import Failure, Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
@@ -24,8 +24,8 @@ class Hearing:
     ``unkept`` says why the cache does not remember it, None where it does.
     """
 
-    heard: Mapping[str, Heard]
-    sounds: Mapping[str, Sound]
+    heard: Mapping[str, DecodedAudio]
+    sounds: Mapping[str, RecordingQuality]
     failures: tuple[Failure, ...]
     unkept: str | None = None
 
@@ -33,15 +33,15 @@ class Hearing:
 def listen(
     utterances: Sequence[Utterance],
     store: EmbeddingStore | None,
-    hints: KeyHints,
+    hints: DecodeIndex,
     progress: Progress | None = None,
 ) -> Hearing:
     """Decode what is not known yet; what is known by path, size and time is not opened.
 
     Without a store nothing is remembered but in ``hints``.
     """
-    sounds = Sounds(store)
-    heard: dict[str, Heard] = {}
+    sounds = QualityIndex(store)
+    heard: dict[str, DecodedAudio] = {}
     failures: list[Failure] = []
     voiced = [utterance for utterance in utterances if utterance.audio is not None]
     try:
@@ -94,7 +94,7 @@ def evidence_of(
 
 
 def first_look(
-    ready: Ready, store: EmbeddingStore, hints: KeyHints, progress: Progress | None = None
+    ready: Ready, store: EmbeddingStore, hints: DecodeIndex, progress: Progress | None = None
 ) -> Evidence:
     """Listen to every row and test the folds before hours of work; the evidence is used again.
 

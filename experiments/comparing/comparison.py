@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from encoders.decode_index import HELD_BYTES, KeyHints
+from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.extraction import Failure, Progress, default_store
 from experiments.comparing.certificate import certificate_lines, first_look
 from experiments.comparing.disk import heavy_frames
@@ -67,7 +67,7 @@ def compare(
     ready, store = check_ready(study, variation), default_store()
     for published in ready.published.values():
         tell(published.told)
-    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+    with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         evidence = first_look(ready, store, hints, progress)
         for line in heavy_frames(study, ready.arms, ready.rows, hints):
             tell(line)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.provenance import Provenance, Seen, provenance_of
+from encoders.provenance import Provenance, TrainingRecord, provenance_of
 from encoders.specs import Modality, Spec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
@@ -72,7 +72,7 @@ def allowed(study: Study, found: Sequence[Contamination]) -> tuple[Contamination
     return tuple(found)
 
 
-def is_seen(held: Seen, corpus: Corpus, utterance: Utterance, key: str | None) -> bool:
+def is_seen(held: TrainingRecord, corpus: Corpus, utterance: Utterance, key: str | None) -> bool:
     """Whether an encoder has seen an utterance or its speaker, however corpora were merged."""
     origin, speaker = utterance.corpus or corpus.name, utterance.speaker
     if speaker is not None and utterance.corpus is not None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.specs import LogMelSpec, Modality, SpeechSpec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
@@ -18,7 +18,7 @@ SPEECH_FRAME_S = 0.02
 
 
 def heavy_frames(
-    study: Study, arms: tuple[str, ...], utterances: tuple[Utterance, ...], hints: KeyHints
+    study: Study, arms: tuple[str, ...], utterances: tuple[Utterance, ...], hints: DecodeIndex
 ) -> tuple[str, ...]:
     """A line where the audio frames that some arm reads would take more than 20 GB.
 

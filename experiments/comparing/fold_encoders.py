@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.extraction import Extractor, Progress, shared_encoders
 from encoders.finetuning.finetune import FinetuneError
 from encoders.store import EmbeddingStore
@@ -187,7 +187,7 @@ def _embedded(bench: Bench, awaited: Awaited, encoder: Encoder, rows: set[str]) 
     wanted = inputs_of(modality, kind, frozenset(awaited.inputs))
     asked = [u for u in bench.plan.inputs.utterances if u.id in rows]
     extractor = Extractor(shared_encoders(one.encoder for one in wanted.values()), bench.store)
-    with KeyHints(bench.store.root / "hints.json") as hints:
+    with DecodeIndex(bench.store.root / "hints.json") as hints:
         sources = sources_of(kind, asked, bench.plan.inputs.words, hints)
         done = extractor.extract(kind, sources, bench.progress)
         read = [u for u in asked if kind == "audio" and u.id in done.keys]

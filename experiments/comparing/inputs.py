@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64, Int64
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.encoder import locate_weights
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
 from encoders.features import Features, read_features
@@ -138,7 +138,7 @@ def reads_words(
 
 
 def words_of(
-    ready: Ready, store: EmbeddingStore, hints: KeyHints, progress: Progress | None
+    ready: Ready, store: EmbeddingStore, hints: DecodeIndex, progress: Progress | None
 ) -> Words:
     """The words of every row; those that are missing are recognised where some arm reads words."""
     read = reads_words(ready.study, ready.arms, ready.published)
@@ -186,7 +186,7 @@ def gather(
     ready: Ready,
     words: Words,
     store: EmbeddingStore,
-    hints: KeyHints,
+    hints: DecodeIndex,
     progress: Progress | None,
 ) -> Inputs:
     """Embed what the arms read, and line the rows up.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.extraction import (
     AudioSource,
     Extraction,
@@ -54,7 +54,7 @@ class Modal:
 
 
 def sources_of(
-    kind: Kind, utterances: Sequence[Utterance], words: Words, hints: KeyHints
+    kind: Kind, utterances: Sequence[Utterance], words: Words, hints: DecodeIndex
 ) -> list[Source]:
     """The inputs of encoders of a kind: recordings, or transcripts, of those that have one."""
     if kind == "audio":

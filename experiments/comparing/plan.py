@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Inputs
 from experiments.comparing.remarks import training_remarks
@@ -147,7 +147,7 @@ def warnings_of(plan: Plan) -> list[str]:
     if plan.probe is not None:
         lines += _probe_lines(plan.probe, 1 / len(plan.inputs.data.targets))
     if plan.inputs.dropped:
-        left = counted(len(plan.inputs.dropped), "utterance")
+        left = with_count(len(plan.inputs.dropped), "utterance")
         lines.append(f"{left} left every arm; they are listed")
     return list(dict.fromkeys([*training_remarks(plan.trained, plan.arms), *lines]))
 
@@ -159,7 +159,7 @@ def _unsettled(plan: Plan) -> list[str]:
     if not tied:
         return []
     return [
-        f"{tied} of {counted(len(data.ids), 'utterance')} have no class with the most votes: they "
+        f"{tied} of {with_count(len(data.ids), 'utterance')} have no class with the most votes: they "
         "are trained on, and scored by divergence and cosine, but have no part in UAR, accuracy "
         "and F1, nor in which classes a fold holds"
     ]

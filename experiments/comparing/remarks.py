@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from encoders.specs import Modality
-from encoders.store import Extent
+from encoders.store import TokenCount
 from experiments.reporting.trained_encoder import Trained
 from fusion.training.arm_table import ARMS
 
@@ -18,7 +18,7 @@ def silence(silent: Sequence[str]) -> tuple[str, ...]:
     return (f"{len(silent)} recordings are silent (peak below -80 dB): {shown}",)
 
 
-def cuts(modality: Modality, extents: Mapping[str, Extent | None]) -> tuple[str, ...]:
+def cuts(modality: Modality, extents: Mapping[str, TokenCount | None]) -> tuple[str, ...]:
     """A line that counts the transcripts of which the encoder did not read the end.
 
     ``extents`` are those of every transcript, by utterance id, as they are kept beside the

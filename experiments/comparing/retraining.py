@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.extraction import Progress
-from encoders.messages import plain
+from encoders.messages import printable
 from experiments.comparing.comparison import compare
 from experiments.comparing.preparation import Notify
 from experiments.config import read_study
@@ -27,7 +27,9 @@ def retrain(
     """
     cell = read_results(folder).facts.cell
     if cell is not None:
-        named = ", ".join(f"{plain(name)} {plain(value)}" for name, value in cell.values.items())
+        named = ", ".join(
+            f"{printable(name)} {printable(value)}" for name, value in cell.values.items()
+        )
         raise ValueError(
             f"{folder}: a cell of an ablation ({named}), which its config.toml alone does not "
             "give: run the same serfusion ablate into another folder to train it again"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from encoders.messages import plain
+from encoders.messages import printable
 from encoders.utterance import Corpus
 from experiments.comparing.inputs import typed_encoders
 from experiments.comparing.trainable import is_finetuned
@@ -26,7 +26,7 @@ def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
         faults.append(str(error))
     if corpus.task != "single-label":
         faults += [
-            f"--{kind} {plain(typed)}: encoders are trained on one class per utterance, and these "
+            f"--{kind} {printable(typed)}: encoders are trained on one class per utterance, and these "
             f"targets are {corpus.task}; use the encoder as it is"
             for kind, typed in typed_encoders(study)
             if is_finetuned(typed)
@@ -34,7 +34,7 @@ def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
     published = [arm for arm in arms if arm.startswith(PUBLISHED)]
     if published and corpus.task in ("multi-label", "regression"):
         faults.append(
-            f"--arms {plain(','.join(published))}: a published classifier names one class, and "
+            f"--arms {printable(','.join(published))}: a published classifier names one class, and "
             f"these targets are {corpus.task}; leave it out"
         )
     unknown = [name for name in arms if name in LATE and corpus.task not in LATE[name].tasks]

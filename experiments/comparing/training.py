@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from encoders.decode_index import HELD_BYTES, KeyHints
+from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.extraction import Failure, Progress, default_store
-from encoders.messages import counted
+from encoders.messages import with_count
 from experiments.comparing.comparison import check_writable
 from experiments.comparing.fitting import final_model
 from experiments.comparing.inputs import (
@@ -47,11 +47,11 @@ class Training:
     def told(self) -> Iterator[str]:
         """What was trained, in lines."""
         yield (
-            f"{self.model.arm} trained on {counted(self.utterances, 'utterance')} of "
-            f"{counted(self.speakers, 'speaker')}: {', '.join(self.model.targets)}"
+            f"{self.model.arm} trained on {with_count(self.utterances, 'utterance')} of "
+            f"{with_count(self.speakers, 'speaker')}: {', '.join(self.model.targets)}"
         )
         if self.dropped:
-            yield f"left out: {counted(len(self.dropped), 'row')} ({self.dropped[0].why})"
+            yield f"left out: {with_count(len(self.dropped), 'row')} ({self.dropped[0].why})"
         yield "what it is worth on other speakers, serfusion compare tells"
         yield f"model: {self.folder}"
 
@@ -85,7 +85,7 @@ def train(
     check_targets(study, corpus, arms)
     preflight(study, rows, arms)
     ready, store = Ready(study, corpus, tuple(rows), arms), default_store()
-    with KeyHints(store.root / "hints.json", HELD_BYTES) as hints:
+    with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         words = words_of(ready, store, hints, progress)
         inputs = gather(ready, words, store, hints, progress)
     if notify is not None:

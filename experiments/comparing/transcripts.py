@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from encoders.asr.recognisers import normalise, parse_recogniser
 from encoders.asr.transcription import transcribe
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.extraction import Failure, Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
@@ -40,7 +40,7 @@ def find_words(
     source: TranscriptSource,
     asr: str,
     store: EmbeddingStore,
-    hints: KeyHints,
+    hints: DecodeIndex,
     progress: Progress | None,
 ) -> Words:
     """Transcripts of every utterance from the source asked for; what failed is listed."""

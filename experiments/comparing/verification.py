@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from experiments.config import default_options, options_of, read_study
 from experiments.reporting.caveats import BEST
 from experiments.reporting.command_text import folded, study_words
@@ -119,7 +119,7 @@ def departures(stored: Recomputed, again: Recomputed) -> tuple[Departure, ...]:
     if before.keys() != after.keys():
         lost, new = len(before.keys() - after.keys()), len(after.keys() - before.keys())
         raise ValueError(
-            f"trained again, {counted(lost, 'prediction')} of the run did not come back and {new} "
+            f"trained again, {with_count(lost, 'prediction')} of the run did not come back and {new} "
             "are new: expected the same rows; corpus, encoders or this version of serfusion have "
             f"changed since; {AGAIN}"
         )
@@ -130,9 +130,9 @@ def departures(stored: Recomputed, again: Recomputed) -> tuple[Departure, ...]:
 
 def told(found: Verification) -> Iterable[str]:
     """What was verified, in lines."""
-    numbers, rows = counted(found.numbers, "number"), len(found.recomputed.rows)
+    numbers, rows = with_count(found.numbers, "number"), len(found.recomputed.rows)
     yield (
-        f"{found.folder}: {numbers} follow from {counted(rows, 'prediction')}; facts and "
+        f"{found.folder}: {numbers} follow from {with_count(rows, 'prediction')}; facts and "
         "predictions have the hashes that the run left"
     )
     if not found.changed:
@@ -144,7 +144,7 @@ def told(found: Verification) -> Iterable[str]:
         yield "whether training gives these predictions was not tried: --retrain does"
     for one in found.departures or ():
         yield (
-            f"{plain(one.arm)}, trained again: {one.metric} {one.again:.4f} for "
+            f"{printable(one.arm)}, trained again: {one.metric} {one.again:.4f} for "
             f"{one.value:.4f}, {one.decided_otherwise} of {one.rows} decisions differ, "
             f"scores by at most {one.largest:.1e}"
         )

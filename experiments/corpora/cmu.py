@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
 from experiments.corpora.tables import Row, number, read_table
 from experiments.corpora.tree import Tree, without
@@ -163,11 +163,11 @@ def corpus_of(
 
 
 def _counted(count: int, why: str) -> list[str]:
-    return [f"{counted(count, 'segment')} left out ({why})"] if count else []
+    return [f"{with_count(count, 'segment')} left out ({why})"] if count else []
 
 
 def _undocumented(segments: Sequence[Segment]) -> list[str]:
-    count = counted(len(segments), "segment")
+    count = with_count(len(segments), "segment")
     return (
         [f"unlabelled, as the code of their split is not documented: {count}"] if segments else []
     )

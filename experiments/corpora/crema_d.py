@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
@@ -122,7 +122,9 @@ def _missing(clips: Mapping[str, Path], lacking: list[str]) -> list[str]:
         return []
     if not clips:
         return ["no clip is here: names and sentences only"]
-    return [f"of SentenceFilenames.csv not here: {counted(len(lacking), 'clip')} ({some(lacking)})"]
+    return [
+        f"of SentenceFilenames.csv not here: {with_count(len(lacking), 'clip')} ({some(lacking)})"
+    ]
 
 
 def _listed_names(tree: Tree) -> set[str]:

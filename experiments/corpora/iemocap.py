@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
@@ -203,7 +203,7 @@ def _notes(utterances: tuple[Utterance, ...], unrated: int, dimensional: bool) -
     yield from without("recording", [u.id for u in utterances if u.audio is None])
     yield from without("transcript", [u.id for u in utterances if u.transcript is None])
     if unrated:
-        yield f"{counted(unrated, 'utterance')} left out (transcribed, without an evaluation)"
+        yield f"{with_count(unrated, 'utterance')} left out (transcribed, without an evaluation)"
     undecided = sum(u.target is None for u in utterances)
     if undecided and not dimensional:
-        yield f"unlabelled, as annotators did not agree (xxx): {counted(undecided, 'utterance')}"
+        yield f"unlabelled, as annotators did not agree (xxx): {with_count(undecided, 'utterance')}"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet
@@ -135,7 +135,7 @@ def _notes(utterances: list[Utterance], tables: Mapping[str, Path]) -> list[str]
     if several:
         notes.append(
             f"spoken by several at once, who count as a speaker of their own: "
-            f"{counted(len(several), 'utterance')} ({some(several)})"
+            f"{with_count(len(several), 'utterance')} ({some(several)})"
         )
     if len(tables) > 1:
         notes.append(

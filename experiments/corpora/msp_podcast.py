@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
@@ -153,11 +153,11 @@ def _attributes(row: Row, table: Path, where: str, faults: list[Fault]) -> tuple
 
 def _notes(utterances: tuple[Utterance, ...], left_out: int) -> Iterator[str]:
     if left_out:
-        yield f"{counted(left_out, 'segment')} left out (other partitions: Test2, Test3)"
+        yield f"{with_count(left_out, 'segment')} left out (other partitions: Test2, Test3)"
     guessed = sum((u.speaker or "").startswith("podcast-") for u in utterances)
     if guessed:
-        yield f"speaker unknown, so that the podcast stands for one: {counted(guessed, 'segment')}"
+        yield f"speaker unknown, so that the podcast stands for one: {with_count(guessed, 'segment')}"
     yield from without("recording", [u.id for u in utterances if u.audio is None], "segment")
     undecided = sum(u.target is None for u in utterances)
     if undecided:
-        yield f"unlabelled, as annotators did not agree: {counted(undecided, 'segment')}"
+        yield f"unlabelled, as annotators did not agree: {with_count(undecided, 'segment')}"

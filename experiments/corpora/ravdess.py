@@ -8,7 +8,7 @@ script is the statement.
 
 from pathlib import Path
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Corpus, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
@@ -116,7 +116,7 @@ def read(root: Path) -> Corpus:
     copies = [one.id for one in heard if kept[one.fields["what"]] is not one]
     song = len(media.named) - len(heard)
     notes = (
-        *([f"{counted(song, 'file')} left out (song, or video without sound)"] if song else []),
+        *([f"{with_count(song, 'file')} left out (song, or video without sound)"] if song else []),
         *(
             [f"left out {len(copies)} with video, heard as audio too: {some(copies)}"]
             * bool(copies)

@@ -8,7 +8,7 @@ speaker of its own.
 
 from pathlib import Path
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet
@@ -60,7 +60,7 @@ def read(root: Path, annotation: str = "multi-label") -> Corpus:
         raise CorpusError(str(table), faults)
     utterances = tuple(_utterance(row) for row in rows)
     single = tuple(u for u in utterances if u.target is not None and sum(u.target) == 1)
-    left_out = f"{counted(len(rows) - len(single), 'tweet')} left out (no emotion, or several)"
+    left_out = f"{with_count(len(rows) - len(single), 'tweet')} left out (no emotion, or several)"
     return Corpus(
         name="smile",
         root=root,

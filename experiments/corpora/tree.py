@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-from encoders.messages import counted, cut
+from encoders.messages import cut, with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.corpora.entry import Entry
 
@@ -118,7 +118,7 @@ class Tree:
         if not paths:
             return []
         listed = some(map(self.relative, sorted(paths)))
-        return [f"{counted(len(paths), 'file')} left out ({why}): {listed}"]
+        return [f"{with_count(len(paths), 'file')} left out ({why}): {listed}"]
 
     def _outline(self) -> list[str]:
         """Folders with the number of their files and one of these, the fullest first."""
@@ -128,7 +128,7 @@ class Tree:
             folders.setdefault(folder or ".", []).append(name)
         largest = sorted(folders.items(), key=lambda item: (-len(item[1]), item[0]))
         lines = [
-            f"{cut(folder)}: {counted(len(names), 'file')}, as {cut(names[0])}"
+            f"{cut(folder)}: {with_count(len(names), 'file')}, as {cut(names[0])}"
             for folder, names in largest[:SHOWN_IN_TREE]
         ]
         if len(folders) > SHOWN_IN_TREE:
@@ -210,7 +210,7 @@ def without(what: str, ids: Sequence[str], noun: str = "utterance") -> tuple[str
     >>> without("recording", ["a", "b"])
     ('no recording of 2 utterances: a, b',)
     """
-    return (f"no {what} of {counted(len(ids), noun)}: {some(ids)}",) if ids else ()
+    return (f"no {what} of {with_count(len(ids), noun)}: {some(ids)}",) if ids else ()
 
 
 def some(names: Iterable[str], shown: int = SHOWN) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from encoders.asr.recognisers import normalise
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within
@@ -88,7 +88,7 @@ def with_lines(voices: Sequence[Voice], path: Path) -> tuple[Voice, ...]:
         lines.pop()
     if len(lines) != len(voices):
         what = (
-            f"{counted(len(lines), 'line')} for {counted(len(voices), 'turn')}: expected one line "
+            f"{with_count(len(lines), 'line')} for {with_count(len(voices), 'turn')}: expected one line "
             "per turn, an empty one where nothing is said"
         )
         raise AnnotationError(path, [Fault("file", what)])

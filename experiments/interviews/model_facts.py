@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from experiments.interviews.classify_segments import Heard
 from experiments.interviews.emotion import Sounds
 from fusion.model.fusion_model import FusionModel
@@ -39,13 +39,13 @@ def notes_on(model: FusionModel, heard: Sequence[Heard]) -> Iterator[str]:
     reads_words = any(one.name == "text" for one in model.modalities.values())
     missing = sum(one.said.trusted is None for one in heard)
     if reads_words and missing:
-        which = f"{counted(missing, 'segment')} of {len(heard)}"
+        which = f"{with_count(missing, 'segment')} of {len(heard)}"
         yield f"{which} without words that can be trusted: classified by voice"
     if not reads_words:
         yield "the model hears the voice only; words are shown, not classified"
     beyond = sum(_is_beyond(model, one) for one in heard)
     if beyond:
-        which = f"{counted(beyond, 'segment')} of {len(heard)}"
+        which = f"{with_count(beyond, 'segment')} of {len(heard)}"
         yield f"{which} with values beyond those of training: this speech is unlike its corpus"
     said = "values" if model.task == "regression" else "probabilities"
     yield f"{said} are the model's own, learned on its corpus and not checked on this one"

@@ -20,7 +20,7 @@ from jaxtyping import Float32
 from markupsafe import Markup
 
 from encoders.audio.waveform import Audio, resample
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.store import write_atomically
 from experiments.annotations.segments import Segment, Timeline
 from experiments.interviews.page_values import means_of, told, traces_of
@@ -123,7 +123,7 @@ def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) 
         wave_width=WAVE_POINTS,
         bin_s=timeline.duration_s / BARS,
         clock=clock,
-        counted=counted,
+        counted=with_count,
         # Ours, and without anything of a recording in them.
         css=Markup((TEMPLATES / "interview.css").read_text(encoding="utf-8")),
         js=Markup((TEMPLATES / "interview.js").read_text(encoding="utf-8")),

@@ -15,7 +15,7 @@ from encoders.asr.recognisers import (
 from encoders.asr.transcription import Transcriber, TranscriptCache
 from encoders.asr.window_packing import packed, taken_apart, windows_of
 from encoders.audio.waveform import Audio
-from encoders.messages import counted
+from encoders.messages import with_count
 from encoders.store import audio_key
 from encoders.weights.sources import MissingWeightsError
 from experiments.config import OptionError
@@ -89,7 +89,7 @@ class Recognition:
             return None
         pieces, shared = self.windows["pieces"], self.windows["shared"]
         again = self.windows["again"]
-        return f"{counted(pieces, 'segment')} in {counted(shared, 'window')}, {again} heard alone"
+        return f"{with_count(pieces, 'segment')} in {with_count(shared, 'window')}, {again} heard alone"
 
     def _alone(self, audio: Audio) -> Transcript:
         return self._transcriber.transcript(audio_key(audio), audio)

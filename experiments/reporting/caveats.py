@@ -1,6 +1,6 @@
 """What must be said beside a result, found in ``results.json``: badges, cautions, dropped rows."""
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import Results
@@ -37,14 +37,14 @@ def badges(results: Results) -> list[str]:
     found = [badge for key, badge in BADGES.items() if getattr(facts, key)]
     found += [CONSTANT_WORDS] * has_constant_words(results)
     values = {} if facts.cell is None else facts.cell.values
-    told = ", ".join(f"{plain(name)} {plain(value)}" for name, value in values.items())
+    told = ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
     return found + [f"cell of an ablation: {told}"] * bool(told)
 
 
 def stamped(text: str, results: Results) -> str:
     """A title or a caption, marked where the folds leak; such scores are for replication only."""
     facts = results.facts
-    return f"LEAKY ({plain(facts.protocol)}): {text}" if facts.leaky else text
+    return f"LEAKY ({printable(facts.protocol)}): {text}" if facts.leaky else text
 
 
 def has_constant_words(results: Results) -> bool:
@@ -78,7 +78,7 @@ def cautions(results: Results) -> list[str]:
     trials = max((arm.trials for arm in results.arms.values()), default=0)
     if 0 < trials < SEARCHED_FROM:
         found.append(
-            f"{counted(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search tries "
+            f"{with_count(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search tries "
             "the defaults and random draws only, so that arms may differ by luck of the draw"
         )
     found += [*_worse_choice(results), *_too_good(results)]
@@ -157,7 +157,7 @@ def _few_speakers(results: Results) -> list[str]:
 
 
 def _words(arm: str) -> str:
-    return plain(arm).replace("_", " ")
+    return printable(arm).replace("_", " ")
 
 
 def dropped_lines(results: Results) -> list[str]:
@@ -165,8 +165,8 @@ def dropped_lines(results: Results) -> list[str]:
     dropped = results.rows.dropped
     if not dropped:
         return []
-    lines = [f"{counted(len(dropped), 'utterance')} left every arm:"]
-    lines += [f"  {plain(row.id)}: {plain(row.why)}" for row in dropped[:NAMED]]
+    lines = [f"{with_count(len(dropped), 'utterance')} left every arm:"]
+    lines += [f"  {printable(row.id)}: {printable(row.why)}" for row in dropped[:NAMED]]
     more = f"and {len(dropped) - NAMED} more; " if len(dropped) > NAMED else ""
     where = '"rows" in results.json, and Rows in report.html'
     return [*lines, f"  {more}{'all' if more else 'they'} stand under {where}"]

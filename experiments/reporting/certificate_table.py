@@ -1,6 +1,6 @@
 """The split certificate of a run as rows of a table."""
 
-from encoders.messages import plain
+from encoders.messages import printable
 from experiments.reporting.numbers import ABSENT, percent
 from fusion.leakage.findings import Certificate, LeakTest
 
@@ -16,4 +16,4 @@ def _row(test: LeakTest) -> list[str]:
     share = f"{percent(test.share)} %" if test.of else ABSENT
     count = f"{test.found} of {test.of}" if test.found else ""
     parts = (_STATUS.get(test.status, test.status), count, *test.examples, test.note)
-    return [plain(test.name), plain("; ".join(filter(None, parts))), share]
+    return [printable(test.name), printable("; ".join(filter(None, parts))), share]

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from encoders.messages import plain
+from encoders.messages import printable
 from experiments.reporting.results_schema import Option
 
 #: Letters in a line of a command, if an option is not longer by itself.
@@ -26,7 +26,7 @@ def study_words(study: Mapping[str, Option], defaults: Mapping[str, Option]) -> 
             continue
         texts = list(map(str, value if isinstance(value, list) else [value]))
         for text in texts if name in _SOURCES else [",".join(texts)]:
-            yield f"{option} {shlex.quote(plain(text))}"
+            yield f"{option} {shlex.quote(printable(text))}"
 
 
 def folded(words: Sequence[str]) -> str:

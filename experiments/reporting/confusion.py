@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from encoders.messages import plain
+from encoders.messages import printable
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import LETTER
@@ -20,7 +20,7 @@ DARK_FROM = 0.73
 
 def draw_confusion(results: ClassResults, arm: str) -> str:
     """Confusion matrix of an arm: each row in percent of its class, with counts."""
-    counts, names = results.arms[arm].confusion, [plain(t) for t in results.targets]
+    counts, names = results.arms[arm].confusion, [printable(t) for t in results.targets]
     cell = 64 if len(names) <= 5 else 52
     longest = max(len(short(name, CLASS_LETTERS)) for name in names)
     left, top = 14 + max(76, round(LETTER * longest)), 96

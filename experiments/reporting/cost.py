@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from experiments.reporting.results_file import read_strictly
 from fusion.evaluation.predictions import AGAIN
 
@@ -97,13 +97,13 @@ def cost_lines(cost: Cost | None) -> Iterator[str]:
 
 
 def _line(one: ArmCost) -> str:
-    trials, name = counted(one.trials, "trial"), plain(one.arm).replace("_", " ")
+    trials, name = with_count(one.trials, "trial"), printable(one.arm).replace("_", " ")
     if one.heads == 0:
         return (
             f"{name} {trials} of the combination alone, {one.seconds:.1f} s, with the heads of "
             "audio and text"
         )
-    return f"{name} {trials}, {counted(one.heads, 'head')}, {one.seconds:.1f} s"
+    return f"{name} {trials}, {with_count(one.heads, 'head')}, {one.seconds:.1f} s"
 
 
 def read_cost(folder: Path) -> Cost | None:

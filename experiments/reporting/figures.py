@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from encoders.messages import counted
+from encoders.messages import with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, stamped
 from experiments.reporting.numbers import ABSENT, MINUS, Column, column, decimals, primary_of
@@ -62,7 +62,7 @@ def arms_forest(results: Results) -> Forest:
         _mark(arm_name(arm), kind_of(arm), summary.score(metric), told, strong=arm in BEST)
         for arm, summary in results.arms.items()
     )
-    speakers = counted(results.rows.speakers, "speaker")
+    speakers = with_count(results.rows.speakers, "speaker")
     label = f"{told.title}{' in %' if told.share else ''}, with 95 % intervals over {speakers}"
     title, label = stamped(f"{told.title} of every arm", results), stamped(label, results)
     blind = knowing_nothing(results)

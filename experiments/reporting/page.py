@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
@@ -84,7 +84,7 @@ def page(report: Report) -> str:
     return template("report.html.j2", **_FILTERS).render(
         results=report.results,
         facts=report.results.facts,
-        folder=plain(report.folder),
+        folder=printable(report.folder),
         costs=arm_costs(report.cost) if report.cost is not None else [],
         command=report.command,
         ways={"window": "each window", **WAYS},
@@ -188,7 +188,7 @@ def _fold(summary: ArmResults, name: str) -> FoldResults:
 
 def _value(value: object) -> str:
     """A hyperparameter as it is read: three digits that matter."""
-    return f"{value:.3g}" if isinstance(value, float) else plain(value)
+    return f"{value:.3g}" if isinstance(value, float) else printable(value)
 
 
 def _largest(trials: Sequence[TriedOut], metric: str) -> str:
@@ -201,8 +201,8 @@ WORDS: Mapping[str, Callable[..., Any]] = {
     "kind": kind_of,
     "p": p_number,
     "verdict": verdict,
-    "plain": plain,
-    "counted": counted,
+    "printable": printable,
+    "with_count": with_count,
 }
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     **WORDS,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import UndefinedError
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from encoders.store import write_atomically
 from experiments.reporting.caveats import BEST, cautions, dropped_lines
 from experiments.reporting.confusion import draw_confusion
@@ -96,7 +96,9 @@ def print_report(results: Results, console: "Console", cost: Cost | None = None)
         console.print(Padding(Text(line), (0, 0, 0, 2)))
     small = cautions(results)
     for warning in (*(["; ".join(small)] if small else []), *results.warnings):
-        console.print(Padding(Text.assemble(("warning: ", "yellow"), plain(warning)), (0, 0, 0, 2)))
+        console.print(
+            Padding(Text.assemble(("warning: ", "yellow"), printable(warning)), (0, 0, 0, 2))
+        )
     for line in dropped_lines(results):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
 
@@ -160,7 +162,7 @@ def _check_numbers(folder: Path, stored: Results, results: Results) -> None:
     ]
     if faults:
         raise ValueError(
-            f"{folder}: results.json holds {counted(len(faults), 'value')} that its predictions "
+            f"{folder}: results.json holds {with_count(len(faults), 'value')} that its predictions "
             f"do not give: {'; '.join(faults[:3])}. One of the files was changed; {AGAIN}"
         )
 
@@ -174,8 +176,8 @@ def _predictions(folder: Path, stored: Results) -> list[Prediction]:
     other = sorted({row.run for row in rows} - {stored.run})
     if other:
         raise ValueError(
-            f"{path}: predictions of run {plain(', '.join(other))}, but results.json beside it "
-            f"is of run {plain(stored.run)}; {AGAIN}"
+            f"{path}: predictions of run {printable(', '.join(other))}, but results.json beside it "
+            f"is of run {printable(stored.run)}; {AGAIN}"
         )
     width = len(stored.targets)
     if any(len(row.scores) != width or len(row.target) != width for row in rows):
@@ -187,7 +189,7 @@ def _departures(stored: Any, fresh: Any, where: str) -> Iterator[str]:  # noqa: 
     """Places where two JSON values differ, with both values."""
     if isinstance(stored, dict) and isinstance(fresh, dict):
         for key in dict.fromkeys((*stored, *fresh)):
-            yield from _departures(stored.get(key), fresh.get(key), f"{where}.{plain(key)}")
+            yield from _departures(stored.get(key), fresh.get(key), f"{where}.{printable(key)}")
     elif isinstance(stored, list) and isinstance(fresh, list) and len(stored) == len(fresh):
         for number, pair in enumerate(zip(stored, fresh, strict=True)):
             yield from _departures(*pair, f"{where}[{number}]")
@@ -196,7 +198,7 @@ def _departures(stored: Any, fresh: Any, where: str) -> Iterator[str]:  # noqa: 
 
 
 def _brief(value: object) -> str:
-    text = plain(value)
+    text = printable(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 

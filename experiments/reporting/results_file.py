@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from experiments.reporting.results_schema import (
     CLASS_TASKS,
     FORMATS,
@@ -73,7 +73,7 @@ def parsed(content: bytes) -> Results:
         raw = None  # what follows says where and why
     about = raw if isinstance(raw, dict) else {"format": asdict(FORMATS)}
     if faults := _format_faults(about.get("format")):
-        raise ValueError(f"{counted(len(faults), 'fault')}: {'; '.join(faults)}")
+        raise ValueError(f"{with_count(len(faults), 'fault')}: {'; '.join(faults)}")
     return read_strictly(ClassResults if about.get("task") in CLASS_TASKS else Results, content)
 
 
@@ -82,7 +82,7 @@ def _format_faults(found: object) -> list[str]:
     known = found if isinstance(found, dict) else {}
     files = {"results": "results.json", "predictions": "predictions.jsonl", "folds": "folds.json"}
     return [
-        f"expected format {expected} of {files[name]}, got {plain(known.get(name, 'none'))[:60]}: "
+        f"expected format {expected} of {files[name]}, got {printable(known.get(name, 'none'))[:60]}: "
         "another version of serfusion wrote it"
         for name, expected in asdict(FORMATS).items()
         if known.get(name) != expected
@@ -105,7 +105,7 @@ def read_strictly(kind: type[T], content: bytes) -> T:
     except ValidationError as error:
         faults = [fault_text(fault) for fault in error.errors()]
         told = "; ".join(faults[:TOLD])
-        raise ValueError(f"{counted(len(faults), 'fault')}: {told}") from error
+        raise ValueError(f"{with_count(len(faults), 'fault')}: {told}") from error
 
 
 @cache
@@ -125,8 +125,8 @@ def check_unchanged(folder: Path, results: Results) -> None:
         predicted = hashlib.file_digest(handle, "sha256").hexdigest()
     facts = "corpus, task, classes, dropped rows, warnings, facts or trials in results.json"
     for what, expected, found in (
-        (facts, plain(results.hashes.facts), carried(results).digest()),
-        ("predictions.jsonl", plain(results.hashes.predictions), predicted),
+        (facts, printable(results.hashes.facts), carried(results).digest()),
+        ("predictions.jsonl", printable(results.hashes.predictions), predicted),
     ):
         if found != expected:
             raise ValueError(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, qualification, stamped
 from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
@@ -22,7 +22,7 @@ _SUBJECTS = {"best_fused": "fused", "best_unimodal": "the best single modality"}
 
 def corpus_title(results: Results) -> str:
     """The corpus without the remark that its badge repeats."""
-    return stamped(plain(results.corpus).replace(" (synthetic speech)", ""), results)
+    return stamped(printable(results.corpus).replace(" (synthetic speech)", ""), results)
 
 
 def setting(results: Results) -> str:
@@ -31,12 +31,12 @@ def setting(results: Results) -> str:
     rows = results.rows
     parts = [
         results.corpus,
-        f"{counted(rows.used, 'utterance')} of {counted(rows.speakers, 'speaker')}",
+        f"{with_count(rows.used, 'utterance')} of {with_count(rows.speakers, 'speaker')}",
         *(f"{name} {study[name]}" for name in ("audio", "text") if study.get(name)),
         *(badge for badge in badges(results) if badge not in results.corpus),
         f"run {results.run}",
     ]
-    return plain("; ".join(parts))
+    return printable("; ".join(parts))
 
 
 # ---------------------------------------------------------------- verdicts
@@ -172,7 +172,7 @@ def _could_have_shown(difference: ArmDifference, speakers: int) -> str:
     # An exact test by sign-flips has 2 ** speakers outcomes, so that p has a floor.
     floor = 2.0 ** (1 - speakers)
     if difference.p is not None and floor > SIGNIFICANT:
-        with_these = f"with {counted(speakers, 'speaker')} p is at least {p_number(floor)}"
+        with_these = f"with {with_count(speakers, 'speaker')} p is at least {p_number(floor)}"
         return f"could have shown none: {with_these}"
     told = column(difference.metric)
     size = told.tell(difference.detectable)
@@ -187,7 +187,7 @@ def _evidence(between: str, difference: ArmDifference) -> str:
 
 
 def _reason(difference: ArmDifference) -> str:
-    return plain(difference.method).removeprefix("none: ").removeprefix("undefined: ")
+    return printable(difference.method).removeprefix("none: ").removeprefix("undefined: ")
 
 
 def _measured(results: Results) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from experiments.reporting.caveats import BEST
 from experiments.reporting.report import Recomputed, folder_name, recompute
 from experiments.reporting.results_schema import Results
@@ -81,7 +81,7 @@ def _run(folder: Path, found: Recomputed) -> Run:
     test = [row for row in utterance_rows(found.rows) if row.split == "test"]
     arms = dict.fromkeys(row.arm for row in test)
     return Run(
-        plain(folder_name(folder)),
+        printable(folder_name(folder)),
         found.results,
         {arm: tuple(row for row in test if row.arm == arm) for arm in arms},
     )
@@ -158,7 +158,7 @@ def _remarks(
     if shared:
         left = {one.name: len(_rows(one) - shared) for one in runs}
         lost = [f"{name} {count}" for name, count in left.items() if count]
-        told.append(f"differences are of the {counted(len(shared), 'utterance')} of all runs")
+        told.append(f"differences are of the {with_count(len(shared), 'utterance')} of all runs")
         told += [f"left out, because not all runs have them: {', '.join(lost)}"] * bool(lost)
     elif means:
         told.append(
@@ -173,7 +173,7 @@ def _remarks(
     for what in ("protocol", "folds"):
         values = {str(getattr(one.results.facts, what)) for one in runs}
         if shared and len(values) > 1:
-            told.append(f"the runs differ in {what}: {', '.join(sorted(map(plain, values)))}")
+            told.append(f"the runs differ in {what}: {', '.join(sorted(map(printable, values)))}")
     for name in ("trials", "seeds"):
         values = {str(one.results.facts.study.get(name)) for one in runs}
         if len(values) > 1:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from encoders.messages import escape_markdown, plain
+from encoders.messages import escape_markdown, printable
 from encoders.store import write_atomically
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import badges
@@ -110,7 +110,7 @@ def _metrics(found: Beside) -> str:
 
 def _between(row: RunDifference) -> str:
     between = column("uar").tell_span(row)
-    return plain(row.method) if between == ABSENT else between
+    return printable(row.method) if between == ABSENT else between
 
 
 def _cell(run: Run, arm: str) -> str:
@@ -121,14 +121,14 @@ def _cell(run: Run, arm: str) -> str:
 
 
 def _study(run: Run, name: str) -> str:
-    return plain(run.results.facts.study.get(name, ABSENT))
+    return printable(run.results.facts.study.get(name, ABSENT))
 
 
 _ABOUT: Mapping[str, Callable[[Run], str]] = {
-    "corpus": lambda run: plain(run.results.corpus),
+    "corpus": lambda run: printable(run.results.corpus),
     "utterances": lambda run: str(run.results.rows.used),
     "speakers": lambda run: str(run.results.rows.speakers),
-    "folds": lambda run: plain(run.results.facts.protocol),
+    "folds": lambda run: printable(run.results.facts.protocol),
     "audio encoder": lambda run: _study(run, "audio"),
     "text encoder": lambda run: _study(run, "text"),
     "trials, seeds": lambda run: f"{_study(run, 'trials')}, {_study(run, 'seeds')}",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from encoders.messages import escape_markdown, plain
+from encoders.messages import escape_markdown, printable
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
@@ -47,7 +47,7 @@ DIFFERENCE = ("value", "95 %", "p", "p (Holm)", "verdict")
 
 def escape_latex(text: object) -> str:
     """Text that LaTeX sets as it is, at the start of a row too."""
-    return "".join(_LATEX.get(letter, letter) for letter in plain(text))
+    return "".join(_LATEX.get(letter, letter) for letter in printable(text))
 
 
 def markdown(results: Results) -> str:
@@ -74,7 +74,9 @@ def latex(results: Results) -> str:
     head = ["arm", *map(escape_latex, _titles(results)), "trials"]
     caption = f"{answer(results)} {scale_note(results)}. {setting(results)}."
     columns = "@{}l" + "l" * len(columns_of(results)) + "r@{}"
-    needs = f"% {stamped('run', results)} {plain(results.run)}; needs \\usepackage{{booktabs}}\n"
+    needs = (
+        f"% {stamped('run', results)} {printable(results.run)}; needs \\usepackage{{booktabs}}\n"
+    )
     return needs + latex_table(caption, columns, head, _arms(results))
 
 

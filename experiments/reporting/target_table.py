@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from encoders.messages import plain
+from encoders.messages import printable
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST
 from experiments.reporting.numbers import ABSENT, COLUMNS, decimals, percent
@@ -26,7 +26,7 @@ def per_target_table(results: Results) -> tuple[list[str], Rows] | None:
     rows = [
         [
             arm_name(arm),
-            plain(target),
+            printable(target),
             *(tell(scores.of(name)) for name in names),
             *([str(scores.support)] if labels else []),
         ]

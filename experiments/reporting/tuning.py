@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import kind_of
@@ -79,7 +79,7 @@ def _history(results: Results, arm: str) -> Chart | None:
             points = tuple((float(n), value) for n, value in numbered if value > -math.inf)
             gained = f"{told.tell(points[0][1])} at first, {told.tell(best[-1])} at last"
             given_up = f", {count} of {len(trials)} pruned" if (count := pruned(trials)) else ""
-            name = f"fold {plain(fold.fold)}: {gained}{given_up}"
+            name = f"fold {printable(fold.fold)}: {gained}{given_up}"
             lines.append(Line(points, name, strong=True))
     if not lines:
         return None
@@ -99,7 +99,7 @@ def _learning(results: Results, arm: str) -> Chart | None:
     lines = [Line(means["train"], "training, mean over heads", strong=True, dash="5 3")]
     lines.append(Line(means["dev"], "development, mean over heads", strong=True))
     for name, curve in drawn.items():
-        lines.append(Line(_mean([curve], "dev"), f"development, fold {plain(name)}"))
+        lines.append(Line(_mean([curve], "dev"), f"development, fold {printable(name)}"))
     kept = [epoch for fold in results.arms[arm].folds for epoch in fold.epochs]
     title = stamped(f"Learning curves, {arm_name(arm)}: {stopped(kept)}", results)
     key = (("training", "5 3"), ("development", "none"))
@@ -112,7 +112,7 @@ def stopped(kept: Sequence[int]) -> str:
     if not kept:
         return "no head"
     return (
-        f"{counted(len(kept), 'head')}, epoch kept {median(kept):g} in the middle, "
+        f"{with_count(len(kept), 'head')}, epoch kept {median(kept):g} in the middle, "
         f"{min(kept)} to {max(kept)}"
     )
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 from jaxtyping import Float, Int
 
-from encoders.messages import plain
+from encoders.messages import printable
 from encoders.utterance import Task
 from fusion.evaluation import metrics
 from fusion.evaluation.selection import classes_of, goodness
@@ -128,7 +128,7 @@ def _parser() -> Callable[[bytes], Prediction]:
 
 def fault_text(error: Mapping[str, Any]) -> str:
     """One of pydantic's faults in words: where, what was expected, what came."""
-    where = plain(".".join(map(str, error["loc"]))) or "content"
+    where = printable(".".join(map(str, error["loc"]))) or "content"
     match error["type"]:
         case "missing":
             return f"{where}: expected, but it is not there"
@@ -137,7 +137,7 @@ def fault_text(error: Mapping[str, Any]) -> str:
         case "unexpected_keyword_argument":
             return f"{where}: not expected"
     what = error["msg"].removeprefix("Input should be ")
-    return f"{where}: expected {what}, got {plain(error['input'])[:60]}"
+    return f"{where}: expected {what}, got {printable(error['input'])[:60]}"
 
 
 def _fault(error: ValueError) -> str:
@@ -210,7 +210,7 @@ def answers_of(rows: Sequence[Prediction]) -> Answers:
         scores[seeds[row.seed], place[row.outer_fold, row.utterance]] = row.scores
     if np.isnan(scores).any() or len(rows) != len(seeds) * len(about):
         raise ValueError(
-            f"arm {plain(rows[0].arm)}: expected one prediction per utterance and seed, got "
+            f"arm {printable(rows[0].arm)}: expected one prediction per utterance and seed, got "
             f"{len(rows)} of {len(about)} utterances and {len(seeds)} seeds; {AGAIN}"
         )
     return Answers(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from encoders.analysis.fingerprints import MOVES, Signature
+from encoders.analysis.fingerprints import MOVES, AudioFingerprint
 
 #: Cosine from which two signatures are of one recording. Among 1.1 million pairs of different
 #: speakers of RAVDESS and EmoDB (fixed sentences) none passes .921, and the two most alike takes
@@ -36,7 +36,7 @@ class _Stack:
 
 
 def alike(
-    signatures: Sequence[Signature],
+    signatures: Sequence[AudioFingerprint],
     speaker: Int64[np.ndarray, "rows"],
     progress: Callable[[int, int], None] | None = None,
 ) -> Alike:
@@ -59,7 +59,7 @@ def alike(
     return Alike(np.concatenate(pairs), np.concatenate(same))
 
 
-def _stacked(signatures: Sequence[Signature], speaker: Int64[np.ndarray, "rows"]) -> _Stack:
+def _stacked(signatures: Sequence[AudioFingerprint], speaker: Int64[np.ndarray, "rows"]) -> _Stack:
     if not signatures:
         nothing = np.zeros((len(MOVES), 0, 1), np.float32)
         return _Stack(nothing, nothing[0], nothing[0, :, 0], speaker)

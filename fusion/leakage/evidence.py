@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Int64
 
-from encoders.analysis.fingerprints import Signature
+from encoders.analysis.fingerprints import AudioFingerprint
 from encoders.utterance import Utterance
 from fusion.leakage.audio_copies import alike
 from fusion.leakage.fold_sides import Neighbours, numbered
@@ -39,7 +39,7 @@ class Evidence:
 
     utterances: Sequence[Utterance]
     keys: Mapping[str, str] = field(default_factory=dict)
-    signatures: Mapping[str, Signature] = field(default_factory=dict)
+    signatures: Mapping[str, AudioFingerprint] = field(default_factory=dict)
     gold: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     speakers_apart: bool = True

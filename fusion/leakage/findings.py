@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from encoders.messages import counted, plain
+from encoders.messages import printable, with_count
 from fusion.splitting.protocols import SplitError
 
 Status = Literal["clean", "error", "warning", "untested"]
@@ -90,9 +90,9 @@ class Certificate:
             LeakError: with every error found and what to do.
         """
         if self.errors and not self.leaky:
-            found = "; ".join(plain(test) for test in self.errors)
+            found = "; ".join(printable(test) for test in self.errors)
             raise LeakError(
-                f"--folds {self.protocol} leaks, {counted(len(self.errors), 'error')}: {found}. "
+                f"--folds {self.protocol} leaks, {with_count(len(self.errors), 'error')}: {found}. "
                 "What is tested would be known from training: mend the columns, take one of the "
                 "copies out, or choose other folds (--folds help lists them)"
             )

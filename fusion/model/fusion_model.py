@@ -18,7 +18,7 @@ from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio
 from encoders.embedding import embed
 from encoders.extraction import SharedEncoder, shared_encoders
-from encoders.messages import plain
+from encoders.messages import printable
 from encoders.pooling import for_head
 from encoders.specs import Modality, Spec, spec_from_json
 from encoders.store import Embedding, write_atomically
@@ -192,11 +192,11 @@ class FusionModel:
         except (SafetensorError, RuntimeError, LookupError, TypeError, OSError) as error:
             raise ValueError(
                 f"{folder}: heads.safetensors and model.json are not of one whole model "
-                f"({type(error).__name__}: {plain(error)[:200]}); take the folder as it was written"
+                f"({type(error).__name__}: {printable(error)[:200]}); take the folder as it was written"
             ) from error
         except ValueError as error:
             raise ValueError(
-                f"{folder / 'model.json'}: {plain(error)[:300]}; take the folder as it was written"
+                f"{folder / 'model.json'}: {printable(error)[:300]}; take the folder as it was written"
             ) from error
 
     @classmethod

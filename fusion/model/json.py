@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from encoders.messages import number, plain
+from encoders.messages import number, printable
 
 #: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part,
 #: and what its numbers mean, where they are no probabilities of one class. 4: a rule by which parts
@@ -29,13 +29,13 @@ def read_about(folder: Path) -> Mapping[str, Any]:
         about = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(
-            f"{file}: expected JSON, got something else ({plain(error)[:200]}); take the folder as "
+            f"{file}: expected JSON, got something else ({printable(error)[:200]}); take the folder as "
             "it was written"
         ) from error
     found = about.get("format") if isinstance(about, Mapping) else None
     if found != FORMAT_VERSION:
         raise ValueError(
-            f"{folder}: a model of format {plain(repr(found))}, but this version reads format "
+            f"{folder}: a model of format {printable(repr(found))}, but this version reads format "
             f"{FORMAT_VERSION} (which says how its parts are combined); train it again: serfusion "
             "compare on the same corpus leaves a model of this format"
         )
@@ -61,6 +61,6 @@ def targets_of(given: object) -> tuple[str, ...]:
     names = isinstance(given, list) and all(isinstance(name, str) for name in given)
     if not isinstance(given, list) or not names or not given or len(set(given)) != len(given):
         raise ValueError(
-            f"targets: expected a list of names, each once, got {plain(repr(given))[:80]}"
+            f"targets: expected a list of names, each once, got {printable(repr(given))[:80]}"
         )
     return tuple(given)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from encoders.messages import plain
+from encoders.messages import printable
 from encoders.utterance import Task
 
 Loss = Literal["cross_entropy", "class_balanced", "focal", "ccc", "mse"]
@@ -50,7 +50,7 @@ def with_loss(fixed: Mapping[str, Any], task: Task) -> dict[str, Any]:
     asked = fixed.get("loss")
     if asked is not None and asked not in known:
         raise ValueError(
-            f"--head loss={plain(asked)}: {_whose(asked)}, and these targets are {task}; expected "
+            f"--head loss={printable(asked)}: {_whose(asked)}, and these targets are {task}; expected "
             f"loss={' or loss='.join(known)}{', or none' if len(known) == 1 else ''}"
         )
     # Left out where it is the default of every head, so that such studies stay as they were.

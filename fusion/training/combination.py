@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax
 
-from encoders.messages import number, plain
+from encoders.messages import number, printable
 from encoders.utterance import Task
 
 Rule = Literal["product", "mean", "max"]
@@ -65,13 +65,13 @@ def combination_of(fields: object, targets: int) -> Combination:
     """
     if not isinstance(fields, Mapping) or set(fields) != {"rule", "audio", "text"}:
         got = ", ".join(map(str, fields)) if isinstance(fields, Mapping) else repr(fields)
-        raise ValueError(f"combination: expected rule, audio and text, got {plain(got)[:80]}")
+        raise ValueError(f"combination: expected rule, audio and text, got {printable(got)[:80]}")
     rule = fields["rule"]
     audio, text = (_weights(name, fields[name]) for name in ("audio", "text"))
     if rule not in get_args(Rule) or not {len(audio), len(text)} <= {1, targets}:
         raise ValueError(
             f"combination: expected a rule ({', '.join(get_args(Rule))}) and 1 or {targets} "
-            f"weights of audio and of text, got {plain(repr(rule))[:80]}, {len(audio)} and "
+            f"weights of audio and of text, got {printable(repr(rule))[:80]}, {len(audio)} and "
             f"{len(text)}"
         )
     return Combination(rule, audio, text)
@@ -80,7 +80,9 @@ def combination_of(fields: object, targets: int) -> Combination:
 def _weights(name: str, given: object) -> tuple[float, ...]:
     """Below 0 a side would count for the opposite of what it says: no arm learns that."""
     if not isinstance(given, list | tuple):
-        raise ValueError(f"combination: {name}: expected weights, got {plain(repr(given))[:80]}")
+        raise ValueError(
+            f"combination: {name}: expected weights, got {printable(repr(given))[:80]}"
+        )
     weights = tuple(number(one, f"combination: {name}") for one in given)
     if any(weight < 0 for weight in weights):
         raise ValueError(f"combination: {name}: expected weights from 0 on, got {min(weights):g}")

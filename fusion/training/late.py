@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-from encoders.messages import plain
+from encoders.messages import printable
 from encoders.utterance import Task
 from fusion.batch import Dataset
 from fusion.evaluation.selection import goodness
@@ -144,7 +144,7 @@ def _weights(found: Combination, targets: Sequence[str]) -> dict[str, float]:
     """Weights by modality and class, as a report names them."""
     pairs = (("audio", found.audio), ("text", found.text))
     return {
-        f"{name}_{plain(target)}": weight
+        f"{name}_{printable(target)}": weight
         for name, weights in pairs
         for target, weight in zip(targets, weights, strict=True)
     }

@@ -14,7 +14,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from encoders.messages import plain
+from encoders.messages import printable
 from fusion.tuning.pruning import pruner
 
 #: A worker on a database says this often that it lives; after the longer time it is taken for dead.
@@ -96,7 +96,7 @@ def open_storage(where: str) -> BaseStorage:
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         # SQLAlchemy adds its statement and a link to what the driver said.
         said = str(getattr(error, "orig", None) or error)
-        told = plain(_without_password(said, where))[:300]
+        told = printable(_without_password(said, where))[:300]
         raise StorageError(
             f"--storage {without_secrets(where)}: cannot be opened "
             f"({type(error).__name__}: {told}); expected a URL such as sqlite:///studies.db or "

@@ -17,7 +17,7 @@ import torch
 import encoders.extraction as extraction
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio, AudioError
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import default_store, embed_audio, embed_text
 from encoders.pooling import for_storage
@@ -174,7 +174,7 @@ def test_what_is_decoded_is_held_for_the_next_reader_as_long_as_there_is_room(
     import encoders.decode_index as module
 
     sizes = [read_utterance(one).samples.nbytes for one in utterances[:3]]
-    hints = KeyHints(tmp_path / "hints.json", sizes[0] + sizes[1])
+    hints = DecodeIndex(tmp_path / "hints.json", sizes[0] + sizes[1])
     first = [hints.decode(one) for one in utterances[:3]]
     read = []
     monkeypatch.setattr(
@@ -192,7 +192,7 @@ def test_what_is_decoded_is_held_for_the_next_reader_as_long_as_there_is_room(
 
 
 def test_a_recording_that_has_changed_is_not_the_one_that_is_held(utterances, tmp_path):
-    hints = KeyHints(tmp_path / "hints.json", 10**6)
+    hints = DecodeIndex(tmp_path / "hints.json", 10**6)
     before, _ = hints.decode(utterances[0])
     soundfile.write(utterances[0].audio, np.zeros(777, np.float32), 16000)
     after, audio = hints.decode(utterances[0])
@@ -395,7 +395,7 @@ def with_silence(utterances, tmp_path) -> tuple[Utterance, ...]:
 def test_a_silent_file_is_kept_and_known_to_be_silent(with_silence, store):
     found = embed_audio(with_silence, [SPEC], store)
     assert "hush" in found.keys
-    assert KeyHints(store.root / "hints.json").silent(with_silence) == ("hush",)
+    assert DecodeIndex(store.root / "hints.json").silent(with_silence) == ("hush",)
 
 
 # ---------------------------------------------------------------- stopping and resuming
@@ -431,7 +431,7 @@ def test_what_was_done_before_an_interruption_is_kept(
 def test_an_interrupted_run_ends_as_an_undisturbed_one(
     utterances, store, tmp_path, monkeypatch, small_chunks
 ):
-    read = extraction.KeyHints.decode
+    read = extraction.DecodeIndex.decode
     count = 0
 
     def failing(hints, utterance):
@@ -442,7 +442,7 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(
         return read(hints, utterance)
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction.KeyHints, "decode", failing)
+        patch.setattr(extraction.DecodeIndex, "decode", failing)
         with pytest.raises(KeyboardInterrupt):
             embed_audio(utterances, [SPEC], store)
     resumed = embed_audio(utterances, [SPEC], store)
@@ -522,12 +522,12 @@ def test_a_hint_of_another_form_is_ignored(utterances, store, fields):
     embed_audio(utterances, [SPEC], store)
     path = store.root / "hints.json"
     path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()), fields)))
-    assert KeyHints(path).get(utterances[0]) is None
+    assert DecodeIndex(path).get(utterances[0]) is None
 
 
 def test_hints_that_cannot_be_kept_cost_no_result(utterances, tmp_path):
     (tmp_path / "file").touch()
-    hints = KeyHints(tmp_path / "file" / "hints.json")
+    hints = DecodeIndex(tmp_path / "file" / "hints.json")
     heard, _ = hints.decode(utterances[0])
     assert "SERFUSION_CACHE" in (hints.save() or "")
     assert hints.get(utterances[0]) == heard
@@ -543,18 +543,18 @@ def test_lost_hints_are_made_again(utterances, store):
 
 def test_hints_of_another_process_are_kept(utterances, tmp_path):
     path = tmp_path / "hints.json"
-    one, two = KeyHints(path), KeyHints(path)
+    one, two = DecodeIndex(path), DecodeIndex(path)
     one.decode(utterances[0])
     two.decode(utterances[1])
     one.save()
     two.save()
-    both = KeyHints(path)
+    both = DecodeIndex(path)
     assert both.get(utterances[0]) is not None
     assert both.get(utterances[1]) is not None
 
 
 def test_a_hint_of_a_changed_file_is_ignored(utterances, tmp_path):
-    hints = KeyHints(tmp_path / "hints.json")
+    hints = DecodeIndex(tmp_path / "hints.json")
     hints.decode(utterances[0])
     os.utime(utterances[0].audio, ns=(10**18, 10**18))
     assert hints.get(utterances[0]) is None
@@ -563,7 +563,7 @@ def test_a_hint_of_a_changed_file_is_ignored(utterances, tmp_path):
 def test_an_unreadable_file_leaves_no_hint(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"nothing")
-    hints = KeyHints(tmp_path / "hints.json")
+    hints = DecodeIndex(tmp_path / "hints.json")
     with pytest.raises(AudioError):
         hints.decode(Utterance(id="a", audio=path))
     assert hints.get(Utterance(id="a", audio=path)) is None

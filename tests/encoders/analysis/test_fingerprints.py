@@ -10,7 +10,7 @@ import soundfile
 import soxr
 
 from encoders.analysis.fingerprints import MOVES, signature_of
-from encoders.analysis.recording_quality import Sounds, sound_of
+from encoders.analysis.recording_quality import QualityIndex, sound_of
 from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio
 from encoders.store import EmbeddingStore
@@ -92,10 +92,10 @@ def test_what_holds_nothing_to_know_it_by_tells_nothing(samples):
 
 def test_a_sound_that_was_kept_is_the_one_that_was_heard(tmp_path):
     audio, key = Audio(speech(1), RATE), "a" * 64
-    first = Sounds(EmbeddingStore(tmp_path))
+    first = QualityIndex(EmbeddingStore(tmp_path))
     first.add(key, audio)
     first.save()
-    again = Sounds(EmbeddingStore(tmp_path))
+    again = QualityIndex(EmbeddingStore(tmp_path))
     assert again.missing([key]) == []
     read, heard = again.read([key])[key], sound_of(audio)
     np.testing.assert_array_equal(read.signature.moved, heard.signature.moved)
@@ -105,7 +105,7 @@ def test_a_sound_that_was_kept_is_the_one_that_was_heard(tmp_path):
 
 
 def test_a_damaged_sound_is_left_out_and_the_others_are_read(tmp_path):
-    sounds = Sounds(EmbeddingStore(tmp_path))
+    sounds = QualityIndex(EmbeddingStore(tmp_path))
     for n in range(3):
         sounds.add(f"{n}" * 64, Audio(speech(n), RATE))
     sounds.save()
@@ -113,12 +113,12 @@ def test_a_damaged_sound_is_left_out_and_the_others_are_read(tmp_path):
     content = bytearray(shard.read_bytes())
     content[-40] ^= 1
     shard.write_bytes(content)
-    again = Sounds(EmbeddingStore(tmp_path))
+    again = QualityIndex(EmbeddingStore(tmp_path))
     assert len(again.read([f"{n}" * 64 for n in range(3)])) == 2
 
 
 def test_without_a_cache_what_was_heard_is_known_all_the_same():
-    sounds = Sounds(None)
+    sounds = QualityIndex(None)
     sounds.add("a" * 64, Audio(speech(1), RATE))
     sounds.save()
     assert sounds.missing(["a" * 64, "b" * 64]) == ["b" * 64]

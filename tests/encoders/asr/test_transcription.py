@@ -230,7 +230,7 @@ def test_the_second_call_reads_and_loads_nothing(
 def test_samples_that_are_held_are_not_decoded_again(
     tmp_path, utterances, whisper_spec, monkeypatch
 ):
-    held = hints.KeyHints(tmp_path / "hints.json", 10**9)
+    held = hints.DecodeIndex(tmp_path / "hints.json", 10**9)
     for one in utterances:
         held.decode(one)
     monkeypatch.setattr(hints, "read_utterance", lambda _utterance: 1 / 0)
@@ -252,7 +252,7 @@ def test_cached_transcripts_need_no_published_model(
     spec, root = WhisperSpec(checkpoint="base"), tmp_path / "cache"
     heard = Transcript((Segment(0.0, 1.0, "yes", -0.1, 0.0),), "en", -0.1, 0.0)
     for utterance in utterances:
-        key = transcription.KeyHints(root / "hints.json").decode(utterance)[0].key
+        key = transcription.DecodeIndex(root / "hints.json").decode(utterance)[0].key
         TranscriptCache(root, spec).write(key, heard, "cpu")
     assert set(transcribe(utterances, spec, root).transcripts.values()) == {heard}
 

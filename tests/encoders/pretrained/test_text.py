@@ -20,7 +20,7 @@ from encoders.extraction import embed_audio, embed_text
 from encoders.pretrained.cleaning import TextError, clean_text
 from encoders.pretrained.text import _config, position_limit
 from encoders.specs import BertSpec, SentenceSpec, Spec
-from encoders.store import Extent
+from encoders.store import TokenCount
 from encoders.typed_names import SHORT_NAMES, parse_modality
 from encoders.utterance import Utterance
 from encoders.weights.cards import CARDS
@@ -91,7 +91,7 @@ def test_a_sentence_models_own_limit_may_be_lower(text_checkpoint, tmp_path):
     model.max_seq_length = 10
     model.save(str(tmp_path / "short"))
     encoder = load_encoder(spec_of(tmp_path / "short"))
-    assert encoder.extents([LONG])[0] == Extent(tokens=242, tokens_read=10)
+    assert encoder.extents([LONG])[0] == TokenCount(tokens=242, tokens_read=10)
     further = load_encoder(spec_of(tmp_path / "short", max_length=100))
     assert further.extents([LONG])[0].tokens_read == 100
 
@@ -107,7 +107,7 @@ def test_a_prompt_of_a_sentence_model_is_counted(text_checkpoint, tmp_path):
     )
     model.save(str(tmp_path / "prompted"))
     encoder = load_encoder(spec_of(tmp_path / "prompted", storage="frames"))
-    assert encoder.extents(["no"]) == [Extent(tokens=6, tokens_read=6)]
+    assert encoder.extents(["no"]) == [TokenCount(tokens=6, tokens_read=6)]
     assert encoder.encode(["no"])[0].shape[1] == 6
 
 
@@ -141,8 +141,8 @@ def test_the_extent_is_kept_beside_the_embedding(text_checkpoint, store, name, s
     done = embed_text(texts, [spec], store)
     space = store.space(spec, fingerprint_of(spec))
     found = dict(zip(done.keys, space.read(list(done.keys.values())), strict=True))
-    assert found["short"].extent == Extent(tokens=3, tokens_read=3)
-    assert found["long"].extent == Extent(tokens=22, tokens_read=8)
+    assert found["short"].extent == TokenCount(tokens=3, tokens_read=3)
+    assert found["long"].extent == TokenCount(tokens=22, tokens_read=8)
 
 
 def test_audio_has_no_extent(store, write_tone):
@@ -318,4 +318,4 @@ class TestMiniLM:
 
     def test_its_own_limit_is_what_it_was_trained_with(self):
         (extent,) = load_encoder(SentenceSpec()).extents(["word " * 400])
-        assert extent == Extent(tokens=402, tokens_read=256)
+        assert extent == TokenCount(tokens=402, tokens_read=256)

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import fromstring
 import numpy as np
 import pytest
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from experiments.ablation.ablate import ablate
 from experiments.ablation.cell_scores import SHOWN, arm_sums
 from experiments.ablation.cells import Cell, Changes, Draft
@@ -195,7 +195,7 @@ def test_bars_and_a_map_are_drawn_and_one_arm_a_cell_is_compared(task, tmp_path)
 def plan(request, tmp_path: Path, store) -> Plan:
     study = write_targets(tmp_path, request.param, arms=ARMS, seeds=1)
     corpus, arms = load_corpus(study), chosen_arms(study)
-    hints = KeyHints(store.root / "hints.json")
+    hints = DecodeIndex(store.root / "hints.json")
     inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
     return make_plan(corpus, inputs, study, arms)
 

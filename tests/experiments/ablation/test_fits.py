@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from experiments.ablation.fits import counted_once, scored_on, stacked
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather
@@ -30,7 +30,7 @@ def _few_epochs(monkeypatch):
 def plan(tmp_path, store) -> Plan:
     study = features_study(tmp_path, arms=("audio", "text", "concat", "late"), seeds=1)
     corpus, arms = load_corpus(study), chosen_arms(study)
-    hints = KeyHints(store.root / "hints.json")
+    hints = DecodeIndex(store.root / "hints.json")
     inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
     return make_plan(corpus, inputs, study, arms)
 

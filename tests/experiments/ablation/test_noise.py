@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.extraction import Extraction, Extractor, shared_encoders
 from encoders.specs import LogMelSpec
 from encoders.store import EmbeddingStore
@@ -96,7 +96,7 @@ def test_louder_noise_is_the_same_noise(voices):
 
 def test_a_hint_spares_decoding(voices, store, monkeypatch):
     hear = ear(Noise("white", 10, "test"))
-    hints = KeyHints(store.root / "hints.json")
+    hints = DecodeIndex(store.root / "hints.json")
     for one in voices:
         hints.decode(one)
     hints.save()

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from experiments.ablation.subsets import most_speakers, with_speakers, without_words
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, make_plan
@@ -21,7 +21,7 @@ from tests.experiments.ablation.tiny_corpora import features_study
 def plan(tmp_path, store) -> Plan:
     study = features_study(tmp_path, arms=("audio", "text"))
     corpus, arms = load_corpus(study), chosen_arms(study)
-    hints = KeyHints(store.root / "hints.json")
+    hints = DecodeIndex(store.root / "hints.json")
     inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
     return make_plan(corpus, inputs, study, arms)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encoders.decode_index import Heard, KeyHints
+from encoders.decode_index import DecodedAudio, DecodeIndex
 from encoders.encoder import load_encoder
 from encoders.pooling import for_storage
 from encoders.typed_names import parse_modality
@@ -45,13 +45,15 @@ def test_log_mel_frames_weigh_what_is_stored(make_audio):
     ],
 )
 def test_what_is_more_than_twenty_gigabytes_is_said(typed, arms, said, monkeypatch, tmp_path):
-    monkeypatch.setattr(KeyHints, "get", lambda *_: Heard("0" * 64, HOURS_OF_IEMOCAP * 3600, False))
+    monkeypatch.setattr(
+        DecodeIndex, "get", lambda *_: DecodedAudio("0" * 64, HOURS_OF_IEMOCAP * 3600, False)
+    )
     rows = (Utterance(id="u", audio=tmp_path / "u.wav"),)
     found = heavy_frames(
         Study(audio=typed, text="minilm", corpus="demo"),
         arms,
         rows,
-        KeyHints(tmp_path / "hints.json"),
+        DecodeIndex(tmp_path / "hints.json"),
     )
     assert bool(found) == said
     assert all("12.0 hours will take 22 GB in the cache" in line for line in found)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from encoders.decode_index import KeyHints
+from encoders.decode_index import DecodeIndex
 from encoders.extraction import default_store
 from encoders.specs import Modality, SentenceSpec
-from encoders.store import EmbeddingStore, Extent
+from encoders.store import EmbeddingStore, TokenCount
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.comparing.inputs import Inputs, Ready, gather
@@ -28,7 +28,7 @@ def inputs_of(
     texts = {u.id: u.transcript or "" for u in corpus.utterances}
     texts["u3"] = LONG
     study = Study(audio="mfcc13", text=text, manifest="unused.csv")
-    hints = KeyHints(store.root / "hints.json")
+    hints = DecodeIndex(store.root / "hints.json")
     ready = Ready(study, corpus, corpus.utterances, arms)
     return gather(ready, FoundWords(texts), store, hints, None)
 
@@ -87,7 +87,9 @@ def test_the_warning_stands_in_the_results(tone_corpus, text_checkpoint, tmp_pat
 
 
 def test_the_models_own_limit_is_told_as_such():
-    (line,) = cuts(MODALITY, {"a": Extent(300, 256), "b": Extent(9, 9), "c": Extent(400, 256)})
+    (line,) = cuts(
+        MODALITY, {"a": TokenCount(300, 256), "b": TokenCount(9, 9), "c": TokenCount(400, 256)}
+    )
     assert line.startswith("2 of 3 transcripts were longer than 256 tokens")
     assert "which is all that sentence-transformers/all-MiniLM-L6-v2 reads" in line
     assert line.endswith("the longest has 400")
@@ -95,10 +97,10 @@ def test_the_models_own_limit_is_told_as_such():
 
 def test_a_limit_of_the_user_is_told_as_such():
     asked = replace(MODALITY, encoder=SentenceSpec(max_length=64))
-    assert "as max_length says" in cuts(asked, {"a": Extent(65, 64)})[0]
+    assert "as max_length says" in cuts(asked, {"a": TokenCount(65, 64)})[0]
 
 
-@pytest.mark.parametrize("extents", [{}, {"a": None}, {"a": Extent(64, 64)}])
+@pytest.mark.parametrize("extents", [{}, {"a": None}, {"a": TokenCount(64, 64)}])
 def test_where_nothing_was_cut_there_is_no_line(extents):
     assert cuts(MODALITY, extents) == ()
 

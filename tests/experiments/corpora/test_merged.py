@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from encoders.provenance import Seen
+from encoders.provenance import TrainingRecord
 from encoders.utterance import Corpus, CorpusError, Utterance, one_hot
 from experiments.comparing.contamination import is_seen
 from experiments.comparing.plan import make_folds
@@ -121,10 +121,13 @@ def test_corpora_without_shared_classes_are_told_which_sets_they_share():
 @pytest.mark.parametrize(
     ("held", "expected"),
     [
-        (Seen("one", frozenset(["s0"]), frozenset()), 6),  # trained on that corpus alone
-        (Seen("one+three", frozenset(["one/s0", "three/s1"]), frozenset()), 6),  # on several
-        (Seen("three", frozenset(["s0"]), frozenset()), 0),  # on an equal name elsewhere
-        (Seen("three", frozenset(), frozenset(["key"])), 12 * 6),  # on equal samples
+        (TrainingRecord("one", frozenset(["s0"]), frozenset()), 6),  # trained on that corpus alone
+        (
+            TrainingRecord("one+three", frozenset(["one/s0", "three/s1"]), frozenset()),
+            6,
+        ),  # on several
+        (TrainingRecord("three", frozenset(["s0"]), frozenset()), 0),  # on an equal name elsewhere
+        (TrainingRecord("three", frozenset(), frozenset(["key"])), 12 * 6),  # on equal samples
     ],
 )
 def test_what_an_encoder_has_seen_is_known_however_corpora_were_merged(held, expected, both):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.analysis.fingerprints import MOVES, TERMS, Signature
+from encoders.analysis.fingerprints import MOVES, TERMS, AudioFingerprint
 from encoders.utterance import Utterance
 from fusion.leakage.audio_copies import alike
 from fusion.leakage.certificate import certify
@@ -110,7 +110,9 @@ def test_names_that_say_what_they_were_made_from(child, status):
     assert found(Evidence(plain), "copies").status == status
 
 
-def signature(seed: int, near: Signature | None = None, cosine: float = 1.0) -> Signature:
+def signature(
+    seed: int, near: AudioFingerprint | None = None, cosine: float = 1.0
+) -> AudioFingerprint:
     """A random one, or one at a cosine to another."""
     rng = np.random.default_rng(seed)
     moved = rng.standard_normal((len(MOVES), TERMS))
@@ -120,7 +122,7 @@ def signature(seed: int, near: Signature | None = None, cosine: float = 1.0) -> 
         side = moved[0] - (moved[0] @ base) * base
         moved[MOVES.index(0)] = cosine * base + (1 - cosine**2) ** 0.5 * side / np.linalg.norm(side)
     still = moved[MOVES.index(0)].astype(np.float32)
-    return Signature(moved.astype(np.float32), still, 2.0, 0.5)
+    return AudioFingerprint(moved.astype(np.float32), still, 2.0, 0.5)
 
 
 @pytest.mark.parametrize(

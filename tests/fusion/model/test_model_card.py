@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.messages import counted, escape_markdown, plain
+from encoders.messages import escape_markdown, printable, with_count
 from encoders.specs import BertSpec, Modality
 from fusion.model.fusion_model import FusionModel
 
@@ -42,9 +42,9 @@ def test_a_checkpoint_is_text_too(tmp_path):
 
 @given(st.text())
 def test_cleaned_text_is_one_printable_line_and_cleaning_again_changes_nothing(text):
-    line = plain(text)
+    line = printable(text)
     assert line.isprintable()
-    assert plain(line) == line
+    assert printable(line) == line
 
 
 @given(st.text("a<>&|*_[]`\\!#~$\n"))
@@ -57,4 +57,4 @@ def test_nothing_that_markdown_obeys_is_left_bare(text):
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (1440, "1440 rows")])
 def test_one_takes_no_s(number, text):
-    assert counted(number, "row") == text
+    assert with_count(number, "row") == text
