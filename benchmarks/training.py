@@ -27,9 +27,9 @@ from fusion.splitting.splits import InnerFold, InnerFolds
 from fusion.training.arm_table import trained_arm
 from fusion.training.arms import Budget, fit_chosen, search_arm
 from fusion.training.gathering import GatherSequences
-from fusion.training.length_buckets import Member, side_by_side
-from fusion.training.train import MAX_EPOCHS, Stack
-from fusion.tuning.storage import StudyPlace
+from fusion.training.length_buckets import HeadRows, side_by_side
+from fusion.training.train import MAX_EPOCHS, StackedHeads
+from fusion.tuning.storage import StudyStorage
 
 ROWS, SPEAKERS, DIM = 5531, 10, 768
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -97,21 +97,23 @@ def utterances() -> Rows:
     return Rows(Dataset(ids, CLASSES, truth.astype(np.int64), inputs), speakers)
 
 
-def members(rows: Rows, count: int) -> list[Member]:
+def members(rows: Rows, count: int) -> list[HeadRows]:
     """Heads that train on five of eight speakers and are stopped on the others, three ways."""
     known = np.flatnonzero(rows.speakers < SPEAKERS - 2)
     group = rows.speakers[known] % 3
-    return [Member(known[group != k % 3], known[group == k % 3], k) for k in range(count)]
+    return [HeadRows(known[group != k % 3], known[group == k % 3], k) for k in range(count)]
 
 
-def stack_of(rows: Rows, some: list[Member], hidden: int, batch: int | None = None) -> Stack:
+def stack_of(
+    rows: Rows, some: list[HeadRows], hidden: int, batch: int | None = None
+) -> StackedHeads:
     """A stack of heads with one hidden layer over both modalities."""
     hyper = replace(HEADS["mlp"].defaults, hidden=hidden, batch_size=batch)
     shapes = [InputShape(DIM)] * 2
-    return Stack("mlp", shapes, rows.data, rows.data.inputs, some, hyper)
+    return StackedHeads("mlp", shapes, rows.data, rows.data.inputs, some, hyper)
 
 
-def epoch_of(stack: Stack) -> Way:
+def epoch_of(stack: StackedHeads) -> Way:
     """One epoch of training after another, and its development loss."""
     stack.best.patience = MAX_EPOCHS
     epochs = stack.epochs()
@@ -146,7 +148,7 @@ def _against_a_plain_loop() -> str:
     return f"{told}\n\n{_lines(lines)}"
 
 
-def _plain(rows: Rows, member: Member, hidden: int, batch: int) -> Way:
+def _plain(rows: Rows, member: HeadRows, hidden: int, batch: int) -> Way:
     # The same result: rows are standardised, before the clock starts, and classes weighed.
     train = torch.from_numpy(member.train)
     audio, text = (
@@ -229,7 +231,7 @@ def _attention(pooled: int, *, by_length: bool = True, everything: bool = False)
     return epoch_of(stack)
 
 
-class _Sampled(Stack):
+class _Sampled(StackedHeads):
     """Takes every sixth step of an epoch, from the middle of six: batches of all lengths."""
 
     def rows(self, _: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -237,7 +239,7 @@ class _Sampled(Stack):
         return [(index[:, k], own[:, k]) for k in range(SAMPLED // 2, STEPS, SAMPLED)]
 
 
-def _sequence_stack(pooled: int) -> Stack:
+def _sequence_stack(pooled: int) -> StackedHeads:
     rng, rows = np.random.default_rng(0), STEPS * 64
     frames = np.clip(
         FRAMES * np.exp(SPREAD * rng.standard_normal(rows) - SPREAD**2 / 2), 20, LONGEST
@@ -247,7 +249,7 @@ def _sequence_stack(pooled: int) -> Stack:
     inputs = {"audio_frames": _overlapping(lengths, DIM), "text_tokens": _overlapping(tokens, DIM)}
     truth = rng.integers(0, len(CLASSES), rows)
     data = Dataset(tuple(map(str, range(rows))), CLASSES, truth, inputs)
-    member = Member(np.arange(rows), np.arange(64), 0)
+    member = HeadRows(np.arange(rows), np.arange(64), 0)
     shapes = [InputShape(DIM, PATCHES["audio_frames"]), InputShape(DIM)]
     hyper = HEADS["attention"].defaults
     return _Sampled("attention", shapes, data, inputs, [member], hyper)
@@ -298,7 +300,7 @@ def _costs(arm: str, data: Dataset, inner: InnerFolds) -> tuple[float, int, floa
     with TemporaryDirectory() as folder:
         began = time.process_time()
         study = search_arm(
-            trained_arm(arm), data, inner, budget, StudyPlace(Path(folder) / "journal")
+            trained_arm(arm), data, inner, budget, StudyStorage(Path(folder) / "journal")
         )
         trials = time.process_time() - began
     fit_chosen(trained_arm(arm), data, inner, study, budget)

@@ -17,9 +17,9 @@ from experiments.reporting.numbers import TABLES, percent
 from experiments.reporting.results_schema import CLASS_TASKS
 from experiments.reporting.target_scores import Scored, minus, score_arms, why
 from experiments.reporting.target_table import Blind
-from fusion.evaluation.measures import Measure, measures_of
+from fusion.evaluation.measures import Metric, measures_of
 from fusion.evaluation.predictions import Prediction, with_majority
-from fusion.evaluation.speaker_sums import Tally
+from fusion.evaluation.speaker_sums import SpeakerSums
 from fusion.evaluation.statistics import Difference, Interval, interval_of
 
 #: Metrics of counts in the tidy table.
@@ -44,9 +44,9 @@ class Sums:
     """
 
     kind: Task
-    measures: Mapping[str, Measure]
-    whole: Tally
-    by_fold: tuple[Tally, ...]
+    measures: Mapping[str, Metric]
+    whole: SpeakerSums
+    by_fold: tuple[SpeakerSums, ...]
     counted: tuple[int, ...]
 
     @property
@@ -132,7 +132,7 @@ def _sums(
 ) -> tuple[Scored, Sums]:
     # An arm with one input alone has the heads, and so the thresholds, of the whole one.
     (own,) = score_arms(rows, kind, targets, lambda arm, _fold: arm.partition("/")[0]).values()
-    nothing = Tally(own.tally.sums[:0], own.tally.support[:0])
+    nothing = SpeakerSums(own.tally.sums[:0], own.tally.support[:0])
     measures = measures_of(kind, targets)
     if kind == "single-label":
         measures = {name: measures[name] for name in OF_CLASSES}

@@ -8,7 +8,7 @@ import torch
 from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan, Views
 from fusion.batch import Dataset, ModalityBatch
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 
 
 def scored_on(plan: Plan, other: Dataset) -> Plan:
@@ -29,7 +29,7 @@ def scored_on(plan: Plan, other: Dataset) -> Plan:
     )
     assert len(both.truth) == 2 * count
     folds = tuple(replace(fold, test=tuple(map(_second, fold.test))) for fold in plan.folds)
-    views = tuple(Views(View(both, views.whole.inner)) for views in plan.views)
+    views = tuple(Views(FoldData(both, views.whole.inner)) for views in plan.views)
     return replace(plan, inputs=replace(plan.inputs, data=both), folds=folds, views=views)
 
 

@@ -15,7 +15,7 @@ from experiments.comparing.modality_data import Modal, modal_of, sources_of
 from experiments.comparing.plan import Plan, Views
 from experiments.config import ConfigError
 from fusion.batch import Dataset, collate
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 
 AUDIO = ("audio", SEQUENCE_OF["audio"])
 
@@ -135,5 +135,5 @@ def _replaced(plan: Plan, modal: Modal) -> Dataset:
 
 
 def _with_data(plan: Plan, data: Dataset) -> Plan:
-    views = tuple(Views(View(data, views.whole.inner)) for views in plan.views)
+    views = tuple(Views(FoldData(data, views.whole.inner)) for views in plan.views)
     return replace(plan, inputs=replace(plan.inputs, data=data), views=views)

@@ -18,14 +18,14 @@ from fusion.batch import Dataset
 from fusion.evaluation.calibration import fit_temperature
 from fusion.evaluation.thresholds import thresholds
 from fusion.model.card import UNCALIBRATED
-from fusion.model.fusion_model import FusionModel, Part, late_model
+from fusion.model.fusion_model import FusionModel, HeadEnsemble, late_model
 from fusion.model.origin import Origin
-from fusion.model.outputs import Outputs
+from fusion.model.outputs import OutputType
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, inner_folds
 from fusion.training.arm_table import LateFusionArm, TrainedArm, arm_of, trained_arm
 from fusion.training.arms import Budget, FoldScores, fit_chosen, score, search_arm
-from fusion.training.crossfit import View, score_crossfitted
+from fusion.training.crossfit import FoldData, score_crossfitted
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
 from fusion.training.fit_key import FitKeys
 from fusion.training.late import fuse_late
@@ -53,7 +53,7 @@ class Fits:
 
 
 def fit_fold(
-    arm: TrainedArm, views: Sequence[View], fold: Fold, budget: Budget, path: FitPath
+    arm: TrainedArm, views: Sequence[FoldData], fold: Fold, budget: Budget, path: FitPath
 ) -> FoldScores:
     """Fit one arm in one outer fold, score it, and keep the scores.
 
@@ -161,7 +161,7 @@ def final_model(plan: Plan, corpus: Corpus, arm: str, folder: Path) -> FusionMod
     Its heads are kept in ``folder`` by their content.
     """
     data = plan.inputs.data
-    view = View(data, inner_folds(plan.inputs.utterances, corpus.classes))
+    view = FoldData(data, inner_folds(plan.inputs.utterances, corpus.classes))
     budget = replace(plan.budget, seeds=1)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
@@ -176,13 +176,16 @@ def final_model(plan: Plan, corpus: Corpus, arm: str, folder: Path) -> FusionMod
         fitted.append(heads)
     modalities = _modalities(plan, arm_of(arm).inputs)
     if late:
-        parts = [Part.of(one, _temperature(data, s)) for one, s in zip(fitted, scores, strict=True)]
+        parts = [
+            HeadEnsemble.of(one, _temperature(data, s))
+            for one, s in zip(fitted, scores, strict=True)
+        ]
         audio, text = scores
         fused, combination = fuse_late(arm, audio, text, data, view.inner, budget)
         model = late_model(data.targets, modalities, parts, combination, arm)
     else:
         (fused,) = scores
-        model = FusionModel(arm, data.targets, modalities, (Part.of(fitted[0]),))
+        model = FusionModel(arm, data.targets, modalities, (HeadEnsemble.of(fitted[0]),))
     return replace(_calibrated(model, data, fused), origin=_origin(plan, corpus))
 
 
@@ -203,12 +206,12 @@ def _calibrated(model: FusionModel, data: Dataset, scores: FoldScores) -> Fusion
     """The model with what development rows give its answers: temperature, thresholds, units."""
     dev, goals = scores.dev_scores, data.goals[scores.dev]
     if data.task == "regression":
-        return replace(model, outputs=Outputs.of_values(data.goals))
+        return replace(model, outputs=OutputType.of_values(data.goals))
     if data.task == "multi-label":
         found = tuple(map(float, thresholds(dev, goals > 0.5)))
-        return replace(model, outputs=Outputs("multi-label", thresholds=found))
+        return replace(model, outputs=OutputType("multi-label", thresholds=found))
     truth = data.truth[scores.dev]
-    model = replace(model, outputs=Outputs(data.task))
+    model = replace(model, outputs=OutputType(data.task))
     return model.calibrated(dev[0][truth >= 0], truth[truth >= 0])
 
 

@@ -24,7 +24,7 @@ from fusion.batch import ModalityBatch, collate
 from fusion.splitting.development import halves
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds, assert_speakers_apart
 from fusion.training.arm_table import arm_of
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 
 ALL, HALVES = "all", ("first half", "second half")
 #: Utterances that a message names.
@@ -59,7 +59,7 @@ class Lessons:
 class Seen:
     """Inputs of one view, and the encoders that made them."""
 
-    view: View
+    view: FoldData
     encoders: tuple[Encoder, ...]
     modals: tuple[Modal, ...]
 
@@ -142,7 +142,7 @@ def _seen(bench: Bench, fold: Fold, lessons: Lessons) -> Seen:
         encoders.append(encoder)
         modals.append(modal)
     data = bench.plan.inputs.data
-    view = View(replace(data, inputs={**data.inputs, **batches}), lessons.heads)
+    view = FoldData(replace(data, inputs={**data.inputs, **batches}), lessons.heads)
     return Seen(view, tuple(encoders), tuple(modals))
 
 

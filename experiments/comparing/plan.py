@@ -26,7 +26,7 @@ from fusion.splitting.splits import (
     speaker_of,
 )
 from fusion.training.arms import Budget
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Views:
     ``halves`` are for cross-fitted arms.
     """
 
-    whole: View
-    halves: tuple[View, ...] = ()
+    whole: FoldData
+    halves: tuple[FoldData, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...
     probe = probe_text(inputs.data, gold, speakers, folds)
     fixed = with_loss(fixed_values(study.head), corpus.task)
     budget = Budget(study.trials, study.seeds, fixed=fixed)
-    views = tuple(Views(View(inputs.data, found)) for found in inner)
+    views = tuple(Views(FoldData(inputs.data, found)) for found in inner)
     return Plan(arms, inputs, folds, inner, budget, probe, protocol, views)
 
 

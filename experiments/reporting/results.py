@@ -38,7 +38,7 @@ from experiments.reporting.target_scores import (
     values_of,
 )
 from fusion.evaluation.jackknife import effective_of
-from fusion.evaluation.measures import Measure, measures_of
+from fusion.evaluation.measures import Metric, measures_of
 from fusion.evaluation.predictions import Prediction, best_per_fold, digest, with_majority
 from fusion.evaluation.selection import PRIMARY
 from fusion.evaluation.statistics import Difference
@@ -201,7 +201,7 @@ def _differences(scored: Mapping[str, Scored], kind: Task, facts: RunFacts) -> l
     for metric in COMPARED[kind]:
         measure = measures_of(kind, facts.targets)[metric]
 
-        def compare(arm: str, other: str, name: str = metric, of: Measure = measure) -> Difference:
+        def compare(arm: str, other: str, name: str = metric, of: Metric = measure) -> Difference:
             return minus(scored[arm].tally, scored[other].tally, name, of)
 
         rows += differences(scored, published, metric, compare)

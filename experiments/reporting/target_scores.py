@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float
 from encoders.utterance import Task
 from experiments.reporting.results_schema import Auc, FoldResults, Score, TargetScores
 from fusion.evaluation import measures, metrics
-from fusion.evaluation.measures import CLASSES, LABELS, Measure, measures_of
-from fusion.evaluation.predictions import Answers, Prediction, answers_of
+from fusion.evaluation.measures import CLASSES, LABELS, Metric, measures_of
+from fusion.evaluation.predictions import Prediction, ScoreArrays, answers_of
 from fusion.evaluation.speaker_sums import (
-    Tally,
+    SpeakerSums,
     tally_classes,
     tally_labels,
     tally_shares,
@@ -80,9 +80,9 @@ FIXED = (0.5, 0.3)
 class Scored:
     """Test predictions of one arm with what the metrics of the task need of them."""
 
-    answers: Answers
-    tally: Tally
-    by_fold: Mapping[str, Tally]
+    answers: ScoreArrays
+    tally: SpeakerSums
+    by_fold: Mapping[str, SpeakerSums]
     thresholds: Mapping[str, Float[np.ndarray, "targets"]]
 
 
@@ -122,12 +122,12 @@ def score_arms(
 
 
 def tally(
-    found: Answers,
+    found: ScoreArrays,
     rows: Bool[np.ndarray, "rows"],
     task: Task,
     targets: Sequence[str],
     at: Mapping[str, Float[np.ndarray, "targets"]],
-) -> Tally:
+) -> SpeakerSums:
     """Sums of some of the rows by speaker."""
     goals, scores = found.goals[rows], found.scores[:, rows]
     speakers = np.array(found.speakers)[rows].tolist()
@@ -145,7 +145,7 @@ def tally(
 # ---------------------------------------------------------------- one arm
 
 
-def values_of(scored: Scored, found: Mapping[str, Measure]) -> dict[str, Score]:
+def values_of(scored: Scored, found: Mapping[str, Metric]) -> dict[str, Score]:
     """Each metric with its interval over speakers and its deviation over seeds."""
     total = scored.tally.sums.sum(axis=0)
     made = {}
@@ -187,7 +187,7 @@ def at_fixed_thresholds(scored: Scored) -> dict[str, dict[str, float | None]]:
     return made
 
 
-def _auc(found: Answers, label: int, rows: Bool[np.ndarray, "rows"]) -> Auc:
+def _auc(found: ScoreArrays, label: int, rows: Bool[np.ndarray, "rows"]) -> Auc:
     """AUC of a label on some rows, mean over seeds; None with its reason where it has none."""
     truth = found.goals[rows, label] > 0.5
     if truth.all() or not truth.any():
@@ -227,7 +227,7 @@ def folds_of(
     return tuple(made)
 
 
-def why(tally: Tally, task: Task) -> str:
+def why(tally: SpeakerSums, task: Task) -> str:
     """Why metrics of a fold are not defined."""
     if task == "regression":
         return "no value varies"
@@ -236,7 +236,7 @@ def why(tally: Tally, task: Task) -> str:
     return f"{int((support == 0).sum())} of {len(support)} {what} have no test utterance"
 
 
-def minus(one: Tally, other: Tally, name: str, measure: Measure) -> Difference:
+def minus(one: SpeakerSums, other: SpeakerSums, name: str, measure: Metric) -> Difference:
     """A metric of one arm or cell minus that of another, on the same rows."""
     if measure in CLASSES.values():
         return paired_difference(one.sums, other.sums, name)

@@ -23,7 +23,7 @@ SENTIMENT = ("sentiment",)
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Metric:
     """A metric: its name in tables, what it is of sums, and between what it lies.
 
     ``share`` says that it is told in percent; ``lower`` that less is better.
@@ -38,12 +38,12 @@ class Measure:
 
 
 #: Of confusion counts, ``[*axes, truth, prediction]``.
-CLASSES: Mapping[str, Measure] = MappingProxyType(
+CLASSES: Mapping[str, Metric] = MappingProxyType(
     {
-        "uar": Measure("UAR", metrics.uar),
-        "accuracy": Measure("accuracy", metrics.accuracy),
-        "macro_f1": Measure("macro F1", metrics.macro_f1),
-        "weighted_f1": Measure("weighted F1", metrics.weighted_f1),
+        "uar": Metric("UAR", metrics.uar),
+        "accuracy": Metric("accuracy", metrics.accuracy),
+        "macro_f1": Metric("macro F1", metrics.macro_f1),
+        "weighted_f1": Metric("weighted F1", metrics.weighted_f1),
     }
 )
 
@@ -120,15 +120,15 @@ def _cells(sums: Sums) -> list[PerTarget]:
     return [sums[..., :-1, number] for number in range(4)]
 
 
-LABELS: Mapping[str, Measure] = MappingProxyType(
+LABELS: Mapping[str, Metric] = MappingProxyType(
     {
-        "macro_f1": Measure("macro F1", macro_f1),
-        "micro_f1": Measure("micro F1", micro_f1),
-        "weighted_f1": Measure("weighted F1", weighted_f1),
-        "samples_f1": Measure("samples F1", samples_f1),
-        "subset_accuracy": Measure("subset accuracy", subset_accuracy),
-        "hamming_loss": Measure("Hamming loss", hamming_loss, lower=True),
-        "weighted_accuracy": Measure("weighted accuracy", weighted_accuracy),
+        "macro_f1": Metric("macro F1", macro_f1),
+        "micro_f1": Metric("micro F1", micro_f1),
+        "weighted_f1": Metric("weighted F1", weighted_f1),
+        "samples_f1": Metric("samples F1", samples_f1),
+        "subset_accuracy": Metric("subset accuracy", subset_accuracy),
+        "hamming_loss": Metric("Hamming loss", hamming_loss, lower=True),
+        "weighted_accuracy": Metric("weighted accuracy", weighted_accuracy),
     }
 )
 
@@ -141,11 +141,11 @@ def _mean_of(part: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 #: Of a share that is named the floor of 5e-7 a row adds 14.5 at most.
-SHARES: Mapping[str, Measure] = MappingProxyType(
+SHARES: Mapping[str, Metric] = MappingProxyType(
     {
-        "kl": Measure("KL divergence", _mean_of(0), most=np.inf, share=False, lower=True),
-        "js": Measure("JS divergence", _mean_of(1), most=np.log(2), share=False, lower=True),
-        "cosine": Measure("cosine", _mean_of(2), share=False),
+        "kl": Metric("KL divergence", _mean_of(0), most=np.inf, share=False, lower=True),
+        "js": Metric("JS divergence", _mean_of(1), most=np.log(2), share=False, lower=True),
+        "cosine": Metric("cosine", _mean_of(2), share=False),
     }
 )
 
@@ -194,12 +194,12 @@ def _moments(sums: Sums) -> list[PerTarget]:
     return [x, y, xx - x * x, yy - y * y, xy - x * y, gap]
 
 
-VALUES: Mapping[str, Measure] = MappingProxyType(
+VALUES: Mapping[str, Metric] = MappingProxyType(
     {
-        "ccc": Measure("CCC", lambda s: ccc_of(s).mean(axis=-1), -1.0, share=False),
-        "pearson": Measure("Pearson", lambda s: pearson_of(s).mean(axis=-1), -1.0, share=False),
-        "mse": Measure("MSE", lambda s: mse_of(s).mean(axis=-1), 0.0, np.inf, False, True),
-        "mae": Measure("MAE", lambda s: mae_of(s).mean(axis=-1), 0.0, np.inf, False, True),
+        "ccc": Metric("CCC", lambda s: ccc_of(s).mean(axis=-1), -1.0, share=False),
+        "pearson": Metric("Pearson", lambda s: pearson_of(s).mean(axis=-1), -1.0, share=False),
+        "mse": Metric("MSE", lambda s: mse_of(s).mean(axis=-1), 0.0, np.inf, False, True),
+        "mae": Metric("MAE", lambda s: mae_of(s).mean(axis=-1), 0.0, np.inf, False, True),
     }
 )
 
@@ -224,22 +224,22 @@ def _first(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.
 
 #: As MMSA computes them (github.com/thuiar/MMSA, ``metricsTop.py``): from 0 on against below, and
 #: positive against negative without neutral rows, F1 by support; seven classes by rounding.
-OF_SENTIMENT: Mapping[str, Measure] = MappingProxyType(
+OF_SENTIMENT: Mapping[str, Metric] = MappingProxyType(
     {
-        "ccc": Measure("CCC", _first(ccc_of), -1.0, share=False),
-        "pearson": Measure("Corr", _first(pearson_of), -1.0, share=False),
-        "mse": Measure("MSE", _first(mse_of), 0.0, np.inf, False, True),
-        "mae": Measure("MAE", _first(mae_of), 0.0, np.inf, False, True),
-        "acc2_has0": Measure("Acc-2 (neg/non-neg)", lambda s: _accuracy2(s[..., 1, :])),
-        "f1_has0": Measure("F1 (neg/non-neg)", lambda s: _f1_2(s[..., 1, :])),
-        "acc2_non0": Measure("Acc-2 (neg/pos)", lambda s: _accuracy2(s[..., 2, :])),
-        "f1_non0": Measure("F1 (neg/pos)", lambda s: _f1_2(s[..., 2, :])),
-        "acc7": Measure("Acc-7", lambda s: _ratio(s[..., 3, 0], s[..., 3, 1])),
+        "ccc": Metric("CCC", _first(ccc_of), -1.0, share=False),
+        "pearson": Metric("Corr", _first(pearson_of), -1.0, share=False),
+        "mse": Metric("MSE", _first(mse_of), 0.0, np.inf, False, True),
+        "mae": Metric("MAE", _first(mae_of), 0.0, np.inf, False, True),
+        "acc2_has0": Metric("Acc-2 (neg/non-neg)", lambda s: _accuracy2(s[..., 1, :])),
+        "f1_has0": Metric("F1 (neg/non-neg)", lambda s: _f1_2(s[..., 1, :])),
+        "acc2_non0": Metric("Acc-2 (neg/pos)", lambda s: _accuracy2(s[..., 2, :])),
+        "f1_non0": Metric("F1 (neg/pos)", lambda s: _f1_2(s[..., 2, :])),
+        "acc7": Metric("Acc-7", lambda s: _ratio(s[..., 3, 0], s[..., 3, 1])),
     }
 )
 
 
-def measures_of(task: Task, targets: Sequence[str]) -> Mapping[str, Measure]:
+def measures_of(task: Task, targets: Sequence[str]) -> Mapping[str, Metric]:
     """The metrics of a task, the first being primary; of shares those of the shares themselves."""
     if task == "regression":
         return OF_SENTIMENT if tuple(targets) == SENTIMENT else VALUES

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from encoders.messages import printable
 from encoders.utterance import Task
 from fusion.evaluation import metrics
-from fusion.evaluation.selection import classes_of, goodness
+from fusion.evaluation.selection import classes_of, selection_score
 
 Split = Literal["dev", "test"]
 
@@ -173,7 +173,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ScoreArrays:
     """Predictions of one arm on one side as numbers, whatever the task; rows as in a table."""
 
     utterances: tuple[str, ...]
@@ -195,7 +195,7 @@ def table(rows: Sequence[Prediction]) -> Table:
     return Table(found.utterances, found.speakers, found.folds, truth, found.scores / total)
 
 
-def answers_of(rows: Sequence[Prediction]) -> Answers:
+def answers_of(rows: Sequence[Prediction]) -> ScoreArrays:
     """Predictions of one arm as arrays, scores as they are.
 
     Raises:
@@ -213,7 +213,7 @@ def answers_of(rows: Sequence[Prediction]) -> Answers:
             f"arm {printable(rows[0].arm)}: expected one prediction per utterance and seed, got "
             f"{len(rows)} of {len(about)} utterances and {len(seeds)} seeds; {AGAIN}"
         )
-    return Answers(
+    return ScoreArrays(
         utterances=tuple(row.utterance for row in about),
         speakers=tuple(row.speaker for row in about),
         folds=tuple(row.outer_fold for row in about),
@@ -249,7 +249,7 @@ def best_per_fold(
 def _goodness(rows: Sequence[Prediction], task: Task) -> float:
     if task in ("multi-label", "regression"):
         found = answers_of(rows)
-        return goodness(task, found.goals, found.scores)
+        return selection_score(task, found.goals, found.scores)
     return _uar(with_majority(rows, task))
 
 

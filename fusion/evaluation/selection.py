@@ -39,7 +39,7 @@ def classes_of(goals: Goals) -> Int64[np.ndarray, "rows"]:
     return np.where(tied, -1, goals.argmax(axis=1)).astype(np.int64)
 
 
-def goodness(task: Task, goals: Goals, scores: Scores) -> float:
+def selection_score(task: Task, goals: Goals, scores: Scores) -> float:
     """The primary metric of a task on development rows, mean over seeds.
 
     UAR, of shares that of their largest, rows without one left out; macro F1 at each label's best

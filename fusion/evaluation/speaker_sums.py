@@ -20,7 +20,7 @@ Sums = Float[np.ndarray, "clusters seeds parts sums"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class SpeakerSums:
     """Sums by cluster and seed, and the rows by which a cluster weighs, one column per target.
 
     ``support`` are the rows that have a label, or all rows where targets are values.
@@ -29,9 +29,9 @@ class Tally:
     sums: Sums
     support: Float[np.ndarray, "clusters kinds"]
 
-    def of(self, clusters: Bool[np.ndarray, "clusters"]) -> "Tally":
+    def of(self, clusters: Bool[np.ndarray, "clusters"]) -> "SpeakerSums":
         """That of some of the clusters."""
-        return Tally(self.sums[clusters], self.support[clusters])
+        return SpeakerSums(self.sums[clusters], self.support[clusters])
 
 
 def tally_classes(
@@ -39,20 +39,20 @@ def tally_classes(
     guesses: Int[np.ndarray, "seeds rows"],
     clusters: Sequence[str],
     classes: int,
-) -> Tally:
+) -> SpeakerSums:
     """Of single classes: confusion counts, parts being the truth and sums the prediction."""
     names, place = np.unique(np.array(clusters), return_inverse=True)
     counts = np.zeros((len(names), len(guesses), classes, classes))
     for seed, named in enumerate(guesses):
         np.add.at(counts[:, seed], (place, truth, named), 1)
-    return Tally(counts, counts[:, 0].sum(axis=-1))
+    return SpeakerSums(counts, counts[:, 0].sum(axis=-1))
 
 
 def tally_labels(
     truth: Bool[np.ndarray, "rows targets"],
     named: Bool[np.ndarray, "seeds rows targets"],
     clusters: Sequence[str],
-) -> Tally:
+) -> SpeakerSums:
     """Of sets of labels: hits, false alarms, misses, rest per label; last what rows have as wholes.
 
     Those are the F1 of each row's own set (0 where it has none and gets none), whether all of it
@@ -65,10 +65,10 @@ def tally_labels(
     f1 = np.divide(2 * hits, said, out=np.zeros_like(said), where=said > 0)
     wholes = np.stack([f1, wrong == 0, np.ones_like(f1), np.zeros_like(f1)], axis=-1)
     rows = np.concatenate([per_label, wholes[:, :, None]], axis=2)
-    return Tally(_by_cluster(rows, clusters), _support(truth.astype(float), clusters))
+    return SpeakerSums(_by_cluster(rows, clusters), _support(truth.astype(float), clusters))
 
 
-def tally_shares(goals: Goals, scores: Scores, clusters: Sequence[str]) -> Tally:
+def tally_shares(goals: Goals, scores: Scores, clusters: Sequence[str]) -> SpeakerSums:
     """Of shares: divergences of Kullback-Leibler and Jensen-Shannon in nats, cosine, and 1."""
     truth = goals / goals.sum(axis=1, keepdims=True)
     said = np.maximum(scores, FLOOR)
@@ -81,7 +81,7 @@ def tally_shares(goals: Goals, scores: Scores, clusters: Sequence[str]) -> Tally
     cosine = (truth * said).sum(axis=-1) / length
     parts = [_divergence(np.broadcast_to(truth, said.shape), said), jensen, cosine]
     rows = np.stack([*parts, np.ones_like(cosine)], axis=-1)[:, :, None]
-    return Tally(_by_cluster(rows, clusters), _support(np.ones((len(goals), 1)), clusters))
+    return SpeakerSums(_by_cluster(rows, clusters), _support(np.ones((len(goals), 1)), clusters))
 
 
 def _divergence(
@@ -95,7 +95,7 @@ def _divergence(
 
 def tally_values(
     goals: Goals, scores: Scores, clusters: Sequence[str], *, sentiment: bool = False
-) -> Tally:
+) -> SpeakerSums:
     """Of values: 1, x, y, x², y², xy, |x - y| per dimension, x being the truth, both centred.
 
     The centre is the mean truth, which changes no metric and keeps the squares small. Of a
@@ -107,7 +107,7 @@ def tally_values(
     if sentiment:
         classes = _classes_of_sentiment(goals[:, 0], scores[..., 0])
         rows = np.concatenate([rows, classes], axis=2)
-    return Tally(_by_cluster(rows, clusters), _support(np.ones((len(goals), 1)), clusters))
+    return SpeakerSums(_by_cluster(rows, clusters), _support(np.ones((len(goals), 1)), clusters))
 
 
 def _classes_of_sentiment(

@@ -15,7 +15,7 @@ from scipy import stats
 
 from fusion.evaluation import metrics
 from fusion.evaluation.jackknife import CONFIDENCE, Jackknife, jackknife
-from fusion.evaluation.measures import Measure
+from fusion.evaluation.measures import Metric
 from fusion.evaluation.p_values import (
     DRAWS,
     EXACT_UP_TO,
@@ -25,7 +25,7 @@ from fusion.evaluation.p_values import (
     sign_flip_p,
     swap_p,
 )
-from fusion.evaluation.speaker_sums import Tally
+from fusion.evaluation.speaker_sums import SpeakerSums
 
 __all__ = [
     "CLAIM_FROM",
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 Counts = Float[np.ndarray, "clusters seeds targets targets"]
-Metric = Callable[[np.ndarray], np.ndarray]
+Statistic = Callable[[np.ndarray], np.ndarray]
 
 #: Below this many effective clusters the percentile bootstrap covers too little (measured .81-.89
 #: at 5-10 speakers, .928 at 91 of whom a few talk most, where the jackknife covers .938).
@@ -85,7 +85,7 @@ class Difference:
     equivalent: float | None = None
 
 
-def interval(counts: Counts, metric: Metric, unit: str = "speakers") -> Interval:
+def interval(counts: Counts, metric: Statistic, unit: str = "speakers") -> Interval:
     """95 % interval of a metric over clusters of utterances.
 
     Jackknife-t below 100 effective clusters (Efron & Tibshirani 1993, ch. 11), with as many degrees
@@ -96,13 +96,13 @@ def interval(counts: Counts, metric: Metric, unit: str = "speakers") -> Interval
     return _within(found, 0.0, 1.0)
 
 
-def interval_of(tally: Tally, measure: Measure, unit: str = "speakers") -> Interval:
+def interval_of(tally: SpeakerSums, measure: Metric, unit: str = "speakers") -> Interval:
     """The same of the sums of labels, shares or values."""
     found = _interval(tally.sums, _over_seeds(measure), unit, tally.support).interval
     return _within(found, measure.least, measure.most)
 
 
-def interval_within(counts: Counts, metric: Metric, unit: str) -> Interval:
+def interval_within(counts: Counts, metric: Statistic, unit: str) -> Interval:
     """95 % jackknife-t interval over many small clusters, as the utterances of one speaker.
 
     It says what further clusters of the same kind would give, so that over the utterances of a
@@ -135,7 +135,7 @@ def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
     return Difference(_within(found.interval, -1.0, 1.0), p, detectable, found.margin)
 
 
-def paired_tallies(one: Tally, other: Tally, measure: Measure) -> Difference:
+def paired_tallies(one: SpeakerSums, other: SpeakerSums, measure: Metric) -> Difference:
     """Difference of two arms on the same rows, of any metric of sums.
 
     p is that of swapping the arms' answers to whole clusters (:func:`fusion.evaluation.p_values.swap_p`),
@@ -154,12 +154,12 @@ def paired_tallies(one: Tally, other: Tally, measure: Measure) -> Difference:
     return Difference(_within(found.interval, -reach, reach), p, detectable, found.margin)
 
 
-def _over_seeds(measure: Measure) -> Metric:
+def _over_seeds(measure: Metric) -> Statistic:
     return lambda totals: measure.of(totals).mean(axis=-1)
 
 
 def unpaired_difference(
-    one: Counts, other: Float[np.ndarray, "others seeds targets targets"], metric: Metric
+    one: Counts, other: Float[np.ndarray, "others seeds targets targets"], metric: Statistic
 ) -> Interval:
     """Difference between two groups of clusters, ``one`` minus ``other``: Welch's t of jackknives.
 
@@ -169,7 +169,7 @@ def unpaired_difference(
     return _welch(sides, len(one), len(other), 1.0)
 
 
-def unpaired_tallies(one: Tally, other: Tally, measure: Measure) -> Interval:
+def unpaired_tallies(one: SpeakerSums, other: SpeakerSums, measure: Metric) -> Interval:
     """The same of the sums of labels, shares or values."""
     sides = [jackknife(side.sums, _over_seeds(measure), side.support) for side in (one, other)]
     return _welch(sides, len(one.sums), len(other.sums), measure.most - measure.least)
@@ -220,7 +220,7 @@ def _within(found: Interval, least: float, most: float) -> Interval:
 
 def _interval(
     counts: np.ndarray,
-    statistic: Metric,
+    statistic: Statistic,
     unit: str = "speakers",
     support: np.ndarray | None = None,
 ) -> _Found:
@@ -252,7 +252,7 @@ def _jackknifed(found: Jackknife, clusters: int, unit: str) -> _Found:
 
 
 def _bootstrap(
-    counts: np.ndarray, statistic: Metric, value: float, freedom: float, unit: str
+    counts: np.ndarray, statistic: Statistic, value: float, freedom: float, unit: str
 ) -> _Found:
     clusters = len(counts)
     # One matrix product instead of a loop: weights of clusters times their counts.

@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate, LeakTest, Status, TextProbe
 from fusion.leakage.fold_sides import Groups, Link, Overlap, Pairs, overlaps, scored
-from fusion.leakage.label_words import telltales
+from fusion.leakage.label_words import label_words
 from fusion.splitting.protocols import is_leaky
 from fusion.splitting.splits import Fold
 
@@ -128,7 +128,7 @@ def _telltale_words(evidence: Evidence) -> LeakTest:
     if not ids:
         why = NO_CLASS if evidence.words and not evidence.labels else "there are no transcripts"
         return LeakTest(name, "untested", note=why)
-    found = telltales(evidence.words, evidence.labels, speakers)
+    found = label_words(evidence.words, evidence.labels, speakers)
     if not found:
         return LeakTest(name, "clean", 0, len(ids))
     given = {t.word for t in found}

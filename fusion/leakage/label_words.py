@@ -21,7 +21,7 @@ P_TO = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Telltale:
+class LabelWord:
     """A word, the class it gives away, and how often: shares of the class and of the word."""
 
     word: str
@@ -31,9 +31,9 @@ class Telltale:
     p: float
 
 
-def telltales(
+def label_words(
     texts: Mapping[str, Sequence[str]], labels: Mapping[str, str], speakers: Mapping[str, str]
-) -> tuple[Telltale, ...]:
+) -> tuple[LabelWord, ...]:
     """Words that give a label away, the most frequent first.
 
     The statistic of a word and a class is the share of the class's utterances that hold the word
@@ -55,7 +55,7 @@ def telltales(
         *_names(table, truth, own),
         *_found(table, truth, speaker, np.asarray(~own.any(axis=1)), RECALL_FROM),
     ]
-    told = [Telltale(words[f.word], targets[f.label], f.recall, f.precision, f.p) for f in found]
+    told = [LabelWord(words[f.word], targets[f.label], f.recall, f.precision, f.p) for f in found]
     return tuple(sorted(told, key=lambda one: (-one.recall, one.word)))
 
 

@@ -6,7 +6,7 @@ from encoders.messages import escape_markdown as say
 from encoders.specs import Modality
 from fusion.evaluation.calibration import Abstention
 from fusion.model.origin import Origin
-from fusion.model.outputs import Outputs
+from fusion.model.outputs import OutputType
 
 SYNTHETIC = "learned from synthetic speech: what it says of a human voice means nothing"
 #: Tasks whose answers are no probabilities of one class.
@@ -18,7 +18,7 @@ def model_card(
     targets: tuple[str, ...],
     modalities: Mapping[str, Modality],
     origin: Origin,
-    outputs: Outputs,
+    outputs: OutputType,
     sureness: list[str],
 ) -> str:
     """The card; classes, checkpoints and corpora are what somebody typed: text, never markup.
@@ -46,7 +46,7 @@ def encoder_lines(modalities: Mapping[str, Modality]) -> list[str]:
     ]
 
 
-def _use(outputs: Outputs, targets: tuple[str, ...]) -> str:
+def _use(outputs: OutputType, targets: tuple[str, ...]) -> str:
     load = "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives"
     if outputs.task in UNCALIBRATED:
         then = "; `labels(answers)` names them" if outputs.task == "multi-label" else ""
@@ -54,7 +54,7 @@ def _use(outputs: Outputs, targets: tuple[str, ...]) -> str:
     return f"{load} probabilities, `decide(probabilities)` a class or None."
 
 
-def _uncalibrated(outputs: Outputs) -> list[str]:
+def _uncalibrated(outputs: OutputType) -> list[str]:
     if outputs.task in UNCALIBRATED:
         return [f"- trained on {outputs.task} targets; its answers are not calibrated"]
     return []

@@ -28,12 +28,12 @@ from fusion.evaluation.calibration import Abstention, fit_abstention, fit_temper
 from fusion.model.card import model_card, sureness_lines
 from fusion.model.json import FORMAT_VERSION, number_of, read_about, targets_of
 from fusion.model.origin import Origin, origin_of
-from fusion.model.outputs import OF_CLASSES, Outputs
-from fusion.model.part import Part, Verdict, part_as_json, part_from_json
+from fusion.model.outputs import OF_CLASSES, OutputType
+from fusion.model.part import FusedPrediction, HeadEnsemble, part_as_json, part_from_json
 from fusion.training.combination import Combination, combination_of
 from fusion.training.late import independent
 
-__all__ = ["FORMAT_VERSION", "FusionModel", "Part", "folder_of", "late_model"]
+__all__ = ["FORMAT_VERSION", "FusionModel", "HeadEnsemble", "folder_of", "late_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class FusionModel:
     arm: str
     targets: tuple[str, ...]
     modalities: Mapping[str, Modality]
-    parts: tuple[Part, ...]
+    parts: tuple[HeadEnsemble, ...]
     combination: Combination | None = None
     temperature: float = 1.0
     abstention: Abstention | None = None
     origin: Origin = field(default_factory=Origin)
-    outputs: Outputs = OF_CLASSES
+    outputs: OutputType = OF_CLASSES
     _encoders: tuple[SharedEncoder, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -131,16 +131,16 @@ class FusionModel:
         """The same from embeddings ``[frames, dim]`` by input name."""
         return dict(zip(self.targets, map(float, self.verdict(inputs).fused), strict=True))
 
-    def verdict(self, inputs: Mapping[str, Tensor | None]) -> Verdict:
+    def verdict(self, inputs: Mapping[str, Tensor | None]) -> FusedPrediction:
         """What all inputs say, and what each says alone, where some heads read it alone."""
         there = [part for part in self.parts if part.hears(inputs)]
         alone = {part.inputs[0]: part.alone(inputs) for part in there if len(part.inputs) == 1}
         if len(self.parts) > 1 and len(there) == 1:
             # Decision-level fusion of one decision is that decision: the heads of the other
             # modality never learned what to say of nothing.
-            return Verdict(there[0].alone(inputs), alone)
+            return FusedPrediction(there[0].alone(inputs), alone)
         fused = tempered(self._fused(inputs), self.temperature)
-        return Verdict(fused, alone if len(self.parts) > 1 else dict.fromkeys(alone, fused))
+        return FusedPrediction(fused, alone if len(self.parts) > 1 else dict.fromkeys(alone, fused))
 
     def _fused(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "targets"]:
         if len(self.parts) == 1:
@@ -203,7 +203,7 @@ class FusionModel:
     def _read(cls, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "FusionModel":
         targets = targets_of(about["targets"])
         stored = about.get("outputs")
-        outputs = OF_CLASSES if stored is None else Outputs.read(stored, len(targets))
+        outputs = OF_CLASSES if stored is None else OutputType.read(stored, len(targets))
         parts = tuple(
             part_from_json(number, one, tensors, len(targets), outputs.task)
             for number, one in enumerate(about["parts"])
@@ -285,7 +285,7 @@ def _abstention(fields: Mapping[str, Any] | None) -> Abstention | None:
 
 
 def _check_parts(
-    parts: tuple[Part, ...], combination: Combination | None, tensors: Mapping[str, Tensor]
+    parts: tuple[HeadEnsemble, ...], combination: Combination | None, tensors: Mapping[str, Tensor]
 ) -> None:
     """Every head that lies in the file is one that the model has, and a combination has two sides.
 
@@ -309,7 +309,7 @@ def _combination(fields: Mapping[str, Any] | None, targets: int) -> Combination 
 def late_model(
     targets: Sequence[str],
     modalities: Mapping[str, Modality],
-    parts: Sequence[Part],
+    parts: Sequence[HeadEnsemble],
     combination: Combination | None,
     arm: str = "late",
 ) -> FusionModel:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from encoders.utterance import Task
 from fusion.batch import ModalityBatch, Standardizer
 from fusion.model.fusion_model import FusionModel
-from fusion.model.part import Part
+from fusion.model.part import HeadEnsemble
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import answers
 from fusion.training.combination import SHARED_OUT, Combination
@@ -97,7 +97,7 @@ class _Graph(nn.Module):
         return torch.where(heard[0], found, alone[1])
 
 
-def _averaged(part: Part, batches: Sequence[ModalityBatch]) -> Tensor:
+def _averaged(part: HeadEnsemble, batches: Sequence[ModalityBatch]) -> Tensor:
     return torch.stack([answers(head(batches), part.task) for head in part.heads]).mean(dim=0)
 
 

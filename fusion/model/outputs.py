@@ -11,7 +11,7 @@ from encoders.utterance import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class OutputType:
     """The task of a model, and what development and training rows gave its answers.
 
     ``thresholds`` are the probabilities from which each label of a set is named; ``lowest`` and
@@ -55,13 +55,13 @@ class Outputs:
         return "the probability of each class; they add up to 1"
 
     @classmethod
-    def of_values(cls, values: Float[np.ndarray, "rows targets"]) -> "Outputs":
+    def of_values(cls, values: Float[np.ndarray, "rows targets"]) -> "OutputType":
         """Those of a model of values, from its training rows."""
         low, high = (tuple(map(float, end(axis=0))) for end in (values.min, values.max))
         return cls("regression", lowest=low, highest=high)
 
     @classmethod
-    def read(cls, fields: Mapping[str, Any], targets: int) -> "Outputs":
+    def read(cls, fields: Mapping[str, Any], targets: int) -> "OutputType":
         """What was stored.
 
         Raises:
@@ -80,4 +80,4 @@ class Outputs:
 
 
 #: Of models of one class per utterance.
-OF_CLASSES = Outputs()
+OF_CLASSES = OutputType()

@@ -20,7 +20,7 @@ from fusion.training.arms import FittedArm
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HeadEnsemble:
     """Heads of one kind that read the same inputs; their probabilities are averaged.
 
     ``temperature`` is what they take where they speak alone, fitted on their development rows.
@@ -36,7 +36,7 @@ class Part:
     task: Task = "single-label"
 
     @classmethod
-    def of(cls, fitted: FittedArm, temperature: float = 1.0) -> "Part":
+    def of(cls, fitted: FittedArm, temperature: float = 1.0) -> "HeadEnsemble":
         """The heads of a fitted arm."""
         heads = tuple(one.head for one in fitted.heads)
         dims = tuple(heads[0].standardizer(k).mean.numel() for k in range(len(fitted.arm.inputs)))
@@ -66,14 +66,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FusedPrediction:
     """Probabilities by everything that is there, and by each input that has heads of its own."""
 
     fused: Float[np.ndarray, "targets"]
     alone: Mapping[str, Float[np.ndarray, "targets"]]
 
 
-def part_as_json(part: Part) -> dict[str, Any]:
+def part_as_json(part: HeadEnsemble) -> dict[str, Any]:
     """What ``model.json`` says of a part; its weights lie beside it."""
     return {
         "kind": part.kind,
@@ -92,7 +92,7 @@ def part_from_json(
     tensors: Mapping[str, Tensor],
     targets: int,
     task: Task,
-) -> Part:
+) -> HeadEnsemble:
     """The part of a number, with its own of all weights."""
     hyper = Hyperparameters(**about["hyperparameters"])
     inputs, dims = tuple(about["inputs"]), tuple(about["dims"])
@@ -103,4 +103,4 @@ def part_from_json(
         for index in range(about["heads"])
     )
     temperature = number_of(about, "temperature", above=0.0)
-    return Part(about["kind"], inputs, dims, layers, hyper, heads, temperature, task)
+    return HeadEnsemble(about["kind"], inputs, dims, layers, hyper, heads, temperature, task)

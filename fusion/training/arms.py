@@ -16,16 +16,16 @@ import torch
 from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
-from fusion.evaluation.selection import goodness
+from fusion.evaluation.selection import selection_score
 from fusion.networks.head import Hyperparameters, Space, layer_weights
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.arm_table import TrainedArm
 from fusion.training.early_stopping import Curve
-from fusion.training.length_buckets import Member, block_width, sizes_of
+from fusion.training.length_buckets import HeadRows, block_width, sizes_of
 from fusion.training.train import FittedHead, stacks_of
-from fusion.tuning.storage import StudyPlace
-from fusion.tuning.tune import Study, Trial, Tuning
+from fusion.tuning.storage import StudyStorage
+from fusion.tuning.tune import Trial, Tuning, TuningResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,14 @@ class FittedArm:
 
     arm: TrainedArm
     hyperparameters: Hyperparameters
-    study: Study
-    members: tuple[Member, ...]
+    study: TuningResult
+    members: tuple[HeadRows, ...]
     heads: tuple[FittedHead, ...]
     seconds: float = 0.0
 
 
 def fit_arm(
-    arm: TrainedArm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
+    arm: TrainedArm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyStorage | None
 ) -> FittedArm:
     """Tune on the inner folds, then train one head per seed and inner fold."""
     study = search_arm(arm, data, inner, budget, place)
@@ -110,8 +110,8 @@ def fit_arm(
 
 
 def search_arm(
-    arm: TrainedArm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyPlace | None
-) -> Study:
+    arm: TrainedArm, data: Dataset, inner: InnerFolds, budget: Budget, place: StudyStorage | None
+) -> TuningResult:
     """Search an arm's hyperparameters; trials are judged on development rows of inner folds only.
 
     After every epoch a trial reports what its heads would be worth if they all ended now; stacks of
@@ -128,17 +128,17 @@ def search_arm(
             answers = [one for stack in stacks for one in stack.answers()]
             index = np.concatenate([one.rows for one in answers])
             scores = np.concatenate([one.scores for one in answers])
-            trial.report(epoch, goodness(data.task, data.goals[index], scores[None]))
+            trial.report(epoch, selection_score(data.task, data.goals[index], scores[None]))
             if trial.pruned:
                 break
         else:
             heads = [head for stack in stacks for head in stack.fitted()]
             scores = np.concatenate(scores_of(arm, data, heads, rows))
-            trial.value = goodness(data.task, data.goals[dev], scores[None])
+            trial.value = selection_score(data.task, data.goals[dev], scores[None])
     return tuning.found
 
 
-def tuning_of(arm: TrainedArm, budget: Budget, place: StudyPlace | None) -> Tuning:
+def tuning_of(arm: TrainedArm, budget: Budget, place: StudyStorage | None) -> Tuning:
     """The search of an arm's hyperparameters, the documented defaults first."""
     space, defaults = budget.space(arm.head), asdict(budget.defaults(arm.head))
     first = {name: value for name, value in defaults.items() if name in space}
@@ -146,7 +146,7 @@ def tuning_of(arm: TrainedArm, budget: Budget, place: StudyPlace | None) -> Tuni
 
 
 def fit_chosen(
-    arm: TrainedArm, data: Dataset, inner: InnerFolds, study: Study, budget: Budget
+    arm: TrainedArm, data: Dataset, inner: InnerFolds, study: TuningResult, budget: Budget
 ) -> FittedArm:
     """One head per seed and inner fold, with the hyperparameters that a study chose."""
     begun = time.perf_counter()
@@ -203,10 +203,10 @@ def _means(
     return means
 
 
-def members_of(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[Member]:
+def members_of(data: Dataset, inner: InnerFolds, seeds: Sequence[int]) -> list[HeadRows]:
     """One member per seed and inner fold, in this order."""
     return [
-        Member(data.index(fold.train), data.index(fold.dev), seed * len(inner.folds) + number)
+        HeadRows(data.index(fold.train), data.index(fold.dev), seed * len(inner.folds) + number)
         for seed in seeds
         for number, fold in enumerate(inner.folds)
     ]

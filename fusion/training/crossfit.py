@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fusion.batch import Dataset
-from fusion.evaluation.selection import goodness
+from fusion.evaluation.selection import selection_score
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.arm_table import TrainedArm
 from fusion.training.arms import Budget, FittedArm, FoldScores, fit_chosen, score, tuning_of
 from fusion.training.combination import Combination
-from fusion.tuning.storage import StudyPlace
-from fusion.tuning.tune import Study
+from fusion.tuning.storage import StudyStorage
+from fusion.tuning.tune import TuningResult
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class FoldData:
     """The rows of an outer fold as some encoders embed them, and the inner folds of heads."""
 
     data: Dataset
@@ -29,7 +29,11 @@ class View:
 
 
 def score_crossfitted(
-    arm: TrainedArm, views: Sequence[View], fold: Fold, budget: Budget, place: StudyPlace | None
+    arm: TrainedArm,
+    views: Sequence[FoldData],
+    fold: Fold,
+    budget: Budget,
+    place: StudyStorage | None,
 ) -> FoldScores:
     """Tune both halves' heads together, train them, average their logits.
 
@@ -44,16 +48,16 @@ def score_crossfitted(
     tuning, once = tuning_of(arm, budget, place), replace(budget, seeds=1)
     untested = Fold(fold.name, (), ())
     for trial in tuning:
-        chosen = Study(trial.parameters, ())
+        chosen = TuningResult(trial.parameters, ())
         fitted = [fit_chosen(arm, view.data, view.inner, chosen, once) for view in views]
         found = _averaged(fitted, views, untested, 1)
-        trial.value = goodness(one.data.task, one.data.goals[found.dev], found.dev_scores)
+        trial.value = selection_score(one.data.task, one.data.goals[found.dev], found.dev_scores)
     fitted = [fit_chosen(arm, view.data, view.inner, tuning.found, budget) for view in views]
     return _averaged(fitted, views, fold, budget.seeds)
 
 
 def _averaged(
-    fitted: Sequence[FittedArm], views: Sequence[View], fold: Fold, seeds: int
+    fitted: Sequence[FittedArm], views: Sequence[FoldData], fold: Fold, seeds: int
 ) -> FoldScores:
     one, other = (
         score(own, view.data, fold, seeds) for own, view in zip(fitted, views, strict=True)

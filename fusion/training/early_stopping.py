@@ -27,14 +27,14 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class DevScores:
     """What a head would say of its development rows if its training ended now."""
 
     rows: Int64[np.ndarray, "dev"]
     scores: Float[np.ndarray, "dev targets"]
 
 
-class Best:
+class BestStates:
     """The best state of each member so far, its epoch, what it said of its rows, all losses."""
 
     def __init__(self, parameters: Mapping[str, Tensor], members: int, patience: int) -> None:

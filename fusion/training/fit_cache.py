@@ -25,12 +25,12 @@ from fusion.networks.heads import restored_head
 from fusion.splitting.splits import Fold
 from fusion.training.arm_table import TrainedArm
 from fusion.training.arms import FittedArm, FoldScores, members_of
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 from fusion.training.early_stopping import Curve
 from fusion.training.fit_key import FitKey
 from fusion.training.train import FittedHead
-from fusion.tuning.storage import StudyPlace
-from fusion.tuning.tune import Study, Trial
+from fusion.tuning.storage import StudyStorage
+from fusion.tuning.tune import Trial, TuningResult
 
 FORMAT_VERSION = 1
 #: Begins the names of scores of one input alone.
@@ -63,11 +63,11 @@ class FitPath:
         return self.folder / f"{self.arm}-{self.key.trained[:DIGITS]}.heads"
 
     @property
-    def study(self) -> StudyPlace:
+    def study(self) -> StudyStorage:
         """Place of the study that chooses their hyperparameters."""
         if self.storage is None:
-            return StudyPlace(journal=self.heads.with_suffix(".journal"))
-        return StudyPlace(storage=self.storage, name=self.heads.stem)
+            return StudyStorage(journal=self.heads.with_suffix(".journal"))
+        return StudyStorage(storage=self.storage, name=self.heads.stem)
 
 
 def save_scores(scores: FoldScores, path: FitPath) -> None:
@@ -81,7 +81,7 @@ def save_scores(scores: FoldScores, path: FitPath) -> None:
     _write(path.scores, path.key.scored, fields, tensors)
 
 
-def load_scores(path: FitPath, views: Sequence[View], fold: Fold) -> FoldScores | None:
+def load_scores(path: FitPath, views: Sequence[FoldData], fold: Fold) -> FoldScores | None:
     """What :func:`save_scores` wrote, as scores of this fold of the rows of these views."""
     kept = _read(path.scores, path.key.scored)
     if kept is None:
@@ -123,7 +123,7 @@ def save_heads(fitted: FittedArm, path: FitPath) -> None:
     _write(path.heads, path.key.trained, about, tensors)
 
 
-def load_heads(path: FitPath, arm: TrainedArm, view: View, seeds: int) -> FittedArm | None:
+def load_heads(path: FitPath, arm: TrainedArm, view: FoldData, seeds: int) -> FittedArm | None:
     """What :func:`save_heads` wrote, as heads of this arm and of the rows of this view."""
     kept = _read(path.heads, path.key.trained)
     if kept is None:
@@ -140,7 +140,7 @@ def load_heads(path: FitPath, arm: TrainedArm, view: View, seeds: int) -> Fitted
             arm.head, shapes, len(data.targets), hyper, tensors, prefix=f"{number}."
         )
         heads.append(FittedHead(head, epoch, loss, data.task, Curve.of(curve)))
-    study = Study(about["best"], tuple(Trial(**trial) for trial in about["trials"]))
+    study = TuningResult(about["best"], tuple(Trial(**trial) for trial in about["trials"]))
     members = tuple(members_of(data, view.inner, range(seeds)))
     return FittedArm(arm, hyper, study, members, tuple(heads), about["seconds"])
 

@@ -21,7 +21,7 @@ from fusion.batch import Dataset, ModalityBatch
 from fusion.splitting.splits import Fold
 from fusion.training.arm_table import TrainedArm
 from fusion.training.arms import Budget
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 
 #: To be raised whenever heads that are trained on the same rows score otherwise than before, were
 #: it in the last digits: another loss, optimiser, order of random draws, stopping or pruning rule,
@@ -63,7 +63,7 @@ class FitKeys:
         # The batches are kept, so that no other one can get the identity of one that is gone.
         self._known: dict[int, tuple[ModalityBatch, UInt8[np.ndarray, "rows 32"]]] = {}
 
-    def of(self, arm: TrainedArm, views: Sequence[View], fold: Fold, budget: Budget) -> FitKey:
+    def of(self, arm: TrainedArm, views: Sequence[FoldData], fold: Fold, budget: Budget) -> FitKey:
         """The key of an arm in a fold whose rows are seen as these views show them."""
         content = {
             "arithmetic": arithmetic(),
@@ -74,7 +74,7 @@ class FitKeys:
         test = [self._rows(arm, view.data, view.data.index(fold.test)) for view in views]
         return FitKey(hash_of(content), hash_of({**content, "test": test}))
 
-    def _view(self, arm: TrainedArm, view: View) -> dict[str, Any]:
+    def _view(self, arm: TrainedArm, view: FoldData) -> dict[str, Any]:
         """Rows of training and development, in the order in which heads are given them."""
         data = view.data
         sides = [(data.index(inner.train), data.index(inner.dev)) for inner in view.inner.folds]

@@ -30,7 +30,7 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-class _Room:
+class _Buffer:
     """Memory for rows of a batch, as much as the largest one needed so far."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class GatherEmbeddings:
         means = [torch.cat([one.mean for one in own]) for own in fitted]
         scales = [torch.cat([one.scale for one in own]) for own in fitted]
         self.fitted = Standardizer(torch.stack(means), torch.stack(scales))
-        self.room = _Room()
+        self.room = _Buffer()
 
     def rows(self, index: Index) -> Float[Tensor, "members rows dims"]:
         """Embeddings of rows, which differ between members."""
@@ -77,7 +77,7 @@ class GatherSequences:
     def __init__(self, batches: Sequence[ModalityBatch], patches: Sequence[int]) -> None:
         self.batches, self.patches = batches, patches
         self.lengths = [batch.lengths for batch in batches]
-        self.rooms = [_Room() for _ in batches]
+        self.rooms = [_Buffer() for _ in batches]
 
     def rows(self, index: Index) -> list[ModalityBatch]:
         """Each input; leading axes are those of ``index``."""

@@ -19,7 +19,7 @@ from scipy.special import softmax
 from encoders.messages import printable
 from encoders.utterance import Task
 from fusion.batch import Dataset
-from fusion.evaluation.selection import goodness
+from fusion.evaluation.selection import selection_score
 from fusion.networks.losses import class_weights
 from fusion.splitting.splits import InnerFolds
 from fusion.training.arms import Budget, FoldScores
@@ -53,7 +53,7 @@ class Pair:
 
     def goodness(self, scores: Float[np.ndarray, "seeds rows targets"]) -> float:
         """The primary metric of the task."""
-        return goodness(self.task, self.goals, scores)
+        return selection_score(self.task, self.goals, scores)
 
 
 #: Learns a combination from rows with values of the arm's search space.

@@ -28,7 +28,7 @@ Sizes = Float64[np.ndarray, "everyone"]
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class HeadRows:
     """One head of a stack: the rows it trains on, the rows it is stopped on, its seed."""
 
     train: Int64[np.ndarray, "train"]
@@ -45,20 +45,20 @@ class Batches:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class BatchSampler:
     """A member that is still trained: its number in the stack and its sources of chance.
 
     What it draws depends on its own rows alone, so that it learns the same beside any others.
     """
 
     number: int
-    member: Member
+    member: HeadRows
     steps: int
     shuffling: np.random.Generator
     dropping: np.random.Generator
 
     @classmethod
-    def of(cls, number: int, member: Member, steps: int) -> "Training":
+    def of(cls, number: int, member: HeadRows, steps: int) -> "BatchSampler":
         """A member at the start of its training, with so many batches in an epoch."""
         shuffling, dropping = (np.random.default_rng([member.seed, kind]) for kind in (0, 1))
         return cls(number, member, steps, shuffling, dropping)
@@ -91,7 +91,7 @@ class Training:
 
 
 def dropout(
-    training: Sequence[Training], width: int, rows: int, share: float
+    training: Sequence[BatchSampler], width: int, rows: int, share: float
 ) -> Float[Tensor, "members rows width"]:
     """Dropout of a step: 0 for what is dropped, more than 1 for what is kept."""
     found = np.zeros((len(training), width, rows), np.float32)

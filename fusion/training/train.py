@@ -21,11 +21,11 @@ from fusion.networks.head import Head, Hyperparameters, Inputs, InputShape
 from fusion.networks.heads import HEADS, new_head
 from fusion.networks.losses import aim_of, answers
 from fusion.networks.stacks import stacked, thinned_out
-from fusion.training.early_stopping import Answers, Best, Curve
+from fusion.training.early_stopping import BestStates, Curve, DevScores
 from fusion.training.gathering import GatherEmbeddings, GatherSequences, mixed_precision, moved
 from fusion.training.length_buckets import (
-    Member,
-    Training,
+    BatchSampler,
+    HeadRows,
     block_width,
     by_size,
     dropout,
@@ -64,9 +64,9 @@ def stacks_of(
     kind: str,
     data: Dataset,
     inputs: Sequence[str],
-    members: Sequence[Member],
+    members: Sequence[HeadRows],
     hyper: Hyperparameters,
-) -> "Iterator[Stack]":
+) -> "Iterator[StackedHeads]":
     """One head per member on the same inputs with the same hyperparameters, yet to be trained.
 
     They are one stack, or several where one would be too large, each made as it is asked for. They
@@ -82,10 +82,10 @@ def stacks_of(
     size = max(1, STACK_VALUES // (rows * values_per_row(list(cut.values()))))
     hyper = replace(hyper, batch_size=rows)
     for start in range(0, len(members), size):
-        yield Stack(kind, shapes, data, cut, members[start : start + size], hyper, device)
+        yield StackedHeads(kind, shapes, data, cut, members[start : start + size], hyper, device)
 
 
-class Stack:
+class StackedHeads:
     """Heads that are trained together; the leading axis of every tensor is the member."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Stack:
         shapes: Sequence[InputShape],
         data: Dataset,
         inputs: Mapping[str, ModalityBatch],
-        members: Sequence[Member],
+        members: Sequence[HeadRows],
         hyper: Hyperparameters,
         device: torch.device = CPU,
     ) -> None:
@@ -125,8 +125,8 @@ class Stack:
         most = max(len(member.train) for member in members)
         # Every member takes the same number of steps.
         self.steps = -(-most // hyper.rows_of_batch(most))
-        self.training = [Training.of(n, member, self.steps) for n, member in enumerate(members)]
-        self.best = Best(self.parameters, len(members), PATIENCE)
+        self.training = [BatchSampler.of(n, member, self.steps) for n, member in enumerate(members)]
+        self.best = BestStates(self.parameters, len(members), PATIENCE)
 
     def _complete(self) -> bool:
         """Whether no row of any member lacks an input, nor will."""
@@ -173,13 +173,13 @@ class Stack:
             if not hopeful.all():
                 self._go_on_with(hopeful.nonzero()[:, 0], optimizer)
 
-    def answers(self) -> list[Answers]:
+    def answers(self) -> list[DevScores]:
         """What the best states so far say of each member's development rows."""
         found = []
         for number, rows in enumerate(self.dev_rows):
             logits = self.best.logits[number][: len(rows)]
             values = logits * self.scale[number] + self.shift[number]
-            found.append(Answers(rows, answers(values, self.aim.task).numpy()))
+            found.append(DevScores(rows, answers(values, self.aim.task).numpy()))
         return found
 
     def fitted(self) -> list[FittedHead]:

@@ -8,7 +8,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from fusion.networks.head import Space
-from fusion.tuning.storage import StudyPlace
+from fusion.tuning.storage import StudyStorage
 from fusion.tuning.tune import Trial
 
 #: The trials that count as good: with a tenth of them, two of twenty would decide.
@@ -26,7 +26,7 @@ def importance(trials: Sequence[Trial], space: Space) -> dict[str, float]:
     """
     if len(trials) < LEAST or len(space) < 2 or len({trial.value for trial in trials}) < 2:
         return {}
-    with StudyPlace().opened() as study:
+    with StudyStorage().opened() as study:
         study.add_trials(
             optuna.create_trial(
                 params=dict(trial.parameters), distributions=dict(space), value=trial.value

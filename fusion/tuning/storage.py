@@ -30,7 +30,7 @@ class StorageError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class StudyPlace:
+class StudyStorage:
     """Where a study is kept: in ``journal``, in ``storage`` under its name, or in memory.
 
     ``storage`` is a URL, as in ``postgresql://…``, or the path of a journal; it may hold a

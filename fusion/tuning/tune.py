@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fusion.networks.head import Space
 from fusion.tuning.pruning import STARTUP, OpenTrial
 from fusion.tuning.shared import FINISHED, trials_together
-from fusion.tuning.storage import StudyPlace
+from fusion.tuning.storage import StudyStorage
 
 #: Of decision-level arms; those of heads stand in :data:`fusion.networks.heads.HEADS`.
 SPACES: Mapping[str, Space] = MappingProxyType(
@@ -41,7 +41,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class TuningResult:
     """The best values found and every finished trial, in order."""
 
     best: Mapping[str, Any]
@@ -69,12 +69,12 @@ class Tuning:
         first: Mapping[str, Any],
         trials: int,
         seed: int,
-        place: StudyPlace | None,
+        place: StudyStorage | None,
     ) -> None:
         self.space, self.first, self.trials, self.seed = space, first, trials, seed
-        self.place = place or StudyPlace()
+        self.place = place or StudyStorage()
         #: What was found, once the last trial is over.
-        self.found = Study(first, ())
+        self.found = TuningResult(first, ())
 
     def __iter__(self) -> Iterator[OpenTrial]:
         """Trials until so many are finished, whoever finishes them."""
@@ -89,7 +89,7 @@ class Tuning:
             # Of a study that somebody has searched further the first ones are this budget.
             kept = tuple(map(_kept, _finished(study)[: self.trials]))
         best = max(kept, key=lambda trial: (trial.state == "complete", trial.value))
-        self.found = Study(best.parameters, kept)
+        self.found = TuningResult(best.parameters, kept)
 
     def _alone(self, study: optuna.Study) -> Iterator[OpenTrial]:
         for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -15,7 +15,7 @@ from experiments.corpora import emodb, mosi
 from experiments.corpora.common_sets import apply_common
 from fusion.evaluation import metrics
 from fusion.model.fusion_model import FusionModel
-from fusion.model.part import Part
+from fusion.model.part import HeadEnsemble
 from scripts.ready_model import voice as hearing
 from scripts.ready_model import words as reading
 from scripts.ready_model.copies import HEARD, WRITTEN
@@ -25,7 +25,7 @@ from scripts.ready_model.half import TARGETS, Row, Scored
 UNPLEASANT = ("angry", "disgust", "fear", "sad")
 
 
-def unlike_actors(voice: Part, german: Path, work: Path) -> Scored:
+def unlike_actors(voice: HeadEnsemble, german: Path, work: Path) -> Scored:
     """What the voice's heads say of EmoDB in all copies, before any temperature."""
     rows = list(hearing.embedded(_german(german), hearing.AUDIO, work))
     plain = replace(voice, temperature=1.0)

@@ -10,7 +10,7 @@ from torch import Tensor
 from experiments.comparing.fitting import one_thread
 from experiments.corpora.common_sets import COMMON
 from fusion.batch import Dataset, collate
-from fusion.model.fusion_model import Part
+from fusion.model.fusion_model import HeadEnsemble
 from fusion.splitting.folds import Fold, InnerFold, InnerFolds
 from fusion.training.arm_table import trained_arm
 from fusion.training.arms import Budget, FittedArm, fit_arm, score
@@ -75,9 +75,9 @@ class Fitted:
     dev: Scored
     test: Scored
 
-    def part(self, temperature: float) -> Part:
+    def part(self, temperature: float) -> HeadEnsemble:
         """The heads, to be saved."""
-        return Part.of(self.arm, temperature)
+        return HeadEnsemble.of(self.arm, temperature)
 
 
 def fit_half(

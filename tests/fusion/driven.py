@@ -10,13 +10,13 @@ import optuna
 
 from fusion.batch import Dataset
 from fusion.networks.head import Hyperparameters
-from fusion.training.early_stopping import Answers
-from fusion.training.length_buckets import Member
+from fusion.training.early_stopping import DevScores
+from fusion.training.length_buckets import HeadRows
 from fusion.training.train import FittedHead, stacks_of
-from fusion.tuning.storage import StudyPlace
-from fusion.tuning.tune import Space, Study, Tuning
+from fusion.tuning.storage import StudyStorage
+from fusion.tuning.tune import Space, Tuning, TuningResult
 
-Watch = Callable[[int, Sequence[Answers]], None]
+Watch = Callable[[int, Sequence[DevScores]], None]
 Tell = Callable[[int, float], None]
 Objective = Callable[[Mapping[str, Any], Tell], float]
 
@@ -25,7 +25,7 @@ def fit(
     kind: str,
     data: Dataset,
     inputs: Sequence[str],
-    members: Sequence[Member],
+    members: Sequence[HeadRows],
     hyper: Hyperparameters,
     watch: Watch = lambda *_: None,
 ) -> list[FittedHead]:
@@ -42,8 +42,8 @@ def tune(
     first: Mapping[str, Any],
     trials: int,
     seed: int,
-    place: StudyPlace | None,
-) -> Study:
+    place: StudyStorage | None,
+) -> TuningResult:
     """What a search finds whose trials report what an objective tells, and end where it is told."""
     tuning = Tuning(space, first, trials, seed, place)
     for trial in tuning:

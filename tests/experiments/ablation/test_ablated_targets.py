@@ -36,7 +36,7 @@ from fusion.evaluation.selection import PRIMARY
 from fusion.networks.heads import HEADS
 from fusion.training import train
 from fusion.training.arms import arm_of
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 from fusion.training.fit_key import FitKey, FitKeys
 from tests.experiments.target_corpora import targets_of, write_targets
 
@@ -210,7 +210,7 @@ def test_any_bit_of_a_target_makes_another_fit(plan):
     values = data.goals.copy()
     values[0, 0] = np.nextafter(values[0, 0], 2.0)
     other = replace(data, values=values)
-    views = tuple(Views(View(other, own.whole.inner)) for own in plan.views)
+    views = tuple(Views(FoldData(other, own.whole.inner)) for own in plan.views)
     changed = replace(plan, inputs=replace(plan.inputs, data=other), views=views)
     assert not set(keys(plan)) & set(keys(changed))
 

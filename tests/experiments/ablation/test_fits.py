@@ -17,7 +17,7 @@ from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.transcripts import Words
 from fusion.batch import Dataset, ModalityBatch, collate
 from fusion.training import train
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 from tests.experiments.ablation.tiny_corpora import features_study
 
 
@@ -36,7 +36,7 @@ def plan(tmp_path, store) -> Plan:
 
 
 def with_data(plan: Plan, data: Dataset) -> Plan:
-    views = tuple(Views(View(data, views.whole.inner)) for views in plan.views)
+    views = tuple(Views(FoldData(data, views.whole.inner)) for views in plan.views)
     return replace(plan, inputs=replace(plan.inputs, data=data), views=views)
 
 
@@ -78,7 +78,7 @@ def test_rows_and_folds_of_other_names_are_not_trained_again(plan, tmp_path):
                                  for f in own.folds))
         for own in plan.inner
     )  # fmt: skip
-    views = tuple(Views(View(replace(data, ids=names(data.ids)), own)) for own in inner)
+    views = tuple(Views(FoldData(replace(data, ids=names(data.ids)), own)) for own in inner)
     other = replace(plan, arms=("audio", "text"), folds=folds, inner=inner, views=views)
     found = fit_all(other, tmp_path, 1, None)
     assert (found.trained, found.cached) == (0, 6)

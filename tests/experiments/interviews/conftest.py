@@ -25,7 +25,7 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
         import torch
 
         from encoders.typed_names import parse_modality
-        from fusion.model.fusion_model import FusionModel, Part
+        from fusion.model.fusion_model import FusionModel, HeadEnsemble
         from fusion.networks.head import InputShape
         from fusion.networks.heads import HEADS
         from fusion.training.combination import Combination
@@ -38,7 +38,7 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
             "text": (parse_modality(str(text_checkpoint("bert")), "text"), 32),
         }
 
-        def part(*names: str) -> Part:
+        def part(*names: str) -> HeadEnsemble:
             dims = tuple(inputs[name][1] for name in names)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(1)
@@ -46,7 +46,9 @@ def model_folder(tmp_path_factory, text_checkpoint) -> Callable[..., Path]:
                 head = HEADS["mlp"].network(shapes, len(TARGETS), HEADS["mlp"].defaults).eval()
                 for values in head.parameters():
                     values.data.mul_(scale)
-            return Part("mlp", names, dims, (1,) * len(dims), HEADS["mlp"].defaults, (head,))
+            return HeadEnsemble(
+                "mlp", names, dims, (1,) * len(dims), HEADS["mlp"].defaults, (head,)
+            )
 
         names = {"audio": ("audio",), "text": ("text",)}.get(arm, ("audio", "text"))
         parts = (part("audio"), part("text")) if arm == "late" else (part(*names),)

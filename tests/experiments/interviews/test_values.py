@@ -23,7 +23,7 @@ from experiments.interviews.options import InterviewOptions
 from experiments.interviews.page import page
 from experiments.interviews.page_values import means_of
 from fusion.model.fusion_model import FusionModel
-from fusion.model.outputs import Outputs
+from fusion.model.outputs import OutputType
 from tests.experiments.interviews.conftest import TARGETS
 
 PEAKS = np.linspace(0, 1, 50, dtype=np.float32)
@@ -56,7 +56,7 @@ def timeline() -> Timeline:
 
 def told_by(folder: Path, task: str, **numbers) -> Path:
     """The same model with outputs that mean something else."""
-    outputs = Outputs(task, **numbers)
+    outputs = OutputType(task, **numbers)
     model = replace(FusionModel.load(folder), outputs=outputs, combination=None, abstention=None)
     model = replace(model, parts=tuple(replace(one, task=task) for one in model.parts))
     made = folder.parent / f"{folder.name}-{task}-{len(str(numbers))}"

@@ -14,8 +14,8 @@ from scipy.spatial.distance import cosine, jensenshannon
 from sklearn import metrics as sk
 
 from fusion.evaluation import measures, metrics
-from fusion.evaluation.measures import LABELS, OF_SENTIMENT, SHARES, VALUES, Measure
-from fusion.evaluation.speaker_sums import Tally, tally_labels, tally_shares, tally_values
+from fusion.evaluation.measures import LABELS, OF_SENTIMENT, SHARES, VALUES, Metric
+from fusion.evaluation.speaker_sums import SpeakerSums, tally_labels, tally_shares, tally_values
 
 CASES = [300, pytest.param(10_000, marks=pytest.mark.slow)]
 CALLS = {
@@ -31,7 +31,7 @@ CALLS = {
 }
 
 
-def value(tally: Tally, measure: Measure) -> float:
+def value(tally: SpeakerSums, measure: Metric) -> float:
     return float(measure.of(tally.sums.sum(axis=0))[0])
 
 
@@ -177,7 +177,7 @@ def test_a_speaker_without_rows_changes_nothing(seed):
     rng = np.random.default_rng(seed)
     truth, guess = rng.random((2, 20, 3)) < 0.5
     found = tally_labels(truth, guess[None], speakers(rng, 20))
-    more = Tally(
+    more = SpeakerSums(
         np.concatenate([found.sums, np.zeros_like(found.sums[:1])]),
         np.concatenate([found.support, np.zeros_like(found.support[:1])]),
     )

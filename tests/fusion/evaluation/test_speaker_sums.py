@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fusion.evaluation import metrics
-from fusion.evaluation.measures import LABELS, VALUES, Measure
+from fusion.evaluation.measures import LABELS, VALUES, Metric
 from fusion.evaluation.p_values import EXACT_SWAPS_UP_TO, sign_flip_p, swap_p
-from fusion.evaluation.speaker_sums import Tally, tally_classes, tally_labels, tally_values
+from fusion.evaluation.speaker_sums import SpeakerSums, tally_classes, tally_labels, tally_values
 from fusion.evaluation.statistics import (
     Difference,
     interval,
@@ -19,7 +19,7 @@ from fusion.evaluation.statistics import (
     unpaired_tallies,
 )
 
-UAR = Measure("UAR", metrics.uar)
+UAR = Metric("UAR", metrics.uar)
 CCC = VALUES["ccc"]
 
 
@@ -35,8 +35,8 @@ def counted(rng: np.random.Generator, clusters: int, right: float) -> np.ndarray
     return counts
 
 
-def as_tally(counts: np.ndarray) -> Tally:
-    return Tally(counts, counts[:, 0].sum(axis=-1))
+def as_tally(counts: np.ndarray) -> SpeakerSums:
+    return SpeakerSums(counts, counts[:, 0].sum(axis=-1))
 
 
 def numbers(found: Difference) -> list[float]:
@@ -121,7 +121,7 @@ def test_bounds_stay_within_what_the_metric_can_be():
     assert errors.low >= 0
 
 
-def simulated(rng: np.random.Generator, speakers: int) -> tuple[Tally, Tally]:
+def simulated(rng: np.random.Generator, speakers: int) -> tuple[SpeakerSums, SpeakerSums]:
     """Two equally good predictions of values, each with effects of speakers."""
     names = np.repeat(np.arange(speakers), 15)
     truth = rng.normal(size=(len(names), 1)) + rng.normal(size=(speakers, 1))[names]

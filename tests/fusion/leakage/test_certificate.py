@@ -16,7 +16,7 @@ from fusion.leakage.audio_copies import alike
 from fusion.leakage.certificate import certify
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate, LeakError, LeakTest, TextProbe
-from fusion.leakage.label_words import telltales
+from fusion.leakage.label_words import label_words
 from fusion.leakage.text_copies import NEARLY, near_pairs, words_of
 from fusion.splitting.folds import Fold
 
@@ -218,17 +218,17 @@ def tagged(share: float, tag: str = "happy") -> tuple[dict, dict, dict]:
 
 @pytest.mark.parametrize(("share", "tag"), [(1.0, "happy"), (0.3, "hap"), (1.0, "e3"), (0.5, "e3")])
 def test_a_tag_that_gives_the_label_away_is_found(share, tag):
-    (told,) = telltales(*tagged(share, tag))
+    (told,) = label_words(*tagged(share, tag))
     assert (told.word, told.label, told.precision) == (tag, "happy", 1.0)
 
 
 def test_words_that_tell_nothing_are_not_found():
-    assert telltales(*tagged(0.0)) == ()
+    assert label_words(*tagged(0.0)) == ()
 
 
 def test_a_word_of_both_classes_is_no_telltale():
     texts, labels, speakers = tagged(0.0)
-    assert telltales({k: (*v, "happy") for k, v in texts.items()}, labels, speakers) == ()
+    assert label_words({k: (*v, "happy") for k, v in texts.items()}, labels, speakers) == ()
 
 
 @pytest.mark.parametrize(

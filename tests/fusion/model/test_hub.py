@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from experiments.commands.main import app
-from fusion.model.fusion_model import FusionModel, Part
+from fusion.model.fusion_model import FusionModel, HeadEnsemble
 from fusion.model.hub import push
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
@@ -45,7 +45,7 @@ def hub(monkeypatch):
 def folder(tmp_path):
     torch.manual_seed(0)
     head = HEADS["mlp"].network([InputShape(4, 1, 1)], 2, Hyperparameters()).eval()
-    part = Part("mlp", ("audio",), (4,), (1,), Hyperparameters(), (head,))
+    part = HeadEnsemble("mlp", ("audio",), (4,), (1,), Hyperparameters(), (head,))
     FusionModel("audio", ("calm", "cross"), {}, (part,)).save(tmp_path / "model")
     (tmp_path / "model" / "patients.csv").write_text("name\n")
     return tmp_path / "model"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fusion.evaluation.calibration import Abstention, tempered
-from fusion.model.fusion_model import FORMAT_VERSION, FusionModel, Part
+from fusion.model.fusion_model import FORMAT_VERSION, FusionModel, HeadEnsemble
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 
@@ -20,7 +20,7 @@ def model(**fields) -> FusionModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         head = HEADS["mlp"].network([InputShape(4, 1, 1)], len(TARGETS), Hyperparameters()).eval()
-    part = Part("mlp", ("audio",), (4,), (1,), Hyperparameters(), (head,))
+    part = HeadEnsemble("mlp", ("audio",), (4,), (1,), Hyperparameters(), (head,))
     return FusionModel("audio", TARGETS, {}, (part,), **fields)
 
 

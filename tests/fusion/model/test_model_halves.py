@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from encoders.specs import LogMelSpec, Modality
 from fusion.batch import Standardizer
 from fusion.evaluation.calibration import equal_classes, fit_abstention, fit_temperature, tempered
-from fusion.model.fusion_model import FusionModel, Part, folder_of, late_model
+from fusion.model.fusion_model import FusionModel, HeadEnsemble, folder_of, late_model
 from fusion.model.origin import Origin, origin_of
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
@@ -29,11 +29,11 @@ VOICE = {"audio": BOTH["audio"], "text": None}
 WORDS = {"audio": None, "text": BOTH["text"]}
 
 
-def part(name: str, dim: int, temperature: float = 1.0) -> Part:
+def part(name: str, dim: int, temperature: float = 1.0) -> HeadEnsemble:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(dim)
         head = HEADS["mlp"].network([InputShape(dim, 1, 1)], len(TARGETS), Hyperparameters()).eval()
-    return Part("mlp", (name,), (dim,), (1,), Hyperparameters(), (head,), temperature)
+    return HeadEnsemble("mlp", (name,), (dim,), (1,), Hyperparameters(), (head,), temperature)
 
 
 THIRD = Combination.weighted("single-label", (0.3,))

@@ -12,9 +12,9 @@ import torch
 
 from fusion.evaluation.calibration import Abstention
 from fusion.model import onnx_export
-from fusion.model.fusion_model import FusionModel, Part, late_model
+from fusion.model.fusion_model import FusionModel, HeadEnsemble, late_model
 from fusion.model.onnx_export import export_onnx
-from fusion.model.outputs import Outputs
+from fusion.model.outputs import OutputType
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.training.combination import Combination
@@ -29,7 +29,9 @@ HYPER = Hyperparameters(hidden=8)
 SHAPES = {"audio": (5, 1), "text": (3, 1), "audio_frames": (5, 11), "text_tokens": (3, 6)}
 
 
-def part(kind: str, *names: str, seeds: int = 2, layers: int = 1, temperature: float = 1.0) -> Part:
+def part(
+    kind: str, *names: str, seeds: int = 2, layers: int = 1, temperature: float = 1.0
+) -> HeadEnsemble:
     heads, dims = [], tuple(SHAPES[name][0] * layers for name in names)
     for seed in range(seeds):
         with torch.random.fork_rng(devices=[]):
@@ -44,7 +46,7 @@ def part(kind: str, *names: str, seeds: int = 2, layers: int = 1, temperature: f
                 own.data += 0.3 * torch.randn(own.shape)
             heads.append(head)
     each = (layers,) * len(names)
-    return Part(kind, names, dims, each, HYPER, tuple(heads), temperature)
+    return HeadEnsemble(kind, names, dims, each, HYPER, tuple(heads), temperature)
 
 
 def single(kind: str, *names: str, **fields) -> FusionModel:
@@ -60,7 +62,7 @@ def late(how: Combination | None) -> FusionModel:
 def of_task(task: str) -> FusionModel:
     parts = [replace(part("mlp", name), task=task) for name in ("audio", "text")]
     three = (0.5,) * len(TARGETS)
-    outputs = Outputs(task, thresholds=three, lowest=three, highest=three)
+    outputs = OutputType(task, thresholds=three, lowest=three, highest=three)
     return replace(
         late_model(TARGETS, {}, parts, Combination.weighted(task, (0.3,))), outputs=outputs
     )

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from encoders.pooling import for_head
 from encoders.specs import Modality, SpeechSpec
 from fusion.batch import Dataset, Standardizer, collate
-from fusion.evaluation.selection import goodness
-from fusion.model.fusion_model import FusionModel, Part
+from fusion.evaluation.selection import selection_score
+from fusion.model.fusion_model import FusionModel, HeadEnsemble
 from fusion.networks.head import InputShape
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training import train
 from fusion.training.arms import Budget, FittedArm, fit_arm, score
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 from fusion.training.fit_cache import FitPath, load_scores, save_scores
 from fusion.training.fit_key import FitKey
 from fusion.training.late import fuse_late
@@ -65,7 +65,7 @@ def test_the_mix_finds_the_layer_that_tells_and_does_as_well(kind, make_data, sp
     data = make_data(**ROWS)
     fold, inner = split_data(data)
     both = [score(fitted(kind, one, inner), one, fold, 2) for one in (mix_of(data), data)]
-    mix, alone = (goodness(data.task, data.goals[one.test], one.test_scores) for one in both)
+    mix, alone = (selection_score(data.task, data.goals[one.test], one.test_scores) for one in both)
     (weights,) = both[0].layer_weights.values()
     assert both[1].layer_weights == {}
     assert int(np.argmax(weights)) == TELLS
@@ -139,7 +139,7 @@ def test_a_sequence_of_a_mix_keeps_all_layers():
 def test_a_saved_model_mixes_as_before(kind, mixed, split_data, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "MAX_EPOCHS", 2)
     name = INPUTS[kind]
-    part = Part.of(fitted(kind, mixed, split_data(mixed)[1]))
+    part = HeadEnsemble.of(fitted(kind, mixed, split_data(mixed)[1]))
     model = FusionModel("audio", mixed.targets, {}, (part,))
     model.save(tmp_path / "model")
     row = mixed.inputs[name].values[0][mixed.inputs[name].mask[0]]
@@ -160,7 +160,7 @@ def test_layer_weights_are_kept_with_the_fit_and_not_those_of_late_fusion(
     )
     path = FitPath(tmp_path, "audio", FitKey("1", "2"))
     save_scores(audio, path)
-    kept = load_scores(path, (View(mixed, inner),), fold)
+    kept = load_scores(path, (FoldData(mixed, inner),), fold)
     assert kept.layer_weights == audio.layer_weights
     assert list(audio.layer_weights) == ["audio"]
     assert fuse_late("late", audio, text, mixed, inner, BUDGET)[0].layer_weights == {}

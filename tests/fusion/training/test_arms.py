@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from fusion.batch import Dataset, ModalityBatch
-from fusion.evaluation.selection import goodness
-from fusion.model.fusion_model import FusionModel, Part
+from fusion.evaluation.selection import selection_score
+from fusion.model.fusion_model import FusionModel, HeadEnsemble
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training import arms, train
 from fusion.training.arm_table import ARMS, TrainedArm
@@ -119,7 +119,7 @@ def test_test_rows_change_no_byte_of_a_model(arm, length, make_data, split_data,
     fold, inner = split_data(data)
     other = poisoned(data, data.index(fold.test), length)
     for name, some in (("one", data), ("other", other)):
-        part = Part.of(fit_arm(ARMS[arm], some, inner, BUDGET, None))
+        part = HeadEnsemble.of(fit_arm(ARMS[arm], some, inner, BUDGET, None))
         FusionModel(arm, some.targets, {}, (part,)).save(tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == ["README.md", "heads.safetensors", "model.json"]
@@ -216,7 +216,7 @@ def test_the_objective_is_the_uar_on_development_rows(make_data, split_data):
     found = score(fitted, data, fold, 1)
     # The heads of the first seed are those of the trial that won.
     assert fitted.study.values == (
-        pytest.approx(goodness(data.task, data.goals[found.dev], found.dev_scores)),
+        pytest.approx(selection_score(data.task, data.goals[found.dev], found.dev_scores)),
     )
 
 

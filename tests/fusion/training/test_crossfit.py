@@ -13,7 +13,7 @@ from fusion.splitting.splits import InnerFold, InnerFolds
 from fusion.training import train
 from fusion.training.arm_table import ARMS
 from fusion.training.arms import Budget, fit_arm, score
-from fusion.training.crossfit import View, score_crossfitted
+from fusion.training.crossfit import FoldData, score_crossfitted
 
 ARM = ARMS["concat_crossfit"]
 BUDGET = Budget(trials=2, seeds=2)
@@ -33,7 +33,7 @@ def setting(make_data, split_data):
     left = [name for name in fold.train if name not in dev]
     half = len(left) // 2
     views = [
-        View(changed(data, number), InnerFolds((InnerFold(tuple(rows), dev),)))
+        FoldData(changed(data, number), InnerFolds((InnerFold(tuple(rows), dev),)))
         for number, rows in enumerate((left[:half], left[half:]))
     ]
     return fold, views

@@ -11,23 +11,23 @@ import torch
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import Aim
 from fusion.training import train
-from fusion.training.train import FittedHead, Member
+from fusion.training.train import FittedHead, HeadRows
 from tests.fusion.driven import fit
 
 ROWS = np.arange(54)
 QUICK = replace(HEADS["mlp"].defaults, hidden=16, batch_size=16)
 
 
-def members(*sizes: int) -> list[Member]:
+def members(*sizes: int) -> list[HeadRows]:
     """Members with training rows of their own, in three steps an epoch."""
     orders = [np.random.default_rng(seed).permutation(ROWS) for seed in range(len(sizes))]
     return [
-        Member(order[12 : 12 + size], order[:12], seed)
+        HeadRows(order[12 : 12 + size], order[:12], seed)
         for seed, (order, size) in enumerate(zip(orders, sizes, strict=True))
     ]
 
 
-def fitted(data, some: list[Member], **changes: object) -> list[FittedHead]:
+def fitted(data, some: list[HeadRows], **changes: object) -> list[FittedHead]:
     return fit("mlp", data, ("audio", "text"), some, replace(QUICK, **changes))
 
 

@@ -16,7 +16,7 @@ from fusion.splitting.splits import Fold, InnerFold, InnerFolds
 from fusion.training import fit_cache, train
 from fusion.training.arm_table import ARMS
 from fusion.training.arms import Budget, FittedArm, FoldScores, fit_arm, score
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 from fusion.training.early_stopping import Curve
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
 from fusion.training.fit_key import FitKey
@@ -60,8 +60,8 @@ def data() -> Dataset:
 
 
 @pytest.fixture
-def view(data) -> View:
-    return View(data, INNER)
+def view(data) -> FoldData:
+    return FoldData(data, INNER)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training import fit_key, train
 from fusion.training.arm_table import ARMS, TrainedArm
 from fusion.training.arms import Budget, fit_arm, score
-from fusion.training.crossfit import View
+from fusion.training.crossfit import FoldData
 from fusion.training.fit_key import FitKey, FitKeys, hash_of
 from fusion.training.length_buckets import BLOCK_ROWS, BLOCK_VALUES, BLUR
 from fusion.tuning.pruning import EPOCHS, STARTUP
@@ -42,7 +42,7 @@ def key(
     budget: Budget = BUDGET,
 ) -> FitKey:
     fold, inner = split
-    return FitKeys().of(arm, (View(data, inner),), fold, budget)
+    return FitKeys().of(arm, (FoldData(data, inner),), fold, budget)
 
 
 def with_value(data: Dataset, name: str, row: int) -> Dataset:

@@ -19,7 +19,7 @@ from fusion.training.arm_table import ARMS, LateFusionArm
 from fusion.training.arms import Budget, FoldScores, fit_arm, score
 from fusion.training.combination import Combination, combination_of
 from fusion.training.late import LATE, Pair, fuse_late, weights_per_class
-from fusion.tuning.tune import Study
+from fusion.tuning.tune import TuningResult
 
 BUDGET = Budget(trials=3, seeds=2)
 RNG = np.random.default_rng(0)
@@ -154,7 +154,7 @@ def test_a_weight_at_an_end_is_that_arm(weight, side, made, monkeypatch):
     class Chosen:
         """A search that tries nothing."""
 
-        found = Study({"audio_weight": weight}, ())
+        found = TuningResult({"audio_weight": weight}, ())
         __init__ = lambda *_: None  # noqa: E731
         __iter__ = lambda _: iter(())  # noqa: E731
 

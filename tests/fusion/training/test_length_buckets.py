@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, collate
 from fusion.training.length_buckets import (
-    Member,
-    Training,
+    BatchSampler,
+    HeadRows,
     by_size,
     order_of_batches,
     side_by_side,
@@ -22,11 +22,11 @@ SEEDS = st.integers(0, 2**32 - 1)
 MANY = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 
 
-def member(steps: int, rows: int = 400, seed: int = 0) -> Training:
-    return Training.of(0, Member(np.arange(rows), np.arange(0), seed), steps)
+def member(steps: int, rows: int = 400, seed: int = 0) -> BatchSampler:
+    return BatchSampler.of(0, HeadRows(np.arange(rows), np.arange(0), seed), steps)
 
 
-def batches(one: Training, sizes: np.ndarray | None = LENGTHS) -> list[np.ndarray]:
+def batches(one: BatchSampler, sizes: np.ndarray | None = LENGTHS) -> list[np.ndarray]:
     """Each batch's own rows."""
     found = one.batches(sizes)
     return [rows[:count] for rows, count in zip(found.rows, found.counts, strict=True)]
@@ -82,7 +82,7 @@ def test_lengths_of_other_rows_change_nothing():
 
 @given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=4), steps=st.integers(1, 9))
 def test_members_side_by_side_have_their_own_batches(sizes, steps):
-    def epochs() -> list[Training]:
+    def epochs() -> list[BatchSampler]:
         return [member(steps, rows, seed) for seed, rows in enumerate(sizes)]
 
     index, own = side_by_side([one.batches(None) for one in epochs()])

@@ -14,7 +14,7 @@ from fusion.batch import Dataset, collate
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.training import train
-from fusion.training.train import FittedHead, Member
+from fusion.training.train import FittedHead, HeadRows
 from tests.fusion.driven import fit
 
 ROWS = np.arange(54)
@@ -25,17 +25,17 @@ KINDS = {
 QUICK = {kind: replace(HEADS[kind].defaults, hidden=16, batch_size=16) for kind in KINDS}
 
 
-def members(*sizes: int) -> list[Member]:
+def members(*sizes: int) -> list[HeadRows]:
     """Different training rows for every member, the same number of development rows."""
     made = []
     for seed, size in enumerate(sizes):
         order = np.random.default_rng(seed).permutation(ROWS)
-        made.append(Member(order[12 : 12 + size], order[:12], seed))
+        made.append(HeadRows(order[12 : 12 + size], order[:12], seed))
     return made
 
 
 def fitted(
-    kind: str, data: Dataset, some: list[Member], hyper: Hyperparameters | None = None
+    kind: str, data: Dataset, some: list[HeadRows], hyper: Hyperparameters | None = None
 ) -> list[FittedHead]:
     return fit(kind, data, KINDS[kind], some, hyper or QUICK[kind])
 
@@ -101,13 +101,13 @@ def test_a_member_stops_for_itself(kind, make_data):
 def test_a_member_that_has_ended_is_not_computed_on(make_data, monkeypatch):
     """Rows of the development loss are counted: one per member that is still trained."""
     still: list[int] = []
-    losses = train.Stack._dev_loss
+    losses = train.StackedHeads._dev_loss
 
-    def counted(stack: train.Stack, logits: torch.Tensor) -> torch.Tensor:
+    def counted(stack: train.StackedHeads, logits: torch.Tensor) -> torch.Tensor:
         still.append(len(logits))
         return losses(stack, logits)
 
-    monkeypatch.setattr(train.Stack, "_dev_loss", counted)
+    monkeypatch.setattr(train.StackedHeads, "_dev_loss", counted)
     monkeypatch.setattr(train, "MAX_EPOCHS", 40)
     hasty = replace(QUICK["mlp"], learning_rate=0.02)
     together = fitted("mlp", make_data(noise=3.0), members(42, 42, 42, 42), hasty)
@@ -143,7 +143,7 @@ def test_the_same_seed_gives_the_same_head(kind, make_data):
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_seed_gives_another_head(kind, make_data):
     data, one = make_data(), members(42)[0]
-    other = Member(one.train, one.dev, 7)
+    other = HeadRows(one.train, one.dev, 7)
     first, second = fitted(kind, data, [one, other])
     assert apart(first, second) > 0.01
 
@@ -224,17 +224,17 @@ def test_training_ends_after_patience(make_data, monkeypatch):
     losses = iter([3.0, 1.0, *[2.0] * 50])
     seen = []
 
-    def loss(self: train.Stack, logits: torch.Tensor) -> torch.Tensor:
+    def loss(self: train.StackedHeads, logits: torch.Tensor) -> torch.Tensor:
         seen.append(next(losses))
         return torch.tensor([seen[-1]])
 
-    monkeypatch.setattr(train.Stack, "_dev_loss", loss)
+    monkeypatch.setattr(train.StackedHeads, "_dev_loss", loss)
     fitted("mlp", make_data(), members(42))
     assert len(seen) == 2 + train.PATIENCE
 
 
 def test_the_first_of_equal_epochs_is_kept(make_data, monkeypatch):
-    monkeypatch.setattr(train.Stack, "_dev_loss", lambda *_: torch.ones(1))
+    monkeypatch.setattr(train.StackedHeads, "_dev_loss", lambda *_: torch.ones(1))
     assert fitted("mlp", make_data(), members(42))[0].epoch == 1
 
 
@@ -261,7 +261,7 @@ def test_rare_classes_are_not_ignored(make_data):
     dev = ROWS[:12]
     # Training has 12 rows of class a, and 2 each of the others.
     rows = [ROWS[12:][data.truth[12:] == k][:count] for k, count in enumerate((12, 2, 2))]
-    some = [Member(np.concatenate(rows), dev, 0)]
+    some = [HeadRows(np.concatenate(rows), dev, 0)]
     (head,) = fitted("mlp", data, some, replace(QUICK["mlp"], learning_rate=1e-2))
     scores = head.scores([b.rows(torch.from_numpy(dev)) for b in data.of(KINDS["mlp"])])
     assert set(scores.argmax(dim=1).tolist()) == {0, 1, 2}
@@ -312,15 +312,15 @@ def test_rows_that_lack_an_input_are_never_left_without_any(make_data, monkeypat
     audio, text = data.of(("audio", "text"))
     split = replace(data, inputs={"audio": audio.hidden(half), "text": text.hidden(~half)})
     seen: list[torch.Tensor] = []
-    hide = train.Stack._hide
+    hide = train.StackedHeads._hide
 
-    def watched(stack: train.Stack, index: torch.Tensor) -> object:
+    def watched(stack: train.StackedHeads, index: torch.Tensor) -> object:
         found = hide(stack, index)
         assert found is not None
         seen.append(found)
         return found
 
-    monkeypatch.setattr(train.Stack, "_hide", watched)
+    monkeypatch.setattr(train.StackedHeads, "_hide", watched)
     fitted("mlp", split, members(42), replace(QUICK["mlp"], modality_dropout=0.9))
     assert seen
     assert not torch.cat([one.flatten() for one in seen]).any()
@@ -349,7 +349,7 @@ def one_side_tells(rows: int = 400, dim: int = 64) -> Dataset:
 def test_a_fused_head_hears_the_only_side_that_tells(kind, monkeypatch):
     monkeypatch.setattr(train, "MAX_EPOCHS", 40)
     data = one_side_tells()
-    member = Member(np.arange(300), np.arange(300, 400), 0)
+    member = HeadRows(np.arange(300), np.arange(300, 400), 0)
     (head,) = fit(kind, data, ("audio", "text"), [member], HEADS[kind].defaults)
     told = head.scores(data.of(("audio", "text"))).argmax(dim=1).numpy()
     assert (told == data.truth)[300:].mean() > 0.8
@@ -374,7 +374,9 @@ def test_all_of_an_epoch_is_on_the_device(kind, option, make_data, monkeypatch):
             seen.extend(losses)
             return torch.zeros(2)
 
-    stack = train.Stack(kind, shapes, data, inputs, some, replace(QUICK[kind], **option), elsewhere)
+    stack = train.StackedHeads(
+        kind, shapes, data, inputs, some, replace(QUICK[kind], **option), elsewhere
+    )
     stack.best = Best()
     # The fused optimiser knows no such device.
     monkeypatch.setattr(torch.optim, "AdamW", lambda own, **_: torch.optim.SGD(own, lr=0.1))

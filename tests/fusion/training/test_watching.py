@@ -10,8 +10,8 @@ import torch
 
 from fusion.networks.heads import HEADS
 from fusion.training import train
-from fusion.training.early_stopping import Answers
-from fusion.training.length_buckets import Member
+from fusion.training.early_stopping import DevScores
+from fusion.training.length_buckets import HeadRows
 from tests.fusion.driven import fit
 
 ROWS = np.arange(54)
@@ -28,17 +28,17 @@ def _few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "PATIENCE", 3)
 
 
-def members(*sizes: int) -> list[Member]:
+def members(*sizes: int) -> list[HeadRows]:
     """Members with rows of their own."""
     orders = [np.random.default_rng(seed).permutation(ROWS) for seed in range(len(sizes))]
     return [
-        Member(order[12 : 12 + size], order[:12], seed)
+        HeadRows(order[12 : 12 + size], order[:12], seed)
         for seed, (order, size) in enumerate(zip(orders, sizes, strict=True))
     ]
 
 
-def watched(kind, data, some, hyper) -> tuple[list[train.FittedHead], dict[int, list[Answers]]]:
-    seen: dict[int, list[Answers]] = {}
+def watched(kind, data, some, hyper) -> tuple[list[train.FittedHead], dict[int, list[DevScores]]]:
+    seen: dict[int, list[DevScores]] = {}
     heads = fit(
         kind, data, KINDS[kind], some, hyper, lambda epoch, said: seen.update({epoch: said})
     )

@@ -11,8 +11,8 @@ import pytest
 
 from fusion.networks.heads import HEADS
 from fusion.tuning.pruning import EPOCHS, STARTUP, OpenTrial, pruner
-from fusion.tuning.storage import StudyPlace
-from fusion.tuning.tune import Study
+from fusion.tuning.storage import StudyStorage
+from fusion.tuning.tune import TuningResult
 from tests.fusion.driven import Tell, tune
 
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
@@ -43,11 +43,11 @@ class Objective:
         return -abs(values["dropout"] - 0.3) + 0.01 * epoch
 
 
-def run(objective: Any, place: StudyPlace | None = None, trials: int = TRIALS) -> Study:
+def run(objective: Any, place: StudyStorage | None = None, trials: int = TRIALS) -> TuningResult:
     return tune(objective, HEADS["mlp"].space, FIRST, trials, 0, place)
 
 
-def searched() -> tuple[Study, list[tuple[dict[str, Any], int]]]:
+def searched() -> tuple[TuningResult, list[tuple[dict[str, Any], int]]]:
     objective = Objective()
     return run(objective), objective.told
 
@@ -96,7 +96,7 @@ def test_what_was_given_up_is_not_the_best():
 
 @pytest.mark.parametrize("breaks", [(8,), (9, 10), (3, 12)], ids=lambda b: "-".join(map(str, b)))
 def test_an_interrupted_study_gives_up_the_same_trials(tmp_path, breaks):
-    objective, place = Objective(*breaks), StudyPlace(journal=tmp_path / "j")
+    objective, place = Objective(*breaks), StudyStorage(journal=tmp_path / "j")
     for _ in breaks:
         with pytest.raises(KeyboardInterrupt):
             run(objective, place)
@@ -105,12 +105,12 @@ def test_an_interrupted_study_gives_up_the_same_trials(tmp_path, breaks):
 
 @pytest.mark.parametrize("name", ["sqlite:///{}/s.db", "{}/s.log"])
 def test_a_worker_that_shares_a_study_gives_up_the_same_trials(tmp_path: Path, name):
-    place = StudyPlace(storage=name.format(tmp_path), name="run/audio-fold")
+    place = StudyStorage(storage=name.format(tmp_path), name="run/audio-fold")
     assert run(Objective(), place) == searched()[0]
 
 
 def test_of_a_study_that_was_searched_further_the_first_trials_count(tmp_path):
-    place = StudyPlace(journal=tmp_path / "j")
+    place = StudyStorage(journal=tmp_path / "j")
     longer = run(Objective(), place)
     assert run(Objective(), place, trials=12).trials == longer.trials[:12]
 

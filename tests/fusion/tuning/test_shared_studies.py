@@ -14,8 +14,8 @@ from optuna.trial import TrialState
 from fusion.networks.heads import HEADS
 from fusion.tuning import shared as shared_studies
 from fusion.tuning import storage as studies
-from fusion.tuning.storage import StorageError, StudyPlace, open_storage, without_secrets
-from fusion.tuning.tune import Study
+from fusion.tuning.storage import StorageError, StudyStorage, open_storage, without_secrets
+from fusion.tuning.tune import TuningResult
 from tests.fusion.driven import tune
 
 SPACE = HEADS["mlp"].space
@@ -34,7 +34,7 @@ def objective(values):
     calls.append(values)
     time.sleep(0.05)
     return -abs(values["dropout"] - 0.3)
-place = StudyPlace(storage=sys.argv[1], name="run/audio-fold")
+place = StudyStorage(storage=sys.argv[1], name="run/audio-fold")
 tuning = Tuning(HEADS["mlp"].space, first, int(sys.argv[2]), 0, place)
 for trial in tuning:
     trial.value = objective(trial.parameters)
@@ -46,17 +46,17 @@ def objective(values: Mapping[str, Any], _: object = None) -> float:
     return -abs(values["dropout"] - 0.3) - values["learning_rate"] * values["hidden"]
 
 
-def searched(place: StudyPlace | None, trials: int = TRIALS, of=objective) -> Study:
+def searched(place: StudyStorage | None, trials: int = TRIALS, of=objective) -> TuningResult:
     return tune(of, SPACE, FIRST, trials, 0, place)
 
 
 @pytest.fixture(params=["sqlite", "journal"])
-def place(request, tmp_path) -> StudyPlace:
+def place(request, tmp_path) -> StudyStorage:
     where = f"sqlite:///{tmp_path / 's.db'}" if request.param == "sqlite" else tmp_path / "s.log"
-    return StudyPlace(storage=str(where), name=NAME)
+    return StudyStorage(storage=str(where), name=NAME)
 
 
-def _states(place: StudyPlace) -> list[TrialState]:
+def _states(place: StudyStorage) -> list[TrialState]:
     with place.opened() as study:
         return [trial.state for trial in study.trials]
 
@@ -73,7 +73,7 @@ def test_a_finished_study_is_read(place):
 
 def test_studies_of_one_storage_are_apart_by_name(place):
     searched(place)
-    other = StudyPlace(storage=place.storage, name="run/text-fold")
+    other = StudyStorage(storage=place.storage, name="run/text-fold")
     assert searched(other, 3).values == searched(None, 3).values
 
 
@@ -95,7 +95,7 @@ def test_ctrl_c_leaves_nothing_to_wait_for_and_the_study_goes_on(place):
 
 
 def test_a_worker_that_died_is_not_waited_for_for_ever(tmp_path, monkeypatch):
-    place = StudyPlace(storage=str(tmp_path / "s.log"), name=NAME)
+    place = StudyStorage(storage=str(tmp_path / "s.log"), name=NAME)
     with place.opened() as study:
         for _ in range(2):
             study.ask(dict(SPACE))
@@ -110,7 +110,7 @@ def test_on_a_database_the_heartbeat_tells_who_died(tmp_path, monkeypatch):
     monkeypatch.setattr(studies, "GRACE_S", 1)
     monkeypatch.setattr(shared_studies, "LOOK_S", 0.2)
     url = f"sqlite:///{tmp_path / 's.db'}"
-    place = StudyPlace(storage=url, name=NAME)
+    place = StudyStorage(storage=url, name=NAME)
     dying = "import os, sys, time; from fusion.tuning.storage import StudyPlace\n"
     dying += f"with StudyPlace(storage=sys.argv[1], name={NAME!r}).opened() as study:\n"
     # The first heartbeat comes from another thread.
@@ -130,7 +130,7 @@ def test_two_processes_spend_one_budget_and_agree(kind, tmp_path):
     assert [process.returncode for process in both] == [0, 0]
     assert sum(int(calls) for calls, _ in said) == 12
     assert said[0][1] == said[1][1]
-    assert _states(StudyPlace(storage=where, name=NAME)).count(TrialState.COMPLETE) == 12
+    assert _states(StudyStorage(storage=where, name=NAME)).count(TrialState.COMPLETE) == 12
 
 
 # ---------------------------------------------------------------- what is said of a storage
@@ -183,14 +183,14 @@ def test_a_file_that_is_no_journal_stays_as_it_is(content, tmp_path):
 
 @pytest.mark.parametrize("name", ["sqlite.journal", "a journal with spaces", "new/folder/j.log"])
 def test_any_other_path_is_a_journal(name, tmp_path):
-    place = StudyPlace(storage=str(tmp_path / name))
+    place = StudyStorage(storage=str(tmp_path / name))
     assert searched(place, 2) == searched(place, 2)
     assert (tmp_path / name).read_bytes().startswith(studies.JOURNAL_STARTS)
 
 
 def test_a_database_may_have_spaces_in_its_path(tmp_path):
     (tmp_path / "my studies").mkdir()
-    place = StudyPlace(storage=f"sqlite:///{tmp_path}/my studies/all of them.db")
+    place = StudyStorage(storage=f"sqlite:///{tmp_path}/my studies/all of them.db")
     assert searched(place, 2) == searched(place, 2)
 
 
@@ -202,7 +202,7 @@ def test_a_short_password_leaves_the_message_readable():
 
 
 def test_a_place_does_not_show_its_storage():
-    assert "s3cret" not in repr(StudyPlace(storage="postgresql://ada:s3cret@host/db"))
+    assert "s3cret" not in repr(StudyStorage(storage="postgresql://ada:s3cret@host/db"))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from fusion.networks.heads import HEADS
-from fusion.tuning.storage import StudyPlace
-from fusion.tuning.tune import Study
+from fusion.tuning.storage import StudyStorage
+from fusion.tuning.tune import TuningResult
 from tests.fusion.driven import tune
 
 SPACE = HEADS["mlp"].space
@@ -43,16 +43,16 @@ def run(
     trials: int = TRIALS,
     journal: Path | None = None,
     seed: int = 0,
-) -> Study:
-    return tune(objective, SPACE, FIRST, trials, seed, StudyPlace(journal=journal))
+) -> TuningResult:
+    return tune(objective, SPACE, FIRST, trials, seed, StudyStorage(journal=journal))
 
 
-def undisturbed() -> tuple[Study, list[dict[str, Any]]]:
+def undisturbed() -> tuple[TuningResult, list[dict[str, Any]]]:
     objective = Objective()
     return run(objective), objective.done
 
 
-def disturbed(journal: Path, *breaks: int) -> tuple[Study, list[dict[str, Any]]]:
+def disturbed(journal: Path, *breaks: int) -> tuple[TuningResult, list[dict[str, Any]]]:
     objective = Objective(*breaks)
     for _ in breaks:
         with pytest.raises(KeyboardInterrupt):
@@ -61,7 +61,7 @@ def disturbed(journal: Path, *breaks: int) -> tuple[Study, list[dict[str, Any]]]
 
 
 def test_without_trials_the_defaults_are_taken():
-    assert run(Objective(), trials=0) == Study(FIRST, ())
+    assert run(Objective(), trials=0) == TuningResult(FIRST, ())
 
 
 def test_without_trials_nothing_is_trained():
