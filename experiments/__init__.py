@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "Over": "experiments.ablation.grid",
+    "FactorSpec": "experiments.ablation.grid",
     "InterviewOptions": "experiments.interviews.options",
     "Study": "experiments.config",
     "ablate": "experiments.ablation.ablate",

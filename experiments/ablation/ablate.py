@@ -8,10 +8,10 @@ from pathlib import Path
 
 from encoders.extraction import Progress
 from encoders.messages import with_count
-from experiments.ablation.cell_variation import Varied
+from experiments.ablation.cell_variation import CellVariation
 from experiments.ablation.cells import Cell, Noise, NoiseIn
-from experiments.ablation.grid import Grid, Over, make_grid
-from experiments.ablation.result import Ablation, Cost, cells_folder, strangers
+from experiments.ablation.grid import FactorSpec, Grid, make_grid
+from experiments.ablation.result import Ablation, Cost, cells_folder, unknown_cells
 from experiments.ablation.scores import read_cell
 from experiments.ablation.shared_rows import Common, check_all, common_rows
 from experiments.ablation.subsets import most_speakers
@@ -29,7 +29,7 @@ NO_NOISE = Noise("white", 0.0, "both")
 
 def ablate(
     study: Study,
-    over: Sequence[Over],
+    over: Sequence[FactorSpec],
     *,
     out: Path | None = None,
     side: NoiseIn = "test",
@@ -74,7 +74,7 @@ def ablate(
         speakers=most,
     )
     write_ablation(found)
-    for name in strangers(found):
+    for name in unknown_cells(found):
         tell(f"{cells_folder(folder) / name}: of another ablation, in no table here")
     return found
 
@@ -82,7 +82,7 @@ def ablate(
 @dataclass(frozen=True, slots=True)
 class _Ran:
     results: Results
-    varied: Varied
+    varied: CellVariation
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _run(cell: Cell, grid: Grid, common: Common, how: _How) -> _Ran:
     # Noise in tests alone leaves the heads as they are.
     keeps = any((c.draft.changes.noise or NO_NOISE).side == "test" for c in grid.cells)
     rows = common.rows if grid.comparable else None
-    varied = Varied(cell, rows, keeps_heads=keeps)
+    varied = CellVariation(cell, rows, keeps_heads=keeps)
     outcome = compare(
         cell.draft.study,
         out=cells_folder(how.folder) / cell.folder,
@@ -126,12 +126,12 @@ def _cost(common: Common, done: Sequence[_Ran]) -> Cost:
     )
 
 
-def _hash(study: Study, over: Sequence[Over], side: NoiseIn, seed: int) -> str:
+def _hash(study: Study, over: Sequence[FactorSpec], side: NoiseIn, seed: int) -> str:
     content = [asdict(study), [asdict(one) for one in over], side, seed]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _speakers(study: Study, over: Sequence[Over]) -> int:
+def _speakers(study: Study, over: Sequence[FactorSpec]) -> int:
     """Training speakers that every fold has, where their number is ablated."""
     if all(one.factor != "speakers" for one in over):
         return 0

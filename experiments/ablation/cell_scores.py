@@ -16,7 +16,7 @@ from encoders.utterance import Task
 from experiments.reporting.numbers import TABLES, percent
 from experiments.reporting.results_schema import CLASS_TASKS
 from experiments.reporting.target_scores import Scored, minus, score_arms, why
-from experiments.reporting.target_table import Blind
+from experiments.reporting.target_table import Chance
 from fusion.evaluation.measures import Metric, measures_of
 from fusion.evaluation.predictions import Prediction, with_majority
 from fusion.evaluation.speaker_sums import SpeakerSums
@@ -87,7 +87,7 @@ class ArmSums:
     shown: tuple[str, ...]
     speakers: int
     utterances: int
-    blind: Blind
+    blind: Chance
     places: str
     said: str
 
@@ -151,13 +151,13 @@ def _kind(first: Sums, task: Task) -> str:
     return "sentiment" if sentiment else task
 
 
-def _blind(first: Sums) -> Blind:
+def _blind(first: Sums) -> Chance:
     """What a classifier without any knowledge has; as in the report of a run."""
     support = first.whole.support.sum(axis=0)
     if first.kind == "single-label":
-        return Blind(1 / len(support), f"chance {percent(1 / len(support))}")
+        return Chance(1 / len(support), f"chance {percent(1 / len(support))}")
     if first.kind == "regression":
-        return Blind(0.0, "no agreement")
+        return Chance(0.0, "no agreement")
     shares = support / sum(first.counted)
     value = float((2 * shares / (1 + shares)).mean())
-    return Blind(value, f"every label named {percent(value)}")
+    return Chance(value, f"every label named {percent(value)}")

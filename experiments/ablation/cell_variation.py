@@ -11,14 +11,14 @@ from typing import Any
 from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
-from experiments.ablation.cells import Cell, Changes
+from experiments.ablation.cells import Cell, CellChanges
 from experiments.ablation.fits import counted_once, scored_on
-from experiments.ablation.noisy_inputs import heard_anew
+from experiments.ablation.noisy_inputs import with_noisy_audio
 from experiments.ablation.subsets import with_speakers, without_words, wordless
 from experiments.ablation.word_errors import with_errors
 from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan
-from experiments.comparing.transcripts import Words
+from experiments.comparing.transcripts import Transcripts
 from experiments.comparing.variation import Variation
 from experiments.config import Study
 from experiments.reporting.results_file import read_results
@@ -30,7 +30,7 @@ from fusion.splitting.splits import speaker_of
 CHANGING = ("draws", "words", "subsets", "noise", "hearing")
 
 
-class Varied(Variation):
+class CellVariation(Variation):
     """What one cell changes; ``rows`` are those that all cells have, by id, None: all.
 
     ``keeps_heads`` where other cells score other rows with the same heads. After a run ``fits``
@@ -53,7 +53,7 @@ class Varied(Variation):
         self._heard: Dataset | None = None
 
     @property
-    def changes(self) -> Changes:
+    def changes(self) -> CellChanges:
         """What no study can say."""
         return self.cell.draft.changes
 
@@ -68,7 +68,7 @@ class Varied(Variation):
         kept = self.kept_rows
         return tuple(u for u in utterances if kept is None or u.id in kept)
 
-    def words(self, words: Words, rows: Sequence[Utterance]) -> Words:
+    def words(self, words: Transcripts, rows: Sequence[Utterance]) -> Transcripts:
         """Words, wrong ones among them."""
         rate = self.changes.word_errors
         return with_errors(words, rows, rate, self.changes.seed) if rate else words
@@ -84,7 +84,7 @@ class Varied(Variation):
         if changes.missing:
             plan = without_words(plan, changes.missing, changes.seed)
         if changes.noise is not None or changes.time_pool is not None:
-            heard = heard_anew(plan, changes, store, progress)
+            heard = with_noisy_audio(plan, changes, store, progress)
             self.encoded += heard.encoded
             plan, self._heard = heard.plan, heard.scored
         if changes.speakers is not None:

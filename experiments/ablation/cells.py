@@ -31,7 +31,7 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class CellChanges:
     """What a cell changes that no study can say; the defaults change nothing.
 
     ``word_errors`` is the share of words of gold transcripts that are made wrong, ``missing`` the
@@ -57,11 +57,11 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class CellDraft:
     """A study and changes while factors are applied, one after the other."""
 
     study: Study
-    changes: Changes
+    changes: CellChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Cell:
     """One cell: the value of each factor by its name, and what it does to the study."""
 
     values: Mapping[str, str]
-    draft: Draft = field(repr=False)
+    draft: CellDraft = field(repr=False)
     reference: bool = False
 
     @property
@@ -105,7 +105,7 @@ class Factor:
 
     name: str
     told: str
-    apply: Callable[[Draft, str], Draft]
+    apply: Callable[[CellDraft, str], CellDraft]
     own: str | None = None
     anchored: bool = False
     values: tuple[str, ...] = ()

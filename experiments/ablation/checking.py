@@ -7,9 +7,9 @@ from pathlib import Path
 from encoders.messages import with_count
 from experiments.ablation.cells import NoiseIn
 from experiments.ablation.files import RECORD, files_of
-from experiments.ablation.findings import told_of
-from experiments.ablation.grid import Grid, Over, make_grid
-from experiments.ablation.result import Ablation, Cost, cells_folder, strangers
+from experiments.ablation.findings import findings_of
+from experiments.ablation.grid import FactorSpec, Grid, make_grid
+from experiments.ablation.result import Ablation, Cost, cells_folder, unknown_cells
 from experiments.ablation.scores import read_cell
 from experiments.comparing.verification import ELSEWHERE, Verification, differs, verify
 from experiments.config import read_study
@@ -23,7 +23,7 @@ AGAIN = "run the same serfusion ablate again"
 class Record:
     """:func:`experiments.ablation.files.record_of` as it is stored."""
 
-    over: list[Over]
+    over: list[FactorSpec]
     side: NoiseIn
     seed: int
     speakers: int
@@ -42,7 +42,7 @@ class Verified:
     cells: tuple[Verification, ...]
     files: int
     changed: tuple[str, ...]
-    strangers: tuple[str, ...]
+    unknown_cells: tuple[str, ...]
 
     @property
     def sound(self) -> bool:
@@ -59,13 +59,13 @@ def verify_ablation(folder: Path) -> Verified:
     """
     found = _read(folder)
     cells = tuple(verify(cells_folder(folder) / cell.folder) for cell in found.grid.cells)
-    made = files_of(found, told_of(found))
+    made = files_of(found, findings_of(found))
     changed = tuple(name for name, text in made.items() if differs(folder / name, text))
-    left = tuple(strangers(_placed(found, folder)))
+    left = tuple(unknown_cells(_placed(found, folder)))
     return Verified(folder, cells, len(made), changed, left)
 
 
-def told(found: Verified) -> Iterator[str]:
+def lines(found: Verified) -> Iterator[str]:
     """What was verified, in lines."""
     numbers = sum(one.numbers for one in found.cells)
     rows = sum(len(one.recomputed.rows) for one in found.cells)
@@ -80,7 +80,7 @@ def told(found: Verified) -> Iterator[str]:
     for one in found.cells:
         for name in one.changed:
             yield f"not what its run gives: {one.folder / name} (changed, or of another version)"
-    for name in found.strangers:
+    for name in found.unknown_cells:
         yield f"cells/{name} is of another ablation, in no table here"
 
 

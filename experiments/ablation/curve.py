@@ -15,7 +15,7 @@ from experiments.ablation.figure_words import (
     shown_arms,
     title_of,
 )
-from experiments.ablation.findings import Told
+from experiments.ablation.findings import Findings
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
@@ -23,7 +23,7 @@ from experiments.reporting.arm_names import arm_name
 from experiments.reporting.figures import COLOURS, draw_symbol, kind_of
 from experiments.reporting.numbers import Column, decimals
 from experiments.reporting.svg import canvas, line, short, write
-from experiments.reporting.target_table import Blind
+from experiments.reporting.target_table import Chance
 
 #: The frame: width and height of all, its edges, and the room below it.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BELOW = 800, 420, 64, 650, 26, 62
@@ -124,7 +124,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def series_of(found: Ablation, told: Told) -> list[Series]:
+def series_of(found: Ablation, told: Findings) -> list[Series]:
     """One line for each arm that is shown, and for each kind of noise of it."""
     arms = shown_arms(told.summaries)
     kinds = dict.fromkeys(
@@ -147,7 +147,7 @@ def series_of(found: Ablation, told: Told) -> list[Series]:
 # ---------------------------------------------------------------- strokes
 
 
-def draw_curve(found: Ablation, told: Told) -> str:
+def draw_curve(found: Ablation, told: Findings) -> str:
     """Each arm along the values, with its intervals, and what knows nothing."""
     axis = axis_of(found.grid.factors[0], found.grid.values[0])
     assert axis is not None
@@ -185,7 +185,7 @@ def _scale(cells: Sequence[Summary], blind: float) -> Scale:
     return Scale(least * step, high * step, step, cells[0].told)
 
 
-def _frame(root: Element, scale: Scale, axis: Axis, blind: Blind) -> None:
+def _frame(root: Element, scale: Scale, axis: Axis, blind: Chance) -> None:
     bottom = HEIGHT - BELOW
     for number in range(round((scale.high - scale.low) / scale.step) + 1):
         value = scale.low + number * scale.step

@@ -9,7 +9,7 @@ from experiments.ablation.figure_words import (
     shown_arms,
     title_of,
 )
-from experiments.ablation.findings import Told, metric_of
+from experiments.ablation.findings import Findings, metric_of
 from experiments.ablation.heat_map import draw_map
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
@@ -17,7 +17,7 @@ from experiments.reporting.arm_names import arm_name
 from experiments.reporting.figures import Forest, Mark, draw_forest, kind_of
 
 
-def draw(found: Ablation, told: Told, *, narrow: bool = False) -> str:
+def draw(found: Ablation, told: Findings, *, narrow: bool = False) -> str:
     """The figure that fits the factors."""
     if len(found.grid.factors) > 1:
         return draw_map(found, told)
@@ -31,7 +31,7 @@ def is_bars(found: Ablation) -> bool:
     return len(found.grid.factors) == 1 and not is_curve(found)
 
 
-def bars(found: Ablation, told: Told) -> Forest:
+def bars(found: Ablation, told: Findings) -> Forest:
     """Every cell and arm with its interval."""
     arms = shown_arms(told.summaries)
     alone = all(one.cell.draft.changes.arm is not None for one in told.summaries)

@@ -9,7 +9,7 @@ from encoders.manifest_rows import did_you_mean
 from encoders.specs import Kind
 from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings
-from experiments.ablation.cells import Changes, Draft, Factor, NoiseIn
+from experiments.ablation.cells import CellChanges, CellDraft, Factor, NoiseIn
 from experiments.ablation.data_factors import (
     labels_factor,
     missing_factor,
@@ -77,7 +77,7 @@ def find_factor(name: str, study: Study, side: NoiseIn) -> Factor:
 
 
 def _modality(study: Study) -> Factor:
-    fused = settings.fused_arm(Draft(study, Changes()))
+    fused = settings.fused_arm(CellDraft(study, CellChanges()))
     return Factor(
         name="modality",
         told="modality",

@@ -7,7 +7,7 @@ from experiments.ablation.findings import metric_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.reporting.numbers import Column, percent
-from experiments.reporting.target_table import Blind
+from experiments.reporting.target_table import Chance
 from fusion.evaluation.statistics import Interval
 
 #: Arms that a figure shows where there are more.
@@ -40,14 +40,14 @@ def score_text(found: Interval, told: Column) -> str:
     return f"{told.tell(found.value)} ({told.tell_span(found)})"
 
 
-def blind_of(whole: Sequence[Summary]) -> Blind:
+def blind_of(whole: Sequence[Summary]) -> Chance:
     """What a classifier without any knowledge has; of several sets of classes the most."""
     most = max((one.blind for one in whole), key=lambda one: one.value)
     if len({one.blind.value for one in whole}) == 1:
         return most
     if whole[0].metric == "uar":
-        return Blind(most.value, "chance of the fewest classes")
-    return Blind(most.value, f"every label named, at most {percent(most.value)}")
+        return Chance(most.value, "chance of the fewest classes")
+    return Chance(most.value, f"every label named, at most {percent(most.value)}")
 
 
 def shown_arms(whole: Sequence[Summary]) -> list[str]:

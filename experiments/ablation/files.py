@@ -11,7 +11,7 @@ from encoders.manifest_rows import guarded
 from encoders.messages import printable
 from encoders.store import write_atomically
 from experiments.ablation.drawing import draw
-from experiments.ablation.findings import Told, task_of, told_of
+from experiments.ablation.findings import Findings, findings_of, task_of
 from experiments.ablation.page import page
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, TidyRow, tidy_rows
@@ -25,9 +25,9 @@ POINTS = 100.0
 RECORD = "ablation.json"
 
 
-def write_ablation(found: Ablation) -> Told:
+def write_ablation(found: Ablation) -> Findings:
     """Write what the ablation is, every table, the figure and the page; returns what is told."""
-    told = told_of(found)
+    told = findings_of(found)
     write_study(found.study, found.folder / "config.toml")
     files = {RECORD: f"{json.dumps(record_of(found), indent=1)}\n", **files_of(found, told)}
     for name, content in files.items():
@@ -47,7 +47,7 @@ def record_of(found: Ablation) -> dict[str, Any]:
     }
 
 
-def files_of(found: Ablation, told: Told) -> dict[str, str]:
+def files_of(found: Ablation, told: Findings) -> dict[str, str]:
     """Every file that follows from the predictions of the cells, by its name."""
     tidy = list(tidy_rows(found.rows))
     names = [factor.name for factor in found.grid.factors]

@@ -38,7 +38,7 @@ NOTES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Findings:
     """An ablation computed from its predictions, and the sentences that it allows."""
 
     summaries: tuple[Summary, ...]
@@ -47,11 +47,11 @@ class Told:
     notes: tuple[str, ...]
 
 
-def told_of(found: Ablation) -> Told:
+def findings_of(found: Ablation) -> Findings:
     """Everything computed anew."""
     whole = tuple(summaries(found.rows))
     compared = tuple(differences(found.rows)) if found.grid.comparable else ()
-    return Told(whole, compared, answer(found, whole, compared), notes(found, compared))
+    return Findings(whole, compared, answer(found, whole, compared), notes(found, compared))
 
 
 def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compared]) -> str:

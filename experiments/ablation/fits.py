@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from experiments.comparing.fitting import Fits
-from experiments.comparing.plan import Plan, Views
+from experiments.comparing.plan import FoldViews, Plan
 from fusion.batch import Dataset, ModalityBatch
 from fusion.training.crossfit import FoldData
 
@@ -29,7 +29,7 @@ def scored_on(plan: Plan, other: Dataset) -> Plan:
     )
     assert len(both.truth) == 2 * count
     folds = tuple(replace(fold, test=tuple(map(_second, fold.test))) for fold in plan.folds)
-    views = tuple(Views(FoldData(both, views.whole.inner)) for views in plan.views)
+    views = tuple(FoldViews(FoldData(both, views.whole.inner)) for views in plan.views)
     return replace(plan, inputs=replace(plan.inputs, data=both), folds=folds, views=views)
 
 

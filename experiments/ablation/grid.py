@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from encoders.messages import with_count
 from encoders.specs import Kind
 from encoders.typed_names import parse_modality
-from experiments.ablation.cells import Cell, Changes, Draft, Factor, NoiseIn, crossed
+from experiments.ablation.cells import Cell, CellChanges, CellDraft, Factor, NoiseIn, crossed
 from experiments.ablation.data_factors import expanded
 from experiments.ablation.encoder_options import layer_count
 from experiments.ablation.factors import find_factor
@@ -23,7 +23,7 @@ MOST_CELLS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class FactorSpec:
     """A factor as it was typed: its name, and its values as one text, None: the usual ones."""
 
     factor: str
@@ -73,7 +73,7 @@ def split_values(text: str) -> list[str]:
     return parts
 
 
-def paired_values(over: Sequence[str], values: Sequence[str]) -> tuple[Over, ...]:
+def paired_values(over: Sequence[str], values: Sequence[str]) -> tuple[FactorSpec, ...]:
     """Factors with their values, in the order of the options.
 
     Raises:
@@ -86,11 +86,16 @@ def paired_values(over: Sequence[str], values: Sequence[str]) -> tuple[Over, ...
         )
     texts = [text if text.strip() else None for text in values]
     texts += [None] * (len(over) - len(texts))
-    return tuple(Over(name.strip(), text) for name, text in zip(over, texts, strict=True))
+    return tuple(FactorSpec(name.strip(), text) for name, text in zip(over, texts, strict=True))
 
 
 def make_grid(
-    study: Study, over: Sequence[Over], *, side: NoiseIn = "test", seed: int = 0, most: int = 0
+    study: Study,
+    over: Sequence[FactorSpec],
+    *,
+    side: NoiseIn = "test",
+    seed: int = 0,
+    most: int = 0,
 ) -> Grid:
     """The cells of an ablation; ``most`` are the training speakers that every fold has.
 
@@ -106,13 +111,13 @@ def make_grid(
         for factor, one, mine in zip(factors, over, own, strict=True)
     ]
     start = [mine if mine in found else found[0] for mine, found in zip(own, values, strict=True)]
-    cells = tuple(_cells(Draft(study, Changes(seed=seed)), factors, values, tuple(start)))
+    cells = tuple(_cells(CellDraft(study, CellChanges(seed=seed)), factors, values, tuple(start)))
     for cell in cells:
         check_possible(cell)
     return Grid(tuple(factors), tuple(values), cells)
 
 
-def _check_over(over: Sequence[Over]) -> None:
+def _check_over(over: Sequence[FactorSpec]) -> None:
     names = [one.factor for one in over]
     if not names:
         raise OptionError("expected --over FACTOR, as in --over head; 'serfusion ablate --help'")
@@ -157,7 +162,7 @@ def _values(factor: Factor, typed: str | None, own: str | None, most: int) -> tu
 
 
 def _cells(
-    draft: Draft,
+    draft: CellDraft,
     factors: Sequence[Factor],
     values: Sequence[Sequence[str]],
     start: tuple[str, ...],
@@ -171,7 +176,7 @@ def _cells(
         yield Cell(named, _applied(draft, factors, named), chosen == start)
 
 
-def _applied(draft: Draft, factors: Sequence[Factor], named: Mapping[str, str]) -> Draft:
+def _applied(draft: CellDraft, factors: Sequence[Factor], named: Mapping[str, str]) -> CellDraft:
     # Encoders and classes first: their options are set in what they are.
     for factor in sorted(factors, key=lambda one: not one.early):
         draft = factor.apply(draft, named[factor.name])

@@ -10,7 +10,7 @@ from experiments.ablation.figure_words import (
     shown_arms,
     title_of,
 )
-from experiments.ablation.findings import Told, metric_of
+from experiments.ablation.findings import Findings, metric_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.reporting.arm_names import arm_name
@@ -25,7 +25,7 @@ SHORT = 9
 TOP = 92
 
 
-def draw_map(found: Ablation, told: Told) -> str:
+def draw_map(found: Ablation, told: Findings) -> str:
     """The primary metric of every combination of two factors, one map for each arm that is shown.
 
     One map for all where each cell is about one arm.

@@ -38,16 +38,16 @@ NUMERICS_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class BabbleSpeakers:
     """Whom a speaker hears in babble: recordings by voice, of others on the same side."""
 
     voices: tuple[tuple[Utterance, ...], ...]
 
 
-class NoisyEar:
+class NoisyEmbedder:
     """Makes sure that the store holds recordings as they are heard through a noise."""
 
-    def __init__(self, noise: Noise, seed: int, crowds: Mapping[str, Crowd]) -> None:
+    def __init__(self, noise: Noise, seed: int, crowds: Mapping[str, BabbleSpeakers]) -> None:
         self.noise, self.seed, self.crowds = noise, seed, crowds
         self._tracks: dict[str, Audio] = {}
 
@@ -73,7 +73,7 @@ class NoisyEar:
 
     def name(self, utterance: Utterance, hints: DecodeIndex) -> str | None:
         """What the noisy samples depend on, as a hash; None where some file is not known yet."""
-        crowd = self.crowds.get(speaker_of(utterance), Crowd(()))
+        crowd = self.crowds.get(speaker_of(utterance), BabbleSpeakers(()))
         heard = [hints.get(one) for one in (utterance, *(u for v in crowd.voices for u in v))]
         if any(one is None for one in heard):
             return None
@@ -113,7 +113,7 @@ class _Source:
 
     id: str
     utterance: Utterance
-    ear: NoisyEar
+    ear: NoisyEmbedder
     hints: DecodeIndex
     known: dict[str, str] = field(repr=False)
 
@@ -147,7 +147,7 @@ def _read_hints(store: EmbeddingStore) -> dict[str, str]:
 
 def crowds(
     utterances: Sequence[Utterance], folds: Sequence[Fold], seed: int, rows: Collection[str]
-) -> dict[str, Crowd]:
+) -> dict[str, BabbleSpeakers]:
     """Other speakers for each speaker of some rows, who are on the same side of every fold.
 
     Raises:
@@ -188,7 +188,7 @@ def _sides(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[str, 
     return {speaker: frozenset(own) for speaker, own in found.items()}
 
 
-def _crowd(speaker: str, others: Mapping[str, list[Utterance]], seed: int) -> Crowd:
+def _crowd(speaker: str, others: Mapping[str, list[Utterance]], seed: int) -> BabbleSpeakers:
     names = shuffled(list(others), "crowd", seed, speaker)
     voices = []
     for number in range(VOICES):
@@ -196,4 +196,4 @@ def _crowd(speaker: str, others: Mapping[str, list[Utterance]], seed: int) -> Cr
         order = shuffled(list(own), "voice", seed, speaker, number)
         # A recording of corpora takes some seconds; short ones begin again.
         voices.append(tuple(own[name] for name in order[: max(1, round(BABBLE_S / 2))]))
-    return Crowd(tuple(voices))
+    return BabbleSpeakers(tuple(voices))

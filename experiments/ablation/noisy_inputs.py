@@ -8,11 +8,11 @@ from encoders.decode_index import DecodeIndex
 from encoders.extraction import Extractor, Progress, shared_encoders
 from encoders.specs import Modality
 from encoders.store import EmbeddingStore
-from experiments.ablation.cells import Changes, Noise
-from experiments.ablation.noisy_audio import Crowd, NoisyEar, crowds
+from experiments.ablation.cells import CellChanges, Noise
+from experiments.ablation.noisy_audio import BabbleSpeakers, NoisyEmbedder, crowds
 from experiments.comparing.inputs import SEQUENCE_OF
-from experiments.comparing.modality_data import Modal, modal_of, sources_of
-from experiments.comparing.plan import Plan, Views
+from experiments.comparing.modality_data import ModalityData, modal_of, sources_of
+from experiments.comparing.plan import FoldViews, Plan
 from experiments.config import ConfigError
 from fusion.batch import Dataset, collate
 from fusion.training.crossfit import FoldData
@@ -21,7 +21,7 @@ AUDIO = ("audio", SEQUENCE_OF["audio"])
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class NoisyPlan:
     """A plan with other audio, or with another dataset to score; how many inputs were encoded."""
 
     plan: Plan
@@ -29,9 +29,9 @@ class Heard:
     encoded: int
 
 
-def heard_anew(
-    plan: Plan, changes: Changes, store: EmbeddingStore, progress: Progress | None
-) -> Heard:
+def with_noisy_audio(
+    plan: Plan, changes: CellChanges, store: EmbeddingStore, progress: Progress | None
+) -> NoisyPlan:
     """Embed the recordings as a cell hears them; with noise in tests only, those of test rows.
 
     Raises:
@@ -40,7 +40,7 @@ def heard_anew(
     wanted = _wanted(plan, changes.time_pool)
     if not wanted:
         # The arm of a cell that hears nothing is the same in any noise.
-        return Heard(plan, None, 0)
+        return NoisyPlan(plan, None, 0)
     clean = _joined(plan, wanted, changes, store, progress)
     noise = changes.noise
     if noise is None:
@@ -51,8 +51,8 @@ def heard_anew(
     data = _replaced(clean.plan, modal)
     spent = clean.encoded + modal.encoded
     if noise.side == "test":
-        return Heard(clean.plan, data, spent)
-    return Heard(_with_data(clean.plan, data), None, spent)
+        return NoisyPlan(clean.plan, data, spent)
+    return NoisyPlan(_with_data(clean.plan, data), None, spent)
 
 
 def _wanted(plan: Plan, time_pool: int | None) -> dict[str, Modality]:
@@ -70,14 +70,14 @@ def _wanted(plan: Plan, time_pool: int | None) -> dict[str, Modality]:
 def _joined(
     plan: Plan,
     wanted: Mapping[str, Modality],
-    changes: Changes,
+    changes: CellChanges,
     store: EmbeddingStore,
     progress: Progress | None,
-) -> Heard:
+) -> NoisyPlan:
     """The plan with frames joined otherwise, where that is asked."""
     sequence = SEQUENCE_OF["audio"]
     if changes.time_pool is None or sequence not in wanted:
-        return Heard(plan, None, 0)
+        return NoisyPlan(plan, None, 0)
     asked = {sequence: wanted[sequence]}
     extractor = Extractor(shared_encoders([wanted[sequence].encoder]), store)
     with DecodeIndex(store.root / "hints.json") as hints:
@@ -91,7 +91,7 @@ def _joined(
         identity={**plan.inputs.identity, **modal.identity},
     )
     plan = replace(plan, inputs=inputs)
-    return Heard(_with_data(plan, _replaced(plan, modal)), None, modal.encoded)
+    return NoisyPlan(_with_data(plan, _replaced(plan, modal)), None, modal.encoded)
 
 
 def _noisy(
@@ -102,20 +102,20 @@ def _noisy(
     rows: set[str],
     store: EmbeddingStore,
     progress: Progress | None,
-) -> Modal:
+) -> ModalityData:
     utterances = plan.inputs.utterances
-    around: Mapping[str, Crowd] = {}
+    around: Mapping[str, BabbleSpeakers] = {}
     if noise.kind == "babble":
         around = crowds(utterances, plan.folds, seed, rows)
     asked = [u for u in utterances if u.id in rows and u.audio is not None]
     extractor = Extractor(shared_encoders(one.encoder for one in wanted.values()), store)
-    done = NoisyEar(noise, seed, around).extract(asked, extractor, store, progress)
+    done = NoisyEmbedder(noise, seed, around).extract(asked, extractor, store, progress)
     modal = modal_of("audio", wanted, extractor, done)
     _check(modal)
     return modal
 
 
-def _check(modal: Modal) -> None:
+def _check(modal: ModalityData) -> None:
     if modal.failures:
         first: Sequence[str] = [f"{f.utterance}: {f.why}" for f in modal.failures[:3]]
         raise ConfigError(
@@ -124,7 +124,7 @@ def _check(modal: Modal) -> None:
         )
 
 
-def _replaced(plan: Plan, modal: Modal) -> Dataset:
+def _replaced(plan: Plan, modal: ModalityData) -> Dataset:
     """The dataset with inputs of a modal; rows that it does not hold are missing there."""
     data = plan.inputs.data
     fresh = {
@@ -135,5 +135,5 @@ def _replaced(plan: Plan, modal: Modal) -> Dataset:
 
 
 def _with_data(plan: Plan, data: Dataset) -> Plan:
-    views = tuple(Views(FoldData(data, views.whole.inner)) for views in plan.views)
+    views = tuple(FoldViews(FoldData(data, views.whole.inner)) for views in plan.views)
     return replace(plan, inputs=replace(plan.inputs, data=data), views=views)

@@ -10,7 +10,7 @@ from encoders.messages import printable, with_count
 from encoders.utterance import Task
 from experiments.ablation.drawing import draw, is_bars
 from experiments.ablation.figure_words import shown_arms
-from experiments.ablation.findings import Told, cost_line, distinct_tests, metric_of, task_of
+from experiments.ablation.findings import Findings, cost_line, distinct_tests, metric_of, task_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.tables import shown_of
@@ -66,7 +66,7 @@ class Row:
     first: bool
 
 
-def page(found: Ablation, told: Told) -> str:
+def page(found: Ablation, told: Findings) -> str:
     """The page as HTML."""
     results = [found.facts[cell.folder] for cell in found.grid.cells]
     start = found.facts[found.grid.reference.folder]
@@ -133,7 +133,7 @@ def command(found: Ablation) -> str:
     return folded(words)
 
 
-def _utterances(told: Told) -> str:
+def _utterances(told: Findings) -> str:
     counts = sorted({one.n for one in told.summaries})
     if not counts:
         return with_count(0, "utterance")
@@ -142,7 +142,7 @@ def _utterances(told: Told) -> str:
     return f"{counts[0]} to {with_count(counts[-1], 'utterance')}"
 
 
-def _rows(told: Told) -> Iterator[Row]:
+def _rows(told: Findings) -> Iterator[Row]:
     by = {(id(row.cell), row.arm): row for row in told.differences}
     before = None
     for one in told.summaries:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from encoders.extraction import Failure
 from experiments.ablation.cells import NoiseIn
-from experiments.ablation.grid import Grid, Over
+from experiments.ablation.grid import FactorSpec, Grid
 from experiments.ablation.scores import CellRows
 from experiments.config import Study
 from experiments.reporting.results_schema import Results
@@ -32,7 +32,7 @@ class Ablation:
 
     folder: Path
     study: Study = field(repr=False)
-    over: tuple[Over, ...]
+    over: tuple[FactorSpec, ...]
     side: NoiseIn
     seed: int
     grid: Grid = field(repr=False)
@@ -49,7 +49,7 @@ def cells_folder(folder: Path) -> Path:
     return folder / "cells"
 
 
-def strangers(found: Ablation) -> list[str]:
+def unknown_cells(found: Ablation) -> list[str]:
     """Folders of cells that an earlier ablation left in the same folder."""
     own = {cell.folder for cell in found.grid.cells}
     there = cells_folder(found.folder)

@@ -13,7 +13,7 @@ from experiments.reporting.numbers import Column, column
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import ArmDifference
 from experiments.reporting.target_scores import number
-from experiments.reporting.target_table import Blind
+from experiments.reporting.target_table import Chance
 from fusion.evaluation import predictions
 from fusion.evaluation.predictions import Prediction
 from fusion.evaluation.statistics import Difference, Interval, holm
@@ -56,7 +56,7 @@ class Summary:
     n: int
     speakers: int
     scores: Mapping[str, Interval]
-    blind: Blind
+    blind: Chance
     seed_spread: float | None
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import cast, get_args
 
 from encoders.specs import Kind
-from experiments.ablation.cells import Draft, Noise, NoiseIn, NoiseKind
+from experiments.ablation.cells import CellDraft, Noise, NoiseIn, NoiseKind
 from experiments.ablation.encoder_options import check_has_options, with_option
 from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError
@@ -24,20 +24,20 @@ LEVELS: dict[str, tuple[str, ...]] = {
 LOUDEST_DB, LONGEST_S = 60.0, 10.0
 
 
-def set_encoder(draft: Draft, kind: Kind, value: str) -> Draft:
+def set_encoder(draft: CellDraft, kind: Kind, value: str) -> CellDraft:
     """Another encoder."""
     study = replace(draft.study, audio=value) if kind == "audio" else None
     return replace(draft, study=study or replace(draft.study, text=value))
 
 
-def set_option(draft: Draft, kind: Kind, name: str, value: str) -> Draft:
+def set_option(draft: CellDraft, kind: Kind, name: str, value: str) -> CellDraft:
     """An option of an encoder."""
     typed = draft.study.audio if kind == "audio" else draft.study.text
     check_has_options(typed, kind, f"{kind}@{name}")
     return set_encoder(draft, kind, with_option(typed, name, value))
 
 
-def set_arm(draft: Draft, value: str) -> Draft:
+def set_arm(draft: CellDraft, value: str) -> CellDraft:
     """One arm alone, with those that it needs."""
     arm = fused_arm(draft) if value == BOTH else value
     if arm not in ARMS and not arm.startswith(PUBLISHED):
@@ -48,57 +48,57 @@ def set_arm(draft: Draft, value: str) -> Draft:
     return replace(draft, study=study, changes=replace(draft.changes, arm=arm))
 
 
-def fused_arm(draft: Draft) -> str:
+def fused_arm(draft: CellDraft) -> str:
     """The first fused arm of a study, else concatenation."""
     return next((a for a in draft.study.arms or () if a in ARMS and ARMS[a].fused), "concat")
 
 
-def set_trials(draft: Draft, value: str) -> Draft:
+def set_trials(draft: CellDraft, value: str) -> CellDraft:
     """Another number of trials."""
     return replace(draft, study=replace(draft.study, trials=whole(value, "trials", 0)))
 
 
-def set_head(draft: Draft, name: str, value: str) -> Draft:
+def set_head(draft: CellDraft, name: str, value: str) -> CellDraft:
     """A hyperparameter of heads that is then not tuned."""
     others = [one for one in draft.study.head or () if one.partition("=")[0].strip() != name]
     return replace(draft, study=replace(draft.study, head=(*others, f"{name}={value}")))
 
 
-def set_labels(draft: Draft, value: str) -> Draft:
+def set_labels(draft: CellDraft, value: str) -> CellDraft:
     """Other classes."""
     labels = tuple(part.strip() for part in value.split(",") if part.strip())
     return replace(draft, study=replace(draft.study, labels=labels))
 
 
-def set_words(draft: Draft, value: str) -> Draft:
+def set_words(draft: CellDraft, value: str) -> CellDraft:
     """Gold words, those of a recogniser, or gold ones with errors."""
     if value == GOLD:
         return replace(draft, study=replace(draft.study, transcript="gold"))
     if value.startswith(WER):
         rate = share(value.removeprefix(WER), "word error rate", value)
         study = replace(draft.study, transcript="gold")
-        return Draft(study, replace(draft.changes, word_errors=rate))
+        return CellDraft(study, replace(draft.changes, word_errors=rate))
     return replace(draft, study=replace(draft.study, transcript="asr", asr=value))
 
 
-def set_missing(draft: Draft, value: str) -> Draft:
+def set_missing(draft: CellDraft, value: str) -> CellDraft:
     """A share of transcripts is taken away."""
     return replace(draft, changes=replace(draft.changes, missing=share(value, "missing share")))
 
 
-def set_speakers(draft: Draft, value: str) -> Draft:
+def set_speakers(draft: CellDraft, value: str) -> CellDraft:
     """Fewer training speakers."""
     count = None if value == EVERYONE else whole(value, "speakers", 1)
     return replace(draft, changes=replace(draft.changes, speakers=count))
 
 
-def set_time_pool(draft: Draft, value: str) -> Draft:
+def set_time_pool(draft: CellDraft, value: str) -> CellDraft:
     """Frames that sequences join into one."""
     count = whole(value, "time_pool", 1)
     return replace(draft, changes=replace(draft.changes, time_pool=count))
 
 
-def set_noise(draft: Draft, side: NoiseIn, value: str) -> Draft:
+def set_noise(draft: CellDraft, side: NoiseIn, value: str) -> CellDraft:
     """Clean recordings, or noisy ones."""
     noise = None if value == CLEAN else parse_noise(value, side)
     return replace(draft, changes=replace(draft.changes, noise=noise))

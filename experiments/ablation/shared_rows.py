@@ -7,7 +7,7 @@ from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.extraction import Failure, Progress, default_store
 from encoders.messages import printable
 from encoders.utterance import Task
-from experiments.ablation.cells import Cell, Changes
+from experiments.ablation.cells import Cell, CellChanges
 from experiments.ablation.noisy_audio import crowds
 from experiments.ablation.subsets import fewer_speakers
 from experiments.ablation.word_errors import with_errors
@@ -66,7 +66,7 @@ def check_ready(cell: Cell) -> Task:
     return ready.corpus.task
 
 
-def _check_changes(changes: Changes, ready: Ready) -> None:
+def _check_changes(changes: CellChanges, ready: Ready) -> None:
     corpus, rows = ready.corpus, ready.rows
     if changes.speakers is not None:
         classes = {row.id: corpus.classes(row) for row in rows}

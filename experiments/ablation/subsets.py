@@ -8,7 +8,7 @@ import torch
 
 from encoders.utterance import Utterance
 from experiments.ablation.seeds import generator, uniform
-from experiments.comparing.plan import Plan, Views
+from experiments.comparing.plan import FoldViews, Plan
 from experiments.config import ConfigError
 from fusion.batch import Dataset
 from fusion.splitting.splits import InnerFold, InnerFolds, speaker_of
@@ -31,7 +31,7 @@ def with_speakers(plan: Plan, count: int, seed: int) -> Plan:
     by_id = {u.id: u for u in plan.inputs.utterances}
     inner = fewer_speakers(plan.inner, by_id, classes_of_rows(plan.inputs.data), count, seed)
     views = tuple(
-        Views(FoldData(views.whole.data, found))
+        FoldViews(FoldData(views.whole.data, found))
         for views, found in zip(plan.views, inner, strict=True)
     )
     return replace(plan, inner=inner, views=views)
@@ -156,7 +156,7 @@ def without_words(plan: Plan, share: float, seed: int) -> Plan:
         if name in ("text", "text_tokens")
     }
     data = replace(data, inputs={**data.inputs, **changed})
-    views = tuple(Views(FoldData(data, views.whole.inner)) for views in plan.views)
+    views = tuple(FoldViews(FoldData(data, views.whole.inner)) for views in plan.views)
     return replace(plan, inputs=replace(plan.inputs, data=data), views=views)
 
 

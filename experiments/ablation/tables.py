@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from encoders.messages import escape_markdown, printable
 from experiments.ablation.figure_words import head_text
-from experiments.ablation.findings import Told, cost_line, told_of
+from experiments.ablation.findings import Findings, cost_line, findings_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, Summary
 from experiments.reporting.arm_names import arm_name
@@ -25,7 +25,7 @@ def print_ablation(found: Ablation, console: "Console") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    told = told_of(found)
+    told = findings_of(found)
     table = Table(box=None, pad_edge=False)
     head, rows = head_of(found), rows_of(found, told)
     # The second score stands in the files: a terminal of 80 columns has no room for it.
@@ -54,7 +54,7 @@ def shown_of(found: Ablation) -> tuple[str, ...]:
     return next(own.shown for one in found.rows for own in one.arms.values())
 
 
-def rows_of(found: Ablation, told: Told) -> Rows:
+def rows_of(found: Ablation, told: Findings) -> Rows:
     """One row per cell and arm."""
     by = {(id(row.cell), row.arm): row for row in told.differences}
     return [_row(one, by.get((id(one.cell), one.arm))) for one in told.summaries]
@@ -75,7 +75,7 @@ def _row(one: Summary, difference: Compared | None) -> list[str]:
     return [*values, arm_name(one.arm), *scores, told, p]
 
 
-def markdown(found: Ablation, told: Told) -> str:
+def markdown(found: Ablation, told: Findings) -> str:
     """The answer and the table as Markdown."""
     say = escape_markdown
     lines = [f"**{say(told.answer)}**", ""]
@@ -84,7 +84,7 @@ def markdown(found: Ablation, told: Told) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def latex(found: Ablation, told: Told) -> str:
+def latex(found: Ablation, told: Findings) -> str:
     """The table as LaTeX; needs the package booktabs."""
     head, rows = head_of(found), rows_of(found, told)
     table = latex_table(told.answer, "l" * len(head), list(map(escape_latex, head)), rows)

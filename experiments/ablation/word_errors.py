@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from encoders.utterance import Utterance
 from experiments.ablation.seeds import generator
-from experiments.comparing.transcripts import Words
+from experiments.comparing.transcripts import Transcripts
 from fusion.splitting.splits import speaker_of
 
 #: Shares of word errors that are substitutions, deletions and insertions. A convention, not a
@@ -13,7 +13,9 @@ from fusion.splitting.splits import speaker_of
 RATIO = {"substitutions": 0.6, "deletions": 0.3, "insertions": 0.1}
 
 
-def with_errors(words: Words, rows: Sequence[Utterance], rate: float, seed: int) -> Words:
+def with_errors(
+    words: Transcripts, rows: Sequence[Utterance], rate: float, seed: int
+) -> Transcripts:
     """Words of which the share ``rate`` is wrong, by utterance.
 
     What is put in are words of other utterances of the same speaker, who is on one side of every
@@ -29,7 +31,7 @@ def with_errors(words: Words, rows: Sequence[Utterance], rate: float, seed: int)
         if name in speaker
     }
     kept = {name: " ".join(text) for name, text in made.items() if text}
-    return Words(kept, words.recognised, words.back_end, words.failures)
+    return Transcripts(kept, words.recognised, words.back_end, words.failures)
 
 
 def _said(texts: Mapping[str, str], speaker: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:

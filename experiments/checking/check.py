@@ -16,7 +16,7 @@ from experiments.checking.check_table import print_check
 from experiments.checking.estimate import estimate
 from experiments.checking.findings import Check
 from experiments.checking.soundness import soundness
-from experiments.comparing.certificate import Hearing, evidence_of, listen
+from experiments.comparing.certificate import DecodedCorpus, decode_all, evidence_of
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.leakage.text_probe import probe_labels
@@ -57,7 +57,7 @@ def check_corpus(
     except StoreError as error:
         store, unkept = None, str(error)
     hints = DecodeIndex(Path(os.devnull if store is None else store.root) / "hints.json")
-    hearing = listen(corpus.utterances, store, hints, progress)
+    hearing = decode_all(corpus.utterances, store, hints, progress)
     made = _folds(corpus, hearing, folds or corpus.folds, progress)
     speakers: dict[str, Counter[str]] = defaultdict(Counter)
     for utterance in corpus.utterances:
@@ -92,7 +92,9 @@ def _label(corpus: Corpus, utterance: Utterance) -> str:
     return next(iter(corpus.classes(utterance)), "(tie)")
 
 
-def _folds(corpus: Corpus, hearing: Hearing, protocol: str, progress: Progress | None) -> _Folds:
+def _folds(
+    corpus: Corpus, hearing: DecodedCorpus, protocol: str, progress: Progress | None
+) -> _Folds:
     rows = [utterance for utterance in corpus.utterances if utterance.target is not None]
     if rows and not any(utterance.speaker for utterance in rows):
         return _Folds("speakers unknown: name them in the column 'speaker'")

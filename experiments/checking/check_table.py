@@ -20,7 +20,7 @@ SPEAKERS = 60
 #: Letters of the longest bar of a histogram, and ids that a line names.
 BAR, NAMED = 40, 5
 #: How rich prints what users wrote: brackets are no markup, lines are not broken.
-AS_IT_IS: Mapping[str, Any] = MappingProxyType(
+AS_THEY_ARE: Mapping[str, Any] = MappingProxyType(
     {"markup": False, "highlight": False, "soft_wrap": True}
 )
 
@@ -28,15 +28,15 @@ AS_IT_IS: Mapping[str, Any] = MappingProxyType(
 def print_check(check: "Check", console: Console) -> None:
     """Why no comparison is possible, speakers by class, what was measured, the certificate."""
     if check.obstacle is not None:
-        console.print(f"no comparison is possible: {printable(check.obstacle)}", **AS_IT_IS)
+        console.print(f"no comparison is possible: {printable(check.obstacle)}", **AS_THEY_ARE)
     console.print(_speakers(check))
     utterances = with_count(len(check.corpus.utterances), "utterance")
-    console.print(f"{utterances}, {how_many(check)}, {check.hours:.2f} h of audio", **AS_IT_IS)
+    console.print(f"{utterances}, {how_many(check)}, {check.hours:.2f} h of audio", **AS_THEY_ARE)
     for table in (_measures(check), _lengths(check), _certificate(check), _estimates(check)):
         if table is not None:
             console.print(table)
     for remark in (*check.corpus.notes, *check.remarks):
-        console.print(f"- {printable(remark)}", **AS_IT_IS)
+        console.print(f"- {printable(remark)}", **AS_THEY_ARE)
 
 
 def how_many(check: "Check") -> str:

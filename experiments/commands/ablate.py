@@ -12,7 +12,7 @@ from experiments.commands.terminal import bars, console, leave, tell
 from experiments.config import Study
 
 if TYPE_CHECKING:
-    from experiments.ablation.grid import Over
+    from experiments.ablation.grid import FactorSpec
     from experiments.ablation.result import Ablation
 
 FACTORS = (
@@ -55,9 +55,9 @@ def ablate(
     out: Out = None,
 ) -> None:
     """What matters? Change one factor at a time on the same rows, folds, seeds and trials."""
-    from experiments.ablation.grid import Over, paired_values
+    from experiments.ablation.grid import FactorSpec, paired_values
 
-    told: tuple[Over, ...] = paired_values(over or [], values or [])
+    told: tuple[FactorSpec, ...] = paired_values(over or [], values or [])
     if config is None:
         # What is ablated need not be named twice.
         named = {one.factor: one.first for one in reversed(told) if one.first}
@@ -69,7 +69,7 @@ def ablate(
 
 def _run(
     study: Study,
-    told: "tuple[Over, ...]",
+    told: "tuple[FactorSpec, ...]",
     side: Literal["test", "both"],
     draw: int,
     jobs: int | None,

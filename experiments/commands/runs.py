@@ -64,7 +64,7 @@ def verify(
     """
     from dataclasses import replace
 
-    from experiments.comparing.verification import departures, told, verify
+    from experiments.comparing.verification import departures, lines, verify
     from experiments.reporting.results_file import is_ablation
 
     sound = True
@@ -79,7 +79,7 @@ def verify(
             with bars() as progress:
                 new = retrain(run, jobs=jobs, progress=progress, notify=tell)
             found = replace(found, departures=departures(found.recomputed, new))
-        for line in told(found):
+        for line in lines(found):
             console.print(line, markup=False, soft_wrap=True, highlight=False)
         sound = sound and found.sound
     if not sound:
@@ -87,7 +87,7 @@ def verify(
 
 
 def _ablation_holds(folder: Path, again: bool) -> bool:
-    from experiments.ablation.checking import told, verify_ablation
+    from experiments.ablation.checking import lines, verify_ablation
 
     if again:
         raise OptionError(
@@ -95,7 +95,7 @@ def _ablation_holds(folder: Path, again: bool) -> bool:
             "into another folder to train it again"
         )
     found = verify_ablation(folder)
-    for line in told(found):
+    for line in lines(found):
         console.print(line, markup=False, soft_wrap=True, highlight=False)
     return found.sound
 

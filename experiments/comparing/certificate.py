@@ -18,7 +18,7 @@ from fusion.splitting.protocols import is_leaky
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class DecodedCorpus:
     """What was heard of each utterance by its id, and what could not be heard.
 
     ``unkept`` says why the cache does not remember it, None where it does.
@@ -30,12 +30,12 @@ class Hearing:
     unkept: str | None = None
 
 
-def listen(
+def decode_all(
     utterances: Sequence[Utterance],
     store: EmbeddingStore | None,
     hints: DecodeIndex,
     progress: Progress | None = None,
-) -> Hearing:
+) -> DecodedCorpus:
     """Decode what is not known yet; what is known by path, size and time is not opened.
 
     Without a store nothing is remembered but in ``hints``.
@@ -61,13 +61,13 @@ def listen(
         why = hints.save()
     by_key = sounds.read([one.key for one in heard.values()])
     found = {name: by_key[one.key] for name, one in heard.items() if one.key in by_key}
-    return Hearing(heard, found, tuple(failures), why)
+    return DecodedCorpus(heard, found, tuple(failures), why)
 
 
 def evidence_of(
     corpus: Corpus,
     utterances: Sequence[Utterance],
-    hearing: Hearing,
+    hearing: DecodedCorpus,
     protocol: str,
     progress: Progress | None = None,
 ) -> Evidence:
@@ -93,7 +93,7 @@ def evidence_of(
     )
 
 
-def first_look(
+def certify_corpus(
     ready: Ready, store: EmbeddingStore, hints: DecodeIndex, progress: Progress | None = None
 ) -> Evidence:
     """Listen to every row and test the folds before hours of work; the evidence is used again.
@@ -103,13 +103,13 @@ def first_look(
     Raises:
         LeakError: the folds leak, and not by their name.
     """
-    hearing = listen(ready.rows, store, hints, progress)
+    hearing = decode_all(ready.rows, store, hints, progress)
     evidence = evidence_of(ready.corpus, ready.rows, hearing, ready.protocol, progress)
     certify(evidence, ready.folds, ready.protocol).check()
     return evidence
 
 
-def second_look(evidence: Evidence, plan: Plan) -> Certificate:
+def certify_final_rows(evidence: Evidence, plan: Plan) -> Certificate:
     """The certificate of the folds that are trained on, once rows have left and words are known.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any
 
 from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.extraction import Failure, Progress, default_store
-from experiments.comparing.certificate import certificate_lines, first_look
+from experiments.comparing.certificate import certificate_lines, certify_corpus
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.fit_facts import fit_facts
 from experiments.comparing.fitting import final_model, fit_all
@@ -16,7 +16,7 @@ from experiments.comparing.inputs import Inputs, gather, words_of
 from experiments.comparing.plan import Plan, warnings_of
 from experiments.comparing.preparation import Notify, Prepared, check_ready, prepare
 from experiments.comparing.run_folder import write_run
-from experiments.comparing.variation import AS_IT_IS, Variation
+from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.config import ConfigError, Study, options_of
 from experiments.reporting.cost import cost_of
 from experiments.reporting.matrix import trained_on
@@ -48,7 +48,7 @@ def compare(
     jobs: int | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
-    variation: Variation = AS_IT_IS,
+    variation: Variation = NO_VARIATION,
     storage: str | None = None,
 ) -> Outcome:
     """Run a study and write its folder; a cell of an ablation is a ``variation`` of it.
@@ -68,7 +68,7 @@ def compare(
     for published in ready.published.values():
         tell(published.told)
     with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
-        evidence = first_look(ready, store, hints, progress)
+        evidence = certify_corpus(ready, store, hints, progress)
         for line in heavy_frames(study, ready.arms, ready.rows, hints):
             tell(line)
         words = variation.words(words_of(ready, store, hints, progress), ready.rows)

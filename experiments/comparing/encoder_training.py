@@ -26,8 +26,8 @@ from encoders.specs import Spec
 from encoders.store import make_folder, write_atomically
 from encoders.utterance import Utterance
 from experiments.cache import TRAINED
-from experiments.comparing.trainable import Trainable
-from experiments.locks import alone
+from experiments.comparing.trainable import FinetuneRequest
+from experiments.locks import file_lock
 from experiments.reporting.trained_encoder import Trained
 
 #: The file that says how long a training took.
@@ -39,7 +39,7 @@ LIBRARIES = ("torch", "numpy", "transformers", "soxr", "soundfile")
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingSplit:
     """Whom one encoder of a fold is trained and stopped on.
 
     ``part`` is "all", or which half of the training speakers it is where heads are cross-fitted.
@@ -52,7 +52,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
+class TrainedFoldEncoder:
     """A trained encoder: the spec that loads it, whom it has seen, and what is told of it."""
 
     spec: Spec
@@ -61,14 +61,14 @@ class Encoder:
 
 
 def trained_encoder(
-    trainable: Trainable,
-    lesson: Lesson,
+    trainable: FinetuneRequest,
+    lesson: TrainingSplit,
     keys: Mapping[str, str],
     targets: Sequence[str],
     corpus: str,
     root: Path,
     progress: Progress | None,
-) -> Encoder:
+) -> TrainedFoldEncoder:
     """The encoder of a lesson, from the store below ``root`` or trained now.
 
     Raises:
@@ -76,7 +76,7 @@ def trained_encoder(
     """
     name = _name(trainable, lesson, keys, targets, corpus)
     folder = root / TRAINED / name
-    with alone(folder):
+    with file_lock(folder):
         found = _kept(folder, trainable, lesson)
         if found is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -87,8 +87,8 @@ def trained_encoder(
 
 
 def _train(
-    trainable: Trainable,
-    lesson: Lesson,
+    trainable: FinetuneRequest,
+    lesson: TrainingSplit,
     targets: Sequence[str],
     corpus: str,
     folder: Path,
@@ -128,7 +128,9 @@ def _train(
     work.rename(folder)
 
 
-def _kept(folder: Path, trainable: Trainable, lesson: Lesson) -> Encoder | None:
+def _kept(
+    folder: Path, trainable: FinetuneRequest, lesson: TrainingSplit
+) -> TrainedFoldEncoder | None:
     """What lies in a folder; None where it is absent or damaged: then it is trained again."""
     try:
         spec = trained_spec(folder)
@@ -153,12 +155,12 @@ def _kept(folder: Path, trainable: Trainable, lesson: Lesson) -> Encoder | None:
         precision=str(record.settings.get("precision", "")),
         fingerprint=fingerprint_of(spec),
     )
-    return Encoder(spec, record, told)
+    return TrainedFoldEncoder(spec, record, told)
 
 
 def _name(
-    trainable: Trainable,
-    lesson: Lesson,
+    trainable: FinetuneRequest,
+    lesson: TrainingSplit,
     keys: Mapping[str, str],
     targets: Sequence[str],
     corpus: str,

@@ -13,7 +13,7 @@ from encoders.extraction import Progress
 from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.comparing.plan import Plan
-from experiments.locks import alone
+from experiments.locks import file_lock
 from fusion.batch import Dataset
 from fusion.evaluation.calibration import fit_temperature
 from fusion.evaluation.thresholds import thresholds
@@ -66,7 +66,7 @@ def fit_fold(
         with one_thread():
             search_arm(arm, view.data, view.inner, budget, place)
     # The lock of the heads: fits that only score other rows have the same study.
-    with alone(path.heads), one_thread():
+    with file_lock(path.heads), one_thread():
         heads = load_heads(path, arm, view, budget.seeds)
         kept = load_scores(path, views, fold)
         if kept is not None and (heads is not None or not path.keeps_heads):

@@ -15,10 +15,14 @@ from encoders.finetuning.finetune import FinetuneError
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.contamination import Contamination, allowed
-from experiments.comparing.encoder_training import Encoder, Lesson, trained_encoder
+from experiments.comparing.encoder_training import (
+    TrainedFoldEncoder,
+    TrainingSplit,
+    trained_encoder,
+)
 from experiments.comparing.inputs import inputs_of
-from experiments.comparing.modality_data import Awaited, Modal, modal_of, sources_of
-from experiments.comparing.plan import Plan, Views
+from experiments.comparing.modality_data import ModalityData, PendingEncoder, modal_of, sources_of
+from experiments.comparing.plan import FoldViews, Plan
 from experiments.config import ConfigError, Study
 from fusion.batch import ModalityBatch, collate
 from fusion.splitting.development import halves
@@ -32,7 +36,7 @@ NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class FoldContext:
     """What training and embedding need, the same for every fold.
 
     ``dirty`` says that the study allows to score what encoders have seen.
@@ -47,7 +51,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class ViewSplit:
     """What the encoders of one view are trained and stopped on, and the heads that read them."""
 
     part: str
@@ -56,12 +60,12 @@ class Lessons:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EncodedView:
     """Inputs of one view, and the encoders that made them."""
 
     view: FoldData
-    encoders: tuple[Encoder, ...]
-    modals: tuple[Modal, ...]
+    encoders: tuple[TrainedFoldEncoder, ...]
+    modals: tuple[ModalityData, ...]
 
 
 def check_shared(study: Study, plan: Plan) -> tuple[Contamination, ...]:
@@ -85,7 +89,7 @@ def check_shared(study: Study, plan: Plan) -> tuple[Contamination, ...]:
     return allowed(study, found)
 
 
-def train_encoders(bench: Bench) -> Plan:
+def train_encoders(bench: FoldContext) -> Plan:
     """The plan with an encoder per fold where the study asks for that; as it was where not.
 
     Raises:
@@ -109,26 +113,26 @@ def train_encoders(bench: Bench) -> Plan:
         cached=plan.inputs.cached + sum(modal.cached for modal in modals),
         warnings=tuple(dict.fromkeys(chain(plan.inputs.warnings, *(m.remarks for m in modals)))),
     )
-    views = tuple(Views(own[0].view, tuple(seen.view for seen in own[1:])) for own in found)
+    views = tuple(FoldViews(own[0].view, tuple(seen.view for seen in own[1:])) for own in found)
     trained = tuple(encoder.told for seen in every for encoder in seen.encoders)
     return replace(plan, inputs=inputs, views=views, trained=trained)
 
 
-def _lessons(bench: Bench, inner: InnerFolds) -> list[Lessons]:
+def _lessons(bench: FoldContext, inner: InnerFolds) -> list[ViewSplit]:
     """That of all training rows; with cross-fitted arms those of both halves behind it."""
     (whole,) = inner.folds
-    found = [Lessons(ALL, whole, inner)]
+    found = [ViewSplit(ALL, whole, inner)]
     if not any(arm_of(arm).crossfitted for arm in bench.plan.arms):
         return found
     by_id = {u.id: u for u in _all(bench)}
     one, other = halves([by_id[name] for name in whole.train], bench.corpus.classes)
     for part, taught, left in ((HALVES[0], one, other), (HALVES[1], other, one)):
         heads = InnerFolds((InnerFold(left, whole.dev),))
-        found.append(Lessons(part, InnerFold(taught, whole.dev), heads))
+        found.append(ViewSplit(part, InnerFold(taught, whole.dev), heads))
     return found
 
 
-def _seen(bench: Bench, fold: Fold, lessons: Lessons) -> Seen:
+def _seen(bench: FoldContext, fold: Fold, lessons: ViewSplit) -> EncodedView:
     """Train the encoders of a view; embed the rows that its heads and the test set need."""
     rows = {name for one in lessons.heads.folds for name in (*one.train, *one.dev)} | {*fold.test}
     encoders, modals = [], []
@@ -143,10 +147,12 @@ def _seen(bench: Bench, fold: Fold, lessons: Lessons) -> Seen:
         modals.append(modal)
     data = bench.plan.inputs.data
     view = FoldData(replace(data, inputs={**data.inputs, **batches}), lessons.heads)
-    return Seen(view, tuple(encoders), tuple(modals))
+    return EncodedView(view, tuple(encoders), tuple(modals))
 
 
-def _encoder(bench: Bench, awaited: Awaited, fold: Fold, lessons: Lessons) -> Encoder:
+def _encoder(
+    bench: FoldContext, awaited: PendingEncoder, fold: Fold, lessons: ViewSplit
+) -> TrainedFoldEncoder:
     sides = lessons.sides
     by_id = {u.id: _taught(u, awaited, bench) for u in _all(bench) if u.id in awaited.keys}
     train, dev = (
@@ -154,7 +160,7 @@ def _encoder(bench: Bench, awaited: Awaited, fold: Fold, lessons: Lessons) -> En
     )
     assert not {*sides.train, *sides.dev} & {*fold.test}
     assert_speakers_apart(Fold(fold.name, sides.train, fold.test, sides.dev), _all(bench))
-    lesson, root = Lesson(fold.name, lessons.part, train, dev), bench.store.root
+    lesson, root = TrainingSplit(fold.name, lessons.part, train, dev), bench.store.root
     targets, name = bench.corpus.targets, bench.corpus.name
     try:
         return trained_encoder(
@@ -165,11 +171,11 @@ def _encoder(bench: Bench, awaited: Awaited, fold: Fold, lessons: Lessons) -> En
         raise ConfigError(f"{typed}: fold {fold.name}: {error}") from error
 
 
-def _all(bench: Bench) -> Sequence[Utterance]:
+def _all(bench: FoldContext) -> Sequence[Utterance]:
     return bench.plan.inputs.utterances
 
 
-def _taught(utterance: Utterance, awaited: Awaited, bench: Bench) -> Utterance:
+def _taught(utterance: Utterance, awaited: PendingEncoder, bench: FoldContext) -> Utterance:
     """The utterance as its encoder is to be taught it.
 
     Words are those that every arm reads, recognised ones where those are asked. A recording that
@@ -181,7 +187,9 @@ def _taught(utterance: Utterance, awaited: Awaited, bench: Bench) -> Utterance:
     return replace(utterance, audio=audio, transcript=inputs.words.texts.get(utterance.id))
 
 
-def _embedded(bench: Bench, awaited: Awaited, encoder: Encoder, rows: set[str]) -> Modal:
+def _embedded(
+    bench: FoldContext, awaited: PendingEncoder, encoder: TrainedFoldEncoder, rows: set[str]
+) -> ModalityData:
     kind = awaited.trainable.kind
     modality = replace(awaited.trainable.modality, encoder=encoder.spec)
     wanted = inputs_of(modality, kind, frozenset(awaited.inputs))
@@ -203,7 +211,7 @@ def _embedded(bench: Bench, awaited: Awaited, encoder: Encoder, rows: set[str]) 
 
 
 def _batches(
-    bench: Bench, awaited: Awaited, modal: Modal, rows: set[str]
+    bench: FoldContext, awaited: PendingEncoder, modal: ModalityData, rows: set[str]
 ) -> Mapping[str, ModalityBatch]:
     """Inputs of all rows in their order; those that the view does not ask for are missing."""
     ids = [utterance.id for utterance in bench.plan.inputs.utterances]
@@ -216,7 +224,7 @@ def _batches(
     }
 
 
-def _identity(modals: Sequence[Modal]) -> dict[str, str]:
+def _identity(modals: Sequence[ModalityData]) -> dict[str, str]:
     """One hash per input over the fingerprints of all its encoders, in their order."""
     found: dict[str, list[str]] = {}
     for modal in modals:
@@ -225,7 +233,7 @@ def _identity(modals: Sequence[Modal]) -> dict[str, str]:
     return {n: hashlib.sha256(" ".join(own).encode()).hexdigest() for n, own in found.items()}
 
 
-def _check_record(bench: Bench, fold: Fold, encoder: Encoder) -> None:
+def _check_record(bench: FoldContext, fold: Fold, encoder: TrainedFoldEncoder) -> None:
     """Compare whom an encoder has seen, as its record says, with the fold's test rows (law 4)."""
     keys = bench.plan.inputs.keys if encoder.told.kind == "audio" else {}
     scored = [u for u in _all(bench) if u.id in {*fold.test}]

@@ -19,16 +19,16 @@ from encoders.specs import Kind, Modality
 from encoders.store import EmbeddingStore
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
-from experiments.comparing.modality_data import Awaited, Modal, modal_of, sources_of
+from experiments.comparing.modality_data import ModalityData, PendingEncoder, modal_of, sources_of
 from experiments.comparing.published import Published
 from experiments.comparing.rows import split_rows
 from experiments.comparing.trainable import (
-    Trainable,
+    FinetuneRequest,
     check_trainable,
     is_finetuned,
     parse_trainable,
 )
-from experiments.comparing.transcripts import Words, find_words, to_recognise
+from experiments.comparing.transcripts import Transcripts, find_words, to_recognise
 from experiments.config import FINETUNED, ConfigError, Study
 from fusion.batch import Dataset, collate
 from fusion.networks.head import fixed_values
@@ -65,7 +65,7 @@ class Inputs:
 
     data: Dataset
     utterances: tuple[Utterance, ...]
-    words: Words
+    words: Transcripts
     identity: Mapping[str, str]
     keys: Mapping[str, str]
     modalities: Mapping[str, Modality]
@@ -75,7 +75,7 @@ class Inputs:
     failures: tuple[Failure, ...]
     warnings: tuple[str, ...]
     published: Mapping[str, Published]
-    awaited: tuple[Awaited, ...] = ()
+    awaited: tuple[PendingEncoder, ...] = ()
 
 
 def preflight(
@@ -139,7 +139,7 @@ def reads_words(
 
 def words_of(
     ready: Ready, store: EmbeddingStore, hints: DecodeIndex, progress: Progress | None
-) -> Words:
+) -> Transcripts:
     """The words of every row; those that are missing are recognised where some arm reads words."""
     read = reads_words(ready.study, ready.arms, ready.published)
     source = ready.study.transcript if read else "gold"
@@ -162,7 +162,7 @@ class _Request:
     kind: Kind
     wanted: Mapping[str, Modality] = field(default_factory=dict)
     features: Features | None = None
-    trainable: Trainable | None = None
+    trainable: FinetuneRequest | None = None
     published: bool = False
 
 
@@ -184,7 +184,7 @@ def _requests(ready: Ready) -> Iterator[_Request]:
 
 def gather(
     ready: Ready,
-    words: Words,
+    words: Transcripts,
     store: EmbeddingStore,
     hints: DecodeIndex,
     progress: Progress | None,
@@ -193,7 +193,7 @@ def gather(
 
     A row that lacks a modality leaves every arm (``rows="complete"``) and is listed.
     """
-    modals: list[Modal] = []
+    modals: list[ModalityData] = []
     for request in _requests(ready):
         if request.features is not None:
             modals.append(_precomputed(request.kind, request.features, ready))
@@ -209,14 +209,14 @@ def gather(
             # A frame of zeros stands for each embedding to come, so that rows can be lined up.
             modal.cached, blank = 0, torch.zeros(1, 1)
             modal.frames = {name: dict.fromkeys(modal.keys, blank) for name in request.wanted}
-            modal.awaited = Awaited(request.trainable, request.wanted, modal.keys)
+            modal.awaited = PendingEncoder(request.trainable, request.wanted, modal.keys)
         elif not request.published:
             modal.modalities = dict(request.wanted)
         modals.append(modal)
     return _lined_up(ready, words, modals)
 
 
-def _lined_up(ready: Ready, words: Words, modals: Sequence[Modal]) -> Inputs:
+def _lined_up(ready: Ready, words: Transcripts, modals: Sequence[ModalityData]) -> Inputs:
     """Rows that stay, with their truth and everything that was gathered of them."""
     corpus = ready.corpus
     frames = {name: rows for modal in modals for name, rows in modal.frames.items()}
@@ -306,7 +306,7 @@ def _features(typed: str) -> Features:
     return read_features(Path(typed.removeprefix(FEATURES)))
 
 
-def _precomputed(kind: Kind, features: Features, ready: Ready) -> Modal:
+def _precomputed(kind: Kind, features: Features, ready: Ready) -> ModalityData:
     utterances, needed, sequence = ready.rows, inputs_needed(ready.arms), SEQUENCE_OF[kind]
     own = {u.id: features.frames[u.id] for u in utterances if u.id in features.frames}
     if not own:
@@ -315,7 +315,7 @@ def _precomputed(kind: Kind, features: Features, ready: Ready) -> Modal:
             f"(first there: {next(iter(features.frames), 'none')}, first here: {utterances[0].id})"
         )
     absent = {u.id: f"is not in the {kind} features" for u in utterances if u.id not in own}
-    modal = Modal(cached=len(own), absent=absent)
+    modal = ModalityData(cached=len(own), absent=absent)
     if kind in needed:
         modal.frames[kind] = {
             name: statistics_of(rows) if features.sequences else rows for name, rows in own.items()

@@ -19,24 +19,24 @@ from encoders.pooling import for_head
 from encoders.specs import Kind, Modality
 from encoders.utterance import Utterance
 from experiments.comparing.remarks import cuts, silence
-from experiments.comparing.trainable import Trainable
-from experiments.comparing.transcripts import Words
+from experiments.comparing.trainable import FinetuneRequest
+from experiments.comparing.transcripts import Transcripts
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
+class PendingEncoder:
     """An encoder that is trained in every fold: what it will be given, and the inputs it serves.
 
     ``keys`` are the content keys of the utterances, by id.
     """
 
-    trainable: Trainable
+    trainable: FinetuneRequest
     inputs: Mapping[str, Modality]
     keys: Mapping[str, str]
 
 
 @dataclass(slots=True)
-class Modal:
+class ModalityData:
     """One modality of all utterances while inputs are gathered, by the name of the input."""
 
     frames: dict[str, dict[str, Tensor]] = field(default_factory=dict)
@@ -50,11 +50,11 @@ class Modal:
     remarks: tuple[str, ...] = ()
     heard: bool = False
     layers: dict[str, int] = field(default_factory=dict)
-    awaited: Awaited | None = None
+    awaited: PendingEncoder | None = None
 
 
 def sources_of(
-    kind: Kind, utterances: Sequence[Utterance], words: Words, hints: DecodeIndex
+    kind: Kind, utterances: Sequence[Utterance], words: Transcripts, hints: DecodeIndex
 ) -> list[Source]:
     """The inputs of encoders of a kind: recordings, or transcripts, of those that have one."""
     if kind == "audio":
@@ -69,9 +69,9 @@ def modal_of(
     extractor: Extractor,
     done: Extraction,
     silent: Sequence[str] = (),
-) -> Modal:
+) -> ModalityData:
     """What was extracted, read back, by the name of the input that it is for."""
-    modal = Modal(
+    modal = ModalityData(
         keys=done.keys,
         encoded=done.encoded,
         cached=done.cached,

@@ -30,7 +30,7 @@ from fusion.training.crossfit import FoldData
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class FoldViews:
     """What heads of one outer fold see: the same in every fold, but for encoders trained in it.
 
     ``halves`` are for cross-fitted arms.
@@ -54,7 +54,7 @@ class Plan:
     budget: Budget
     probe: TextProbe | None
     protocol: str
-    views: tuple[Views, ...]
+    views: tuple[FoldViews, ...]
     trained: tuple[Trained, ...] = ()
     storage: str | None = field(default=None, repr=False)
 
@@ -77,7 +77,7 @@ def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...
     probe = probe_text(inputs.data, gold, speakers, folds)
     fixed = with_loss(fixed_values(study.head), corpus.task)
     budget = Budget(study.trials, study.seeds, fixed=fixed)
-    views = tuple(Views(FoldData(inputs.data, found)) for found in inner)
+    views = tuple(FoldViews(FoldData(inputs.data, found)) for found in inner)
     return Plan(arms, inputs, folds, inner, budget, probe, protocol, views)
 
 

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus
-from experiments.comparing.certificate import second_look
+from experiments.comparing.certificate import certify_final_rows
 from experiments.comparing.contamination import (
     Contamination,
     check_unseen,
     remarks,
     scored_rows,
 )
-from experiments.comparing.fold_encoders import Bench, check_shared, train_encoders
+from experiments.comparing.fold_encoders import FoldContext, check_shared, train_encoders
 from experiments.comparing.inputs import Inputs, Ready, check_sequences, preflight
 from experiments.comparing.plan import Plan, make_folds, make_plan
 from experiments.comparing.published import find_published
 from experiments.comparing.rows import labelled
 from experiments.comparing.targets import check_targets
-from experiments.comparing.variation import AS_IT_IS, Variation
+from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
 from fusion.leakage.evidence import Evidence
@@ -74,7 +74,7 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
     return (*(arm for arm in ARMS if arm in wanted), *published)
 
 
-def check_ready(study: Study, variation: Variation = AS_IT_IS) -> Ready:
+def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
     """Find every fault of a study that can be found before any work.
 
     Raises:
@@ -109,9 +109,9 @@ def prepare(
     """
     plan = make_plan(ready.corpus, inputs, ready.study, ready.arms)
     plan = variation.plan(plan, ready.study, store, progress)
-    certificate = second_look(evidence, plan)
+    certificate = certify_final_rows(evidence, plan)
     seen = _seen(ready, inputs, plan)
-    plan = train_encoders(Bench(ready.corpus, plan, store, progress, tell, bool(seen)))
+    plan = train_encoders(FoldContext(ready.corpus, plan, store, progress, tell, bool(seen)))
     told = _told(ready, plan, seen)
     return Prepared(ready.corpus, plan, certificate, bool(seen), told)
 

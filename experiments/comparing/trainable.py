@@ -20,7 +20,7 @@ OF_TRAINING = "train."
 
 
 @dataclass(frozen=True, slots=True)
-class Trainable:
+class FinetuneRequest:
     """An encoder before it is trained, as a user typed it, and how it will be."""
 
     kind: Kind
@@ -34,7 +34,7 @@ def is_finetuned(typed: str) -> bool:
     return typed.startswith(FINETUNED)
 
 
-def parse_trainable(typed: str, kind: Kind) -> Trainable:
+def parse_trainable(typed: str, kind: Kind) -> FinetuneRequest:
     """The encoder that ``finetuned:NAME[:untrained][@OPTIONS]`` starts from.
 
     Networks without published weights, and ``alexnet``, start from random ones.
@@ -55,7 +55,7 @@ def parse_trainable(typed: str, kind: Kind) -> Trainable:
         settings = _with_options(default_settings(modality.encoder), told)
     except ValueError as error:
         raise ConfigError(f"--{kind} {typed}: {error}") from error
-    return Trainable(kind, typed, modality, settings)
+    return FinetuneRequest(kind, typed, modality, settings)
 
 
 def _start(modality: Modality) -> Modality:
@@ -71,7 +71,7 @@ def _start(modality: Modality) -> Modality:
     return replace(modality, encoder=replace(spec, **anew))
 
 
-def check_trainable(trainable: Trainable) -> None:
+def check_trainable(trainable: FinetuneRequest) -> None:
     """Find before any work whether training can start.
 
     Raises:

@@ -34,7 +34,7 @@ from fusion.tuning.storage import check_storage
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainedModel:
     """A model, where it lies, on how much it was trained, and what could not be used."""
 
     model: FusionModel
@@ -63,7 +63,7 @@ def train(
     progress: Progress | None = None,
     notify: Notify | None = None,
     storage: str | None = None,
-) -> Training:
+) -> TrainedModel:
     """Train the one arm of a study on every row, and save the model into a folder.
 
     Hyperparameters are tuned, training is stopped and probabilities are calibrated on development
@@ -97,7 +97,7 @@ def train(
         model = final_model(plan, corpus, arm, Path(there))
     model.save(out)
     speakers = {utterance.speaker for utterance in inputs.utterances}
-    return Training(
+    return TrainedModel(
         model, out, len(inputs.utterances), len(speakers), inputs.dropped, inputs.failures
     )
 

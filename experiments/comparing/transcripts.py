@@ -13,7 +13,7 @@ from experiments.config import TranscriptSource
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Transcripts:
     """The transcript of each utterance, and which of them were recognised."""
 
     texts: Mapping[str, str]
@@ -42,13 +42,13 @@ def find_words(
     store: EmbeddingStore,
     hints: DecodeIndex,
     progress: Progress | None,
-) -> Words:
+) -> Transcripts:
     """Transcripts of every utterance from the source asked for; what failed is listed."""
     gold = {} if source == "asr" else gold_words(utterances)
     wanted = to_recognise(utterances, source)
     if not wanted:
-        return Words(gold)
+        return Transcripts(gold)
     spec = parse_recogniser(asr)
     done = transcribe(wanted, spec, store.root, hints=hints, progress=progress)
     heard = {name: text for name, t in done.transcripts.items() if (text := t.text) is not None}
-    return Words({**gold, **heard}, frozenset(u.id for u in wanted), asr, done.failures)
+    return Transcripts({**gold, **heard}, frozenset(u.id for u in wanted), asr, done.failures)

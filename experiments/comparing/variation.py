@@ -9,7 +9,7 @@ from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.comparing.fitting import Fits
 from experiments.comparing.plan import Plan
-from experiments.comparing.transcripts import Words
+from experiments.comparing.transcripts import Transcripts
 from experiments.config import Study
 from experiments.reporting.results_schema import Results, RunFacts
 
@@ -33,7 +33,7 @@ class Variation:
         """Rows to compare on, of those that a study has."""
         return tuple(utterances)
 
-    def words(self, words: Words, rows: Sequence[Utterance]) -> Words:
+    def words(self, words: Transcripts, rows: Sequence[Utterance]) -> Transcripts:
         """The words that text encoders read."""
         return words
 
@@ -60,4 +60,4 @@ class Variation:
         return facts
 
 
-AS_IT_IS = Variation()
+NO_VARIATION = Variation()

@@ -51,7 +51,7 @@ SECONDS = (86400.0, 3600.0, 60.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TableRow:
     """What a row of a table tells of a file, or of a segment of it, by our fields."""
 
     file: str
@@ -119,7 +119,7 @@ def _part(header: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return header
 
 
-def _rows(folder: Path, header: Mapping[str, Any], faults: list[Fault]) -> list[Told]:
+def _rows(folder: Path, header: Mapping[str, Any], faults: list[Fault]) -> list[TableRow]:
     """Every row of every table of files or segments."""
     told = []
     for name in _part(header, "tables"):
@@ -134,7 +134,7 @@ def _rows(folder: Path, header: Mapping[str, Any], faults: list[Fault]) -> list[
         for row in read_table(path, ["file"]):
             cells = {field: row[c] for field, c in columns.items() if row.get(c)}
             cells |= {"split": split} if split else {}
-            told.append(Told(row["file"], row.get("start", ""), row.get("end", ""), cells))
+            told.append(TableRow(row["file"], row.get("start", ""), row.get("end", ""), cells))
     return told
 
 
@@ -148,7 +148,7 @@ def _columns(columns: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _merged(rows: list[Told], speakers: Mapping[str, Any]) -> list[Told]:
+def _merged(rows: list[TableRow], speakers: Mapping[str, Any]) -> list[TableRow]:
     """One row per segment, or per file; what is told of a file holds for its segments."""
     files: dict[str, dict[str, str]] = {}
     segments: dict[tuple[str, str, str], dict[str, str]] = {}
@@ -164,11 +164,13 @@ def _merged(rows: list[Told], speakers: Mapping[str, Any]) -> list[Told]:
         told = {**files.get(file, {}), **own}
         known = _part(speakers, told.get("speaker", ""))
         about = {f: str(known[n]) for f in ("sex", "age") for n in FIELDS[f] if n in known}
-        merged.append(Told(file, start, end, about | told))
+        merged.append(TableRow(file, start, end, about | told))
     return merged
 
 
-def _utterance(row: Told, targets: tuple[str, ...], folder: Path, faults: list[Fault]) -> Utterance:
+def _utterance(
+    row: TableRow, targets: tuple[str, ...], folder: Path, faults: list[Fault]
+) -> Utterance:
     fields = row.fields
     start_s, end_s = _seconds(row.start, row.file, faults), _seconds(row.end, row.file, faults)
     age = fields.get("age", "")

@@ -14,7 +14,7 @@ from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance, one_
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import Row, read_table
-from experiments.corpora.tree import Tree, scan, some
+from experiments.corpora.tree import Tree, first_few, scan
 
 ENTRY = Entry(
     name="crema-d",
@@ -123,7 +123,7 @@ def _missing(clips: Mapping[str, Path], lacking: list[str]) -> list[str]:
     if not clips:
         return ["no clip is here: names and sentences only"]
     return [
-        f"of SentenceFilenames.csv not here: {with_count(len(lacking), 'clip')} ({some(lacking)})"
+        f"of SentenceFilenames.csv not here: {with_count(len(lacking), 'clip')} ({first_few(lacking)})"
     ]
 
 
@@ -134,7 +134,7 @@ def _listed_names(tree: Tree) -> set[str]:
     names = {row["Filename"].upper() for row in read_table(path, ["Filename"])}
     wrong = sorted(name for name in names if not re.fullmatch(RULE, name))
     if wrong:
-        what = f"{len(wrong)} names are not as 1091_WSI_NEU_XX: {some(wrong)}"
+        what = f"{len(wrong)} names are not as 1091_WSI_NEU_XX: {first_few(wrong)}"
         raise CorpusError("--corpus crema-d", [Fault(path.name, what)])
     return names
 

@@ -13,7 +13,7 @@ from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet
 from experiments.corpora.tables import Row, read_table
-from experiments.corpora.tree import Tree, scan, some, without
+from experiments.corpora.tree import Tree, first_few, scan, without
 
 ENTRY = Entry(
     name="meld",
@@ -135,7 +135,7 @@ def _notes(utterances: list[Utterance], tables: Mapping[str, Path]) -> list[str]
     if several:
         notes.append(
             f"spoken by several at once, who count as a speaker of their own: "
-            f"{with_count(len(several), 'utterance')} ({some(several)})"
+            f"{with_count(len(several), 'utterance')} ({first_few(several)})"
         )
     if len(tables) > 1:
         notes.append(

@@ -12,7 +12,7 @@ from encoders.messages import with_count
 from encoders.utterance import Corpus, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
-from experiments.corpora.tree import Named, scan, some
+from experiments.corpora.tree import Named, first_few, scan
 from fusion.splitting.designs import EMOBOX_FOLD_OF
 
 _NON_NEUTRAL = ("calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -118,7 +118,7 @@ def read(root: Path) -> Corpus:
     notes = (
         *([f"{with_count(song, 'file')} left out (song, or video without sound)"] if song else []),
         *(
-            [f"left out {len(copies)} with video, heard as audio too: {some(copies)}"]
+            [f"left out {len(copies)} with video, heard as audio too: {first_few(copies)}"]
             * bool(copies)
         ),
     )

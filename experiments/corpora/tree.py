@@ -117,7 +117,7 @@ class Tree:
     def _note(self, paths: Sequence[Path], why: str) -> list[str]:
         if not paths:
             return []
-        listed = some(map(self.relative, sorted(paths)))
+        listed = first_few(map(self.relative, sorted(paths)))
         return [f"{with_count(len(paths), 'file')} left out ({why}): {listed}"]
 
     def _outline(self) -> list[str]:
@@ -210,13 +210,13 @@ def without(what: str, ids: Sequence[str], noun: str = "utterance") -> tuple[str
     >>> without("recording", ["a", "b"])
     ('no recording of 2 utterances: a, b',)
     """
-    return (f"no {what} of {with_count(len(ids), noun)}: {some(ids)}",) if ids else ()
+    return (f"no {what} of {with_count(len(ids), noun)}: {first_few(ids)}",) if ids else ()
 
 
-def some(names: Iterable[str], shown: int = SHOWN) -> str:
+def first_few(names: Iterable[str], shown: int = SHOWN) -> str:
     """The first of some names, and how many more there are.
 
-    >>> some(["a", "b", "c", "d", "e"])
+    >>> first_few(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
     listed = list(names)

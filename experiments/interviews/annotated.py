@@ -9,7 +9,7 @@ from encoders.messages import with_count
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within
-from experiments.interviews.segmentation import SHORTEST_S, Voice
+from experiments.interviews.segmentation import SHORTEST_S, SpeakerTurn
 
 #: The speaker of a turn whose file names none.
 NOBODY = "unknown"
@@ -66,15 +66,15 @@ def read_known(
     return lasting
 
 
-def voices_of(turns: Sequence[Turn]) -> tuple[Voice, ...]:
+def voices_of(turns: Sequence[Turn]) -> tuple[SpeakerTurn, ...]:
     """Turns as voices, with their words if they have some."""
     return tuple(
-        Voice(one.start_s, one.end_s, one.speaker or NOBODY, text=normalise(one.text))
+        SpeakerTurn(one.start_s, one.end_s, one.speaker or NOBODY, text=normalise(one.text))
         for one in turns
     )
 
 
-def with_lines(voices: Sequence[Voice], path: Path) -> tuple[Voice, ...]:
+def with_lines(voices: Sequence[SpeakerTurn], path: Path) -> tuple[SpeakerTurn, ...]:
     """The words of a plain text, one line per turn, in the order of the turns.
 
     Raises:
@@ -97,7 +97,9 @@ def with_lines(voices: Sequence[Voice], path: Path) -> tuple[Voice, ...]:
     )
 
 
-def with_words(voices: Sequence[Voice], transcript: Sequence[Turn]) -> tuple[Voice, ...]:
+def with_words(
+    voices: Sequence[SpeakerTurn], transcript: Sequence[Turn]
+) -> tuple[SpeakerTurn, ...]:
     """Voices cut to the stretches of a transcript, each with its words.
 
     A stretch belongs to the speaker who speaks most in it, and lies where that speaker does; one
@@ -110,16 +112,16 @@ def with_words(voices: Sequence[Voice], transcript: Sequence[Turn]) -> tuple[Voi
     return tuple(sorted(found, key=lambda one: (one.start_s, one.end_s)))
 
 
-def _spoken_by(turn: Turn, voices: Sequence[Voice]) -> Voice:
-    shared: dict[tuple[str, int | None], list[Voice]] = {}
+def _spoken_by(turn: Turn, voices: Sequence[SpeakerTurn]) -> SpeakerTurn:
+    shared: dict[tuple[str, int | None], list[SpeakerTurn]] = {}
     for voice in voices:
         if voice.start_s < turn.end_s and voice.end_s > turn.start_s:
             shared.setdefault((voice.speaker, voice.channel), []).append(voice)
     text = normalise(turn.text)
     if not shared:
-        return Voice(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=text)
+        return SpeakerTurn(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=text)
 
-    def seconds(own: Sequence[Voice]) -> float:
+    def seconds(own: Sequence[SpeakerTurn]) -> float:
         return sum(min(one.end_s, turn.end_s) - max(one.start_s, turn.start_s) for one in own)
 
     (speaker, channel), own = max(shared.items(), key=lambda item: seconds(item[1]))
@@ -127,10 +129,10 @@ def _spoken_by(turn: Turn, voices: Sequence[Voice]) -> Voice:
     end_s = min(turn.end_s, max(one.end_s for one in own))
     if end_s - start_s < SHORTEST_S:
         start_s, end_s = turn.start_s, turn.end_s
-    return Voice(start_s, end_s, speaker, channel, text)
+    return SpeakerTurn(start_s, end_s, speaker, channel, text)
 
 
-def _left_over(voice: Voice, said: Sequence[Turn]) -> list[Voice]:
+def _left_over(voice: SpeakerTurn, said: Sequence[Turn]) -> list[SpeakerTurn]:
     """Parts of a voice that no stretch of the transcript covers."""
     left, start_s = [], voice.start_s
     for one in sorted(said, key=lambda turn: turn.start_s):

@@ -10,9 +10,9 @@ from encoders.audio.waveform import Audio
 from encoders.extraction import HeldSource, text_sources
 from encoders.specs import Kind
 from encoders.store import audio_key
-from experiments.interviews.emotion import Sounds
-from experiments.interviews.recognition import LEAST_SPEECH_S, Recognition, Said
-from experiments.interviews.segmentation import Piece
+from experiments.interviews.emotion import EmotionScores
+from experiments.interviews.recognition import LEAST_SPEECH_S, RecognisedText, Recognition
+from experiments.interviews.segmentation import SpeechSegment
 from experiments.interviews.timing import Stopwatch
 
 #: Pieces between two writes to disk: what is lost at most when a command is stopped.
@@ -20,12 +20,12 @@ CHUNK = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ClassifiedSegment:
     """A piece with its words and how it sounds; ``sounds`` is why not, where it has no sound."""
 
-    piece: Piece
-    said: Said
-    sounds: Sounds | str
+    piece: SpeechSegment
+    said: RecognisedText
+    sounds: EmotionScores | str
     silent: bool
 
 
@@ -33,9 +33,9 @@ class Heard:
 class Chunk:
     """Some pieces with their samples and their words."""
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[SpeechSegment]
     audio: Sequence[Audio]
-    said: Sequence[Said]
+    said: Sequence[RecognisedText]
 
     @property
     def names(self) -> list[str]:
@@ -50,14 +50,16 @@ class Chunk:
         words = zip(self.names, (one.trusted for one in self.said), strict=True)
         return text_sources({name: one for name, one in words if one is not None})
 
-    def heard(self, sounds: Sequence[Sounds | str]) -> list[Heard]:
+    def heard(self, sounds: Sequence[EmotionScores | str]) -> list[ClassifiedSegment]:
         """The pieces with how they sound."""
         rows = zip(self.pieces, self.said, sounds, self.audio, strict=True)
-        return [Heard(piece, said, one, own.is_silent) for piece, said, one, own in rows]
+        return [
+            ClassifiedSegment(piece, said, one, own.is_silent) for piece, said, one, own in rows
+        ]
 
 
 def read_chunks(
-    path: Path, pieces: Sequence[Piece], recognition: Recognition | None, watch: Stopwatch
+    path: Path, pieces: Sequence[SpeechSegment], recognition: Recognition | None, watch: Stopwatch
 ) -> Iterator[Chunk]:
     """All pieces in their order, :data:`CHUNK` of them in memory at a time.
 
@@ -78,15 +80,15 @@ def read_chunks(
 
 
 def _words(
-    pieces: Sequence[Piece], heard: Sequence[Audio], recognition: Recognition | None
-) -> list[Said]:
+    pieces: Sequence[SpeechSegment], heard: Sequence[Audio], recognition: Recognition | None
+) -> list[RecognisedText]:
     """Words that are known beforehand, or else recognised where there is speech."""
     if recognition is None:
-        return [Said(one.voice.text) for one in pieces]
+        return [RecognisedText(one.voice.text) for one in pieces]
     asked = [k for k, one in enumerate(pieces) if _is_asked(one)]
     found = dict(zip(asked, recognition.listen([heard[k] for k in asked]), strict=True))
-    return [found.get(k) or Said(one.voice.text) for k, one in enumerate(pieces)]
+    return [found.get(k) or RecognisedText(one.voice.text) for k, one in enumerate(pieces)]
 
 
-def _is_asked(piece: Piece) -> bool:
+def _is_asked(piece: SpeechSegment) -> bool:
     return piece.voice.text is None and piece.speech_s >= LEAST_SPEECH_S

@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float64
 
 from experiments.annotations.segments import Kind, Segment
-from experiments.interviews.classify_segments import Heard
-from experiments.interviews.emotion import Sounds
+from experiments.interviews.classify_segments import ClassifiedSegment
+from experiments.interviews.emotion import EmotionScores
 
 
 def segments_of(
-    heard: Sequence[Heard],
+    heard: Sequence[ClassifiedSegment],
     targets: Sequence[str],
     abstain: float | None,
     smooth: int,
@@ -26,7 +26,7 @@ def segments_of(
     able = [one for one in heard if _is_able(one)]
     rows = iter(smoothed(able, smooth))
 
-    def told(one: Heard) -> Segment:
+    def told(one: ClassifiedSegment) -> Segment:
         if not _is_able(one):
             return _segment(one)
         fused = tuple(map(float, next(rows)))
@@ -37,17 +37,19 @@ def segments_of(
     return tuple(told(one) for one in heard)
 
 
-def _is_able(one: Heard) -> bool:
+def _is_able(one: ClassifiedSegment) -> bool:
     """Whether a model could say something of a piece."""
-    return isinstance(one.sounds, Sounds) and not one.silent
+    return isinstance(one.sounds, EmotionScores) and not one.silent
 
 
-def smoothed(heard: Sequence[Heard], width: int) -> Float64[np.ndarray, "pieces targets"]:
+def smoothed(
+    heard: Sequence[ClassifiedSegment], width: int
+) -> Float64[np.ndarray, "pieces targets"]:
     """What all inputs say, each the mean over the ``width`` pieces of its speaker around it.
 
     At the ends of a recording fewer pieces are there to be averaged.
     """
-    rows = np.array([one.sounds.fused for one in heard if isinstance(one.sounds, Sounds)])
+    rows = np.array([one.sounds.fused for one in heard if isinstance(one.sounds, EmotionScores)])
     if width == 1 or not len(rows):
         return rows.reshape(len(rows), -1 if len(rows) else 0)
     found = np.empty_like(rows)
@@ -63,7 +65,7 @@ def redacted(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     return tuple(replace(one, text=None, text_doubtful=()) for one in segments)
 
 
-def _by_speaker(heard: Sequence[Heard]) -> Mapping[str, list[int]]:
+def _by_speaker(heard: Sequence[ClassifiedSegment]) -> Mapping[str, list[int]]:
     found: dict[str, list[int]] = {}
     for index, one in enumerate(heard):
         found.setdefault(one.piece.voice.speaker, []).append(index)
@@ -71,9 +73,9 @@ def _by_speaker(heard: Sequence[Heard]) -> Mapping[str, list[int]]:
 
 
 def _classified(
-    one: Heard, fused: tuple[float, ...], targets: Sequence[str], abstain: float | None
+    one: ClassifiedSegment, fused: tuple[float, ...], targets: Sequence[str], abstain: float | None
 ) -> Segment:
-    assert isinstance(one.sounds, Sounds)
+    assert isinstance(one.sounds, EmotionScores)
     highest = max(fused)
     unsure = abstain is not None and highest < abstain
     return replace(
@@ -85,13 +87,13 @@ def _classified(
     )
 
 
-def _valued(one: Heard, fused: tuple[float, ...]) -> Segment:
-    assert isinstance(one.sounds, Sounds)
+def _valued(one: ClassifiedSegment, fused: tuple[float, ...]) -> Segment:
+    assert isinstance(one.sounds, EmotionScores)
     found = _segment(one)
     return replace(found, values=fused, voice=one.sounds.voice, words=one.sounds.words)
 
 
-def _segment(one: Heard) -> Segment:
+def _segment(one: ClassifiedSegment) -> Segment:
     voice = one.piece.voice
     return Segment(
         start_s=voice.start_s,

@@ -28,7 +28,7 @@ from encoders.analysis.speaker_embeddings import (
 )
 from encoders.analysis.voice_activity import Stretch
 from encoders.audio.waveform import Audio, AudioError, resample
-from experiments.interviews.segmentation import Voice
+from experiments.interviews.segmentation import SpeakerTurn
 
 #: Gaussians per speaker, rounds of labelling anew, and log-likelihood that a change costs.
 GAUSSIANS, ROUNDS, CHANGE = 8, 5, 60.0
@@ -87,7 +87,7 @@ class SpeechDescriber:
 
 def guess_speakers(
     path: Path, speech: Sequence[Stretch], count: int, describer: SpeechDescriber
-) -> tuple[Voice, ...]:
+) -> tuple[SpeakerTurn, ...]:
     """Stretches of speech with a guessed speaker each: ``guess 1`` is heard first.
 
     Every one of them has been described.
@@ -191,7 +191,7 @@ def best_path(
 
 def _voices(
     labels: Int64[np.ndarray, "frames"], speech: Sequence[Stretch], lengths: Sequence[int]
-) -> list[Voice]:
+) -> list[SpeakerTurn]:
     names: dict[int, str] = {}
     found, start = [], 0
     for stretch, length in zip(speech, lengths, strict=True):
@@ -201,5 +201,5 @@ def _voices(
         for first, last in pairwise(edges):
             name = names.setdefault(int(own[first]), f"guess {len(names) + 1}")
             end_s = stretch.end_s if last == length else stretch.start_s + last * FRAME_S
-            found.append(Voice(stretch.start_s + first * FRAME_S, end_s, name))
+            found.append(SpeakerTurn(stretch.start_s + first * FRAME_S, end_s, name))
     return found

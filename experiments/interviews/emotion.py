@@ -14,7 +14,7 @@ from fusion.model.fusion_model import FusionModel, inputs_of
 
 
 @dataclass(frozen=True, slots=True)
-class Sounds:
+class EmotionScores:
     """Probabilities of the classes, or values, for one piece, fused and from one modality alone.
 
     ``voice`` and ``words`` are None where the piece lacks the modality, or the model has no heads
@@ -64,7 +64,7 @@ def sounds_of(
     extractors: Mapping[Kind, Extractor],
     done: Mapping[Kind, Extraction],
     pieces: Sequence[str],
-) -> list[Sounds | str]:
+) -> list[EmotionScores | str]:
     """What each piece sounds like, or why it could not be encoded, by what was extracted."""
     stored: dict[str, dict[Spec, Embedding]] = {piece: {} for piece in pieces}
     failed: dict[str, str] = {}
@@ -81,10 +81,10 @@ def sounds_of(
     ]
 
 
-def _sounds(model: FusionModel, stored: Mapping[Spec, Embedding]) -> Sounds:
+def _sounds(model: FusionModel, stored: Mapping[Spec, Embedding]) -> EmotionScores:
     verdict = model.verdict(inputs_of(model.modalities, stored))
     alone = {model.modalities[name].name: _row(values) for name, values in verdict.alone.items()}
-    return Sounds(_row(verdict.fused), alone.get("audio"), alone.get("text"))
+    return EmotionScores(_row(verdict.fused), alone.get("audio"), alone.get("text"))
 
 
 def _row(scores: Float[np.ndarray, "targets"]) -> tuple[float, ...]:

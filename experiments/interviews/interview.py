@@ -20,17 +20,17 @@ from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
-from experiments.interviews.classify_segments import Heard, read_chunks
+from experiments.interviews.classify_segments import ClassifiedSegment, read_chunks
 from experiments.interviews.decisions import redacted, segments_of
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
-from experiments.interviews.emotion import Sounds, check_suitable, extractors_of, sounds_of
+from experiments.interviews.emotion import EmotionScores, check_suitable, extractors_of, sounds_of
 from experiments.interviews.model_facts import about_model, notes_on
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.recognition import Recognition, recogniser_for
 from experiments.interviews.segmentation import pieces_of
-from experiments.interviews.speakers import SOMEONE, Cast, cast_of
-from experiments.interviews.speech_scan import Survey, survey
+from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
+from experiments.interviews.speech_scan import SpeechScan, survey
 from experiments.interviews.timing import Stopwatch
 from fusion.model.fusion_model import FusionModel, folder_of
 
@@ -150,7 +150,7 @@ class _Run:
         speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
         pieces = pieces_of(cast.voices, speech, cast.turns)
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
-        heard: list[Heard] = []
+        heard: list[ClassifiedSegment] = []
         for chunk in read_chunks(path, pieces, self.recognition, watch):
             with watch.stage("emotion"):
                 done = {k: own.extract(k, chunk.sources(k)) for k, own in extractors.items()}
@@ -169,7 +169,11 @@ class _Run:
         return Interviewed(path, folder, timeline, watch.seconds)
 
     def _timeline(
-        self, path: Path, surveyed: Survey, cast: Cast, heard: Sequence[Heard]
+        self,
+        path: Path,
+        surveyed: SpeechScan,
+        cast: SpeakerTurns,
+        heard: Sequence[ClassifiedSegment],
     ) -> Timeline:
         options, targets = self.options, self.model.targets
         kind: Kind = "values" if self.model.task == "regression" else "classes"
@@ -183,9 +187,9 @@ class _Run:
             kind=kind,
         )
 
-    def _facts(self, cast: Cast, heard: Sequence[Heard]) -> dict[str, Any]:
+    def _facts(self, cast: SpeakerTurns, heard: Sequence[ClassifiedSegment]) -> dict[str, Any]:
         options, spoken = self.options, self.recognition
-        unable = [one for one in heard if not isinstance(one.sounds, Sounds)]
+        unable = [one for one in heard if not isinstance(one.sounds, EmotionScores)]
         return {
             "serfusion": version("serfusion"),
             **about_model(self.model),
@@ -205,7 +209,7 @@ class _Run:
             "notes": list(notes_on(self.model, heard)),
         }
 
-    def _words_from(self, cast: Cast) -> str:
+    def _words_from(self, cast: SpeakerTurns) -> str:
         if self.options.transcript is not None:
             return f"transcript {self.options.transcript.name}"
         if self.recognition is not None:
@@ -244,7 +248,7 @@ def _words_are_known(options: InterviewOptions) -> bool:
         return False
 
 
-def _all_speech(surveyed: Survey) -> tuple[Stretch, ...]:
+def _all_speech(surveyed: SpeechScan) -> tuple[Stretch, ...]:
     """Stretches in which any channel holds speech, without overlap."""
     found: list[Stretch] = []
     every = (one for own in surveyed.speech_by_channel() for one in own)

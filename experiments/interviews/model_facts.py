@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from encoders.messages import with_count
-from experiments.interviews.classify_segments import Heard
-from experiments.interviews.emotion import Sounds
+from experiments.interviews.classify_segments import ClassifiedSegment
+from experiments.interviews.emotion import EmotionScores
 from fusion.model.fusion_model import FusionModel
 
 SYNTHETIC = (
@@ -31,7 +31,7 @@ def about_model(model: FusionModel) -> dict[str, Any]:
     }
 
 
-def notes_on(model: FusionModel, heard: Sequence[Heard]) -> Iterator[str]:
+def notes_on(model: FusionModel, heard: Sequence[ClassifiedSegment]) -> Iterator[str]:
     """What a reader must know of what a model said of a recording."""
     if not heard:
         yield "no speech was found: listen to the recording, or say --turns FILE"
@@ -51,8 +51,8 @@ def notes_on(model: FusionModel, heard: Sequence[Heard]) -> Iterator[str]:
     yield f"{said} are the model's own, learned on its corpus and not checked on this one"
 
 
-def _is_beyond(model: FusionModel, one: Heard) -> bool:
-    if model.task != "regression" or not isinstance(one.sounds, Sounds) or one.silent:
+def _is_beyond(model: FusionModel, one: ClassifiedSegment) -> bool:
+    if model.task != "regression" or not isinstance(one.sounds, EmotionScores) or one.silent:
         return False
     spans = zip(one.sounds.fused, model.outputs.lowest, model.outputs.highest, strict=True)
     return any(not low <= value <= high for value, low, high in spans)

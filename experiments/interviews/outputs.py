@@ -5,7 +5,7 @@ from pathlib import Path
 from experiments.annotations.segments import Timeline
 from experiments.annotations.writing import write_timeline
 from experiments.interviews.page import write_page
-from experiments.interviews.speech_scan import Survey
+from experiments.interviews.speech_scan import SpeechScan
 
 PAGE = "interview.html"
 TIMELINES = (
@@ -20,7 +20,7 @@ OUTPUTS = (*TIMELINES, PAGE)
 
 
 def write_outputs(
-    timeline: Timeline, surveyed: Survey, recording: Path, folder: Path, heard: bool = True
+    timeline: Timeline, surveyed: SpeechScan, recording: Path, folder: Path, heard: bool = True
 ) -> None:
     """Write every file of a recording, each complete or not at all.
 

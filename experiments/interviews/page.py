@@ -23,8 +23,8 @@ from encoders.audio.waveform import Audio, resample
 from encoders.messages import with_count
 from encoders.store import write_atomically
 from experiments.annotations.segments import Segment, Timeline
-from experiments.interviews.page_values import means_of, told, traces_of
-from experiments.interviews.speech_scan import Survey
+from experiments.interviews.page_values import means_of, traces_of, values_in_words
+from experiments.interviews.speech_scan import SpeechScan
 from experiments.templates import TEMPLATES, template
 
 #: Rate of a recording that is put into its page: two minutes of Ogg Vorbis are about 0.5 MB.
@@ -44,7 +44,7 @@ VALUED = "with values"
 
 
 @dataclass(frozen=True, slots=True)
-class Feeling:
+class LabelColour:
     """A class, or what stands for none, with its colour."""
 
     name: str
@@ -96,7 +96,7 @@ class Speaker:
 
 
 def write_page(
-    timeline: Timeline, surveyed: Survey, recording: Path, path: Path, heard: bool = True
+    timeline: Timeline, surveyed: SpeechScan, recording: Path, path: Path, heard: bool = True
 ) -> None:
     """Write the page of a recording; complete on disk or not there at all.
 
@@ -140,17 +140,17 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def feelings_of(timeline: Timeline) -> tuple[Feeling, ...]:
+def feelings_of(timeline: Timeline) -> tuple[LabelColour, ...]:
     """The classes with their colours, and what stands for none where it is needed."""
     used = {USUAL[name] for name in timeline.targets if name in USUAL}
     free = [k for k in range(COLOURS) if k not in used] or list(range(COLOURS))
     others = iter(name for name in timeline.targets if name not in USUAL)
     own = {name: free[k % len(free)] for k, name in enumerate(others)} | dict(USUAL)
     names = {_feeling(one) for one in timeline.segments}
-    found = [Feeling(name, f"e{own[name]}") for name in timeline.targets]
+    found = [LabelColour(name, f"e{own[name]}") for name in timeline.targets]
     if timeline.kind == "values":
-        found = [Feeling(VALUED, "e3")] if VALUED in names else []
-    found += [Feeling(name, "none") for name in (UNSURE, UNHEARD) if name in names]
+        found = [LabelColour(VALUED, "e3")] if VALUED in names else []
+    found += [LabelColour(name, "none") for name in (UNSURE, UNHEARD) if name in names]
     return tuple(found)
 
 
@@ -194,7 +194,7 @@ def _feeling(segment: Segment) -> str:
     return UNSURE if segment.probabilities else UNHEARD
 
 
-def _rows(timeline: Timeline, feelings: Sequence[Feeling]) -> Iterator[Row]:
+def _rows(timeline: Timeline, feelings: Sequence[LabelColour]) -> Iterator[Row]:
     colours = {one.name: one.colour for one in feelings}
     scale = 100 / timeline.duration_s
     for number, one in enumerate(timeline.segments):
@@ -214,7 +214,7 @@ def _rows(timeline: Timeline, feelings: Sequence[Feeling]) -> Iterator[Row]:
 def _sure(segment: Segment, targets: Sequence[str]) -> str:
     """The highest probability; where no class was named, of what; or the values."""
     if segment.values:
-        return told(segment.values, targets)
+        return values_in_words(segment.values, targets)
     if not segment.probabilities:
         return ""
     highest = max(segment.probabilities)
@@ -227,7 +227,7 @@ def _alone(segment: Segment, targets: Sequence[str]) -> str:
     if segment.voice is None or segment.words is None:
         return ""
     if segment.values:
-        voice, words = (told(one, targets) for one in (segment.voice, segment.words))
+        voice, words = (values_in_words(one, targets) for one in (segment.voice, segment.words))
         return f"voice says {voice}; words say {words}"
     said = []
     for name, values in (("voice says", segment.voice), ("words say", segment.words)):
@@ -239,7 +239,7 @@ def _alone(segment: Segment, targets: Sequence[str]) -> str:
 # ---------------------------------------------------------------- what is shown of a speaker
 
 
-def _speaker(name: str, timeline: Timeline, feelings: Sequence[Feeling]) -> Speaker:
+def _speaker(name: str, timeline: Timeline, feelings: Sequence[LabelColour]) -> Speaker:
     own = [one for one in timeline.segments if one.speaker == name]
     totals = [sum(_length(one) for one in own if _feeling(one) == f.name) for f in feelings]
     whole = sum(totals)
@@ -258,7 +258,7 @@ def _length(segment: Segment) -> float:
 
 
 def _course(
-    own: Sequence[Segment], duration_s: float, feelings: Sequence[Feeling]
+    own: Sequence[Segment], duration_s: float, feelings: Sequence[LabelColour]
 ) -> Iterator[tuple[Part, ...]]:
     """Seconds of each class within each bar's stretch of time, in percent of the stretch."""
     size = duration_s / BARS

@@ -9,7 +9,7 @@ from experiments.annotations.segments import Segment, Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class ValuePoint:
     """A segment as a bar of a chart; all in percent, ``bottom`` of the chart's height."""
 
     left: str
@@ -19,26 +19,26 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class ValueCurve:
     """A dimension of one speaker over time, between the least and the greatest value of all."""
 
     dimension: str
     speaker: str
     low: str
     high: str
-    levels: tuple[Level, ...]
+    levels: tuple[ValuePoint, ...]
 
 
-def told(values: Sequence[float], targets: Sequence[str]) -> str:
+def values_in_words(values: Sequence[float], targets: Sequence[str]) -> str:
     """Values as words.
 
-    >>> told((3.21, 0.5), ("valence", "arousal"))
+    >>> values_in_words((3.21, 0.5), ("valence", "arousal"))
     'valence 3.21, arousal 0.5'
     """
     return ", ".join(f"{name} {value:.3g}" for name, value in zip(targets, values, strict=True))
 
 
-def traces_of(timeline: Timeline) -> tuple[Trace, ...]:
+def traces_of(timeline: Timeline) -> tuple[ValueCurve, ...]:
     """A chart for each dimension and speaker; charts of a dimension have one scale."""
     return tuple(_traces(timeline))
 
@@ -53,7 +53,7 @@ def means_of(own: Sequence[Segment], targets: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{mean:.3g}" for mean in means)
 
 
-def _traces(timeline: Timeline) -> Iterator[Trace]:
+def _traces(timeline: Timeline) -> Iterator[ValueCurve]:
     known = [one for one in timeline.segments if one.values]
     for number, dimension in enumerate(timeline.targets if known else ()):
         found = [one.values[number] for one in known]
@@ -62,7 +62,7 @@ def _traces(timeline: Timeline) -> Iterator[Trace]:
             own = [one for one in known if one.speaker == speaker]
             scale = 100 / timeline.duration_s
             levels = tuple(
-                Level(
+                ValuePoint(
                     f"{scale * one.start_s:.3f}",
                     f"{scale * (one.end_s - one.start_s):.3f}",
                     f"{_height(one.values[number], low, high):.1f}",
@@ -70,7 +70,7 @@ def _traces(timeline: Timeline) -> Iterator[Trace]:
                 )
                 for one in own
             )
-            yield Trace(dimension, speaker, f"{low:.3g}", f"{high:.3g}", levels)
+            yield ValueCurve(dimension, speaker, f"{low:.3g}", f"{high:.3g}", levels)
 
 
 def _height(value: float, low: float, high: float) -> float:

@@ -32,7 +32,7 @@ SPHINX = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RecognisedText:
     """The words of a piece, None where none are known, and the reasons to doubt them."""
 
     text: str | None = None
@@ -76,11 +76,11 @@ class Recognition:
         self._transcriber.cache = TranscriptCache(folder, self.spec)
         self.languages, self.windows = Counter(), Counter()
 
-    def listen(self, heard: Sequence[Audio]) -> list[Said]:
+    def listen(self, heard: Sequence[Audio]) -> list[RecognisedText]:
         """Words of pieces, recognised or remembered."""
         found = self._together(heard) if self.packing else [self._alone(one) for one in heard]
         self.languages.update(one.language for one in found if one.language is not None)
-        return [Said(one.text, doubts_about(one)) for one in found]
+        return [RecognisedText(one.text, doubts_about(one)) for one in found]
 
     @property
     def packed(self) -> str | None:

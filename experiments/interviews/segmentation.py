@@ -20,7 +20,7 @@ SHORTEST_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class SpeakerTurn:
     """A stretch that one speaker holds; ``text`` are the words that are known to be in it."""
 
     start_s: float
@@ -36,17 +36,17 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SpeechSegment:
     """What is classified at once; ``speech_s`` of it is speech by the voice activity."""
 
-    voice: Voice
+    voice: SpeakerTurn
     overlap: bool
     speech_s: float
 
 
 def pieces_of(
-    voices: Sequence[Voice], speech: Sequence[Stretch], turns: Sequence[Voice] = ()
-) -> tuple[Piece, ...]:
+    voices: Sequence[SpeakerTurn], speech: Sequence[Stretch], turns: Sequence[SpeakerTurn] = ()
+) -> tuple[SpeechSegment, ...]:
     """Cut and join the voices of a recording; ``speech`` says where pauses are.
 
     Voices whose words are known are never joined with others. ``turns`` are who spoke when before
@@ -55,13 +55,13 @@ def pieces_of(
     ordered = sorted(
         (one for one in voices if one.length_s >= SHORTEST_S), key=lambda one: one.start_s
     )
-    others, heard = _Others(ordered), Heard(speech)
+    others, heard = _Others(ordered), SpeechIndex(speech)
     joined = _joined(_joined(ordered, PAUSE_S, MAX_S, others), REACH_S, MIN_S, others)
     cut = [part for one in joined for part in _cut(one, heard)]
     cut.sort(key=lambda one: (one.start_s, one.end_s))
     click_s, everyone = SHORTEST_S / 2, _Others([*ordered, *turns])
     return tuple(
-        Piece(
+        SpeechSegment(
             one,
             everyone.speak(one.start_s + click_s, one.end_s - click_s, one.speaker),
             heard.seconds(one.start_s, one.end_s),
@@ -73,7 +73,7 @@ def pieces_of(
 class _Others:
     """When speakers other than a given one speak."""
 
-    def __init__(self, voices: Sequence[Voice]) -> None:
+    def __init__(self, voices: Sequence[SpeakerTurn]) -> None:
         self._starts = np.array([one.start_s for one in voices])
         self._ends = np.array([one.end_s for one in voices])
         names = {name: number for number, name in enumerate({one.speaker for one in voices})}
@@ -86,7 +86,7 @@ class _Others:
         return bool((within & (self._speakers != self._names[than])).any())
 
 
-class Heard:
+class SpeechIndex:
     """Stretches of speech, in their order and without overlap, to be asked about."""
 
     def __init__(self, speech: Sequence[Stretch]) -> None:
@@ -104,12 +104,14 @@ class Heard:
         return sum(min(one.end_s, end_s) - max(one.start_s, start_s) for one in inside)
 
 
-def _joined(voices: Sequence[Voice], gap_s: float, short_s: float, others: _Others) -> list[Voice]:
+def _joined(
+    voices: Sequence[SpeakerTurn], gap_s: float, short_s: float, others: _Others
+) -> list[SpeakerTurn]:
     """Neighbours of one speaker as one, where either is at most ``short_s`` long.
 
     They are neighbours up to ``gap_s`` apart, if nobody else speaks between them.
     """
-    found: list[Voice] = []
+    found: list[SpeakerTurn] = []
     last: dict[tuple[str, int | None], int] = {}
     for one in sorted(voices, key=lambda voice: voice.start_s):
         key = (one.speaker, one.channel)
@@ -122,13 +124,13 @@ def _joined(voices: Sequence[Voice], gap_s: float, short_s: float, others: _Othe
     return found
 
 
-def _both(first: Voice, second: Voice) -> Voice:
+def _both(first: SpeakerTurn, second: SpeakerTurn) -> SpeakerTurn:
     text = None if first.text is None else f"{first.text} {second.text}"
     return replace(first, end_s=max(first.end_s, second.end_s), text=text)
 
 
 def _go_together(
-    first: Voice, second: Voice, gap_s: float, short_s: float, others: _Others
+    first: SpeakerTurn, second: SpeakerTurn, gap_s: float, short_s: float, others: _Others
 ) -> bool:
     if (first.text is None) != (second.text is None):
         return False
@@ -142,7 +144,7 @@ def _go_together(
 # ---------------------------------------------------------------- cutting
 
 
-def _cut(voice: Voice, heard: Heard) -> Iterator[Voice]:
+def _cut(voice: SpeakerTurn, heard: SpeechIndex) -> Iterator[SpeakerTurn]:
     """Parts of parts, until none is longer than 20 s; the words go along."""
     if voice.length_s <= MAX_S:
         yield voice
@@ -153,7 +155,7 @@ def _cut(voice: Voice, heard: Heard) -> Iterator[Voice]:
     yield from _cut(replace(voice, start_s=at_s, text=after), heard)
 
 
-def _best_cut(voice: Voice, heard: Heard) -> float:
+def _best_cut(voice: SpeakerTurn, heard: SpeechIndex) -> float:
     """The middle of the longest pause in the middle half; without a pause there, the middle."""
     quarter_s = voice.length_s / 4
     low, high = voice.start_s + quarter_s, voice.end_s - quarter_s
@@ -169,7 +171,9 @@ def _middle(stretch: Stretch) -> float:
     return (stretch.start_s + stretch.end_s) / 2
 
 
-def _words_apart(voice: Voice, at_s: float, heard: Heard) -> tuple[str | None, str | None]:
+def _words_apart(
+    voice: SpeakerTurn, at_s: float, heard: SpeechIndex
+) -> tuple[str | None, str | None]:
     """Words before and after a cut, shared out by seconds of speech: nobody said where they lie."""
     if voice.text is None:
         return None, None

@@ -12,32 +12,32 @@ from experiments.interviews.annotated import (
 )
 from experiments.interviews.diarisation import SpeechDescriber, guess_speakers
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.segmentation import Voice
-from experiments.interviews.speech_scan import Survey
+from experiments.interviews.segmentation import SpeakerTurn
+from experiments.interviews.speech_scan import SpeechScan
 
 #: The one speaker of a recording of which nothing is said.
 SOMEONE = "speaker"
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class SpeakerTurns:
     """The voices of a recording, and how they were told apart.
 
     ``turns`` are the voices before a transcript cut them; empty where none did.
     """
 
-    voices: tuple[Voice, ...]
+    voices: tuple[SpeakerTurn, ...]
     how: str
-    turns: tuple[Voice, ...] = ()
+    turns: tuple[SpeakerTurn, ...] = ()
 
 
 def cast_of(
     path: Path,
-    surveyed: Survey,
+    surveyed: SpeechScan,
     options: InterviewOptions,
     others: int,
     describer: SpeechDescriber | None,
-) -> Cast:
+) -> SpeakerTurns:
     """Voices of a recording, one of ``others`` + 1; words of ``--transcript`` are in them.
 
     ``describer`` has heard all speech, where speakers are to be guessed.
@@ -51,37 +51,37 @@ def cast_of(
         return cast
     source = file_for(options.transcript, path, others, "--transcript")
     if source.suffix.lower() == ".txt":
-        return Cast(with_lines(cast.voices, source), cast.how)
+        return SpeakerTurns(with_lines(cast.voices, source), cast.how)
     name, own = path.stem if others else None, options.transcript.is_dir()
     said = read_known(source, surveyed.duration_s, name, own)
     named = all(one.speaker is not None for one in said if one.text is not None)
     if cast.how == SOMEONE and named:
-        return Cast(voices_of(said), f"turns of {source.name}")
-    return Cast(with_words(cast.voices, said), cast.how, cast.voices)
+        return SpeakerTurns(voices_of(said), f"turns of {source.name}")
+    return SpeakerTurns(with_words(cast.voices, said), cast.how, cast.voices)
 
 
 def _told_apart(
     path: Path,
-    surveyed: Survey,
+    surveyed: SpeechScan,
     options: InterviewOptions,
     others: int,
     describer: SpeechDescriber | None,
-) -> Cast:
+) -> SpeakerTurns:
     if options.turns is not None:
         source = file_for(options.turns, path, others, "--turns")
         name, own = path.stem if others else None, options.turns.is_dir()
         turns = read_known(source, surveyed.duration_s, name, own)
-        return Cast(voices_of(turns), f"turns of {source.name}")
+        return SpeakerTurns(voices_of(turns), f"turns of {source.name}")
     if options.channels:
         voices = [
-            Voice(one.start_s, one.end_s, f"channel {number}", number - 1)
+            SpeakerTurn(one.start_s, one.end_s, f"channel {number}", number - 1)
             for number, own in enumerate(surveyed.speech_by_channel(), start=1)
             for one in own
         ]
-        return Cast(tuple(voices), "one speaker per channel")
+        return SpeakerTurns(tuple(voices), "one speaker per channel")
     if describer is not None and options.speakers is not None:
         found = guess_speakers(path, surveyed.speech(), options.speakers, describer)
         about = f"{options.speakers} speakers, {describer.encoder.name}"
-        return Cast(found, f"speaker guess ({about})")
-    everyone = [Voice(one.start_s, one.end_s, SOMEONE) for one in surveyed.speech()]
-    return Cast(tuple(everyone), SOMEONE)
+        return SpeakerTurns(found, f"speaker guess ({about})")
+    everyone = [SpeakerTurn(one.start_s, one.end_s, SOMEONE) for one in surveyed.speech()]
+    return SpeakerTurns(tuple(everyone), SOMEONE)

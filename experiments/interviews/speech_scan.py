@@ -43,7 +43,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class SpeechScan:
     """What one pass tells of a recording.
 
     ``tracks`` is the mean of the channels, or one per channel where each is a speaker; ``peaks``
@@ -77,7 +77,7 @@ def survey(
     by_channel: bool = False,
     describer: SpeechDescriber | None = None,
     progress: Progress | None = None,
-) -> Survey:
+) -> SpeechScan:
     """Listen to a recording once, block by block; each stretch of speech is given to ``describer``.
 
     Raises:
@@ -108,7 +108,7 @@ def survey(
         difference.check(path)
     tracks = tuple(listener.track() for listener in listeners)
     whole = Audio(np.concatenate(short), rate) if short else None
-    found = Survey(end / rate, rate, channels, tracks, peaks.all(), whole)
+    found = SpeechScan(end / rate, rate, channels, tracks, peaks.all(), whole)
     if speech is not None:
         speech.end(found.speech())
     return found

@@ -14,7 +14,7 @@ from experiments.reporting.caveats import BEST, stamped
 from experiments.reporting.numbers import ABSENT, MINUS, Column, column, decimals, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
 from experiments.reporting.svg import canvas, line, short, write
-from experiments.reporting.target_table import knowing_nothing
+from experiments.reporting.target_table import chance_level
 from fusion.evaluation.statistics import Interval
 
 #: Okabe and Ito's palette, told apart by colour-blind eyes; shapes tell the same again.
@@ -65,7 +65,7 @@ def arms_forest(results: Results) -> Forest:
     speakers = with_count(results.rows.speakers, "speaker")
     label = f"{told.title}{' in %' if told.share else ''}, with 95 % intervals over {speakers}"
     title, label = stamped(f"{told.title} of every arm", results), stamped(label, results)
-    blind = knowing_nothing(results)
+    blind = chance_level(results)
     return Forest(title, marks, blind.value, blind.told, label, told.share)
 
 

@@ -48,7 +48,7 @@ from experiments.reporting.sentences import (
     verdict,
     verdict_text,
 )
-from experiments.reporting.target_table import knowing_nothing, per_target_table
+from experiments.reporting.target_table import chance_level, per_target_table
 from experiments.reporting.tuning import (
     ENOUGH,
     best_so_far,
@@ -235,7 +235,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "primary": primary_of,
     "of_classes": of_classes,
     "per_target": per_target_table,
-    "blind": knowing_nothing,
+    "blind": chance_level,
     "scale": scale_note,
     "by_metric": _by_metric,
     "matrix": matrix_table,

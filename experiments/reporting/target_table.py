@@ -38,24 +38,24 @@ def per_target_table(results: Results) -> tuple[list[str], Rows] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class Chance:
     """The primary metric of a classifier without any knowledge, and how that is said."""
 
     value: float
     told: str
 
 
-def knowing_nothing(results: Results) -> Blind:
+def chance_level(results: Results) -> Chance:
     """Chance of a class; of labels the macro F1 of naming every label; of values a CCC of 0."""
     if results.task == "regression":
-        return Blind(0.0, "no agreement")
+        return Chance(0.0, "no agreement")
     if results.task == "multi-label":
         first = next(iter(results.arms.values())).targets.values()
         shares = [(scores.support or 0) / results.rows.used for scores in first]
         value = sum(2 * share / (1 + share) for share in shares) / len(shares)
-        return Blind(value, f"every label named {percent(value)}")
+        return Chance(value, f"every label named {percent(value)}")
     chance = 1 / len(results.targets)
-    return Blind(chance, f"chance {percent(chance)}")
+    return Chance(chance, f"chance {percent(chance)}")
 
 
 def _number(value: float | None) -> str:

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from experiments.ablation.ablate import ablate
 from experiments.ablation.cell_scores import arm_sums
-from experiments.ablation.findings import told_of
-from experiments.ablation.grid import Over
+from experiments.ablation.findings import findings_of
+from experiments.ablation.grid import FactorSpec
 from experiments.ablation.result import Ablation, cells_folder
 from experiments.ablation.scores import (
     differences,
@@ -48,11 +48,11 @@ def modality(tmp_path_factory) -> Ablation:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SERFUSION_CACHE", str(folder / "cache"))
         study = features_study(folder, without_text=4)
-        return ablate(study, [Over("modality")], out=folder / "run", jobs=1)
+        return ablate(study, [FactorSpec("modality")], out=folder / "run", jobs=1)
 
 
 def ran(study, factor, values=None, **how) -> Ablation:
-    return ablate(study, [Over(factor, values)], jobs=1, **how)
+    return ablate(study, [FactorSpec(factor, values)], jobs=1, **how)
 
 
 def test_an_ablation_leaves_its_files_and_a_run_for_each_cell(modality):
@@ -125,7 +125,7 @@ def test_differences_are_from_the_reference_and_corrected(modality):
 
 
 def test_the_answer_names_differences_and_no_winner(modality):
-    told = told_of(modality)
+    told = findings_of(modality)
     assert "from the reference (audio+text)" in told.answer
     assert any("no choice of a model" in line for line in told.notes)
 
@@ -172,7 +172,7 @@ def test_a_learning_curve_keeps_its_test_rows(tmp_path):
 
 def test_what_was_missing_before_is_told(tmp_path):
     study = features_study(tmp_path, without_text=4, rows="all", arms=("audio", "text"), seeds=1)
-    told = told_of(ran(study, "missing", "0.5", out=tmp_path / "run"))
+    told = findings_of(ran(study, "missing", "0.5", out=tmp_path / "run"))
     assert "4 of 36 utterances (11%) had no transcript" in " ".join(told.notes)
 
 
@@ -188,14 +188,14 @@ def test_missing_transcripts_leave_every_row_in(tmp_path):
 def test_class_sets_are_not_compared_with_each_other(tmp_path):
     study = features_study(tmp_path, arms=("audio",))
     found = ran(study, "labels", "a,b,c;c,b,a", out=tmp_path / "run")
-    assert told_of(found).differences == ()
-    assert "another quantity" in told_of(found).answer
+    assert findings_of(found).differences == ()
+    assert "another quantity" in findings_of(found).answer
     assert (tmp_path / "run" / "differences.csv").read_text().count("\n") == 1
 
 
 def test_two_factors_make_a_map(tmp_path):
     study = features_study(tmp_path, arms=("audio", "text"))
-    over = [Over("speakers", "1"), Over("trials", "0,1")]
+    over = [FactorSpec("speakers", "1"), FactorSpec("trials", "0,1")]
     found = ablate(study, over, out=tmp_path / "run", jobs=1)
     assert len(found.grid.cells) == 4
     assert "speakers down, trials across" in (tmp_path / "run" / "figure.svg").read_text()

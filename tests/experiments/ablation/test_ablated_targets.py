@@ -15,20 +15,20 @@ import pytest
 from encoders.decode_index import DecodeIndex
 from experiments.ablation.ablate import ablate
 from experiments.ablation.cell_scores import SHOWN, arm_sums
-from experiments.ablation.cells import Cell, Changes, Draft
+from experiments.ablation.cells import Cell, CellChanges, CellDraft
 from experiments.ablation.checking import verify_ablation
-from experiments.ablation.findings import told_of
+from experiments.ablation.findings import findings_of
 from experiments.ablation.fits import counted_once, scored_on
-from experiments.ablation.grid import Over
+from experiments.ablation.grid import FactorSpec
 from experiments.ablation.result import Ablation, cells_folder
 from experiments.ablation.scores import differences, summaries
 from experiments.ablation.shared_rows import check_all
 from experiments.ablation.subsets import with_speakers
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather
-from experiments.comparing.plan import Plan, Views, make_plan
+from experiments.comparing.plan import FoldViews, Plan, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
-from experiments.comparing.transcripts import Words
+from experiments.comparing.transcripts import Transcripts
 from experiments.config import ConfigError
 from fusion.evaluation import metrics, predictions
 from fusion.evaluation.predictions import with_majority
@@ -65,7 +65,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ablation]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SERFUSION_CACHE", str(folder / "cache"))
             study = write_targets(folder, task, arms=ARMS)
-            over = [Over("speakers", "1")]
+            over = [FactorSpec("speakers", "1")]
             made[task] = ablate(study, over, out=folder / "run", jobs=1)
     return made
 
@@ -135,7 +135,7 @@ def test_rows_without_a_largest_share_are_told_and_are_in_the_divergence(found):
     one = found["distribution"]
     tied = results_of(one, 0)["rows"]["without_majority"]
     assert tied > 0
-    assert any(f"{tied} utterances with a tie" in line for line in told_of(one).notes)
+    assert any(f"{tied} utterances with a tie" in line for line in findings_of(one).notes)
     with (one.folder / "cells.csv").open() as handle:
         assert {"uar", "accuracy", "macro_f1", "kl", "js", "cosine"} <= set(
             next(csv.reader(handle))
@@ -178,7 +178,7 @@ def test_an_ablation_verifies_and_a_changed_table_does_not(task, found):
 @pytest.mark.parametrize("task", TASKS)
 def test_bars_and_a_map_are_drawn_and_one_arm_a_cell_is_compared(task, tmp_path):
     study = write_targets(tmp_path, task, seeds=1)
-    over = [Over("modality"), Over("speakers", "1")]
+    over = [FactorSpec("modality"), FactorSpec("speakers", "1")]
     one = ablate(study, over[:1], out=tmp_path / "bars", jobs=1)
     assert [row.against for row in differences(one.rows)] == ["concat", "concat"]
     both = ablate(study, over, out=tmp_path / "map", jobs=1)
@@ -196,7 +196,9 @@ def plan(request, tmp_path: Path, store) -> Plan:
     study = write_targets(tmp_path, request.param, arms=ARMS, seeds=1)
     corpus, arms = load_corpus(study), chosen_arms(study)
     hints = DecodeIndex(store.root / "hints.json")
-    inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
+    inputs = gather(
+        Ready(study, corpus, corpus.utterances, arms), Transcripts({}), store, hints, None
+    )
     return make_plan(corpus, inputs, study, arms)
 
 
@@ -210,7 +212,7 @@ def test_any_bit_of_a_target_makes_another_fit(plan):
     values = data.goals.copy()
     values[0, 0] = np.nextafter(values[0, 0], 2.0)
     other = replace(data, values=values)
-    views = tuple(Views(FoldData(other, own.whole.inner)) for own in plan.views)
+    views = tuple(FoldViews(FoldData(other, own.whole.inner)) for own in plan.views)
     changed = replace(plan, inputs=replace(plan.inputs, data=other), views=views)
     assert not set(keys(plan)) & set(keys(changed))
 
@@ -265,7 +267,9 @@ def test_shares_of_one_class_give_the_differences_of_the_class(tmp_path):
     made = {}
     for task in ("single-label", "distribution"):
         study = write_targets(tmp_path / task, task, targets=targets, arms=("audio",))
-        made[task] = ablate(study, [Over("speakers", "1")], out=tmp_path / task / "run", jobs=1)
+        made[task] = ablate(
+            study, [FactorSpec("speakers", "1")], out=tmp_path / task / "run", jobs=1
+        )
     one, other = (differences(found.rows) for found in made.values())
     assert [row.found for row in one] == [row.found for row in other]
 
@@ -288,10 +292,10 @@ def test_sentiment_has_its_own_metrics(found):
 def test_a_loss_of_another_task_is_refused_before_work_starts(tmp_path):
     study = write_targets(tmp_path, "regression", arms=("audio",))
     with pytest.raises(ConfigError, match="expected loss=ccc or loss=mse"):
-        ablate(study, [Over("head@loss", "ccc,mse")], out=tmp_path / "run", jobs=1)
+        ablate(study, [FactorSpec("head@loss", "ccc,mse")], out=tmp_path / "run", jobs=1)
     assert not (tmp_path / "run").exists()
     fixed = replace(study, head=("loss=ccc",))
-    made = ablate(fixed, [Over("head@loss", "ccc,mse")], out=tmp_path / "run", jobs=1)
+    made = ablate(fixed, [FactorSpec("head@loss", "ccc,mse")], out=tmp_path / "run", jobs=1)
     assert [cell.title for cell in made.grid.cells] == ["ccc", "mse"]
     assert made.grid.reference.title == "ccc"
 
@@ -299,7 +303,7 @@ def test_a_loss_of_another_task_is_refused_before_work_starts(tmp_path):
 def test_cells_with_targets_of_several_kinds_are_refused(tmp_path):
     studies = [write_targets(tmp_path / task, task, arms=("audio",)) for task in TASKS[:2]]
     cells = [
-        Cell({"labels": str(number)}, Draft(study, Changes()))
+        Cell({"labels": str(number)}, CellDraft(study, CellChanges()))
         for number, study in enumerate(studies)
     ]
     check_all(cells[:1])

@@ -15,8 +15,8 @@ from experiments.ablation.cell_scores import arm_sums
 from experiments.ablation.curve import axis_of
 from experiments.ablation.drawing import draw
 from experiments.ablation.files import write_ablation
-from experiments.ablation.findings import told_of
-from experiments.ablation.grid import Over, make_grid
+from experiments.ablation.findings import findings_of
+from experiments.ablation.grid import FactorSpec, make_grid
 from experiments.ablation.page import command, page
 from experiments.ablation.result import Ablation, Cost
 from experiments.ablation.scores import CellRows
@@ -44,7 +44,12 @@ def rows_of(skill: float, speakers: int, arm: str) -> tuple:
 
 
 def made(
-    over: list[Over], folder: Path, *, speakers: int = 8, fall: float = 0.1, study: Study = STUDY
+    over: list[FactorSpec],
+    folder: Path,
+    *,
+    speakers: int = 8,
+    fall: float = 0.1,
+    study: Study = STUDY,
 ) -> Ablation:
     """An ablation without any training; each cell is worse than the one before."""
     grid = make_grid(study, over, most=6)
@@ -99,8 +104,8 @@ def outside(text: str) -> list[str]:
 
 
 def test_the_page_begins_with_the_answer_and_fetches_nothing(tmp_path):
-    found = made([Over("trials", "0,5,20")], tmp_path)
-    told = told_of(found)
+    found = made([FactorSpec("trials", "0,5,20")], tmp_path)
+    told = findings_of(found)
     text = page(found, told)
     assert text.index(told.answer.split(";")[0]) < text.index("<svg")
     assert outside(text) == []
@@ -108,8 +113,8 @@ def test_the_page_begins_with_the_answer_and_fetches_nothing(tmp_path):
 
 def test_names_from_outside_are_text_everywhere(tmp_path):
     labels = f"{EVIL},b;c,d"
-    found = made([Over("labels", labels)], tmp_path)
-    told = told_of(found)
+    found = made([FactorSpec("labels", labels)], tmp_path)
+    told = findings_of(found)
     for text in (page(found, told), markdown(found, told), draw(found, told)):
         assert EVIL not in text
     fromstring(draw(found, told))
@@ -117,7 +122,7 @@ def test_names_from_outside_are_text_everywhere(tmp_path):
 
 
 def test_no_cell_of_a_table_is_a_formula(tmp_path):
-    write_ablation(made([Over("labels", "=1+1,b;c,d")], tmp_path))
+    write_ablation(made([FactorSpec("labels", "=1+1,b;c,d")], tmp_path))
     with (tmp_path / "cells.csv").open() as handle:
         assert all(not value.startswith("=") for row in csv.reader(handle) for value in row)
 
@@ -125,20 +130,23 @@ def test_no_cell_of_a_table_is_a_formula(tmp_path):
 @pytest.mark.parametrize(
     ("over", "marks"),
     [
-        ([Over("trials", "0,5")], "trials per arm and fold"),
-        ([Over("speakers", "2,4")], "training speakers per fold"),
-        ([Over("noise", "white,babble")], "signal-to-noise ratio in dB"),
-        ([Over("noise", "reverb")], "reverberation time"),
-        ([Over("transcript", "wer=0.1,0.4")], "simulated word error rate"),
-        ([Over("audio", "mfcc,mfcc13")], "95 % intervals over 8 speakers"),
-        ([Over("modality")], "95 % intervals over 8 speakers"),
-        ([Over("noise", "white:10,reverb:0.3")], "95 % intervals over 8 speakers"),
-        ([Over("trials", "0,5"), Over("audio", "logmel,mfcc")], "trials down, audio across"),
+        ([FactorSpec("trials", "0,5")], "trials per arm and fold"),
+        ([FactorSpec("speakers", "2,4")], "training speakers per fold"),
+        ([FactorSpec("noise", "white,babble")], "signal-to-noise ratio in dB"),
+        ([FactorSpec("noise", "reverb")], "reverberation time"),
+        ([FactorSpec("transcript", "wer=0.1,0.4")], "simulated word error rate"),
+        ([FactorSpec("audio", "mfcc,mfcc13")], "95 % intervals over 8 speakers"),
+        ([FactorSpec("modality")], "95 % intervals over 8 speakers"),
+        ([FactorSpec("noise", "white:10,reverb:0.3")], "95 % intervals over 8 speakers"),
+        (
+            [FactorSpec("trials", "0,5"), FactorSpec("audio", "logmel,mfcc")],
+            "trials down, audio across",
+        ),
     ],
 )
 def test_the_figure_fits_the_factor(over, marks, tmp_path):
     found = made(over, tmp_path)
-    drawn = draw(found, told_of(found))
+    drawn = draw(found, findings_of(found))
     assert marks in drawn
     fromstring(drawn)
 
@@ -151,41 +159,41 @@ def test_steps_stand_in_their_order_whatever_the_command_said():
         ("noise", "reverb:1,reverb:0.3", ("clean", "0.3", "1")),
         ("transcript", "0.4,0.1", ("gold", "0.1", "0.4")),
     ):
-        grid = make_grid(STUDY, [Over(factor, values)])
+        grid = make_grid(STUDY, [FactorSpec(factor, values)])
         axis = axis_of(grid.factors[0], grid.values[0])
         assert axis is not None
         assert axis.steps == expected
 
 
 def test_a_large_fall_is_shown_and_told(tmp_path):
-    told = told_of(made([Over("trials", "0,5,20")], tmp_path, speakers=12, fall=0.4))
+    told = findings_of(made([FactorSpec("trials", "0,5,20")], tmp_path, speakers=12, fall=0.4))
     assert "shown" in told.answer
     assert "points UAR (95 %" in told.answer
     assert any("exploratory" in line and "Holm" in line for line in told.notes)
 
 
 def test_no_difference_is_told_with_what_could_have_been_shown(tmp_path):
-    found = made([Over("trials", "0,5")], tmp_path, fall=0.02)
-    answer = told_of(found).answer
+    found = made([FactorSpec("trials", "0,5")], tmp_path, fall=0.02)
+    answer = findings_of(found).answer
     assert "none of 2 differences" in answer
     assert "could have shown" in answer
 
 
 def test_few_speakers_allow_no_claim(tmp_path):
-    found = made([Over("trials", "0,5")], tmp_path, speakers=3, fall=0.4)
-    assert "no claim about other speakers" in told_of(found).answer
+    found = made([FactorSpec("trials", "0,5")], tmp_path, speakers=3, fall=0.4)
+    assert "no claim about other speakers" in findings_of(found).answer
 
 
 def test_cells_that_say_the_same_are_no_tests(tmp_path):
-    found = made([Over("trials", "0,5")], tmp_path, fall=0.0)
-    told = told_of(found)
+    found = made([FactorSpec("trials", "0,5")], tmp_path, fall=0.0)
+    told = findings_of(found)
     assert all(row.same and row.p_holm is None for row in told.differences)
     assert "Nothing could be compared" in told.answer
     assert "the same" in page(found, told)
 
 
 def test_predictions_that_stand_in_two_cells_are_one_test(tmp_path):
-    over = [Over("trials", "0,5"), Over("noise", "clean,white:0")]
+    over = [FactorSpec("trials", "0,5"), FactorSpec("noise", "clean,white:0")]
     found = made(over, tmp_path, speakers=12, fall=0.3)
     clean, noisy, tuned, both = found.rows
     # Noise reaches audio, trials reach both: text in noise is text without it.
@@ -193,7 +201,7 @@ def test_predictions_that_stand_in_two_cells_are_one_test(tmp_path):
     noisy = replace(noisy, arms={**noisy.arms, "text": clean.arms["text"]})
     both = replace(both, arms={**both.arms, "text": tuned.arms["text"]})
     found = replace(found, rows=(clean, noisy, tuned, both))
-    told = told_of(found)
+    told = findings_of(found)
     text = [row for row in told.differences if row.arm == "text"]
     assert [(row.same, row.again) for row in text] == [(True, False), (False, False), (False, True)]
     assert text[1].p_holm == text[2].p_holm
@@ -204,15 +212,15 @@ def test_predictions_that_stand_in_two_cells_are_one_test(tmp_path):
 
 
 def test_one_difference_is_not_all_of_them(tmp_path):
-    found = made([Over("trials", "0,5")], tmp_path)
+    found = made([FactorSpec("trials", "0,5")], tmp_path)
     rows = tuple(replace(one, arms={"audio": one.arms["audio"]}) for one in found.rows)
-    told = told_of(replace(found, rows=rows))
+    told = findings_of(replace(found, rows=rows))
     assert "the difference is from the reference (0), exploratory" in told.notes
     assert "Holm" not in " ".join(told.notes)
 
 
 def test_the_command_makes_the_ablation_again(tmp_path):
-    over = [Over("noise", "white:10"), Over("trials", "0,5")]
+    over = [FactorSpec("noise", "white:10"), FactorSpec("trials", "0,5")]
     found = made(over, tmp_path, study=replace(STUDY, manifest=("a b.csv",), corpus=None))
     said = command(found)
     assert "--over noise --values white:10" in said
@@ -222,12 +230,12 @@ def test_the_command_makes_the_ablation_again(tmp_path):
 
 
 def test_latex_has_as_many_cells_in_every_row(tmp_path):
-    found = made([Over("labels", "a_b,b;c%,d")], tmp_path)
-    body = [line for line in latex(found, told_of(found)).split("\n") if line.endswith(r"\\")]
+    found = made([FactorSpec("labels", "a_b,b;c%,d")], tmp_path)
+    body = [line for line in latex(found, findings_of(found)).split("\n") if line.endswith(r"\\")]
     assert len({line.replace(r"\&", "").count("&") for line in body}) == 1
     assert r"a\_b" in "".join(body)
 
 
 def test_recognised_words_that_noise_does_not_reach_are_told(tmp_path):
-    told = told_of(made([Over("noise", "white:10")], tmp_path))
+    told = findings_of(made([FactorSpec("noise", "white:10")], tmp_path))
     assert any("stay as they are" in line for line in told.notes)

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.ablation.ablate import ablate
-from experiments.ablation.checking import told, verify_ablation
-from experiments.ablation.grid import Over
+from experiments.ablation.checking import lines, verify_ablation
+from experiments.ablation.grid import FactorSpec
 from experiments.commands.main import app
 from experiments.comparing.verification import rebuild
 from experiments.config import OptionError
@@ -25,7 +25,7 @@ def finished(tmp_path_factory):
         patch.setattr(train, "MAX_EPOCHS", 2)
         patch.setenv("SERFUSION_CACHE", str(folder / "cache"))
         study = features_study(folder, arms=("audio", "text"))
-        over = [Over("speakers", "2"), Over("modality", "audio,text")]
+        over = [FactorSpec("speakers", "2"), FactorSpec("modality", "audio,text")]
         return ablate(study, over, out=folder / "run", jobs=1).folder
 
 
@@ -40,7 +40,7 @@ def test_an_ablation_as_it_was_left_is_sound_wherever_it_lies(run):
     assert found.sound
     assert found.files == 7
     assert len(found.cells) == 4
-    assert "follow from its cells" in " ".join(told(found))
+    assert "follow from its cells" in " ".join(lines(found))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_page_of_a_cell_that_says_something_else_is_named(run):
     page.write_text("won")
     found = verify_ablation(run)
     assert not found.sound
-    assert any(str(page) in line for line in told(found))
+    assert any(str(page) in line for line in lines(found))
 
 
 def test_predictions_that_were_changed_are_refused(run):
@@ -83,7 +83,7 @@ def test_cells_of_another_ablation_are_told_and_in_no_table(run):
     found = verify_ablation(run)
     assert found.sound
     assert found.strangers == ("late-00000000",)
-    assert "of another ablation" in " ".join(told(found))
+    assert "of another ablation" in " ".join(lines(found))
 
 
 @pytest.mark.parametrize("content", ["[]", '{"over": [], "more": 1}'])

@@ -12,9 +12,9 @@ from encoders.decode_index import DecodeIndex
 from experiments.ablation.fits import counted_once, scored_on, stacked
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather
-from experiments.comparing.plan import Plan, Views, make_plan
+from experiments.comparing.plan import FoldViews, Plan, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
-from experiments.comparing.transcripts import Words
+from experiments.comparing.transcripts import Transcripts
 from fusion.batch import Dataset, ModalityBatch, collate
 from fusion.training import train
 from fusion.training.crossfit import FoldData
@@ -31,12 +31,14 @@ def plan(tmp_path, store) -> Plan:
     study = features_study(tmp_path, arms=("audio", "text", "concat", "late"), seeds=1)
     corpus, arms = load_corpus(study), chosen_arms(study)
     hints = DecodeIndex(store.root / "hints.json")
-    inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
+    inputs = gather(
+        Ready(study, corpus, corpus.utterances, arms), Transcripts({}), store, hints, None
+    )
     return make_plan(corpus, inputs, study, arms)
 
 
 def with_data(plan: Plan, data: Dataset) -> Plan:
-    views = tuple(Views(FoldData(data, views.whole.inner)) for views in plan.views)
+    views = tuple(FoldViews(FoldData(data, views.whole.inner)) for views in plan.views)
     return replace(plan, inputs=replace(plan.inputs, data=data), views=views)
 
 
@@ -78,7 +80,7 @@ def test_rows_and_folds_of_other_names_are_not_trained_again(plan, tmp_path):
                                  for f in own.folds))
         for own in plan.inner
     )  # fmt: skip
-    views = tuple(Views(FoldData(replace(data, ids=names(data.ids)), own)) for own in inner)
+    views = tuple(FoldViews(FoldData(replace(data, ids=names(data.ids)), own)) for own in inner)
     other = replace(plan, arms=("audio", "text"), folds=folds, inner=inner, views=views)
     found = fit_all(other, tmp_path, 1, None)
     assert (found.trained, found.cached) == (0, 6)

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.ablation.cells import Changes
+from experiments.ablation.cells import CellChanges
 from experiments.ablation.encoder_options import option_value, with_option
 from experiments.ablation.factors import NAMES, find_factor
-from experiments.ablation.grid import Grid, Over, make_grid, paired_values
+from experiments.ablation.grid import FactorSpec, Grid, make_grid, paired_values
 from experiments.config import ConfigError, OptionError, Study
 
 STUDY = Study(audio="logmel", text="minilm", corpus="demo", asr="pocketsphinx")
 
 
 def grid_of(factor: str, values: str | None = None, study: Study = STUDY, **how) -> Grid:
-    return make_grid(study, [Over(factor, values)], **how)
+    return make_grid(study, [FactorSpec(factor, values)], **how)
 
 
 def titles(grid: Grid) -> list[str]:
@@ -58,16 +58,16 @@ def test_a_cell_has_the_study_with_its_value_and_nothing_else_changed():
         "logmel@n_mels=80",
     ]
     assert {cell.draft.study.text for cell in grid.cells} == {"minilm"}
-    assert {cell.draft.changes for cell in grid.cells} == {Changes()}
+    assert {cell.draft.changes for cell in grid.cells} == {CellChanges()}
 
 
 def test_what_changes_nothing_has_no_identity_of_its_own():
-    assert not Changes(seed=3, arm="audio").identity
-    assert Changes(word_errors=0.1).identity != Changes(word_errors=0.1, seed=1).identity
+    assert not CellChanges(seed=3, arm="audio").identity
+    assert CellChanges(word_errors=0.1).identity != CellChanges(word_errors=0.1, seed=1).identity
 
 
 def test_two_factors_are_crossed_and_an_encoder_comes_before_its_options():
-    over = [Over("audio@n_mels", "40,80"), Over("audio", "logmel,mfcc")]
+    over = [FactorSpec("audio@n_mels", "40,80"), FactorSpec("audio", "logmel,mfcc")]
     grid = make_grid(STUDY, over)
     assert len(grid.cells) == 4
     typed = {cell.draft.study.audio for cell in grid.cells}
@@ -151,15 +151,18 @@ def test_the_reference_of_a_loss_is_the_default_one(values):
 
 def test_three_factors_and_a_factor_given_twice_are_refused():
     with pytest.raises(OptionError, match="at most 2"):
-        make_grid(STUDY, [Over("head"), Over("trials"), Over("noise")])
+        make_grid(STUDY, [FactorSpec("head"), FactorSpec("trials"), FactorSpec("noise")])
     with pytest.raises(OptionError, match="given twice"):
-        make_grid(STUDY, [Over("head"), Over("head")])
+        make_grid(STUDY, [FactorSpec("head"), FactorSpec("head")])
     with pytest.raises(OptionError, match="give fewer"):
-        make_grid(STUDY, [Over("trials", ",".join(map(str, range(201))))])
+        make_grid(STUDY, [FactorSpec("trials", ",".join(map(str, range(201))))])
 
 
 def test_values_go_to_their_factors_in_order():
-    assert paired_values(["head", "trials"], ["", "0,5"]) == (Over("head"), Over("trials", "0,5"))
+    assert paired_values(["head", "trials"], ["", "0,5"]) == (
+        FactorSpec("head"),
+        FactorSpec("trials", "0,5"),
+    )
     with pytest.raises(OptionError, match="2 --values for 1"):
         paired_values(["head"], ["a", "b"])
 

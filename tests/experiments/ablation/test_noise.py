@@ -15,7 +15,7 @@ from encoders.utterance import Utterance
 from experiments.ablation import noisy_audio as hearing
 from experiments.ablation.cells import Noise
 from experiments.ablation.noise import reverberated, white, with_noise
-from experiments.ablation.noisy_audio import NoisyEar, crowds
+from experiments.ablation.noisy_audio import NoisyEmbedder, crowds
 from experiments.config import ConfigError
 from fusion.splitting.splits import Fold
 
@@ -55,11 +55,11 @@ def test_a_click_in_a_room_decays_by_60_db_in_the_reverberation_time():
     assert 10 * np.log10(early / late) == pytest.approx(30, abs=3)
 
 
-def ear(noise: Noise, seed: int = 0, around=None) -> NoisyEar:
-    return NoisyEar(noise, seed, around or {})
+def ear(noise: Noise, seed: int = 0, around=None) -> NoisyEmbedder:
+    return NoisyEmbedder(noise, seed, around or {})
 
 
-def extracted(heard: NoisyEar, voices: list[Utterance], store: EmbeddingStore) -> Extraction:
+def extracted(heard: NoisyEmbedder, voices: list[Utterance], store: EmbeddingStore) -> Extraction:
     return heard.extract(voices, Extractor(shared_encoders([SPEC]), store), store)
 
 
@@ -148,6 +148,6 @@ def test_who_is_never_scored_needs_no_crowd(voices):
 def test_babble_is_as_loud_as_asked_for(voices):
     folds = folds_of([["s0", "s1", "s2"], ["s3", "s4", "s5"]], voices)
     around = crowds(voices, folds, 0, ROWS)
-    clean = NoisyEar(Noise("white", 60, "test"), 0, {}).hear(voices[0]).samples
+    clean = NoisyEmbedder(Noise("white", 60, "test"), 0, {}).hear(voices[0]).samples
     noisy = ear(Noise("babble", 0, "test"), around=around).hear(voices[0]).samples
     assert power(noisy - clean) == pytest.approx(power(clean), rel=0.01)

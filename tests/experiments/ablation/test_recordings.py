@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.ablation.ablate import ablate
-from experiments.ablation.grid import Over
+from experiments.ablation.grid import FactorSpec
 from experiments.ablation.result import Ablation, cells_folder
 from experiments.ablation.scores import (
     differences,
@@ -26,7 +26,7 @@ def _few_epochs():
 
 
 def ran(study, factor, values=None, **how) -> Ablation:
-    return ablate(study, [Over(factor, values)], jobs=1, **how)
+    return ablate(study, [FactorSpec(factor, values)], jobs=1, **how)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_what_is_missing_is_missing_in_noise_too(tmp_path, text_checkpoint):
         arms=("text",),
         rows="all",
     )
-    over = [Over("missing", "0,0.5"), Over("noise", "white:0")]
+    over = [FactorSpec("missing", "0,0.5"), FactorSpec("noise", "white:0")]
     found = ablate(study, over, out=tmp_path / "run", jobs=1)
     scores = {one.cell.title: one.arms["text"].said for one in found.rows}
     lost = "missing 0.5, noise "

@@ -11,7 +11,7 @@ from experiments.ablation.subsets import most_speakers, with_speakers, without_w
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
-from experiments.comparing.transcripts import Words
+from experiments.comparing.transcripts import Transcripts
 from experiments.config import ConfigError
 from fusion.splitting.splits import speaker_of
 from tests.experiments.ablation.tiny_corpora import features_study
@@ -22,7 +22,9 @@ def plan(tmp_path, store) -> Plan:
     study = features_study(tmp_path, arms=("audio", "text"))
     corpus, arms = load_corpus(study), chosen_arms(study)
     hints = DecodeIndex(store.root / "hints.json")
-    inputs = gather(Ready(study, corpus, corpus.utterances, arms), Words({}), store, hints, None)
+    inputs = gather(
+        Ready(study, corpus, corpus.utterances, arms), Transcripts({}), store, hints, None
+    )
     return make_plan(corpus, inputs, study, arms)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from encoders.utterance import Utterance
 from experiments.ablation.word_errors import RATIO, with_errors
-from experiments.comparing.transcripts import Words
+from experiments.comparing.transcripts import Transcripts
 
 WORDS = st.lists(st.sampled_from(["yes", "no", "well", "then", "what"]), min_size=1, max_size=12)
 
@@ -36,7 +36,7 @@ def test_the_ratio_is_a_ratio():
 @given(st.lists(WORDS, min_size=1, max_size=6), st.floats(0, 0.9), st.integers(0, 3))
 def test_no_more_words_are_wrong_than_were_asked_for(said, rate, seed):
     texts = {f"u{k}": " ".join(own) for k, own in enumerate(said)}
-    made = with_errors(Words(texts), rows_of(texts), rate, seed)
+    made = with_errors(Transcripts(texts), rows_of(texts), rate, seed)
     for name, text in texts.items():
         truth, heard = text.split(), made.texts.get(name, "").split()
         assert word_error_rate(truth, heard) <= (np.ceil(rate * len(truth)) + 1e-9) / len(truth)
@@ -45,7 +45,7 @@ def test_no_more_words_are_wrong_than_were_asked_for(said, rate, seed):
 def test_the_rate_over_many_words_is_the_rate_asked_for():
     rng = np.random.default_rng(0)
     texts = {f"u{k}": " ".join(f"w{n}" for n in rng.integers(5000, size=9)) for k in range(300)}
-    made = with_errors(Words(texts), rows_of(texts), 0.2, 0)
+    made = with_errors(Transcripts(texts), rows_of(texts), 0.2, 0)
     wrong = [9 * word_error_rate(t.split(), made.texts[n].split()) for n, t in texts.items()]
     assert abs(sum(wrong) / 2700 - 0.2) < 0.02
 
@@ -57,22 +57,22 @@ def test_words_come_from_the_same_speaker_alone():
         name: {w for n, t in texts.items() if n[0] == name[0] for w in t.split()} for name in texts
     }
     for seed in range(40):
-        made = with_errors(Words(texts), rows, 0.8, seed)
+        made = with_errors(Transcripts(texts), rows, 0.8, seed)
         assert all({*text.split()} <= mine[name] for name, text in made.texts.items())
 
 
 def test_draws_are_repeatable_and_do_not_depend_on_the_order_of_rows():
     texts = {f"u{k}": f"word{k} and some more words here" for k in range(10)}
     rows = rows_of(texts)
-    one = with_errors(Words(texts), rows, 0.4, 0)
-    turned = with_errors(Words(dict(reversed(texts.items()))), rows[::-1], 0.4, 0)
+    one = with_errors(Transcripts(texts), rows, 0.4, 0)
+    turned = with_errors(Transcripts(dict(reversed(texts.items()))), rows[::-1], 0.4, 0)
     assert one.texts == turned.texts
-    assert one.texts != with_errors(Words(texts), rows, 0.4, 1).texts
+    assert one.texts != with_errors(Transcripts(texts), rows, 0.4, 1).texts
 
 
 def test_errors_of_a_lower_rate_are_among_those_of_a_higher_one():
     texts = {f"u{k}": " ".join(f"w{k}x{n}" for n in range(20)) for k in range(20)}
-    low, high = (with_errors(Words(texts), rows_of(texts), rate, 0) for rate in (0.1, 0.4))
+    low, high = (with_errors(Transcripts(texts), rows_of(texts), rate, 0) for rate in (0.1, 0.4))
     for name, text in texts.items():
         kept = {*low.texts[name].split()} & {*text.split()}
         assert {*high.texts[name].split()} & {*text.split()} <= kept
@@ -80,6 +80,6 @@ def test_errors_of_a_lower_rate_are_among_those_of_a_higher_one():
 
 def test_a_transcript_that_loses_every_word_is_missing():
     texts = {f"u{k}": "oh" for k in range(200)}
-    made = with_errors(Words(texts), rows_of(texts), 0.9, 0)
+    made = with_errors(Transcripts(texts), rows_of(texts), 0.9, 0)
     assert 0 < len(made.texts) < len(texts)
     assert "" not in made.texts.values()

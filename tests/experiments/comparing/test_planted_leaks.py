@@ -10,7 +10,7 @@ import pytest
 from encoders.decode_index import DecodeIndex
 from encoders.extraction import default_store
 from encoders.utterance import Corpus
-from experiments.comparing.certificate import evidence_of, listen
+from experiments.comparing.certificate import decode_all, evidence_of
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.splitting.designs import make_outer
@@ -31,7 +31,7 @@ def certified(rows: Rows, protocol: str = "fold") -> Certificate:
         name="c", root=Path(), task="single-label", targets=TARGETS, utterances=tuple(rows)
     )
     store = default_store()
-    hearing = listen(rows, store, DecodeIndex(store.root / "hints.json"))
+    hearing = decode_all(rows, store, DecodeIndex(store.root / "hints.json"))
     evidence = evidence_of(whole, rows, hearing, protocol)
     return certify(evidence, make_outer(rows, parse_protocol(protocol)), protocol)
 

@@ -14,7 +14,7 @@ from encoders.store import EmbeddingStore, TokenCount
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.comparing.inputs import Inputs, Ready, gather
-from experiments.comparing.inputs import Words as FoundWords
+from experiments.comparing.inputs import Transcripts as FoundWords
 from experiments.comparing.remarks import cuts, silence
 from experiments.config import Study
 

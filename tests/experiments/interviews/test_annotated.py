@@ -9,9 +9,9 @@ import pytest
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.turns import Turn
 from experiments.interviews.annotated import NOBODY, file_for, with_lines, with_words
-from experiments.interviews.segmentation import Voice
+from experiments.interviews.segmentation import SpeakerTurn
 
-A_AND_B = (Voice(0.0, 4.0, "a"), Voice(4.0, 8.0, "b", 1))
+A_AND_B = (SpeakerTurn(0.0, 4.0, "a"), SpeakerTurn(4.0, 8.0, "b", 1))
 
 
 def said(start_s: float, end_s: float, text: str | None, speaker: str | None = None) -> Turn:
@@ -21,13 +21,13 @@ def said(start_s: float, end_s: float, text: str | None, speaker: str | None = N
 def test_a_sentence_is_of_who_speaks_most_in_it_and_lies_where_they_do():
     found = with_words(A_AND_B, [said(0.4, 4.2, "no"), said(3.9, 7.9, "well then")])
     assert found == (
-        Voice(0.4, 4.0, "a", text="no"),
-        Voice(4.0, 7.9, "b", 1, "well then"),
+        SpeakerTurn(0.4, 4.0, "a", text="no"),
+        SpeakerTurn(4.0, 7.9, "b", 1, "well then"),
     )
 
 
 def test_speech_that_no_sentence_covers_stays_without_words():
-    found = with_words((Voice(0.0, 10.0, "a"),), [said(3.0, 4.0, "no")])
+    found = with_words((SpeakerTurn(0.0, 10.0, "a"),), [said(3.0, 4.0, "no")])
     assert [(one.start_s, one.end_s, one.text) for one in found] == [
         (0.0, 3.0, None),
         (3.0, 4.0, "no"),

@@ -16,7 +16,7 @@ from experiments.interviews import interview as module
 from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
-from experiments.interviews.recognition import Said, recogniser_for
+from experiments.interviews.recognition import RecognisedText, recogniser_for
 from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
 from tests.experiments.interviews.diarisation_error import Spoken, diarisation_error
 
@@ -101,7 +101,7 @@ class Parrot:
 
     about = "parrot"
 
-    def __init__(self, said: Said) -> None:
+    def __init__(self, said: RecognisedText) -> None:
         self.languages: dict[str, int] = {}
         self.packed = None
         self.said = said
@@ -111,7 +111,7 @@ class Parrot:
 
     def moved_to(self, folder: Path) -> None: ...
 
-    def listen(self, heard) -> list[Said]:
+    def listen(self, heard) -> list[RecognisedText]:
         self.heard += len(heard)
         return [self.said for _ in heard]
 
@@ -120,7 +120,7 @@ class Parrot:
 def test_doubtful_words_are_shown_and_not_classified(
     model_folder, talk, tmp_path, monkeypatch, doubts, trusted
 ):
-    parrot = Parrot(Said("the horse", doubts))
+    parrot = Parrot(RecognisedText("the horse", doubts))
     monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
     found = timeline(model_folder(), talk, tmp_path, asr="parrot")
     assert parrot.heard == len(found.segments) > 0
@@ -131,7 +131,7 @@ def test_doubtful_words_are_shown_and_not_classified(
 
 
 def test_silence_is_not_transcribed(model_folder, tmp_path, monkeypatch):
-    parrot = Parrot(Said("thank you"))
+    parrot = Parrot(RecognisedText("thank you"))
     monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
     soundfile.write(tmp_path / "talk.wav", np.zeros(5 * RATE, np.float32), RATE)
     line = "SPEAKER talk 1 1.0 2.0 <NA> <NA> anna <NA> <NA>\n"
@@ -276,7 +276,7 @@ def test_redacted_words_are_nowhere_and_still_heard(model_folder, talk, turns, t
 
 
 def test_reasons_to_doubt_quote_no_redacted_word(model_folder, talk, tmp_path, monkeypatch):
-    parrot = Parrot(Said("secret secret secret secret", ("repeats 'secret'",)))
+    parrot = Parrot(RecognisedText("secret secret secret secret", ("repeats 'secret'",)))
     monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
     timeline(model_folder(), talk, tmp_path / "out", asr="parrot", redact=True)
     for path in (tmp_path / "out").rglob("*"):

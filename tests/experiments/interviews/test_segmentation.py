@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.analysis.voice_activity import Stretch
-from experiments.interviews.segmentation import MAX_S, SHORTEST_S, Heard, Voice, pieces_of
+from experiments.interviews.segmentation import (
+    MAX_S,
+    SHORTEST_S,
+    SpeakerTurn,
+    SpeechIndex,
+    pieces_of,
+)
 
 
 def spans(voices, speech=()):
@@ -15,67 +21,69 @@ def spans(voices, speech=()):
 
 
 def test_a_short_pause_does_not_end_a_piece_and_a_long_one_does():
-    voices = [Voice(0.0, 3.0, "a"), Voice(3.4, 6.0, "a"), Voice(6.6, 9.0, "a")]
+    voices = [SpeakerTurn(0.0, 3.0, "a"), SpeakerTurn(3.4, 6.0, "a"), SpeakerTurn(6.6, 9.0, "a")]
     assert spans(voices) == [(0.0, 6.0, "a"), (6.6, 9.0, "a")]
 
 
 def test_nobody_goes_on_through_someone_else():
-    voices = [Voice(0.0, 3.0, "a"), Voice(3.0, 3.3, "b"), Voice(3.3, 6.0, "a")]
+    voices = [SpeakerTurn(0.0, 3.0, "a"), SpeakerTurn(3.0, 3.3, "b"), SpeakerTurn(3.3, 6.0, "a")]
     assert spans(voices) == [(0.0, 3.0, "a"), (3.0, 3.3, "b"), (3.3, 6.0, "a")]
 
 
 def test_a_short_piece_joins_what_its_speaker_says_next():
-    voices = [Voice(0.0, 0.4, "a"), Voice(1.2, 4.0, "a")]
+    voices = [SpeakerTurn(0.0, 0.4, "a"), SpeakerTurn(1.2, 4.0, "a")]
     assert spans(voices) == [(0.0, 4.0, "a")]
 
 
 def test_a_long_voice_is_cut_at_its_longest_pause():
     speech = [Stretch(0.0, 11.0), Stretch(11.2, 14.0), Stretch(14.6, 30.0)]
-    assert spans([Voice(0.0, 30.0, "a")], speech) == [(0.0, 14.3, "a"), (14.3, 30.0, "a")]
+    assert spans([SpeakerTurn(0.0, 30.0, "a")], speech) == [(0.0, 14.3, "a"), (14.3, 30.0, "a")]
 
 
 def test_without_a_pause_it_is_cut_in_halves():
-    assert [end - start for start, end, _ in spans([Voice(0.0, 60.0, "a")])] == [15.0] * 4
+    assert [end - start for start, end, _ in spans([SpeakerTurn(0.0, 60.0, "a")])] == [15.0] * 4
 
 
 def test_words_go_along_with_the_speech_they_take():
     speech = [Stretch(0.0, 10.0), Stretch(12.0, 22.0)]
-    found = pieces_of([Voice(0.0, 22.0, "a", text="one two three four")], speech)
+    found = pieces_of([SpeakerTurn(0.0, 22.0, "a", text="one two three four")], speech)
     assert [piece.voice.text for piece in found] == ["one two", "three four"]
 
 
 def test_words_of_joined_voices_are_joined():
-    voices = [Voice(0.0, 2.0, "a", text="no"), Voice(2.1, 4.0, "a", text="never")]
+    voices = [SpeakerTurn(0.0, 2.0, "a", text="no"), SpeakerTurn(2.1, 4.0, "a", text="never")]
     assert [piece.voice.text for piece in pieces_of(voices, ())] == ["no never"]
 
 
 def test_known_words_do_not_spread_over_what_has_none():
-    voices = [Voice(0.0, 2.0, "a", text="no"), Voice(2.1, 4.0, "a")]
+    voices = [SpeakerTurn(0.0, 2.0, "a", text="no"), SpeakerTurn(2.1, 4.0, "a")]
     assert [piece.voice.text for piece in pieces_of(voices, ())] == ["no", None]
 
 
 def test_overlap_is_marked_on_both():
-    found = pieces_of([Voice(0.0, 3.0, "a"), Voice(2.0, 4.0, "b"), Voice(5.5, 6.0, "b")], ())
+    found = pieces_of(
+        [SpeakerTurn(0.0, 3.0, "a"), SpeakerTurn(2.0, 4.0, "b"), SpeakerTurn(5.5, 6.0, "b")], ()
+    )
     assert [piece.overlap for piece in found] == [True, True, False]
 
 
 def test_words_of_one_speaker_hide_nobody_who_spoke_too():
-    turns = [Voice(0.0, 4.0, "a"), Voice(1.0, 2.0, "b")]
-    told = [Voice(0.0, 4.0, "a", text="all of it")]
+    turns = [SpeakerTurn(0.0, 4.0, "a"), SpeakerTurn(1.0, 2.0, "b")]
+    told = [SpeakerTurn(0.0, 4.0, "a", text="all of it")]
     (alone,), (both,) = pieces_of(told, ()), pieces_of(told, (), turns)
     assert not alone.overlap
     assert both.overlap
 
 
 def test_turns_that_only_touch_do_not_overlap():
-    found = pieces_of([Voice(0.0, 3.0, "a"), Voice(3.0, 4.0, "b")], ())
+    found = pieces_of([SpeakerTurn(0.0, 3.0, "a"), SpeakerTurn(3.0, 4.0, "b")], ())
     assert [piece.overlap for piece in found] == [False, False]
 
 
 def test_speech_within_a_piece_is_counted():
     speech = [Stretch(0.0, 1.0), Stretch(2.0, 9.0)]
-    assert Heard(speech).seconds(0.5, 3.0) == pytest.approx(1.5)
-    assert Heard(speech).seconds(1.0, 2.0) == 0
+    assert SpeechIndex(speech).seconds(0.5, 3.0) == pytest.approx(1.5)
+    assert SpeechIndex(speech).seconds(1.0, 2.0) == 0
 
 
 VOICES = st.lists(
@@ -83,7 +91,7 @@ VOICES = st.lists(
     max_size=12,
 ).map(
     lambda rows: [
-        Voice(
+        SpeakerTurn(
             start, start + length, who, None, " ".join(f"w{k}" for k in range(9)) if said else None
         )
         for start, length, who, said in rows
