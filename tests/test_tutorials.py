@@ -37,7 +37,8 @@ def run(block: Block, folder: Path) -> str:
     if block.language == "python":
         command = [sys.executable, "-W", "error", "-c", block.content]
     else:
-        shims = "serfusion() { python -c 'from experiments.commands.main import main; main()' \"$@\"; }\n"
+        program = "from experiments.commands.main import main; main()"
+        shims = f"serfusion() {{ python -c '{program}' \"$@\"; }}\n"
         command = ["bash", "-euc", shims + block.content]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

@@ -1,8 +1,8 @@
 """Recordings of hours, block by block: what is in memory does not grow with their length.
 
 Blocks have all channels at the file's own rate, with their exact position; joined they equal what
-:mod:`encoders.audio.reading` reads at once, and the same damage is refused. Most of it can be known only
-when the last block has been taken: what was made of the blocks before is worth nothing then.
+:mod:`encoders.audio.reading` reads at once, and the same damage is refused. Most of it can be known
+only when the last block has been taken: what was made of the blocks before is worth nothing then.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -122,8 +122,8 @@ class HeldBlocks:
 def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> Iterator[Audio]:
     """Audio of each span, in their order, from one pass over the recording.
 
-    Equal to :func:`encoders.audio.reading.read_segment` of the same seconds. At most the longest chain of
-    spans that overlap is in memory.
+    Equal to :func:`encoders.audio.reading.read_segment` of the same seconds. At most the longest
+    chain of spans that overlap is in memory.
 
     Raises:
         ValueError: the spans are not in the order of their starts.

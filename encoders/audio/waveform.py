@@ -1,4 +1,4 @@
-"""TODO."""
+"""Samples of a recording, what of them is refused, and resampling."""
 
 import math
 from dataclasses import dataclass

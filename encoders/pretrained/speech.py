@@ -1,8 +1,4 @@
-"""wav2vec2 and its relatives through transformers, exact whatever the batch.
-
-wav2vec2-base normalises over time (group norm), so padding another utterance into the batch would
-change every frame. The convolutional front end and the positional convolution therefore run on
-each utterance alone; the transformer runs on padded frames with a bool frame mask.
+"""Load wav2vec2 and its relatives, or Whisper's encoder, with torch or OpenVINO.
 
 Relative error to float32 in torch, pooled over time, random weights of wav2vec2-base: OpenVINO in
 float32 2e-6; bfloat16 in torch and in OpenVINO 1e-2 (cosine above 0.9999).

@@ -1,4 +1,9 @@
-"""TODO."""
+"""wav2vec2 and its relatives through transformers, exact whatever the batch.
+
+wav2vec2-base normalises over time (group norm), so padding another utterance into the batch would
+change every frame. The convolutional front end and the positional convolution therefore run on
+each utterance alone; the transformer runs on padded frames with a bool frame mask.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,7 @@
 """Test predictions of one arm as sums: all that an ablation keeps of predictions in the thousands.
 
-They are those of :mod:`fusion.evaluation.speaker_sums`. Shares have two: confusion counts of the rows without a tie
-for the largest one, and sums of all rows.
+They are those of :mod:`fusion.evaluation.speaker_sums`. Shares have two: confusion counts of the
+rows without a tie for the largest one, and sums of all rows.
 """
 
 import hashlib

@@ -119,7 +119,8 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
         many = f", their p corrected for all {tested} of them (Holm)" if tested > 1 else ""
         what = "differences are" if tested > 1 else "the difference is"
         lines.append(
-            f"{what} from the reference ({printable(found.grid.reference.title)}), exploratory{many}"
+            f"{what} from the reference ({printable(found.grid.reference.title)}), exploratory"
+            f"{many}"
         )
     if any(row.again for row in compared):
         lines.append("cells with the same predictions are one test, which is with_count once")
@@ -163,8 +164,8 @@ def _of_cells(found: Ablation) -> list[str]:
     if cell is not None and "missing" in names:
         rows, gone = start.rows.used, cell.without_words
         lines.append(
-            f"{gone} of {with_count(rows, 'utterance')} ({gone / rows:.0%}) had no transcript before "
-            "any was taken away; values are shares of all"
+            f"{gone} of {with_count(rows, 'utterance')} ({gone / rows:.0%}) had no transcript "
+            "before any was taken away; values are shares of all"
             if gone
             else "every utterance had a transcript before any was taken away"
         )

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What an ablation leaves: its cells, their rows and costs, and where they lie."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -135,7 +135,8 @@ def _remarks(corpus: Corpus, heard: Mapping[str, DecodedAudio]) -> Iterator[str]
     doubled = [" = ".join(map(cut, names)) for names in by_key.values() if len(names) > 1]
     if doubled:
         are = _verb(len(doubled), "is", "are")
-        yield f"{with_count(len(doubled), 'recording')} {are} there more than once: {_some(doubled)}"
+        recordings = with_count(len(doubled), "recording")
+        yield f"{recordings} {are} there more than once: {_some(doubled)}"
     yield from _gaps(corpus)
 
 

@@ -111,7 +111,8 @@ def _certificate(check: "Check") -> Table | None:
         return None
     leaky = "LEAKY, " if found.leaky else ""
     title = Text(
-        f"split certificate: {leaky}{with_count(found.folds, 'fold')} by {printable(found.protocol)}"
+        f"split certificate: {leaky}{with_count(found.folds, 'fold')} by "
+        f"{printable(found.protocol)}"
     )
     table = Table("test", "result", "share", title=title)
     for row in certificate_rows(found):

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a check of a corpus found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -86,7 +86,7 @@ def used_specs(study: Study, arms: Sequence[str]) -> dict[str, Spec]:
     return {
         f"--{kind} {typed}": parse_modality(typed, kind).encoder
         for kind, typed in typed_encoders(study)
-        # What is trained in every fold has seen nothing yet: see experiments.comparing.fold_encoders.
+        # What is trained in every fold has seen nothing yet (experiments.comparing.fold_encoders).
         if not typed.startswith((FEATURES, FINETUNED)) and needed & {kind, SEQUENCE_OF[kind]}
     }
 

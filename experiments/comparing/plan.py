@@ -159,9 +159,9 @@ def _unsettled(plan: Plan) -> list[str]:
     if not tied:
         return []
     return [
-        f"{tied} of {with_count(len(data.ids), 'utterance')} have no class with the most votes: they "
-        "are trained on, and scored by divergence and cosine, but have no part in UAR, accuracy "
-        "and F1, nor in which classes a fold holds"
+        f"{tied} of {with_count(len(data.ids), 'utterance')} have no class with the most votes: "
+        "they are trained on, and scored by divergence and cosine, but have no part in UAR, "
+        "accuracy and F1, nor in which classes a fold holds"
     ]
 
 

@@ -26,8 +26,8 @@ def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
         faults.append(str(error))
     if corpus.task != "single-label":
         faults += [
-            f"--{kind} {printable(typed)}: encoders are trained on one class per utterance, and these "
-            f"targets are {corpus.task}; use the encoder as it is"
+            f"--{kind} {printable(typed)}: encoders are trained on one class per utterance, and "
+            f"these targets are {corpus.task}; use the encoder as it is"
             for kind, typed in typed_encoders(study)
             if is_finetuned(typed)
         ]

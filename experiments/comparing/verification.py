@@ -119,16 +119,16 @@ def departures(stored: Recomputed, again: Recomputed) -> tuple[Departure, ...]:
     if before.keys() != after.keys():
         lost, new = len(before.keys() - after.keys()), len(after.keys() - before.keys())
         raise ValueError(
-            f"trained again, {with_count(lost, 'prediction')} of the run did not come back and {new} "
-            "are new: expected the same rows; corpus, encoders or this version of serfusion have "
-            f"changed since; {AGAIN}"
+            f"trained again, {with_count(lost, 'prediction')} of the run did not come back and "
+            f"{new} are new: expected the same rows; corpus, encoders or this version of "
+            f"serfusion have changed since; {AGAIN}"
         )
     arms = dict.fromkeys(arm for arm, *_ in before)
     results = (stored.results, again.results)
     return tuple(_departure(arm, before, after, results) for arm in arms)
 
 
-def told(found: Verification) -> Iterable[str]:
+def lines(found: Verification) -> Iterable[str]:
     """What was verified, in lines."""
     numbers, rows = with_count(found.numbers, "number"), len(found.recomputed.rows)
     yield (

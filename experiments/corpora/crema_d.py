@@ -123,7 +123,8 @@ def _missing(clips: Mapping[str, Path], lacking: list[str]) -> list[str]:
     if not clips:
         return ["no clip is here: names and sentences only"]
     return [
-        f"of SentenceFilenames.csv not here: {with_count(len(lacking), 'clip')} ({first_few(lacking)})"
+        f"of SentenceFilenames.csv not here: {with_count(len(lacking), 'clip')} "
+        f"({first_few(lacking)})"
     ]
 
 

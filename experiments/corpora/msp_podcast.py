@@ -156,7 +156,8 @@ def _notes(utterances: tuple[Utterance, ...], left_out: int) -> Iterator[str]:
         yield f"{with_count(left_out, 'segment')} left out (other partitions: Test2, Test3)"
     guessed = sum((u.speaker or "").startswith("podcast-") for u in utterances)
     if guessed:
-        yield f"speaker unknown, so that the podcast stands for one: {with_count(guessed, 'segment')}"
+        segments = with_count(guessed, "segment")
+        yield f"speaker unknown, so that the podcast stands for one: {segments}"
     yield from without("recording", [u.id for u in utterances if u.audio is None], "segment")
     undecided = sum(u.target is None for u in utterances)
     if undecided:

@@ -88,8 +88,8 @@ def with_lines(voices: Sequence[SpeakerTurn], path: Path) -> tuple[SpeakerTurn, 
         lines.pop()
     if len(lines) != len(voices):
         what = (
-            f"{with_count(len(lines), 'line')} for {with_count(len(voices), 'turn')}: expected one line "
-            "per turn, an empty one where nothing is said"
+            f"{with_count(len(lines), 'line')} for {with_count(len(voices), 'turn')}: expected one "
+            "line per turn, an empty one where nothing is said"
         )
         raise AnnotationError(path, [Fault("file", what)])
     return tuple(

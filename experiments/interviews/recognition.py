@@ -89,7 +89,8 @@ class Recognition:
             return None
         pieces, shared = self.windows["pieces"], self.windows["shared"]
         again = self.windows["again"]
-        return f"{with_count(pieces, 'segment')} in {with_count(shared, 'window')}, {again} heard alone"
+        segments, windows = with_count(pieces, "segment"), with_count(shared, "window")
+        return f"{segments} in {windows}, {again} heard alone"
 
     def _alone(self, audio: Audio) -> Transcript:
         return self._transcriber.transcript(audio_key(audio), audio)

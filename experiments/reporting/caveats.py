@@ -78,8 +78,8 @@ def cautions(results: Results) -> list[str]:
     trials = max((arm.trials for arm in results.arms.values()), default=0)
     if 0 < trials < SEARCHED_FROM:
         found.append(
-            f"{with_count(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search tries "
-            "the defaults and random draws only, so that arms may differ by luck of the draw"
+            f"{with_count(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search "
+            "tries the defaults and random draws only, so that arms may differ by luck of the draw"
         )
     found += [*_worse_choice(results), *_too_good(results)]
     return [*found, *_at_chance(results), *_few_speakers(results)]

@@ -82,8 +82,8 @@ def _format_faults(found: object) -> list[str]:
     known = found if isinstance(found, dict) else {}
     files = {"results": "results.json", "predictions": "predictions.jsonl", "folds": "folds.json"}
     return [
-        f"expected format {expected} of {files[name]}, got {printable(known.get(name, 'none'))[:60]}: "
-        "another version of serfusion wrote it"
+        f"expected format {expected} of {files[name]}, got "
+        f"{printable(known.get(name, 'none'))[:60]}: another version of serfusion wrote it"
         for name, expected in asdict(FORMATS).items()
         if known.get(name) != expected
     ]

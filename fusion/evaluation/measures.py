@@ -1,4 +1,4 @@
-"""Metrics of labels, shares and values as functions of the sums of :mod:`fusion.evaluation.speaker_sums`.
+"""Metrics of labels, shares and values, as functions of their sums by speaker.
 
 In formulas tp, fp, fn and tn are a label's hits, false alarms, misses and the rest. A label without
 true samples leaves what is a mean over labels undefined (NaN), never a mean over fewer labels.

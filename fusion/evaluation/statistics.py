@@ -89,8 +89,9 @@ def interval(counts: Counts, metric: Statistic, unit: str = "speakers") -> Inter
     """95 % interval of a metric over clusters of utterances.
 
     Jackknife-t below 100 effective clusters (Efron & Tibshirani 1993, ch. 11), with as many degrees
-    of freedom as there are effective clusters, less one (see :func:`fusion.evaluation.jackknife.effective`);
-    percentile cluster bootstrap from 100 on. ``unit`` is what the clusters are called.
+    of freedom as there are effective clusters, less one (see
+    :func:`fusion.evaluation.jackknife.effective`); percentile cluster bootstrap from 100 on.
+    ``unit`` is what the clusters are called.
     """
     found = _interval(counts, lambda totals: metric(totals).mean(axis=-1), unit).interval
     return _within(found, 0.0, 1.0)
@@ -138,8 +139,9 @@ def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
 def paired_tallies(one: SpeakerSums, other: SpeakerSums, measure: Metric) -> Difference:
     """Difference of two arms on the same rows, of any metric of sums.
 
-    p is that of swapping the arms' answers to whole clusters (:func:`fusion.evaluation.p_values.swap_p`),
-    which for a metric that is a sum over clusters is the sign-flip test of :func:`interval`'s.
+    p is that of swapping the arms' answers to whole clusters
+    (:func:`fusion.evaluation.p_values.swap_p`), which for a metric that is a sum over
+    clusters is the sign-flip test of :func:`interval`'s.
     """
     both = np.stack([one.sums, other.sums], axis=1)  # [clusters, 2, seeds, parts, sums]
     over = _over_seeds(measure)

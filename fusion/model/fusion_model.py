@@ -192,11 +192,13 @@ class FusionModel:
         except (SafetensorError, RuntimeError, LookupError, TypeError, OSError) as error:
             raise ValueError(
                 f"{folder}: heads.safetensors and model.json are not of one whole model "
-                f"({type(error).__name__}: {printable(error)[:200]}); take the folder as it was written"
+                f"({type(error).__name__}: {printable(error)[:200]}); take the folder as "
+                "it was written"
             ) from error
         except ValueError as error:
             raise ValueError(
-                f"{folder / 'model.json'}: {printable(error)[:300]}; take the folder as it was written"
+                f"{folder / 'model.json'}: {printable(error)[:300]}; take the folder as it was "
+                "written"
             ) from error
 
     @classmethod

@@ -29,8 +29,8 @@ def read_about(folder: Path) -> Mapping[str, Any]:
         about = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(
-            f"{file}: expected JSON, got something else ({printable(error)[:200]}); take the folder as "
-            "it was written"
+            f"{file}: expected JSON, got something else ({printable(error)[:200]}); take the "
+            "folder as it was written"
         ) from error
     found = about.get("format") if isinstance(about, Mapping) else None
     if found != FORMAT_VERSION:

@@ -50,8 +50,8 @@ def with_loss(fixed: Mapping[str, Any], task: Task) -> dict[str, Any]:
     asked = fixed.get("loss")
     if asked is not None and asked not in known:
         raise ValueError(
-            f"--head loss={printable(asked)}: {_whose(asked)}, and these targets are {task}; expected "
-            f"loss={' or loss='.join(known)}{', or none' if len(known) == 1 else ''}"
+            f"--head loss={printable(asked)}: {_whose(asked)}, and these targets are {task}; "
+            f"expected loss={' or loss='.join(known)}{', or none' if len(known) == 1 else ''}"
         )
     # Left out where it is the default of every head, so that such studies stay as they were.
     return dict(fixed) if asked or known[0] == "cross_entropy" else {**fixed, "loss": known[0]}

@@ -1,8 +1,9 @@
 """The arms of a comparison as data: the one place that names them.
 
 An arm is one row of the table. What makes its scores is told by its type: heads that are trained
-(:mod:`fusion.training.arms`), the scores of other arms combined (:mod:`fusion.training.late`), or a classifier that
-was trained elsewhere (:mod:`fusion.training.published`). Nothing heavy is imported: reports read it too.
+(:mod:`fusion.training.arms`), the scores of other arms combined (:mod:`fusion.training.late`), or a
+classifier that was trained elsewhere (:mod:`fusion.training.published`). Nothing heavy is imported:
+reports read it too.
 """
 
 from dataclasses import KW_ONLY, dataclass, field
@@ -32,7 +33,7 @@ class Arm:
 
     @property
     def crossfitted(self) -> bool:
-        """Whether it has a head per half of the training speakers, see :mod:`fusion.training.crossfit`."""
+        """Whether it has a head per half of the training speakers (fusion.training.crossfit)."""
         return False
 
 

@@ -56,9 +56,9 @@ class TuningResult:
 class Tuning:
     """A search for the values that are worth most, with TPE: iterate over it, then take ``found``.
 
-    Who iterates gives each trial its value, as :class:`fusion.tuning.pruning.OpenTrial` says. The first
-    trial is ``first``; with 0 trials ``first`` is taken as it is. A study that is kept somewhere
-    goes on where it stopped, and ends as an undisturbed one would: unfinished trials are told to
+    Who iterates gives each trial its value, as :class:`fusion.tuning.pruning.OpenTrial` says. The
+    first trial is ``first``; with 0 trials ``first`` is taken as it is. A study that is kept
+    somewhere goes on where it stopped, and ends as an undisturbed one would: unfinished trials are told to
     have failed, and the sampler is made anew for every trial from the seed and the number of
     finished ones.
     """

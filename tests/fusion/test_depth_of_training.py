@@ -1,7 +1,7 @@
 """From the command to the layer of a head: how many of our own functions stand on the way.
 
-Of an arm with heads of its own. Cross-fitted arms have :mod:`fusion.training.crossfit` between the fold and
-its heads: two of them are trained for each.
+Of an arm with heads of its own. Cross-fitted arms have :mod:`fusion.training.crossfit` between the
+fold and its heads: two of them are trained for each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PACKAGES = tuple(str(REPOSITORY / name) for name in ("encoders", "fusion", "expe
 LIMIT, IN_ROOM = 8, 4
 #: Functions beyond that, and why each is worth its step.
 HOPS = {
-    "experiments.commands.main:_compare": "demo and compare do the same once their options are read",
+    "experiments.commands.main:_compare": "demo and compare do the same once options are read",
     "fusion.training.train:FittedHead.scores": "a trained head is asked in one way, whoever has it",
     "fusion.networks.attention:CrossAttention.forward": "a block of the network, as published",
     "fusion.networks.attention:AttentivePooling.forward": "a block of the network, as published",

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from experiments.commands.main import app
 from experiments.comparing.comparison import compare
 from experiments.comparing.retraining import retrain
-from experiments.comparing.verification import departures, rebuild, told, verify
+from experiments.comparing.verification import departures, lines, rebuild, verify
 from experiments.config import Study, write_study
 from experiments.reporting.report import recompute
 from experiments.reporting.results import with_best
@@ -41,8 +41,8 @@ def test_a_run_as_it_was_left_is_sound(run):
     assert found.sound
     assert found.changed == ()
     assert found.numbers > 300
-    assert any("are what the run gives" in line for line in told(found))
-    assert any("--retrain" in line for line in told(found))
+    assert any("are what the run gives" in line for line in lines(found))
+    assert any("--retrain" in line for line in lines(found))
 
 
 @pytest.mark.parametrize("name", ["table.md", "report.html", "figures/arms.svg"])
@@ -52,7 +52,7 @@ def test_a_page_that_says_something_else_is_named(run, name):
     found = verify(run)
     assert found.changed == (name,)
     assert not found.sound
-    assert any(name in line for line in told(found))
+    assert any(name in line for line in lines(found))
 
 
 def test_a_page_that_is_gone_is_named(run):
@@ -92,7 +92,7 @@ def test_another_decision_is_counted_and_shown(run):
     verified = replace(verify(run), departures=found)
     assert not verified.sound
     assert any(
-        line.startswith("text, trained again") and "1 of 72" in line for line in told(verified)
+        line.startswith("text, trained again") and "1 of 72" in line for line in lines(verified)
     )
 
 
