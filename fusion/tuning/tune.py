@@ -58,9 +58,9 @@ class Tuning:
 
     Who iterates gives each trial its value, as :class:`fusion.tuning.pruning.OpenTrial` says. The
     first trial is ``first``; with 0 trials ``first`` is taken as it is. A study that is kept
-    somewhere goes on where it stopped, and ends as an undisturbed one would: unfinished trials are told to
-    have failed, and the sampler is made anew for every trial from the seed and the number of
-    finished ones.
+    somewhere goes on where it stopped, and ends as an undisturbed one would: unfinished trials are
+    told to have failed, and the sampler is made anew for every trial from the seed and the number
+    of finished ones.
     """
 
     def __init__(
