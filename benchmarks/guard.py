@@ -223,7 +223,13 @@ def main() -> None:
         run(given.tree.resolve(), given.folder.resolve(), only)
         return
     lines = compare(given.old, given.new)
-    print("\n".join(lines) or "no difference")
+    # The same difference of a thousand rows is one: its first place, and how often.
+    kinds: dict[str, list[str]] = {}
+    for line in lines:
+        kinds.setdefault(re.sub(r"\[\d+\]", "[…]", line), []).append(line)
+    for alike in kinds.values():
+        print(alike[0] + (f" (and {len(alike) - 1} more places)" if len(alike) > 1 else ""))
+    print(f"{len(lines)} differences" if lines else "no difference")
     sys.exit(bool(lines))
 
 

@@ -2,6 +2,17 @@
 
 What a notebook needs is one import deep; each name is loaded when it is first asked for, so that
 ``import encoders`` imports neither torch nor transformers.
+
+Files and rooms, each importing only from lines above its own:
+
+    bundled, device, messages, packing, plugins, specs, utterance
+    audio, features, manifest_rows, pooling, weights
+    manifest, spectra, store, windows
+    analysis, decode_index, encoder, provenance
+    embedding, pretrained, typed_names
+    extraction, networks
+    asr
+    finetuning
 """
 
 from importlib import import_module

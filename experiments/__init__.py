@@ -1,4 +1,13 @@
-"""Commands, corpora, comparisons and reports."""
+"""Commands, corpora, comparisons and reports.
+
+Files and rooms, each importing only from lines above its own:
+
+    annotations, cache, config, demo, locks, models, templates
+    corpora, reporting
+    comparing, tracking
+    ablation, checking, embed, interviews
+    commands
+"""
 
 from importlib import import_module
 from typing import Any

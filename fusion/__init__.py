@@ -1,4 +1,13 @@
-"""Heads, training and evaluation on cached embeddings. Runs no encoder, ``model.predict`` apart."""
+"""Heads, training and evaluation on cached embeddings. Runs no encoder, ``model.predict`` apart.
+
+Files and rooms, each importing only from lines above its own:
+
+    batch, bundled, evaluation, splitting
+    leakage, networks
+    tuning
+    training
+    model
+"""
 
 from importlib import import_module
 from typing import Any

@@ -1,1 +1,4 @@
-"""What is measured of a recording: speech, quality, fingerprint, vectors of its speakers."""
+"""What is measured of a recording: speech, quality, fingerprint, vectors of its speakers.
+
+Of encoders, imports only audio, spectra, store and weights.
+"""

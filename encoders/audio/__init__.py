@@ -1,1 +1,4 @@
-"""From a file of any kind to samples, whole or as a stream."""
+"""From a file of any kind to samples, whole or as a stream.
+
+Of encoders, imports only utterance.
+"""

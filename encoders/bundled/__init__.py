@@ -1,4 +1,7 @@
-"""Weights that ship with the package, each in a folder with its record, card and notice."""
+"""Weights that ship with the package, each in a folder with its record, card and notice.
+
+Of encoders, imports nothing.
+"""
 
 from pathlib import Path
 

@@ -1,1 +1,5 @@
-"""Train an encoder on training speakers, then freeze it."""
+"""Train an encoder on training speakers, then freeze it.
+
+Of encoders, imports only asr, audio, device, manifest_rows, networks, packing, pretrained,
+provenance, specs, store, utterance, weights and windows.
+"""

@@ -1,1 +1,4 @@
-"""Transformers as published: speech, text, and classifiers with their own head."""
+"""Transformers as published: speech, text, and classifiers with their own head.
+
+Of encoders, imports only audio, packing, pooling, provenance, specs, store and weights.
+"""

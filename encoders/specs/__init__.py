@@ -1,6 +1,8 @@
 """What encoders are: one frozen dataclass per family with a common face, and nothing heavy.
 
-Imports nothing of this package but itself; whatever computes imports the specs, never the reverse.
+Whatever computes imports the specs, never the reverse.
+
+Of encoders, imports nothing.
 """
 
 from encoders.specs.classifiers import ClassifierSpec, SpeechClassifierSpec, TextClassifierSpec

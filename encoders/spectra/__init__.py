@@ -1,1 +1,4 @@
-"""Spectrograms, cepstra and descriptors: computed, not learned."""
+"""Spectrograms, cepstra and descriptors: computed, not learned.
+
+Of encoders, imports only audio, pooling, specs and weights.
+"""

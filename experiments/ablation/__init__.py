@@ -1,1 +1,4 @@
-"""Ablations: one factor at a time, everything else held fixed, and the page that tells of it."""
+"""Ablations: one factor at a time, everything else held fixed, and the page that tells of it.
+
+Of experiments, imports only comparing, config, reporting and templates.
+"""

@@ -2,4 +2,6 @@
 
 Turns are read by :func:`experiments.annotations.turns.read_turns`; what is written stands in
 :mod:`experiments.annotations.segments`.
+
+Of experiments, imports nothing.
 """

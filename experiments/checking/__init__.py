@@ -1,1 +1,4 @@
-"""``serfusion check``: is this corpus fit for a comparison?"""
+"""``serfusion check``: is this corpus fit for a comparison?
+
+Of experiments, imports only comparing, config, reporting and templates.
+"""

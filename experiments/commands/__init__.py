@@ -1,1 +1,5 @@
-"""The command line: each command parses, makes one call, and prints what came of it."""
+"""The command line: each command parses, makes one call, and prints what came of it.
+
+Of experiments, imports only ablation, cache, checking, comparing, config, corpora, demo, embed,
+interviews, models, reporting and tracking.
+"""

@@ -1,1 +1,4 @@
-"""``serfusion compare``: from a corpus to predictions."""
+"""``serfusion compare``: from a corpus to predictions.
+
+Of experiments, imports only cache, config, corpora, locks and reporting.
+"""

@@ -1,4 +1,7 @@
-"""Corpora by name: one module each with ``read(root) -> Corpus``."""
+"""Corpora by name: one module each with ``read(root) -> Corpus``.
+
+Of experiments, imports only config.
+"""
 
 from collections.abc import Sequence
 from importlib import import_module

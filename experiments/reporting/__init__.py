@@ -1,1 +1,4 @@
-"""From predictions to numbers, sentences, tables, figures, pages."""
+"""From predictions to numbers, sentences, tables, figures, pages.
+
+Of experiments, imports only templates.
+"""

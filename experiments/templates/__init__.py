@@ -1,4 +1,7 @@
-"""Templates of the HTML pages, and the one environment that fills them in."""
+"""Templates of the HTML pages, and the one environment that fills them in.
+
+Of experiments, imports nothing.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Models that ship with the package, each in a folder with its card and its notice."""
+"""Models that ship with the package, each in a folder with its card and its notice.
+
+Of fusion, imports nothing.
+"""
 
 from pathlib import Path
 

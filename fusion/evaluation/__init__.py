@@ -1,1 +1,4 @@
-"""What predictions are worth: metrics, intervals, tests, calibration."""
+"""What predictions are worth: metrics, intervals, tests, calibration.
+
+Of fusion, imports nothing.
+"""

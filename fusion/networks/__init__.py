@@ -1,1 +1,4 @@
-"""The heads: layers, attention, losses."""
+"""The heads: layers, attention, losses.
+
+Of fusion, imports only batch.
+"""

@@ -1,1 +1,4 @@
-"""Who is trained on, who stops the training, who is scored."""
+"""Who is trained on, who stops the training, who is scored.
+
+Of fusion, imports nothing.
+"""

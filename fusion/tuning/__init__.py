@@ -1,1 +1,4 @@
-"""Search of hyperparameters: spaces, studies, where they are kept, pruning."""
+"""Search of hyperparameters: spaces, studies, where they are kept, pruning.
+
+Of fusion, imports only networks.
+"""
