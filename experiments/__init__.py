@@ -24,8 +24,8 @@ _HOME = {
 }
 
 __all__ = [
+    "FactorSpec",
     "InterviewOptions",
-    "Over",
     "Study",
     "ablate",
     "compare",

@@ -43,8 +43,8 @@ def check_page(check: "Check") -> str:
     utterances = with_count(len(check.corpus.utterances), "utterance")
     page = template(
         "check.html.j2",
-        plain=printable,
-        counted=with_count,
+        printable=printable,
+        with_count=with_count,
         duration=duration,
         certificate_rows=certificate_rows,
     )

@@ -123,7 +123,7 @@ def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) 
         wave_width=WAVE_POINTS,
         bin_s=timeline.duration_s / BARS,
         clock=clock,
-        counted=with_count,
+        with_count=with_count,
         # Ours, and without anything of a recording in them.
         css=Markup((TEMPLATES / "interview.css").read_text(encoding="utf-8")),
         js=Markup((TEMPLATES / "interview.js").read_text(encoding="utf-8")),
