@@ -71,6 +71,11 @@ class Finetuned:
         return self.pupil.saved_spec(str(folder))
 
 
+#: To be raised whenever the same rows and settings train another encoder than before, were it in
+#: the last digits: kept encoders of another number are trained again.
+NUMERICS_VERSION = 1
+
+
 def finetune(
     train: Sequence[Utterance],
     dev: Sequence[Utterance],

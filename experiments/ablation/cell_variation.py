@@ -1,16 +1,14 @@
 """A cell of an ablation as a variation of a comparison: what it changes, at which step."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
+from encoders.weights.files import file_sha256
 from experiments.ablation.cells import Cell, CellChanges
 from experiments.ablation.fits import counted_once, scored_on
 from experiments.ablation.noisy_inputs import with_noisy_audio
@@ -26,8 +24,9 @@ from experiments.reporting.results_schema import CellFacts, FitCounts, NoiseFact
 from fusion.batch import Dataset
 from fusion.splitting.splits import speaker_of
 
-#: Modules whose change makes another cell of what they change.
-CHANGING = ("draws", "words", "subsets", "noise", "hearing")
+#: To be raised whenever the same seed changes other words, rows, speakers or recordings than
+#: before: a finished cell of another number is made again.
+CHANGES_VERSION = 1
 
 
 class CellVariation(Variation):
@@ -61,7 +60,8 @@ class CellVariation(Variation):
     def identity(self) -> Mapping[str, Any]:
         """What the run's id must hold besides the study."""
         changed = self.changes.identity
-        return {"cell": dict(self.cell.values), **({**changed, "code": _code()} if changed else {})}
+        versioned = {**changed, "version": CHANGES_VERSION} if changed else {}
+        return {"cell": dict(self.cell.values), **versioned}
 
     def rows(self, utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
         """Rows that every cell has."""
@@ -95,8 +95,7 @@ class CellVariation(Variation):
         """What the cell's folder holds, if it is this very run and whole."""
         try:
             results = read_results(folder)
-            with (folder / "predictions.jsonl").open("rb") as handle:
-                found = hashlib.file_digest(handle, "sha256").hexdigest()
+            found = file_sha256(folder / "predictions.jsonl")
         except (ValueError, OSError):
             return None
         whole = results.run == run and results.hashes.predictions == found
@@ -124,7 +123,7 @@ class CellVariation(Variation):
             cell=dict(self.cell.values),
             noise=None if noise is None else NoiseFact(**noise),
             **changed,
-            code=_code() if self.changes.identity else None,
+            changes_version=CHANGES_VERSION if self.changes.identity else None,
             without_words=self.wordless,
             training_speakers=self.trained_on,
             fits=FitCounts(fits.trained, fits.cached),
@@ -147,12 +146,3 @@ def _trained_on(plan: Plan) -> tuple[int, int]:
 
 def _named(cell: Cell) -> str:
     return ", ".join(f"{name} {value}" for name, value in cell.values.items())
-
-
-@cache
-def _code() -> str:
-    """Hash of what changes words, rows, speakers and recordings."""
-    digest = hashlib.sha256()
-    for name in CHANGING:
-        digest.update(files(__package__).joinpath(f"{name}.py").read_bytes())
-    return digest.hexdigest()

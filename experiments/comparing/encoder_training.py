@@ -11,16 +11,14 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import encoders
 from encoders.device import other_arithmetic
 from encoders.encoder import fingerprint_of
 from encoders.extraction import Progress
-from encoders.finetuning.finetune import finetune
+from encoders.finetuning.finetune import NUMERICS_VERSION, finetune
 from encoders.provenance import Provenance, provenance_of, trained_spec
 from encoders.specs import Spec
 from encoders.store import make_folder, write_atomically
@@ -176,19 +174,9 @@ def _name(
         "targets": tuple(targets),
         "corpus": corpus,
         "seed": SEED,
-        "code": _code(),
+        "numerics": NUMERICS_VERSION,
+        "libraries": {name: version(name) for name in LIBRARIES},
     }
     if device := other_arithmetic():
         content["device"] = device
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-
-
-@cache
-def _code() -> str:
-    """Hash of all modules of encoders and of the libraries that they train with."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(encoders.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    for name in LIBRARIES:
-        digest.update(f"{name} {version(name)}\n".encode())
-    return digest.hexdigest()

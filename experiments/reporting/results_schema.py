@@ -504,7 +504,7 @@ class CellFacts:
     speakers: int | None = None
     time_pool: int | None = None
     seed: int = 0
-    code: str | None = None
+    changes_version: int | None = None
     without_words: int
     training_speakers: tuple[int, int]
     fits: FitCounts

@@ -21,6 +21,8 @@ from encoders.specs import MfccArchitecture, MfccCnnSpec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance, one_hot
 
+#: Mean and mean square of the weights after three epochs.
+EXPECTED = (0.0, 0.0)
 ARCHITECTURES = get_args(MfccArchitecture)
 TARGETS = ("rising", "falling")
 RATE = 8000
@@ -131,3 +133,17 @@ def test_training_starts_from_random_weights(tuned, sides, tmp_path):
     saved = tuned("cnn1d-3").save(tmp_path / "tuned")
     with pytest.raises(FinetuneError, match="was fine-tuned before"):
         finetune(*sides[:2], TARGETS, saved, QUICK, seed=0, corpus="sweeps")
+
+
+def test_training_gives_what_it_gave_when_the_number_was_raised_last(sides):
+    """Kept encoders are kept by ``NUMERICS_VERSION``, not by the code that trains."""
+    settings = replace(QUICK, epochs=3)
+    trained = finetune(*sides[:2], TARGETS, SPEC, settings, seed=0, corpus="sweeps")
+    with torch.no_grad():
+        weights = torch.cat([values.flatten() for values in trained.pupil.parameters()])
+    sums = [float(weights.double().mean()), float(weights.double().square().mean())]
+    # Processors add in another order; three epochs make at most this of it.
+    assert sums == pytest.approx(EXPECTED, rel=1e-3), (
+        "training's arithmetic changed: raise NUMERICS_VERSION (encoders/finetuning/finetune.py) "
+        f"and write {sums} here"
+    )

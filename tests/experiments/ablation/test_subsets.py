@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from itertools import pairwise
 
 import pytest
 
 from encoders.decode_index import DecodeIndex
-from experiments.ablation.subsets import most_speakers, with_speakers, without_words
+from experiments.ablation.noise import white
+from experiments.ablation.seeds import generator
+from experiments.ablation.subsets import most_speakers, shuffled, with_speakers, without_words
+from experiments.ablation.word_errors import with_errors
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import Plan, make_plan
 from experiments.comparing.preparation import chosen_arms, load_corpus
@@ -62,3 +67,17 @@ def test_transcripts_that_a_smaller_share_loses_a_larger_one_loses_too(plan):
     assert 0 < int(low.sum()) < int(high.sum()) < len(before)
     assert bool((high | ~low).all())
     assert found[0].inputs["audio"] is plan.inputs.data.inputs["audio"]
+
+
+def test_a_seed_draws_what_it_drew_when_the_number_was_raised_last(plan):
+    """Finished cells are kept by ``CHANGES_VERSION``, not by the code that draws."""
+    texts = {f"u{k}": "the door is open and nobody is there" for k in range(6)}
+    wrong = with_errors(texts, {name: f"s{name[-1]}" for name in texts}, 0.5, seed=0)
+    kept = sorted(set().union(*trained_speakers(with_speakers(plan, 2, seed=0))))
+    lost = without_words(plan, 0.5, seed=0).inputs.data.inputs["text"].present.tolist()
+    noise = white(5, generator("u1", 0)).round(4).tolist()
+    drawn = [wrong, kept, lost, noise, shuffled(["a", "b", "c", "d"], 0)]
+    content = json.dumps(drawn, sort_keys=True).encode()
+    assert hashlib.sha256(content).hexdigest()[:16] == "EXPECTED", (
+        "other draws of the same seed: raise CHANGES_VERSION (experiments/ablation/cell_variation.py)"
+    )
