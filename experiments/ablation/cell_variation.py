@@ -96,10 +96,10 @@ class CellVariation(Variation):
         try:
             results = read_results(folder)
             with (folder / "predictions.jsonl").open("rb") as handle:
-                found = hashlib.file_digest(handle, "sha256").hexdigest()
+                digest = hashlib.file_digest(handle, "sha256").hexdigest()
         except (ValueError, OSError):
             return None
-        whole = results.run == run and results.hashes.predictions == found
+        whole = results.run == run and results.hashes.predictions == digest
         return results if whole else None
 
     def scored(self, plan: Plan) -> Plan:
@@ -141,7 +141,7 @@ class CellVariation(Variation):
 def _trained_on(plan: Plan) -> tuple[int, int]:
     """The fewest and the most speakers that heads of an inner fold are trained on."""
     speaker = {u.id: speaker_of(u) for u in plan.inputs.utterances}
-    counts = [len({speaker[n] for n in one.train}) for f in plan.inner for one in f.folds]
+    counts = [len({speaker[n] for n in fold.train}) for f in plan.inner for fold in f.folds]
     return min(counts), max(counts)
 
 
