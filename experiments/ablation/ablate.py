@@ -59,7 +59,7 @@ def ablate(
 
     how = _How(folder, jobs, progress, tell, storage)
     done = [_run(cell, grid, common, how) for cell in grid.cells]
-    found = Ablation(
+    ablation = Ablation(
         folder=folder,
         study=study,
         over=tuple(over),
@@ -73,10 +73,10 @@ def ablate(
         failures=common.failures,
         speakers=most,
     )
-    write_ablation(found)
-    for name in unknown_cells(found):
+    write_ablation(ablation)
+    for name in unknown_cells(ablation):
         tell(f"{cells_folder(folder) / name}: of another ablation, in no table here")
-    return found
+    return ablation
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +120,20 @@ def _cost(common: Common, done: Sequence[_Ran]) -> Cost:
     return Cost(
         encoded=common.encoded + sum(ran.varied.encoded for ran in done),
         encoded_before=common.cached,
-        trained=sum(one.trained for one in fits),
-        trained_before=sum(one.cached for one in fits),
+        trained=sum(cell_fits.trained for cell_fits in fits),
+        trained_before=sum(cell_fits.cached for cell_fits in fits),
         finished_before=len(done) - len(fits),
     )
 
 
 def _hash(study: Study, over: Sequence[FactorSpec], side: NoiseIn, seed: int) -> str:
-    content = [asdict(study), [asdict(one) for one in over], side, seed]
+    content = [asdict(study), [asdict(spec) for spec in over], side, seed]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _speakers(study: Study, over: Sequence[FactorSpec]) -> int:
     """Training speakers that every fold has, where their number is ablated."""
-    if all(one.factor != "speakers" for one in over):
+    if all(spec.factor != "speakers" for spec in over):
         return 0
     corpus = load_corpus(study)
     protocol = study.folds or corpus.folds

@@ -94,11 +94,11 @@ class ArmSums:
     @property
     def names(self) -> tuple[str, ...]:
         """Metrics of the tidy table."""
-        return tuple(name for one in self.scored for name in one.names)
+        return tuple(name for sums in self.scored for name in sums.names)
 
     def of(self, name: str) -> Sums:
         """What gives a metric."""
-        return next(one for one in self.scored if name in one.names)
+        return next(sums for sums in self.scored if name in sums.names)
 
 
 def arm_sums(
@@ -113,7 +113,7 @@ def arm_sums(
     if task in CLASS_TASKS:
         scored.insert(0, _sums(with_majority(rows, task), "single-label", targets, folds)[1])
     lines = sorted((r.utterance, r.outer_fold, r.seed, r.scores) for r in test)
-    told = [*lines, *(_thresholds(sums[0][0]) if sums else [])]
+    content = [*lines, *(_thresholds(sums[0][0]) if sums else [])]
     return ArmSums(
         folds=folds,
         seeds=seeds,
@@ -123,7 +123,7 @@ def arm_sums(
         utterances=len({row.utterance for row in test}),
         blind=_blind(scored[0]),
         places=hashlib.sha256(repr([line[:3] for line in lines]).encode()).hexdigest(),
-        said=hashlib.sha256(repr(told).encode()).hexdigest(),
+        said=hashlib.sha256(repr(content).encode()).hexdigest(),
     )
 
 
@@ -131,14 +131,14 @@ def _sums(
     rows: Sequence[Prediction], kind: Task, targets: Sequence[str], folds: Sequence[str]
 ) -> tuple[Scored, Sums]:
     # An arm with one input alone has the heads, and so the thresholds, of the whole one.
-    (own,) = score_arms(rows, kind, targets, lambda arm, _fold: arm.partition("/")[0]).values()
-    nothing = SpeakerSums(own.tally.sums[:0], own.tally.support[:0])
+    (graded,) = score_arms(rows, kind, targets, lambda arm, _fold: arm.partition("/")[0]).values()
+    nothing = SpeakerSums(graded.tally.sums[:0], graded.tally.support[:0])
     measures = measures_of(kind, targets)
     if kind == "single-label":
         measures = {name: measures[name] for name in OF_CLASSES}
-    by_fold = tuple(own.by_fold.get(fold, nothing) for fold in folds)
-    counted = tuple(own.answers.folds.count(fold) for fold in folds)
-    return own, Sums(kind, measures, own.tally, by_fold, counted)
+    by_fold = tuple(graded.by_fold.get(fold, nothing) for fold in folds)
+    counted = tuple(graded.answers.folds.count(fold) for fold in folds)
+    return graded, Sums(kind, measures, graded.tally, by_fold, counted)
 
 
 def _thresholds(graded: Scored) -> list[tuple[str, list[float]]]:

@@ -95,10 +95,10 @@ class CellVariation(Variation):
         """What the cell's folder holds, if it is this very run and whole."""
         try:
             results = read_results(folder)
-            found = file_sha256(folder / "predictions.jsonl")
+            digest = file_sha256(folder / "predictions.jsonl")
         except (ValueError, OSError):
             return None
-        whole = results.run == run and results.hashes.predictions == found
+        whole = results.run == run and results.hashes.predictions == digest
         return results if whole else None
 
     def scored(self, plan: Plan) -> Plan:
@@ -140,7 +140,7 @@ class CellVariation(Variation):
 def _trained_on(plan: Plan) -> tuple[int, int]:
     """The fewest and the most speakers that heads of an inner fold are trained on."""
     speaker = {u.id: speaker_of(u) for u in plan.inputs.utterances}
-    counts = [len({speaker[n] for n in one.train}) for f in plan.inner for one in f.folds]
+    counts = [len({speaker[n] for n in fold.train}) for f in plan.inner for fold in f.folds]
     return min(counts), max(counts)
 
 

@@ -47,7 +47,7 @@ class Verified:
     @property
     def sound(self) -> bool:
         """Whether nothing departs, in no cell either."""
-        return not self.changed and all(one.sound for one in self.cells)
+        return not self.changed and all(cell.sound for cell in self.cells)
 
 
 def verify_ablation(folder: Path) -> Verified:
@@ -57,30 +57,32 @@ def verify_ablation(folder: Path) -> Verified:
         ValueError: a file of it is none of ours, or as
             :func:`experiments.comparing.verification.verify` of a cell.
     """
-    found = _read(folder)
-    cells = tuple(verify(cells_folder(folder) / cell.folder) for cell in found.grid.cells)
-    made = files_of(found, findings_of(found))
+    ablation = _read(folder)
+    cells = tuple(verify(cells_folder(folder) / cell.folder) for cell in ablation.grid.cells)
+    made = files_of(ablation, findings_of(ablation))
     changed = tuple(name for name, text in made.items() if differs(folder / name, text))
-    left = tuple(unknown_cells(_placed(found, folder)))
+    left = tuple(unknown_cells(_placed(ablation, folder)))
     return Verified(folder, cells, len(made), changed, left)
 
 
-def lines(found: Verified) -> Iterator[str]:
+def lines(verified: Verified) -> Iterator[str]:
     """What was verified, in lines."""
-    numbers = sum(one.numbers for one in found.cells)
-    rows = sum(len(one.recomputed.rows) for one in found.cells)
+    numbers = sum(cell.numbers for cell in verified.cells)
+    rows = sum(len(cell.recomputed.rows) for cell in verified.cells)
     yield (
-        f"{found.folder}: an ablation of {with_count(len(found.cells), 'cell')}; "
+        f"{verified.folder}: an ablation of {with_count(len(verified.cells), 'cell')}; "
         f"{with_count(numbers, 'number')} of the cells follow from {with_count(rows, 'prediction')}"
     )
-    if not found.changed:
-        yield f"the {found.files} tables, figures and pages of the ablation follow from its cells"
-    for name in found.changed:
+    if not verified.changed:
+        yield (
+            f"the {verified.files} tables, figures and pages of the ablation follow from its cells"
+        )
+    for name in verified.changed:
         yield f"not what the cells give: {name} (changed, or made by another version)"
-    for one in found.cells:
-        for name in one.changed:
-            yield f"not what its run gives: {one.folder / name} (changed, or of another version)"
-    for name in found.unknown_cells:
+    for cell in verified.cells:
+        for name in cell.changed:
+            yield f"not what its run gives: {cell.folder / name} (changed, or of another version)"
+    for name in verified.unknown_cells:
         yield f"cells/{name} is of another ablation, in no table here"
 
 
@@ -119,8 +121,8 @@ def _facts(folder: Path, grid: Grid) -> dict[str, Results]:
     return {cell.folder: read_results(cells_folder(folder) / cell.folder) for cell in grid.cells}
 
 
-def _placed(found: Ablation, folder: Path) -> Ablation:
-    return replace(found, folder=folder)
+def _placed(ablation: Ablation, folder: Path) -> Ablation:
+    return replace(ablation, folder=folder)
 
 
 def _record(folder: Path) -> Record:

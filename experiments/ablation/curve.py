@@ -77,9 +77,9 @@ class Scale:
         return round(TOP + (1 - share) * (HEIGHT - TOP - BELOW), 1)
 
 
-def is_curve(found: Ablation) -> bool:
+def is_curve(ablation: Ablation) -> bool:
     """Whether the values of the only factor are steps of one quantity."""
-    return axis_of(found.grid.factors[0], found.grid.values[0]) is not None
+    return axis_of(ablation.grid.factors[0], ablation.grid.values[0]) is not None
 
 
 def axis_of(factor: Factor, values: Sequence[str]) -> Axis | None:
@@ -124,22 +124,24 @@ def _number(text: str) -> float | None:
         return None
 
 
-def series_of(found: Ablation, told: Findings) -> list[Series]:
+def series_of(ablation: Ablation, findings: Findings) -> list[Series]:
     """One line for each arm that is shown, and for each kind of noise of it."""
-    arms = shown_arms(told.summaries)
+    arms = shown_arms(findings.summaries)
     kinds = dict.fromkeys(
         value.partition(":")[0]
-        for value in found.grid.values[0]
-        if found.grid.factors[0].name == "noise" and value != CLEAN
+        for value in ablation.grid.values[0]
+        if ablation.grid.factors[0].name == "noise" and value != CLEAN
     )
     lines = []
     for arm in arms:
-        own = tuple(one for one in told.summaries if one.arm == arm)
+        arm_cells = tuple(summary for summary in findings.summaries if summary.arm == arm)
         if len(kinds) < 2:
-            lines.append(Series(arm_name(arm), kind_of(arm), own))
+            lines.append(Series(arm_name(arm), kind_of(arm), arm_cells))
             continue
         for kind in kinds:
-            cells = tuple(one for one in own if one.cell.title.startswith((CLEAN, kind)))
+            cells = tuple(
+                summary for summary in arm_cells if summary.cell.title.startswith((CLEAN, kind))
+            )
             lines.append(Series(f"{arm_name(arm)}, {kind}", kind_of(arm), cells))
     return lines
 
@@ -147,24 +149,24 @@ def series_of(found: Ablation, told: Findings) -> list[Series]:
 # ---------------------------------------------------------------- strokes
 
 
-def draw_curve(found: Ablation, told: Findings) -> str:
+def draw_curve(ablation: Ablation, findings: Findings) -> str:
     """Each arm along the values, with its intervals, and what knows nothing."""
-    axis = axis_of(found.grid.factors[0], found.grid.values[0])
+    axis = axis_of(ablation.grid.factors[0], ablation.grid.values[0])
     assert axis is not None
-    lines = series_of(found, told)
-    blind = blind_of(told.summaries)
-    scale = _scale([one for own in lines for one in own.cells], blind.value)
+    lines = series_of(ablation, findings)
+    blind = blind_of(findings.summaries)
+    scale = _scale([summary for series in lines for summary in series.cells], blind.value)
     spoken = "; ".join(
-        f"{own.name} at {printable(one.cell.title)} {score_text(one.main, one.told)}"
-        for own in lines
-        for one in own.cells
+        f"{series.name} at {printable(summary.cell.title)} {score_text(summary.main, summary.told)}"
+        for series in lines
+        for summary in series.cells
     )
-    root = canvas(WIDTH, HEIGHT, f"{title_of(found)}: {spoken}")
+    root = canvas(WIDTH, HEIGHT, f"{title_of(ablation)}: {spoken}")
     _frame(root, scale, axis, blind)
     ends = []
-    for number, own in enumerate(lines):
+    for number, series in enumerate(lines):
         shift = ASIDE * (number - (len(lines) - 1) / 2)
-        y = _draw(root, scale, axis, own, shift, DASHES[number % len(DASHES)])
+        y = _draw(root, scale, axis, series, shift, DASHES[number % len(DASHES)])
         ends.append((y, number))
     least = -math.inf
     for y, number in sorted(ends):
@@ -174,8 +176,13 @@ def draw_curve(found: Ablation, told: Findings) -> str:
 
 
 def _scale(cells: Sequence[Summary], blind: float) -> Scale:
-    found = [one.main for one in cells]
-    ends = [end for one in found for end in (one.value, one.low, one.high) if end is not None]
+    intervals = [summary.main for summary in cells]
+    ends = [
+        end
+        for interval in intervals
+        for end in (interval.value, interval.low, interval.high)
+        if end is not None
+    ]
     low, high = min(*ends, blind), max(*ends, blind)
     wide = max(high - low, 0.02)
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if wide / s <= 7)
@@ -208,27 +215,37 @@ def _frame(root: Element, scale: Scale, axis: Axis, blind: Chance) -> None:
     turned.set("transform", f"rotate(-90 18 {(TOP + bottom) / 2:g})")
 
 
-def _draw(root: Element, scale: Scale, axis: Axis, own: Series, shift: float, dash: str) -> float:
+def _draw(
+    root: Element, scale: Scale, axis: Axis, series: Series, shift: float, dash: str
+) -> float:
     """Draw one line; returns how high its last step stands."""
-    told = [one for one in own.cells if one.main.value is not None]
-    told.sort(key=lambda one: axis.steps.index(_step(one.cell.title)))
-    at = [(axis.x(_step(one.cell.title)) + shift, scale.y(one.main.value or 0.0)) for one in told]
+    cells = [summary for summary in series.cells if summary.main.value is not None]
+    cells.sort(key=lambda summary: axis.steps.index(_step(summary.cell.title)))
+    at = [
+        (axis.x(_step(summary.cell.title)) + shift, scale.y(summary.main.value or 0.0))
+        for summary in cells
+    ]
     for start, end in pairwise(at):
-        stroke = line(root, start, end, f"arm {own.kind}", COLOURS[own.kind], dash)
+        stroke = line(root, start, end, f"arm {series.kind}", COLOURS[series.kind], dash)
         stroke.set("stroke-width", "2")
-    for (x, y), one in zip(at, told, strict=True):
-        if one.main.low is not None and one.main.high is not None:
-            ends = (x, scale.y(one.main.low)), (x, scale.y(one.main.high))
-            stem = line(root, *ends, f"arm {own.kind}", COLOURS[own.kind])
+    for (x, y), summary in zip(at, cells, strict=True):
+        if summary.main.low is not None and summary.main.high is not None:
+            ends = (x, scale.y(summary.main.low)), (x, scale.y(summary.main.high))
+            stem = line(root, *ends, f"arm {series.kind}", COLOURS[series.kind])
             stem.set("stroke-width", "1.5")
         group = SubElement(root, "g")
-        words = f"{own.name} at {printable(one.cell.title)}: {score_text(one.main, one.told)}"
+        words = (
+            f"{series.name} at {printable(summary.cell.title)}: "
+            f"{score_text(summary.main, summary.told)}"
+        )
         SubElement(group, "title").text = words
-        draw_symbol(group, own.kind, x, y)
+        draw_symbol(group, series.kind, x, y)
     return at[-1][1] if at else scale.y(scale.low)
 
 
-def _write_name(root: Element, own: Series, y: float) -> None:
-    words = write(root, (RIGHT + 8, y + 4.5), short(own.name, LONGEST), anchor="start", size=13.5)
-    words.attrib |= {"font-weight": "600", "class": own.kind, "fill": COLOURS[own.kind]}
-    SubElement(words, "title").text = own.name
+def _write_name(root: Element, series: Series, y: float) -> None:
+    words = write(
+        root, (RIGHT + 8, y + 4.5), short(series.name, LONGEST), anchor="start", size=13.5
+    )
+    words.attrib |= {"font-weight": "600", "class": series.kind, "fill": COLOURS[series.kind]}
+    SubElement(words, "title").text = series.name

@@ -107,9 +107,9 @@ def expanded(factor: Factor, values: Sequence[str]) -> list[str]:
     if factor.name != "noise":
         return list(values)
     return [
-        one
+        setting
         for value in values
-        for one in (
+        for setting in (
             [f"{value.strip()}:{level}" for level in LEVELS[value.strip()]]
             if value.strip() in LEVELS
             else [value]

@@ -17,45 +17,45 @@ from experiments.reporting.arm_names import arm_name
 from experiments.reporting.figures import Forest, Mark, draw_forest, kind_of
 
 
-def draw(found: Ablation, told: Findings, *, narrow: bool = False) -> str:
+def draw(ablation: Ablation, findings: Findings, *, narrow: bool = False) -> str:
     """The figure that fits the factors."""
-    if len(found.grid.factors) > 1:
-        return draw_map(found, told)
-    if is_curve(found):
-        return draw_curve(found, told)
-    return draw_forest(bars(found, told), narrow=narrow)
+    if len(ablation.grid.factors) > 1:
+        return draw_map(ablation, findings)
+    if is_curve(ablation):
+        return draw_curve(ablation, findings)
+    return draw_forest(bars(ablation, findings), narrow=narrow)
 
 
-def is_bars(found: Ablation) -> bool:
+def is_bars(ablation: Ablation) -> bool:
     """Whether the figure is one of bars."""
-    return len(found.grid.factors) == 1 and not is_curve(found)
+    return len(ablation.grid.factors) == 1 and not is_curve(ablation)
 
 
-def bars(found: Ablation, told: Findings) -> Forest:
+def bars(ablation: Ablation, findings: Findings) -> Forest:
     """Every cell and arm with its interval."""
-    arms = shown_arms(told.summaries)
-    alone = all(one.cell.draft.changes.arm is not None for one in told.summaries)
+    arms = shown_arms(findings.summaries)
+    alone = all(summary.cell.draft.changes.arm is not None for summary in findings.summaries)
     marks = tuple(
         Mark(
-            label=_label(one, alone, len(arms)),
-            kind=kind_of(one.arm),
-            value=one.main.value,
-            low=one.main.low,
-            high=one.main.high,
-            text=score_text(one.main, one.told),
-            strong=one.cell.reference,
+            label=_label(summary, alone, len(arms)),
+            kind=kind_of(summary.arm),
+            value=summary.main.value,
+            low=summary.main.low,
+            high=summary.main.high,
+            text=score_text(summary.main, summary.told),
+            strong=summary.cell.reference,
         )
         for arm in ([None] if alone else arms)
-        for one in told.summaries
-        if arm in (None, one.arm)
+        for summary in findings.summaries
+        if arm in (None, summary.arm)
     )
-    blind, metric = blind_of(told.summaries), metric_of(found)
-    speakers = max((one.speakers for one in told.summaries), default=0)
+    blind, metric = blind_of(findings.summaries), metric_of(ablation)
+    speakers = max((summary.speakers for summary in findings.summaries), default=0)
     axis = f"{scale_of(metric)}, 95 % intervals over {with_count(speakers, 'speaker')}"
-    return Forest(title_of(found), marks, blind.value, blind.told, axis, metric.share)
+    return Forest(title_of(ablation), marks, blind.value, blind.told, axis, metric.share)
 
 
-def _label(one: Summary, alone: bool, arms: int) -> str:
+def _label(summary: Summary, alone: bool, arms: int) -> str:
     if alone or arms == 1:
-        return one.cell.title
-    return f"{one.cell.title}, {arm_name(one.arm)}"
+        return summary.cell.title
+    return f"{summary.cell.title}, {arm_name(summary.arm)}"

@@ -15,35 +15,35 @@ SHOWN = 4
 PREFERRED = ("audio", "text", "late", "concat", "attention")
 
 
-def title_of(found: Ablation) -> str:
+def title_of(ablation: Ablation) -> str:
     """What the figure shows."""
-    factors = " and ".join(printable(factor.told) for factor in found.grid.factors)
-    return f"{metric_of(found).title} over {factors}"
+    factors = " and ".join(printable(factor.told) for factor in ablation.grid.factors)
+    return f"{metric_of(ablation).title} over {factors}"
 
 
-def scale_of(told: Column) -> str:
+def scale_of(column: Column) -> str:
     """What stands at an axis or a column of scores."""
-    return f"{told.title} in %" if told.share else told.title
+    return f"{column.title} in %" if column.share else column.title
 
 
-def head_text(told: Column) -> str:
+def head_text(column: Column) -> str:
     """What stands above a column of a table."""
-    return f"{told.title}, %" if told.share else told.title
+    return f"{column.title}, %" if column.share else column.title
 
 
-def score_text(found: Interval, told: Column) -> str:
+def score_text(interval: Interval, column: Column) -> str:
     """A score with its interval."""
-    if found.value is None:
+    if interval.value is None:
         return "not defined"
-    if found.low is None or found.high is None:
-        return f"{told.tell(found.value)}, no interval"
-    return f"{told.tell(found.value)} ({told.tell_span(found)})"
+    if interval.low is None or interval.high is None:
+        return f"{column.tell(interval.value)}, no interval"
+    return f"{column.tell(interval.value)} ({column.tell_span(interval)})"
 
 
 def blind_of(whole: Sequence[Summary]) -> Chance:
     """What a classifier without any knowledge has; of several sets of classes the most."""
-    most = max((one.blind for one in whole), key=lambda one: one.value)
-    if len({one.blind.value for one in whole}) == 1:
+    most = max((summary.blind for summary in whole), key=lambda chance: chance.value)
+    if len({summary.blind.value for summary in whole}) == 1:
         return most
     if whole[0].metric == "uar":
         return Chance(most.value, "chance of the fewest classes")
@@ -52,7 +52,7 @@ def blind_of(whole: Sequence[Summary]) -> Chance:
 
 def shown_arms(whole: Sequence[Summary]) -> list[str]:
     """Arms that a figure shows: all, or the usual ones."""
-    arms = list(dict.fromkeys(one.arm for one in whole))
+    arms = list(dict.fromkeys(summary.arm for summary in whole))
     if len(arms) <= SHOWN:
         return arms
     wanted = [arm for arm in arms if arm in PREFERRED]

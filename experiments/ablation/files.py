@@ -25,41 +25,44 @@ POINTS = 100.0
 RECORD = "ablation.json"
 
 
-def write_ablation(found: Ablation) -> Findings:
+def write_ablation(ablation: Ablation) -> Findings:
     """Write what the ablation is, every table, the figure and the page; returns what is told."""
-    told = findings_of(found)
-    write_study(found.study, found.folder / "config.toml")
-    files = {RECORD: f"{json.dumps(record_of(found), indent=1)}\n", **files_of(found, told)}
+    findings = findings_of(ablation)
+    write_study(ablation.study, ablation.folder / "config.toml")
+    files = {
+        RECORD: f"{json.dumps(record_of(ablation), indent=1)}\n",
+        **files_of(ablation, findings),
+    }
     for name, content in files.items():
-        write_atomically(found.folder / name, content.encode())
-    return told
+        write_atomically(ablation.folder / name, content.encode())
+    return findings
 
 
-def record_of(found: Ablation) -> dict[str, Any]:
+def record_of(ablation: Ablation) -> dict[str, Any]:
     """What its cells do not say: the factors as they were typed, and what was computed."""
     return {
-        "over": [asdict(one) for one in found.over],
-        "side": found.side,
-        "seed": found.seed,
-        "speakers": found.speakers,
-        "left_out": found.left_out,
-        "cost": asdict(found.cost),
+        "over": [asdict(spec) for spec in ablation.over],
+        "side": ablation.side,
+        "seed": ablation.seed,
+        "speakers": ablation.speakers,
+        "left_out": ablation.left_out,
+        "cost": asdict(ablation.cost),
     }
 
 
-def files_of(found: Ablation, told: Findings) -> dict[str, str]:
+def files_of(ablation: Ablation, findings: Findings) -> dict[str, str]:
     """Every file that follows from the predictions of the cells, by its name."""
-    tidy = list(tidy_rows(found.rows))
-    names = [factor.name for factor in found.grid.factors]
-    columns = [*names, *_columns(found)]
+    tidy = list(tidy_rows(ablation.rows))
+    names = [factor.name for factor in ablation.grid.factors]
+    columns = [*names, *_columns(ablation)]
     return {
         "cells.csv": _csv([_flat(row) for row in tidy], columns),
         "cells.jsonl": "".join(f"{_json(_nested(row))}\n" for row in tidy),
-        "differences.csv": _csv([_difference(row) for row in told.differences], columns),
-        "ablation.html": page(found, told),
-        "figure.svg": draw(found, told),
-        "table.md": markdown(found, told),
-        "table.tex": latex(found, told),
+        "differences.csv": _csv([_difference(row) for row in findings.differences], columns),
+        "ablation.html": page(ablation, findings),
+        "figure.svg": draw(ablation, findings),
+        "table.md": markdown(ablation, findings),
+        "table.tex": latex(ablation, findings),
     }
 
 
@@ -73,9 +76,9 @@ def _nested(row: TidyRow) -> dict[str, Any]:
             **row.scores, "n": row.n, "why": row.why or None}  # fmt: skip
 
 
-def _columns(found: Ablation) -> tuple[str, ...]:
+def _columns(ablation: Ablation) -> tuple[str, ...]:
     """Columns of ``differences.csv`` behind those of the factors."""
-    return _difference_columns(PRIMARY[task_of(found)])
+    return _difference_columns(PRIMARY[task_of(ablation)])
 
 
 def _difference_columns(metric: str) -> tuple[str, ...]:
@@ -85,10 +88,10 @@ def _difference_columns(metric: str) -> tuple[str, ...]:
 
 
 def _difference(row: Compared) -> dict[str, Any]:
-    one, unit = row.found.interval, POINTS if column(row.metric).share else 1.0
-    sizes = (one.value, one.low, one.high, row.found.detectable)
+    interval, unit = row.found.interval, POINTS if column(row.metric).share else 1.0
+    sizes = (interval.value, interval.low, interval.high, row.found.detectable)
     *points, shown = [None if value is None else unit * value for value in sizes]
-    values = (row.arm, row.against, *points, row.found.p, row.p_holm, shown, one.method)
+    values = (row.arm, row.against, *points, row.found.p, row.p_holm, shown, interval.method)
     return {**row.cell.values, **dict(zip(_difference_columns(row.metric), values, strict=True))}
 
 

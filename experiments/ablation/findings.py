@@ -47,27 +47,27 @@ class Findings:
     notes: tuple[str, ...]
 
 
-def findings_of(found: Ablation) -> Findings:
+def findings_of(ablation: Ablation) -> Findings:
     """Everything computed anew."""
-    whole = tuple(summaries(found.rows))
-    compared = tuple(differences(found.rows)) if found.grid.comparable else ()
-    return Findings(whole, compared, answer(found, whole, compared), notes(found, compared))
+    whole = tuple(summaries(ablation.rows))
+    compared = tuple(differences(ablation.rows)) if ablation.grid.comparable else ()
+    return Findings(whole, compared, answer(ablation, whole, compared), notes(ablation, compared))
 
 
-def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compared]) -> str:
+def answer(ablation: Ablation, whole: Sequence[Summary], compared: Sequence[Compared]) -> str:
     """The differences that were shown, or that none was, in a few sentences."""
-    factors = " and ".join(factor.told for factor in found.grid.factors)
-    if not found.grid.comparable:
+    factors = " and ".join(factor.told for factor in ablation.grid.factors)
+    if not ablation.grid.comparable:
         return (
-            f"No difference is told over {factors}: {metric_of(found).title} over other classes is "
-            "another quantity. Each cell stands beside its own chance."
+            f"No difference is told over {factors}: {metric_of(ablation).title} over other classes "
+            "is another quantity. Each cell stands beside its own chance."
         )
     compared = [row for row in compared if not row.same and not row.again]
-    start = found.grid.reference
+    start = ablation.grid.reference
     if not compared:
         return f"Nothing could be compared over {factors}: no arm is reached by it."
-    found_out = [verdict(row.row) for row in compared]
-    if "no claim" in found_out or "undefined" in found_out:
+    verdicts = [verdict(row.row) for row in compared]
+    if "no claim" in verdicts or "undefined" in verdicts:
         return _no_claim(factors, start, whole, compared)
     shown = [row for row in compared if verdict(row.row) in ("higher", "lower")]
     if not shown:
@@ -76,11 +76,11 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
     largest = sorted(shown, key=lambda row: -abs(row.found.interval.value or 0.0))
     count, all_of = len(shown), len(compared)
     if all_of == 1:
-        told = "the difference"
+        subject = "the difference"
     else:
-        told = f"{f'all {all_of}' if count == all_of else f'{count} of {all_of}'} differences"
+        subject = f"{f'all {all_of}' if count == all_of else f'{count} of {all_of}'} differences"
     head = (
-        f"Over {factors}, {told} from the reference ({_named(start, whole)}) "
+        f"Over {factors}, {subject} from the reference ({_named(start, whole)}) "
         f"{'was' if count == 1 else 'were'} shown"
     )
     if count <= NAMED:
@@ -90,12 +90,12 @@ def answer(found: Ablation, whole: Sequence[Summary], compared: Sequence[Compare
 
 def _named(start: Cell, whole: Sequence[Summary]) -> str:
     """The reference, with its primary metric where it has one arm."""
-    own = [one for one in whole if one.cell is start]
-    if len(own) != 1:
+    arms = [summary for summary in whole if summary.cell is start]
+    if len(arms) != 1:
         return printable(start.title)
-    told = own[0].told
-    unit = f"% {told.title}" if told.share else told.title
-    return f"{printable(start.title)}, {told.tell(own[0].main.value)} {unit}"
+    metric = arms[0].told
+    unit = f"% {metric.title}" if metric.share else metric.title
+    return f"{printable(start.title)}, {metric.tell(arms[0].main.value)} {unit}"
 
 
 def _no_claim(
@@ -103,7 +103,7 @@ def _no_claim(
 ) -> str:
     row = next(r for r in compared if verdict(r.row) in ("no claim", "undefined"))
     why = printable(row.found.interval.method).removeprefix("none: ").removeprefix("undefined: ")
-    largest = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
+    largest = max(compared, key=lambda difference: abs(difference.found.interval.value or 0.0))
     return (
         f"Over {factors} no claim about other speakers can be made ({why}); on these speakers the "
         f"largest difference from the reference ({_named(start, whole)}) is {name_of(largest)}, "
@@ -111,7 +111,7 @@ def _no_claim(
     )
 
 
-def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
+def notes(ablation: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     """What must be known beside the numbers."""
     lines = []
     tested = distinct_tests(compared)
@@ -119,11 +119,11 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
         many = f", their p corrected for all {tested} of them (Holm)" if tested > 1 else ""
         what = "differences are" if tested > 1 else "the difference is"
         lines.append(
-            f"{what} from the reference ({printable(found.grid.reference.title)}), exploratory"
+            f"{what} from the reference ({printable(ablation.grid.reference.title)}), exploratory"
             f"{many}"
         )
     if any(row.again for row in compared):
-        lines.append("cells with the same predictions are one test, which is with_count once")
+        lines.append("cells with the same predictions are one test, which is counted once")
     same = list(dict.fromkeys(arm_name(row.arm) for row in compared if row.same))
     if same:
         lines.append(
@@ -133,12 +133,12 @@ def notes(found: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     lines.append(
         "the highest cell is no choice of a model: it would be picked by its own test scores"
     )
-    if found.left_out:
+    if ablation.left_out:
         lines.append(
-            f"{with_count(found.left_out, 'utterance')} that not every cell has left all of them"
+            f"{with_count(ablation.left_out, 'utterance')} that not every cell has left all of them"
         )
-    lines += factor_notes(found.grid, found.side, found.seed)
-    lines += _of_cells(found)
+    lines += factor_notes(ablation.grid, ablation.side, ablation.seed)
+    lines += _of_cells(ablation)
     return tuple(lines)
 
 
@@ -147,10 +147,10 @@ def distinct_tests(compared: Sequence[Compared]) -> int:
     return sum(not row.same and not row.again for row in compared)
 
 
-def _of_cells(found: Ablation) -> list[str]:
+def _of_cells(ablation: Ablation) -> list[str]:
     """What only the runs of the cells know."""
-    names, lines = {factor.name for factor in found.grid.factors}, []
-    start = found.facts[found.grid.reference.folder]
+    names, lines = {factor.name for factor in ablation.grid.factors}, []
+    start = ablation.facts[ablation.grid.reference.folder]
     facts, cell = start.facts, start.facts.cell
     if tied := start.rows.without_majority:
         lines.append(
@@ -159,8 +159,8 @@ def _of_cells(found: Ablation) -> list[str]:
         )
     if cell is not None and "speakers" in names:
         least, most = cell.training_speakers
-        told = f"{least}" if least == most else f"{least} to {most}"
-        lines.append(f"{EVERYONE} training speakers are {told} in each inner fold")
+        count = f"{least}" if least == most else f"{least} to {most}"
+        lines.append(f"{EVERYONE} training speakers are {count} in each inner fold")
     if cell is not None and "missing" in names:
         rows, gone = start.rows.used, cell.without_words
         lines.append(
@@ -177,9 +177,9 @@ def _of_cells(found: Ablation) -> list[str]:
     return lines
 
 
-def cost_line(found: Ablation) -> str:
+def cost_line(ablation: Ablation) -> str:
     """What was computed, and what was there before."""
-    cost = found.cost
+    cost = ablation.cost
     parts = [f"{cost.encoded} inputs encoded", f"{cost.encoded_before} from the cache"]
     parts.append(f"{with_count(cost.trained, 'fit')} trained, {cost.trained_before} kept or shared")
     if cost.finished_before:
@@ -190,17 +190,17 @@ def cost_line(found: Ablation) -> str:
 def factor_notes(grid: Grid, side: NoiseIn, seed: int) -> list[str]:
     """How the values of some factors are made."""
     names = {factor.name for factor in grid.factors}
-    found = [NOTES[name] for name in NOTES if name in names]
+    lines = [NOTES[name] for name in NOTES if name in names]
     if "noise" in names:
         where = (
             "heads are trained and selected on clean recordings, and only test rows are noisy"
             if side == "test"
             else "training, development and test rows are noisy alike"
         )
-        found.append(where)
+        lines.append(where)
     if names & {"transcript", "missing", "speakers", "noise"}:
-        found.append(f"everything that is drawn depends on utterances' names and seed {seed}")
-    return found
+        lines.append(f"everything that is drawn depends on utterances' names and seed {seed}")
+    return lines
 
 
 def _least_p(speakers: int, tests: int) -> str:
@@ -218,10 +218,10 @@ def _least_p(speakers: int, tests: int) -> str:
 
 
 def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> str:
-    row = max(compared, key=lambda one: abs(one.found.interval.value or 0.0))
+    row = max(compared, key=lambda difference: abs(difference.found.interval.value or 0.0))
     least = row.found.detectable
-    told = column(row.metric)
-    shown = f"{told.tell(least)}{' points' if told.share else ''}"
+    metric = column(row.metric)
+    shown = f"{metric.tell(least)}{' points' if metric.share else ''}"
     size = "" if least is None else f"; this test alone could have shown {shown}"
     evidence = _evidence(row)
     if len(compared) == 1:
@@ -241,13 +241,13 @@ def _line(row: Compared) -> str:
 
 
 def _size(row: Compared) -> str:
-    told = column(row.metric)
-    return f"{told.tell_signed(row.found.interval.value)} {told.unit}"
+    metric = column(row.metric)
+    return f"{metric.tell_signed(row.found.interval.value)} {metric.unit}"
 
 
 def _evidence(row: Compared) -> str:
-    told = column(row.metric)
-    return f"95 % {told.tell_span(row.row)}, {p_text(row.p_holm, 'Holm')}"
+    metric = column(row.metric)
+    return f"95 % {metric.tell_span(row.row)}, {p_text(row.p_holm, 'Holm')}"
 
 
 def name_of(row: Compared) -> str:
@@ -256,11 +256,11 @@ def name_of(row: Compared) -> str:
     return title if row.cell.draft.changes.arm is not None else f"{arm_name(row.arm)} at {title}"
 
 
-def metric_of(found: Ablation) -> Column:
+def metric_of(ablation: Ablation) -> Column:
     """The metric that everything is told in, and how it is written."""
-    return column(PRIMARY[task_of(found)])
+    return column(PRIMARY[task_of(ablation)])
 
 
-def task_of(found: Ablation) -> Task:
+def task_of(ablation: Ablation) -> Task:
     """What the cells' targets are, by the reference, whose kind all cells have."""
-    return found.facts[found.grid.reference.folder].task
+    return ablation.facts[ablation.grid.reference.folder].task

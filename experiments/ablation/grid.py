@@ -104,13 +104,16 @@ def make_grid(
             what cannot be ablated of this study.
     """
     _check_over(over)
-    factors = [find_factor(one.factor, study, side) for one in over]
-    own = [_reference(factor, study) for factor in factors]
+    factors = [find_factor(spec.factor, study, side) for spec in over]
+    references = [_reference(factor, study) for factor in factors]
     values = [
-        _values(factor, one.values, mine, most)
-        for factor, one, mine in zip(factors, over, own, strict=True)
+        _values(factor, spec.values, reference, most)
+        for factor, spec, reference in zip(factors, over, references, strict=True)
     ]
-    start = [mine if mine in found else found[0] for mine, found in zip(own, values, strict=True)]
+    start = [
+        reference if reference in levels else levels[0]
+        for reference, levels in zip(references, values, strict=True)
+    ]
     cells = tuple(_cells(CellDraft(study, CellChanges(seed=seed)), factors, values, tuple(start)))
     for cell in cells:
         check_possible(cell)
@@ -118,7 +121,7 @@ def make_grid(
 
 
 def _check_over(over: Sequence[FactorSpec]) -> None:
-    names = [one.factor for one in over]
+    names = [spec.factor for spec in over]
     if not names:
         raise OptionError("expected --over FACTOR, as in --over head; 'serfusion ablate --help'")
     if len(names) > MOST_FACTORS:
@@ -134,19 +137,19 @@ def _reference(factor: Factor, study: Study) -> str | None:
     return None if factor.own is None else factor.tidy(factor.own)
 
 
-def _values(factor: Factor, typed: str | None, own: str | None, most: int) -> tuple[str, ...]:
-    found = list(factor.values) if typed is None else split_values(typed)
+def _values(factor: Factor, typed: str | None, reference: str | None, most: int) -> tuple[str, ...]:
+    values = list(factor.values) if typed is None else split_values(typed)
     if typed is None and factor.name == "speakers" and most:
         from experiments.ablation.subsets import counts_up_to
 
-        found = list(map(str, counts_up_to(most)))
-    tidy = [factor.tidy(value) for value in expanded(factor, found)]
+        values = list(map(str, counts_up_to(most)))
+    tidy = [factor.tidy(value) for value in expanded(factor, values)]
     twice = sorted({value for value in tidy if tidy.count(value) > 1})
     if twice and typed is not None:
         raise OptionError(f"--over {factor.name}: {', '.join(twice)} is given twice")
-    if own is not None and own not in tidy and (factor.anchored or len(tidy) == 1):
+    if reference is not None and reference not in tidy and (factor.anchored or len(tidy) == 1):
         # The end of a learning curve, the beginning of everything else.
-        tidy = [*tidy, own] if factor.name == "speakers" else [own, *tidy]
+        tidy = [*tidy, reference] if factor.name == "speakers" else [reference, *tidy]
     if len(tidy) < 2 and factor.name == "speakers" and typed is None:
         raise OptionError(
             f"--over speakers: heads are trained on {with_count(most, 'speaker')} once test and "
@@ -167,18 +170,18 @@ def _cells(
     values: Sequence[Sequence[str]],
     start: tuple[str, ...],
 ) -> Iterator[Cell]:
-    combined = list(crossed([dict.fromkeys(found, 0) for found in values]))
+    combined = list(crossed([dict.fromkeys(levels, 0) for levels in values]))
     if len(combined) > MOST_CELLS:
         raise OptionError(f"{len(combined)} cells, at most {MOST_CELLS}: give fewer --values")
     for numbers in combined:
-        chosen = tuple(found[k] for found, k in zip(values, numbers, strict=True))
+        chosen = tuple(levels[k] for levels, k in zip(values, numbers, strict=True))
         named = {factor.name: value for factor, value in zip(factors, chosen, strict=True)}
         yield Cell(named, _applied(draft, factors, named), chosen == start)
 
 
 def _applied(draft: CellDraft, factors: Sequence[Factor], named: Mapping[str, str]) -> CellDraft:
     # Encoders and classes first: their options are set in what they are.
-    for factor in sorted(factors, key=lambda one: not one.early):
+    for factor in sorted(factors, key=lambda f: not f.early):
         draft = factor.apply(draft, named[factor.name])
     return draft
 

@@ -25,41 +25,47 @@ SHORT = 9
 TOP = 92
 
 
-def draw_map(found: Ablation, told: Findings) -> str:
+def draw_map(ablation: Ablation, findings: Findings) -> str:
     """The primary metric of every combination of two factors, one map for each arm that is shown.
 
     One map for all where each cell is about one arm.
     """
-    rows, columns = found.grid.values
-    alone = all(cell.draft.changes.arm is not None for cell in found.grid.cells)
-    maps = [None] if alone else shown_arms(told.summaries)
+    rows, columns = ablation.grid.values
+    alone = all(cell.draft.changes.arm is not None for cell in ablation.grid.cells)
+    maps = [None] if alone else shown_arms(findings.summaries)
     left = 30 + 8 * min(max(map(len, rows)), LONGEST)
     height, width = TOP + SIDE * len(rows) + 30, left + SIDE * len(columns) + 60
-    root = canvas(max(width, 330), height * len(maps), title_of(found))
-    values = [one.main.value for one in told.summaries if one.main.value is not None]
-    metric = head_text(metric_of(found))
+    root = canvas(max(width, 330), height * len(maps), title_of(ablation))
+    values = [
+        summary.main.value for summary in findings.summaries if summary.main.value is not None
+    ]
+    metric = head_text(metric_of(ablation))
     reach = (min(values, default=0.0), max(values, default=1.0))
     for number, arm in enumerate(maps):
-        own = {tuple(o.cell.values.values()): o for o in told.summaries if arm in (None, o.arm)}
+        summaries = {
+            tuple(o.cell.values.values()): o for o in findings.summaries if arm in (None, o.arm)
+        }
         name = metric if arm is None or len(maps) == 1 else f"{arm_name(arm)}: {metric}"
-        _map(root, found, own, name, (left, TOP + number * height), reach)
+        _map(root, ablation, summaries, name, (left, TOP + number * height), reach)
     return tostring(root, encoding="unicode")
 
 
 def _map(
     root: Element,
-    found: Ablation,
-    own: Mapping[tuple[str, ...], Summary],
+    ablation: Ablation,
+    summaries: Mapping[tuple[str, ...], Summary],
     name: str,
     corner: tuple[float, float],
     reach: tuple[float, float],
 ) -> None:
     size, (left, top) = SIDE, corner
-    rows, columns = found.grid.values
-    one, other = (printable(factor.name) for factor in found.grid.factors)
+    rows, columns = ablation.grid.values
+    row_factor, column_factor = (printable(factor.name) for factor in ablation.grid.factors)
     head = write(root, (4, top - 66), name, anchor="start", size=14)
     head.set("font-weight", "600")
-    write(root, (4, top - 48), f"{one} down, {other} across", anchor="start", size=12)
+    write(
+        root, (4, top - 48), f"{row_factor} down, {column_factor} across", anchor="start", size=12
+    )
     for number, value in enumerate(columns):
         turned = max(map(len, columns)) > SHORT
         x = left + (number + 0.5) * size - 20 * turned
@@ -76,34 +82,34 @@ def _map(
         SubElement(words, "title").text = printable(value)
         for column, across in enumerate(columns):
             place = (left + column * size, top + row * size)
-            _square(root, own.get((value, across)), place, reach)
+            _square(root, summaries.get((value, across)), place, reach)
 
 
 def _square(
     root: Element,
-    one: Summary | None,
+    summary: Summary | None,
     at: tuple[float, float],
     reach: tuple[float, float],
 ) -> None:
-    if one is None:
+    if summary is None:
         return
     size = SIDE
-    value = one.main.value
+    value = summary.main.value
     wide = reach[1] - reach[0]
     share = 0.0 if value is None or wide <= 0 else (value - reach[0]) / wide
     group = SubElement(root, "g")
     SubElement(
         group, "title"
-    ).text = f"{printable(one.cell.title)}: {score_text(one.main, one.told)}"
+    ).text = f"{printable(summary.cell.title)}: {score_text(summary.main, summary.told)}"
     box = {"x": f"{at[0] + 1:g}", "y": f"{at[1] + 1:g}"}
     box |= {"width": f"{size - 2}", "height": f"{size - 2}"}
     tint = f"{0.06 + 0.94 * share:.3f}"
     about = {"class": "cell", **box, "rx": "3", "fill": CELL, "fill-opacity": tint}
     SubElement(group, "rect", about)
     dark = share >= DARK_FROM
-    between = "" if one.main.low is None else one.told.tell_span(one.main)
-    lines = [(0, 15, one.told.tell(value)), (16, 9.5, between)]
-    lines += [(-20, 9.5, "reference")] if one.cell.reference else []
+    between = "" if summary.main.low is None else summary.told.tell_span(summary.main)
+    lines = [(0, 15, summary.told.tell(value)), (16, 9.5, between)]
+    lines += [(-20, 9.5, "reference")] if summary.cell.reference else []
     for dy, letters, words in lines:
         place = (at[0] + size / 2, at[1] + size / 2 + 2 + dy)
         text = write(group, place, words, anchor="middle", size=letters)

@@ -21,8 +21,8 @@ DECAY = math.log(1000.0)
 def with_noise(speech: Samples, noise: Samples, snr_db: float) -> Samples:
     """Speech plus noise, the ratio of their mean powers as asked for; silence stays silent.
 
-    >>> found = with_noise(np.ones(4), np.array([1.0, -1.0, 1.0, -1.0]), 0.0)
-    >>> found.tolist()
+    >>> noisy = with_noise(np.ones(4), np.array([1.0, -1.0, 1.0, -1.0]), 0.0)
+    >>> noisy.tolist()
     [2.0, 0.0, 2.0, 0.0]
     """
     power, other = _power(speech), _power(noise)
@@ -65,7 +65,9 @@ def babble(voices: list[list[Audio]], rate: int) -> Audio:
     length = round(BABBLE_S * rate)
     total = np.zeros(length)
     for recordings in voices:
-        said = np.concatenate([_even(resample(one, rate).samples) for one in recordings])
+        said = np.concatenate(
+            [_even(resample(recording, rate).samples) for recording in recordings]
+        )
         total += np.take(said, np.arange(length), mode="wrap")
     return Audio(total.astype(np.float32), rate)
 

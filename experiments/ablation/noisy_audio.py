@@ -74,10 +74,12 @@ class NoisyEmbedder:
     def name(self, utterance: Utterance, hints: DecodeIndex) -> str | None:
         """What the noisy samples depend on, as a hash; None where some file is not known yet."""
         crowd = self.crowds.get(speaker_of(utterance), BabbleSpeakers(()))
-        heard = [hints.get(one) for one in (utterance, *(u for v in crowd.voices for u in v))]
-        if any(one is None for one in heard):
+        heard = [
+            hints.get(recording) for recording in (utterance, *(u for v in crowd.voices for u in v))
+        ]
+        if any(hint is None for hint in heard):
             return None
-        keys = [one.key for one in heard if one is not None]
+        keys = [hint.key for hint in heard if hint is not None]
         noise = (self.noise.kind, self.noise.level, self.seed, utterance.id, NUMERICS_VERSION)
         return hashlib.sha256(json.dumps([noise, keys]).encode()).hexdigest()
 
@@ -102,7 +104,10 @@ class NoisyEmbedder:
 
     def _track(self, speaker: str, rate: int) -> Audio:
         if speaker not in self._tracks:
-            voices = [[read_utterance(one) for one in own] for own in self.crowds[speaker].voices]
+            voices = [
+                [read_utterance(utterance) for utterance in voice]
+                for voice in self.crowds[speaker].voices
+            ]
             self._tracks[speaker] = babble(voices, rate)
         return self._tracks[speaker]
 
@@ -155,16 +160,18 @@ def crowds(
     """
     side = _sides(utterances, folds)
     said: dict[str, list[Utterance]] = {}
-    for one in utterances:
-        if one.audio is not None:
-            said.setdefault(speaker_of(one), []).append(one)
-    found, alone = {}, []
-    for speaker in sorted({speaker_of(one) for one in utterances if one.id in rows} & said.keys()):
+    for utterance in utterances:
+        if utterance.audio is not None:
+            said.setdefault(speaker_of(utterance), []).append(utterance)
+    by_speaker, alone = {}, []
+    for speaker in sorted(
+        {speaker_of(utterance) for utterance in utterances if utterance.id in rows} & said.keys()
+    ):
         others = [name for name in said if name != speaker and side[name] == side[speaker]]
         if len(others) < FEWEST:
             alone.append(speaker)
             continue
-        found[speaker] = _crowd(speaker, {name: said[name] for name in others}, seed)
+        by_speaker[speaker] = _crowd(speaker, {name: said[name] for name in others}, seed)
     if alone:
         raise ConfigError(
             f"--over noise, babble: {', '.join(sorted(alone)[:3])} ({len(alone)} in all) would "
@@ -172,28 +179,28 @@ def crowds(
             "other side may be heard; use folds that test more speakers at once, as in --folds "
             "groups:2, or white noise and reverberation"
         )
-    return found
+    return by_speaker
 
 
 def _sides(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[str, frozenset[str]]:
     """On which side of which folds each speaker is; who is on two, as in leaky folds, is alone."""
-    by_row: dict[str, set[str]] = {one.id: set() for one in utterances}
+    by_row: dict[str, set[str]] = {utterance.id: set() for utterance in utterances}
     for fold in folds:
         for name, ids in (("train", fold.train), ("dev", fold.dev), ("test", fold.test)):
             for row in ids:
                 by_row[row].add(f"{name} {fold.name}")
-    found: dict[str, set[str]] = {}
-    for one in utterances:
-        found.setdefault(speaker_of(one), set()).update(by_row[one.id])
-    return {speaker: frozenset(own) for speaker, own in found.items()}
+    sides: dict[str, set[str]] = {}
+    for utterance in utterances:
+        sides.setdefault(speaker_of(utterance), set()).update(by_row[utterance.id])
+    return {speaker: frozenset(places) for speaker, places in sides.items()}
 
 
 def _crowd(speaker: str, others: Mapping[str, list[Utterance]], seed: int) -> BabbleSpeakers:
     names = shuffled(list(others), "crowd", seed, speaker)
     voices = []
     for number in range(VOICES):
-        own = {one.id: one for one in others[names[number % len(names)]]}
-        order = shuffled(list(own), "voice", seed, speaker, number)
+        recordings = {utterance.id: utterance for utterance in others[names[number % len(names)]]}
+        order = shuffled(list(recordings), "voice", seed, speaker, number)
         # A recording of corpora takes some seconds; short ones begin again.
-        voices.append(tuple(own[name] for name in order[: max(1, round(BABBLE_S / 2))]))
+        voices.append(tuple(recordings[name] for name in order[: max(1, round(BABBLE_S / 2))]))
     return BabbleSpeakers(tuple(voices))

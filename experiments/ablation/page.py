@@ -66,75 +66,75 @@ class Row:
     first: bool
 
 
-def page(found: Ablation, told: Findings) -> str:
+def page(ablation: Ablation, findings: Findings) -> str:
     """The page as HTML."""
-    results = [found.facts[cell.folder] for cell in found.grid.cells]
-    start = found.facts[found.grid.reference.folder]
-    shown = shown_arms(told.summaries)
-    arms = dict.fromkeys(one.arm for one in told.summaries)
-    alone = all(cell.draft.changes.arm is not None for cell in found.grid.cells)
+    results = [ablation.facts[cell.folder] for cell in ablation.grid.cells]
+    start = ablation.facts[ablation.grid.reference.folder]
+    shown = shown_arms(findings.summaries)
+    arms = dict.fromkeys(summary.arm for summary in findings.summaries)
+    alone = all(cell.draft.changes.arm is not None for cell in ablation.grid.cells)
     return template("ablation.html.j2", **WORDS).render(
         title=corpus_title(start),
-        factors=" and ".join(printable(factor.told) for factor in found.grid.factors),
+        factors=" and ".join(printable(factor.told) for factor in ablation.grid.factors),
         badges=_badges(results),
         stamp=stamped("", start),
-        told=told,
-        cells=len(found.grid.cells),
-        utterances=_utterances(told),
-        speakers=max((one.speakers for one in told.summaries), default=0),
+        told=findings,
+        cells=len(ablation.grid.cells),
+        utterances=_utterances(findings),
+        speakers=max((summary.speakers for summary in findings.summaries), default=0),
         folds=start.facts.folds,
-        reference=found.grid.reference.title,
-        folder=printable(folder_name(found.folder)),
-        figure=Markup(draw(found, told)),
-        figure_narrow=Markup(draw(found, told, narrow=True)),
-        bars=is_bars(found),
-        scrolled=not is_bars(found),
+        reference=ablation.grid.reference.title,
+        folder=printable(folder_name(ablation.folder)),
+        figure=Markup(draw(ablation, findings)),
+        figure_narrow=Markup(draw(ablation, findings, narrow=True)),
+        bars=is_bars(ablation),
+        scrolled=not is_bars(ablation),
         left_out_arms=[] if alone else [arm_name(arm) for arm in arms if arm not in shown],
-        tested=distinct_tests(told.differences),
-        names=[factor.name for factor in found.grid.factors],
-        rows=list(_rows(told)),
-        comparable=found.grid.comparable,
-        methods=list(dict.fromkeys(one.main.method for one in told.summaries)),
-        metric=metric_of(found),
-        columns=[column(name) for name in shown_of(found)],
-        scale=_scale([column(name) for name in shown_of(found)]),
-        blind=_BLIND[task_of(found)],
+        tested=distinct_tests(findings.differences),
+        names=[factor.name for factor in ablation.grid.factors],
+        rows=list(_rows(findings)),
+        comparable=ablation.grid.comparable,
+        methods=list(dict.fromkeys(summary.main.method for summary in findings.summaries)),
+        metric=metric_of(ablation),
+        columns=[column(name) for name in shown_of(ablation)],
+        scale=_scale([column(name) for name in shown_of(ablation)]),
+        blind=_BLIND[task_of(ablation)],
         warnings=_warnings(results),
-        fixed=_fixed(found, start),
-        cost=cost_line(found),
-        runs=found.rows,
-        command=command(found),
+        fixed=_fixed(ablation, start),
+        cost=cost_line(ablation),
+        runs=ablation.rows,
+        command=command(ablation),
         absent=ABSENT,
     )
 
 
 def _scale(columns: Sequence[Column]) -> str:
     """Which metrics a table has, and which of them in percent."""
-    titles = [one.title for one in columns]
-    shares = [one.title for one in columns if one.share]
-    told = f"{', '.join(titles[:-1])} and {titles[-1]}"
+    titles = [metric.title for metric in columns]
+    shares = [metric.title for metric in columns if metric.share]
+    metrics = f"{', '.join(titles[:-1])} and {titles[-1]}"
     if shares == titles:
-        return f"{told} in %, with 95 % intervals"
+        return f"{metrics} in %, with 95 % intervals"
     percents = f" ({' and '.join(shares)} in %)" if shares else ""
-    return f"{told}{percents}, with 95 % intervals"
+    return f"{metrics}{percents}, with 95 % intervals"
 
 
-def command(found: Ablation) -> str:
+def command(ablation: Ablation) -> str:
     """The command that makes the ablation again; what is the default is left out."""
     words = ["serfusion ablate"]
-    for one in found.over:
-        words.append(f"--over {shlex.quote(printable(one.factor))}")
-        if one.values is not None or len(found.over) > 1:
-            words.append(f"--values {shlex.quote(printable(one.values or ''))}")
-    words += study_words(options_of(found.study), default_options())
-    if any(one.factor == "noise" for one in found.over):
-        words.append(f"--noise-in {found.side}")
-    words += [f"--draw {found.seed}"] if found.seed else []
+    for spec in ablation.over:
+        words.append(f"--over {shlex.quote(printable(spec.factor))}")
+        if spec.values is not None or len(ablation.over) > 1:
+            words.append(f"--values {shlex.quote(printable(spec.values or ''))}")
+    words += study_words(options_of(ablation.study), default_options())
+    if any(spec.factor == "noise" for spec in ablation.over):
+        words.append(f"--noise-in {ablation.side}")
+    words += [f"--draw {ablation.seed}"] if ablation.seed else []
     return folded(words)
 
 
-def _utterances(told: Findings) -> str:
-    counts = sorted({one.n for one in told.summaries})
+def _utterances(findings: Findings) -> str:
+    counts = sorted({summary.n for summary in findings.summaries})
     if not counts:
         return with_count(0, "utterance")
     if len(counts) == 1:
@@ -142,59 +142,59 @@ def _utterances(told: Findings) -> str:
     return f"{counts[0]} to {with_count(counts[-1], 'utterance')}"
 
 
-def _rows(told: Findings) -> Iterator[Row]:
-    by = {(id(row.cell), row.arm): row for row in told.differences}
+def _rows(findings: Findings) -> Iterator[Row]:
+    by = {(id(row.cell), row.arm): row for row in findings.differences}
     before = None
-    for one in told.summaries:
-        difference = by.get((id(one.cell), one.arm))
-        told_of = None if difference is None or difference.same else difference.row
-        yield _row(one, told_of, before)
-        before = one
+    for summary in findings.summaries:
+        difference = by.get((id(summary.cell), summary.arm))
+        arm_difference = None if difference is None or difference.same else difference.row
+        yield _row(summary, arm_difference, before)
+        before = summary
 
 
-def _row(one: Summary, difference: ArmDifference | None, before: Summary | None) -> Row:
+def _row(summary: Summary, difference: ArmDifference | None, before: Summary | None) -> Row:
     return Row(
-        values=tuple(one.cell.values.values()),
-        arm=one.arm,
-        scores=tuple((column(name), own) for name, own in one.scores.items()),
-        spread=one.seed_spread,
+        values=tuple(summary.cell.values.values()),
+        arm=summary.arm,
+        scores=tuple((column(name), score) for name, score in summary.scores.items()),
+        spread=summary.seed_spread,
         difference=difference,
-        blind=one.blind.value,
-        n=one.n,
-        reference=one.cell.reference,
-        first=before is None or before.cell is not one.cell,
+        blind=summary.blind.value,
+        n=summary.n,
+        reference=summary.cell.reference,
+        first=before is None or before.cell is not summary.cell,
     )
 
 
 def _badges(results: list[Results]) -> list[str]:
     """Badges of the cells, each once, but for that they are cells: here that is no news."""
-    every = dict.fromkeys(badge for one in results for badge in badges(one))
+    every = dict.fromkeys(badge for result in results for badge in badges(result))
     return [badge for badge in every if not badge.startswith(CELL)]
 
 
 def _warnings(results: list[Results]) -> tuple[str, ...]:
     """Warnings of the cells, each once, with how many cells give it where not all do."""
-    found: dict[str, int] = {}
-    for one in results:
-        for line in one.warnings:
+    counts: dict[str, int] = {}
+    for result in results:
+        for line in result.warnings:
             if not line.startswith(f"a {CELL}"):
-                found[line] = found.get(line, 0) + 1
+                counts[line] = counts.get(line, 0) + 1
     whole = len(results)
     return tuple(
         line if count == whole else f"{line} ({count} of {whole} cells)"
-        for line, count in found.items()
+        for line, count in counts.items()
     )
 
 
-def _fixed(found: Ablation, start: Results) -> dict[str, str]:
+def _fixed(ablation: Ablation, start: Results) -> dict[str, str]:
     """The study without what is ablated."""
-    varied = {factor.name.partition("@")[0] for factor in found.grid.factors}
+    varied = {factor.name.partition("@")[0] for factor in ablation.grid.factors}
     varied |= {"arms"} if varied & {"modality", "head"} else set()
-    study = {**options_of(found.study), "folds": start.facts.protocol}
-    told = {
+    study = {**options_of(ablation.study), "folds": start.facts.protocol}
+    fixed = {
         words: ", ".join(value) if isinstance(value, list) else str(value)
         for name, words in FIXED.items()
         if (value := study[name]) is not None and name not in varied
     }
     rows = {"rows and folds": "the same utterances, speakers, folds and development groups"}
-    return {**(rows if found.grid.comparable else {}), **told}
+    return {**(rows if ablation.grid.comparable else {}), **fixed}

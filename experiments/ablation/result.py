@@ -49,8 +49,10 @@ def cells_folder(folder: Path) -> Path:
     return folder / "cells"
 
 
-def unknown_cells(found: Ablation) -> list[str]:
+def unknown_cells(ablation: Ablation) -> list[str]:
     """Folders of cells that an earlier ablation left in the same folder."""
-    own = {cell.folder for cell in found.grid.cells}
-    there = cells_folder(found.folder)
-    return sorted(one.name for one in there.iterdir() if one.is_dir() and one.name not in own)
+    folders = {cell.folder for cell in ablation.grid.cells}
+    there = cells_folder(ablation.folder)
+    return sorted(
+        path.name for path in there.iterdir() if path.is_dir() and path.name not in folders
+    )

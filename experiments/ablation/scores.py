@@ -107,74 +107,78 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
     """
     path, results = folder / "predictions.jsonl", read_results(folder)
     rows = [row for row in predictions.read(path) if row.arm not in BEST]
-    own = cell.draft.changes.arm
-    found: dict[str, list[Prediction]] = {}
+    cell_arm = cell.draft.changes.arm
+    by_arm: dict[str, list[Prediction]] = {}
     for row in utterance_rows(rows):
-        if own is None or row.arm == own:
-            found.setdefault(row.arm, []).append(row)
+        if cell_arm is None or row.arm == cell_arm:
+            by_arm.setdefault(row.arm, []).append(row)
     with path.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     task, targets = results.task, results.targets
     arms = {
-        arm: arm_sums(own, task, targets)
-        for arm, own in found.items()
-        if any(row.split == "test" for row in own)
+        arm: arm_sums(arm_rows, task, targets)
+        for arm, arm_rows in by_arm.items()
+        if any(row.split == "test" for row in arm_rows)
     }
     return CellRows(cell, rows[0].run, sha256, arms)
 
 
-def tidy_rows(found: Sequence[CellRows]) -> Iterator[TidyRow]:
+def tidy_rows(cells: Sequence[CellRows]) -> Iterator[TidyRow]:
     """One row per cell, arm, fold and seed, in that order."""
-    for one in found:
-        for arm, own in one.arms.items():
-            for fold in range(len(own.folds)):
-                yield from _tidy(one.cell, arm, own, fold)
+    for cell_rows in cells:
+        for arm, sums in cell_rows.arms.items():
+            for fold in range(len(sums.folds)):
+                yield from _tidy(cell_rows.cell, arm, sums, fold)
 
 
-def _tidy(cell: Cell, arm: str, own: ArmSums, fold: int) -> Iterator[TidyRow]:
-    first, found = own.scored[0], {name: own.of(name).values(name, fold) for name in own.names}
-    for k, seed in enumerate(own.seeds):
-        scores = {name: number(values[k]) for name, values in found.items()}
-        place = (cell.values, arm, own.folds[fold], seed)
+def _tidy(cell: Cell, arm: str, sums: ArmSums, fold: int) -> Iterator[TidyRow]:
+    first, table = sums.scored[0], {name: sums.of(name).values(name, fold) for name in sums.names}
+    for k, seed in enumerate(sums.seeds):
+        scores = {name: number(values[k]) for name, values in table.items()}
+        place = (cell.values, arm, sums.folds[fold], seed)
         yield TidyRow(*place, scores, first.counted[fold], first.lacking(fold))
 
 
-def summaries(found: Sequence[CellRows]) -> list[Summary]:
+def summaries(cells: Sequence[CellRows]) -> list[Summary]:
     """Every arm of every cell."""
-    return [_summary(one.cell, arm, own) for one in found for arm, own in one.arms.items()]
+    return [
+        _summary(cell_rows.cell, arm, sums)
+        for cell_rows in cells
+        for arm, sums in cell_rows.arms.items()
+    ]
 
 
-def _summary(cell: Cell, arm: str, own: ArmSums) -> Summary:
-    first, metric = own.scored[0], own.shown[0]
+def _summary(cell: Cell, arm: str, sums: ArmSums) -> Summary:
+    first, metric = sums.scored[0], sums.shown[0]
     by_seed = first.values(metric)
     return Summary(
         cell=cell,
         arm=arm,
-        n=own.utterances,
-        speakers=own.speakers,
-        scores={name: own.of(name).interval(name) for name in own.shown},
-        blind=own.blind,
-        seed_spread=float(by_seed.std(ddof=1)) if len(own.seeds) > 1 else None,
+        n=sums.utterances,
+        speakers=sums.speakers,
+        scores={name: sums.of(name).interval(name) for name in sums.shown},
+        blind=sums.blind,
+        seed_spread=float(by_seed.std(ddof=1)) if len(sums.seeds) > 1 else None,
     )
 
 
-def differences(found: Sequence[CellRows]) -> list[Compared]:
+def differences(cells: Sequence[CellRows]) -> list[Compared]:
     """Every cell against the reference, arm by arm, with Holm's correction over all of them.
 
     Cells that are about one arm each are compared by that arm.
     """
-    start = next(one for one in found if one.cell.reference)
+    start = next(cell_rows for cell_rows in cells if cell_rows.cell.reference)
     pairs = [
-        (one, arm, start.arms[other], other)
-        for one in found
-        if one is not start
-        for arm, other in _partners(one, start)
+        (cell_rows, arm, start.arms[other], other)
+        for cell_rows in cells
+        if cell_rows is not start
+        for arm, other in _partners(cell_rows, start)
     ]
     made = [
-        Compared(one.cell, arm, other, rows.shown[0], *_difference(one.arms[arm], rows))
-        for one, arm, rows, other in pairs
+        Compared(cell_rows.cell, arm, other, rows.shown[0], *_difference(cell_rows.arms[arm], rows))
+        for cell_rows, arm, rows, other in pairs
     ]
-    asked = [(arm, one.arms[arm].said, rows.said) for one, arm, rows, _ in pairs]
+    asked = [(arm, cell_rows.arms[arm].said, rows.said) for cell_rows, arm, rows, _ in pairs]
     first = [asked.index(pair) for pair in asked]
     # Each test once, however many cells it stands in.
     p = [None if row.same or first[k] < k else row.found.p for k, row in enumerate(made)]
@@ -185,22 +189,22 @@ def differences(found: Sequence[CellRows]) -> list[Compared]:
     ]
 
 
-def _partners(one: CellRows, start: CellRows) -> list[tuple[str, str]]:
-    own, other = one.cell.draft.changes.arm, start.cell.draft.changes.arm
-    if own is not None and other is not None:
-        return [(own, other)]
-    return [(arm, arm) for arm in one.arms if arm in start.arms]
+def _partners(cell_rows: CellRows, start: CellRows) -> list[tuple[str, str]]:
+    cell_arm, start_arm = cell_rows.cell.draft.changes.arm, start.cell.draft.changes.arm
+    if cell_arm is not None and start_arm is not None:
+        return [(cell_arm, start_arm)]
+    return [(arm, arm) for arm in cell_rows.arms if arm in start.arms]
 
 
 class _Pair(NamedTuple):
-    found: Difference
+    difference: Difference
     p_holm: float | None
     same: bool
 
 
-def _difference(one: ArmSums, other: ArmSums) -> _Pair:
-    assert one.places == other.places, "cells have the same rows, folds and seeds"
-    if one.said == other.said:
+def _difference(sums: ArmSums, reference: ArmSums) -> _Pair:
+    assert sums.places == reference.places, "cells have the same rows, folds and seeds"
+    if sums.said == reference.said:
         same = Interval(0.0, None, None, "the same predictions: the factor does not reach this arm")
         return _Pair(Difference(same, None, None), None, True)
-    return _Pair(one.scored[0].minus(other.scored[0], one.shown[0]), None, False)
+    return _Pair(sums.scored[0].minus(reference.scored[0], sums.shown[0]), None, False)

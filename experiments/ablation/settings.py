@@ -60,7 +60,9 @@ def set_trials(draft: CellDraft, value: str) -> CellDraft:
 
 def set_head(draft: CellDraft, name: str, value: str) -> CellDraft:
     """A hyperparameter of heads that is then not tuned."""
-    others = [one for one in draft.study.head or () if one.partition("=")[0].strip() != name]
+    others = [
+        setting for setting in draft.study.head or () if setting.partition("=")[0].strip() != name
+    ]
     return replace(draft, study=replace(draft.study, head=(*others, f"{name}={value}")))
 
 
@@ -140,17 +142,17 @@ def whole(text: str, what: str, least: int) -> int:
 def number(text: str, what: str, typed: str | None = None) -> float:
     """A finite number; ``typed`` is the whole value that it is a part of."""
     try:
-        found = float(text)
+        value = float(text)
     except ValueError:
-        found = math.nan
-    if not math.isfinite(found):
+        value = math.nan
+    if not math.isfinite(value):
         raise ConfigError(f"--values {typed or text}: {what}, expected a number")
-    return found
+    return value
 
 
 def share(text: str, what: str, typed: str | None = None) -> float:
     """A share from 0 up to, not including, 1."""
-    found = number(text, what, typed)
-    if not 0 <= found < 1:
+    value = number(text, what, typed)
+    if not 0 <= value < 1:
         raise ConfigError(f"--values {typed or text}: {what}, expected a share from 0 up to, not 1")
-    return found
+    return value

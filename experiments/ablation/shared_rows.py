@@ -47,10 +47,10 @@ def check_all(cells: Sequence[Cell]) -> None:
     """
     tasks = {cell.title: check_ready(cell) for cell in cells}
     if len(set(tasks.values())) > 1:
-        told = ", ".join(f"{printable(title)}: {task}" for title, task in tasks.items())
+        kinds = ", ".join(f"{printable(title)}: {task}" for title, task in tasks.items())
         raise ConfigError(
-            f"cells have targets of several kinds ({told}), which are scored by different metrics; "
-            "give --labels sets that leave targets of one kind"
+            f"cells have targets of several kinds ({kinds}), which are scored by different "
+            "metrics; give --labels sets that leave targets of one kind"
         )
 
 
@@ -86,15 +86,17 @@ def common_rows(cells: Sequence[Cell], progress: Progress | None) -> Common:
         asked = _asked(cell)
         if asked not in known:
             known[asked] = _gathered(cell, progress)
-    found = list(known.values())
-    shared = frozenset(found[0].rows).intersection(*(one.rows for one in found[1:]))
-    everything = {name for one in found for name in one.rows}
-    failed = {f.utterance: f for one in found for f in one.failures}
+    gathered = list(known.values())
+    shared = frozenset(gathered[0].rows).intersection(
+        *(cell_rows.rows for cell_rows in gathered[1:])
+    )
+    everything = {name for cell_rows in gathered for name in cell_rows.rows}
+    failed = {f.utterance: f for cell_rows in gathered for f in cell_rows.failures}
     return Common(
         rows=shared,
         left_out=len(everything - shared),
-        encoded=sum(one.encoded for one in found),
-        cached=sum(one.cached for one in found),
+        encoded=sum(cell_rows.encoded for cell_rows in gathered),
+        cached=sum(cell_rows.cached for cell_rows in gathered),
         failures=tuple(failed.values()),
     )
 

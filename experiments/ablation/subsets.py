@@ -31,8 +31,8 @@ def with_speakers(plan: Plan, count: int, seed: int) -> Plan:
     by_id = {u.id: u for u in plan.inputs.utterances}
     inner = fewer_speakers(plan.inner, by_id, classes_of_rows(plan.inputs.data), count, seed)
     views = tuple(
-        FoldViews(FoldData(views.whole.data, found))
-        for views, found in zip(plan.views, inner, strict=True)
+        FoldViews(FoldData(views.whole.data, folds))
+        for views, folds in zip(plan.views, inner, strict=True)
     )
     return replace(plan, inner=inner, views=views)
 
@@ -47,7 +47,9 @@ def classes_of_rows(data: Dataset) -> dict[str, frozenset[str]]:
     else:
         has = data.truth[:, None] == np.arange(len(data.targets))
     return {
-        name: frozenset(target for target, own in zip(data.targets, row, strict=True) if own)
+        name: frozenset(
+            target for target, present in zip(data.targets, row, strict=True) if present
+        )
         for name, row in zip(data.ids, has, strict=True)
     }
 
@@ -64,13 +66,13 @@ def fewer_speakers(
     Raises:
         ConfigError: as :func:`with_speakers`.
     """
-    return tuple(_fewer(found, by_id, classes, count, seed) for found in inner)
+    return tuple(_fewer(folds, by_id, classes, count, seed) for folds in inner)
 
 
 def most_speakers(inner: Sequence[InnerFolds], by_id: Mapping[str, Utterance]) -> int:
     """Training speakers that every inner fold has."""
     return min(
-        len({speaker_of(by_id[name]) for name in one.train}) for f in inner for one in f.folds
+        len({speaker_of(by_id[name]) for name in fold.train}) for f in inner for fold in f.folds
     )
 
 
@@ -80,38 +82,38 @@ def counts_up_to(most: int) -> tuple[int, ...]:
     >>> counts_up_to(16), counts_up_to(3)
     ((2, 4, 8), (2,))
     """
-    found, count = [], 2
+    sizes, count = [], 2
     while count < most:
-        found.append(count)
+        sizes.append(count)
         count *= 2
-    return tuple(found)
+    return tuple(sizes)
 
 
 def _fewer(
-    found: InnerFolds,
+    inner: InnerFolds,
     by_id: Mapping[str, Utterance],
     classes: Classes,
     count: int,
     seed: int,
 ) -> InnerFolds:
     folds = []
-    for one in found.folds:
-        order = _order([by_id[name] for name in one.train], classes, seed)
+    for fold in inner.folds:
+        order = _order([by_id[name] for name in fold.train], classes, seed)
         if count > len(order):
             raise ConfigError(
                 f"--over speakers --values {count}: heads are trained on {len(order)} speakers at "
                 "most once test and development speakers are taken away; give fewer, or 'all'"
             )
         chosen = {*order[:count]}
-        train = tuple(name for name in one.train if speaker_of(by_id[name]) in chosen)
-        lacking = _union(one.train, classes) - _union(train, classes)
+        train = tuple(name for name in fold.train if speaker_of(by_id[name]) in chosen)
+        lacking = _union(fold.train, classes) - _union(train, classes)
         if lacking:
             raise ConfigError(
                 f"--over speakers --values {count}: so few training speakers have no "
                 f"{', '.join(sorted(lacking))}; give more"
             )
-        folds.append(InnerFold(train, one.dev))
-    return InnerFolds(tuple(folds), found.notes)
+        folds.append(InnerFold(train, fold.dev))
+    return InnerFolds(tuple(folds), inner.notes)
 
 
 def _union(names: Sequence[str], classes: Classes) -> frozenset[str]:
@@ -124,7 +126,7 @@ def _order(rows: Sequence[Utterance], classes: Classes, seed: int) -> list[str]:
     for row in rows:
         has.setdefault(speaker_of(row), set()).update(classes[row.id])
     left = sorted(has, key=lambda name: (uniform("speakers", seed, name), name))
-    everything = {label for own in has.values() for label in own}
+    everything = {label for labels in has.values() for label in labels}
     order: list[str] = []
     held: set[str] = set()
     while held != everything:
@@ -138,8 +140,8 @@ def _order(rows: Sequence[Utterance], classes: Classes, seed: int) -> list[str]:
 
 def wordless(plan: Plan) -> int:
     """Rows without words, 0 where no arm reads any."""
-    found = [b for name, b in plan.inputs.data.inputs.items() if name in ("text", "text_tokens")]
-    return int((~found[0].present).sum()) if found else 0
+    batches = [b for name, b in plan.inputs.data.inputs.items() if name in ("text", "text_tokens")]
+    return int((~batches[0].present).sum()) if batches else 0
 
 
 def without_words(plan: Plan, share: float, seed: int) -> Plan:

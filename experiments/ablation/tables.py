@@ -19,17 +19,17 @@ Rows = list[list[str]]
 SCORES = 2
 
 
-def print_ablation(found: Ablation, console: "Console") -> None:
+def print_ablation(ablation: Ablation, console: "Console") -> None:
     """Print the table, the answer and what must be known."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    told = findings_of(found)
+    findings = findings_of(ablation)
     table = Table(box=None, pad_edge=False)
-    head, rows = head_of(found), rows_of(found, told)
+    head, rows = head_of(ablation), rows_of(ablation, findings)
     # The second score stands in the files: a terminal of 80 columns has no room for it.
-    second = len(found.grid.factors) + SCORES
+    second = len(ablation.grid.factors) + SCORES
     kept = [k for k in range(len(head)) if k != second]
     for k in kept:
         table.add_column(head[k])
@@ -37,55 +37,59 @@ def print_ablation(found: Ablation, console: "Console") -> None:
         table.add_row(*(Text(row[k]) for k in kept))
     console.print(table)
     console.print()
-    console.print(Text(told.answer, style="bold"))
-    for line in (*told.notes, cost_line(found)):
+    console.print(Text(findings.answer, style="bold"))
+    for line in (*findings.notes, cost_line(ablation)):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
-def head_of(found: Ablation) -> list[str]:
+def head_of(ablation: Ablation) -> list[str]:
     """Heads of the columns."""
-    names = [printable(factor.name) for factor in found.grid.factors]
-    scores = [head_text(column(name)) for name in shown_of(found)[:SCORES]]
+    names = [printable(factor.name) for factor in ablation.grid.factors]
+    scores = [head_text(column(name)) for name in shown_of(ablation)[:SCORES]]
     return [*names, "arm", *scores, "difference", "p (Holm)"]
 
 
-def shown_of(found: Ablation) -> tuple[str, ...]:
+def shown_of(ablation: Ablation) -> tuple[str, ...]:
     """Metrics of the page, the primary one first."""
-    return next(own.shown for one in found.rows for own in one.arms.values())
+    return next(sums.shown for cell_rows in ablation.rows for sums in cell_rows.arms.values())
 
 
-def rows_of(found: Ablation, told: Findings) -> Rows:
+def rows_of(ablation: Ablation, findings: Findings) -> Rows:
     """One row per cell and arm."""
-    by = {(id(row.cell), row.arm): row for row in told.differences}
-    return [_row(one, by.get((id(one.cell), one.arm))) for one in told.summaries]
+    by = {(id(row.cell), row.arm): row for row in findings.differences}
+    return [
+        _row(summary, by.get((id(summary.cell), summary.arm))) for summary in findings.summaries
+    ]
 
 
-def _row(one: Summary, difference: Compared | None) -> list[str]:
-    values = [printable(value) for value in one.cell.values.values()]
-    told = "reference" if one.cell.reference else ABSENT
+def _row(summary: Summary, difference: Compared | None) -> list[str]:
+    values = [printable(value) for value in summary.cell.values.values()]
+    entry = "reference" if summary.cell.reference else ABSENT
     p = ABSENT
     if difference is not None and difference.same:
-        told = "the same"
+        entry = "the same"
     elif difference is not None:
         interval, how = difference.found.interval, column(difference.metric)
         between = how.tell_span(interval)
-        told = how.tell_signed(interval.value) + ("" if between == ABSENT else f" ({between})")
+        entry = how.tell_signed(interval.value) + ("" if between == ABSENT else f" ({between})")
         p = p_number(difference.p_holm)
-    scores = [column(name).tell_score(own) for name, own in list(one.scores.items())[:SCORES]]
-    return [*values, arm_name(one.arm), *scores, told, p]
+    scores = [
+        column(name).tell_score(score) for name, score in list(summary.scores.items())[:SCORES]
+    ]
+    return [*values, arm_name(summary.arm), *scores, entry, p]
 
 
-def markdown(found: Ablation, told: Findings) -> str:
+def markdown(ablation: Ablation, findings: Findings) -> str:
     """The answer and the table as Markdown."""
     say = escape_markdown
-    lines = [f"**{say(told.answer)}**", ""]
-    lines += pipes(list(map(say, head_of(found))), rows_of(found, told), say)
-    lines += ["", *(f"- {say(line)}" for line in (*told.notes, cost_line(found)))]
+    lines = [f"**{say(findings.answer)}**", ""]
+    lines += pipes(list(map(say, head_of(ablation))), rows_of(ablation, findings), say)
+    lines += ["", *(f"- {say(line)}" for line in (*findings.notes, cost_line(ablation)))]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def latex(found: Ablation, told: Findings) -> str:
+def latex(ablation: Ablation, findings: Findings) -> str:
     """The table as LaTeX; needs the package booktabs."""
-    head, rows = head_of(found), rows_of(found, told)
-    table = latex_table(told.answer, "l" * len(head), list(map(escape_latex, head)), rows)
+    head, rows = head_of(ablation), rows_of(ablation, findings)
+    table = latex_table(findings.answer, "l" * len(head), list(map(escape_latex, head)), rows)
     return "% needs \\usepackage{booktabs}\n" + table

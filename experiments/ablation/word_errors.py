@@ -45,8 +45,8 @@ def _said(texts: Mapping[str, str], speaker: Mapping[str, str]) -> dict[str, dic
 
 def _others(said: Mapping[str, list[str]], name: str) -> list[str]:
     """Words of a speaker's other utterances; of this one, where there is no other."""
-    found = [word for other, own in said.items() if other != name for word in own]
-    return found or list(said[name])
+    pool = [word for other, words in said.items() if other != name for word in words]
+    return pool or list(said[name])
 
 
 def _wrong(words: list[str], pool: Sequence[str], rate: float, draw: tuple[int, str]) -> list[str]:
@@ -61,11 +61,13 @@ def _wrong(words: list[str], pool: Sequence[str], rate: float, draw: tuple[int, 
     chosen = [pool[k] for k in rng.integers(len(pool), size=len(words))]
     count = math.floor(rate * len(words) + lot)
     wrong = {int(place): number for number, place in enumerate(order[:count])}
-    told: list[str] = []
+    transcript: list[str] = []
     for place, word in enumerate(words):
         number = wrong.get(place)
-        told += [word] if number is None else _error(word, str(kinds[number]), chosen[number], pool)
-    return told
+        transcript += (
+            [word] if number is None else _error(word, str(kinds[number]), chosen[number], pool)
+        )
+    return transcript
 
 
 def _error(word: str, kind: str, other: str, pool: Sequence[str]) -> list[str]:
@@ -75,5 +77,5 @@ def _error(word: str, kind: str, other: str, pool: Sequence[str]) -> list[str]:
         return [word, other]
     if other == word:
         # The next other word of the pool, so that a substitution changes something.
-        other = next((one for one in pool if one != word), word)
+        other = next((candidate for candidate in pool if candidate != word), word)
     return [other]
