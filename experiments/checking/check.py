@@ -107,7 +107,7 @@ def _folds(
     speakers = {utterance.id: utterance.speaker or "" for utterance in rows}
     probe = probe_labels(corpus.targets, evidence.labels, evidence.gold, speakers, folds)
     certificate = certify(evidence, folds, protocol, probe)
-    return _Folds(_leaks(certificate), (_told(folds, certificate),), certificate)
+    return _Folds(_leaks(certificate), (_folds_remark(folds, certificate),), certificate)
 
 
 def _leaks(certificate: Certificate) -> str | None:
@@ -118,7 +118,7 @@ def _leaks(certificate: Certificate) -> str | None:
     return None
 
 
-def _told(folds: Sequence[Fold], certificate: Certificate) -> str:
+def _folds_remark(folds: Sequence[Fold], certificate: Certificate) -> str:
     if certificate.leaky:
         return f"LEAKY: {with_count(len(folds), 'fold')} by '{certificate.protocol}'"
     return f"{with_count(len(folds), 'speaker-independent fold')} by '{certificate.protocol}'"
