@@ -75,8 +75,8 @@ def forget_fits() -> int:
 
 def trained_encoders() -> list[Path]:
     """Folders of encoders that were fine-tuned in a fold of some run."""
-    found = default_store().root.glob(f"{TRAINED}/*")
-    return sorted(path for path in found if _is_folder(path) and not path.name.startswith("."))
+    folders = default_store().root.glob(f"{TRAINED}/*")
+    return sorted(path for path in folders if _is_folder(path) and not path.name.startswith("."))
 
 
 def forget_encoders() -> int:
@@ -120,7 +120,9 @@ def collect_garbage() -> list[Path]:
     folders = _clear_training(store.root / TRAINED, old)
     removed = [path for path in store.root.glob("*/.*.tmp") if path.lstat().st_mtime < old]
     removed += [path for path, _ in damaged() if not path.is_dir()]
-    for space in (one for one in store.spaces() if not foreign_format(one.folder)):
+    for space in (
+        candidate for candidate in store.spaces() if not foreign_format(candidate.folder)
+    ):
         seen: set[str] = set()
         for path in space.shards():
             keys = set(shard_keys(path)) if path not in removed else set()

@@ -67,7 +67,10 @@ def embed_corpus(
             words = find_words(rows, "gold_else_asr", asr, store, hints, progress)
             failures |= {f.utterance: f for f in words.failures}
             parts.append(embed_text(words.texts, _specs(text, "text"), store, progress=progress))
-    encoded, cached = sum(one.encoded for one in parts), sum(one.cached for one in parts)
+    encoded, cached = (
+        sum(extraction.encoded for extraction in parts),
+        sum(extraction.cached for extraction in parts),
+    )
     return Embedded(encoded, cached, tuple(failures.values()))
 
 

@@ -116,7 +116,7 @@ def _source(name: str) -> Source:
 
 
 def _check_known(name: str) -> None:
-    known = [*SHORT_NAMES, BUNDLED, *(f"whisper-{one}" for one in WHISPER_MODELS)]
+    known = [*SHORT_NAMES, BUNDLED, *(f"whisper-{model}" for model in WHISPER_MODELS)]
     if name in known or ("/" in name or name.startswith((".", "~"))):
         return
     raise ValueError(

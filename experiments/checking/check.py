@@ -68,7 +68,7 @@ def check_corpus(
         corpus=corpus,
         classes=sum(speakers.values(), Counter()),
         speakers=speakers,
-        hours=sum(one.duration_s for one in hearing.heard.values()) / 3600,
+        hours=sum(recording.duration_s for recording in hearing.heard.values()) / 3600,
         failures=hearing.failures,
         remarks=(*_remarks(corpus, hearing.heard), *filter(None, [lost]), *made.remarks),
         obstacle=made.obstacle,
@@ -107,7 +107,7 @@ def _folds(
     speakers = {utterance.id: utterance.speaker or "" for utterance in rows}
     probe = probe_labels(corpus.targets, evidence.labels, evidence.gold, speakers, folds)
     certificate = certify(evidence, folds, protocol, probe)
-    return _Folds(_leaks(certificate), (_told(folds, certificate),), certificate)
+    return _Folds(_leaks(certificate), (_folds_remark(folds, certificate),), certificate)
 
 
 def _leaks(certificate: Certificate) -> str | None:
@@ -118,20 +118,20 @@ def _leaks(certificate: Certificate) -> str | None:
     return None
 
 
-def _told(folds: Sequence[Fold], certificate: Certificate) -> str:
+def _folds_remark(folds: Sequence[Fold], certificate: Certificate) -> str:
     if certificate.leaky:
         return f"LEAKY: {with_count(len(folds), 'fold')} by '{certificate.protocol}'"
     return f"{with_count(len(folds), 'speaker-independent fold')} by '{certificate.protocol}'"
 
 
 def _remarks(corpus: Corpus, heard: Mapping[str, DecodedAudio]) -> Iterator[str]:
-    silent = [name for name, one in heard.items() if one.silent]
+    silent = [name for name, recording in heard.items() if recording.silent]
     if silent:
         are = _verb(len(silent), "is", "are")
         yield f"{with_count(len(silent), 'recording')} {are} silent: {_some(silent)}"
     by_key: dict[str, list[str]] = defaultdict(list)
-    for name, one in heard.items():
-        by_key[one.key].append(name)
+    for name, recording in heard.items():
+        by_key[recording.key].append(name)
     doubled = [" = ".join(map(cut, names)) for names in by_key.values() if len(names) > 1]
     if doubled:
         are = _verb(len(doubled), "is", "are")
@@ -165,5 +165,5 @@ def _some(names: list[str]) -> str:
     return ", ".join(map(cut, names[:SHOWN])) + more
 
 
-def _verb(number: int, one: str, many: str) -> str:
-    return one if number == 1 else many
+def _verb(number: int, singular: str, plural: str) -> str:
+    return singular if number == 1 else plural

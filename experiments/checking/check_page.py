@@ -39,7 +39,7 @@ def write_check(check: "Check", path: Path) -> None:
 
 def check_page(check: "Check") -> str:
     """What was found as HTML; names are escaped."""
-    found = check.certificate
+    certificate = check.certificate
     utterances = with_count(len(check.corpus.utterances), "utterance")
     page = template(
         "check.html.j2",
@@ -51,12 +51,12 @@ def check_page(check: "Check") -> str:
     return page.render(
         check=check,
         name=printable(check.corpus.name),
-        stamp="LEAKY: " if found is not None and found.leaky else "",
+        stamp="LEAKY: " if certificate is not None and certificate.leaky else "",
         answer=_answer(check),
         under=f"{utterances} · {how_many(check)} · {check.hours:.2f} h of audio",
         speakers=sorted(check.speakers.items()),
         histogram=Markup(histogram(check.soundness.lengths)),
-        certificate=found,
+        certificate=certificate,
         remarks=(*check.corpus.notes, *check.remarks),
         shown=SHOWN,
     )
@@ -68,26 +68,26 @@ def _answer(check: "Check") -> str:
     warned = 0 if check.certificate is None else len(check.certificate.warnings)
     if check.certificate is not None and check.certificate.leaky:
         return "These folds leak: their scores are for replication only."
-    told = f"; {with_count(warned, 'warning')} to read" if warned else ""
-    return f"No error was found{told}."
+    warnings = f"; {with_count(warned, 'warning')} to read" if warned else ""
+    return f"No error was found{warnings}."
 
 
 def histogram(lengths: Sequence[Bin]) -> str:
     """Lengths of recordings as SVG, one bar a bin, its count above it."""
-    most = max((one.count for one in lengths), default=0)
+    most = max((bin_.count for bin_ in lengths), default=0)
     if not most:
         return ""
-    told = "; ".join(f"{one.low:.2f} to {one.high:.2f} s: {one.count}" for one in lengths)
-    root = canvas(WIDTH, HEIGHT, f"Lengths of recordings: {told}")
+    counts = "; ".join(f"{bin_.low:.2f} to {bin_.high:.2f} s: {bin_.count}" for bin_ in lengths)
+    root = canvas(WIDTH, HEIGHT, f"Lengths of recordings: {counts}")
     bottom, wide = HEIGHT - 44, (WIDTH - 2 * LEFT) / len(lengths)
-    for number, one in enumerate(lengths):
-        x, high = LEFT + number * wide, (bottom - TOP) * one.count / most
+    for number, bin_ in enumerate(lengths):
+        x, high = LEFT + number * wide, (bottom - TOP) * bin_.count / most
         box = {"x": f"{x + 2:.1f}", "y": f"{bottom - high:.1f}", "width": f"{wide - 4:.1f}"}
         SubElement(
             root, "rect", {**box, "height": f"{high:.1f}", "class": "cell", "fill": "#00507d"}
         )
-        write(root, (x + wide / 2, bottom - high - 5), str(one.count), anchor="middle", size=11)
-        write(root, (x + 2, bottom + 16), f"{one.low:.1f}", anchor="start", size=11)
+        write(root, (x + wide / 2, bottom - high - 5), str(bin_.count), anchor="middle", size=11)
+        write(root, (x + 2, bottom + 16), f"{bin_.low:.1f}", anchor="start", size=11)
     line(root, (LEFT, bottom), (WIDTH - LEFT, bottom), "rule", "#bbbbbb")
     write(root, (WIDTH / 2, HEIGHT - 8), "length in seconds", anchor="middle", size=12)
     return tostring(root, encoding="unicode")

@@ -87,35 +87,35 @@ def _measures(check: "Check") -> Table | None:
     if not check.soundness.measures:
         return None
     table = Table(box=None, pad_edge=False, show_header=False)
-    for one in check.soundness.measures:
-        more = "" if len(one.named) <= NAMED else ", ..."
-        named = f": {', '.join(map(_shown, one.named[:NAMED]))}{more}" if one.named else ""
-        table.add_row(one.name, Text(f"{one.value}{named}"))
+    for measure in check.soundness.measures:
+        more = "" if len(measure.named) <= NAMED else ", ..."
+        named = f": {', '.join(map(_shown, measure.named[:NAMED]))}{more}" if measure.named else ""
+        table.add_row(measure.name, Text(f"{measure.value}{named}"))
     return table
 
 
 def _lengths(check: "Check") -> Table | None:
-    most = max((one.count for one in check.soundness.lengths), default=0)
+    most = max((bin_.count for bin_ in check.soundness.lengths), default=0)
     if not most:
         return None
     table = Table("seconds", "", "recordings", box=None, pad_edge=False)
-    for one in check.soundness.lengths:
-        bar = "█" * round(BAR * one.count / most)
-        table.add_row(f"{one.low:.2f} to {one.high:.2f}", bar, str(one.count))
+    for bin_ in check.soundness.lengths:
+        bar = "█" * round(BAR * bin_.count / most)
+        table.add_row(f"{bin_.low:.2f} to {bin_.high:.2f}", bar, str(bin_.count))
     return table
 
 
 def _certificate(check: "Check") -> Table | None:
-    found = check.certificate
-    if found is None:
+    certificate = check.certificate
+    if certificate is None:
         return None
-    leaky = "LEAKY, " if found.leaky else ""
+    leaky = "LEAKY, " if certificate.leaky else ""
     title = Text(
-        f"split certificate: {leaky}{with_count(found.folds, 'fold')} by "
-        f"{printable(found.protocol)}"
+        f"split certificate: {leaky}{with_count(certificate.folds, 'fold')} by "
+        f"{printable(certificate.protocol)}"
     )
     table = Table("test", "result", "share", title=title)
-    for row in certificate_rows(found):
+    for row in certificate_rows(certificate):
         table.add_row(*map(Text, row))
     return table
 
@@ -125,7 +125,7 @@ def _estimates(check: "Check") -> Table | None:
         return None
     title = "from two utterances encoded here, the model loaded"
     table = Table("encoder", "to encode", "time", "disk", title=title)
-    for one in check.estimates:
-        todo, disk = f"{one.left} of {one.of}", f"{one.megabytes:.1f} MB"
-        table.add_row(Text(_shown(one.encoder)), todo, duration(one.seconds), disk)
+    for estimate in check.estimates:
+        todo, disk = f"{estimate.left} of {estimate.of}", f"{estimate.megabytes:.1f} MB"
+        table.add_row(Text(_shown(estimate.encoder)), todo, duration(estimate.seconds), disk)
     return table

@@ -74,7 +74,9 @@ def _measured(spec: Spec, inputs: Sequence[Audio | str]) -> _Spent:
     entries = embed(encoder, inputs, [spec])
     seconds = time.perf_counter() - begun
     width = np.dtype(spec.storage_dtype).itemsize
-    return _Spent(seconds, sum(one.values.size * width for e in entries for one in e.values()))
+    return _Spent(
+        seconds, sum(embedding.values.size * width for e in entries for embedding in e.values())
+    )
 
 
 def _input(utterance: Utterance, kind: Kind) -> Audio | str:
@@ -86,7 +88,9 @@ def _sizes(
 ) -> dict[str, float]:
     """Seconds of audio, or one for each text, by utterance."""
     if kind == "audio":
-        return {name: max(one.duration_s, 1e-3) for name, one in heard.items() if not one.silent}
+        return {
+            name: max(audio.duration_s, 1e-3) for name, audio in heard.items() if not audio.silent
+        }
     return {u.id: 1.0 for u in utterances if normalise(u.transcript)}
 
 

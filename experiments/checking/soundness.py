@@ -60,7 +60,7 @@ def soundness(
 
 
 def _seconds(heard: Mapping[str, DecodedAudio]) -> Float[np.ndarray, "recordings"]:
-    return np.array([one.duration_s for one in heard.values()])
+    return np.array([recording.duration_s for recording in heard.values()])
 
 
 def _histogram(seconds: Float[np.ndarray, "recordings"]) -> tuple[Bin, ...]:
@@ -90,14 +90,14 @@ def _sound(
 ) -> list[Measure]:
     if not sounds:
         return []
-    rates = Counter(one.sample_rate_hz for one in sounds.values())
-    told = ", ".join(f"{rate} Hz in {count}" for rate, count in rates.most_common())
+    rates = Counter(quality.sample_rate_hz for quality in sounds.values())
+    rate_counts = ", ".join(f"{rate} Hz in {count}" for rate, count in rates.most_common())
     silent = _named(heard, lambda name: heard[name].silent)
     clipped = _named(sounds, lambda name: sounds[name].clipped >= CLIPPED_FROM)
     quiet = _named(sounds, lambda name: QUIET_FROM <= sounds[name].quiet < 1)
-    middle = float(np.median([one.quiet for one in sounds.values()]))
+    middle = float(np.median([quality.quiet for quality in sounds.values()]))
     return [
-        Measure("sample rate", told),
+        Measure("sample rate", rate_counts),
         Measure("silent", _of(silent, heard), silent),
         Measure("clipped", f"{_of(clipped, sounds)} (over {CLIPPED_FROM:.1%} of samples)", clipped),
         Measure("mostly quiet", f"{_of(quiet, sounds)} (half have {middle:.0%} and more)", quiet),
@@ -118,9 +118,9 @@ def _words(utterances: Sequence[Utterance], heard: Mapping[str, DecodedAudio]) -
     varied = bool((pair.std(axis=1) > 0).all())
     r = f"{np.corrcoef(pair)[0, 1]:.2f}" if varied else "undefined (all have one length)"
     middle = f"median {np.median([*rate.values()]):.1f}"
-    told = f"{middle}; {_of(odd, rate)} above {FAST:g} or below {SLOW:g}"
+    summary = f"{middle}; {_of(odd, rate)} above {FAST:g} or below {SLOW:g}"
     return [
-        Measure("words per second", told, odd),
+        Measure("words per second", summary, odd),
         Measure("correlation of words and seconds", r),
     ]
 
@@ -129,5 +129,5 @@ def _named(names: Mapping[str, object], which: Callable[[str], bool]) -> tuple[s
     return tuple(name for name in names if which(name))
 
 
-def _of(found: Sequence[str], all_of: Mapping[str, object]) -> str:
-    return f"{len(found)} of {with_count(len(all_of), 'recording')}"
+def _of(names: Sequence[str], all_of: Mapping[str, object]) -> str:
+    return f"{len(names)} of {with_count(len(all_of), 'recording')}"

@@ -57,19 +57,19 @@ def ablate(
     """What matters? Change one factor at a time on the same rows, folds, seeds and trials."""
     from experiments.ablation.grid import FactorSpec, paired_values
 
-    told: tuple[FactorSpec, ...] = paired_values(over or [], values or [])
+    specs: tuple[FactorSpec, ...] = paired_values(over or [], values or [])
     if config is None:
         # What is ablated need not be named twice.
-        named = {one.factor: one.first for one in reversed(told) if one.first}
+        named = {spec.factor: spec.first for spec in reversed(specs) if spec.first}
         ablated: dict[str, Any] = {name: named[name] for name in ("audio", "text") if name in named}
         options = {**ablated, **options}
     study = study_of(config, options)
-    _leave(_run(study, told, noise_in, draw, jobs, out, storage))
+    _leave(_run(study, specs, noise_in, draw, jobs, out, storage))
 
 
 def _run(
     study: Study,
-    told: "tuple[FactorSpec, ...]",
+    specs: "tuple[FactorSpec, ...]",
     side: Literal["test", "both"],
     draw: int,
     jobs: int | None,
@@ -81,7 +81,7 @@ def _run(
     with bars() as progress:
         return run(
             study,
-            told,
+            specs,
             out=out,
             side=side,
             seed=draw,
@@ -92,9 +92,9 @@ def _run(
         )
 
 
-def _leave(found: "Ablation") -> None:
+def _leave(ablation: "Ablation") -> None:
     from experiments.ablation.tables import print_ablation
 
-    print_ablation(found, console)
-    console.print(f"page: {found.folder / 'ablation.html'}", soft_wrap=True, markup=False)
-    leave(found.failures)
+    print_ablation(ablation, console)
+    console.print(f"page: {ablation.folder / 'ablation.html'}", soft_wrap=True, markup=False)
+    leave(ablation.failures)

@@ -26,11 +26,11 @@ def ls() -> None:
         table.add_row(*names, str(row.embeddings), str(row.shards), f"{row.mb:.1f}")
     console.print(table)
     fits = kept_fits()
-    told = with_count(len(fits), "file")
-    say(f"trained heads and scores: {told}, {size_mb(fits):.1f} MB (gc --fits removes)")
+    count = with_count(len(fits), "file")
+    say(f"trained heads and scores: {count}, {size_mb(fits):.1f} MB (gc --fits removes)")
     tuned = trained_encoders()
-    told = with_count(len(tuned), "fine-tuned encoder")
-    say(f"{told}, {size_mb(tuned):.1f} MB (gc --encoders removes)")
+    count = with_count(len(tuned), "fine-tuned encoder")
+    say(f"{count}, {size_mb(tuned):.1f} MB (gc --encoders removes)")
 
 
 @app.command()

@@ -103,11 +103,11 @@ def interview(
 
 
 def _show(outcome: "Outcome") -> None:
-    told: set[str] = set()
-    for one in outcome.done:
+    printed: set[str] = set()
+    for result in outcome.done:
         # What holds for all recordings of a command, as a model's caution, is told once.
-        for line in (line for line in _lines(one) if line not in told):
-            told.add(line)
+        for line in (line for line in _lines(result) if line not in printed):
+            printed.add(line)
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     if outcome.failures:
         console.print(f"{len(outcome.failures)} could not be used:", markup=False)
@@ -116,18 +116,18 @@ def _show(outcome: "Outcome") -> None:
         raise typer.Exit(1)
 
 
-def _lines(one: "Interviewed") -> Iterator[str]:
-    if one.timeline is None:
-        yield f"{one.recording.name}: done before, in {one.folder}"
+def _lines(result: "Interviewed") -> Iterator[str]:
+    if result.timeline is None:
+        yield f"{result.recording.name}: done before, in {result.folder}"
         return
-    timeline = one.timeline
+    timeline = result.timeline
     segments, speakers = len(timeline.segments), len(timeline.speakers)
-    found = f"{with_count(segments, 'segment')}, {with_count(speakers, 'speaker')}"
-    yield f"{one.recording.name}: {timeline.duration_s:.1f} s, {found}, in {one.folder}"
+    counts = f"{with_count(segments, 'segment')}, {with_count(speakers, 'speaker')}"
+    yield f"{result.recording.name}: {timeline.duration_s:.1f} s, {counts}, in {result.folder}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
     for note in (*timeline.facts["warnings"], *timeline.facts["notes"]):
         yield f"  {note}"
-    yield f"  {_pace(one.seconds, timeline.duration_s)}"
+    yield f"  {_pace(result.seconds, timeline.duration_s)}"
 
 
 def _pace(seconds: Mapping[str, float], duration_s: float) -> str:

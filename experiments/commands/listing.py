@@ -33,9 +33,9 @@ def corpora_lines() -> list[str]:
     for name, entry in UNREAD.items():
         lines += [name, *_block(entry), *_field("manifest", entry.manifest), ""]
     lines += ["Labels that all corpora share:"]
-    for name, one in COMMON.items():
-        told = f"{', '.join(one.classes)} ({one.source})"
-        lines += [f"  {PREFIX}{name}", *_wrapped(told, " " * 4)]
+    for name, labels in COMMON.items():
+        text = f"{', '.join(labels.classes)} ({labels.source})"
+        lines += [f"  {PREFIX}{name}", *_wrapped(text, " " * 4)]
     return [*lines, "", *OTHER]
 
 
@@ -55,7 +55,7 @@ def _block(entry: Entry) -> list[str]:
 def _layout(entry: Entry) -> list[str]:
     first, *others = entry.layout
     lines = [f"  {'layout':{INDENT - 2}}{first}", *(f"{' ' * INDENT}{line}" for line in others)]
-    sets = ", ".join(one.name for one in entry.labels)
+    sets = ", ".join(labels.name for labels in entry.labels)
     lines += _field("--labels", sets) if sets else []
     return lines if entry.tried else [*lines, *_field("reader", NOT_TRIED)]
 

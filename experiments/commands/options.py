@@ -75,9 +75,9 @@ def takes_study(
             for name in wanted
         ]
         parameters = []
-        for one in signature.parameters.values():
-            keyword = one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            parameters += study if one.name == "options" else [keyword]
+        for parameter in signature.parameters.values():
+            keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters += study if parameter.name == "options" else [keyword]
 
         @wraps(command)
         def run(**typed: Any) -> None:  # noqa: ANN401 - typer has checked them
@@ -86,7 +86,7 @@ def takes_study(
             command(options=options, **typed)
 
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return run
 
     return decorate

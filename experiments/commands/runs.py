@@ -40,10 +40,10 @@ def _beside(runs: list[Path], out: Path | None) -> None:
     from experiments.reporting.side_by_side import side_by_side
     from experiments.reporting.side_page import print_beside, write_beside
 
-    found = side_by_side(runs)
-    print_beside(found, console)
+    comparison = side_by_side(runs)
+    print_beside(comparison, console)
     if out is not None:
-        write_beside(found, out)
+        write_beside(comparison, out)
         console.print(f"written: {out / 'runs.html'}", soft_wrap=True, markup=False)
 
 
@@ -72,16 +72,18 @@ def verify(
         if is_ablation(run):
             sound = _ablation_holds(run, again) and sound
             continue
-        found = verify(run)
+        verification = verify(run)
         if again:
             from experiments.comparing.retraining import retrain
 
             with bars() as progress:
                 new = retrain(run, jobs=jobs, progress=progress, notify=tell)
-            found = replace(found, departures=departures(found.recomputed, new))
-        for line in lines(found):
+            verification = replace(
+                verification, departures=departures(verification.recomputed, new)
+            )
+        for line in lines(verification):
             console.print(line, markup=False, soft_wrap=True, highlight=False)
-        sound = sound and found.sound
+        sound = sound and verification.sound
     if not sound:
         raise typer.Exit(1)
 
@@ -94,10 +96,10 @@ def _ablation_holds(folder: Path, again: bool) -> bool:
             f"{folder}: an ablation; --retrain is of single runs: run the same serfusion ablate "
             "into another folder to train it again"
         )
-    found = verify_ablation(folder)
-    for line in lines(found):
+    verification = verify_ablation(folder)
+    for line in lines(verification):
         console.print(line, markup=False, soft_wrap=True, highlight=False)
-    return found.sound
+    return verification.sound
 
 
 def track(

@@ -47,13 +47,13 @@ def bars() -> "Iterator[Progress]":
 
 def _lines() -> "Progress":
     """Progress for logs: a line at every tenth of each kind of work that is not done at once."""
-    told: dict[str, int] = {}
+    tenths: dict[str, int] = {}
 
     def progress(what: str, done: int, total: int) -> None:
         tenth = 10 * done // max(total, 1)
-        if tenth > told.get(what, 0) and not (what not in told and done == total):
+        if tenth > tenths.get(what, 0) and not (what not in tenths and done == total):
             errors.print(f"{what}: {done} of {total}", markup=False)
-        told[what] = max(tenth, told.get(what, 0))
+        tenths[what] = max(tenth, tenths.get(what, 0))
 
     return progress
 

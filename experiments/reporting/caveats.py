@@ -34,11 +34,11 @@ NAMED = 3
 def badges(results: Results) -> list[str]:
     """What nobody may overlook: synthetic speech, random weights, words that carry no label."""
     facts = results.facts
-    found = [badge for key, badge in BADGES.items() if getattr(facts, key)]
-    found += [CONSTANT_WORDS] * has_constant_words(results)
+    marks = [badge for key, badge in BADGES.items() if getattr(facts, key)]
+    marks += [CONSTANT_WORDS] * has_constant_words(results)
     values = {} if facts.cell is None else facts.cell.values
-    told = ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
-    return found + [f"cell of an ablation: {told}"] * bool(told)
+    cell = ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
+    return marks + [f"cell of an ablation: {cell}"] * bool(cell)
 
 
 def stamped(text: str, results: Results) -> str:
@@ -66,29 +66,29 @@ def qualification(results: Results) -> str:
     if not has_constant_words(results):
         return ""
     who = "most of the words" if results.facts.recognised else "the words"
-    told = f"{who} are the same under every label: a gain here cannot come from them."
-    return f"{told[0].upper()}{told[1:]}"
+    sentence = f"{who} are the same under every label: a gain here cannot come from them."
+    return f"{sentence[0].upper()}{sentence[1:]}"
 
 
 def cautions(results: Results) -> list[str]:
     """What a budget leaves open, which arms are not above chance, whose intervals are doubtful."""
-    found = []
+    notes = []
     if len(results.seeds) == 1:
-        found.append("one seed: the spread over seeds is unknown")
+        notes.append("one seed: the spread over seeds is unknown")
     trials = max((arm.trials for arm in results.arms.values()), default=0)
     if 0 < trials < SEARCHED_FROM:
-        found.append(
+        notes.append(
             f"{with_count(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search "
             "tries the defaults and random draws only, so that arms may differ by luck of the draw"
         )
-    found += [*_worse_choice(results), *_too_good(results)]
-    return [*found, *_at_chance(results), *_few_speakers(results)]
+    notes += [*_worse_choice(results), *_too_good(results)]
+    return [*notes, *_at_chance(results), *_few_speakers(results)]
 
 
 def _worse_choice(results: Results) -> list[str]:
     """Best arms that score below each arm they stand for: then a gain over them is no gain."""
     name = primary_of(results)
-    found, told = [], column(name)
+    notes, metric = [], column(name)
     for best in (arm for arm in BEST if arm in results.arms):
         named = dict.fromkeys(fold.chosen for fold in results.arms[best].folds)
         chosen = [arm for arm in named if arm is not None and arm in results.arms]
@@ -96,33 +96,33 @@ def _worse_choice(results: Results) -> list[str]:
         values = [value for value in scores if value is not None]
         if len(values) == len(scores) and values[0] < min(values[1:], default=values[0]):
             arms = zip(chosen, values[1:], strict=True)
-            others = " and ".join(f"{arm_name(arm)} {told.tell(value)}" for arm, value in arms)
-            found.append(
-                f"{arm_name(best)}: {told.title} {told.tell(values[0])}, below {others}, which it "
-                "stands for fold by fold: development speakers chose badly, and a difference from "
-                "it may be that choice and no gain"
+            others = " and ".join(f"{arm_name(arm)} {metric.tell(value)}" for arm, value in arms)
+            notes.append(
+                f"{arm_name(best)}: {metric.title} {metric.tell(values[0])}, below {others}, which "
+                "it stands for fold by fold: development speakers chose badly, and a difference "
+                "from it may be that choice and no gain"
             )
-    return found
+    return notes
 
 
 def _too_good(results: Results) -> list[str]:
     """Arms whose development score lies far above their test score."""
-    found: list[str] = []
+    notes: list[str] = []
     cell = results.facts.cell
     if cell is not None and cell.noise is not None and cell.noise.side == "test":
         # Development rows are clean there and test rows are not: the gap is what was asked for.
-        return found
+        return notes
     for arm, summary in results.arms.items():
         if arm in BEST or (development := summary.development) is None:
             continue
         uar, gap = development.uar, development.above_test
         if uar is not None and gap.value is not None and (gap.low or 0.0) > FLATTERED:
-            found.append(
+            notes.append(
                 f"{_words(arm)}: development UAR {100 * uar:.1f} lies "
                 f"{100 * gap.value:.1f} points above test, {100 * (gap.low or 0.0):.1f} at "
                 "least: its embeddings may have been trained on these very labels"
             )
-    return found
+    return notes
 
 
 def _at_chance(results: Results) -> list[str]:

@@ -47,10 +47,10 @@ def draw_confusion(results: ClassResults, arm: str) -> str:
 
 
 def _class_name(root: Element, name: str, at: tuple[float, float], turn: int) -> None:
-    found = write(root, at, short(name, CLASS_LETTERS), anchor="start" if turn else "end")
-    SubElement(found, "title").text = name
+    label = write(root, at, short(name, CLASS_LETTERS), anchor="start" if turn else "end")
+    SubElement(label, "title").text = name
     if turn:
-        found.set("transform", f"rotate({turn} {at[0]} {at[1]})")
+        label.set("transform", f"rotate({turn} {at[0]} {at[1]})")
 
 
 def _share(count: float, row: Sequence[float]) -> float | None:

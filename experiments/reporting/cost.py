@@ -59,19 +59,19 @@ def cost_of(scores: "Sequence[FoldScores]", seeds: int) -> Cost:
     Arms with one input alone are the heads of another arm, and published ones were not trained.
     """
     arms: dict[str, list[FoldCost]] = {}
-    for one in scores:
-        if "/" not in one.arm and (one.epochs or one.trials):
-            arms.setdefault(one.arm, []).append(_fold_cost(one, seeds))
+    for fit in scores:
+        if "/" not in fit.arm and (fit.epochs or fit.trials):
+            arms.setdefault(fit.arm, []).append(_fold_cost(fit, seeds))
     return Cost(arms)
 
 
-def _fold_cost(one: "FoldScores", seeds: int) -> FoldCost:
+def _fold_cost(fit: "FoldScores", seeds: int) -> FoldCost:
     return FoldCost(
-        fold=one.fold,
-        trial_heads=len(one.trials) * len(one.epochs) // seeds,
-        final_heads=len(one.epochs),
-        trial_seconds=[round(trial.seconds, 3) for trial in one.trials],
-        final_seconds=round(one.seconds, 3),
+        fold=fit.fold,
+        trial_heads=len(fit.trials) * len(fit.epochs) // seeds,
+        final_heads=len(fit.epochs),
+        trial_seconds=[round(trial.seconds, 3) for trial in fit.trials],
+        final_seconds=round(fit.seconds, 3),
     )
 
 
@@ -91,19 +91,19 @@ def arm_costs(cost: Cost) -> list[ArmCost]:
 
 def cost_lines(cost: Cost | None) -> Iterator[str]:
     """The cost of every arm for a terminal; nothing where it is not known."""
-    told = [_line(one) for one in arm_costs(cost)] if cost is not None else []
-    if told:
-        yield f"cost of every arm, all folds: {'; '.join(told)}"
+    lines = [_line(arm_cost) for arm_cost in arm_costs(cost)] if cost is not None else []
+    if lines:
+        yield f"cost of every arm, all folds: {'; '.join(lines)}"
 
 
-def _line(one: ArmCost) -> str:
-    trials, name = with_count(one.trials, "trial"), printable(one.arm).replace("_", " ")
-    if one.heads == 0:
+def _line(cost: ArmCost) -> str:
+    trials, name = with_count(cost.trials, "trial"), printable(cost.arm).replace("_", " ")
+    if cost.heads == 0:
         return (
-            f"{name} {trials} of the combination alone, {one.seconds:.1f} s, with the heads of "
+            f"{name} {trials} of the combination alone, {cost.seconds:.1f} s, with the heads of "
             "audio and text"
         )
-    return f"{name} {trials}, {with_count(one.heads, 'head')}, {one.seconds:.1f} s"
+    return f"{name} {trials}, {with_count(cost.heads, 'head')}, {cost.seconds:.1f} s"
 
 
 def read_cost(folder: Path) -> Cost | None:

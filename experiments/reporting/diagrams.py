@@ -36,11 +36,11 @@ def draw_reliability(results: Results, arm: str) -> str:
         ("before", BEFORE, calibration.bins.before),
         ("after", kind_of(arm), calibration.bins.after),
     ):
-        points = [(one.confidence, one.accuracy) for one in bins]
+        points = [(bin_.confidence, bin_.accuracy) for bin_ in bins]
         _path(root, points, kind, dash="2 3" if side == "before" else "none")
-        rows = sum(one.rows for one in bins)
-        for one, point in zip(bins, points, strict=True):
-            share = one.rows / rows
+        rows = sum(bin_.rows for bin_ in bins)
+        for bin_, point in zip(bins, points, strict=True):
+            share = bin_.rows / rows
             what = f"{side}: {percent(share)} % of rows, {percent(point[1])} % of them right"
             _dot(root, point, kind, 2.5 + 9 * share**0.5, what, hollow=side == "before")
     return tostring(_keyed(root, {"before": BEFORE, "after": kind_of(arm)}), encoding="unicode")
@@ -71,7 +71,7 @@ def calibration_of(summary: ArmResults) -> Calibration:
 
 def _points(results: Results, arm: str) -> list[tuple[float, float]]:
     curve = calibration_of(results.arms[arm]).risk_coverage
-    return [(one.coverage, one.accuracy) for one in curve]
+    return [(point.coverage, point.accuracy) for point in curve]
 
 
 def _half(results: Results, arm: str) -> float:
@@ -121,8 +121,8 @@ def _path(root: Element, points: Sequence[tuple[float, float]], kind: str, dash:
 def _dot(
     root: Element, at: tuple[float, float], kind: str, size: float, what: str, *, hollow: bool
 ) -> None:
-    found = _shape(root, _at(*at), kind, size, hollow=hollow)
-    SubElement(found, "title").text = what
+    dot = _shape(root, _at(*at), kind, size, hollow=hollow)
+    SubElement(dot, "title").text = what
 
 
 def _shape(

@@ -57,53 +57,55 @@ def kind_of(arm: str) -> str:
 
 def arms_forest(results: Results) -> Forest:
     """The primary metric of every arm with its interval, and what knows nothing."""
-    metric, told = primary_of(results), column(primary_of(results))
+    metric, primary = primary_of(results), column(primary_of(results))
     marks = tuple(
-        _mark(arm_name(arm), kind_of(arm), summary.score(metric), told, strong=arm in BEST)
+        _mark(arm_name(arm), kind_of(arm), summary.score(metric), primary, strong=arm in BEST)
         for arm, summary in results.arms.items()
     )
     speakers = with_count(results.rows.speakers, "speaker")
-    label = f"{told.title}{' in %' if told.share else ''}, with 95 % intervals over {speakers}"
-    title, label = stamped(f"{told.title} of every arm", results), stamped(label, results)
+    label = (
+        f"{primary.title}{' in %' if primary.share else ''}, with 95 % intervals over {speakers}"
+    )
+    title, label = stamped(f"{primary.title} of every arm", results), stamped(label, results)
     blind = chance_level(results)
-    return Forest(title, marks, blind.value, blind.told, label, told.share)
+    return Forest(title, marks, blind.value, blind.told, label, primary.share)
 
 
 def differences_forest(results: Results) -> Forest:
     """Differences in the primary metric with their intervals, and zero."""
-    metric, told = primary_of(results), column(primary_of(results))
+    metric, primary = primary_of(results), column(primary_of(results))
     marks = tuple(
         _mark(
             f"{arm_name(row.arm)} {MINUS} {arm_name(row.against)}".removesuffix(" modality"),
             kind_of(row.arm),
             row,
-            told,
+            primary,
             strong=row.primary,
             sign=True,
         )
         for row in results.differences
         if row.metric == metric
     )
-    title = stamped(f"Differences in {told.title}", results)
-    label = stamped(f"{told.unit}, with 95 % intervals", results)
-    return Forest(title, marks, 0.0, "no difference", label, told.share)
+    title = stamped(f"Differences in {primary.title}", results)
+    label = stamped(f"{primary.unit}, with 95 % intervals", results)
+    return Forest(title, marks, 0.0, "no difference", label, primary.share)
 
 
 def _mark(
     label: str,
     kind: str,
-    found: Interval | ArmDifference,
-    told: Column,
+    interval: Interval | ArmDifference,
+    metric: Column,
     *,
     strong: bool,
     sign: bool = False,
 ) -> Mark:
-    value, between = found.value, told.tell_span(found)
-    tell = told.tell_signed if sign else told.tell
+    value, between = interval.value, metric.tell_span(interval)
+    tell = metric.tell_signed if sign else metric.tell
     text = "not defined" if value is None else f"{tell(value)} ({between})"
     if value is not None and between == ABSENT:
         text = f"{tell(value)}, no interval"
-    return Mark(label, kind, value, found.low, found.high, text, strong)
+    return Mark(label, kind, value, interval.low, interval.high, text, strong)
 
 
 # ---------------------------------------------------------------- forest plot
@@ -148,8 +150,8 @@ def _spoken(forest: Forest) -> str:
 
 
 def _frame(forest: Forest, narrow: bool) -> _Frame:
-    found = [end for mark in forest.marks for end in (mark.value, mark.low, mark.high)]
-    ends = [forest.reference, *(end for end in found if end is not None)]
+    values = [end for mark in forest.marks for end in (mark.value, mark.low, mark.high)]
+    ends = [forest.reference, *(end for end in values if end is not None)]
     low, high = min(ends), max(ends)
     wide = max(high - low, 0.02)
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if wide / s <= (5 if narrow else 8))

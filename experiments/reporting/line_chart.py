@@ -56,13 +56,13 @@ class _Axis:
 
 def draw_chart(chart: Chart) -> str:
     """A chart as SVG."""
-    points = [point for one in chart.lines for point in one.points]
+    points = [point for curve in chart.lines for point in curve.points]
     across = _axis([x for x, _ in points], most=7, least=1.0)
     up = _axis([y for _, y in points], most=6, least=0.01)
     root = canvas(LEFT + WIDE + RIGHT, TOP + HIGH + BELOW, chart.title)
     _frame(root, chart, across, up)
-    for one in sorted(chart.lines, key=lambda one: one.strong):
-        _draw(root, one, chart.kind, across, up)
+    for curve in sorted(chart.lines, key=lambda curve: curve.strong):
+        _draw(root, curve, chart.kind, across, up)
     for tick in chart.ticks:
         x, y = _place((tick, up.low), across, up)
         mark = line(root, (x, y), (x, y - 9), f"arm {chart.kind}", COLOURS[chart.kind])
@@ -105,19 +105,19 @@ def _frame(root: Element, chart: Chart, across: _Axis, up: _Axis) -> None:
     turned.set("transform", f"rotate(-90 14 {TOP + HIGH / 2:g})")
 
 
-def _draw(root: Element, one: Line, kind: str, across: _Axis, up: _Axis) -> None:
-    places = [_place(point, across, up) for point in one.points]
+def _draw(root: Element, curve: Line, kind: str, across: _Axis, up: _Axis) -> None:
+    places = [_place(point, across, up) for point in curve.points]
     about = {
         "class": f"arm {kind}",
         "points": " ".join(f"{x:g},{y:g}" for x, y in places),
         "fill": "none",
         "stroke": COLOURS[kind],
-        "stroke-width": "2.2" if one.strong else "1",
-        "stroke-opacity": "1" if one.strong else "0.45",
-        "stroke-dasharray": one.dash,
+        "stroke-width": "2.2" if curve.strong else "1",
+        "stroke-opacity": "1" if curve.strong else "0.45",
+        "stroke-dasharray": curve.dash,
         "stroke-linejoin": "round",
     }
-    SubElement(SubElement(root, "polyline", about), "title").text = one.told
+    SubElement(SubElement(root, "polyline", about), "title").text = curve.told
 
 
 def _key(root: Element, chart: Chart) -> None:

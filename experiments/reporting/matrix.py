@@ -14,10 +14,10 @@ from fusion.splitting.splits import Fold
 def trained_on(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[str, list[str]]:
     """Corpora of each outer fold's training rows; nothing where there is but one corpus."""
     corpus = {u.id: u.corpus for u in utterances if u.corpus is not None}
-    found = {
+    by_fold = {
         f.name: dict.fromkeys(corpus[name] for name in f.train if name in corpus) for f in folds
     }
-    return {name: list(corpora) for name, corpora in found.items() if corpora}
+    return {name: list(corpora) for name, corpora in by_fold.items() if corpora}
 
 
 def corpus_matrix(
@@ -33,7 +33,7 @@ def corpus_matrix(
         if row.split == "test" and row.outer_fold in trained_on:
             train = "+".join(trained_on[row.outer_fold])
             cells.setdefault((train, row.corpus, row.arm), []).append(row)
-    return tuple(_cell(*place, own) for place, own in cells.items())
+    return tuple(_cell(*place, predictions) for place, predictions in cells.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,11 +58,11 @@ class Column:
         text = self.tell(value)
         return f"+{text}" if value is not None and value > 0 and text.strip("0.") else text
 
-    def tell_span(self, found: Bounds) -> str:
+    def tell_span(self, interval: Bounds) -> str:
         """The bounds of an interval, or a dash."""
-        if found.low is None or found.high is None:
+        if interval.low is None or interval.high is None:
             return ABSENT
-        return f"{self.tell(found.low)} to {self.tell(found.high)}"
+        return f"{self.tell(interval.low)} to {self.tell(interval.high)}"
 
     def tell_score(self, score: Interval) -> str:
         """A value with its interval, where it has one."""
@@ -95,12 +95,12 @@ def columns_of(results: Results) -> dict[str, Column]:
 
 def scale_note(results: Results) -> str:
     """How the numbers of the table of arms are to be read."""
-    found = columns_of(results).values()
-    if all(one.share for one in found):
+    columns = columns_of(results).values()
+    if all(column.share for column in columns):
         return "In percent, with 95 % intervals"
-    shares = [one.title for one in found if one.share]
-    told = f" ({', '.join(shares)} in percent)" if shares else ""
-    return f"With 95 % intervals{told}"
+    shares = [column.title for column in columns if column.share]
+    in_percent = f" ({', '.join(shares)} in percent)" if shares else ""
+    return f"With 95 % intervals{in_percent}"
 
 
 # ---------------------------------------------------------------- numbers

@@ -217,7 +217,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "column": column,
     "told": lambda value, name: column(name).tell(value),
     "told_signed": lambda value, name: column(name).tell_signed(value),
-    "told_span": lambda found, name: column(name).tell_span(found),
+    "told_span": lambda interval, name: column(name).tell_span(interval),
     # What is made of results as a whole.
     "answer": answer,
     "title": corpus_title,

@@ -82,7 +82,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     # Shares are scored by their largest one first, as single classes are.
     kind: Task = "single-label" if task in CLASS_TASKS else task
     counted, fits = with_majority(whole, task), _fits(whole, facts)
-    chosen = {(arm, fit.fold): fit.chosen for arm, own in fits.items() for fit in own}
+    chosen = {(arm, fit.fold): fit.chosen for arm, of_arm in fits.items() for fit in of_arm}
 
     def heads_of(arm: str, fold: str) -> str:
         # An arm with one input alone has the heads, and so the thresholds, of the whole one.
@@ -92,8 +92,8 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     arms, compared = _arms(scored, kind, facts, fits), _differences(scored, kind, facts)
     if task == "distribution":
         shares = score_arms(whole, task, targets, heads_of)
-        for arm, own in shares.items():
-            scores: dict[str, Any] = values_of(own, measures_of(task, targets))
+        for arm, of_arm in shares.items():
+            scores: dict[str, Any] = values_of(of_arm, measures_of(task, targets))
             arms[arm] = replace(arms[arm], **scores)
         compared += _differences(shares, task, facts)
     test = {row.utterance: row.speaker for row in whole if row.split == "test"}
@@ -127,8 +127,8 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
 def described(task: Task, targets: Sequence[str]) -> Measures:
     """What the metrics of a task are, and which of them everything is chosen by."""
     words = {
-        name: MeasureWords(own.title, own.lower, own.share)
-        for name, own in measures_of(task, targets).items()
+        name: MeasureWords(measure.title, measure.lower, measure.share)
+        for name, measure in measures_of(task, targets).items()
     }
     return Measures(PRIMARY[task], words)
 
@@ -136,7 +136,7 @@ def described(task: Task, targets: Sequence[str]) -> Measures:
 def _fits(rows: Sequence[Prediction], facts: RunFacts) -> Fits:
     """How each arm was fitted in each fold; of a best arm, which arm it stands for and its fit."""
     fits: dict[str, Sequence[FoldResults]] = dict(facts.fits)
-    of = {(arm, fit.fold): fit for arm, own in facts.fits.items() for fit in own}
+    of = {(arm, fit.fold): fit for arm, arm_fits in facts.fits.items() for fit in arm_fits}
     for name, chosen in _chosen(rows, facts.task).items():
         fits[name] = [
             replace(of.get((arm, fold), FoldResults(fold=fold)), chosen=arm)
@@ -150,23 +150,23 @@ def _arms(
 ) -> dict[str, ArmResults]:
     """Every arm, the best ones with groups."""
     targets, measures = facts.targets, measures_of(kind, facts.targets)
-    folds = list(dict.fromkeys(fold for own in scored.values() for fold in own.answers.folds))
+    folds = list(dict.fromkeys(fold for of_arm in scored.values() for fold in of_arm.answers.folds))
     by_group = [arm for arm in BEST if arm in scored] or list(scored)
     arms = {}
-    for arm, own in scored.items():
-        each, fit, known = per_target(own, kind, targets), fits.get(arm, ()), facts.facts.groups
-        confusion = own.tally.sums.sum(axis=0).mean(axis=0)
-        scores: dict[str, Any] = values_of(own, measures)
+    for arm, of_arm in scored.items():
+        each, fit, known = per_target(of_arm, kind, targets), fits.get(arm, ()), facts.facts.groups
+        confusion = of_arm.tally.sums.sum(axis=0).mean(axis=0)
+        scores: dict[str, Any] = values_of(of_arm, measures)
         arms[arm] = ArmResults(
             **scores,
-            effective=float(effective_of(own.tally.support)),
-            at_fixed_thresholds=at_fixed_thresholds(own) if kind == "multi-label" else None,
+            effective=float(effective_of(of_arm.tally.support)),
+            at_fixed_thresholds=at_fixed_thresholds(of_arm) if kind == "multi-label" else None,
             per_class=None if kind == "regression" else each,
             per_target=each if kind == "regression" else None,
-            folds=folds_of(own, kind, targets, folds, fit),
+            folds=folds_of(of_arm, kind, targets, folds, fit),
             trials=most_trials(fit),
             confusion=confusion.tolist() if kind == "single-label" else None,
-            groups=groups_of(own, kind, targets, known) if arm in by_group else None,
+            groups=groups_of(of_arm, kind, targets, known) if arm in by_group else None,
         )
     return arms
 

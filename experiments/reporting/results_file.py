@@ -77,9 +77,9 @@ def parsed(content: bytes) -> Results:
     return read_strictly(ClassResults if about.get("task") in CLASS_TASKS else Results, content)
 
 
-def _format_faults(found: object) -> list[str]:
+def _format_faults(formats: object) -> list[str]:
     """Files of a run whose format is another one than this version reads."""
-    known = found if isinstance(found, dict) else {}
+    known = formats if isinstance(formats, dict) else {}
     files = {"results": "results.json", "predictions": "predictions.jsonl", "folds": "folds.json"}
     return [
         f"expected format {expected} of {files[name]}, got "
@@ -104,8 +104,8 @@ def read_strictly(kind: type[T], content: bytes) -> T:
         return schema.validate_json(content, strict=True)
     except ValidationError as error:
         faults = [fault_text(fault) for fault in error.errors()]
-        told = "; ".join(faults[:TOLD])
-        raise ValueError(f"{with_count(len(faults), 'fault')}: {told}") from error
+        first_faults = "; ".join(faults[:TOLD])
+        raise ValueError(f"{with_count(len(faults), 'fault')}: {first_faults}") from error
 
 
 @cache
@@ -124,12 +124,12 @@ def check_unchanged(folder: Path, results: Results) -> None:
     with (folder / "predictions.jsonl").open("rb") as handle:
         predicted = hashlib.file_digest(handle, "sha256").hexdigest()
     facts = "corpus, task, classes, dropped rows, warnings, facts or trials in results.json"
-    for what, expected, found in (
+    for what, expected, actual in (
         (facts, printable(results.hashes.facts), carried(results).digest()),
         ("predictions.jsonl", printable(results.hashes.predictions), predicted),
     ):
-        if found != expected:
+        if actual != expected:
             raise ValueError(
                 f"{folder}: {what} changed since the run: expected sha256 {expected[:12]}…, "
-                f"got {found[:12]}…; {AGAIN}"
+                f"got {actual[:12]}…; {AGAIN}"
             )

@@ -82,18 +82,18 @@ def answer(results: Results) -> str:
 def claim(difference: ArmDifference, speakers: int) -> str:
     """An exploratory difference in a sentence, with its p after Holm's correction."""
     pair = f"{arm_name(difference.arm)} against {arm_name(difference.against)}"
-    found = verdict(difference)
-    if found == "undefined":
+    outcome = verdict(difference)
+    if outcome == "undefined":
         return f"{pair}: {verdict_text(difference)} ({_reason(difference)})"
-    told = column(difference.metric)
-    size = told.tell_signed(difference.value)
-    head = f"{pair}: {size} points" if told.share else f"{pair}: {size}"
-    if found == "no claim":
+    metric = column(difference.metric)
+    size = metric.tell_signed(difference.value)
+    head = f"{pair}: {size} points" if metric.share else f"{pair}: {size}"
+    if outcome == "no claim":
         return f"{head}: {_no_claim(difference, speakers)}"
-    parts = [f"{head} ({told.tell_span(difference)})"]
+    parts = [f"{head} ({metric.tell_span(difference)})"]
     parts += [p_text(difference.p)] if difference.p is not None else []
     parts += [p_text(difference.p_holm, "Holm")] if difference.p_holm is not None else []
-    shown = _could_have_shown(difference, speakers) if found == "not shown" else ""
+    shown = _could_have_shown(difference, speakers) if outcome == "not shown" else ""
     return f"{', '.join(parts)}: {verdict_text(difference)}{f' ({shown})' if shown else ''}"
 
 
@@ -105,11 +105,11 @@ def beats_both(differences: Sequence[ArmDifference]) -> list[str]:
             against = row.against.removesuffix("_linear")
             pairs.setdefault(row.arm, {})[against] = verdict(row)
     lines = []
-    for arm, found in pairs.items():
-        if {"audio", "text"} <= found.keys():
-            both = all(found[other] == "higher" for other in ("audio", "text"))
-            told = "beats both audio and text" if both else "was not shown to beat both"
-            lines.append(f"{arm_name(arm)} {told}")
+    for arm, verdicts in pairs.items():
+        if {"audio", "text"} <= verdicts.keys():
+            both = all(verdicts[other] == "higher" for other in ("audio", "text"))
+            outcome = "beats both audio and text" if both else "was not shown to beat both"
+            lines.append(f"{arm_name(arm)} {outcome}")
     return lines
 
 
@@ -124,38 +124,38 @@ def _result(results: Results) -> str:
 
 
 def _answer(difference: ArmDifference, speakers: int) -> str:
-    one, other = _SUBJECTS[difference.arm], _SUBJECTS[difference.against]
-    found = verdict(difference)
-    if found == "undefined":
-        return _sentence(f"{one} and {other} could not be compared ({_reason(difference)})")
-    if found == "no claim":
-        return _sentence(_standing(one, other, difference, speakers))
-    if found in ("higher", "lower"):
-        return _beats(*((one, other) if found == "higher" else (other, one)), difference)
-    told = column(difference.metric)
-    evidence = _evidence(told.tell_span(difference), difference)
+    arm, other = _SUBJECTS[difference.arm], _SUBJECTS[difference.against]
+    outcome = verdict(difference)
+    if outcome == "undefined":
+        return _sentence(f"{arm} and {other} could not be compared ({_reason(difference)})")
+    if outcome == "no claim":
+        return _sentence(_standing(arm, other, difference, speakers))
+    if outcome in ("higher", "lower"):
+        return _beats(*((arm, other) if outcome == "higher" else (other, arm)), difference)
+    metric = column(difference.metric)
+    evidence = _evidence(metric.tell_span(difference), difference)
     shown = _could_have_shown(difference, speakers)
     return _sentence(
-        f"no difference between {one} and {other} was shown: {told.tell(difference.value)} "
-        f"{told.unit} ({evidence}){f'; this corpus {shown}' if shown else ''}"
+        f"no difference between {arm} and {other} was shown: {metric.tell(difference.value)} "
+        f"{metric.unit} ({evidence}){f'; this corpus {shown}' if shown else ''}"
     )
 
 
 def _beats(winner: str, loser: str, difference: ArmDifference) -> str:
     low, high = sorted(abs(bound or 0.0) for bound in (difference.low, difference.high))
-    told = column(difference.metric)
-    evidence = _evidence(told.tell_span(Interval(None, low, high, "")), difference)
-    size = told.tell(abs(difference.value or 0.0))
-    return _sentence(f"{winner} beats {loser} by {size} {told.unit} ({evidence})")
+    metric = column(difference.metric)
+    evidence = _evidence(metric.tell_span(Interval(None, low, high, "")), difference)
+    size = metric.tell(abs(difference.value or 0.0))
+    return _sentence(f"{winner} beats {loser} by {size} {metric.unit} ({evidence})")
 
 
-def _standing(one: str, other: str, difference: ArmDifference, speakers: int) -> str:
-    told = column(difference.metric)
+def _standing(arm: str, other: str, difference: ArmDifference, speakers: int) -> str:
+    metric = column(difference.metric)
     value = difference.value or 0.0
-    size, side = told.tell(abs(value)), "above" if value > 0 else "below"
-    place = f"{size} {told.unit} {side}" if size.strip("0.") else f"the same {told.title} as"
+    size, side = metric.tell(abs(value)), "above" if value > 0 else "below"
+    place = f"{size} {metric.unit} {side}" if size.strip("0.") else f"the same {metric.title} as"
     no_claim = _no_claim(difference, speakers)
-    return f"{one} scored {place} {other} {_on_these(speakers)}; {no_claim}"
+    return f"{arm} scored {place} {other} {_on_these(speakers)}; {no_claim}"
 
 
 def _on_these(speakers: int) -> str:
@@ -174,11 +174,11 @@ def _could_have_shown(difference: ArmDifference, speakers: int) -> str:
     if difference.p is not None and floor > SIGNIFICANT:
         with_these = f"with {with_count(speakers, 'speaker')} p is at least {p_number(floor)}"
         return f"could have shown none: {with_these}"
-    told = column(difference.metric)
-    size = told.tell(difference.detectable)
+    metric = column(difference.metric)
+    size = metric.tell(difference.detectable)
     if size == ABSENT or not size.strip("0."):
         return ""
-    return f"could have shown {size}{' points' if difference.primary and told.share else ''}"
+    return f"could have shown {size}{' points' if difference.primary and metric.share else ''}"
 
 
 def _evidence(between: str, difference: ArmDifference) -> str:
@@ -192,15 +192,15 @@ def _reason(difference: ArmDifference) -> str:
 
 def _measured(results: Results) -> str:
     scores, name = [], primary_of(results)
-    told = column(name)
-    unit = f"% {told.title}" if told.share else told.title
+    metric = column(name)
+    unit = f"% {metric.title}" if metric.share else metric.title
     for arm, summary in results.arms.items():
         if arm in BEST:
             continue
         score = summary.score(name)
-        between = told.tell_span(score)
+        between = metric.tell_span(score)
         interval = "no interval" if between == ABSENT else f"95 % {between}"
-        scores.append(f"{arm_name(arm)} scored {told.tell(score.value)} {unit} ({interval})")
+        scores.append(f"{arm_name(arm)} scored {metric.tell(score.value)} {unit} ({interval})")
     if not scores:
         return "Nothing was measured."
     return _sentence(f"{', '.join(scores)}; fused and unimodal arms were not compared")

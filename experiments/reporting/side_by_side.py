@@ -66,23 +66,23 @@ def side_by_side(folders: Sequence[Path]) -> Beside:
             twice.
     """
     runs = tuple(_run(folder, recompute(folder)) for folder in folders)
-    twice = sorted({one.name for one in runs if [r.name for r in runs].count(one.name) > 1})
+    twice = sorted({run.name for run in runs if [r.name for r in runs].count(run.name) > 1})
     if twice:
         raise ValueError(f"{', '.join(twice)}: given twice, or two folders of one name; rename one")
-    arms = tuple(dict.fromkeys(arm for one in runs for arm in one.results.arms))
+    arms = tuple(dict.fromkeys(arm for run in runs for arm in run.results.arms))
     shared = _shared(runs)
-    corpora = {one.results.corpus for one in runs}
+    corpora = {run.results.corpus for run in runs}
     means = _means(runs, arms) if len(corpora) == len(runs) else {}
-    found = _differences(runs, arms, shared) if shared else ()
-    return Beside(runs, arms, found, means, tuple(_remarks(runs, shared, means)))
+    differences = _differences(runs, arms, shared) if shared else ()
+    return Beside(runs, arms, differences, means, tuple(_remarks(runs, shared, means)))
 
 
-def _run(folder: Path, found: Recomputed) -> Run:
-    test = [row for row in utterance_rows(found.rows) if row.split == "test"]
+def _run(folder: Path, recomputed: Recomputed) -> Run:
+    test = [row for row in utterance_rows(recomputed.rows) if row.split == "test"]
     arms = dict.fromkeys(row.arm for row in test)
     return Run(
         printable(folder_name(folder)),
-        found.results,
+        recomputed.results,
         {arm: tuple(row for row in test if row.arm == arm) for arm in arms},
     )
 
@@ -96,23 +96,23 @@ def _rows(run: Run) -> frozenset[Row]:
 
 def _shared(runs: Sequence[Run]) -> frozenset[Row]:
     """Rows that every run has with the same label, where corpus and classes are the same."""
-    if len({(one.results.corpus, one.results.targets) for one in runs}) > 1:
+    if len({(run.results.corpus, run.results.targets) for run in runs}) > 1:
         return frozenset()
-    if any(one.results.task != "single-label" for one in runs):
+    if any(run.results.task != "single-label" for run in runs):
         return frozenset()
     return frozenset.intersection(*map(_rows, runs))
 
 
 def _means(runs: Sequence[Run], arms: Sequence[str]) -> dict[str, dict[str, float]]:
-    common = [arm for arm in arms if all(arm in one.results.arms for one in runs)]
-    found: dict[str, dict[str, float]] = {metric: {} for metric in AVERAGED}
+    common = [arm for arm in arms if all(arm in run.results.arms for run in runs)]
+    means: dict[str, dict[str, float]] = {metric: {} for metric in AVERAGED}
     for metric in AVERAGED:
         for arm in common:
-            scores = [one.results.arms[arm].score(metric).value for one in runs]
+            scores = [run.results.arms[arm].score(metric).value for run in runs]
             values = [value for value in scores if value is not None]
             if len(values) == len(runs):
-                found[metric][arm] = sum(values) / len(values)
-    return found
+                means[metric][arm] = sum(values) / len(values)
+    return means
 
 
 def _differences(
@@ -121,30 +121,30 @@ def _differences(
     """Every arm of every further run against the same arm of the first, on the shared rows."""
     first = runs[0]
     made = [
-        _difference(one, first, arm, shared)
-        for one in runs[1:]
+        _difference(run, first, arm, shared)
+        for run in runs[1:]
         for arm in arms
-        if arm not in BEST and arm in one.arms and arm in first.arms
+        if arm not in BEST and arm in run.arms and arm in first.arms
     ]
     corrected = holm([row.p for row in made])
     return tuple(replace(row, p_holm=p) for row, p in zip(made, corrected, strict=True))
 
 
-def _difference(one: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDifference:
+def _difference(run: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDifference:
     names = {utterance for utterance, *_ in shared}
-    both = [[r for r in run.arms[arm] if r.utterance in names] for run in (one, first)]
+    both = [[r for r in side.arms[arm] if r.utterance in names] for side in (run, first)]
     seeds = sorted(set.intersection(*({row.seed for row in rows} for rows in both)))
     speakers = sorted({speaker for _, speaker, _ in shared})
     counts = [
         counts_by_speaker([row for row in rows if row.seed in seeds], speakers, seeds)
         for rows in both
     ]
-    found = paired_difference(counts[0], counts[1], "uar")
+    difference = paired_difference(counts[0], counts[1], "uar")
     if _scores(both[0]) == _scores(both[1]):
         # No test: what differs between the runs does not reach this arm.
-        found = Difference(Interval(0.0, None, None, "the same predictions"), None, None)
-    about = asdict(found.interval)
-    return RunDifference(arm=arm, run=one.name, against=first.name, **about, p=found.p)
+        difference = Difference(Interval(0.0, None, None, "the same predictions"), None, None)
+    about = asdict(difference.interval)
+    return RunDifference(arm=arm, run=run.name, against=first.name, **about, p=difference.p)
 
 
 def _scores(rows: Sequence[Prediction]) -> frozenset[tuple[str, int, tuple[float, ...]]]:
@@ -154,28 +154,30 @@ def _scores(rows: Sequence[Prediction]) -> frozenset[tuple[str, int, tuple[float
 def _remarks(
     runs: Sequence[Run], shared: frozenset[Row], means: Mapping[str, Mapping[str, float]]
 ) -> list[str]:
-    told = []
+    remarks = []
     if shared:
-        left = {one.name: len(_rows(one) - shared) for one in runs}
+        left = {run.name: len(_rows(run) - shared) for run in runs}
         lost = [f"{name} {count}" for name, count in left.items() if count]
-        told.append(f"differences are of the {with_count(len(shared), 'utterance')} of all runs")
-        told += [f"left out, because not all runs have them: {', '.join(lost)}"] * bool(lost)
+        remarks.append(f"differences are of the {with_count(len(shared), 'utterance')} of all runs")
+        remarks += [f"left out, because not all runs have them: {', '.join(lost)}"] * bool(lost)
     elif means:
-        told.append(
+        remarks.append(
             "every run has a corpus of its own: means over corpora, without an interval, because "
             "these corpora are no sample of corpora"
         )
     else:
-        told.append(
+        remarks.append(
             "corpora, classes or labels differ, or are not one class per utterance: no difference "
             "between runs is computed"
         )
     for what in ("protocol", "folds"):
-        values = {str(getattr(one.results.facts, what)) for one in runs}
+        values = {str(getattr(run.results.facts, what)) for run in runs}
         if shared and len(values) > 1:
-            told.append(f"the runs differ in {what}: {', '.join(sorted(map(printable, values)))}")
+            remarks.append(
+                f"the runs differ in {what}: {', '.join(sorted(map(printable, values)))}"
+            )
     for name in ("trials", "seeds"):
-        values = {str(one.results.facts.study.get(name)) for one in runs}
+        values = {str(run.results.facts.study.get(name)) for run in runs}
         if len(values) > 1:
-            told.append(f"the runs differ in {name}: {', '.join(sorted(values))}")
-    return told
+            remarks.append(f"the runs differ in {name}: {', '.join(sorted(values))}")
+    return remarks

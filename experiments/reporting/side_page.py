@@ -26,15 +26,17 @@ Rows = list[list[str]]
 DIFFERENCES = ["difference in UAR, points", "value", "95 %", "p", "p (Holm)"]
 
 
-def scores_table(found: Beside) -> Rows:
+def scores_table(comparison: Beside) -> Rows:
     """A head, what each run is, and UAR with its interval by arm and run."""
-    head = ["", *(one.name for one in found.runs)]
-    about = [[name, *(tell(one) for one in found.runs)] for name, tell in _ABOUT.items()]
-    arms = [[arm_name(arm), *(_cell(one, arm) for one in found.runs)] for arm in found.arms]
+    head = ["", *(run.name for run in comparison.runs)]
+    about = [[name, *(tell(run) for run in comparison.runs)] for name, tell in _ABOUT.items()]
+    arms = [
+        [arm_name(arm), *(_cell(run, arm) for run in comparison.runs)] for arm in comparison.arms
+    ]
     return [head, *about, *arms]
 
 
-def differences_table(found: Beside) -> Rows:
+def differences_table(comparison: Beside) -> Rows:
     """Every arm of the further runs against the first run's; empty where rows differ."""
     uar = column("uar")
     return [
@@ -42,25 +44,25 @@ def differences_table(found: Beside) -> Rows:
             f"{arm_name(row.arm)}: {row.run} against {row.against}",
             *(uar.tell_signed(row.value), _between(row), p_number(row.p), p_number(row.p_holm)),
         ]
-        for row in found.differences
+        for row in comparison.differences
     ]
 
 
-def means_table(found: Beside) -> Rows:
+def means_table(comparison: Beside) -> Rows:
     """Mean over corpora by arm and metric; empty where runs share a corpus."""
-    arms = dict.fromkeys(arm for values in found.means.values() for arm in values)
+    arms = dict.fromkeys(arm for values in comparison.means.values() for arm in values)
     return [
-        [arm_name(arm), *(percent(found.means[metric].get(arm)) for metric in AVERAGED)]
+        [arm_name(arm), *(percent(comparison.means[metric].get(arm)) for metric in AVERAGED)]
         for arm in arms
     ]
 
 
-def print_beside(found: Beside, console: "Console") -> None:
+def print_beside(comparison: Beside, console: "Console") -> None:
     """The tables and remarks for a terminal."""
     from rich.table import Table
     from rich.text import Text
 
-    for head, rows in _tables(found):
+    for head, rows in _tables(comparison):
         table = Table(box=None, pad_edge=False)
         for name in head:
             table.add_column(Text(name), overflow="fold")
@@ -68,44 +70,46 @@ def print_beside(found: Beside, console: "Console") -> None:
             table.add_row(*map(Text, row))
         console.print(table)
         console.print()
-    for remark in found.remarks:
+    for remark in comparison.remarks:
         console.print(Text(remark))
 
 
-def write_beside(found: Beside, folder: Path) -> None:
+def write_beside(comparison: Beside, folder: Path) -> None:
     """``runs.html`` and ``runs.md`` in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     page = template("runs.html.j2").render(
-        runs=found.runs, tables=_tables(found), remarks=found.remarks
+        runs=comparison.runs, tables=_tables(comparison), remarks=comparison.remarks
     )
     write_atomically(folder / "runs.html", page.encode())
-    write_atomically(folder / "runs.md", _markdown(found).encode())
+    write_atomically(folder / "runs.md", _markdown(comparison).encode())
 
 
-def _markdown(found: Beside) -> str:
+def _markdown(comparison: Beside) -> str:
     say, lines = escape_markdown, list[str]()
-    for head, rows in _tables(found):
+    for head, rows in _tables(comparison):
         lines += [*pipes(head, rows, say), ""]
-    return "\n".join([*lines, *(f"- {say(remark)}" for remark in found.remarks)]) + "\n"
+    return "\n".join([*lines, *(f"- {say(remark)}" for remark in comparison.remarks)]) + "\n"
 
 
-def _tables(found: Beside) -> list[tuple[list[str], Rows]]:
-    head, *rows = scores_table(found)
+def _tables(comparison: Beside) -> list[tuple[list[str], Rows]]:
+    head, *rows = scores_table(comparison)
     tables = [
-        ([f"{_metrics(found)}, with 95 % intervals", *head[1:]], rows),
-        (DIFFERENCES, differences_table(found)),
+        ([f"{_metrics(comparison)}, with 95 % intervals", *head[1:]], rows),
+        (DIFFERENCES, differences_table(comparison)),
         (
             ["mean over corpora, %", *(column(metric).title for metric in AVERAGED)],
-            means_table(found),
+            means_table(comparison),
         ),
     ]
     return [table for table in tables if table[1]]
 
 
-def _metrics(found: Beside) -> str:
+def _metrics(comparison: Beside) -> str:
     """The primary metric of the runs' tasks: one, unless their tasks differ."""
-    told = [column(primary_of(run.results)) for run in found.runs]
-    return " or ".join(dict.fromkeys(f"{one.title}{' in %' * one.share}" for one in told))
+    metrics = [column(primary_of(run.results)) for run in comparison.runs]
+    return " or ".join(
+        dict.fromkeys(f"{metric.title}{' in %' * metric.share}" for metric in metrics)
+    )
 
 
 def _between(row: RunDifference) -> str:

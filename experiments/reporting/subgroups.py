@@ -32,21 +32,21 @@ def groups_of(
         keys = answers.speakers if grouping.by == "speaker" else answers.utterances
         group = np.array([grouping.of.get(key) or "" for key in keys])
         sums = {
-            own: tally(answers, group == own, task, targets, scored.thresholds)
-            for own in sorted(set(group.tolist()) - {""})
+            level: tally(answers, group == level, task, targets, scored.thresholds)
+            for level in sorted(set(group.tolist()) - {""})
         }
         gap = None
         if len(sums) == 2 and grouping.by == "speaker":
-            (first, one), (second, other) = sums.items()
-            between = unpaired_tallies(one, other, measures[primary])
+            (first, first_sums), (second, second_sums) = sums.items()
+            between = unpaired_tallies(first_sums, second_sums, measures[primary])
             gap = GroupGap(first, second, *astuple(between))
         scores = {
-            own: GroupScores(
-                rows=int((group == own).sum()),
+            level: GroupScores(
+                rows=int((group == level).sum()),
                 speakers=len(of.sums),
                 **{name: interval_of(of, measures[name]) for name in names},
             )
-            for own, of in sums.items()
+            for level, of in sums.items()
         }
         made[attribute] = GroupResults(grouping.by, scores, gap)
     return made

@@ -43,9 +43,9 @@ def write(
 ) -> Element:
     """Words in the colour of the text around the figure."""
     about = {"x": f"{at[0]:g}", "y": f"{at[1]:g}", "text-anchor": anchor, "font-size": f"{size:g}"}
-    found = SubElement(root, "text", {**about, "fill": "currentColor"})
-    found.text = words
-    return found
+    text = SubElement(root, "text", {**about, "fill": "currentColor"})
+    text.text = words
+    return text
 
 
 def short(text: str, letters: int) -> str:

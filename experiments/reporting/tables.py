@@ -52,11 +52,11 @@ def escape_latex(text: object) -> str:
 
 def markdown(results: Results) -> str:
     """The answer, the table of arms and the differences in the primary metric as Markdown."""
-    say, told = escape_markdown, column(primary_of(results))
+    say, metric = escape_markdown, column(primary_of(results))
     lines = [f"**{say(answer(results))}**", ""]
     lines += pipes([say(stamped("arm", results)), *_titles(results), "trials"], _arms(results), say)
     if compared := _differences(results):
-        title = stamped(f"difference in {told.title}{', points' * told.share}", results)
+        title = stamped(f"difference in {metric.title}{', points' * metric.share}", results)
         lines += ["", *pipes([say(title), *DIFFERENCE], compared, say)]
     lines += ["", f"{scale_note(results)}. {say(setting(results))}."]
     if (by_target := per_target_table(results)) is not None:
@@ -88,12 +88,12 @@ def terminal_table(results: Results) -> "Table":
     table = Table(box=None, pad_edge=False, caption=Text(setting(results)), caption_justify="left")
     # Two metrics fit a terminal of 80 columns; the report has all four.
     shown = dict(list(columns_of(results).items())[:2])
-    titles = [f"{one.title}, %" if one.share else one.title for one in shown.values()]
+    titles = [f"{column.title}, %" if column.share else column.title for column in shown.values()]
     for name in ("arm", *titles):
         table.add_column(name, no_wrap=True)
     table.add_column("trials", justify="right")
     for arm, summary in results.arms.items():
-        cells = [one.tell_score(summary.score(metric)) for metric, one in shown.items()]
+        cells = [column.tell_score(summary.score(metric)) for metric, column in shown.items()]
         # Names from outside are text, never markup of the terminal.
         row = [arm_name(arm), *cells, _trials(arm, summary)]
         table.add_row(*map(Text, row))
@@ -104,7 +104,10 @@ def _arms(results: Results) -> Rows:
     return [
         [
             arm_name(arm),
-            *(one.tell_score(summary.score(metric)) for metric, one in columns_of(results).items()),
+            *(
+                column.tell_score(summary.score(metric))
+                for metric, column in columns_of(results).items()
+            ),
             _trials(arm, summary),
         ]
         for arm, summary in results.arms.items()
@@ -116,7 +119,7 @@ def _trials(arm: str, summary: ArmResults) -> str:
 
 
 def _titles(results: Results) -> list[str]:
-    return [one.title for one in columns_of(results).values()]
+    return [column.title for column in columns_of(results).values()]
 
 
 def _differences(results: Results) -> Rows:

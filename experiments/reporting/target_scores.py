@@ -104,33 +104,33 @@ def score_arms(
         else:
             dev.setdefault((row.arm, row.outer_fold), []).append(row)
     made = {}
-    for arm, own in test.items():
-        found = answers_of(own)
+    for arm, predictions in test.items():
+        answers = answers_of(predictions)
         at: dict[str, Float[np.ndarray, targets]] = {}
         if task == "multi-label":
-            for fold in dict.fromkeys(found.folds):
+            for fold in dict.fromkeys(answers.folds):
                 known = answers_of(dev[heads_of(arm, fold), fold])
                 at[fold] = thresholds(known.scores, known.goals > 0.5)
-        folds = np.array(found.folds)
-        every = tally(found, np.ones(len(folds), bool), task, targets, at)
+        folds = np.array(answers.folds)
+        every = tally(answers, np.ones(len(folds), bool), task, targets, at)
         by_fold = {
-            fold: tally(found, folds == fold, task, targets, at)
-            for fold in dict.fromkeys(found.folds)
+            fold: tally(answers, folds == fold, task, targets, at)
+            for fold in dict.fromkeys(answers.folds)
         }
-        made[arm] = Scored(found, every, by_fold, at)
+        made[arm] = Scored(answers, every, by_fold, at)
     return made
 
 
 def tally(
-    found: ScoreArrays,
+    answers: ScoreArrays,
     rows: Bool[np.ndarray, "rows"],
     task: Task,
     targets: Sequence[str],
     at: Mapping[str, Float[np.ndarray, "targets"]],
 ) -> SpeakerSums:
     """Sums of some of the rows by speaker."""
-    goals, scores = found.goals[rows], found.scores[:, rows]
-    speakers = np.array(found.speakers)[rows].tolist()
+    goals, scores = answers.goals[rows], answers.scores[:, rows]
+    speakers = np.array(answers.speakers)[rows].tolist()
     if task == "single-label":
         return tally_classes(goals.argmax(axis=1), scores.argmax(axis=-1), speakers, goals.shape[1])
     if task == "distribution":
@@ -138,18 +138,18 @@ def tally(
     if task == "regression":
         sentiment = tuple(targets) == measures.SENTIMENT
         return tally_values(goals, scores, speakers, sentiment=sentiment)
-    least = np.stack([at[fold] for fold in np.array(found.folds)[rows]])
+    least = np.stack([at[fold] for fold in np.array(answers.folds)[rows]])
     return tally_labels(goals > 0.5, named(scores, least), speakers)
 
 
 # ---------------------------------------------------------------- one arm
 
 
-def values_of(scored: Scored, found: Mapping[str, Metric]) -> dict[str, Score]:
+def values_of(scored: Scored, named_metrics: Mapping[str, Metric]) -> dict[str, Score]:
     """Each metric with its interval over speakers and its deviation over seeds."""
     total = scored.tally.sums.sum(axis=0)
     made = {}
-    for name, measure in found.items():
+    for name, measure in named_metrics.items():
         by_seed = measure.of(total)
         spread = number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
         made[name] = Score(**asdict(interval_of(scored.tally, measure)), sd_over_seeds=spread)
@@ -163,7 +163,7 @@ def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, 
     every, support = np.ones(len(scored.answers.goals), bool), scored.tally.support.sum(axis=0)
     made = {}
     for k, target in enumerate(targets):
-        each: dict[str, Any] = {name: number(own[k]) for name, own in values.items()}
+        each: dict[str, Any] = {name: number(by_target[k]) for name, by_target in values.items()}
         if task != "regression":
             each["support"] = int(support[k])
         if task == "multi-label":
@@ -177,23 +177,23 @@ def at_fixed_thresholds(scored: Scored) -> dict[str, dict[str, float | None]]:
 
     For comparison with reports that state them, and with no interval: nothing is chosen by them.
     """
-    found = scored.answers
-    truth = found.goals > 0.5
+    answers = scored.answers
+    truth = answers.goals > 0.5
     made = {}
     for least in FIXED:
-        total = tally_labels(truth, found.scores >= least, found.speakers).sums.sum(axis=0)
+        total = tally_labels(truth, answers.scores >= least, answers.speakers).sums.sum(axis=0)
         names = [name for name in LABELS if name.endswith("_f1")]
         made[str(least)] = {name: number(LABELS[name].of(total).mean()) for name in names}
     return made
 
 
-def _auc(found: ScoreArrays, label: int, rows: Bool[np.ndarray, "rows"]) -> Auc:
+def _auc(answers: ScoreArrays, label: int, rows: Bool[np.ndarray, "rows"]) -> Auc:
     """AUC of a label on some rows, mean over seeds; None with its reason where it has none."""
-    truth = found.goals[rows, label] > 0.5
+    truth = answers.goals[rows, label] > 0.5
     if truth.all() or not truth.any():
         what = "with" if not truth.any() else "without"
         return Auc(None, f"no test utterance {what} it")
-    each = [metrics.auc(truth, scores[rows, label]) for scores in found.scores]
+    each = [metrics.auc(truth, scores[rows, label]) for scores in answers.scores]
     return Auc(float(np.mean(each)))
 
 
@@ -236,11 +236,11 @@ def why(tally: SpeakerSums, task: Task) -> str:
     return f"{int((support == 0).sum())} of {len(support)} {what} have no test utterance"
 
 
-def minus(one: SpeakerSums, other: SpeakerSums, name: str, measure: Metric) -> Difference:
+def minus(arm: SpeakerSums, other: SpeakerSums, name: str, measure: Metric) -> Difference:
     """A metric of one arm or cell minus that of another, on the same rows."""
     if measure in CLASSES.values():
-        return paired_difference(one.sums, other.sums, name)
-    return paired_tallies(one, other, measure)
+        return paired_difference(arm.sums, other.sums, name)
+    return paired_tallies(arm, other, measure)
 
 
 def number(value: float) -> float | None:

@@ -31,24 +31,24 @@ class Importance:
 
 def tuning_figures(results: Results) -> dict[str, dict[str, str]]:
     """By arm: ``history`` where it had more than one trial, ``learning`` where it has heads."""
-    found: dict[str, dict[str, str]] = {}
+    figures: dict[str, dict[str, str]] = {}
     for arm in results.arms:
         drawn = {"history": _history(results, arm), "learning": _learning(results, arm)}
         kept = {kind: draw_chart(chart) for kind, chart in drawn.items() if chart is not None}
-        found |= {arm: kept} if kept else {}
-    return found
+        figures |= {arm: kept} if kept else {}
+    return figures
 
 
 def importances(results: Results) -> list[Importance]:
     """Every arm with two hyperparameters or more, and trials enough to say something."""
-    found = []
+    rows = []
     for arm, summary in results.arms.items():
-        own = [fold.importance for fold in summary.folds if fold.importance]
-        if own:
-            values = {name: [shares[name] for shares in own] for name in own[0]}
+        by_fold = [fold.importance for fold in summary.folds if fold.importance]
+        if by_fold:
+            values = {name: [shares[name] for shares in by_fold] for name in by_fold[0]}
             means = {name: (sum(of) / len(of), min(of), max(of)) for name, of in values.items()}
-            found.append(Importance(arm, len(own), means))
-    return found
+            rows.append(Importance(arm, len(by_fold), means))
+    return rows
 
 
 def trials_of(results: Results) -> int:
@@ -63,13 +63,13 @@ def pruned(trials: Sequence[TriedOut]) -> int:
 
 def best_so_far(trials: Sequence[TriedOut]) -> list[float]:
     """The best value of trials that ended by themselves; minus infinity before the first one."""
-    own = [-math.inf if trial.state == "pruned" else trial.value for trial in trials]
-    return list(accumulate(own, max))
+    values = [-math.inf if trial.state == "pruned" else trial.value for trial in trials]
+    return list(accumulate(values, max))
 
 
 def _history(results: Results, arm: str) -> Chart | None:
     """The best development value so far over the trials, a line for each fold."""
-    told = column(primary_of(results))
+    metric = column(primary_of(results))
     lines = []
     for fold in results.arms[arm].folds:
         trials = fold.trials or ()
@@ -77,16 +77,16 @@ def _history(results: Results, arm: str) -> Chart | None:
             best = best_so_far(trials)
             numbered = enumerate(best, start=1)
             points = tuple((float(n), value) for n, value in numbered if value > -math.inf)
-            gained = f"{told.tell(points[0][1])} at first, {told.tell(best[-1])} at last"
+            gained = f"{metric.tell(points[0][1])} at first, {metric.tell(best[-1])} at last"
             given_up = f", {count} of {len(trials)} pruned" if (count := pruned(trials)) else ""
             name = f"fold {printable(fold.fold)}: {gained}{given_up}"
             lines.append(Line(points, name, strong=True))
     if not lines:
         return None
-    said = "; ".join(one.told for one in lines)
-    unit = f"best {told.title} so far{', %' if told.share else ''}"
+    said = "; ".join(line.told for line in lines)
+    unit = f"best {metric.title} so far{', %' if metric.share else ''}"
     title = stamped(f"History of trials, {arm_name(arm)}: {said}", results)
-    return Chart(title, kind_of(arm), "trial", unit, tuple(lines), share=told.share)
+    return Chart(title, kind_of(arm), "trial", unit, tuple(lines), share=metric.share)
 
 
 def _learning(results: Results, arm: str) -> Chart | None:
@@ -103,7 +103,7 @@ def _learning(results: Results, arm: str) -> Chart | None:
     kept = [epoch for fold in results.arms[arm].folds for epoch in fold.epochs]
     title = stamped(f"Learning curves, {arm_name(arm)}: {stopped(kept)}", results)
     key = (("training", "5 3"), ("development", "none"))
-    shown = tuple(one for one in lines if one.points)
+    shown = tuple(line for line in lines if line.points)
     return Chart(title, kind_of(arm), "epoch", "loss", shown, tuple(sorted(set(kept))), key=key)
 
 
