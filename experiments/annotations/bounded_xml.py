@@ -55,7 +55,7 @@ def read_xml(path: Path, root: str) -> Element:
     try:
         for start in range(0, len(content), _CHUNK):
             parser.feed(content[start : start + _CHUNK])
-        found: Element = parser.close()
+        outermost: Element = parser.close()
     except ParseError as error:
         line, column = error.position
         what = f"not XML ({str(error).split(':')[0]}, character {column})"
@@ -65,7 +65,7 @@ def read_xml(path: Path, root: str) -> Element:
         raise AnnotationError(path, [Fault("file", what)]) from error
     except (_TooMuch, ValueError, LookupError) as error:
         raise AnnotationError(path, [Fault("file", f"cannot be read: {error}")]) from error
-    if found.tag != root:
-        what = f"expected <{root}> as its outermost element, got {quoted(found.tag)}"
+    if outermost.tag != root:
+        what = f"expected <{root}> as its outermost element, got {quoted(outermost.tag)}"
         raise AnnotationError(path, [Fault("file", what)])
-    return found
+    return outermost

@@ -16,10 +16,10 @@ def parse_clock(text: str) -> float | None:
     (83.5, 83.5, 83.0, None)
     """
     text = text.strip()
-    found = _CLOCK.fullmatch(text)
-    if found is None:
+    match = _CLOCK.fullmatch(text)
+    if match is None:
         return float(text) if _POWER.fullmatch(text) else None
-    hours, minutes, seconds, fraction = found.groups()
+    hours, minutes, seconds, fraction = match.groups()
     if (minutes and int(seconds) > 59) or (hours and int(minutes) > 59):
         return None
     whole = 3600 * int(hours or 0) + 60 * int(minutes or 0) + int(seconds)

@@ -51,15 +51,22 @@ def read_tiers(reading: Reading) -> list[Tier]:
     root = read_xml(reading.path, "ANNOTATION_DOCUMENT")
     offset_ms = _offset_ms(root, reading)
     slots = _slots(root, reading)
-    found = {
+    annotations = {
         number: list(_annotations(element, reading))
         for number, element in enumerate(root.findall("TIER"))
     }
-    spans = _spans([one for every in found.values() for one in every], slots, reading)
+    spans = _spans(
+        [annotation for every in annotations.values() for annotation in every], slots, reading
+    )
     tiers = []
     for number, element in enumerate(root.findall("TIER")):
-        timed = [one for one in found[number] if one.id in spans]
-        tiers.append(_tier(element, [_mark(one, spans[one.id], offset_ms) for one in timed]))
+        timed = [annotation for annotation in annotations[number] if annotation.id in spans]
+        tiers.append(
+            _tier(
+                element,
+                [_mark(annotation, spans[annotation.id], offset_ms) for annotation in timed],
+            )
+        )
     return tiers
 
 
@@ -75,10 +82,10 @@ def _tier(element: Element, marks: Sequence[Mark]) -> Tier:
     )
 
 
-def _mark(one: _Annotation, span: Span, offset_ms: int) -> Mark:
+def _mark(annotation: _Annotation, span: Span, offset_ms: int) -> Mark:
     # Sums and means of whole milliseconds: beyond the ninth decimal there is only noise.
     start_s, end_s = (round((time_ms + offset_ms) / 1000, 9) for time_ms in span)
-    return Mark(one.where, start_s, end_s, one.text)
+    return Mark(annotation.where, start_s, end_s, annotation.text)
 
 
 def _annotations(tier: Element, reading: Reading) -> Iterator[_Annotation]:
@@ -87,7 +94,7 @@ def _annotations(tier: Element, reading: Reading) -> Iterator[_Annotation]:
         for element in holder:
             value = element.find("ANNOTATION_VALUE")
             slots = element.get("TIME_SLOT_REF1"), element.get("TIME_SLOT_REF2")
-            one = _Annotation(
+            annotation = _Annotation(
                 id=element.get("ANNOTATION_ID", ""),
                 tier=name,
                 text="" if value is None else (value.text or ""),
@@ -95,8 +102,8 @@ def _annotations(tier: Element, reading: Reading) -> Iterator[_Annotation]:
                 parent=element.get("ANNOTATION_REF"),
                 previous=element.get("PREVIOUS_ANNOTATION"),
             )
-            if one.id and (one.slots is None) != (one.parent is None):
-                yield one
+            if annotation.id and (annotation.slots is None) != (annotation.parent is None):
+                yield annotation
             else:
                 what = "expected an ANNOTATION_ID and two TIME_SLOT_REF, or an ANNOTATION_REF"
                 reading.fault(f"tier {quoted(name)}, annotation {number}", what)
@@ -136,7 +143,7 @@ def _is_of(url: str, recording: str) -> bool:
 
 def _slots(root: Element, reading: Reading) -> Mapping[str, float]:
     """Milliseconds of each time slot; one after the last that has a time has none."""
-    order = [] if (found := root.find("TIME_ORDER")) is None else found.findall("TIME_SLOT")
+    order = [] if (element := root.find("TIME_ORDER")) is None else element.findall("TIME_SLOT")
     known: dict[str, float] = {}
     waiting: list[str] = []
     before_ms = 0
@@ -150,7 +157,7 @@ def _slots(root: Element, reading: Reading) -> Mapping[str, float]:
             reading.fault(f"time slot {quoted(name)}", what)
             continue
         step = (time_ms - before_ms) / (len(waiting) + 1)
-        known |= {one: before_ms + step * n for n, one in enumerate(waiting, start=1)}
+        known |= {slot_id: before_ms + step * n for n, slot_id in enumerate(waiting, start=1)}
         known[name] = before_ms = time_ms
         waiting = []
     return known
@@ -170,48 +177,58 @@ def _spans(
     spans: dict[str, Span] = {}
     children: dict[str, dict[str, list[_Annotation]]] = defaultdict(lambda: defaultdict(list))
     seen: set[str] = set()
-    for one in annotations:
-        if one.id in seen:
-            reading.fault(one.where, "its ANNOTATION_ID is given twice")
-        seen.add(one.id)
-        if one.parent is not None:
-            children[one.parent][one.tier].append(one)
+    for annotation in annotations:
+        if annotation.id in seen:
+            reading.fault(annotation.where, "its ANNOTATION_ID is given twice")
+        seen.add(annotation.id)
+        if annotation.parent is not None:
+            children[annotation.parent][annotation.tier].append(annotation)
         else:
-            _add_span(one, slots, spans, reading)
+            _add_span(annotation, slots, spans, reading)
     waiting = list(spans)
     while waiting:
         parent = waiting.pop()
         for group in children.pop(parent, {}).values():
             spans |= _divided(_chained(group), spans[parent])
-            waiting += [one.id for one in group]
-    for one in (one for groups in children.values() for group in groups.values() for one in group):
-        reading.fault(one.where, f"hangs on annotation {quoted(one.parent or '')}, without a time")
+            waiting += [annotation.id for annotation in group]
+    for annotation in (
+        annotation
+        for groups in children.values()
+        for group in groups.values()
+        for annotation in group
+    ):
+        reading.fault(
+            annotation.where,
+            f"hangs on annotation {quoted(annotation.parent or '')}, without a time",
+        )
     return spans
 
 
 def _add_span(
-    one: _Annotation, slots: Mapping[str, float], spans: dict[str, Span], reading: Reading
+    annotation: _Annotation, slots: Mapping[str, float], spans: dict[str, Span], reading: Reading
 ) -> None:
-    assert one.slots is not None
-    missing = [name for name in one.slots if name not in slots]
+    assert annotation.slots is not None
+    missing = [name for name in annotation.slots if name not in slots]
     if missing:
-        reading.fault(one.where, f"time slot {quoted(missing[0])} is missing or has no time")
+        reading.fault(annotation.where, f"time slot {quoted(missing[0])} is missing or has no time")
     else:
-        spans[one.id] = slots[one.slots[0]], slots[one.slots[1]]
+        spans[annotation.id] = slots[annotation.slots[0]], slots[annotation.slots[1]]
 
 
 def _chained(group: Sequence[_Annotation]) -> list[_Annotation]:
     """Children of one annotation in their order; as they stand where that is broken."""
-    after = {one.previous: one for one in group}
+    after = {child.previous: child for child in group}
     ordered: list[_Annotation] = []
-    ids = {one.id for one in group}
-    following = next((one for one in group if one.previous not in ids), None)
+    ids = {child.id for child in group}
+    following = next((child for child in group if child.previous not in ids), None)
     while following is not None and len(ordered) < len(group):
         ordered.append(following)
         following = after.get(following.id)
-    return ordered if {one.id for one in ordered} == ids else list(group)
+    return ordered if {child.id for child in ordered} == ids else list(group)
 
 
 def _divided(group: Sequence[_Annotation], span: Span) -> dict[str, Span]:
     start_ms, step = span[0], (span[1] - span[0]) / len(group)
-    return {one.id: (start_ms + step * n, start_ms + step * (n + 1)) for n, one in enumerate(group)}
+    return {
+        child.id: (start_ms + step * n, start_ms + step * (n + 1)) for n, child in enumerate(group)
+    }

@@ -98,7 +98,7 @@ def _add_slots(root: Element, segments: Sequence[Segment]) -> list[Slots]:
         names[number][side] = f"ts{count}"
         slot = {"TIME_SLOT_ID": f"ts{count}", "TIME_VALUE": str(time_ms)}
         SubElement(order, "TIME_SLOT", slot)
-    return [(found[0], found[1]) for found in names]
+    return [(sides[0], sides[1]) for sides in names]
 
 
 def _add_tiers(
@@ -125,8 +125,8 @@ def _add_annotation(
     tier: Element, kind: str, number: int, about: Mapping[str, str], text: str
 ) -> None:
     holder = SubElement(tier, "ANNOTATION")
-    one = SubElement(holder, f"{kind}_ANNOTATION", {"ANNOTATION_ID": f"a{number}", **about})
-    SubElement(one, "ANNOTATION_VALUE").text = text
+    annotation = SubElement(holder, f"{kind}_ANNOTATION", {"ANNOTATION_ID": f"a{number}", **about})
+    SubElement(annotation, "ANNOTATION_VALUE").text = text
 
 
 def _add_types(root: Element, classes: Sequence[str] | None) -> None:

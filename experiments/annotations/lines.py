@@ -25,7 +25,7 @@ _RETURNS = 2
 
 def read(reading: Reading) -> None:
     """Turns with their words; labels that return and hold no colon are names of speakers."""
-    found: list[tuple[str, tuple[float, float], str]] = []
+    lines: list[tuple[str, tuple[float, float], str]] = []
     for number, line in enumerate(read_text(reading.path).split("\n"), start=1):
         # Audacity writes the frequencies of a label on a line of their own.
         if not line.strip() or line.startswith("\\"):
@@ -37,9 +37,9 @@ def read(reading: Reading) -> None:
             what = f"{quoted(line)}: expected start, end and words, the times as {SHAPES}"
             reading.fault(where, what)
         else:
-            found.append((where, (start_s, end_s), times[3] or ""))
-    only_names = _are_names([label for _, _, label in found])
-    for where, span, label in found:
+            lines.append((where, (start_s, end_s), times[3] or ""))
+    only_names = _are_names([label for _, _, label in lines])
+    for where, span, label in lines:
         name = _NAME.match(label)
         if only_names:
             reading.turn(where, span, speaker=label)

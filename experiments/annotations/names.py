@@ -18,10 +18,10 @@ def split_names(texts: Sequence[str]) -> list[tuple[str | None, str]]:
     >>> split_names(["Well: no.", "Yes."])[0]
     (None, 'Well: no.')
     """
-    found = [_NAMED.match(text.lstrip()) for text in texts]
-    names = [one and (one[1] or one[2]).strip() for one in found]
+    matches = [_NAMED.match(text.lstrip()) for text in texts]
+    names = [match and (match[1] or match[2]).strip() for match in matches]
     if not all(names) or len(set(names)) == len(names):
         return [(None, text) for text in texts]
-    ends = [one.end() for one in found if one is not None]
+    ends = [match.end() for match in matches if match is not None]
     words = [text.lstrip()[end:] for text, end in zip(texts, ends, strict=True)]
     return list(zip(names, words, strict=True))

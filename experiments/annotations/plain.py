@@ -26,7 +26,7 @@ class AnnotationError(ValueError):
         places: dict[str, list[str]] = {}
         for fault in self.faults:
             places.setdefault(fault.what, []).append(fault.where)
-        lines = [f"  {self._where(found)}: {what}" for what, found in places.items()]
+        lines = [f"  {self._where(spots)}: {what}" for what, spots in places.items()]
         if len(lines) > self.SHOWN:
             lines[self.SHOWN :] = [f"  ... and {len(lines) - self.SHOWN} more"]
         count = f"{len(self.faults)} fault" + ("s" if len(self.faults) != 1 else "")
@@ -114,12 +114,12 @@ def unescape_name(field: str) -> str:
     return re.sub("(?:%[0-9A-Fa-f]{2})+", _plain, field)
 
 
-def _percent(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode())
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode())
 
 
-def _plain(found: re.Match[str]) -> str:
+def _plain(match: re.Match[str]) -> str:
     try:
-        return unquote_to_bytes(found[0]).decode()
+        return unquote_to_bytes(match[0]).decode()
     except UnicodeDecodeError:
-        return found[0]
+        return match[0]

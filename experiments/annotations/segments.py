@@ -58,7 +58,7 @@ class Segment:
         object.__setattr__(self, "speaker", speaker)
         object.__setattr__(self, "text", tidy(self.text))
         reasons = (tidy_name(reason) for reason in self.text_doubtful)
-        object.__setattr__(self, "text_doubtful", tuple(one for one in reasons if one))
+        object.__setattr__(self, "text_doubtful", tuple(doubt for doubt in reasons if doubt))
         for name in ("start_s", "end_s"):
             object.__setattr__(self, name, float(getattr(self, name)))
         if self.values and self.probabilities:
@@ -124,20 +124,22 @@ def _probabilities(values: Sequence[float] | None) -> tuple[float, ...] | None:
     """Plain numbers, which is what JSON holds."""
     if not values:
         return None if values is None else ()
-    found = tuple(float(value) for value in values)
-    if not (abs(sum(found) - 1) <= SUM_ERR and min(found) >= 0):
-        raise ValueError(f"probabilities {found}: expected numbers from 0 to 1 that add up to 1")
-    return found
+    probabilities = tuple(float(value) for value in values)
+    if not (abs(sum(probabilities) - 1) <= SUM_ERR and min(probabilities) >= 0):
+        raise ValueError(
+            f"probabilities {probabilities}: expected numbers from 0 to 1 that add up to 1"
+        )
+    return probabilities
 
 
 def _finite(values: Sequence[float] | None) -> tuple[float, ...] | None:
     """Plain finite numbers."""
     if not values:
         return None if values is None else ()
-    found = tuple(float(value) for value in values)
-    if not all(map(isfinite, found)):
-        raise ValueError(f"values {found}: expected finite numbers")
-    return found
+    numbers = tuple(float(value) for value in values)
+    if not all(map(isfinite, numbers)):
+        raise ValueError(f"values {numbers}: expected finite numbers")
+    return numbers
 
 
 def _is_unfit(name: str) -> bool:

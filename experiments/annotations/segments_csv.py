@@ -91,7 +91,7 @@ def _row(segment: Segment, classes: int) -> list[str]:
 
 def _segment(line: Line, first: str, targets: Sequence[str]) -> Segment:
     cells = line.cells
-    together, voice, words = (_scores(cells, one, targets) for one in (first, *SCORES[1:]))
+    together, voice, words = (_scores(cells, prefix, targets) for prefix in (first, *SCORES[1:]))
     label = cells["label"] or None
     if label is not None and label not in targets:
         raise ValueError(f"label {quoted(label)} is none of {', '.join(targets)}")
@@ -134,4 +134,4 @@ def _escaped(reason: str) -> str:
 
 def _divided(cell: str) -> list[str]:
     parts = cell.split(_BETWEEN) if cell else []
-    return [re.sub(r"\\(.)", lambda one: "|" if one[1] == "p" else one[1], p) for p in parts]
+    return [re.sub(r"\\(.)", lambda match: "|" if match[1] == "p" else match[1], p) for p in parts]

@@ -28,11 +28,11 @@ _ESCAPED = re.compile(r"&((?:amp;)*)(gt;|lt;)")
 def read(reading: Reading) -> None:
     """One turn for each cue."""
     cues = list(_cues(read_text(reading.path).split("\n"), reading))
-    found = [_SPEAKER.match(cue.text) for cue in cues]
-    if any(found):
+    matches = [_SPEAKER.match(cue.text) for cue in cues]
+    if any(matches):
         named = [
-            (one and unescape_name(one[1]), cue.text[one.end() if one else 0 :])
-            for one, cue in zip(found, cues, strict=True)
+            (match and unescape_name(match[1]), cue.text[match.end() if match else 0 :])
+            for match, cue in zip(matches, cues, strict=True)
         ]
     else:
         named = split_names([cue.text for cue in cues])
@@ -45,13 +45,13 @@ def _unescaped(text: str) -> str:
         line[1:] if line and not line.strip(" ") else line
         for line in _MARKUP.sub("", text).split("\n")
     ]
-    return _ESCAPED.sub(_one_less, "\n".join(lines))
+    return _ESCAPED.sub(_unescaped_once, "\n".join(lines))
 
 
-def _one_less(found: re.Match[str]) -> str:
-    if found[1]:
-        return f"&{found[1].removeprefix('amp;')}{found[2]}"
-    return ">" if found[2] == "gt;" else "<"
+def _unescaped_once(match: re.Match[str]) -> str:
+    if match[1]:
+        return f"&{match[1].removeprefix('amp;')}{match[2]}"
+    return ">" if match[2] == "gt;" else "<"
 
 
 # ---------------------------------------------------------------- reading
@@ -80,8 +80,8 @@ def _start(times: int, lines: Sequence[str]) -> int:
 
 
 def _span(line: str) -> tuple[float, float] | None:
-    found = _TIMES.fullmatch(line)
-    if found is None:
+    match = _TIMES.fullmatch(line)
+    if match is None:
         return None
-    start_s, end_s = parse_clock(found[1]), parse_clock(found[2])
+    start_s, end_s = parse_clock(match[1]), parse_clock(match[2])
     return None if start_s is None or end_s is None else (start_s, end_s)

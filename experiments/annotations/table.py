@@ -95,13 +95,13 @@ def read_lines(path: Path, delimiter: str | None = None) -> list[Line]:
 
 def _columns(header: Mapping[str, str]) -> dict[str, str]:
     """The table's own name of each column that we know; the first of our list that it has."""
-    own = {name.lower().replace(" ", "_"): name for name in header}
-    found = {}
+    spellings = {name.lower().replace(" ", "_"): name for name in header}
+    columns = {}
     for meaning, names in NAMES.items():
-        known = next((own[name] for name in names if name in own), None)
+        known = next((spellings[name] for name in names if name in spellings), None)
         if known is not None:
-            found[meaning] = known
-    return found
+            columns[meaning] = known
+    return columns
 
 
 def _add(line: Line, columns: Mapping[str, str], reading: Reading) -> None:

@@ -108,14 +108,14 @@ class _File:
     @property
     def line(self) -> int:
         """Line of the part that was read last."""
-        breaks = [found.start() for found in re.finditer("\n", self.text)]
+        breaks = [match.start() for match in re.finditer("\n", self.text)]
         return bisect_right(breaks, self.start - 1) + 1
 
     def number(self, what: str) -> float:
-        found = self.next(what)
-        if found.startswith('"') or found.startswith("<"):
-            raise _Unexpected(f"expected {what}, a number, got {quoted(found)}")
-        return float(found)
+        token = self.next(what)
+        if token.startswith('"') or token.startswith("<"):
+            raise _Unexpected(f"expected {what}, a number, got {quoted(token)}")
+        return float(token)
 
     def count(self, what: str) -> int:
         value = self.number(what)
@@ -124,25 +124,25 @@ class _File:
         return int(value)
 
     def label(self, what: str) -> str:
-        found = self.next(what)
-        if not found.startswith('"'):
-            raise _Unexpected(f'expected {what} in quotes, as in "a", got {quoted(found)}')
-        return found[1:-1].replace('""', '"')
+        token = self.next(what)
+        if not token.startswith('"'):
+            raise _Unexpected(f'expected {what} in quotes, as in "a", got {quoted(token)}')
+        return token[1:-1].replace('""', '"')
 
     def next(self, what: str) -> str:
-        found = self.next_or_none()
-        if found is None:
+        token = self.next_or_none()
+        if token is None:
             raise _Unexpected(f"expected {what}, but the file ends")
-        return found
+        return token
 
     def next_or_none(self) -> str | None:
         """The next number, text in its quotes or flag; None at the end of the file."""
-        while found := _TOKEN.search(self.text, self.position):
-            self.start, self.position = found.start(), found.end()
-            if found["open"]:
+        while match := _TOKEN.search(self.text, self.position):
+            self.start, self.position = match.start(), match.end()
+            if match["open"]:
                 raise _Unexpected("a quotation mark left open (within a text it is written twice)")
-            if found["text"] or _is_value(found["word"]):
-                return found[0]
+            if match["text"] or _is_value(match["word"]):
+                return match[0]
         self.start = len(self.text)
         return None
 
@@ -173,8 +173,8 @@ def _check_header(file: _File) -> None:
         raise _Unexpected("a chronological TextGrid: in Praat, save it as a text file")
     if kind not in ("ooTextFile", "ooTextFile short"):
         raise _Unexpected(f"expected the type of the file to be ooTextFile, got {quoted(kind)}")
-    if (found := file.label("the class of the object")) != "TextGrid":
-        raise _Unexpected(f"expected a TextGrid, got an object of class {quoted(found)}")
+    if (object_class := file.label("the class of the object")) != "TextGrid":
+        raise _Unexpected(f"expected a TextGrid, got an object of class {quoted(object_class)}")
 
 
 def _tier(file: _File, number: int) -> Tier:

@@ -99,11 +99,11 @@ def _filled(tier: Tier) -> Iterator[Mark]:
 
 def _named(names: Sequence[str], tiers: Sequence[Tier], reading: Reading) -> Iterator[Tier]:
     for name in names:
-        found = [tier for tier in tiers if tier.name == name]
-        if len(found) == 1:
-            yield found[0]
+        matching = [tier for tier in tiers if tier.name == name]
+        if len(matching) == 1:
+            yield matching[0]
         else:
-            count = "no tier" if not found else f"{len(found)} tiers"
+            count = "no tier" if not matching else f"{len(matching)} tiers"
             reading.fault("file", f"{count} named {quoted(name)}: {_listed(tiers)}")
 
 
@@ -113,11 +113,11 @@ def _name_of(tier: Tier) -> str:
 
 def _check_alike(tiers: Sequence[Tier], reading: Reading) -> None:
     """Tiers of two annotators, or of words and of gestures, would say everything twice."""
-    found: dict[str, dict[tuple[str | None, str | None], str]] = defaultdict(dict)
+    by_speaker: dict[str, dict[tuple[str | None, str | None], str]] = defaultdict(dict)
     for tier in tiers:
         if tier.marks:
-            found[_name_of(tier)][tier.annotator, tier.kind] = tier.name
-    for speaker, by in found.items():
+            by_speaker[_name_of(tier)][tier.annotator, tier.kind] = tier.name
+    for speaker, by in by_speaker.items():
         if len(by) > 1:
             which = ", ".join(map(quoted, by.values()))
             what = f"{quoted(speaker)} has tiers of several annotators or types ({which})"
@@ -158,8 +158,8 @@ def lanes(timeline: Timeline) -> Iterator[Lane]:
                 open_lanes.append([segment])
             else:
                 lane.append(segment)
-        for number, found in enumerate(open_lanes, start=1):
-            yield Lane(speaker, number, tuple(found))
+        for number, segments in enumerate(open_lanes, start=1):
+            yield Lane(speaker, number, tuple(segments))
 
 
 def _fits(before: Segment, after: Segment) -> bool:

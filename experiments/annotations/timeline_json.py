@@ -98,9 +98,9 @@ def read_json(path: Path | str) -> Timeline:
     stored = _stored(path)
     segments = []
     faults: list[Fault] = []
-    for number, one in enumerate(stored.segments, start=1):
+    for number, segment in enumerate(stored.segments, start=1):
         try:
-            segments.append(_segment(one, stored.targets))
+            segments.append(_segment(segment, stored.targets))
         except ValueError as error:
             faults.append(Fault(f"segment {number}", str(error)))
     if faults:
@@ -120,12 +120,14 @@ def read_json(path: Path | str) -> Timeline:
 
 def read(reading: Reading) -> None:
     """Turns of a timeline."""
-    for number, one in enumerate(read_json(reading.path).segments, start=1):
-        reading.turn(f"segment {number}", (one.start_s, one.end_s), one.speaker, one.text)
+    for number, segment in enumerate(read_json(reading.path).segments, start=1):
+        reading.turn(
+            f"segment {number}", (segment.start_s, segment.end_s), segment.speaker, segment.text
+        )
 
 
 def _record(segment: Segment, targets: tuple[str, ...]) -> dict[str, Any]:
-    record = {one.name: getattr(segment, one.name) for one in fields(StoredSegment)}
+    record = {field.name: getattr(segment, field.name) for field in fields(StoredSegment)}
     for name in _SCORES:
         if (values := record[name]) is not None:
             record[name] = dict(zip(targets, values, strict=True)) if values else {}
@@ -142,7 +144,7 @@ def _stored(path: Path) -> StoredTimeline:
         stored = _schema().validate_json(content, strict=True)
     except ValidationError as error:
         # A fault of the whole file stands at no key.
-        faults = [Fault("file", fault_text(one)) for one in error.errors()]
+        faults = [Fault("file", fault_text(detail)) for detail in error.errors()]
         raise AnnotationError(path, faults) from error
     if stored.schema_version != SCHEMA_VERSION:
         what = f"expected {SCHEMA_VERSION}, got {stored.schema_version}: written by another version"

@@ -138,13 +138,13 @@ class Reading:
 
     def one_recording(self, names: Iterable[str]) -> str | None:
         """The recording whose turns are meant; a fault where that is open."""
-        found = list(dict.fromkeys(names))
-        if self.recording in found:
+        recordings = list(dict.fromkeys(names))
+        if self.recording in recordings:
             return self.recording
-        if self.recording is None and len(found) < 2:
-            return next(iter(found), None)
+        if self.recording is None and len(recordings) < 2:
+            return next(iter(recordings), None)
         asked = "several recordings" if self.recording is None else f"no {quoted(self.recording)}"
-        listed = ", ".join(map(quoted, found[:10])) + (", ..." if len(found) > 10 else "")
+        listed = ", ".join(map(quoted, recordings[:10])) + (", ..." if len(recordings) > 10 else "")
         self.fault("file", f"{asked}: it holds {listed}; say which one is meant")
         return None
 

@@ -112,9 +112,9 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _cue(line: int, block: Sequence[str], reading: Reading) -> Iterator[Cue]:
-    found = _TIMES.fullmatch(block[0])
+    match = _TIMES.fullmatch(block[0])
     where = f"cue at line {line}"
-    if found is None:
+    if match is None:
         what = f"{quoted(block[0])}: expected times as in 00:01.000 {ARROW} 00:02.500"
         reading.fault(where, what)
         return
@@ -122,7 +122,7 @@ def _cue(line: int, block: Sequence[str], reading: Reading) -> Iterator[Cue]:
     for number in inner:
         what = "times inside of a cue: expected an empty line before the next one"
         reading.fault(f"cue at line {line + number}", what)
-    parts = found.groups()
+    parts = match.groups()
     if any(int(part) > 59 for part in (*parts[1:3], *parts[5:7])):
         reading.fault(where, f"{quoted(block[0])}: expected at most 59 minutes and seconds")
     else:
@@ -136,12 +136,12 @@ def _seconds(parts: Sequence[str | None]) -> float:
 
 def _voices(text: str) -> Iterator[tuple[str | None, str | None]]:
     """Name and words of each voice; words outside of all voices are nobody's."""
-    found = list(_VOICE.finditer(text))
-    if before := _plain(text[: found[0].start()] if found else text).strip():
+    matches = list(_VOICE.finditer(text))
+    if before := _plain(text[: matches[0].start()] if matches else text).strip():
         yield None, before
-    for one, after in zip(found, [*found, None][1:], strict=True):
-        inside, _, rest = text[one.end() : after.start() if after else None].partition("</v>")
-        yield _unescaped(one[1]), _plain(inside)
+    for match, after in zip(matches, [*matches, None][1:], strict=True):
+        inside, _, rest = text[match.end() : after.start() if after else None].partition("</v>")
+        yield _unescaped(match[1]), _plain(inside)
         if outside := _plain(rest).strip():
             yield None, outside
 

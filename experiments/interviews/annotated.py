@@ -43,11 +43,12 @@ def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
 
 
 def read_known(
-    path: Path, duration_s: float, recording: str | None, own: bool = False
+    path: Path, duration_s: float, recording: str | None, from_folder: bool = False
 ) -> tuple[Turn, ...]:
     """Turns of a file that lie in the recording and last.
 
-    A file that is the recording's ``own`` may call it by another name, as one that was renamed.
+    A file ``from_folder``, which has the recording's name, may call it by another name inside, as
+    one that was renamed.
 
     Raises:
         AnnotationError: with every fault of the file.
@@ -55,11 +56,11 @@ def read_known(
     try:
         every = read_turns(path, recording=recording)
     except AnnotationError:
-        if not own:
+        if not from_folder:
             raise
         every = read_turns(path)
     turns = within(every, duration_s, path)
-    lasting = tuple(one for one in turns if one.end_s - one.start_s >= SHORTEST_S)
+    lasting = tuple(turn for turn in turns if turn.end_s - turn.start_s >= SHORTEST_S)
     if not lasting:
         what = f"no turn of {SHORTEST_S:g} s or more: expected at least one"
         raise AnnotationError(path, [Fault("file", what)])
@@ -69,8 +70,8 @@ def read_known(
 def voices_of(turns: Sequence[Turn]) -> tuple[SpeakerTurn, ...]:
     """Turns as voices, with their words if they have some."""
     return tuple(
-        SpeakerTurn(one.start_s, one.end_s, one.speaker or NOBODY, text=normalise(one.text))
-        for one in turns
+        SpeakerTurn(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=normalise(turn.text))
+        for turn in turns
     )
 
 
@@ -105,11 +106,11 @@ def with_words(
     A stretch belongs to the speaker who speaks most in it, and lies where that speaker does; one
     in which nobody does is nobody's. What no stretch covers stays without words.
     """
-    said = [one for one in transcript if normalise(one.text) is not None]
-    found = [_spoken_by(one, voices) for one in said]
+    said = [turn for turn in transcript if normalise(turn.text) is not None]
+    turns = [_spoken_by(turn, voices) for turn in said]
     for voice in voices:
-        found += _left_over(replace(voice, text=None), said)
-    return tuple(sorted(found, key=lambda one: (one.start_s, one.end_s)))
+        turns += _left_over(replace(voice, text=None), said)
+    return tuple(sorted(turns, key=lambda turn: (turn.start_s, turn.end_s)))
 
 
 def _spoken_by(turn: Turn, voices: Sequence[SpeakerTurn]) -> SpeakerTurn:
@@ -121,12 +122,15 @@ def _spoken_by(turn: Turn, voices: Sequence[SpeakerTurn]) -> SpeakerTurn:
     if not shared:
         return SpeakerTurn(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=text)
 
-    def seconds(own: Sequence[SpeakerTurn]) -> float:
-        return sum(min(one.end_s, turn.end_s) - max(one.start_s, turn.start_s) for one in own)
+    def seconds(stretches: Sequence[SpeakerTurn]) -> float:
+        return sum(
+            min(stretch.end_s, turn.end_s) - max(stretch.start_s, turn.start_s)
+            for stretch in stretches
+        )
 
-    (speaker, channel), own = max(shared.items(), key=lambda item: seconds(item[1]))
-    start_s = max(turn.start_s, min(one.start_s for one in own))
-    end_s = min(turn.end_s, max(one.end_s for one in own))
+    (speaker, channel), stretches = max(shared.items(), key=lambda item: seconds(item[1]))
+    start_s = max(turn.start_s, min(stretch.start_s for stretch in stretches))
+    end_s = min(turn.end_s, max(stretch.end_s for stretch in stretches))
     if end_s - start_s < SHORTEST_S:
         start_s, end_s = turn.start_s, turn.end_s
     return SpeakerTurn(start_s, end_s, speaker, channel, text)
@@ -135,10 +139,10 @@ def _spoken_by(turn: Turn, voices: Sequence[SpeakerTurn]) -> SpeakerTurn:
 def _left_over(voice: SpeakerTurn, said: Sequence[Turn]) -> list[SpeakerTurn]:
     """Parts of a voice that no stretch of the transcript covers."""
     left, start_s = [], voice.start_s
-    for one in sorted(said, key=lambda turn: turn.start_s):
-        if one.end_s <= start_s or one.start_s >= voice.end_s:
+    for stretch in sorted(said, key=lambda turn: turn.start_s):
+        if stretch.end_s <= start_s or stretch.start_s >= voice.end_s:
             continue
-        left.append(replace(voice, start_s=start_s, end_s=max(start_s, one.start_s)))
-        start_s = one.end_s
+        left.append(replace(voice, start_s=start_s, end_s=max(start_s, stretch.start_s)))
+        start_s = stretch.end_s
     left.append(replace(voice, start_s=start_s, end_s=max(start_s, voice.end_s)))
-    return [one for one in left if one.length_s >= LEFT_OVER_S]
+    return [stretch for stretch in left if stretch.length_s >= LEFT_OVER_S]

@@ -18,19 +18,19 @@ REPETITIONS, LONGEST_REPEATED = 4, 4
 
 def doubts_about(transcript: Transcript) -> tuple[str, ...]:
     """Reasons to doubt what was recognised, in words; none where there are none."""
-    text, found = transcript.text or "", []
+    text, doubts = transcript.text or "", []
     silent, sure = transcript.no_speech_prob, transcript.avg_logprob
     if silent is not None and silent > NO_SPEECH_PROBABILITY:
-        found.append(f"probably no speech ({silent:.2f})")
+        doubts.append(f"probably no speech ({silent:.2f})")
     if sure is not None and sure < AVERAGE_LOG_PROBABILITY:
-        found.append(f"recogniser unsure (mean log-probability {sure:.2f})")
+        doubts.append(f"recogniser unsure (mean log-probability {sure:.2f})")
     ratio = compression_ratio(text)
     if ratio > COMPRESSION_RATIO:
-        found.append(f"repetitive (compression ratio {ratio:.1f})")
+        doubts.append(f"repetitive (compression ratio {ratio:.1f})")
     repeated = repeated_words(text.lower().split())
     if repeated is not None:
-        found.append(f"repeats {' '.join(repeated)!r}")
-    return tuple(found)
+        doubts.append(f"repeats {' '.join(repeated)!r}")
+    return tuple(doubts)
 
 
 def compression_ratio(text: str) -> float:

@@ -46,15 +46,16 @@ class Chunk:
         """What encoders of a kind are given, by the names of the pieces that have it."""
         if kind == "audio":
             pairs = zip(self.names, self.audio, strict=True)
-            return [HeldSource(name, audio_key(one), one) for name, one in pairs]
-        words = zip(self.names, (one.trusted for one in self.said), strict=True)
-        return text_sources({name: one for name, one in words if one is not None})
+            return [HeldSource(name, audio_key(audio), audio) for name, audio in pairs]
+        words = zip(self.names, (said.trusted for said in self.said), strict=True)
+        return text_sources({name: text for name, text in words if text is not None})
 
     def heard(self, sounds: Sequence[EmotionScores | str]) -> list[ClassifiedSegment]:
         """The pieces with how they sound."""
         rows = zip(self.pieces, self.said, sounds, self.audio, strict=True)
         return [
-            ClassifiedSegment(piece, said, one, own.is_silent) for piece, said, one, own in rows
+            ClassifiedSegment(piece, said, sound, audio.is_silent)
+            for piece, said, sound, audio in rows
         ]
 
 
@@ -68,7 +69,7 @@ def read_chunks(
     Raises:
         AudioError: the recording cannot be read a second time.
     """
-    spans = [Span(one.voice.start_s, one.voice.end_s, one.voice.channel) for one in pieces]
+    spans = [Span(piece.voice.start_s, piece.voice.end_s, piece.voice.channel) for piece in pieces]
     audio = read_spans(path, spans)
     for start in range(0, len(pieces), CHUNK):
         chunk = pieces[start : start + CHUNK]
@@ -84,10 +85,10 @@ def _words(
 ) -> list[RecognisedText]:
     """Words that are known beforehand, or else recognised where there is speech."""
     if recognition is None:
-        return [RecognisedText(one.voice.text) for one in pieces]
-    asked = [k for k, one in enumerate(pieces) if _is_asked(one)]
-    found = dict(zip(asked, recognition.listen([heard[k] for k in asked]), strict=True))
-    return [found.get(k) or RecognisedText(one.voice.text) for k, one in enumerate(pieces)]
+        return [RecognisedText(piece.voice.text) for piece in pieces]
+    asked = [k for k, piece in enumerate(pieces) if _is_asked(piece)]
+    recognised = dict(zip(asked, recognition.listen([heard[k] for k in asked]), strict=True))
+    return [recognised.get(k) or RecognisedText(piece.voice.text) for k, piece in enumerate(pieces)]
 
 
 def _is_asked(piece: SpeechSegment) -> bool:

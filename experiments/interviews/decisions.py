@@ -23,23 +23,23 @@ def segments_of(
     No class is named where the highest probability is below ``abstain``, nor where the targets have
     values. A piece that is silent, or that could not be encoded, has no numbers either.
     """
-    able = [one for one in heard if _is_able(one)]
+    able = [segment for segment in heard if _is_able(segment)]
     rows = iter(smoothed(able, smooth))
 
-    def told(one: ClassifiedSegment) -> Segment:
-        if not _is_able(one):
-            return _segment(one)
+    def decide(segment: ClassifiedSegment) -> Segment:
+        if not _is_able(segment):
+            return _segment(segment)
         fused = tuple(map(float, next(rows)))
         if kind == "values":
-            return _valued(one, fused)
-        return _classified(one, fused, targets, abstain)
+            return _valued(segment, fused)
+        return _classified(segment, fused, targets, abstain)
 
-    return tuple(told(one) for one in heard)
+    return tuple(decide(segment) for segment in heard)
 
 
-def _is_able(one: ClassifiedSegment) -> bool:
+def _is_able(segment: ClassifiedSegment) -> bool:
     """Whether a model could say something of a piece."""
-    return isinstance(one.sounds, EmotionScores) and not one.silent
+    return isinstance(segment.sounds, EmotionScores) and not segment.silent
 
 
 def smoothed(
@@ -49,58 +49,63 @@ def smoothed(
 
     At the ends of a recording fewer pieces are there to be averaged.
     """
-    rows = np.array([one.sounds.fused for one in heard if isinstance(one.sounds, EmotionScores)])
+    rows = np.array(
+        [segment.sounds.fused for segment in heard if isinstance(segment.sounds, EmotionScores)]
+    )
     if width == 1 or not len(rows):
         return rows.reshape(len(rows), -1 if len(rows) else 0)
-    found = np.empty_like(rows)
-    for own in _by_speaker(heard).values():
-        for place, index in enumerate(own):
-            around = own[max(0, place - width // 2) : place + width // 2 + 1]
-            found[index] = rows[around].mean(axis=0)
-    return found
+    means = np.empty_like(rows)
+    for indices in _by_speaker(heard).values():
+        for place, index in enumerate(indices):
+            around = indices[max(0, place - width // 2) : place + width // 2 + 1]
+            means[index] = rows[around].mean(axis=0)
+    return means
 
 
 def redacted(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """Segments without their words, and without reasons to doubt them, which quote words."""
-    return tuple(replace(one, text=None, text_doubtful=()) for one in segments)
+    return tuple(replace(segment, text=None, text_doubtful=()) for segment in segments)
 
 
 def _by_speaker(heard: Sequence[ClassifiedSegment]) -> Mapping[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for index, one in enumerate(heard):
-        found.setdefault(one.piece.voice.speaker, []).append(index)
-    return found
+    indices: dict[str, list[int]] = {}
+    for index, segment in enumerate(heard):
+        indices.setdefault(segment.piece.voice.speaker, []).append(index)
+    return indices
 
 
 def _classified(
-    one: ClassifiedSegment, fused: tuple[float, ...], targets: Sequence[str], abstain: float | None
+    segment: ClassifiedSegment,
+    fused: tuple[float, ...],
+    targets: Sequence[str],
+    abstain: float | None,
 ) -> Segment:
-    assert isinstance(one.sounds, EmotionScores)
+    assert isinstance(segment.sounds, EmotionScores)
     highest = max(fused)
     unsure = abstain is not None and highest < abstain
     return replace(
-        _segment(one),
+        _segment(segment),
         label=None if unsure else targets[fused.index(highest)],
         probabilities=fused,
-        voice=one.sounds.voice,
-        words=one.sounds.words,
+        voice=segment.sounds.voice,
+        words=segment.sounds.words,
     )
 
 
-def _valued(one: ClassifiedSegment, fused: tuple[float, ...]) -> Segment:
-    assert isinstance(one.sounds, EmotionScores)
-    found = _segment(one)
-    return replace(found, values=fused, voice=one.sounds.voice, words=one.sounds.words)
+def _valued(segment: ClassifiedSegment, fused: tuple[float, ...]) -> Segment:
+    assert isinstance(segment.sounds, EmotionScores)
+    unscored = _segment(segment)
+    return replace(unscored, values=fused, voice=segment.sounds.voice, words=segment.sounds.words)
 
 
-def _segment(one: ClassifiedSegment) -> Segment:
-    voice = one.piece.voice
+def _segment(segment: ClassifiedSegment) -> Segment:
+    voice = segment.piece.voice
     return Segment(
         start_s=voice.start_s,
         end_s=voice.end_s,
         speaker=voice.speaker,
-        text=one.said.text,
-        text_doubtful=one.said.doubts,
+        text=segment.said.text,
+        text_doubtful=segment.said.doubts,
         probabilities=(),
-        overlap=one.piece.overlap,
+        overlap=segment.piece.overlap,
     )

@@ -74,7 +74,7 @@ class SpeechDescriber:
         start = sum(map(len, self._frames))
         self._frames.append(frames)
         self._vectors.append(self.encoder.embed(samples, frames, extents))
-        self._windows += [Extent(start + one.start, start + one.stop) for one in extents]
+        self._windows += [Extent(start + extent.start, start + extent.stop) for extent in extents]
 
     def described(self) -> Described:
         """All stretches, their frames brought to mean 0 and deviation 1 over the recording."""
@@ -141,20 +141,20 @@ def _refined(
 ) -> Int64[np.ndarray, "frames"]:
     for _ in range(ROUNDS):
         likely = np.stack([_likelihood(described.frames, labels == k) for k in range(count)], 1)
-        found = best_path(likely, np.cumsum(described.lengths)[:-1])
-        if (found == labels).all():
+        path = best_path(likely, np.cumsum(described.lengths)[:-1])
+        if (path == labels).all():
             break
-        labels = found
+        labels = path
     return labels
 
 
 def _likelihood(
-    frames: Float32[np.ndarray, "frames coefficients"], own: np.ndarray
+    frames: Float32[np.ndarray, "frames coefficients"], mask: np.ndarray
 ) -> Float64[np.ndarray, "frames"]:
     """Log-likelihood of every frame under a mixture fitted on a speaker's own."""
     from sklearn.mixture import GaussianMixture
 
-    mine = frames[own]
+    mine = frames[mask]
     if len(mine) < FEWEST_FRAMES:
         return np.full(len(frames), -1e3)
     mixture = GaussianMixture(
@@ -193,13 +193,13 @@ def _voices(
     labels: Int64[np.ndarray, "frames"], speech: Sequence[Stretch], lengths: Sequence[int]
 ) -> list[SpeakerTurn]:
     names: dict[int, str] = {}
-    found, start = [], 0
+    turns, start = [], 0
     for stretch, length in zip(speech, lengths, strict=True):
-        own = labels[start : start + length]
+        stretch_labels = labels[start : start + length]
         start += length
-        edges = [0, *(np.flatnonzero(np.diff(own)) + 1).tolist(), length]
+        edges = [0, *(np.flatnonzero(np.diff(stretch_labels)) + 1).tolist(), length]
         for first, last in pairwise(edges):
-            name = names.setdefault(int(own[first]), f"guess {len(names) + 1}")
+            name = names.setdefault(int(stretch_labels[first]), f"guess {len(names) + 1}")
             end_s = stretch.end_s if last == length else stretch.start_s + last * FRAME_S
-            found.append(SpeakerTurn(stretch.start_s + first * FRAME_S, end_s, name))
-    return found
+            turns.append(SpeakerTurn(stretch.start_s + first * FRAME_S, end_s, name))
+    return turns

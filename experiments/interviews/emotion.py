@@ -33,8 +33,8 @@ def check_suitable(model: FusionModel, abstain: float | None = None) -> None:
         OptionError: a probability to abstain below, of a model of values.
         ValueError: it hears nothing, or tells sets of labels.
     """
-    if not any(one.name == "audio" for one in model.modalities.values()):
-        reads = ", ".join(sorted({one.name for one in model.modalities.values()}))
+    if not any(modality.name == "audio" for modality in model.modalities.values()):
+        reads = ", ".join(sorted({modality.name for modality in model.modalities.values()}))
         raise ValueError(
             f"the model reads {reads or 'precomputed features'}: expected one that hears audio, "
             "trained with --audio"
@@ -56,7 +56,10 @@ def extractors_of(
 ) -> Mapping[Kind, Extractor]:
     """A model's encoders of voice and of words, over the store of a recording."""
     kinds: tuple[Kind, ...] = ("audio", "text")
-    return {kind: Extractor([one for one in encoders if one.kind == kind], store) for kind in kinds}
+    return {
+        kind: Extractor([encoder for encoder in encoders if encoder.kind == kind], store)
+        for kind in kinds
+    }
 
 
 def sounds_of(

@@ -79,7 +79,7 @@ def interview(
     Raises:
         ValueError: no such model, one that hears nothing, or an option that cannot be met.
     """
-    chosen, paths = options or InterviewOptions(), [Path(one) for one in recordings]
+    chosen, paths = options or InterviewOptions(), [Path(recording) for recording in recordings]
     loaded = FusionModel.load(model)
     # Before anything is heard: hours of sound would be listened to for nothing.
     check_suitable(loaded, chosen.abstain)
@@ -127,9 +127,9 @@ class _Run:
     @property
     def threshold(self) -> float | None:
         """Below which probability no class is named: as asked for, else the model's own."""
-        own = self.model.abstention
-        if self.options.abstain is None and own is not None:
-            return own.threshold
+        abstention = self.model.abstention
+        if self.options.abstain is None and abstention is not None:
+            return abstention.threshold
         return self.options.abstain
 
     def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
@@ -153,7 +153,9 @@ class _Run:
         heard: list[ClassifiedSegment] = []
         for chunk in read_chunks(path, pieces, self.recognition, watch):
             with watch.stage("emotion"):
-                done = {k: own.extract(k, chunk.sources(k)) for k, own in extractors.items()}
+                done = {
+                    k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
+                }
                 heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names))
             if progress is not None:
                 progress("segments", len(heard), len(pieces))
@@ -189,7 +191,7 @@ class _Run:
 
     def _facts(self, cast: SpeakerTurns, heard: Sequence[ClassifiedSegment]) -> dict[str, Any]:
         options, spoken = self.options, self.recognition
-        unable = [one for one in heard if not isinstance(one.sounds, EmotionScores)]
+        unable = [segment for segment in heard if not isinstance(segment.sounds, EmotionScores)]
         return {
             "serfusion": version("serfusion"),
             **about_model(self.model),
@@ -201,10 +203,11 @@ class _Run:
             "languages": dict(spoken.languages) if spoken is not None else {},
             "abstain_below": self.threshold,
             "smoothed_over": options.smooth,
-            "silent": sum(one.silent for one in heard),
+            "silent": sum(segment.silent for segment in heard),
             "not_classified": [
-                f"{one.piece.voice.start_s:.2f}-{one.piece.voice.end_s:.2f} s: {one.sounds}"
-                for one in unable
+                f"{segment.piece.voice.start_s:.2f}-{segment.piece.voice.end_s:.2f} s: "
+                f"{segment.sounds}"
+                for segment in unable
             ],
             "notes": list(notes_on(self.model, heard)),
         }
@@ -214,7 +217,7 @@ class _Run:
             return f"transcript {self.options.transcript.name}"
         if self.recognition is not None:
             return self.recognition.about
-        with_turns = any(one.text is not None for one in cast.voices)
+        with_turns = any(voice.text is not None for voice in cast.voices)
         return "with the turns" if with_turns else "none"
 
     def _identity(self, path: Path) -> str:
@@ -223,7 +226,7 @@ class _Run:
             raise AudioError(f"{path}: no such file")
         status = path.stat()
         fields = {name: str(value) for name, value in asdict(self.options).items()}
-        stamps = [_stamp(one) for one in (self.options.turns, self.options.transcript)]
+        stamps = [_stamp(source) for source in (self.options.turns, self.options.transcript)]
         identity = [
             FORMAT_VERSION,
             version("serfusion"),
@@ -243,30 +246,30 @@ def _words_are_known(options: InterviewOptions) -> bool:
     if options.turns is None or not options.turns.is_file():
         return False
     try:
-        return all(one.text is not None for one in read_turns(options.turns))
+        return all(turn.text is not None for turn in read_turns(options.turns))
     except AnnotationError:
         return False
 
 
 def _all_speech(surveyed: SpeechScan) -> tuple[Stretch, ...]:
     """Stretches in which any channel holds speech, without overlap."""
-    found: list[Stretch] = []
-    every = (one for own in surveyed.speech_by_channel() for one in own)
-    for one in sorted(every, key=lambda stretch: stretch.start_s):
-        if found and one.start_s <= found[-1].end_s:
-            found[-1] = Stretch(found[-1].start_s, max(found[-1].end_s, one.end_s))
+    joined: list[Stretch] = []
+    every = (interval for stretches in surveyed.speech_by_channel() for interval in stretches)
+    for interval in sorted(every, key=lambda stretch: stretch.start_s):
+        if joined and interval.start_s <= joined[-1].end_s:
+            joined[-1] = Stretch(joined[-1].start_s, max(joined[-1].end_s, interval.end_s))
         else:
-            found.append(one)
-    return tuple(found)
+            joined.append(interval)
+    return tuple(joined)
 
 
 def _was_done(folder: Path, identity: str) -> bool:
     try:
-        found = parse_json((folder / WORK / DONE).read_bytes())
+        record = parse_json((folder / WORK / DONE).read_bytes())
     except (OSError, ValueError):
         return False
     whole = all((folder / name).is_file() for name in OUTPUTS)
-    return whole and isinstance(found, dict) and found.get("identity") == identity
+    return whole and isinstance(record, dict) and record.get("identity") == identity
 
 
 def _stamp(path: Path | None) -> list[Any] | None:
@@ -275,7 +278,9 @@ def _stamp(path: Path | None) -> list[Any] | None:
         return None
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return [
-        [one.name, hashlib.sha256(one.read_bytes()).hexdigest()] for one in files if one.is_file()
+        [file.name, hashlib.sha256(file.read_bytes()).hexdigest()]
+        for file in files
+        if file.is_file()
     ]
 
 

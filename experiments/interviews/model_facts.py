@@ -26,7 +26,7 @@ def about_model(model: FusionModel) -> dict[str, Any]:
         "learned_from": list(origin.corpora) or ["not known"],
         "synthetic": origin.synthetic,
         "licence_of_model": origin.licence or None,
-        "encoders": {name: one.encoder.title for name, one in model.modalities.items()},
+        "encoders": {name: modality.encoder.title for name, modality in model.modalities.items()},
         "warnings": warnings,
     }
 
@@ -36,14 +36,14 @@ def notes_on(model: FusionModel, heard: Sequence[ClassifiedSegment]) -> Iterator
     if not heard:
         yield "no speech was found: listen to the recording, or say --turns FILE"
         return
-    reads_words = any(one.name == "text" for one in model.modalities.values())
-    missing = sum(one.said.trusted is None for one in heard)
+    reads_words = any(modality.name == "text" for modality in model.modalities.values())
+    missing = sum(segment.said.trusted is None for segment in heard)
     if reads_words and missing:
         which = f"{with_count(missing, 'segment')} of {len(heard)}"
         yield f"{which} without words that can be trusted: classified by voice"
     if not reads_words:
         yield "the model hears the voice only; words are shown, not classified"
-    beyond = sum(_is_beyond(model, one) for one in heard)
+    beyond = sum(_is_beyond(model, segment) for segment in heard)
     if beyond:
         which = f"{with_count(beyond, 'segment')} of {len(heard)}"
         yield f"{which} with values beyond those of training: this speech is unlike its corpus"
@@ -51,8 +51,12 @@ def notes_on(model: FusionModel, heard: Sequence[ClassifiedSegment]) -> Iterator
     yield f"{said} are the model's own, learned on its corpus and not checked on this one"
 
 
-def _is_beyond(model: FusionModel, one: ClassifiedSegment) -> bool:
-    if model.task != "regression" or not isinstance(one.sounds, EmotionScores) or one.silent:
+def _is_beyond(model: FusionModel, segment: ClassifiedSegment) -> bool:
+    if (
+        model.task != "regression"
+        or not isinstance(segment.sounds, EmotionScores)
+        or segment.silent
+    ):
         return False
-    spans = zip(one.sounds.fused, model.outputs.lowest, model.outputs.highest, strict=True)
+    spans = zip(segment.sounds.fused, model.outputs.lowest, model.outputs.highest, strict=True)
     return any(not low <= value <= high for value, low, high in spans)

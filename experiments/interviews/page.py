@@ -145,13 +145,13 @@ def feelings_of(timeline: Timeline) -> tuple[LabelColour, ...]:
     used = {USUAL[name] for name in timeline.targets if name in USUAL}
     free = [k for k in range(COLOURS) if k not in used] or list(range(COLOURS))
     others = iter(name for name in timeline.targets if name not in USUAL)
-    own = {name: free[k % len(free)] for k, name in enumerate(others)} | dict(USUAL)
-    names = {_feeling(one) for one in timeline.segments}
-    found = [LabelColour(name, f"e{own[name]}") for name in timeline.targets]
+    colours = {name: free[k % len(free)] for k, name in enumerate(others)} | dict(USUAL)
+    names = {_feeling(segment) for segment in timeline.segments}
+    feelings = [LabelColour(name, f"e{colours[name]}") for name in timeline.targets]
     if timeline.kind == "values":
-        found = [LabelColour(VALUED, "e3")] if VALUED in names else []
-    found += [LabelColour(name, "none") for name in (UNSURE, UNHEARD) if name in names]
-    return tuple(found)
+        feelings = [LabelColour(VALUED, "e3")] if VALUED in names else []
+    feelings += [LabelColour(name, "none") for name in (UNSURE, UNHEARD) if name in names]
+    return tuple(feelings)
 
 
 def wave(peaks: Float32[np.ndarray, "points"]) -> str:
@@ -195,19 +195,19 @@ def _feeling(segment: Segment) -> str:
 
 
 def _rows(timeline: Timeline, feelings: Sequence[LabelColour]) -> Iterator[Row]:
-    colours = {one.name: one.colour for one in feelings}
+    colours = {label.name: label.colour for label in feelings}
     scale = 100 / timeline.duration_s
-    for number, one in enumerate(timeline.segments):
-        feeling = _feeling(one)
+    for number, segment in enumerate(timeline.segments):
+        feeling = _feeling(segment)
         yield Row(
             number=number,
-            segment=one,
+            segment=segment,
             feeling=feeling,
             colour=colours[feeling],
-            sure=_sure(one, timeline.targets),
-            alone=_alone(one, timeline.targets),
-            left=f"{scale * one.start_s:.3f}",
-            width=f"{scale * (one.end_s - one.start_s):.3f}",
+            sure=_sure(segment, timeline.targets),
+            alone=_alone(segment, timeline.targets),
+            left=f"{scale * segment.start_s:.3f}",
+            width=f"{scale * (segment.end_s - segment.start_s):.3f}",
         )
 
 
@@ -227,7 +227,9 @@ def _alone(segment: Segment, targets: Sequence[str]) -> str:
     if segment.voice is None or segment.words is None:
         return ""
     if segment.values:
-        voice, words = (values_in_words(one, targets) for one in (segment.voice, segment.words))
+        voice, words = (
+            values_in_words(scores, targets) for scores in (segment.voice, segment.words)
+        )
         return f"voice says {voice}; words say {words}"
     said = []
     for name, values in (("voice says", segment.voice), ("words say", segment.words)):
@@ -240,16 +242,19 @@ def _alone(segment: Segment, targets: Sequence[str]) -> str:
 
 
 def _speaker(name: str, timeline: Timeline, feelings: Sequence[LabelColour]) -> Speaker:
-    own = [one for one in timeline.segments if one.speaker == name]
-    totals = [sum(_length(one) for one in own if _feeling(one) == f.name) for f in feelings]
+    segments = [segment for segment in timeline.segments if segment.speaker == name]
+    totals = [
+        sum(_length(segment) for segment in segments if _feeling(segment) == f.name)
+        for f in feelings
+    ]
     whole = sum(totals)
     return Speaker(
         name=name,
         seconds=whole,
-        segments=len(own),
+        segments=len(segments),
         shares=tuple(f"{100 * total / whole:.0f}" for total in totals),
-        course=tuple(_course(own, timeline.duration_s, feelings)),
-        means=means_of(own, timeline.targets) if timeline.kind == "values" else (),
+        course=tuple(_course(segments, timeline.duration_s, feelings)),
+        means=means_of(segments, timeline.targets) if timeline.kind == "values" else (),
     )
 
 
@@ -258,17 +263,17 @@ def _length(segment: Segment) -> float:
 
 
 def _course(
-    own: Sequence[Segment], duration_s: float, feelings: Sequence[LabelColour]
+    segments: Sequence[Segment], duration_s: float, feelings: Sequence[LabelColour]
 ) -> Iterator[tuple[Part, ...]]:
     """Seconds of each class within each bar's stretch of time, in percent of the stretch."""
     size = duration_s / BARS
     seconds = np.zeros((BARS, len(feelings)))
-    places = {one.name: place for place, one in enumerate(feelings)}
-    for one in own:
-        first, last = int(one.start_s // size), min(int(one.end_s // size), BARS - 1)
+    places = {feeling.name: place for place, feeling in enumerate(feelings)}
+    for segment in segments:
+        first, last = int(segment.start_s // size), min(int(segment.end_s // size), BARS - 1)
         for bar in range(min(first, last), last + 1):
-            inside = min(one.end_s, (bar + 1) * size) - max(one.start_s, bar * size)
-            seconds[bar, places[_feeling(one)]] += max(0.0, inside)
+            inside = min(segment.end_s, (bar + 1) * size) - max(segment.start_s, bar * size)
+            seconds[bar, places[_feeling(segment)]] += max(0.0, inside)
     for row in 100 * seconds / size:
         yield tuple(
             Part(feeling.colour, f"{height:.1f}")
@@ -282,7 +287,7 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name in ("notes", "warnings") or value in (None, {}, []):
             continue
         if isinstance(value, Mapping):
-            text = "; ".join(f"{key}: {one}" for key, one in value.items())
+            text = "; ".join(f"{key}: {detail}" for key, detail in value.items())
         elif isinstance(value, list | tuple):
             text = "; ".join(map(str, value))
         else:

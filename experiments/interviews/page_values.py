@@ -43,32 +43,32 @@ def traces_of(timeline: Timeline) -> tuple[ValueCurve, ...]:
     return tuple(_traces(timeline))
 
 
-def means_of(own: Sequence[Segment], targets: Sequence[str]) -> tuple[str, ...]:
+def means_of(segments: Sequence[Segment], targets: Sequence[str]) -> tuple[str, ...]:
     """The mean of each dimension over a speaker's segments, each weighted by its length."""
-    known = [one for one in own if one.values]
+    known = [segment for segment in segments if segment.values]
     if not known:
         return ("–",) * len(targets)
-    lengths = [one.end_s - one.start_s for one in known]
-    means = np.average([one.values for one in known], axis=0, weights=lengths)
+    lengths = [segment.end_s - segment.start_s for segment in known]
+    means = np.average([segment.values for segment in known], axis=0, weights=lengths)
     return tuple(f"{mean:.3g}" for mean in means)
 
 
 def _traces(timeline: Timeline) -> Iterator[ValueCurve]:
-    known = [one for one in timeline.segments if one.values]
+    known = [segment for segment in timeline.segments if segment.values]
     for number, dimension in enumerate(timeline.targets if known else ()):
-        found = [one.values[number] for one in known]
-        low, high = min(found), max(found)
+        values = [segment.values[number] for segment in known]
+        low, high = min(values), max(values)
         for speaker in timeline.speakers:
-            own = [one for one in known if one.speaker == speaker]
+            segments = [segment for segment in known if segment.speaker == speaker]
             scale = 100 / timeline.duration_s
             levels = tuple(
                 ValuePoint(
-                    f"{scale * one.start_s:.3f}",
-                    f"{scale * (one.end_s - one.start_s):.3f}",
-                    f"{_height(one.values[number], low, high):.1f}",
-                    f"{dimension} {one.values[number]:.3g}",
+                    f"{scale * segment.start_s:.3f}",
+                    f"{scale * (segment.end_s - segment.start_s):.3f}",
+                    f"{_height(segment.values[number], low, high):.1f}",
+                    f"{dimension} {segment.values[number]:.3g}",
                 )
-                for one in own
+                for segment in segments
             )
             yield ValueCurve(dimension, speaker, f"{low:.3g}", f"{high:.3g}", levels)
 

@@ -78,9 +78,15 @@ class Recognition:
 
     def listen(self, heard: Sequence[Audio]) -> list[RecognisedText]:
         """Words of pieces, recognised or remembered."""
-        found = self._together(heard) if self.packing else [self._alone(one) for one in heard]
-        self.languages.update(one.language for one in found if one.language is not None)
-        return [RecognisedText(one.text, doubts_about(one)) for one in found]
+        transcripts = (
+            self._together(heard) if self.packing else [self._alone(audio) for audio in heard]
+        )
+        self.languages.update(
+            transcript.language for transcript in transcripts if transcript.language is not None
+        )
+        return [
+            RecognisedText(transcript.text, doubts_about(transcript)) for transcript in transcripts
+        ]
 
     @property
     def packed(self) -> str | None:
@@ -97,20 +103,27 @@ class Recognition:
 
     def _together(self, heard: Sequence[Audio]) -> list[Transcript]:
         """Transcripts of pieces, neighbours in one window; alone where that leaves a doubt."""
-        found: dict[int, Transcript] = {}
-        short = [k for k, one in enumerate(heard) if not one.is_silent]
+        transcripts: dict[int, Transcript] = {}
+        short = [k for k, audio in enumerate(heard) if not audio.is_silent]
         for window in windows_of([heard[k].duration_s for k in short]):
             if len(window) > 1:
                 members = [short[k] for k in window]
                 pack = self._pack([heard[k] for k in members])
-                found |= {k: one for k, one in zip(members, pack, strict=True) if one is not None}
-        return [found.get(k) or self._alone(one) for k, one in enumerate(heard)]
+                transcripts |= {
+                    k: transcript
+                    for k, transcript in zip(members, pack, strict=True)
+                    if transcript is not None
+                }
+        return [transcripts.get(k) or self._alone(audio) for k, audio in enumerate(heard)]
 
     def _pack(self, heard: Sequence[Audio]) -> list[Transcript | None]:
         pack = packed(heard)
         words = self._transcriber.timed_words(pack.key, pack.audio)
         apart = [None] * len(heard) if doubts_about(words) else taken_apart(words, pack.places)
-        sure = [None if one is None or doubts_about(one) else one for one in apart]
+        sure = [
+            None if transcript is None or doubts_about(transcript) else transcript
+            for transcript in apart
+        ]
         self.windows.update(shared=1, pieces=len(heard), again=sure.count(None))
         return sure
 
@@ -126,16 +139,16 @@ def recogniser_for(asr: str | None, device: str, packing: bool = False) -> Recog
         return None
     if packing:
         _check_packing(asr or DEFAULT)
-    found = Recognition(asr or DEFAULT, Path(), device, packing)
+    recognition = Recognition(asr or DEFAULT, Path(), device, packing)
     try:
-        found.load()
+        recognition.load()
     except MissingWeightsError:
         if asr is not None:
             raise
-        found = Recognition(WITHOUT_WEIGHTS, Path(), device)
-        found.why = f" ({DEFAULT} is not on this machine: serfusion models fetch {DEFAULT})"
-        found.load()
-    return found
+        recognition = Recognition(WITHOUT_WEIGHTS, Path(), device)
+        recognition.why = f" ({DEFAULT} is not on this machine: serfusion models fetch {DEFAULT})"
+        recognition.load()
+    return recognition
 
 
 def _check_packing(asr: str) -> None:

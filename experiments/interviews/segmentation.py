@@ -53,20 +53,20 @@ def pieces_of(
     a transcript cut them: words are told of one speaker, and others may have spoken too.
     """
     ordered = sorted(
-        (one for one in voices if one.length_s >= SHORTEST_S), key=lambda one: one.start_s
+        (voice for voice in voices if voice.length_s >= SHORTEST_S), key=lambda voice: voice.start_s
     )
     others, heard = _Others(ordered), SpeechIndex(speech)
     joined = _joined(_joined(ordered, PAUSE_S, MAX_S, others), REACH_S, MIN_S, others)
-    cut = [part for one in joined for part in _cut(one, heard)]
-    cut.sort(key=lambda one: (one.start_s, one.end_s))
+    cut = [part for voice in joined for part in _cut(voice, heard)]
+    cut.sort(key=lambda voice: (voice.start_s, voice.end_s))
     click_s, everyone = SHORTEST_S / 2, _Others([*ordered, *turns])
     return tuple(
         SpeechSegment(
-            one,
-            everyone.speak(one.start_s + click_s, one.end_s - click_s, one.speaker),
-            heard.seconds(one.start_s, one.end_s),
+            voice,
+            everyone.speak(voice.start_s + click_s, voice.end_s - click_s, voice.speaker),
+            heard.seconds(voice.start_s, voice.end_s),
         )
-        for one in cut
+        for voice in cut
     )
 
 
@@ -74,11 +74,11 @@ class _Others:
     """When speakers other than a given one speak."""
 
     def __init__(self, voices: Sequence[SpeakerTurn]) -> None:
-        self._starts = np.array([one.start_s for one in voices])
-        self._ends = np.array([one.end_s for one in voices])
-        names = {name: number for number, name in enumerate({one.speaker for one in voices})}
+        self._starts = np.array([voice.start_s for voice in voices])
+        self._ends = np.array([voice.end_s for voice in voices])
+        names = {name: number for number, name in enumerate({voice.speaker for voice in voices})}
         self._names = names
-        self._speakers = np.array([names[one.speaker] for one in voices], np.int64)
+        self._speakers = np.array([names[voice.speaker] for voice in voices], np.int64)
 
     def speak(self, start_s: float, end_s: float, than: str) -> bool:
         """Whether someone else is heard after the start and before the end."""
@@ -91,8 +91,8 @@ class SpeechIndex:
 
     def __init__(self, speech: Sequence[Stretch]) -> None:
         self._speech = speech
-        self._starts = [one.start_s for one in speech]
-        self._ends = [one.end_s for one in speech]
+        self._starts = [stretch.start_s for stretch in speech]
+        self._ends = [stretch.end_s for stretch in speech]
 
     def within(self, start_s: float, end_s: float) -> Sequence[Stretch]:
         """Stretches that have a part between two times."""
@@ -101,7 +101,7 @@ class SpeechIndex:
     def seconds(self, start_s: float, end_s: float) -> float:
         """Seconds of speech between two times."""
         inside = self.within(start_s, end_s)
-        return sum(min(one.end_s, end_s) - max(one.start_s, start_s) for one in inside)
+        return sum(min(stretch.end_s, end_s) - max(stretch.start_s, start_s) for stretch in inside)
 
 
 def _joined(
@@ -111,17 +111,17 @@ def _joined(
 
     They are neighbours up to ``gap_s`` apart, if nobody else speaks between them.
     """
-    found: list[SpeakerTurn] = []
+    joined: list[SpeakerTurn] = []
     last: dict[tuple[str, int | None], int] = {}
-    for one in sorted(voices, key=lambda voice: voice.start_s):
-        key = (one.speaker, one.channel)
-        before = found[last[key]] if key in last else None
-        if before is not None and _go_together(before, one, gap_s, short_s, others):
-            found[last[key]] = _both(before, one)
+    for turn in sorted(voices, key=lambda voice: voice.start_s):
+        key = (turn.speaker, turn.channel)
+        before = joined[last[key]] if key in last else None
+        if before is not None and _go_together(before, turn, gap_s, short_s, others):
+            joined[last[key]] = _both(before, turn)
         else:
-            last[key] = len(found)
-            found.append(one)
-    return found
+            last[key] = len(joined)
+            joined.append(turn)
+    return joined
 
 
 def _both(first: SpeakerTurn, second: SpeakerTurn) -> SpeakerTurn:
@@ -160,11 +160,11 @@ def _best_cut(voice: SpeakerTurn, heard: SpeechIndex) -> float:
     quarter_s = voice.length_s / 4
     low, high = voice.start_s + quarter_s, voice.end_s - quarter_s
     inside = heard.within(voice.start_s, voice.end_s)
-    pauses = [Stretch(one.end_s, other.start_s) for one, other in pairwise(inside)]
-    reached = [one for one in pauses if low <= _middle(one) <= high]
+    pauses = [Stretch(stretch.end_s, other.start_s) for stretch, other in pairwise(inside)]
+    reached = [stretch for stretch in pauses if low <= _middle(stretch) <= high]
     if not reached:
         return (low + high) / 2
-    return _middle(max(reached, key=lambda one: one.length_s))
+    return _middle(max(reached, key=lambda stretch: stretch.length_s))
 
 
 def _middle(stretch: Stretch) -> float:

@@ -46,21 +46,21 @@ def cast_of(
         AnnotationError: a file of turns or words has faults.
         ValueError: speakers cannot be told apart.
     """
-    cast = _told_apart(path, surveyed, options, others, describer)
+    cast = _speakers_of(path, surveyed, options, others, describer)
     if options.transcript is None:
         return cast
     source = file_for(options.transcript, path, others, "--transcript")
     if source.suffix.lower() == ".txt":
         return SpeakerTurns(with_lines(cast.voices, source), cast.how)
-    name, own = path.stem if others else None, options.transcript.is_dir()
-    said = read_known(source, surveyed.duration_s, name, own)
-    named = all(one.speaker is not None for one in said if one.text is not None)
+    name, from_folder = path.stem if others else None, options.transcript.is_dir()
+    said = read_known(source, surveyed.duration_s, name, from_folder)
+    named = all(turn.speaker is not None for turn in said if turn.text is not None)
     if cast.how == SOMEONE and named:
         return SpeakerTurns(voices_of(said), f"turns of {source.name}")
     return SpeakerTurns(with_words(cast.voices, said), cast.how, cast.voices)
 
 
-def _told_apart(
+def _speakers_of(
     path: Path,
     surveyed: SpeechScan,
     options: InterviewOptions,
@@ -69,19 +69,21 @@ def _told_apart(
 ) -> SpeakerTurns:
     if options.turns is not None:
         source = file_for(options.turns, path, others, "--turns")
-        name, own = path.stem if others else None, options.turns.is_dir()
-        turns = read_known(source, surveyed.duration_s, name, own)
+        name, from_folder = path.stem if others else None, options.turns.is_dir()
+        turns = read_known(source, surveyed.duration_s, name, from_folder)
         return SpeakerTurns(voices_of(turns), f"turns of {source.name}")
     if options.channels:
         voices = [
-            SpeakerTurn(one.start_s, one.end_s, f"channel {number}", number - 1)
-            for number, own in enumerate(surveyed.speech_by_channel(), start=1)
-            for one in own
+            SpeakerTurn(stretch.start_s, stretch.end_s, f"channel {number}", number - 1)
+            for number, stretches in enumerate(surveyed.speech_by_channel(), start=1)
+            for stretch in stretches
         ]
         return SpeakerTurns(tuple(voices), "one speaker per channel")
     if describer is not None and options.speakers is not None:
-        found = guess_speakers(path, surveyed.speech(), options.speakers, describer)
+        guess = guess_speakers(path, surveyed.speech(), options.speakers, describer)
         about = f"{options.speakers} speakers, {describer.encoder.name}"
-        return SpeakerTurns(found, f"speaker guess ({about})")
-    everyone = [SpeakerTurn(one.start_s, one.end_s, SOMEONE) for one in surveyed.speech()]
+        return SpeakerTurns(guess, f"speaker guess ({about})")
+    everyone = [
+        SpeakerTurn(stretch.start_s, stretch.end_s, SOMEONE) for stretch in surveyed.speech()
+    ]
     return SpeakerTurns(tuple(everyone), SOMEONE)

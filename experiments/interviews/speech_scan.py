@@ -65,10 +65,10 @@ class SpeechScan:
     def speech_by_channel(self) -> tuple[tuple[Stretch, ...], ...]:
         """Stretches of speech in each channel, without what it only hears of a louder one."""
         power = np.stack([track.power for track in self.tracks])
-        own = power >= power.max(axis=0) * 10 ** (-CROSSTALK_DB / 10)
+        masks = power >= power.max(axis=0) * 10 ** (-CROSSTALK_DB / 10)
         return tuple(
             speech_in(np.where(mine, track.probabilities, np.float32(0)), self.duration_s)
-            for track, mine in zip(self.tracks, own, strict=True)
+            for track, mine in zip(self.tracks, masks, strict=True)
         )
 
 
@@ -108,10 +108,10 @@ def survey(
         difference.check(path)
     tracks = tuple(listener.track() for listener in listeners)
     whole = Audio(np.concatenate(short), rate) if short else None
-    found = SpeechScan(end / rate, rate, channels, tracks, peaks.all(), whole)
+    scan = SpeechScan(end / rate, rate, channels, tracks, peaks.all(), whole)
     if speech is not None:
-        speech.end(found.speech())
-    return found
+        speech.end(scan.speech())
+    return scan
 
 
 def _blocks_of(path: Path) -> int:
@@ -163,14 +163,14 @@ class _Speech:
 
     def hear(self, block: Block, probabilities: Float32[np.ndarray, "windows"]) -> None:
         self._held.add(block)
-        for one in self._segmenter.push(probabilities):
+        for stretch in self._segmenter.push(probabilities):
             # Pauses are longer than two paddings: none is shared with the next stretch.
-            self._give(*padded([one], math.inf, self._segmenter.options.padding_s))
+            self._give(*padded([stretch], math.inf, self._segmenter.options.padding_s))
         self._held.forget(self._segmenter.open_s)
 
     def end(self, speech: Sequence[Stretch]) -> None:
-        for one in speech[len(self._given) :]:
-            self._give(one)
+        for stretch in speech[len(self._given) :]:
+            self._give(stretch)
         assert self._given == [*speech], "what was described is the speech of the recording"
 
     def _give(self, stretch: Stretch) -> None:
@@ -182,19 +182,19 @@ class _Peaks:
     """Largest magnitude of every stretch of the same length."""
 
     def __init__(self) -> None:
-        self._found: list[np.ndarray] = []
+        self._peaks: list[np.ndarray] = []
         self._rest = np.zeros(0, np.float32)
 
     def add(self, samples: Samples, rate: int) -> None:
         size = max(1, round(PEAK_S * rate))
         joined = np.concatenate([self._rest, np.abs(samples)])
         whole = len(joined) // size * size
-        self._found.append(joined[:whole].reshape(-1, size).max(axis=1))
+        self._peaks.append(joined[:whole].reshape(-1, size).max(axis=1))
         self._rest = joined[whole:]
 
     def all(self) -> Float32[np.ndarray, "points"]:
         rest = [self._rest.max(keepdims=True)] if len(self._rest) else []
-        return np.concatenate([*self._found, *rest])
+        return np.concatenate([*self._peaks, *rest])
 
 
 class _Difference:
