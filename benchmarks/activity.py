@@ -44,9 +44,9 @@ def measure() -> str:
         "|---|---|---|---|---|",
     ]
     for case in _cases():
-        found = _found(case)
+        detected = _found(case)
         for collar_s in COLLARS_S:
-            lines.append(_line(case, found, collar_s))
+            lines.append(_line(case, detected, collar_s))
     return "\n".join(lines)
 
 
@@ -54,11 +54,11 @@ def _cases() -> Iterator[Case]:
     call = _samples(DATA / "interview" / "sample.wav")
     for kind, what in (("rttm", "turns"), ("stm", "sentences")):
         turns = read_turns(DATA / "interview" / f"sample.{kind}")
-        spoken = tuple(Stretch(one.start_s, one.end_s) for one in turns)
+        spoken = tuple(Stretch(stretch.start_s, stretch.end_s) for stretch in turns)
         yield Case(f"telephone call, {what}", call, spoken)
     joined = _joined(sorted((DATA / "emodb" / "wav").glob("*.flac"))[::EVERY])
     yield joined
-    speech = np.concatenate([_part(joined, one) for one in joined.spoken])
+    speech = np.concatenate([_part(joined, stretch) for stretch in joined.spoken])
     level = float(np.sqrt(np.square(speech).mean()))
     noise = np.random.default_rng(0).standard_normal(len(joined.samples)).astype(np.float32)
     for below_db in NOISES_DB:
@@ -71,8 +71,8 @@ def _samples(path: Path) -> Samples:
     return resample(read_segment(path), SAMPLE_RATE_HZ).samples
 
 
-def _part(case: Case, one: Stretch) -> Samples:
-    start, stop = (round(time_s * SAMPLE_RATE_HZ) for time_s in (one.start_s, one.end_s))
+def _part(case: Case, stretch: Stretch) -> Samples:
+    start, stop = (round(time_s * SAMPLE_RATE_HZ) for time_s in (stretch.start_s, stretch.end_s))
     return case.samples[start:stop]
 
 
@@ -80,10 +80,10 @@ def _joined(paths: Sequence[Path]) -> Case:
     silence = np.zeros(round(BETWEEN_S * SAMPLE_RATE_HZ), np.float32)
     parts, spoken, start = [silence], [], len(silence)
     for path in paths:
-        own = _samples(path)
-        spoken.append(Stretch(start / SAMPLE_RATE_HZ, (start + len(own)) / SAMPLE_RATE_HZ))
-        parts += [own, silence]
-        start += len(own) + len(silence)
+        samples = _samples(path)
+        spoken.append(Stretch(start / SAMPLE_RATE_HZ, (start + len(samples)) / SAMPLE_RATE_HZ))
+        parts += [samples, silence]
+        start += len(samples) + len(silence)
     return Case(f"EmoDB, {len(paths)} utterances", np.concatenate(parts), tuple(spoken))
 
 
@@ -92,10 +92,10 @@ def _found(case: Case) -> tuple[Stretch, ...]:
     return speech_in(probabilities, len(case.samples) / SAMPLE_RATE_HZ)
 
 
-def _line(case: Case, found: Sequence[Stretch], collar_s: float) -> str:
+def _line(case: Case, detected: Sequence[Stretch], collar_s: float) -> str:
     steps = int(len(case.samples) / SAMPLE_RATE_HZ / STEP_S)
-    truth, heard = (_marked(one, steps) for one in (case.spoken, found))
-    edges = [time_s for one in case.spoken for time_s in (one.start_s, one.end_s)]
+    truth, heard = (_marked(spoken, steps) for spoken in (case.spoken, detected))
+    edges = [time_s for spoken in case.spoken for time_s in (spoken.start_s, spoken.end_s)]
     near = _marked([Stretch(e - collar_s, e + collar_s) for e in edges if collar_s], steps)
     missed, false = ~heard & truth & ~near, heard & ~truth & ~near
     cells = (
@@ -114,7 +114,7 @@ def _share(some: np.ndarray, of: np.ndarray) -> str:
 
 def _marked(stretches: Sequence[Stretch], steps: int) -> np.ndarray:
     marks = np.zeros(steps, bool)
-    for one in stretches:
-        start, stop = (round(time_s / STEP_S) for time_s in (one.start_s, one.end_s))
+    for stretch in stretches:
+        start, stop = (round(time_s / STEP_S) for time_s in (stretch.start_s, stretch.end_s))
         marks[max(0, start) : max(0, stop)] = True
     return marks

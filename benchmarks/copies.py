@@ -29,20 +29,22 @@ def measure() -> str:
     """Rows: kinds of copies; columns: shares above either threshold, of each corpus."""
     if not DATA.is_dir():
         sys.exit(f"no real speech in {DATA}: set SERFUSION_DATA")
-    found = {name: _corpus(read_corpus(name, DATA / name)) for name in ("ravdess", "emodb")}
-    heads = [f"{name}, {what}" for name in found for what in (f"≥ {SAME_FROM}", f"≥ {ALIKE_FROM}")]
+    results = {name: _corpus(read_corpus(name, DATA / name)) for name in ("ravdess", "emodb")}
+    heads = [
+        f"{name}, {what}" for name in results for what in (f"≥ {SAME_FROM}", f"≥ {ALIKE_FROM}")
+    ]
     lines = [f"| copy | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for kind in CHANGES:
-        cells = [f"{share:.3f}" for name in found for share in found[name][0][kind]]
+        cells = [f"{share:.3f}" for name in results for share in results[name][0][kind]]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
-    lines += ["", *(f"{name}: {found[name][1]}" for name in found)]
+    lines += ["", *(f"{name}: {results[name][1]}" for name in results)]
     return "\n".join(lines)
 
 
 def _corpus(corpus: Corpus) -> tuple[dict[str, tuple[float, float]], str]:
     rng = np.random.default_rng(0)
-    signed = [signature_of(read_utterance(one)) for one in corpus.utterances]
-    speaker = np.array([one.speaker for one in corpus.utterances])
+    signed = [signature_of(read_utterance(utterance)) for utterance in corpus.utterances]
+    speaker = np.array([utterance.speaker for utterance in corpus.utterances])
     chosen = rng.choice(len(signed), COPIES, replace=False)
     rates = {}
     for kind, change in CHANGES.items():
@@ -55,9 +57,9 @@ def _corpus(corpus: Corpus) -> tuple[dict[str, tuple[float, float]], str]:
     return rates, _confusions(signed, speaker)
 
 
-def _likeness(one: AudioFingerprint, other: AudioFingerprint) -> tuple[float, float]:
-    still = one.moved[MOVES.index(0)]
-    same = float(max(still @ other.moved[MOVES.index(0)], one.narrow @ other.narrow))
+def _likeness(signature: AudioFingerprint, other: AudioFingerprint) -> tuple[float, float]:
+    still = signature.moved[MOVES.index(0)]
+    same = float(max(still @ other.moved[MOVES.index(0)], signature.narrow @ other.narrow))
     return same, max(same, float((other.moved @ still).max()))
 
 
@@ -70,7 +72,7 @@ def _confusions(signed: list[AudioFingerprint], speaker: np.ndarray) -> str:
     apart = upper & (speaker[:, None] != speaker)
     # Exact doubles (RAVDESS has one) are no confusion.
     within = upper & ~apart & (same < 0.99999)
-    telling = sum(one.telling for one in signed)
+    telling = sum(signature.telling for signature in signed)
     return (
         f"{apart.sum()} pairs of different speakers, most alike {best[apart].max():.3f}, "
         f"{(best[apart] >= ALIKE_FROM).sum()} above {ALIKE_FROM}; {within.sum()} pairs of one "

@@ -82,8 +82,8 @@ def simulate(kind: Kind, shape: tuple[int, ...], seed: Sequence[int]) -> Pair:
 
 def _arm(rng: np.random.Generator, kind: Kind, odds: np.ndarray) -> np.ndarray:
     """Log odds of one arm: better for some speakers and some of their classes, worse for others."""
-    own = rng.normal(size=(*odds.shape[:-1], 1)) + rng.normal(size=odds.shape)
-    return odds + kind.arm * own
+    gains = rng.normal(size=(*odds.shape[:-1], 1)) + rng.normal(size=odds.shape)
+    return odds + kind.arm * gains
 
 
 def _counts(rng: np.random.Generator, support: np.ndarray, odds: np.ndarray) -> np.ndarray:
@@ -132,16 +132,16 @@ class Bounds:
         return float(inside[self.given].mean())
 
 
-def bounds(counts: np.ndarray, statistic: Metric, one_by_one: Callable[[int], Interval]) -> Bounds:
+def bounds(counts: np.ndarray, statistic: Metric, interval_of: Callable[[int], Interval]) -> Bounds:
     """Intervals of corpora ``[speakers, corpora, ...]``: all jackknives at once.
 
-    Where a report would resample, ``one_by_one`` makes its interval of a corpus.
+    Where a report would resample, ``interval_of`` makes its interval of a corpus.
     """
-    found = jackknife(counts, statistic)
-    reach = found.reach()
-    low, high = found.value - reach, found.value + reach
-    for number in np.flatnonzero(found.freedom + 1 >= BOOTSTRAP_FROM - 1e-9):
-        alone = one_by_one(int(number))
+    estimate = jackknife(counts, statistic)
+    reach = estimate.reach()
+    low, high = estimate.value - reach, estimate.value + reach
+    for number in np.flatnonzero(estimate.freedom + 1 >= BOOTSTRAP_FROM - 1e-9):
+        alone = interval_of(int(number))
         ends = (alone.low, alone.high)
         low[number], high[number] = (np.nan if end is None else end for end in ends)
     return Bounds(low, high)
@@ -157,42 +157,44 @@ def of_metric(counts: np.ndarray, name: str) -> Bounds:
     )
 
 
-def of_difference(one: np.ndarray, other: np.ndarray) -> Bounds:
+def of_difference(arm: np.ndarray, other: np.ndarray) -> Bounds:
     """Intervals of the difference in UAR."""
-    both = np.stack([one, other], axis=2)  # [speakers, corpora, 2, seeds, K, K]
+    both = np.stack([arm, other], axis=2)  # [speakers, corpora, 2, seeds, K, K]
     return bounds(
         both,
         lambda totals: np.subtract(*np.moveaxis(metrics.uar(totals).mean(-1), -1, 0)),
-        lambda number: paired_difference(one[:, number], other[:, number], "uar").interval,
+        lambda number: paired_difference(arm[:, number], other[:, number], "uar").interval,
     )
 
 
-def shown(one: np.ndarray, other: np.ndarray, found: Bounds) -> float:
+def shown(arm: np.ndarray, other: np.ndarray, intervals: Bounds) -> float:
     """Share of the corpora with an interval in which a report calls the difference shown."""
-    outside = np.flatnonzero(found.given & ((found.low > 0) | (found.high < 0)))
-    calls = [paired_difference(one[:, n], other[:, n], "uar") for n in outside]
+    outside = np.flatnonzero(intervals.given & ((intervals.low > 0) | (intervals.high < 0)))
+    calls = [paired_difference(arm[:, n], other[:, n], "uar") for n in outside]
     pair = ("one", "other")
     verdicts = [verdict(ArmDifference.of(pair, "uar", call)) for call in calls]
-    return sum(one in ("higher", "lower") for one in verdicts) / max(1, int(found.given.sum()))
+    return sum(outcome in ("higher", "lower") for outcome in verdicts) / max(
+        1, int(intervals.given.sum())
+    )
 
 
 def _plain(counts: np.ndarray, value: float) -> float:
     """What a jackknife-t with one degree of freedom less than speakers would cover."""
-    found = jackknife(counts, lambda totals: metrics.uar(totals).mean(axis=-1))
-    reach = stats.t.ppf(0.975, len(counts) - 1) * found.spread
+    estimate = jackknife(counts, lambda totals: metrics.uar(totals).mean(axis=-1))
+    reach = stats.t.ppf(0.975, len(counts) - 1) * estimate.spread
     given = ~np.isnan(reach)
-    return float((np.abs(found.value - value) <= reach)[given].mean())
+    return float((np.abs(estimate.value - value) <= reach)[given].mean())
 
 
 def cell(kind: Kind, speakers: int, expected: Sequence[float], corpora: int) -> list[str]:
     """A row of the table without its names."""
     statistics.DRAWS = RESAMPLES
     made = simulate(kind, (speakers, corpora), [1, speakers])
-    found = [of_metric(made.one, name) for name in METRICS]
-    rates = [one.holds(value) for one, value in zip(found, expected, strict=True)]
+    by_metric = [of_metric(made.one, name) for name in METRICS]
+    rates = [intervals.holds(value) for intervals, value in zip(by_metric, expected, strict=True)]
     compared = of_difference(made.one, made.other)
     return [
-        f"{found[0].given.mean():.0%}",
+        f"{by_metric[0].given.mean():.0%}",
         *(_marked(rate, LEAST, MOST) for rate in (*rates, compared.holds(0.0))),
         _marked(shown(made.one, made.other, compared), 0.0, ALARMS),
         f"{_plain(made.one, expected[0]):.3f}",

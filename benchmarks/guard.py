@@ -81,8 +81,8 @@ def run(tree: Path, folder: Path, only: list[str]) -> None:
     settings = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
     module, _, function = settings["project"]["scripts"]["serfusion"].partition(":")
     entry = f"from {module} import {function}; {function}()"
-    own = {"PYTHONPATH": str(tree), "SERFUSION_CACHE": str(folder / "cache")}
-    environment = {**os.environ, **own, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    variables = {"PYTHONPATH": str(tree), "SERFUSION_CACHE": str(folder / "cache")}
+    environment = {**os.environ, **variables, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     for name, arguments in commands(folder).items():
         if only and name not in only:
             continue
@@ -169,8 +169,8 @@ def _numbers(path: Path, old: Path, new: Path) -> Iterator[str]:
     if len(before) != len(after):
         yield f"{path}: {len(before)} records before, {len(after)} after"
         return
-    for number, (one, other) in enumerate(zip(before, after, strict=True)):
-        yield from _apart(f"{path}[{number}]", one, other)
+    for number, (record, other) in enumerate(zip(before, after, strict=True)):
+        yield from _apart(f"{path}[{number}]", record, other)
 
 
 def _records(path: Path) -> list[Any]:
@@ -191,8 +191,8 @@ def _apart(where: str, before: Any, after: Any) -> Iterator[str]:  # noqa: ANN40
             else:
                 yield f"{where}.{key}: {'gone' if key in before else 'new'}"
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for number, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from _apart(f"{where}[{number}]", one, other)
+        for number, (item, other) in enumerate(zip(before, after, strict=True)):
+            yield from _apart(f"{where}[{number}]", item, other)
     elif not _same(before, after):
         yield f"{where}: {str(before)[:120]} before, {str(after)[:120]} after"
 

@@ -68,8 +68,8 @@ def _cells(rows: Sequence[Prediction]) -> str:
 
 def _uar(rows: Sequence[Prediction]) -> float:
     truth = np.array([row.target for row in rows]).argmax(axis=1)
-    found = np.array([row.scores for row in rows]).argmax(axis=1)
-    return float(uar(confusion(truth, found, len(rows[0].target))))
+    predicted = np.array([row.scores for row in rows]).argmax(axis=1)
+    return float(uar(confusion(truth, predicted, len(rows[0].target))))
 
 
 def _tell(line: str) -> None:

@@ -44,17 +44,17 @@ def measure() -> str:
     ways |= {name: _ours(load_encoder(spec)) for name, spec in SPECS.items()}
     ways["ours, float32, layers 0-6"] = _ours(load_encoder(SPEC, depth=6))
     times: dict[str, list[float]] = {name: [] for name in ways}
-    found: dict[str, Pooled] = {}
+    embeddings: dict[str, Pooled] = {}
     for way in ways.values():
         way(audio[:1])
     for _ in range(ROUNDS):
         for name, way in ways.items():
             start = time.process_time()
-            found[name] = way(audio)
+            embeddings[name] = way(audio)
             times[name].append(time.process_time() - start)
-    seconds = sum(one.duration_s for one in audio)
+    seconds = sum(recording.duration_s for recording in audio)
     return "\n\n".join(
-        [_table(times, found, seconds), _cores(audio[:16]), _front(seconds, audio), _memory()]
+        [_table(times, embeddings, seconds), _cores(audio[:16]), _front(seconds, audio), _memory()]
     )
 
 
@@ -84,22 +84,25 @@ def _plain() -> torch.nn.Module:
 @torch.inference_mode()
 def _one_at_a_time(audio: Sequence[Audio]) -> Pooled:
     model = _plain()
-    return [model(_wave(one)[None]).last_hidden_state[0].mean(dim=0).numpy() for one in audio]
+    return [
+        model(_wave(recording)[None]).last_hidden_state[0].mean(dim=0).numpy()
+        for recording in audio
+    ]
 
 
 @torch.inference_mode()
 def _padded(audio: Sequence[Audio]) -> Pooled:
     model = _plain()
     order = np.random.default_rng(1).permutation(len(audio))
-    found: dict[int, np.ndarray] = {}
+    embeddings: dict[int, np.ndarray] = {}
     for start in range(0, len(order), 8):
         index = order[start : start + 8]
         waves = [_wave(audio[i]) for i in index]
         batch = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
         hidden = model(batch).last_hidden_state
         for i, row, wave in zip(index, hidden, waves, strict=True):
-            found[int(i)] = row[: max(1, len(wave) // 320)].mean(dim=0).numpy()
-    return [found[i] for i in range(len(audio))]
+            embeddings[int(i)] = row[: max(1, len(wave) // 320)].mean(dim=0).numpy()
+    return [embeddings[i] for i in range(len(audio))]
 
 
 def _wave(audio: Audio) -> torch.Tensor:
@@ -107,9 +110,9 @@ def _wave(audio: Audio) -> torch.Tensor:
     return (samples - samples.mean()) / (samples.var(correction=0) + 1e-7).sqrt()
 
 
-def _table(times: dict[str, list[float]], found: dict[str, Pooled], seconds: float) -> str:
+def _table(times: dict[str, list[float]], embeddings: dict[str, Pooled], seconds: float) -> str:
     base = median(times["one at a time"])
-    exact = np.stack(found["one at a time"])
+    exact = np.stack(embeddings["one at a time"])
     spread = np.linalg.norm(exact - exact.mean(axis=0))
     peaks = ", ".join(
         f"{name} {_peak(dtype):.0f}"
@@ -119,23 +122,23 @@ def _table(times: dict[str, list[float]], found: dict[str, Pooled], seconds: flo
         "| way | speed | GFLOP/s | error, of the spread between utterances | least cosine |",
         "|---|---|---|---|---|",
     ]
-    for name, own in times.items():
-        values = np.stack(found[name])
+    for name, rounds in times.items():
+        values = np.stack(embeddings[name])
         error = f"{np.linalg.norm(values - exact) / spread:.1e}"
         cosine = (values * exact).sum(axis=1)
         cosine /= np.linalg.norm(values, axis=1) * np.linalg.norm(exact, axis=1)
         shown = [error, f"{cosine.min():.6f}"] if "layers" not in name else ["another layer", ""]
-        rate = "" if "layers" in name else f"{GFLOP_PER_SECOND * seconds / median(own):.0f}"
-        lines.append(f"| {name} | {base / median(own):.2f} | {rate} | {' | '.join(shown)} |")
+        rate = "" if "layers" in name else f"{GFLOP_PER_SECOND * seconds / median(rounds):.0f}"
+        lines.append(f"| {name} | {base / median(rounds):.2f} | {rate} | {' | '.join(shown)} |")
     return "\n".join([*lines, "", f"Matrix products of 1024 reach, in GFLOP/s: {peaks}."])
 
 
 def _peak(dtype: torch.dtype) -> float:
-    one = torch.randn(1024, 1024).to(dtype)
+    matrix = torch.randn(1024, 1024).to(dtype)
     rates = []
     for _ in range(20):
         start = time.process_time()
-        torch.mm(one, one)
+        torch.mm(matrix, matrix)
         rates.append(2 * 1024**3 / (time.process_time() - start) / 1e9)
     return max(rates)
 
@@ -159,11 +162,11 @@ def _cores(audio: Sequence[Audio]) -> str:
 
 def _front(seconds: float, audio: Sequence[Audio]) -> str:
     """Resampling from 48 kHz and log-mel, against the encoder."""
-    fast = [resample(one, 48000) for one in audio]
+    fast = [resample(recording, 48000) for recording in audio]
     start = time.process_time()
-    for one in fast:
+    for recording in fast:
         log_mel(
-            resample(one, 16000).samples,
+            resample(recording, 16000).samples,
             sample_rate_hz=16000,
             window_ms=25.0,
             hop_ms=10.0,
@@ -173,10 +176,10 @@ def _front(seconds: float, audio: Sequence[Audio]) -> str:
     encoder = load_encoder(SPEC)
     start = time.process_time()
     encoder.encode(audio[:16])
-    own = (time.process_time() - start) / sum(one.duration_s for one in audio[:16])
+    encoding = (time.process_time() - start) / sum(recording.duration_s for recording in audio[:16])
     return (
         f"Resampling from 48 kHz and log-mel take {1000 * front:.1f} ms per second of audio, "
-        f"{front / own:.1%} of the float32 encoder's time."
+        f"{front / encoding:.1%} of the float32 encoder's time."
     )
 
 

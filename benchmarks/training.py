@@ -60,14 +60,14 @@ def measure() -> str:
 
 def least(ways: Mapping[str, Way], rounds: int = ROUNDS) -> dict[str, float]:
     """Least processor time of each way in s, after one round that does not count."""
-    found = {name: float("inf") for name in ways}
+    shortest = {name: float("inf") for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
             began = time.process_time()
             way()
             if number:
-                found[name] = min(found[name], time.process_time() - began)
-    return found
+                shortest[name] = min(shortest[name], time.process_time() - began)
+    return shortest
 
 
 # ---------------------------------------------------------------- rows
@@ -131,21 +131,21 @@ def _against_a_plain_loop() -> str:
         some = members(rows, count)
         stack = stack_of(rows, some, hidden, batch)
         size = stack.hyper.rows_of_batch(len(some[0].train))
-        loops = [_plain(rows, one, hidden, size) for one in some]
+        loops = [_plain(rows, member, hidden, size) for member in some]
         ways: dict[str, Way] = {
             "plain": lambda loops=loops: [loop() for loop in loops],  # type: ignore[misc]
             "ours": epoch_of(stack),
         }
-        found = least(ways)
-        plain, own = found["plain"], found["ours"]
-        told = f"{size}{'' if batch else ' (default)'} | {count} | {hidden}"
-        lines.append(f"| {told} | {plain:.3f} | {own:.3f} | {plain / own:.2f} |")
-    told = (
+        times = least(ways)
+        plain, ours = times["plain"], times["ours"]
+        setting = f"{size}{'' if batch else ' (default)'} | {count} | {hidden}"
+        lines.append(f"| {setting} | {plain:.3f} | {ours:.3f} | {plain / ours:.2f} |")
+    setting = (
         "An epoch on 1536 values and its development loss, against a torch DataLoader that "
         "collates rows, standardised before, and AdamW as it comes, with batches of the same size. "
         f"A trial trains {EACH} heads."
     )
-    return f"{told}\n\n{_lines(lines)}"
+    return f"{setting}\n\n{_lines(lines)}"
 
 
 def _plain(rows: Rows, member: HeadRows, hidden: int, batch: int) -> Way:
@@ -189,14 +189,14 @@ def _stacked() -> str:
     some = members(rows, 10)
     lines = ["| hidden | ten alone, s per epoch | one stack | ratio |", "|---|---|---|---|"]
     for hidden in (32, 256):
-        alone = [epoch_of(stack_of(rows, [one], hidden)) for one in some]
+        alone = [epoch_of(stack_of(rows, [head], hidden)) for head in some]
         ways: dict[str, Way] = {
-            "alone": lambda alone=alone: [one() for one in alone],  # type: ignore[misc]
+            "alone": lambda alone=alone: [head() for head in alone],  # type: ignore[misc]
             "stack": epoch_of(stack_of(rows, some, hidden)),
         }
-        found = least(ways)
-        ratio = found["alone"] / found["stack"]
-        lines.append(f"| {hidden} | {found['alone']:.2f} | {found['stack']:.2f} | {ratio:.2f} |")
+        times = least(ways)
+        ratio = times["alone"] / times["stack"]
+        lines.append(f"| {hidden} | {times['alone']:.2f} | {times['stack']:.2f} | {ratio:.2f} |")
     return "Ten heads at once.\n\n" + _lines(lines)
 
 
@@ -211,13 +211,15 @@ def _sequences() -> str:
         "length buckets": _attention(1),
         "length buckets, frames pooled by four in the cache": _attention(4),
     }
-    found = least(ways, rounds=2)
-    own = found["random batches, each padded to its longest row"]
+    times = least(ways, rounds=2)
+    base = times["random batches, each padded to its longest row"]
     lines = ["| way | s per step | speed |", "|---|---|---|"]
-    lines += [f"| {way} | {s / STEPS * SAMPLED:.3f} | {own / s:.2f} |" for way, s in found.items()]
-    told = f"Attention between {FRAMES} frames on average, {LONGEST} at most, of {DIM} values and "
-    told += f"{TOKENS} tokens: forward, backward, optimiser, and the loss of 64 rows at the end."
-    return f"{told}\n\n{_lines(lines)}"
+    lines += [f"| {way} | {s / STEPS * SAMPLED:.3f} | {base / s:.2f} |" for way, s in times.items()]
+    setting = (
+        f"Attention between {FRAMES} frames on average, {LONGEST} at most, of {DIM} values and "
+    )
+    setting += f"{TOKENS} tokens: forward, backward, optimiser, and the loss of 64 rows at the end."
+    return f"{setting}\n\n{_lines(lines)}"
 
 
 def _attention(pooled: int, *, by_length: bool = True, everything: bool = False) -> Way:
@@ -235,8 +237,8 @@ class _Sampled(StackedHeads):
     """Takes every sixth step of an epoch, from the middle of six: batches of all lengths."""
 
     def rows(self, _: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        index, own = side_by_side([self.training[0].batches(self.sizes)])
-        return [(index[:, k], own[:, k]) for k in range(SAMPLED // 2, STEPS, SAMPLED)]
+        index, mask = side_by_side([self.training[0].batches(self.sizes)])
+        return [(index[:, k], mask[:, k]) for k in range(SAMPLED // 2, STEPS, SAMPLED)]
 
 
 def _sequence_stack(pooled: int) -> StackedHeads:
@@ -286,12 +288,12 @@ def _study() -> str:
         trials, pruned, final = _costs(arm, rows.data, inner)
         total += FOLDS * (trials + final)
         lines.append(f"| {arm} | {trials:.0f} | {pruned} of {TRIALS} | {final:.1f} |")
-    told = (
+    note = (
         f"{FOLDS} folds, {TRIALS} trials, {SEEDS} seeds of these arms and late fusion, reckoned "
         f"from one fold: {total / 60:.0f} minutes of processor time, "
         f"{total / 60 / CORES:.0f} minutes on {CORES} cores that do nothing else."
     )
-    return _lines(lines) + f"\n\n{told}"
+    return _lines(lines) + f"\n\n{note}"
 
 
 def _costs(arm: str, data: Dataset, inner: InnerFolds) -> tuple[float, int, float]:

@@ -33,8 +33,8 @@ def load_source(
         OptionError: nothing is given, or roots that do not fit.
         CorpusError: with every fault of what is given.
     """
-    found = [_read(source, labels) for source in parse_sources(corpus, manifest, root)]
-    return found[0] if len(found) == 1 else merge(found)
+    corpora = [_read(source, labels) for source in parse_sources(corpus, manifest, root)]
+    return corpora[0] if len(corpora) == 1 else merge(corpora)
 
 
 def _read(source: Source, labels: tuple[str, ...] | None) -> Corpus:
@@ -53,9 +53,9 @@ def read_corpus(name: str, root: Path | None, labels: Sequence[str] | None = Non
     """
     _check_name(name)
     if name != "demo" and (root is None or not root.is_dir()):
-        found = "no --root was given" if root is None else f"{root} is not a folder"
+        given = "no --root was given" if root is None else f"{root} is not a folder"
         tree = "".join(f"\n    {line}" for line in CORPORA[name].layout)
-        what = f"{found}; expected the folder that holds{tree}"
+        what = f"{given}; expected the folder that holds{tree}"
         raise CorpusError(f"--corpus {name}", [Fault("--root", what)])
     chosen = _named_set(name, labels)
     annotation = chosen.annotation if chosen is not None else ""
@@ -84,7 +84,9 @@ def _check_name(name: str) -> None:
 def _named_set(name: str, labels: Sequence[str] | None) -> LabelSet | None:
     if not labels or len(labels) != 1:
         return None
-    return next((one for one in CORPORA[name].labels if one.name == labels[0]), None)
+    return next(
+        (label_set for label_set in CORPORA[name].labels if label_set.name == labels[0]), None
+    )
 
 
 def _labelled(corpus: Corpus, labels: Sequence[str] | None, sets: Sequence[LabelSet]) -> Corpus:

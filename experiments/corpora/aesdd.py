@@ -43,12 +43,12 @@ def read(root: Path) -> Corpus:
     return as_corpus(tree, media, TARGETS, _utterance)
 
 
-def _utterance(one: Named) -> Utterance:
+def _utterance(file: Named) -> Utterance:
     return Utterance(
-        id=one.id,
-        audio=one.path,
-        speaker=one.fields["speaker"],
-        target=one_hot(EMOTIONS[one.fields["emotion"].lower()], TARGETS),
-        script=one.fields["sentence"],
+        id=file.id,
+        audio=file.path,
+        speaker=file.fields["speaker"],
+        target=one_hot(EMOTIONS[file.fields["emotion"].lower()], TARGETS),
+        script=file.fields["sentence"],
         language="el",
     )

@@ -114,14 +114,14 @@ def _header(path: Path) -> Mapping[str, Any]:
 def _part(header: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """What a header has below some names; nothing where it has none, or no mapping."""
     for name in names:
-        found = header.get(name)
-        header = found if isinstance(found, dict) else {}
+        part = header.get(name)
+        header = part if isinstance(part, dict) else {}
     return header
 
 
 def _rows(folder: Path, header: Mapping[str, Any], faults: list[Fault]) -> list[TableRow]:
     """Every row of every table of files or segments."""
-    told = []
+    rows = []
     for name in _part(header, "tables"):
         table = _part(header, "tables", name)
         path = folder / f"db.{Path(name).name}.csv"
@@ -134,18 +134,20 @@ def _rows(folder: Path, header: Mapping[str, Any], faults: list[Fault]) -> list[
         for row in read_table(path, ["file"]):
             cells = {field: row[c] for field, c in columns.items() if row.get(c)}
             cells |= {"split": split} if split else {}
-            told.append(TableRow(row["file"], row.get("start", ""), row.get("end", ""), cells))
-    return told
+            rows.append(TableRow(row["file"], row.get("start", ""), row.get("end", ""), cells))
+    return rows
 
 
 def _columns(columns: Mapping[str, Any]) -> dict[str, str]:
     """Column of each of our fields that a table has."""
-    found = {}
+    column_of = {}
     for field, names in FIELDS.items():
-        own = [c for c in columns if c in names or _part(columns, c).get("scheme_id") in names]
-        if own:
-            found[field] = own[0]
-    return found
+        candidates = [
+            c for c in columns if c in names or _part(columns, c).get("scheme_id") in names
+        ]
+        if candidates:
+            column_of[field] = candidates[0]
+    return column_of
 
 
 def _merged(rows: list[TableRow], speakers: Mapping[str, Any]) -> list[TableRow]:
@@ -160,11 +162,11 @@ def _merged(rows: list[TableRow], speakers: Mapping[str, Any]) -> list[TableRow]
     for file in files.keys() - {file for file, _, _ in segments}:
         segments[file, "", ""] = {}
     merged = []
-    for (file, start, end), own in sorted(segments.items()):
-        told = {**files.get(file, {}), **own}
-        known = _part(speakers, told.get("speaker", ""))
+    for (file, start, end), segment in sorted(segments.items()):
+        fields = {**files.get(file, {}), **segment}
+        known = _part(speakers, fields.get("speaker", ""))
         about = {f: str(known[n]) for f in ("sex", "age") for n in FIELDS[f] if n in known}
-        merged.append(TableRow(file, start, end, about | told))
+        merged.append(TableRow(file, start, end, about | fields))
     return merged
 
 
@@ -200,8 +202,8 @@ def _seconds(cell: str, where: str, faults: list[Fault]) -> float | None:
     """Seconds of a time; None where it is empty or pandas' ``NaT``, the end of the file."""
     if cell in ("", "NaT"):
         return None
-    found = DURATION.fullmatch(cell)
-    if found is None:
+    match = DURATION.fullmatch(cell)
+    if match is None:
         faults.append(Fault(where, f"{cell!r} is no time as 0 days 00:00:01.5", "time"))
         return None
-    return sum(unit * float(part or 0) for unit, part in zip(SECONDS, found.groups(), strict=True))
+    return sum(unit * float(part or 0) for unit, part in zip(SECONDS, match.groups(), strict=True))

@@ -46,11 +46,11 @@ def read(root: Path) -> Corpus:
     return as_corpus(tree, media, TARGETS, _utterance, folds="groups")
 
 
-def _utterance(one: Named) -> Utterance:
-    fields = one.fields
+def _utterance(file: Named) -> Utterance:
+    fields = file.fields
     return Utterance(
-        id=one.id,
-        audio=one.path,
+        id=file.id,
+        audio=file.path,
         transcript=WORDS[int(fields["word"])],
         speaker=fields["speaker"],
         target=one_hot(TARGETS[int(fields["level"])], TARGETS),

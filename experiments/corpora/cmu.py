@@ -143,7 +143,7 @@ def corpus_of(
     targets = [chosen.target(s.values) for s in given]
     kept = [(s, target) for s, target in zip(given, targets, strict=True) if target is not None]
     utterances = tuple(_utterance(tree.corpus, s, target, heard) for s, target in kept)
-    told = [
+    remarks = [
         *(_counted(len(segments) - len(given), "without that label")),
         *(_counted(len(given) - len(kept), "with more than one emotion")),
         *_undocumented([s for s, _ in kept if s.split == UNDOCUMENTED]),
@@ -158,7 +158,7 @@ def corpus_of(
         targets=chosen.targets,
         utterances=utterances,
         folds="split" if has_split else "groups",
-        notes=(*notes, *told),
+        notes=(*notes, *remarks),
     )
 
 
@@ -174,32 +174,36 @@ def _undocumented(segments: Sequence[Segment]) -> list[str]:
 
 
 def _refuse(tree: Tree, annotation: str, segments: Sequence[Segment]) -> NoReturn:
-    found = {name for s in segments[:1] for name in s.values}
+    available = {name for s in segments[:1] for name in s.values}
     needs = ", ".join(ANNOTATIONS[annotation].needs)
-    possible = [name for name, one in ANNOTATIONS.items() if found >= set(one.needs)]
-    what = f"{annotation} needs {needs}, and the labels that are here give {', '.join(found)}"
+    possible = [name for name, spec in ANNOTATIONS.items() if available >= set(spec.needs)]
+    what = f"{annotation} needs {needs}, and the labels that are here give {', '.join(available)}"
     what += f"; they can do {', '.join(possible)}"
     raise CorpusError(f"--corpus {tree.corpus}", [Fault("--labels", what)])
 
 
 def _utterance(
-    corpus: str, one: Segment, target: tuple[float, ...], heard: Mapping[str, Path]
+    corpus: str, segment: Segment, target: tuple[float, ...], heard: Mapping[str, Path]
 ) -> Utterance:
-    names = (f"{one.video}_{one.index}", f"{one.video}[{one.index}]", f"{one.video}/{one.index}")
-    segment = next((heard[name] for name in names if name in heard), None)
-    whole = heard.get(one.video)
-    cut = segment is None and whole is not None
-    known = one.split != UNDOCUMENTED
+    names = (
+        f"{segment.video}_{segment.index}",
+        f"{segment.video}[{segment.index}]",
+        f"{segment.video}/{segment.index}",
+    )
+    clip = next((heard[name] for name in names if name in heard), None)
+    whole = heard.get(segment.video)
+    cut = clip is None and whole is not None
+    known = segment.split != UNDOCUMENTED
     return Utterance(
-        id=one.id(corpus),
-        audio=whole if cut else segment,
-        start_s=one.start_s if cut else 0.0,
-        end_s=one.end_s if cut else None,
-        transcript=one.text,
-        speaker=one.video,
+        id=segment.id(corpus),
+        audio=whole if cut else clip,
+        start_s=segment.start_s if cut else 0.0,
+        end_s=segment.end_s if cut else None,
+        transcript=segment.text,
+        speaker=segment.video,
         target=target if known else None,
-        dialogue=one.video,
-        split=one.split if known else None,
+        dialogue=segment.video,
+        split=segment.split if known else None,
         language="en",
     )
 
@@ -218,31 +222,31 @@ def table_segments(
         for name, choices in COLUMNS.items()
     }
     if not names["video"]:
-        found = ", ".join(rows[0]) if rows else "no rows"
-        what = f"expected one of {', '.join(COLUMNS['video'])}, found {found}"
+        header = ", ".join(rows[0]) if rows else "no rows"
+        what = f"expected one of {', '.join(COLUMNS['video'])}, found {header}"
         raise CorpusError(str(path), [Fault("columns", what)])
     faults: list[Fault] = []
     counts: Counter[str] = Counter()
     segments = []
     for row in rows:
-        own = {name: row[column] if column else "" for name, column in names.items()}
-        own["index"] = own["index"] or own["name"].removeprefix(f"{own['video']}_")
-        own["index"] = own["index"] or str(counts[own["video"]])
-        counts[own["video"]] += 1
-        segments.append(_segment(own, values_of(row, faults), path, faults))
+        cells = {name: row[column] if column else "" for name, column in names.items()}
+        cells["index"] = cells["index"] or cells["name"].removeprefix(f"{cells['video']}_")
+        cells["index"] = cells["index"] or str(counts[cells["video"]])
+        counts[cells["video"]] += 1
+        segments.append(_segment(cells, values_of(row, faults), path, faults))
     if faults:
         raise CorpusError(str(path), faults)
     return tuple(segments)
 
 
-def _segment(own: Row, values: Mapping[str, float], path: Path, faults: list[Fault]) -> Segment:
-    where = f"{own['video']}[{own['index']}]"
+def _segment(cells: Row, values: Mapping[str, float], path: Path, faults: list[Fault]) -> Segment:
+    where = f"{cells['video']}[{cells['index']}]"
     return Segment(
-        video=own["video"],
-        index=own["index"],
-        start_s=number(own, "start", path, where, faults) or 0.0,
-        end_s=number(own, "end", path, where, faults),
-        text=own["text"] or None,
-        split=SPLITS.get(own["split"].lower(), UNDOCUMENTED) if own["split"] else None,
+        video=cells["video"],
+        index=cells["index"],
+        start_s=number(cells, "start", path, where, faults) or 0.0,
+        end_s=number(cells, "end", path, where, faults),
+        text=cells["text"] or None,
+        split=SPLITS.get(cells["split"].lower(), UNDOCUMENTED) if cells["split"] else None,
         values=values,
     )

@@ -91,7 +91,7 @@ def common_set(name: str) -> LabelSet:
     """
     bare = name.removeprefix(PREFIX)
     if bare not in COMMON:
-        what = f"no such set; {did_you_mean(name, [PREFIX + one for one in COMMON])}"
+        what = f"no such set; {did_you_mean(name, [PREFIX + known for known in COMMON])}"
         raise CorpusError("--labels", [Fault(name, what)])
     return COMMON[bare]
 

@@ -55,7 +55,7 @@ def read(root: Path) -> Corpus:
     tested = _test_rows(tree)
     if not media.named and not tested:
         tree.refuse()
-    train = [_utterance(one, "train" if tested else None) for one in media.named]
+    train = [_utterance(file, "train" if tested else None) for file in media.named]
     notes = (
         "speakers are not published: the recording of C-ORAL-BRASIL stands for them",
         *(media.notes if not tested else ()),
@@ -71,12 +71,12 @@ def read(root: Path) -> Corpus:
     )
 
 
-def _utterance(one: Named, split: str | None) -> Utterance:
-    label = one.fields["label"].lower()
+def _utterance(file: Named, split: str | None) -> Utterance:
+    label = file.fields["label"].lower()
     return Utterance(
-        id=one.id,
-        audio=one.path,
-        speaker=one.fields["recording"],
+        id=file.id,
+        audio=file.path,
+        speaker=file.fields["recording"],
         target=one_hot(label, TARGETS),
         split=split,
         language="pt",

@@ -33,25 +33,27 @@ def csd_segments(labels: Path, words: Path | None, names: Sequence[str]) -> tupl
     Raises:
         CorpusError: no such file of the SDK, or h5py is not installed.
     """
-    spoken = {one.video: one for one in _series(words)} if words is not None else {}
+    spoken = {series.video: series for series in _series(words)} if words is not None else {}
     segments = []
-    for one in _series(labels):
-        if one.features.shape[1:] != (len(names),):
-            what = f"{one.video}: expected {len(names)} values, found {one.features.shape[1:]}"
-            raise CorpusError(str(labels), [Fault(one.video, what)])
+    for series in _series(labels):
+        if series.features.shape[1:] != (len(names),):
+            what = (
+                f"{series.video}: expected {len(names)} values, found {series.features.shape[1:]}"
+            )
+            raise CorpusError(str(labels), [Fault(series.video, what)])
         for index, (values, (start, end)) in enumerate(
-            zip(one.features, one.intervals, strict=True)
+            zip(series.features, series.intervals, strict=True)
         ):
-            found = dict(zip(names, map(float, values), strict=True))
+            scores = dict(zip(names, map(float, values), strict=True))
             segments.append(
                 Segment(
-                    video=one.video,
+                    video=series.video,
                     index=str(index),
                     start_s=float(start),
                     end_s=float(end),
-                    text=_text(spoken.get(one.video), float(start), float(end)),
+                    text=_text(spoken.get(series.video), float(start), float(end)),
                     split=None,
-                    values=found | of_sentiment(found["sentiment"]),
+                    values=scores | of_sentiment(scores["sentiment"]),
                 )
             )
     return tuple(segments)
@@ -62,8 +64,8 @@ def _text(words: Series | None, start_s: float, end_s: float) -> str | None:
     if words is None:
         return None
     middle = words.intervals.mean(axis=1)
-    found = words.features[(middle >= start_s) & (middle < end_s), 0]
-    text = [word.decode("utf-8", "replace") for word in found if isinstance(word, bytes)]
+    spoken = words.features[(middle >= start_s) & (middle < end_s), 0]
+    text = [word.decode("utf-8", "replace") for word in spoken if isinstance(word, bytes)]
     return " ".join(word for word in text if word != PAUSE) or None
 
 

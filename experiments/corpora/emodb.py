@@ -66,14 +66,14 @@ def read(root: Path) -> Corpus:
     return as_corpus(tree, media, TARGETS, _utterance)
 
 
-def _utterance(one: Named) -> Utterance:
-    speaker, text = one.fields["speaker"], one.fields["text"].lower()
+def _utterance(file: Named) -> Utterance:
+    speaker, text = file.fields["speaker"], file.fields["text"].lower()
     return Utterance(
-        id=one.id,
-        audio=one.path,
+        id=file.id,
+        audio=file.path,
         transcript=SENTENCES.get(text),
         speaker=speaker,
-        target=one_hot(EMOTIONS[one.fields["emotion"].upper()], TARGETS),
+        target=one_hot(EMOTIONS[file.fields["emotion"].upper()], TARGETS),
         script=text,
         language="de",
         sex="male" if speaker in MALE else "female",

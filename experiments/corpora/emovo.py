@@ -69,11 +69,11 @@ def read(root: Path) -> Corpus:
     return as_corpus(tree, media, TARGETS, _utterance)
 
 
-def _utterance(one: Named) -> Utterance:
-    emotion, actor, sentence = one.id.split("-")
+def _utterance(file: Named) -> Utterance:
+    emotion, actor, sentence = file.id.split("-")
     return Utterance(
-        id=one.id,
-        audio=one.path,
+        id=file.id,
+        audio=file.path,
         transcript=SENTENCES[sentence],
         speaker=actor,
         target=one_hot(EMOTIONS[emotion], TARGETS),

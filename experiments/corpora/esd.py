@@ -51,7 +51,7 @@ def read(root: Path) -> Corpus:
     tree = scan(ENTRY, root)
     media = tree.expect(RULE, lambda match: match[0].rpartition("/")[2])
     words = _words(tree)
-    return as_corpus(tree, media, TARGETS, lambda one: _utterance(one, words), folds="groups")
+    return as_corpus(tree, media, TARGETS, lambda file: _utterance(file, words), folds="groups")
 
 
 def _words(tree: Tree) -> dict[str, str]:
@@ -66,15 +66,15 @@ def _words(tree: Tree) -> dict[str, str]:
     return words
 
 
-def _utterance(one: Named, words: Mapping[str, str]) -> Utterance:
-    speaker, number = one.fields["speaker"], int(one.fields["number"])
+def _utterance(file: Named, words: Mapping[str, str]) -> Utterance:
+    speaker, number = file.fields["speaker"], int(file.fields["number"])
     language = "zh" if int(speaker) <= LAST_MANDARIN else "en"
     return Utterance(
-        id=one.id,
-        audio=one.path,
-        transcript=words.get(one.id),
+        id=file.id,
+        audio=file.path,
+        transcript=words.get(file.id),
         speaker=speaker,
-        target=one_hot(one.fields["emotion"].lower(), TARGETS),
+        target=one_hot(file.fields["emotion"].lower(), TARGETS),
         # Equal numbers are equal sentences within a language only.
         script=f"{language}-{(number - 1) % SENTENCES + 1}",
         language=language,

@@ -150,7 +150,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
         root=root,
         task="regression" if dimensional else "single-label",
         targets=DIMENSIONS if dimensional else TARGETS,
-        utterances=tuple(sorted(utterances, key=lambda one: one.id)),
+        utterances=tuple(sorted(utterances, key=lambda utterance: utterance.id)),
         folds="session",
         notes=tuple(_notes(utterances, len(spoken.keys() - rated.keys()), dimensional)),
     )
@@ -162,10 +162,10 @@ def _lines(tree: Tree, folder: str, rule: re.Pattern[str]) -> Iterator[Line]:
         if path.suffix.lower() != ".txt" or path.parent.name.lower() != folder.lower():
             continue
         for text in read_text(path).splitlines():
-            found = rule.match(text)
-            name = found and NAME.fullmatch(found["id"])
-            if found and name:
-                yield Line(found["id"], name.groupdict(), found.groupdict())
+            match = rule.match(text)
+            name = match and NAME.fullmatch(match["id"])
+            if match and name:
+                yield Line(match["id"], name.groupdict(), match.groupdict())
 
 
 def _utterance(

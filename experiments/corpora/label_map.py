@@ -108,22 +108,22 @@ def _class_of(arm: str, label: str, targets: Sequence[str], asked: Mapping[str, 
         name = asked[word(label)]
         return None if name == NOTHING else name
     for candidates in _candidates(label):
-        found = [target for target in targets if word(target) in candidates]
-        if len(found) > 1:
+        classes = [target for target in targets if word(target) in candidates]
+        if len(classes) > 1:
             raise ConfigError(
-                f"{arm}: its label {label} could be {' or '.join(found)}; say which as in "
-                f"--map {label}={found[0]}"
+                f"{arm}: its label {label} could be {' or '.join(classes)}; say which as in "
+                f"--map {label}={classes[0]}"
             )
-        if found:
-            return found[0]
+        if classes:
+            return classes[0]
     return None
 
 
 def _candidates(label: str) -> Iterator[tuple[str, ...]]:
     """What a class may be called to be a label's: the same, a synonym, the nearest emotion."""
-    own = word(label)
-    yield (own,)
-    group = next((group for group in SYNONYMS if own in group), None)
+    name = word(label)
+    yield (name,)
+    group = next((group for group in SYNONYMS if name in group), None)
     if group is not None:
         yield group
         if group[0] in NEAREST:

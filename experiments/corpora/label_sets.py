@@ -47,8 +47,8 @@ def apply(corpus: Corpus, labels: LabelSet) -> Corpus:
         raise CorpusError(corpus.name, [Fault("--labels", what)])
     moves = [(u, corpus.label(u)) for u in corpus.utterances]
     classes = {u.id: label and labels.class_of(label, u.sex) for u, label in moves}
-    found = set(classes.values())
-    targets = tuple(name for name in labels.classes if name in found)
+    present = set(classes.values())
+    targets = tuple(name for name in labels.classes if name in present)
     kept = tuple(
         _relabelled(u, classes[u.id], targets)
         for u, label in moves
@@ -72,9 +72,9 @@ def _note(labels: LabelSet, counts: Mapping[tuple[str, str | None], int], absent
     """What became of each label, with its number of utterances."""
     parts = []
     for name in labels.classes:
-        own = {label: n for (label, to), n in counts.items() if to == name}
-        if own and set(own) != {name}:
-            parts.append(f"{name} = {_listed(own)}")
+        members = {label: n for (label, to), n in counts.items() if to == name}
+        if members and set(members) != {name}:
+            parts.append(f"{name} = {_listed(members)}")
     lost = {label: n for (label, to), n in counts.items() if to is None}
     if lost:
         parts.append(f"left out {_listed(lost)}")
@@ -98,7 +98,7 @@ def own_classes(corpus: Corpus, asked: Sequence[str], sets: Sequence[LabelSet] =
     faults = [Fault("--labels", f"{name!r} is given twice") for name in doubled]
     if unknown:
         known = f"its classes are {', '.join(corpus.targets)}"
-        known += f"; its sets are {', '.join(one.name for one in sets)}" if sets else ""
+        known += f"; its sets are {', '.join(label_set.name for label_set in sets)}" if sets else ""
         what = f"{', '.join(map(repr, unknown))}: no class or set of {corpus.name}; {known}"
         faults.append(Fault("--labels", f"{what}; for all corpora there are common:NAME"))
     if faults:

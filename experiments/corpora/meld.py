@@ -67,10 +67,10 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
     clips = _clips(tree)
     faults: list[Fault] = []
     utterances = [
-        found
+        utterance
         for split, path in there.items()
         for row in read_table(path, COLUMNS)
-        if (found := _utterance(split, row, targets, clips, faults)) is not None
+        if (utterance := _utterance(split, row, targets, clips, faults)) is not None
     ]
     if faults:
         raise CorpusError("--corpus meld", faults)

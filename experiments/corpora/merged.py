@@ -30,9 +30,11 @@ def merge(corpora: Sequence[Corpus]) -> Corpus:
     alike = [_restricted(corpus, shared) for corpus in corpora]
     split = all(u.split for corpus in alike for u in corpus.utterances)
     languages = sorted({u.language for c in alike for u in c.utterances if u.language})
-    told = [f"{corpus.name}: {note}" for corpus in alike for note in corpus.notes]
+    notes = [f"{corpus.name}: {note}" for corpus in alike for note in corpus.notes]
     if len(languages) > 1:
-        told.append(f"several languages ({', '.join(languages)}): a text encoder may know one only")
+        notes.append(
+            f"several languages ({', '.join(languages)}): a text encoder may know one only"
+        )
     return Corpus(
         name=together,
         root=Path(os.path.commonpath([corpus.root.absolute() for corpus in corpora])),
@@ -41,7 +43,7 @@ def merge(corpora: Sequence[Corpus]) -> Corpus:
         utterances=tuple(_of(corpus, u, split) for corpus in alike for u in corpus.utterances),
         folds="corpus",
         synthetic=any(corpus.synthetic for corpus in corpora),
-        notes=tuple(told),
+        notes=tuple(notes),
     )
 
 
@@ -73,10 +75,10 @@ def _few(corpora: Sequence[Corpus], shared: Sequence[str]) -> str:
 
 def _common_classes(corpora: Sequence[Corpus], name: str) -> list[str]:
     try:
-        found = [apply_common(corpus, name).targets for corpus in corpora]
+        classes = [apply_common(corpus, name).targets for corpus in corpora]
     except CorpusError:
         return []
-    return [target for target in found[0] if all(target in targets for targets in found)]
+    return [target for target in classes[0] if all(target in targets for targets in classes)]
 
 
 def _restricted(corpus: Corpus, shared: tuple[str, ...]) -> Corpus:

@@ -79,9 +79,9 @@ def read(root: Path, annotation: str = "") -> Corpus:
     """
     tree = scan(ENTRY, root)
     segments = _segments(tree)
-    found = {name for one in segments for name in one.values}
-    best = "multi-label" if found >= set(EMOTIONS) else "label6"
-    chosen = annotation or (best if found & {"label6", *EMOTIONS} else "sentiment-2")
+    names = {name for segment in segments for name in segment.values}
+    best = "multi-label" if names >= set(EMOTIONS) else "label6"
+    chosen = annotation or (best if names & {"label6", *EMOTIONS} else "sentiment-2")
     return corpus_of(tree, segments, chosen, [LABEL6] if chosen == "label6" else [])
 
 
@@ -99,14 +99,14 @@ def _segments(tree: Tree) -> tuple[Segment, ...]:
 def _values(row: Row, path: Path, faults: list[Fault]) -> Mapping[str, float]:
     """What a row says, by our names: intensities, ``label6``, and what of sentiment is there."""
     where = next(iter(row.values()))
-    found = {
+    values = {
         name: value
         for name in (*EMOTIONS, "label6", "label7", "sentiment", "label")
         if (value := number(row, name, path, where, faults)) is not None
     }
-    whole, exact = found.pop("label7", None), found.pop("label", found.pop("sentiment", None))
+    whole, exact = values.pop("label7", None), values.pop("label", values.pop("sentiment", None))
     if exact is not None:
-        found |= of_sentiment(exact)
+        values |= of_sentiment(exact)
     elif whole is not None:
-        found |= {name: v for name, v in of_sentiment(whole).items() if name != "sentiment"}
-    return found
+        values |= {name: v for name, v in of_sentiment(whole).items() if name != "sentiment"}
+    return values

@@ -51,7 +51,7 @@ def read(root: Path, annotation: str = "") -> Corpus:
     """
     tree = scan(ENTRY, root)
     segments = _segments(tree)
-    exact = any("sentiment" in one.values for one in segments)
+    exact = any("sentiment" in segment.values for segment in segments)
     return corpus_of(tree, segments, annotation or ("sentiment" if exact else "sentiment-2"))
 
 

@@ -107,13 +107,13 @@ def read(root: Path) -> Corpus:
     """
     tree = scan(ENTRY, root)
     media = tree.expect(RULE)
-    speech = [one for one in media.named if one.fields["channel"] == "01"]
-    heard = [one for one in speech if one.fields["modality"] != "02"]
+    speech = [file for file in media.named if file.fields["channel"] == "01"]
+    heard = [file for file in speech if file.fields["modality"] != "02"]
     if not heard:
         tree.refuse("no file is speech with sound (names start with 03-01- or 01-01-)")
     # Audio (03) comes last and so replaces the same performance with its video (01).
-    kept = {one.fields["what"]: one for one in sorted(heard, key=lambda one: one.id)}
-    copies = [one.id for one in heard if kept[one.fields["what"]] is not one]
+    kept = {file.fields["what"]: file for file in sorted(heard, key=lambda file: file.id)}
+    copies = [file.id for file in heard if kept[file.fields["what"]] is not file]
     song = len(media.named) - len(heard)
     notes = (
         *([f"{with_count(song, 'file')} left out (song, or video without sound)"] if song else []),
@@ -127,17 +127,17 @@ def read(root: Path) -> Corpus:
         root=root,
         task="single-label",
         targets=TARGETS,
-        utterances=tuple(_utterance(one) for one in sorted(kept.values(), key=lambda n: n.id)),
+        utterances=tuple(_utterance(file) for file in sorted(kept.values(), key=lambda n: n.id)),
         folds="fold",
         notes=(*notes, *media.notes),
     )
 
 
-def _utterance(one: Named) -> Utterance:
-    fields = one.fields
+def _utterance(file: Named) -> Utterance:
+    fields = file.fields
     return Utterance(
-        id=one.id,
-        audio=one.path,
+        id=file.id,
+        audio=file.path,
         transcript=STATEMENTS[fields["statement"]],
         speaker=fields["actor"],
         target=one_hot(EMOTIONS[fields["emotion"]], TARGETS),

@@ -33,7 +33,7 @@ def parse_sources(corpus: OneOrMore, manifest: OneOrMore, root: OneOrMore) -> tu
     corpora, manifests, roots = (_listed(given) for given in (corpus, manifest, root))
     if not corpora and not manifests:
         raise OptionError("expected --corpus NAME or --manifest FILE (or several of them)")
-    folders = [Path(one).expanduser() for one in roots]
+    folders = [Path(location).expanduser() for location in roots]
     missing = [Fault(f"--root {path}", "is not a folder") for path in folders if not path.is_dir()]
     if missing:
         raise CorpusError("source", missing)
@@ -47,9 +47,9 @@ def parse_sources(corpus: OneOrMore, manifest: OneOrMore, root: OneOrMore) -> tu
             "order of the corpora, then one for each manifest or none"
         )
     left = iter(folders)
-    found = [Source(n, None, None if n in ROOTLESS else next(left, None)) for n in corpora]
-    paths = [Path(one).expanduser() for one in manifests]
-    return (*found, *(Source(None, path, next(left, None)) for path in paths))
+    sources = [Source(n, None, None if n in ROOTLESS else next(left, None)) for n in corpora]
+    paths = [Path(location).expanduser() for location in manifests]
+    return (*sources, *(Source(None, path, next(left, None)) for path in paths))
 
 
 def _check_single(roots: Sequence[str]) -> None:

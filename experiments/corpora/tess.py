@@ -52,14 +52,14 @@ def read(root: Path) -> Corpus:
     return as_corpus(tree, media, TARGETS, _utterance)
 
 
-def _utterance(one: Named) -> Utterance:
-    speaker, word = one.id[:3].upper(), one.fields["word"].lower()
+def _utterance(file: Named) -> Utterance:
+    speaker, word = file.id[:3].upper(), file.fields["word"].lower()
     return Utterance(
-        id=one.id,
-        audio=one.path,
+        id=file.id,
+        audio=file.path,
         transcript=f"Say the word {word}",
         speaker=speaker,
-        target=one_hot(EMOTIONS[one.fields["emotion"].lower()], TARGETS),
+        target=one_hot(EMOTIONS[file.fields["emotion"].lower()], TARGETS),
         script=word,
         language="en",
         sex="female",

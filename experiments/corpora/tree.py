@@ -43,7 +43,7 @@ class Media:
 
     def by_id(self) -> dict[str, Path]:
         """Path of each id."""
-        return {one.id: one.path for one in self.named}
+        return {file.id: file.path for file in self.named}
 
 
 @dataclass(frozen=True)
@@ -77,28 +77,28 @@ class Tree:
         counted in the notes like those that the rule does not know.
         """
         pattern = re.compile(rf"(?:(?<=/)|^)(?:{rule})$", re.IGNORECASE)
-        found: dict[str, Named] = {}
+        kept: dict[str, Named] = {}
         strange, copies = [], []
         for path in sorted(self.media, key=_preference):
             match = pattern.search(self.relative(path)[: -len(path.suffix)])
             if match is None:
                 strange.append(path)
-            elif (own := name(match)) in found:
+            elif (key := name(match)) in kept:
                 copies.append(path)
             else:
-                found[own] = Named(own, path, match.groupdict())
+                kept[key] = Named(key, path, match.groupdict())
         notes = (
             *self._note(copies, "there more than once: one of each is kept"),
             *self._note(strange, f"not named as in {self.corpus}"),
         )
-        return Media(tuple(found[own] for own in sorted(found)), notes)
+        return Media(tuple(kept[key] for key in sorted(kept)), notes)
 
     def expect(self, rule: str, name: Callable[[re.Match[str]], str] = lambda m: m[0]) -> Media:
         """Like :meth:`named`; refuses a tree without any such file."""
-        found = self.named(rule, name)
-        if not found.named:
+        media = self.named(rule, name)
+        if not media.named:
             self.refuse()
-        return found
+        return media
 
     def find(self, *names: str) -> Path | None:
         """First file of one of these names, whatever the case; names in order of preference."""
@@ -159,11 +159,11 @@ def _preference(path: Path) -> tuple[int, int]:
 
 def scan(entry: Entry, root: Path) -> Tree:
     """Walk a folder once; hidden files and what operating systems leave are not seen."""
-    found = []
+    paths = []
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not _is_junk(name))
-        found += [Path(folder, name) for name in files if not _is_junk(name)]
-    return Tree(entry, root, tuple(sorted(found)))
+        paths += [Path(folder, name) for name in files if not _is_junk(name)]
+    return Tree(entry, root, tuple(sorted(paths)))
 
 
 def as_corpus(
@@ -180,7 +180,7 @@ def as_corpus(
         root=tree.root,
         task="single-label",
         targets=targets,
-        utterances=tuple(utterance(one) for one in media.named),
+        utterances=tuple(utterance(file) for file in media.named),
         folds=folds,
         notes=media.notes,
     )

@@ -42,12 +42,12 @@ def read(root: Path) -> Corpus:
     return as_corpus(tree, media, TARGETS, _utterance, folds="groups")
 
 
-def _utterance(one: Named) -> Utterance:
+def _utterance(file: Named) -> Utterance:
     return Utterance(
-        id=one.id,
-        audio=one.path,
-        speaker=one.id.split("_")[0],
-        target=one_hot(EMOTIONS[one.fields["emotion"].upper()], TARGETS),
+        id=file.id,
+        audio=file.path,
+        speaker=file.id.split("_")[0],
+        target=one_hot(EMOTIONS[file.fields["emotion"].upper()], TARGETS),
         language="ur",
-        sex="male" if one.fields["sex"].upper() == "M" else "female",
+        sex="male" if file.fields["sex"].upper() == "M" else "female",
     )

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> None:
     out = Path(arguments[1]) if len(arguments) == 2 else ALEXNET
     made = make(read_actors(Path(arguments[0])))
     made.shipped.save(out, torch.float16)
-    parameters = sum(one.numel() for one in made.shipped.pupil.parameters())
+    parameters = sum(weight.numel() for weight in made.shipped.pupil.parameters())
     text = card(made.shipped.provenance, parameters, made.held_out_uar, TEST_ACTORS)
     (out / "MODEL_CARD.md").write_text(text, encoding="utf-8")
     (out / "NOTICE").write_text(notice(), encoding="utf-8")

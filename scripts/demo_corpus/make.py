@@ -163,8 +163,8 @@ def deliveries(texts: list[Text]) -> dict[tuple[str, str], str]:
 
 def settings(voice: Voice, text: Text, delivered: str) -> Style:
     """Return how ``voice`` says ``text`` in the style ``delivered``."""
-    own = vary(STYLES[delivered], HABIT, draw("habit", voice.name))
-    return vary(own, JITTER, draw("jitter", voice.name, text.id))
+    habit = vary(STYLES[delivered], HABIT, draw("habit", voice.name))
+    return vary(habit, JITTER, draw("jitter", voice.name, text.id))
 
 
 def without_transcript(texts: list[Text]) -> set[tuple[str, str]]:
@@ -185,9 +185,9 @@ def plan() -> list[Take]:
     heard, missing = deliveries(texts), without_transcript(texts)
     takes = []
     for voice in VOICES:
-        own = [t for t in texts if t.fold == voice.fold]
-        draw("order", voice.name).shuffle(own)
-        for text in own:
+        of_fold = [t for t in texts if t.fold == voice.fold]
+        draw("order", voice.name).shuffle(of_fold)
+        for text in of_fold:
             key = (voice.name, text.id)
             style = settings(voice, text, heard[key])
             takes.append(Take(voice, text, heard[key], style, key in missing))
@@ -284,9 +284,9 @@ def main(out: Path) -> None:
         spoken = pool.map(speak, takes, chunksize=1)
     manifest: list[list[str]] = []
     for voice in VOICES:
-        own = [n for n, t in enumerate(takes) if t.voice == voice]
+        indices = [n for n, t in enumerate(takes) if t.voice == voice]
         path = out / "voices" / f"{voice.name}.ogg"
-        manifest += write_voice(path, [takes[n] for n in own], [spoken[n] for n in own])
+        manifest += write_voice(path, [takes[n] for n in indices], [spoken[n] for n in indices])
     with (out / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *manifest])
     write_hashes(out)

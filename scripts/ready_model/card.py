@@ -117,10 +117,12 @@ source code of serfusion is licensed under Apache-2.0; these terms hold for this
 
 def card(record: Mapping[str, Any], about: Mapping[str, Any], encoders: Sequence[str]) -> str:
     """The model card: every figure is taken from the record and from ``model.json``."""
-    one = about["abstention"]
-    missed = "" if one["reached"] else f" ({one['target']:.0%} was asked for and could not be had)"
+    rule = about["abstention"]
+    missed = (
+        "" if rule["reached"] else f" ({rule['target']:.0%} was asked for and could not be had)"
+    )
     heads = [part["heads"] for part in about["parts"]]
-    mean, overall = (_found(record, one) for one in ("mean probability", "accuracy"))
+    mean, overall = (_found(record, metric) for metric in ("mean probability", "accuracy"))
     temperatures = [part["temperature"] for part in about["parts"]]
     return _CARD.format(
         classes=len(about["targets"]),
@@ -139,9 +141,9 @@ def card(record: Mapping[str, Any], about: Mapping[str, Any], encoders: Sequence
         voice_t=temperatures[0],
         words_t=temperatures[1],
         worse=_WORSE if _value(record, "both") < _value(record, "words alone") else "",
-        threshold=one["threshold"],
-        coverage=one["coverage"],
-        accuracy=one["accuracy"],
+        threshold=rule["threshold"],
+        coverage=rule["coverage"],
+        accuracy=rule["accuracy"],
         reached=missed,
         share=_found(record, "share named"),
         right=_found(record, "accuracy of named"),
@@ -158,17 +160,21 @@ def notice() -> str:
 
 def _value(record: Mapping[str, Any], what: str) -> float:
     name = f"synthetic demo corpus, {what}"
-    return next(float(one["value"]) for one in record["figures"] if one["what"] == name)
+    return next(float(figure["value"]) for figure in record["figures"] if figure["what"] == name)
 
 
 def _found(record: Mapping[str, Any], metric: str) -> float:
     """How sure it is on EmoDB as it is; 0 where nothing was named, so that nothing was right."""
-    own = [one for one in record["figures"] if one["what"] == f"{EMODB}, studio"]
-    return next((float(one["value"]) for one in own if one["metric"] == metric), 0.0)
+    figures = [figure for figure in record["figures"] if figure["what"] == f"{EMODB}, studio"]
+    return next((float(figure["value"]) for figure in figures if figure["metric"] == metric), 0.0)
 
 
-def _line(one: Figure) -> str:
-    bounds = "–" if one.low is None or one.high is None else f"{one.low:.3f} to {one.high:.3f}"
-    people = str(one.speakers) if one.speakers else "–"
-    cells = (one.what, one.metric, f"{one.value:.3f}", bounds, str(one.rows), people)
+def _line(figure: Figure) -> str:
+    bounds = (
+        "–"
+        if figure.low is None or figure.high is None
+        else f"{figure.low:.3f} to {figure.high:.3f}"
+    )
+    people = str(figure.speakers) if figure.speakers else "–"
+    cells = (figure.what, figure.metric, f"{figure.value:.3f}", bounds, str(figure.rows), people)
     return f"| {' | '.join(cells)} |"

@@ -29,9 +29,9 @@ def unlike_actors(voice: HeadEnsemble, german: Path, work: Path) -> Scored:
     """What the voice's heads say of EmoDB in all copies, before any temperature."""
     rows = list(hearing.embedded(_german(german), hearing.AUDIO, work))
     plain = replace(voice, temperature=1.0)
-    found = np.array([plain.alone({"audio": row.values}) for row in rows])
+    scores = np.array([plain.alone({"audio": row.values}) for row in rows])
     truth = [TARGETS.index(row.label) for row in rows]
-    return Scored(tuple(rows), np.array(truth, np.int64), found)
+    return Scored(tuple(rows), np.array(truth, np.int64), scores)
 
 
 def elsewhere(model: FusionModel, german: Path, opinions: Path, work: Path) -> list[Figure]:
@@ -42,13 +42,13 @@ def elsewhere(model: FusionModel, german: Path, opinions: Path, work: Path) -> l
 def scored(model: FusionModel, rows: list[Row], others: list[Row] | None = None) -> Scored:
     """What a model says of rows of one modality, or of two: the same utterances in one order."""
     both = others or rows
-    found = []
+    scores = []
     for row, other in zip(rows, both, strict=True):
         inputs: dict[str, torch.Tensor | None] = {"audio": None, "text": None}
         inputs |= {_input(row): row.values, _input(other): other.values}
-        found.append(model.verdict(inputs).fused)
+        scores.append(model.verdict(inputs).fused)
     truth = [TARGETS.index(row.label) if row.label in TARGETS else 0 for row in rows]
-    return Scored(tuple(rows), np.array(truth, np.int64), np.array(found))
+    return Scored(tuple(rows), np.array(truth, np.int64), np.array(scores))
 
 
 def _input(row: Row) -> str:
@@ -58,13 +58,13 @@ def _input(row: Row) -> str:
 def _emodb(model: FusionModel, root: Path, work: Path) -> list[Figure]:
     corpus = _german(root)
     rows = list(hearing.embedded(corpus, hearing.AUDIO, work))
-    found = scored(model, rows)
+    results = scored(model, rows)
     assert model.abstention is not None
     studio, least = f"{EMODB}, {HEARD[0]}", model.abstention.threshold
-    whole = {f"{EMODB}, {how}": found.of(how) for how in HEARD}
+    whole = {f"{EMODB}, {how}": results.of(how) for how in HEARD}
     return [
-        *(uar_figure(what, own, corpus.targets) for what, own in whole.items()),
-        *(error_figure(what, own.truth, own.scores) for what, own in whole.items()),
+        *(uar_figure(what, copy, corpus.targets) for what, copy in whole.items()),
+        *(error_figure(what, copy.truth, copy.scores) for what, copy in whole.items()),
         *sureness_figures(studio, whole[studio], least),
     ]
 
@@ -73,12 +73,12 @@ def _german(root: Path) -> Corpus:
     return apply_common(emodb.read(root), "ekman")
 
 
-def sureness_figures(what: str, found: Scored, threshold: float) -> Iterator[Figure]:
+def sureness_figures(what: str, results: Scored, threshold: float) -> Iterator[Figure]:
     """How sure a model is, and how often right: of all rows, and of those that it names a class."""
-    highest = found.scores.max(axis=1)
-    right = found.scores.argmax(axis=1) == found.truth
+    highest = results.scores.max(axis=1)
+    right = results.scores.argmax(axis=1) == results.truth
     named = highest >= threshold
-    count, people = len(found.rows), len({row.speaker for row in found.rows})
+    count, people = len(results.rows), len({row.speaker for row in results.rows})
     yield plain_figure(what, "mean probability", float(highest.mean()), count, people)
     yield plain_figure(what, "accuracy", float(right.mean()), count, people)
     yield plain_figure(what, "share named", float(named.mean()), count, people)
@@ -109,8 +109,8 @@ def _demo(model: FusionModel, work: Path) -> list[Figure]:
     said = [row for row in reading.embedded(corpus, work) if row.copy == "script"]
     kept = corpus.targets
     return [
-        uar_figure(f"synthetic demo corpus, {what}", found, kept)
-        for what, found in (
+        uar_figure(f"synthetic demo corpus, {what}", results, kept)
+        for what, results in (
             ("voice alone", scored(model, heard)),
             ("words alone", scored(model, said)),
             ("both", scored(model, heard, said)),
@@ -119,5 +119,7 @@ def _demo(model: FusionModel, work: Path) -> list[Figure]:
 
 
 def _with_words(corpus: Corpus) -> Corpus:
-    kept = tuple(one for one in corpus.utterances if normalise(one.transcript) is not None)
+    kept = tuple(
+        utterance for utterance in corpus.utterances if normalise(utterance.transcript) is not None
+    )
     return replace(corpus, utterances=kept)

@@ -71,12 +71,12 @@ def sureness(voice: Voice, words: Fitted, others: Scored) -> Sureness:
     gives: for the voice alone, for words alone, and for made-up pairs.
     """
     heard = Scored.joined(voice.held_out)
-    own = max(temperature_of(heard), temperature_of(others))
-    other = temperature_of(words.dev)
-    pairs = pairs_of(heard, words.dev, own, other)
+    voice_t = max(temperature_of(heard), temperature_of(others))
+    words_t = temperature_of(words.dev)
+    pairs = pairs_of(heard, words.dev, voice_t, words_t)
     every = [(pairs.truth, scores) for scores in (pairs.voice, pairs.words, pairs.fused)]
-    found = [_abstention(truth, scores) for truth, scores in every]
-    return Sureness(own, other, max(found, key=lambda one: one.threshold))
+    abstentions = [_abstention(truth, scores) for truth, scores in every]
+    return Sureness(voice_t, words_t, max(abstentions, key=lambda abstention: abstention.threshold))
 
 
 def temperature_of(scored: Scored) -> float:
@@ -89,21 +89,23 @@ def _abstention(truth: np.ndarray, scores: Float[np.ndarray, "rows targets"]) ->
     return fit_abstention(scores.max(axis=1), scores.argmax(axis=1) == truth)
 
 
-def pairs_of(voice: Scored, words: Scored, own: float, other: float) -> Pairs:
+def pairs_of(voice: Scored, words: Scored, voice_t: float, words_t: float) -> Pairs:
     """As many pairs of each class, calibrated: independent given the class, as real ones are not.
 
     They test the arithmetic and what fusion could give at best; that people speak so, they cannot.
     """
     random = np.random.default_rng(SEED)
-    heard, said = (_drawn(one, random) for one in (voice, words))
+    heard, said = (_drawn(scored, random) for scored in (voice, words))
     truth = np.repeat(np.arange(len(TARGETS)), DRAWN)
-    return Pairs(truth, tempered(voice.scores[heard], own), tempered(words.scores[said], other))
+    return Pairs(
+        truth, tempered(voice.scores[heard], voice_t), tempered(words.scores[said], words_t)
+    )
 
 
 def _drawn(scored: Scored, random: np.random.Generator) -> np.ndarray:
     """Places of :data:`DRAWN` rows of each class, with repetition."""
     places = [np.flatnonzero(scored.truth == k) for k in range(len(TARGETS))]
-    return np.concatenate([random.choice(own, DRAWN) for own in places])
+    return np.concatenate([random.choice(rows, DRAWN) for rows in places])
 
 
 # ---------------------------------------------------------------- figures
@@ -130,7 +132,7 @@ def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
 def others_figures(others: Scored) -> list[Figure]:
     """Whether a temperature of voices unlike the actors' holds for speakers that it never saw."""
     speakers = sorted({row.speaker for row in others.rows})
-    parts = [others.where([row.speaker == one for row in others.rows]) for one in speakers]
+    parts = [others.where([row.speaker == speaker for row in others.rows]) for speaker in speakers]
     what = f"{EMODB}, all three, temperature of the other speakers"
     return [error_figure(what, *_refitted(parts))]
 
@@ -142,17 +144,17 @@ def uar_figure(what: str, scored: Scored, kept: Sequence[str] = TARGETS) -> Figu
     named = scored.scores[:, columns].argmax(axis=1)
     speakers = [row.speaker for row in scored.rows]
     counts = _counts(truth, named, speakers, len(columns))
-    found = interval(counts, metrics.uar)
-    assert found.value is not None
+    estimate = interval(counts, metrics.uar)
+    assert estimate.value is not None
     return Figure(
         what,
         f"UAR of {len(columns)}",
-        round(found.value, 3),
-        _rounded(found.low),
-        _rounded(found.high),
+        round(estimate.value, 3),
+        _rounded(estimate.low),
+        _rounded(estimate.high),
         len(truth),
         len(counts),
-        found.method,
+        estimate.method,
     )
 
 
@@ -163,11 +165,11 @@ def _rounded(bound: float | None) -> float | None:
 def _counts(
     truth: np.ndarray, named: np.ndarray, speakers: Sequence[str], classes: int
 ) -> Float[np.ndarray, "clusters 1 targets targets"]:
-    found = []
+    counts = []
     for speaker in sorted(set(speakers)):
-        own = np.array([one == speaker for one in speakers])
-        found.append(metrics.confusion(truth[own], named[own], classes)[None])
-    return np.stack(found)
+        mask = np.array([name == speaker for name in speakers])
+        counts.append(metrics.confusion(truth[mask], named[mask], classes)[None])
+    return np.stack(counts)
 
 
 def _accuracy(what: str, scored: Scored) -> Figure:
@@ -186,8 +188,8 @@ def _of_pairs(
 ) -> tuple[Figure, Figure]:
     right = float((scores.argmax(axis=1) == pairs.truth).mean())
     name = f"made-up pairs, {what}"
-    one = plain_figure(name, f"UAR of {len(TARGETS)}", right, len(scores))
-    return one, error_figure(name, pairs.truth, scores)
+    figure = plain_figure(name, f"UAR of {len(TARGETS)}", right, len(scores))
+    return figure, error_figure(name, pairs.truth, scores)
 
 
 def error_figure(what: str, truth: np.ndarray, scores: Float[np.ndarray, "rows targets"]) -> Figure:
@@ -201,7 +203,7 @@ def _refitted(
     """Held-out rows, each at the temperature of the parts that it is not in."""
     truth, scores = [], []
     for number, fold in enumerate(parts):
-        others = [one for k, one in enumerate(parts) if k != number]
+        others = [part for k, part in enumerate(parts) if k != number]
         truth.append(fold.truth)
         scores.append(tempered(fold.scores, temperature_of(Scored.joined(others))))
     return np.concatenate(truth), np.concatenate(scores)

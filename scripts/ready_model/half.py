@@ -60,9 +60,9 @@ class Scored:
         """Rows of several."""
         every = list(parts)
         return cls(
-            tuple(row for one in every for row in one.rows),
-            np.concatenate([one.truth for one in every]),
-            np.concatenate([one.scores for one in every]),
+            tuple(row for part in every for row in part.rows),
+            np.concatenate([part.truth for part in every]),
+            np.concatenate([part.scores for part in every]),
         )
 
 
@@ -117,5 +117,5 @@ def _scored(
     index: Int64[np.ndarray, "rows"],
     scores: Float[np.ndarray, "seeds rows targets"],
 ) -> Scored:
-    found = tuple(rows[data.ids[k]] for k in index)
-    return Scored(found, data.truth[index], scores.mean(axis=0))
+    chosen = tuple(rows[data.ids[k]] for k in index)
+    return Scored(chosen, data.truth[index], scores.mean(axis=0))

@@ -56,7 +56,7 @@ def record_of(voice: Voice, words: Fitted, measured: Sequence[Figure]) -> dict[s
             "twins": len(voice.held_out),
         },
         "words": {**_learned(words), "corpus": "MELD, official training rows"},
-        "figures": [asdict(one) for one in measured],
+        "figures": [asdict(figure) for figure in measured],
     }
 
 

@@ -99,19 +99,21 @@ def _chunk(
     chunk: Sequence[tuple[int, Utterance]],
 ) -> Iterator[Row]:
     sounds: dict[tuple[str, str], Audio] = {}
-    for number, one in chunk:
-        assert one.audio is not None
-        whole = read_segment(one.audio, one.start_s, one.end_s)
-        sounds |= {(one.id, how): heard(whole, how, number) for how in HEARD}
-    sources = [HeldSource("/".join(k), audio_key(one), one) for k, one in sounds.items()]
+    for number, utterance in chunk:
+        assert utterance.audio is not None
+        whole = read_segment(utterance.audio, utterance.start_s, utterance.end_s)
+        sounds |= {(utterance.id, how): heard(whole, how, number) for how in HEARD}
+    sources = [HeldSource("/".join(k), audio_key(sound), sound) for k, sound in sounds.items()]
     done = extractor.extract("audio", sources)
     assert not done.failures, done.failures
     space = extractor.spaces[modality.encoder]
-    for _, one in chunk:
+    for _, utterance in chunk:
         for how in HEARD:
-            stored = space.read([done.keys[f"{one.id}/{how}"]])[0]
+            stored = space.read([done.keys[f"{utterance.id}/{how}"]])[0]
             values = for_head(torch.from_numpy(stored.values), modality, stored.frame_count)
-            yield Row(one.id, speaker_of(one), corpus.label(one) or "", how, values)
+            yield Row(
+                utterance.id, speaker_of(utterance), corpus.label(utterance) or "", how, values
+            )
 
 
 def _rows(corpus: Corpus, modality: Modality, work: Path) -> list[Row]:

@@ -23,7 +23,7 @@ TEXT = parse_modality("minilm", "text")
 def words_half(root: Path, work: Path) -> Fitted:
     """Heads of the official training rows, tuned and stopped on dev, scored on test."""
     corpus = apply_common(meld.read(root), "ekman")
-    split = {one.id: one.split for one in corpus.utterances}
+    split = {utterance.id: utterance.split for utterance in corpus.utterances}
     rows = embedded(corpus, work)
 
     def of(name: str) -> list[Row]:
@@ -38,17 +38,23 @@ def embedded(corpus: Corpus, work: Path) -> list[Row]:
     What was embedded before is read from ``work``.
     """
     texts = {
-        (one.id, how): written(text, how)
-        for one in corpus.utterances
-        if (text := normalise(one.transcript)) is not None
+        (utterance.id, how): written(text, how)
+        for utterance in corpus.utterances
+        if (text := normalise(utterance.transcript)) is not None
         for how in WRITTEN
     }
     vectors = _vectors(sorted(set(texts.values()), key=lambda text: (len(text), text)), work)
     return [
-        Row(one.id, speaker_of(one), corpus.label(one) or "", how, vectors[texts[one.id, how]])
-        for one in corpus.utterances
+        Row(
+            utterance.id,
+            speaker_of(utterance),
+            corpus.label(utterance) or "",
+            how,
+            vectors[texts[utterance.id, how]],
+        )
+        for utterance in corpus.utterances
         for how in WRITTEN
-        if (one.id, how) in texts
+        if (utterance.id, how) in texts
     ]
 
 
