@@ -59,9 +59,11 @@ def decode_all(
     finally:
         sounds.save()
         why = hints.save()
-    by_key = sounds.read([one.key for one in heard.values()])
-    found = {name: by_key[one.key] for name, one in heard.items() if one.key in by_key}
-    return DecodedCorpus(heard, found, tuple(failures), why)
+    by_key = sounds.read([decoded.key for decoded in heard.values()])
+    qualities = {
+        name: by_key[decoded.key] for name, decoded in heard.items() if decoded.key in by_key
+    }
+    return DecodedCorpus(heard, qualities, tuple(failures), why)
 
 
 def evidence_of(
@@ -80,12 +82,15 @@ def evidence_of(
     # Labels of a set and values are no class, which is what words are tested for telling.
     single = corpus.task in ("single-label", "distribution")
     classes = {u.id: corpus.classes(u) if single else frozenset[str]() for u in utterances}
-    labels = {name: next(iter(found)) if found else None for name, found in classes.items()}
+    labels = {
+        name: next(iter(row_classes)) if row_classes else None
+        for name, row_classes in classes.items()
+    }
     return Evidence(
         utterances=utterances,
         # Silence is equal to silence, and says nothing about who recorded it.
-        keys={name: one.key for name, one in hearing.heard.items() if not one.silent},
-        signatures={name: one.signature for name, one in hearing.sounds.items()},
+        keys={name: audio.key for name, audio in hearing.heard.items() if not audio.silent},
+        signatures={name: audio.signature for name, audio in hearing.sounds.items()},
         gold={u.id: u.transcript for u in utterances if u.transcript is not None},
         labels={name: label for name, label in labels.items() if label is not None},
         speakers_apart=not is_leaky(protocol),
@@ -127,9 +132,9 @@ def certificate_lines(certificate: Certificate) -> list[str]:
     What the sentence alone tells is told in full by the probe; a leaky protocol by its own line.
     """
     if certificate.leaky:
-        found = ", ".join(test.name for test in certificate.errors) or "nothing that can be tested"
+        leaks = ", ".join(test.name for test in certificate.errors) or "nothing that can be tested"
         return [
             f"LEAKY: --folds {certificate.protocol} is for replication only; what test rows share "
-            f"with training: {found}"
+            f"with training: {leaks}"
         ]
     return [f"split certificate: {test.told}" for test in certificate.warnings if test.of]

@@ -46,7 +46,7 @@ def check_unseen(
         ConfigError: there are some and the study does not allow it; names each, how much it has
             seen, and what allows it.
     """
-    found = []
+    contaminations = []
     for name, spec in used_specs(study, arms).items():
         record = provenance_of(spec)
         if record is None:
@@ -54,22 +54,23 @@ def check_unseen(
         held = record.seen
         count = sum(is_seen(held, corpus, u, keys.get(u.id)) for u in scored)
         if count:
-            found.append(Contamination(name, record.corpus, count, len(scored)))
-    return allowed(study, found)
+            contaminations.append(Contamination(name, record.corpus, count, len(scored)))
+    return allowed(study, contaminations)
 
 
-def allowed(study: Study, found: Sequence[Contamination]) -> tuple[Contamination, ...]:
+def allowed(study: Study, contaminations: Sequence[Contamination]) -> tuple[Contamination, ...]:
     """What was found, where the study allows it.
 
     Raises:
         ConfigError: it does not.
     """
-    if found and not study.allow_contaminated:
+    if contaminations and not study.allow_contaminated:
         raise ConfigError(
-            f"{'; '.join(map(str, found))}: its score there says nothing about other speakers. "
-            f"Score another corpus, take another encoder, or add {FLAG}, which marks every table"
+            f"{'; '.join(map(str, contaminations))}: its score there says nothing about other "
+            f"speakers. Score another corpus, take another encoder, or add {FLAG}, which marks "
+            "every table"
         )
-    return tuple(found)
+    return tuple(contaminations)
 
 
 def is_seen(held: TrainingRecord, corpus: Corpus, utterance: Utterance, key: str | None) -> bool:
@@ -97,11 +98,13 @@ def scored_rows(utterances: Iterable[Utterance], folds: Sequence[Fold]) -> tuple
     return tuple(utterance for utterance in utterances if utterance.id in tested)
 
 
-def remarks(modalities: Mapping[str, Modality], found: Sequence[Contamination]) -> tuple[str, ...]:
+def remarks(
+    modalities: Mapping[str, Modality], contaminations: Sequence[Contamination]
+) -> tuple[str, ...]:
     """What a report says of fine-tuned encoders: what they have seen, on whom, on which terms."""
     records = {m.name: provenance_of(m.encoder) for m in modalities.values()}
     lines = [_origin(kind, record) for kind, record in records.items() if record is not None]
-    return (*(f"contaminated: {one}" for one in found), *lines)
+    return (*(f"contaminated: {contamination}" for contamination in contaminations), *lines)
 
 
 def _origin(kind: str, record: Provenance) -> str:

@@ -29,7 +29,7 @@ def heavy_frames(
     if unknown or SEQUENCE_OF["audio"] not in inputs_needed(arms):
         return ()
     heard = [hints.get(u) for u in utterances if u.audio is not None]
-    seconds = sum(one.duration_s for one in heard if one is not None)
+    seconds = sum(audio.duration_s for audio in heard if audio is not None)
     size = frame_bytes(parse_modality(typed, "audio").as_sequence(), seconds)
     if size <= SAID_FROM:
         return ()

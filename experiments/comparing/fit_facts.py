@@ -46,22 +46,22 @@ def _tried(trial: Trial) -> TriedOut:
 
 
 def _space(arm: str, budget: Budget) -> Space:
-    found = arm_of(arm)
-    return budget.space(found.head) if isinstance(found, TrainedArm) else SPACES.get(arm, {})
+    entry = arm_of(arm)
+    return budget.space(entry.head) if isinstance(entry, TrainedArm) else SPACES.get(arm, {})
 
 
 def mean_curve(curves: Sequence[Curve]) -> MeanCurve:
     """Losses epoch by epoch, the mean over the heads that were still trained, and how many."""
-    found = MeanCurve([], [], [], [], [])
+    mean = MeanCurve([], [], [], [], [])
     for epoch in range(max(len(curve.dev) for curve in curves)):
         left = [curve for curve in curves if len(curve.dev) > epoch]
         dev = [curve.dev[epoch] for curve in left]
-        found.train.append(_finite(sum(curve.train[epoch] for curve in left) / len(left)))
-        found.dev.append(_finite(sum(dev) / len(left)))
-        found.low.append(_finite(min(dev)))
-        found.high.append(_finite(max(dev)))
-        found.heads.append(len(left))
-    return found
+        mean.train.append(_finite(sum(curve.train[epoch] for curve in left) / len(left)))
+        mean.dev.append(_finite(sum(dev) / len(left)))
+        mean.low.append(_finite(min(dev)))
+        mean.high.append(_finite(max(dev)))
+        mean.heads.append(len(left))
+    return mean
 
 
 def _finite(value: float) -> float | None:

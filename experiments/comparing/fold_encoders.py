@@ -74,7 +74,7 @@ def check_shared(study: Study, plan: Plan) -> tuple[Contamination, ...]:
     Raises:
         ConfigError: there are some, and the study does not allow it.
     """
-    found = []
+    contaminations = []
     for awaited in plan.inputs.awaited:
         if awaited.trainable.kind == "text":
             # The same words said by another speaker are no leak; what they tell is probed for.
@@ -85,8 +85,10 @@ def check_shared(study: Study, plan: Plan) -> tuple[Contamination, ...]:
         if seen:
             scored = sum(len(fold.test) for fold in plan.folds)
             name = f"--{awaited.trainable.kind} {awaited.trainable.typed}"
-            found.append(Contamination(name, "the same recordings as training rows", seen, scored))
-    return allowed(study, found)
+            contaminations.append(
+                Contamination(name, "the same recordings as training rows", seen, scored)
+            )
+    return allowed(study, contaminations)
 
 
 def train_encoders(bench: FoldContext) -> Plan:
@@ -100,11 +102,11 @@ def train_encoders(bench: FoldContext) -> Plan:
         return plan
     # All of it is dealt out before hours of training.
     lessons = [_lessons(bench, views.whole.inner) for views in plan.views]
-    found = [
-        [_seen(bench, fold, lesson) for lesson in own]
-        for fold, own in zip(plan.folds, lessons, strict=True)
+    encoded_folds = [
+        [_seen(bench, fold, lesson) for lesson in fold_views]
+        for fold, fold_views in zip(plan.folds, lessons, strict=True)
     ]
-    every = [seen for own in found for seen in own]
+    every = [seen for fold_views in encoded_folds for seen in fold_views]
     modals = [modal for seen in every for modal in seen.modals]
     inputs = replace(
         plan.inputs,
@@ -113,7 +115,10 @@ def train_encoders(bench: FoldContext) -> Plan:
         cached=plan.inputs.cached + sum(modal.cached for modal in modals),
         warnings=tuple(dict.fromkeys(chain(plan.inputs.warnings, *(m.remarks for m in modals)))),
     )
-    views = tuple(FoldViews(own[0].view, tuple(seen.view for seen in own[1:])) for own in found)
+    views = tuple(
+        FoldViews(fold_views[0].view, tuple(seen.view for seen in fold_views[1:]))
+        for fold_views in encoded_folds
+    )
     trained = tuple(encoder.told for seen in every for encoder in seen.encoders)
     return replace(plan, inputs=inputs, views=views, trained=trained)
 
@@ -121,20 +126,22 @@ def train_encoders(bench: FoldContext) -> Plan:
 def _lessons(bench: FoldContext, inner: InnerFolds) -> list[ViewSplit]:
     """That of all training rows; with cross-fitted arms those of both halves behind it."""
     (whole,) = inner.folds
-    found = [ViewSplit(ALL, whole, inner)]
+    splits = [ViewSplit(ALL, whole, inner)]
     if not any(arm_of(arm).crossfitted for arm in bench.plan.arms):
-        return found
+        return splits
     by_id = {u.id: u for u in _all(bench)}
-    one, other = halves([by_id[name] for name in whole.train], bench.corpus.classes)
-    for part, taught, left in ((HALVES[0], one, other), (HALVES[1], other, one)):
+    first, second = halves([by_id[name] for name in whole.train], bench.corpus.classes)
+    for part, taught, left in ((HALVES[0], first, second), (HALVES[1], second, first)):
         heads = InnerFolds((InnerFold(left, whole.dev),))
-        found.append(ViewSplit(part, InnerFold(taught, whole.dev), heads))
-    return found
+        splits.append(ViewSplit(part, InnerFold(taught, whole.dev), heads))
+    return splits
 
 
 def _seen(bench: FoldContext, fold: Fold, lessons: ViewSplit) -> EncodedView:
     """Train the encoders of a view; embed the rows that its heads and the test set need."""
-    rows = {name for one in lessons.heads.folds for name in (*one.train, *one.dev)} | {*fold.test}
+    rows = {name for inner in lessons.heads.folds for name in (*inner.train, *inner.dev)} | {
+        *fold.test
+    }
     encoders, modals = [], []
     batches: dict[str, ModalityBatch] = {}
     for awaited in bench.plan.inputs.awaited:
@@ -194,7 +201,9 @@ def _embedded(
     modality = replace(awaited.trainable.modality, encoder=encoder.spec)
     wanted = inputs_of(modality, kind, frozenset(awaited.inputs))
     asked = [u for u in bench.plan.inputs.utterances if u.id in rows]
-    extractor = Extractor(shared_encoders(one.encoder for one in wanted.values()), bench.store)
+    extractor = Extractor(
+        shared_encoders(variant.encoder for variant in wanted.values()), bench.store
+    )
     with DecodeIndex(bench.store.root / "hints.json") as hints:
         sources = sources_of(kind, asked, bench.plan.inputs.words, hints)
         done = extractor.extract(kind, sources, bench.progress)
@@ -202,10 +211,10 @@ def _embedded(
         modal = modal_of(kind, wanted, extractor, done, hints.silent(read))
     failed = [f for f in modal.failures if f.utterance in awaited.keys]
     if failed:
-        told = "; ".join(f"{f.utterance}: {f.why}" for f in failed[:NAMED])
+        examples = "; ".join(f"{f.utterance}: {f.why}" for f in failed[:NAMED])
         raise ConfigError(
             f"--{kind} {awaited.trainable.typed}: {len(failed)} utterances cannot be embedded by "
-            f"the trained encoder, first {told}; leave them out of the manifest"
+            f"the trained encoder, first {examples}; leave them out of the manifest"
         )
     return modal
 
@@ -226,11 +235,13 @@ def _batches(
 
 def _identity(modals: Sequence[ModalityData]) -> dict[str, str]:
     """One hash per input over the fingerprints of all its encoders, in their order."""
-    found: dict[str, list[str]] = {}
+    marks_of: dict[str, list[str]] = {}
     for modal in modals:
         for name, mark in modal.identity.items():
-            found.setdefault(name, []).append(mark)
-    return {n: hashlib.sha256(" ".join(own).encode()).hexdigest() for n, own in found.items()}
+            marks_of.setdefault(name, []).append(mark)
+    return {
+        n: hashlib.sha256(" ".join(marks).encode()).hexdigest() for n, marks in marks_of.items()
+    }
 
 
 def _check_record(bench: FoldContext, fold: Fold, encoder: TrainedFoldEncoder) -> None:

@@ -84,11 +84,11 @@ def modal_of(
         entries = extractor.spaces[modality.encoder].read(list(done.keys.values()))
         stored = dict(zip(done.keys, entries, strict=True))
         modal.frames[name] = {
-            row: for_head(torch.from_numpy(one.values), modality, one.frame_count)
-            for row, one in stored.items()
+            row: for_head(torch.from_numpy(entry.values), modality, entry.frame_count)
+            for row, entry in stored.items()
         }
         if modality.layer == "mix":
-            modal.layers[name] = max((len(one.values) for one in stored.values()), default=1)
-        cut = cuts(modality, {row: one.extent for row, one in stored.items()})
+            modal.layers[name] = max((len(entry.values) for entry in stored.values()), default=1)
+        cut = cuts(modality, {row: entry.extent for row, entry in stored.items()})
     modal.remarks = (*silence(silent), *cut)
     return modal

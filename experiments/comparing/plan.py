@@ -77,7 +77,7 @@ def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...
     probe = probe_text(inputs.data, gold, speakers, folds)
     fixed = with_loss(fixed_values(study.head), corpus.task)
     budget = Budget(study.trials, study.seeds, fixed=fixed)
-    views = tuple(FoldViews(FoldData(inputs.data, found)) for found in inner)
+    views = tuple(FoldViews(FoldData(inputs.data, splits)) for splits in inner)
     return Plan(arms, inputs, folds, inner, budget, probe, protocol, views)
 
 
@@ -101,32 +101,34 @@ def _inner(
     corpus: Corpus, fold: Fold, by_id: Mapping[str, Utterance], held_out: bool
 ) -> InnerFolds:
     if fold.dev:
-        found = InnerFolds((InnerFold(fold.train, fold.dev),))
+        splits = InnerFolds((InnerFold(fold.train, fold.dev),))
     elif held_out:
-        one = hold_out([by_id[name] for name in fold.train], corpus.classes)
-        found = InnerFolds((one.fold,), one.notes)
+        held = hold_out([by_id[name] for name in fold.train], corpus.classes)
+        splits = InnerFolds((held.fold,), held.notes)
     else:
-        found = inner_folds([by_id[name] for name in fold.train], corpus.classes)
-    for inner in found.folds:
+        splits = inner_folds([by_id[name] for name in fold.train], corpus.classes)
+    for inner in splits.folds:
         assert_speakers_apart(inner, [by_id[name] for name in (*inner.train, *inner.dev)])
         for side, names in (("training", inner.train), ("development", inner.dev)):
             check_side(corpus, f"fold {fold.name}: {side}", [by_id[name] for name in names])
-    return found
+    return splits
 
 
 def check_side(corpus: Corpus, where: str, rows: Sequence[Utterance]) -> None:
     """Raise where a side of an inner fold cannot teach, or cannot tell, what a target is."""
     if corpus.task == "regression":
         targets = [row.target or () for row in rows]
-        flat = [n for k, n in enumerate(corpus.targets) if len({one[k] for one in targets}) < 2]
+        flat = [
+            n for k, n in enumerate(corpus.targets) if len({target[k] for target in targets}) < 2
+        ]
         if flat:
             raise SplitError(
                 f"{where} holds one value of {', '.join(flat)} only; add speakers, or folds with "
                 "more of them"
             )
         return
-    found = [corpus.classes(row) for row in rows]
-    lacking = set(corpus.targets) - set().union(*found)
+    classes = [corpus.classes(row) for row in rows]
+    lacking = set(corpus.targets) - set().union(*classes)
     if lacking:
         raise SplitError(
             f"{where} holds no utterance of {', '.join(sorted(lacking))}; "
@@ -137,7 +139,7 @@ def check_side(corpus: Corpus, where: str, rows: Sequence[Utterance]) -> None:
 def warnings_of(plan: Plan) -> list[str]:
     """What a reader of the table must know."""
     recognised = plan.recognised
-    lines = [note for found in plan.inner for note in found.notes]
+    lines = [note for inner in plan.inner for note in inner.notes]
     if recognised:
         lines.append(
             f"{len(recognised)} transcripts were missing and were recognised by "
@@ -172,8 +174,10 @@ def describe_folds(plan: Plan) -> list[dict[str, Any]]:
         {
             **asdict(fold),
             "test_speakers": sorted({speaker[name] for name in fold.test}),
-            "inner": [asdict(one) for one in inner.folds],
-            "halves": [asdict(one) for view in views.halves for one in view.inner.folds],
+            "inner": [asdict(inner_fold) for inner_fold in inner.folds],
+            "halves": [
+                asdict(inner_fold) for view in views.halves for inner_fold in view.inner.folds
+            ],
         }
         for fold, inner, views in zip(plan.folds, plan.inner, plan.views, strict=True)
     ]

@@ -112,8 +112,8 @@ def prepare(
     certificate = certify_final_rows(evidence, plan)
     seen = _seen(ready, inputs, plan)
     plan = train_encoders(FoldContext(ready.corpus, plan, store, progress, tell, bool(seen)))
-    told = _told(ready, plan, seen)
-    return Prepared(ready.corpus, plan, certificate, bool(seen), told)
+    notes = _told(ready, plan, seen)
+    return Prepared(ready.corpus, plan, certificate, bool(seen), notes)
 
 
 def _seen(ready: Ready, inputs: Inputs, plan: Plan) -> tuple[Contamination, ...]:
@@ -126,6 +126,9 @@ def _seen(ready: Ready, inputs: Inputs, plan: Plan) -> tuple[Contamination, ...]
 
 
 def _told(ready: Ready, plan: Plan, seen: tuple[Contamination, ...]) -> tuple[str, ...]:
-    notes = (*ready.notes, *(line for one in ready.published.values() for line in one.warnings))
+    notes = (
+        *ready.notes,
+        *(line for classifier in ready.published.values() for line in classifier.warnings),
+    )
     inputs = plan.inputs
     return (*remarks(inputs.modalities, seen), *ready.corpus.notes, *notes, *inputs.warnings)

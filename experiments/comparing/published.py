@@ -67,15 +67,17 @@ def find_published(study: Study, arms: Sequence[str], corpus: Corpus) -> dict[st
             "where its input is missing; use --rows complete"
         )
     asked = parse_map(study.map or (), corpus.targets)
-    found = {arm: _published(arm, corpus.targets, asked) for arm in named}
-    said = {word(label) for one in found.values() for label in one.labels.labels}
+    published = {arm: _published(arm, corpus.targets, asked) for arm in named}
+    said = {word(label) for classifier in published.values() for label in classifier.labels.labels}
     if unknown := asked.keys() - said:
-        labels = sorted({label for one in found.values() for label in one.labels.labels})
+        labels = sorted(
+            {label for classifier in published.values() for label in classifier.labels.labels}
+        )
         raise ConfigError(
             f"--map: no published classifier says {', '.join(sorted(unknown))}; they say "
             f"{', '.join(labels)}"
         )
-    return found
+    return published
 
 
 def _published(arm: str, targets: Sequence[str], asked: Mapping[str, str]) -> Published:

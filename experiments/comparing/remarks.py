@@ -29,8 +29,10 @@ def cuts(modality: Modality, extents: Mapping[str, TokenCount | None]) -> tuple[
         return ()
     # All cut texts were read up to one limit: it is that of the encoder.
     limit, longest = cut[0].tokens_read, max(extent.tokens for extent in cut)
-    own = modality.encoder.max_length is None
-    whose = f"which is all that {modality.encoder.title} reads" if own else "as max_length says"
+    by_encoder = modality.encoder.max_length is None
+    whose = (
+        f"which is all that {modality.encoder.title} reads" if by_encoder else "as max_length says"
+    )
     return (
         f"{len(cut)} of {len(extents)} transcripts were longer than {limit} tokens (special ones "
         f"included) and were cut there, {whose}; the longest has {longest}",
@@ -41,8 +43,10 @@ def training_remarks(trained: Sequence[Trained], arms: Sequence[str]) -> tuple[s
     """What must be known of encoders that were trained in every fold; nothing where none was."""
     if not trained:
         return ()
-    kinds = dict.fromkeys(one.kind for one in trained)
-    lines = [_trained(kind, [one for one in trained if one.kind == kind]) for kind in kinds]
+    kinds = dict.fromkeys(encoder.kind for encoder in trained)
+    lines = [
+        _trained(kind, [encoder for encoder in trained if encoder.kind == kind]) for kind in kinds
+    ]
     if not all(ARMS[arm].crossfitted for arm in arms if arm in ARMS):
         lines.append(
             "heads were trained on embeddings of the same rows that the fine-tuned encoder was "
@@ -62,13 +66,14 @@ def training_remarks(trained: Sequence[Trained], arms: Sequence[str]) -> tuple[s
 
 
 def _trained(kind: str, trained: Sequence[Trained]) -> str:
-    seconds = sum(one.seconds for one in trained)
+    seconds = sum(encoder.seconds for encoder in trained)
     return (
         f"the {kind} encoder ({trained[0].typed}) was fine-tuned in every fold on "
-        f"{_span([one.train_speakers for one in trained])} training speakers and stopped on "
-        f"{_span([one.dev_speakers for one in trained])} others, never on test speakers: "
-        f"{len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
-        f"{min(one.dev_uar for one in trained):.3f} to {max(one.dev_uar for one in trained):.3f}"
+        f"{_span([encoder.train_speakers for encoder in trained])} training speakers and stopped "
+        f"on {_span([encoder.dev_speakers for encoder in trained])} others, never on test "
+        f"speakers: {len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
+        f"{min(encoder.dev_uar for encoder in trained):.3f} to "
+        f"{max(encoder.dev_uar for encoder in trained):.3f}"
     )
 
 

@@ -59,4 +59,4 @@ def one_line_each(content: Any) -> str:  # noqa: ANN401 - anything JSON can hold
     """Indented JSON in which a list of numbers stands on one line."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     # No text in JSON holds a line end, so that what begins with one is no part of a text.
-    return re.sub(r"\[\n([^\[\]{}\"]*)\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    return re.sub(r"\[\n([^\[\]{}\"]*)\]", lambda match: f"[{' '.join(match[1].split())}]", text)

@@ -47,12 +47,14 @@ def parse_trainable(typed: str, kind: Kind) -> FinetuneRequest:
     """
     head, _, tail = typed.removeprefix(FINETUNED).partition("@")
     options = [option.strip() for option in tail.split(",") if option.strip()]
-    own = [option for option in options if not option.startswith(OF_TRAINING)]
-    name = "@".join(part for part in (head, ",".join(own)) if part)
+    of_encoder = [option for option in options if not option.startswith(OF_TRAINING)]
+    name = "@".join(part for part in (head, ",".join(of_encoder)) if part)
     modality = _start(parse_modality(name, kind))
-    told = [option.removeprefix(OF_TRAINING) for option in options if option not in own]
+    of_training = [
+        option.removeprefix(OF_TRAINING) for option in options if option not in of_encoder
+    ]
     try:
-        settings = _with_options(default_settings(modality.encoder), told)
+        settings = _with_options(default_settings(modality.encoder), of_training)
     except ValueError as error:
         raise ConfigError(f"--{kind} {typed}: {error}") from error
     return FinetuneRequest(kind, typed, modality, settings)
@@ -94,10 +96,10 @@ def check_trainable(trainable: FinetuneRequest) -> None:
         )
 
 
-def _with_options(settings: Settings, told: list[str]) -> Settings:
+def _with_options(settings: Settings, options: list[str]) -> Settings:
     hints = {n: hint for n, hint in get_type_hints(type(settings)).items() if _is_plain(hint)}
     values: dict[str, Any] = {}
-    for option in told:
+    for option in options:
         name, _, text = option.partition("=")
         if name in values:
             raise FinetuneError(f"{OF_TRAINING}{name} is set twice")

@@ -110,11 +110,11 @@ def _one_arm(study: Study) -> str:
     faults = [
         f"--{kind} {typed}: {why}"
         for kind, typed in typed_encoders(study)
-        for found, why in (
+        for refused, why in (
             (is_finetuned(typed), "is trained per fold of a comparison; name its folder instead"),
             (typed.startswith(FEATURES), "a model of precomputed features can hear no recording"),
         )
-        if found
+        if refused
     ]
     if faults:
         raise ConfigError("; ".join(faults))

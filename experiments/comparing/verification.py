@@ -69,7 +69,7 @@ class Verification:
     def sound(self) -> bool:
         """Whether nothing departs: no file, and no decision of a retrained head."""
         again = self.departures or ()
-        return not self.changed and not any(one.decided_otherwise for one in again)
+        return not self.changed and not any(departure.decided_otherwise for departure in again)
 
 
 def report_of(results: Results, folder: str, cost: Cost | None) -> Report:
@@ -128,25 +128,25 @@ def departures(stored: Recomputed, again: Recomputed) -> tuple[Departure, ...]:
     return tuple(_departure(arm, before, after, results) for arm in arms)
 
 
-def lines(found: Verification) -> Iterable[str]:
+def lines(verification: Verification) -> Iterable[str]:
     """What was verified, in lines."""
-    numbers, rows = with_count(found.numbers, "number"), len(found.recomputed.rows)
+    numbers, rows = with_count(verification.numbers, "number"), len(verification.recomputed.rows)
     yield (
-        f"{found.folder}: {numbers} follow from {with_count(rows, 'prediction')}; facts and "
+        f"{verification.folder}: {numbers} follow from {with_count(rows, 'prediction')}; facts and "
         "predictions have the hashes that the run left"
     )
-    if not found.changed:
-        yield f"config.toml and the {found.pages} files of the report are what the run gives"
+    if not verification.changed:
+        yield f"config.toml and the {verification.pages} files of the report are what the run gives"
     yield "folds.json, environment.json and model/ tell how it was made, and are not checked"
-    for path in found.changed:
+    for path in verification.changed:
         yield f"not what the run gives: {path} (changed, or made by another version)"
-    if found.departures is None:
+    if verification.departures is None:
         yield "whether training gives these predictions was not tried: --retrain does"
-    for one in found.departures or ():
+    for departure in verification.departures or ():
         yield (
-            f"{printable(one.arm)}, trained again: {one.metric} {one.again:.4f} for "
-            f"{one.value:.4f}, {one.decided_otherwise} of {one.rows} decisions differ, "
-            f"scores by at most {one.largest:.1e}"
+            f"{printable(departure.arm)}, trained again: {departure.metric} "
+            f"{departure.again:.4f} for {departure.value:.4f}, {departure.decided_otherwise} of "
+            f"{departure.rows} decisions differ, scores by at most {departure.largest:.1e}"
         )
 
 
@@ -199,7 +199,7 @@ def _departure(
     if of_classes(results[0]):
         moved &= old.argmax(axis=1) != new.argmax(axis=1)
     metric = primary_of(results[0])
-    scores = [one.arms[arm].score(metric).value for one in results]
+    scores = [run.arms[arm].score(metric).value for run in results]
     value, again = (np.nan if score is None else score for score in scores)
     title = column(metric).title
     return Departure(arm, len(keys), float(apart.max()), int(moved.sum()), title, value, again)

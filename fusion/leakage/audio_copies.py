@@ -45,15 +45,15 @@ def alike(
     Rows of one number in ``speaker`` are not compared, those of -1 with all; rows whose signature
     tells nothing are passed over. Memory is bounded: blocks of 2048 x 2048.
     """
-    rows = np.array([n for n, one in enumerate(signatures) if one.telling], np.int64)
+    rows = np.array([n for n, signature in enumerate(signatures) if signature.telling], np.int64)
     stack = _stacked([signatures[n] for n in rows], speaker[rows])
     starts = range(0, len(rows), BLOCK)
     blocks = [(i, j) for i in starts for j in starts if i <= j]
     pairs, same = [np.zeros((0, 2), np.int64)], [np.zeros(0, bool)]
     for done, (i, j) in enumerate(blocks, start=1):
-        found = _block(stack, i, j)
-        pairs.append(rows[found.pairs])
-        same.append(found.same)
+        block = _block(stack, i, j)
+        pairs.append(rows[block.pairs])
+        same.append(block.same)
         if progress is not None:
             progress(done, len(blocks))
     return Alike(np.concatenate(pairs), np.concatenate(same))
@@ -64,23 +64,23 @@ def _stacked(signatures: Sequence[AudioFingerprint], speaker: Int64[np.ndarray, 
         nothing = np.zeros((len(MOVES), 0, 1), np.float32)
         return _Stack(nothing, nothing[0], nothing[0, :, 0], speaker)
     return _Stack(
-        np.stack([one.moved for one in signatures], axis=1),
-        np.stack([one.narrow for one in signatures]),
-        np.array([one.active_s for one in signatures], np.float32),
+        np.stack([signature.moved for signature in signatures], axis=1),
+        np.stack([signature.narrow for signature in signatures]),
+        np.array([signature.active_s for signature in signatures], np.float32),
         speaker,
     )
 
 
 def _block(stack: _Stack, i: int, j: int) -> Alike:
     """Pairs between the block of rows from ``i`` on and that from ``j`` on."""
-    one, other = slice(i, i + BLOCK), slice(j, j + BLOCK)
+    left, right = slice(i, i + BLOCK), slice(j, j + BLOCK)
     still = stack.moved[MOVES.index(0)]
-    level = np.maximum(still[one] @ still[other].T, stack.narrow[one] @ stack.narrow[other].T)
+    level = np.maximum(still[left] @ still[right].T, stack.narrow[left] @ stack.narrow[right].T)
     best = level.copy()
     for number, move in enumerate(MOVES):
         if move:
-            np.maximum(best, stack.moved[number, one] @ still[other].T, out=best)
-    wanted = (best >= ALIKE_FROM) & _comparable(stack, one, other)
+            np.maximum(best, stack.moved[number, left] @ still[right].T, out=best)
+    wanted = (best >= ALIKE_FROM) & _comparable(stack, left, right)
     if i == j:
         wanted = np.triu(wanted, 1)
     rows, columns = np.nonzero(wanted)
@@ -88,8 +88,8 @@ def _block(stack: _Stack, i: int, j: int) -> Alike:
     return Alike(pairs, level[rows, columns] >= SAME_FROM)
 
 
-def _comparable(stack: _Stack, one: slice, other: slice) -> Bool[np.ndarray, "some others"]:
+def _comparable(stack: _Stack, left: slice, right: slice) -> Bool[np.ndarray, "some others"]:
     lengths, speakers = stack.active_s, stack.speaker
-    ratio = lengths[one, None] / lengths[None, other]
-    apart = (speakers[one, None] != speakers[None, other]) | (speakers[one, None] < 0)
+    ratio = lengths[left, None] / lengths[None, right]
+    apart = (speakers[left, None] != speakers[None, right]) | (speakers[left, None] < 0)
     return (ratio >= LENGTHS_FROM) & (ratio <= 1 / LENGTHS_FROM) & apart

@@ -43,11 +43,11 @@ def certify(
     """Test folds for leaks; ``probe`` is that of the gold transcripts, where there are some."""
     leaky = is_leaky(protocol)
     questions = [*_who(evidence), *_sound(evidence), *_text(evidence)]
-    found = overlaps(evidence.ids, folds, [question.link for question in questions])
+    shared = overlaps(evidence.ids, folds, [question.link for question in questions])
     rows = scored(evidence.ids, folds)
     tests = [
         _answer(question, overlap, rows, evidence)
-        for question, overlap in zip(questions, found, strict=True)
+        for question, overlap in zip(questions, shared, strict=True)
     ]
     words = (_telltale_words(evidence), _constancy(evidence, probe))
     return Certificate(protocol, leaky, len(folds), (*tests, *words))
@@ -62,11 +62,11 @@ def _answer(
     if not question.tested.any():
         return LeakTest(question.name, "untested", note=question.untested)
     ids = evidence.ids
-    found = int(overlap.rows.sum())
+    count = int(overlap.rows.sum())
     examples = tuple(f"{ids[a.row]} and {ids[a.other]}, fold {a.fold}" for a in overlap.leaks)
-    of = max(int((question.tested & scored_rows).sum()), found)
-    status = question.severity if found else "clean"
-    return LeakTest(question.name, status, found, of, examples, question.note if found else "")
+    of = max(int((question.tested & scored_rows).sum()), count)
+    status = question.severity if count else "clean"
+    return LeakTest(question.name, status, count, of, examples, question.note if count else "")
 
 
 # ---------------------------------------------------------------- what belongs together
@@ -92,7 +92,7 @@ def _sound(evidence: Evidence) -> list[_Question]:
     voiced = np.array([u.audio is not None for u in evidence.utterances], bool)
     heard = np.array([name in evidence.keys for name in evidence.ids], bool)
     signed = [evidence.signatures.get(name) for name in evidence.ids]
-    telling = np.array([one is not None and one.telling for one in signed], bool)
+    telling = np.array([signature is not None and signature.telling for signature in signed], bool)
     alike = evidence.sounding_alike
     none, named = "there is no audio", "by their names; was one made from the other?"
     copy = "likely a copy with another pitch, speed or noise: listen to them"
@@ -124,18 +124,18 @@ def _text(evidence: Evidence) -> list[_Question]:
 def _telltale_words(evidence: Evidence) -> LeakTest:
     name = "label in the words"
     speakers = {u.id: u.speaker or "" for u in evidence.utterances}
-    ids = [one for one in evidence.words if one in evidence.labels]
+    ids = [utterance for utterance in evidence.words if utterance in evidence.labels]
     if not ids:
         why = NO_CLASS if evidence.words and not evidence.labels else "there are no transcripts"
         return LeakTest(name, "untested", note=why)
-    found = label_words(evidence.words, evidence.labels, speakers)
-    if not found:
+    telltales = label_words(evidence.words, evidence.labels, speakers)
+    if not telltales:
         return LeakTest(name, "clean", 0, len(ids))
-    given = {t.word for t in found}
-    rows = sum(not given.isdisjoint(evidence.words[one]) for one in ids)
-    told = [f"{t.word!r} in {t.recall:.0%} of {t.label}" for t in found[:5]]
+    given = {t.word for t in telltales}
+    rows = sum(not given.isdisjoint(evidence.words[utterance]) for utterance in ids)
+    examples = [f"{t.word!r} in {t.recall:.0%} of {t.label}" for t in telltales[:5]]
     note = "was the label written into the transcript?"
-    return LeakTest(name, "warning", rows, len(ids), tuple(told), note)
+    return LeakTest(name, "warning", rows, len(ids), tuple(examples), note)
 
 
 def _constancy(evidence: Evidence, probe: TextProbe | None) -> LeakTest:
@@ -147,6 +147,6 @@ def _constancy(evidence: Evidence, probe: TextProbe | None) -> LeakTest:
             classless = evidence.gold and not evidence.labels
             why = NO_CLASS if classless else "there are no gold transcripts"
         return LeakTest(name, "untested", note=why)
-    told = f"UAR {probe.uar:.3f}, shuffled labels up to {probe.null_high:.3f}, p = {probe.p:.3f}"
+    example = f"UAR {probe.uar:.3f}, shuffled labels up to {probe.null_high:.3f}, p = {probe.p:.3f}"
     tells = not probe.even and probe.p <= SIGNIFICANT
-    return LeakTest(name, "warning" if tells else "clean", examples=(told,))
+    return LeakTest(name, "warning" if tells else "clean", examples=(example,))

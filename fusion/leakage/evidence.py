@@ -74,9 +74,11 @@ class Evidence:
         """Speakers whose names differ in case, spaces, marks and leading zeros only."""
         names: dict[str, set[str | None]] = {}
         plain = [_spelt(utterance.speaker) for utterance in self.utterances]
-        for one, utterance in zip(plain, self.utterances, strict=True):
-            names.setdefault(one, set()).add(utterance.speaker)
-        return numbered([one if one and len(names[one]) > 1 else None for one in plain])
+        for spelling, utterance in zip(plain, self.utterances, strict=True):
+            names.setdefault(spelling, set()).add(utterance.speaker)
+        return numbered(
+            [spelling if spelling and len(names[spelling]) > 1 else None for spelling in plain]
+        )
 
     def dialogues(self) -> Int64[np.ndarray, "rows"]:
         """Dialogue of each row; numbers that start again in each session are told apart."""
@@ -108,21 +110,21 @@ class Evidence:
         for number, utterance in enumerate(self.utterances):
             if utterance.audio is not None:
                 files.setdefault(utterance.audio.resolve(), []).append(number)
-        found = [pair for rows in files.values() for pair in self._in_time(rows)]
-        return np.array(found, np.int64).reshape(-1, 2)
+        pairs = [pair for rows in files.values() for pair in self._in_time(rows)]
+        return np.array(pairs, np.int64).reshape(-1, 2)
 
     def _in_time(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         order = sorted(rows, key=lambda n: self.utterances[n].start_s)
-        found: list[tuple[int, int]] = []
+        pairs: list[tuple[int, int]] = []
         open_rows: list[tuple[float, int]] = []
         for row in order:
-            one = self.utterances[row]
-            end = float("inf") if one.end_s is None else one.end_s
-            open_rows = [(last, n) for last, n in open_rows if last > one.start_s + ROUNDED_S]
-            if end - one.start_s > ROUNDED_S:
-                found += [(n, row) for _, n in open_rows[-MOST_OPEN:]]
+            segment = self.utterances[row]
+            end = float("inf") if segment.end_s is None else segment.end_s
+            open_rows = [(last, n) for last, n in open_rows if last > segment.start_s + ROUNDED_S]
+            if end - segment.start_s > ROUNDED_S:
+                pairs += [(n, row) for _, n in open_rows[-MOST_OPEN:]]
                 open_rows.append((end, row))
-        return found
+        return pairs
 
     @cached_property
     def sounding_alike(self) -> "Sounding":
@@ -130,10 +132,10 @@ class Evidence:
         rows = [n for n, name in enumerate(self.ids) if name in self.signatures]
         place, speaker = np.array(rows, np.int64), self.speakers()[rows]
         anybody = speaker if self.speakers_apart else np.full_like(speaker, -1)
-        found = alike([self.signatures[self.ids[n]] for n in rows], anybody, self.progress)
-        recording, pairs = self.recordings(), place[found.pairs]
+        similar = alike([self.signatures[self.ids[n]] for n in rows], anybody, self.progress)
+        recording, pairs = self.recordings(), place[similar.pairs]
         other = (recording[pairs[:, 0]] != recording[pairs[:, 1]]) | (recording[pairs[:, 0]] < 0)
-        return Sounding(pairs[other & found.same], pairs[other & ~found.same])
+        return Sounding(pairs[other & similar.same], pairs[other & ~similar.same])
 
     def nearly_equal_texts(self) -> Neighbours:
         """Groups of equal words, and which of them are nearly equal."""
@@ -161,6 +163,6 @@ def _origin(stem: str) -> str:
     """The name without what says that it was changed."""
     changed = True
     while changed:
-        found = AFTER.fullmatch(stem) or BEFORE.fullmatch(stem)
-        changed, stem = found is not None, found[1] if found else stem
+        match = AFTER.fullmatch(stem) or BEFORE.fullmatch(stem)
+        changed, stem = match is not None, match[1] if match else stem
     return stem.casefold()

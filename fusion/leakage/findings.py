@@ -90,9 +90,9 @@ class Certificate:
             LeakError: with every error found and what to do.
         """
         if self.errors and not self.leaky:
-            found = "; ".join(printable(test) for test in self.errors)
+            leaks = "; ".join(printable(test) for test in self.errors)
             raise LeakError(
-                f"--folds {self.protocol} leaks, {with_count(len(self.errors), 'error')}: {found}. "
+                f"--folds {self.protocol} leaks, {with_count(len(self.errors), 'error')}: {leaks}. "
                 "What is tested would be known from training: mend the columns, take one of the "
                 "copies out, or choose other folds (--folds help lists them)"
             )

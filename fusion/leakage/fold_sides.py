@@ -39,13 +39,13 @@ class Groups:
 
     def leaking(self, side: Int8[np.ndarray, "rows"]) -> Int64[np.ndarray, "found 2"]:
         """Rows of a later side whose group is on an earlier one too."""
-        found = []
+        pairs = []
         for later in (DEV, TEST):
             first = _first_before(self.number, side, later)
             rows = np.flatnonzero((self.number >= 0) & (side == later))
             other = first[self.number[rows]]
-            found.append(np.stack([rows, other], axis=1)[other >= 0])
-        return np.concatenate(found)
+            pairs.append(np.stack([rows, other], axis=1)[other >= 0])
+        return np.concatenate(pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Neighbours:
 
     def leaking(self, side: Int8[np.ndarray, "rows"]) -> Int64[np.ndarray, "found 2"]:
         """Rows of a later side that have a neighbouring group on an earlier one."""
-        found = []
+        pairs = []
         both = np.concatenate([self.edges, self.edges[:, ::-1]])
         for later in (DEV, TEST):
             first = _first_before(self.number, side, later)
@@ -65,8 +65,8 @@ class Neighbours:
             np.maximum.at(near, both[:, 0], first[both[:, 1]])
             rows = np.flatnonzero((self.number >= 0) & (side == later))
             other = near[self.number[rows]]
-            found.append(np.stack([rows, other], axis=1)[other >= 0])
-        return np.concatenate(found)
+            pairs.append(np.stack([rows, other], axis=1)[other >= 0])
+        return np.concatenate(pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +106,19 @@ def overlaps(
     leaks: list[list[Leak]] = [[] for _ in links]
     for name, side in sides_of(ids, folds):
         for link, marked, shown in zip(links, rows, leaks, strict=True):
-            found = link.leaking(side)
-            fresh = found[~marked[found[:, 0]]][: NAMED - len(shown)]
+            pairs = link.leaking(side)
+            fresh = pairs[~marked[pairs[:, 0]]][: NAMED - len(shown)]
             shown += [Leak(int(row), int(other), name) for row, other in fresh]
-            marked[found[:, 0]] = True
-    return tuple(Overlap(*one) for one in zip(rows, map(tuple, leaks), strict=True))
+            marked[pairs[:, 0]] = True
+    return tuple(Overlap(*parts) for parts in zip(rows, map(tuple, leaks), strict=True))
 
 
 def scored(ids: Sequence[str], folds: Sequence[Fold]) -> Bool[np.ndarray, "rows"]:
     """Rows that some fold scores or stops on."""
-    found = np.zeros(len(ids), bool)
+    rows = np.zeros(len(ids), bool)
     for _, side in sides_of(ids, folds):
-        found |= side > TRAIN
-    return found
+        rows |= side > TRAIN
+    return rows
 
 
 def sides_of(

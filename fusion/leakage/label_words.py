@@ -50,13 +50,15 @@ def label_words(
     table = _table([texts[name] for name in ids], words)
     truth = np.array([targets.index(labels[name]) for name in ids])
     speaker = np.unique([speakers.get(name, "") for name in ids], return_inverse=True)[1]
-    own = np.array([[_is_name(word, label) for label in targets] for word in words])
-    found = [
-        *_names(table, truth, own),
-        *_found(table, truth, speaker, np.asarray(~own.any(axis=1)), RECALL_FROM),
+    named = np.array([[_is_name(word, label) for label in targets] for word in words])
+    passed = [
+        *_names(table, truth, named),
+        *_found(table, truth, speaker, np.asarray(~named.any(axis=1)), RECALL_FROM),
     ]
-    told = [LabelWord(words[f.word], targets[f.label], f.recall, f.precision, f.p) for f in found]
-    return tuple(sorted(told, key=lambda one: (-one.recall, one.word)))
+    telling = [
+        LabelWord(words[f.word], targets[f.label], f.recall, f.precision, f.p) for f in passed
+    ]
+    return tuple(sorted(telling, key=lambda label_word: (-label_word.recall, label_word.word)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +71,20 @@ class _Found:
 
 
 def _names(
-    table: csr_matrix, truth: Int64[np.ndarray, "rows"], own: Bool[np.ndarray, "words classes"]
+    table: csr_matrix, truth: Int64[np.ndarray, "rows"], named: Bool[np.ndarray, "words classes"]
 ) -> list[_Found]:
     """Names of classes in the words of their own class; labels are shuffled among all rows.
 
     The statistic is the number of utterances that hold the name of their own class.
     """
-    holds = np.asarray(table @ own.astype(float)) > 0
+    holds = np.asarray(table @ named.astype(float)) > 0
     rows, rng = np.arange(len(truth)), np.random.default_rng(0)
     null = np.array([holds[rows, rng.permutation(truth)].sum() for _ in range(DRAWS)])
     p = float((1 + (null >= holds[rows, truth].sum()).sum()) / (1 + DRAWS))
     if p > P_TO:
         return []
-    recall, precision = _shares(table, truth, own.shape[1])
-    wanted = own & (precision >= PRECISION_FROM) & (recall >= NAME_RECALL_FROM)
+    recall, precision = _shares(table, truth, named.shape[1])
+    wanted = named & (precision >= PRECISION_FROM) & (recall >= NAME_RECALL_FROM)
     return [
         _Found(int(w), int(k), recall[w, k], precision[w, k], p) for w, k in np.argwhere(wanted)
     ]
@@ -103,11 +105,11 @@ def _found(
         return []
     null = _null(table[:, np.flatnonzero(looked_at)], truth, speaker, classes)
     contrast = _contrast(_counts(table, truth, classes), np.bincount(truth, minlength=classes))
-    found = []
+    passed = []
     for w, k in np.argwhere(wanted):
         p = float((1 + (null >= contrast[w, k] - 1e-12).sum()) / (1 + len(null)))
-        found += [_Found(int(w), int(k), recall[w, k], precision[w, k], p)] * (p <= P_TO)
-    return found
+        passed += [_Found(int(w), int(k), recall[w, k], precision[w, k], p)] * (p <= P_TO)
+    return passed
 
 
 def _shares(

@@ -34,15 +34,15 @@ def near_pairs(texts: Sequence[tuple[str, ...]]) -> Int64[np.ndarray, "pairs 2"]
     common = Counter(word for bag in bags for word in bag)
     rare = [sorted(bag, key=lambda word: (common[word], word)) for bag in bags]
     index: dict[tuple[str, int], list[int]] = {}
-    found: list[tuple[int, int]] = []
+    pairs: list[tuple[int, int]] = []
     # By length, so that a text is compared with shorter ones only.
     for n in sorted(range(len(bags)), key=lambda n: len(bags[n])):
         prefix = rare[n][: len(rare[n]) - math.ceil(NEARLY * len(rare[n])) + 1]
         near = {m for word in prefix for m in index.get(word, ())}
-        found += [(min(m, n), max(m, n)) for m in near if _is_near(bags[m], bags[n])]
+        pairs += [(min(m, n), max(m, n)) for m in near if _is_near(bags[m], bags[n])]
         for word in prefix:
             index.setdefault(word, []).append(n)
-    return np.array(sorted(found), np.int64).reshape(-1, 2)
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
 def _bag(words: Sequence[str]) -> frozenset[tuple[str, int]]:
@@ -55,11 +55,11 @@ def _bag(words: Sequence[str]) -> frozenset[tuple[str, int]]:
     return frozenset(bag)
 
 
-def _is_near(one: frozenset[tuple[str, int]], other: frozenset[tuple[str, int]]) -> bool:
-    if min(len(one), len(other)) < NEARLY * max(len(one), len(other)):
+def _is_near(bag: frozenset[tuple[str, int]], other: frozenset[tuple[str, int]]) -> bool:
+    if min(len(bag), len(other)) < NEARLY * max(len(bag), len(other)):
         return False
-    shared = len(one & other)
-    return shared >= NEARLY * (len(one) + len(other) - shared)
+    shared = len(bag & other)
+    return shared >= NEARLY * (len(bag) + len(other) - shared)
 
 
 def countable(texts: Mapping[str, tuple[str, ...]], scripted: frozenset[str]) -> list[str]:

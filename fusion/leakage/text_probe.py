@@ -52,13 +52,13 @@ def probe_labels(
     probe = TextProbe(len(names), float(shared.mean()), _even(text, truth, len(names), classes))
     if shared.mean() < SHARED_FROM:
         return probe
-    found = _lookup_uar(text, truth, splits, len(names), classes)
-    if np.isnan(found):
+    uar = _lookup_uar(text, truth, splits, len(names), classes)
+    if np.isnan(uar):
         return probe
     speaker = np.unique([speakers[name] for name in ids], return_inverse=True)[1]
     null = _null(text, truth, speaker, splits, len(names), classes)
-    p = (1 + (null >= found - 1e-12).sum()) / (1 + len(null))
-    return replace(probe, uar=found, null_high=float(np.quantile(null, 0.95)), p=float(p))
+    p = (1 + (null >= uar - 1e-12).sum()) / (1 + len(null))
+    return replace(probe, uar=uar, null_high=float(np.quantile(null, 0.95)), p=float(p))
 
 
 def _even(text: np.ndarray, truth: np.ndarray, sentences: int, classes: int) -> bool:

@@ -48,14 +48,18 @@ class AttentionHead(Head):
             for number, (embed, batch) in enumerate(zip(self.embed, inputs, strict=True))
         ]
         pairs = zip(self.attend, embedded, embedded[1:] + embedded[:1], strict=True)
-        mixed = [attend(own.values, other.values, other.mask) for attend, own, other in pairs]
-        masks = [own.mask for own in embedded]
+        mixed = [
+            attend(modality.values, other.values, other.mask) for attend, modality, other in pairs
+        ]
+        masks = [modality.mask for modality in embedded]
         if len(mixed) > 1:
             # Each is marked with its modality, and attends to all that is in any.
             kinds = self.kinds[..., None, None, :].unbind(dim=-4)
-            marked = torch.cat([one + kind for one, kind in zip(mixed, kinds, strict=True)], dim=-2)
+            marked = torch.cat(
+                [frames + kind for frames, kind in zip(mixed, kinds, strict=True)], dim=-2
+            )
             every = self.together(marked, marked, torch.cat(masks, dim=-1))
-            mixed = every.split([one.shape[-2] for one in mixed], dim=-2)
+            mixed = every.split([frames.shape[-2] for frames in mixed], dim=-2)
         pairs = zip(self.pool, mixed, masks, strict=True)
         pooled = [pool(values, mask) for pool, values, mask in pairs]
         hidden = functional.relu(self.join(torch.cat(pooled, dim=-1)))
@@ -86,7 +90,7 @@ class PatchEmbedding(nn.Module):
         if missing:
             values = functional.pad(values, (0, 0, 0, missing))
             mask = functional.pad(mask, (0, missing))
-        own = mask.unflatten(-1, (-1, self.patch))
+        patch_mask = mask.unflatten(-1, (-1, self.patch))
         weight = self.weight.weight.unflatten(-1, (self.patch, -1))  # [..., width, patch, dim]
         if mix is not None:
             weight = (weight[..., None, :] * mix[..., None, None, :, None]).flatten(-2)
@@ -97,13 +101,13 @@ class PatchEmbedding(nn.Module):
             # Frames beyond the end are zeros and must weigh nothing, not minus the mean.
             shift = (weight @ fitted.mean[..., None, :, None])[..., 0].mT  # [..., patch, width]
             rows = patches.flatten(-3, -2) @ weight.flatten(-2).mT + self.weight.bias[..., None, :]
-            rows = rows - own.flatten(-3, -2).to(values.dtype) @ shift
+            rows = rows - patch_mask.flatten(-3, -2).to(values.dtype) @ shift
         embedded = functional.relu(rows).unflatten(-2, patches.shape[-3:-1])
         token = self.token[..., None, None, :]
         embedded = torch.where(batch.present[..., None, None], embedded, token)
         frames, width = embedded.shape[-2:]
         embedded = embedded + positions(frames, width, embedded.device)
-        return ModalityBatch(embedded, own.any(dim=-1), batch.present)
+        return ModalityBatch(embedded, patch_mask.any(dim=-1), batch.present)
 
 
 class CrossAttention(nn.Module):

@@ -182,30 +182,30 @@ def fixed_values(typed: Sequence[str] | None) -> dict[str, Any]:
             it cannot have.
     """
     pairs = [pair.partition("=") for pair in typed or ()]
-    hints, found = get_type_hints(Hyperparameters), dict[str, Any]()
+    hints, values = get_type_hints(Hyperparameters), dict[str, Any]()
     for name, _, text in pairs:
         if name not in hints:
             hint = did_you_mean(name, hints)
             raise ValueError(f"--head {name}: no such hyperparameter; {hint}")
-        if name in found:
+        if name in values:
             raise ValueError(f"--head {name}: is set twice")
-        found[name] = parsed(name, text, hints[name])
-    if found.get("hidden", 1) < 1:
+        values[name] = parsed(name, text, hints[name])
+    if values.get("hidden", 1) < 1:
         raise ValueError(
-            f"hidden={found['hidden']}: expected 1 or more; arms without a hidden layer are those "
+            f"hidden={values['hidden']}: expected 1 or more; arms without a hidden layer are those "
             "that end with linear"
         )
     # Raises where a value is out of range.
-    Hyperparameters(**found)
-    return found
+    Hyperparameters(**values)
+    return values
 
 
 def layer_weights(inputs: Sequence[str], heads: Sequence[Head]) -> dict[str, list[float]]:
     """Weights of the layers of each input that is a mix, the mean over heads."""
-    found: dict[str, list[float]] = {}
+    means: dict[str, list[float]] = {}
     for number, name in enumerate(inputs):
         weights = [head.layer_weights(number) for head in heads]
-        known = [own.detach().double() for own in weights if own is not None]
+        known = [mix.detach().double() for mix in weights if mix is not None]
         if known:
-            found[name] = torch.stack(known).mean(dim=0).tolist()
-    return found
+            means[name] = torch.stack(known).mean(dim=0).tolist()
+    return means

@@ -51,7 +51,7 @@ class LinearHead(Head):
         """All inputs side by side, standardised, their layers mixed; tokens of missing ones."""
         if isinstance(inputs, Tensor):
             return inputs
-        found = []
+        parts = []
         for number, batch in enumerate(inputs):
             values = self.standardizer(number)(batch.values[..., 0, :])
             mix = self.layer_weights(number)
@@ -61,8 +61,8 @@ class LinearHead(Head):
             if not self.complete:
                 token = self.tokens[number][..., None, :]
                 values = torch.where(batch.present[..., None], values, token)
-            found.append(values)
-        return torch.cat(found, dim=-1)
+            parts.append(values)
+        return torch.cat(parts, dim=-1)
 
     def each(self, embeddings: Embeddings) -> list[Float[Tensor, "*heads batch _dim"]]:
         """The embeddings of each input."""
@@ -101,8 +101,8 @@ class GatedHead(LinearHead):
         """Hidden values of the modalities, weighed by the gate."""
         embeddings = self.embeddings(inputs)
         pairs = zip(self.hidden, self.each(embeddings), strict=True)
-        one, other = (torch.tanh(layer(own)) for layer, own in pairs)
-        hidden = other + self.gate(embeddings).sigmoid() * (one - other)
+        first, second = (torch.tanh(layer(values)) for layer, values in pairs)
+        hidden = second + self.gate(embeddings).sigmoid() * (first - second)
         return self.classify(dropped_out(hidden, keep))
 
 
@@ -133,7 +133,7 @@ class LowRankHead(LinearHead):
     def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:
         """Mean over ranks of the product over modalities."""
         pairs = zip(self.factors, self.each(self.embeddings(inputs)), strict=True)
-        product = reduce(torch.mul, (factor(own) for factor, own in pairs))
+        product = reduce(torch.mul, (factor(values) for factor, values in pairs))
         hidden = product.unflatten(-1, (RANK, -1)).mean(dim=-2)
         return self.classify(dropped_out(hidden, keep))
 
@@ -224,6 +224,8 @@ def restored_head(
 ) -> Head:
     """A trained head from those of some tensors whose names begin with ``prefix``."""
     head = HEADS[kind].network(shapes, targets, hyper)
-    own = {n.removeprefix(prefix): values for n, values in tensors.items() if n.startswith(prefix)}
-    head.load_state_dict(own)
+    state = {
+        n.removeprefix(prefix): values for n, values in tensors.items() if n.startswith(prefix)
+    }
+    head.load_state_dict(state)
     return head.eval()

@@ -31,8 +31,8 @@ class FrameLinear(nn.Linear):
         self, input: Float[Tensor, "*heads batch frames dim"]
     ) -> Float[Tensor, "*heads batch frames out"]:
         """Same as ``nn.Linear``, for every head."""
-        found = input.flatten(-3, -2) @ self.weight.mT + self.bias[..., None, :]
-        return found.unflatten(-2, input.shape[-3:-1])
+        product = input.flatten(-3, -2) @ self.weight.mT + self.bias[..., None, :]
+        return product.unflatten(-2, input.shape[-3:-1])
 
 
 class FrameNorm(nn.LayerNorm):

@@ -118,23 +118,23 @@ class Aim:
 
     def of(self, rows: Tensor) -> "Aim":
         """That of some of the heads."""
-        return self._with(lambda one: one[rows])
+        return self._with(lambda tensor: tensor[rows])
 
     def to(self, device: torch.device) -> "Aim":
         """The same on a device."""
-        return self._with(lambda one: one.to(device))
+        return self._with(lambda tensor: tensor.to(device))
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> "Aim":
         tensors = (self.positive, self.negative, self.shift, self.scale)
         return Aim(self.task, self.loss, self.gamma, *map(change, tensors))
 
     def sums(
-        self, logits: Goals, goals: Goals, own: Bool[Tensor, "members rows"]
+        self, logits: Goals, goals: Goals, rows: Bool[Tensor, "members rows"]
     ) -> Float[Tensor, "members sums"]:
         """What each head's own rows add to its loss; such sums add up over blocks of rows."""
         if self.task == "regression":
-            return self._sums_of_values(logits, goals, own)
-        mask = own[..., None]
+            return self._sums_of_values(logits, goals, rows)
+        mask = rows[..., None]
         weights = self.positive[:, None] * mask * goals
         if self.task == "multi-label":
             softplus = functional.softplus
@@ -156,8 +156,8 @@ class Aim:
         apart = (xx - x.square()) + (yy - y.square()) + (x - y).square()
         return (1 - 2 * (xy - x * y) / (apart + TINY)).mean(dim=1)
 
-    def _sums_of_values(self, logits: Goals, goals: Goals, own: Tensor) -> Tensor:
-        mask = own[..., None].to(logits.dtype)
+    def _sums_of_values(self, logits: Goals, goals: Goals, rows: Tensor) -> Tensor:
+        mask = rows[..., None].to(logits.dtype)
         truth = (goals - self.shift[:, None]) / self.scale[:, None]
         if self.loss == "mse":
             squares = (logits - truth).square().mean(dim=-1, keepdim=True)
@@ -177,27 +177,27 @@ def aim_of(
     """
     loss = with_loss({"loss": loss}, task)["loss"]
     made = [_WEIGHTS[task](rows, loss) for rows in train]
-    return Aim(task, loss, gamma, *(torch.stack(own) for own in zip(*made, strict=True)))
+    return Aim(task, loss, gamma, *(torch.stack(tensors) for tensors in zip(*made, strict=True)))
 
 
 def _of_classes(rows: Tensor, loss: Loss) -> tuple[Tensor, ...]:
-    none, one = torch.zeros(rows.shape[1]), torch.ones(rows.shape[1])
-    return class_weights(rows, loss), none, none, one
+    zeros, ones = torch.zeros(rows.shape[1]), torch.ones(rows.shape[1])
+    return class_weights(rows, loss), zeros, zeros, ones
 
 
 def _of_labels(rows: Tensor, _: Loss) -> tuple[Tensor, ...]:
     """Presence and absence weigh the same in all, each label being two classes."""
     sides = class_weights(torch.stack([rows, 1 - rows]).permute(2, 1, 0), "cross_entropy")
-    none, one = torch.zeros(rows.shape[1]), torch.ones(rows.shape[1])
-    return sides[:, 0], sides[:, 1], none, one
+    zeros, ones = torch.zeros(rows.shape[1]), torch.ones(rows.shape[1])
+    return sides[:, 0], sides[:, 1], zeros, ones
 
 
 def _of_values(rows: Tensor, _: Loss) -> tuple[Tensor, ...]:
     """Mean and deviation over training rows; a dimension that never varies keeps its scale."""
-    exact, one = rows.double(), torch.ones(rows.shape[1])
+    exact, ones = rows.double(), torch.ones(rows.shape[1])
     mean, scale = exact.mean(dim=0), exact.std(dim=0, correction=0)
     scale = torch.where(scale > 1e-6 * mean.abs().clamp_min(1e-6), scale, 1.0)
-    return one, one, mean.float(), scale.float()
+    return ones, ones, mean.float(), scale.float()
 
 
 _WEIGHTS: Mapping[Task, Callable[[Tensor, Loss], tuple[Tensor, ...]]] = MappingProxyType(

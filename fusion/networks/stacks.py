@@ -17,19 +17,19 @@ from fusion.networks.head import Head
 
 def stacked(heads: Sequence[Head]) -> Head:
     """Copies of several heads of the same shapes, as one."""
-    found = copy.deepcopy(heads[0])
+    stack = copy.deepcopy(heads[0])
     others = zip(*(_tensors(head) for head in heads), strict=True)
-    for own, every in zip(_tensors(found), others, strict=True):
-        own.data = torch.stack([one.detach() for one in every])
-    return found
+    for tensor, every in zip(_tensors(stack), others, strict=True):
+        tensor.data = torch.stack([member.detach() for member in every])
+    return stack
 
 
 def thinned_out(stack: Head, kept: Int64[Tensor, "kept"]) -> Head:
     """A stack of some of its heads."""
-    found = copy.deepcopy(stack)
-    for own in _tensors(found):
-        own.data, own.grad = own.data[kept], None
-    return found
+    thinned = copy.deepcopy(stack)
+    for tensor in _tensors(thinned):
+        tensor.data, tensor.grad = tensor.data[kept], None
+    return thinned
 
 
 def _tensors(head: nn.Module) -> Iterator[Tensor]:

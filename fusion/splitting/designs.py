@@ -103,8 +103,8 @@ def _emobox(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
 
 
 def _actor(speaker: str) -> str:
-    found = re.fullmatch(r"(?:actor)?[_ -]?(\d{1,2})", speaker.casefold())
-    return found[1].zfill(2) if found else ""
+    match = re.fullmatch(r"(?:actor)?[_ -]?(\d{1,2})", speaker.casefold())
+    return match[1].zfill(2) if match else ""
 
 
 def _superb(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
@@ -117,8 +117,8 @@ def _superb(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
 
 
 def _session_number(utterance: Utterance) -> str | None:
-    found = re.fullmatch(r"(?:session|ses)?[_ -]?0?(\d+)", (utterance.session or "").casefold())
-    return found[1] if found else utterance.session
+    match = re.fullmatch(r"(?:session|ses)?[_ -]?0?(\d+)", (utterance.session or "").casefold())
+    return match[1] if match else utterance.session
 
 
 def _number(asked: Asked, default: int) -> int:
@@ -194,13 +194,13 @@ def _random(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
 
 def _s4_set(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
     prefix = {u.id: S4_SET.match(u.dialogue or u.id) for u in utterances}
-    strange = [name for name, found in prefix.items() if found is None]
+    strange = [name for name, match in prefix.items() if match is None]
     if strange:
         raise SplitError(
             f"{asked.option}: expected IEMOCAP's dialogues, named Ses01F_... to Ses05M_..., "
             f"got {strange[0]}"
         )
-    tests = grouped(utterances, lambda u: found[0] if (found := prefix[u.id]) else None, "dialogue")
+    tests = grouped(utterances, lambda u: match[0] if (match := prefix[u.id]) else None, "dialogue")
     folds = in_turn(utterances, tests, "set")
     if not asked.argument:
         return folds

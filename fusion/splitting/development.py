@@ -41,14 +41,14 @@ def hold_out(utterances: Sequence[Utterance], label_of: LabelOf) -> HeldOut:
     scripts = {str(u.script) for u in utterances if u.script is not None}
     if scripts:
         name_of = linked(utterances)
-        found = _dealt(utterances, lambda u: name_of[speaker_of(u)], label_of, GROUPS)
-        if found is not None:
-            return HeldOut(_split(utterances, found))
-    found = _dealt(utterances, speaker_of, label_of, GROUPS)
-    if found is None:
+        held = _dealt(utterances, lambda u: name_of[speaker_of(u)], label_of, GROUPS)
+        if held is not None:
+            return HeldOut(_split(utterances, held))
+    held = _dealt(utterances, speaker_of, label_of, GROUPS)
+    if held is None:
         raise SplitError(no_groups(utterances, label_of, ELSE))
     note = "the encoder's development speakers speak sentences that its training speakers speak too"
-    return HeldOut(_split(utterances, found), (note,) if scripts else ())
+    return HeldOut(_split(utterances, held), (note,) if scripts else ())
 
 
 def halves(
@@ -59,11 +59,11 @@ def halves(
     Raises:
         SplitError: there are no such groups.
     """
-    one = _dealt(utterances, speaker_of, label_of, (2,))
-    if one is None:
+    half = _dealt(utterances, speaker_of, label_of, (2,))
+    if half is None:
         raise SplitError(no_groups(utterances, label_of, ELSE))
-    found = _split(utterances, one)
-    return found.train, found.dev
+    split = _split(utterances, half)
+    return split.train, split.dev
 
 
 def _dealt(

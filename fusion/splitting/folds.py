@@ -37,11 +37,11 @@ class InnerFolds:
     notes: tuple[str, ...] = ()
 
 
-def classes_of(found: Classes) -> frozenset[str]:
+def classes_of(classes: Classes) -> frozenset[str]:
     """What a row stands for where a fold must hold every class: one, several, or none."""
-    if found is None:
+    if classes is None:
         return frozenset()
-    return frozenset({found}) if isinstance(found, str) else found
+    return frozenset({classes}) if isinstance(classes, str) else classes
 
 
 def speaker_of(utterance: Utterance) -> str:
@@ -61,12 +61,12 @@ def assert_speakers_apart(fold: Fold | InnerFold, utterances: Sequence[Utterance
         side: {speakers[name] for name in getattr(fold, side, ())}
         for side in ("train", "dev", "test")
     }
-    for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
-        shared = sorted(sides[one] & sides[other])
+    for left, right in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        shared = sorted(sides[left] & sides[right])
         if shared:
             raise SplitError(
                 f"fold {getattr(fold, 'name', '')}: speaker {', '.join(shared[:5])} "
-                f"({len(shared)} in all) is in both {one} and {other}"
+                f"({len(shared)} in all) is in both {left} and {right}"
             )
 
 
