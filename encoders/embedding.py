@@ -29,15 +29,15 @@ def embed(encoder: Encoder, inputs: Sequence[Any], specs: Sequence[Spec]) -> lis
         AudioError: an input cannot be encoded, for example because it is shorter than a frame.
     """
     stored: dict[int, Stored] = {}
-    sizes = [one.duration_s if isinstance(one, Audio) else 1.0 for one in inputs]
+    sizes = [content.duration_s if isinstance(content, Audio) else 1.0 for content in inputs]
     for batch in batches(sizes, HELD):
         group = [inputs[index] for index in batch]
-        windows = [_windows(one, specs[0], encoder) for one in group]
+        windows = [_windows(content, specs[0], encoder) for content in group]
         parts: list[Iterable[Hidden]]
-        if all(len(own) == 1 for own in windows):
+        if all(len(pieces) == 1 for pieces in windows):
             parts = [[hidden] for hidden in encoder.encode(group)]
         else:
-            parts = [_parts(own, encoder) for own in windows]
+            parts = [_parts(pieces, encoder) for pieces in windows]
         extents = encoder.extents(group) if isinstance(encoder, Measuring) else [None] * len(group)
         for index, hidden, extent in zip(batch, parts, extents, strict=True):
             start_s = encoder.offset_s(inputs[index]) if isinstance(encoder, Trimming) else 0.0
@@ -55,12 +55,12 @@ def unstorable(stored: Mapping[str, Stored]) -> dict[str, str]:
     }
 
 
-def _windows(one: Audio | str, spec: Spec, encoder: Encoder) -> list[Window]:
+def _windows(content: Audio | str, spec: Spec, encoder: Encoder) -> list[Window]:
     if not isinstance(spec, SpeechSpec):
-        return [Window(one)]
-    assert isinstance(one, Audio)
+        return [Window(content)]
+    assert isinstance(content, Audio)
     assert encoder.frame_s is not None
-    return cut(one, spec.window_s, spec.overlap_s, encoder.frame_s)
+    return cut(content, spec.window_s, spec.overlap_s, encoder.frame_s)
 
 
 def _parts(windows: Sequence[Window], encoder: Encoder) -> Iterable[Hidden]:
@@ -89,12 +89,12 @@ def _reduced(
             reduction.add(hidden)
         # Not held while the next window is encoded.
         del hidden
-    found = {}
+    embeddings = {}
     for spec, reduction in reductions.items():
         values = reduction.stored().numpy()
         times = np.zeros(0, np.float32)
         if spec.storage == "frames" and encoder.frame_s is not None:
             step_s = encoder.frame_s * spec.time_pool
             times = (start_s + np.arange(values.shape[1]) * step_s).astype(np.float32)
-        found[spec] = Embedding(values, reduction.frame_count, times, extent)
-    return found
+        embeddings[spec] = Embedding(values, reduction.frame_count, times, extent)
+    return embeddings

@@ -147,7 +147,7 @@ class Extractor:
 
     def __init__(self, encoders: Sequence[SharedEncoder], store: EmbeddingStore) -> None:
         self.encoders = encoders
-        self.fingerprints = {s: fingerprint_of(s) for one in encoders for s in one.specs}
+        self.fingerprints = {s: fingerprint_of(s) for shared in encoders for s in shared.specs}
         self.spaces = {s: store.space(s, mark) for s, mark in self.fingerprints.items()}
 
     def extract(
@@ -176,7 +176,7 @@ class Extractor:
                     stored = embed(shared.encoder, list(contents.values()), shared.specs)
                     outcome: dict[str, Stored | str] = dict(zip(contents, stored, strict=True))
                 except (AudioError, TextError):
-                    outcome = {key: _alone(shared, one) for key, one in contents.items()}
+                    outcome = {key: _alone(shared, content) for key, content in contents.items()}
                 refused = self._write(outcome, shared)
                 for name in [name for name, (key, _) in inputs.items() if key in refused]:
                     failures.append(Failure(name, refused[keys[name]]))
@@ -272,9 +272,9 @@ def _provenance(device: str) -> dict[str, str]:
     """What may differ by rounding only, and is therefore no part of the key."""
     packages = ["torch", "transformers", "sentence-transformers", "soxr", "soundfile"]
     packages += [name for name in OPTIONAL_PACKAGES if find_spec(name) is not None]
-    found = {name: version(name) for name in packages}
+    versions = {name: version(name) for name in packages}
     return {
-        **found,
+        **versions,
         "device": device,
         "machine": platform.machine(),
         "threads": str(torch.get_num_threads()),

@@ -92,7 +92,9 @@ def _ids(arrays: Mapping[str, np.ndarray]) -> list[str]:
     if array.ndim != 1 or array.dtype.kind not in NAMES:
         raise _Unfit(_shape("id", array))
     try:
-        ids = [one.decode() if isinstance(one, bytes) else str(one) for one in array.tolist()]
+        ids = [
+            value.decode() if isinstance(value, bytes) else str(value) for value in array.tolist()
+        ]
     except UnicodeDecodeError:
         raise _Unfit(f"{_shape('id', array)} that is not UTF-8") from None
     # As manifests have them.
@@ -109,7 +111,7 @@ def _lengths(arrays: Mapping[str, np.ndarray]) -> list[int]:
     array = arrays["lengths"]
     if array.shape != arrays["id"].shape or array.dtype.kind not in WHOLE:
         raise _Unfit(f"{_shape('id', arrays['id'])} and {_shape('lengths', array)}")
-    lengths = [int(one) for one in array]
+    lengths = [int(length) for length in array]
     if min(lengths, default=1) < 1:
         raise _Unfit(f"'lengths' with {min(lengths)}: an utterance has at least one frame")
     return lengths

@@ -85,14 +85,14 @@ def _label_faults(labels: Sequence[str]) -> list[Fault]:
 
 
 def _column_faults(rows: Sequence[Row]) -> list[Fault]:
-    found = {column for row in rows for column in row.cells}
-    faults = [Fault("columns", _unknown_column(name)) for name in sorted(found - set(COLUMNS))]
-    if rows and "id" not in found:
+    columns = {column for row in rows for column in row.cells}
+    faults = [Fault("columns", _unknown_column(name)) for name in sorted(columns - set(COLUMNS))]
+    if rows and "id" not in columns:
         faults.append(Fault("columns", "'id' is missing: every utterance needs one of its own"))
-    if {"split", "fold"} <= found:
+    if {"split", "fold"} <= columns:
         what = "'split' and 'fold' are both given: keep the one whose folds you mean"
         faults.append(Fault("columns", what))
-    if rows and not found & {"audio", "transcript", "id"}:
+    if rows and not columns & {"audio", "transcript", "id"}:
         faults.append(Fault("columns", f"expected some of {', '.join(COLUMNS)}"))
     return faults
 
@@ -178,7 +178,7 @@ def _audio(row: Row, root: Path, faults: list[Fault]) -> Path | None:
         return None
     path = root / cell
     try:
-        inside, found = path.resolve().is_relative_to(root.resolve()), path.is_file()
+        inside, exists = path.resolve().is_relative_to(root.resolve()), path.is_file()
     # A name with a zero byte, one too long for the file system, a link to itself.
     except (ValueError, OSError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or cut(error)
@@ -187,7 +187,7 @@ def _audio(row: Row, root: Path, faults: list[Fault]) -> Path | None:
     if not inside:
         what = f"audio {quoted(cell)} lies outside {root}: give the folder that holds all audio as"
         faults.append(Fault(row.where, f"{what} --root", "outside"))
-    elif not found:
+    elif not exists:
         faults.append(Fault(row.where, f"missing file {path}", "missing"))
     return path
 

@@ -56,8 +56,8 @@ def read_rows(path: Path, faults: list[Fault]) -> list[Row]:
     except UnicodeDecodeError as error:
         what = f"not UTF-8 (byte {error.start}): save the file as UTF-8"
         raise CorpusError(str(path), [Fault(str(path), what)]) from error
-    found = (_json_rows if path.suffix == ".jsonl" else _csv_rows)(text, faults)
-    return [row for row in found if row.cells]
+    rows = (_json_rows if path.suffix == ".jsonl" else _csv_rows)(text, faults)
+    return [row for row in rows if row.cells]
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
@@ -131,8 +131,8 @@ def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
 
 
 def _header_faults(names: list[str]) -> list[Fault]:
-    if len(names) == 1 and (found := [mark for mark in ";\t" if mark in names[0]]):
-        what = f"cells are separated by {found[0]!r}: expected commas (save it as CSV with commas)"
+    if len(names) == 1 and (marks := [mark for mark in ";\t" if mark in names[0]]):
+        what = f"cells are separated by {marks[0]!r}: expected commas (save it as CSV with commas)"
         return [Fault("header", what)]
     doubled = [name for name, count in Counter(names).items() if name and count > 1]
     if not doubled:
@@ -177,9 +177,9 @@ def _json_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
             what = "expected a JSON object with the columns as keys"
             faults.append(Fault(f"line {number}", what))
             continue
-        found = list(_cell_faults(number, record))
-        faults += found
-        unfit = {fault.kind for fault in found}
+        cell_faults = list(_cell_faults(number, record))
+        faults += cell_faults
+        unfit = {fault.kind for fault in cell_faults}
         yield _row(
             number, {k: str(v) for k, v in record.items() if v is not None and k not in unfit}
         )

@@ -51,7 +51,7 @@ def cut(value: object) -> str:
     except RecursionError:
         return "(nested too deep to be shown)"
     # Terminals obey what does not print.
-    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:SHOWN])
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[:SHOWN])
     return shown if len(text) <= SHOWN else f"{shown}... ({len(text)} characters)"
 
 

@@ -26,11 +26,11 @@ def in_batches(
 
 def batches(sizes: Sequence[float], budget: float) -> list[list[int]]:
     """Indices of neighbours in size, at most ``budget`` of padded size in one batch."""
-    found: list[list[int]] = []
+    packed: list[list[int]] = []
     for index in sorted(range(len(sizes)), key=sizes.__getitem__):
         # Sizes rise, so the newest member is the longest and sets the padded size.
-        if found and sizes[index] * (len(found[-1]) + 1) <= budget:
-            found[-1].append(index)
+        if packed and sizes[index] * (len(packed[-1]) + 1) <= budget:
+            packed[-1].append(index)
         else:
-            found.append([index])
-    return found
+            packed.append([index])
+    return packed

@@ -25,8 +25,8 @@ def load_plugins(named: Sequence[str] = ()) -> tuple[Path, ...]:
     names = [name for name in (*os.environ.get(VARIABLE, "").split(","), *named) if name]
     files = tuple(_imported(name) for name in dict.fromkeys(names))
     if named:
-        own = (str(Path(name).resolve()) if name.endswith(".py") else name for name in names)
-        os.environ[VARIABLE] = ",".join(dict.fromkeys(own))
+        resolved = (str(Path(name).resolve()) if name.endswith(".py") else name for name in names)
+        os.environ[VARIABLE] = ",".join(dict.fromkeys(resolved))
     return files
 
 

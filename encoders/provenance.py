@@ -75,8 +75,8 @@ def seen(spec: Spec) -> TrainingRecord | None:
         ValueError: the record beside the weights cannot be read, or is that of other weights.
         MissingWeightsError: the weights are not there.
     """
-    found = provenance_of(spec)
-    return None if found is None else found.seen
+    provenance = provenance_of(spec)
+    return None if provenance is None else provenance.seen
 
 
 def provenance_of(spec: Spec) -> Provenance | None:
@@ -131,14 +131,14 @@ def read_provenance(weights: Path) -> Provenance | None:
             f"{weights}: was fine-tuned, but {PROVENANCE}, which says on whose speech, does not "
             "lie beside it; put it back, without it nothing may be scored"
         )
-    found = _parsed(path)
+    provenance = _parsed(path)
     sha256 = file_sha256(weights)
-    if found.weights_sha256 not in (sha256, weights_of(weights.parent)):
+    if provenance.weights_sha256 not in (sha256, weights_of(weights.parent)):
         raise ValueError(
-            f"{path}: is the record of weights with sha256 {found.weights_sha256[:12]}..., but "
-            f"{weights.name} has {sha256[:12]}...: put back the pair that was saved together"
+            f"{path}: is the record of weights with sha256 {provenance.weights_sha256[:12]}..., "
+            f"but {weights.name} has {sha256[:12]}...: put back the pair that was saved together"
         )
-    return found
+    return provenance
 
 
 def weights_sha256(folder: Path) -> str:
@@ -206,13 +206,13 @@ def trained_spec(folder: Path | str) -> Spec:
         MissingWeightsError: the folder holds no weights with a record.
         ValueError: the record cannot be read.
     """
-    found = record_of(Path(folder).expanduser())
-    if found is None:
+    provenance = record_of(Path(folder).expanduser())
+    if provenance is None:
         raise MissingWeightsError(
             f"{folder}: expected weights ({WEIGHTS}, or a model of transformers) with {PROVENANCE} "
             "beside them, as encoders.finetuning.finetune.Finetuned.save writes them"
         )
-    return spec_from_json({**found.spec, "checkpoint": str(folder)})
+    return spec_from_json({**provenance.spec, "checkpoint": str(folder)})
 
 
 def _is_finetuned(weights: Path) -> bool:

@@ -151,11 +151,11 @@ class Space:
         absent = self.missing(keys)
         if absent:
             raise StoreError(f"{self.folder}: {len(absent)} keys are missing, first {absent[0]}")
-        found: dict[str, Embedding] = {}
+        embeddings: dict[str, Embedding] = {}
         for path in sorted({self._index[key] for key in keys}):
             wanted = [key for key in dict.fromkeys(keys) if self._index[key] == path]
-            found.update(_read_shard(path, wanted))
-        return [found[key] for key in keys]
+            embeddings.update(_read_shard(path, wanted))
+        return [embeddings[key] for key in keys]
 
     def _dtype(self) -> str:
         return "float32" if self.spec is None else self.spec.storage_dtype
@@ -296,7 +296,7 @@ def _checksum(*arrays: np.ndarray) -> bytes:
 
 
 def _read_shard(path: Path, keys: Sequence[str]) -> dict[str, Embedding]:
-    found: dict[str, Embedding] = {}
+    embeddings: dict[str, Embedding] = {}
     with safe_open(path, framework="np") as shard:
         for key in keys:
             try:
@@ -311,5 +311,5 @@ def _read_shard(path: Path, keys: Sequence[str]) -> dict[str, Embedding]:
                 )
             values, start_s, counts = parts
             extent = TokenCount(int(counts[1]), int(counts[2])) if len(counts) == 3 else None
-            found[key] = Embedding(values.astype(np.float32), int(counts[0]), start_s, extent)
-    return found
+            embeddings[key] = Embedding(values.astype(np.float32), int(counts[0]), start_s, extent)
+    return embeddings

@@ -70,8 +70,8 @@ class Corpus:
             return frozenset()
         # Shares are stored as decimals: a tie is one within rounding.
         least = 0.5 if self.task == "multi-label" else max(target) - 1e-9
-        found = frozenset(n for n, v in zip(self.targets, target, strict=True) if v >= least)
-        return frozenset() if self.task == "distribution" and len(found) > 1 else found
+        named = frozenset(n for n, v in zip(self.targets, target, strict=True) if v >= least)
+        return frozenset() if self.task == "distribution" and len(named) > 1 else named
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,10 @@ def grouped(faults: Iterable[Fault]) -> list[str]:
     for fault in faults:
         kinds.setdefault(fault.kind or fault.what, []).append(fault)
     return [
-        str(found[0])
-        if len(found) == 1
-        else f"{len(found)} rows (first {found[0].where}): {found[0].what}"
-        for found in kinds.values()
+        str(alike[0])
+        if len(alike) == 1
+        else f"{len(alike)} rows (first {alike[0].where}): {alike[0].what}"
+        for alike in kinds.values()
     ]
 
 

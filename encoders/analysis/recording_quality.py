@@ -77,23 +77,23 @@ class QualityIndex:
     def read(self, keys: Sequence[str]) -> Mapping[str, RecordingQuality]:
         """Sounds of those keys that are known and undamaged."""
         wanted = dict.fromkeys(keys)
-        found = {key: self._fresh[key] for key in wanted if key in self._fresh}
+        fresh = {key: self._fresh[key] for key in wanted if key in self._fresh}
         if self._space is None:
-            return found
+            return fresh
         unknown = set(self.missing(wanted))
-        stored = [key for key in wanted if key not in found and key not in unknown]
+        stored = [key for key in wanted if key not in fresh and key not in unknown]
         try:
-            return found | dict(zip(stored, map(_unpacked, self._space.read(stored)), strict=True))
+            return fresh | dict(zip(stored, map(_unpacked, self._space.read(stored)), strict=True))
         except StoreError:
-            return found | _readable(self._space, stored)
+            return fresh | _readable(self._space, stored)
 
 
 def _readable(space: Space, keys: Sequence[str]) -> dict[str, RecordingQuality]:
-    found = {}
+    qualities = {}
     for key in keys:
         with suppress(StoreError):
-            found[key] = _unpacked(space.read([key])[0])
-    return found
+            qualities[key] = _unpacked(space.read([key])[0])
+    return qualities
 
 
 def _clipped(samples: Samples) -> float:
@@ -109,9 +109,15 @@ def _quiet(audio: Audio) -> float:
     return float((energy <= energy.max() * 10 ** (-QUIET_DB / 10)).mean()) if count else 0.0
 
 
-def _packed(one: RecordingQuality) -> Embedding:
-    signed = one.signature
-    scalars = (signed.active_s, signed.change, one.sample_rate_hz, one.clipped, one.quiet)
+def _packed(quality: RecordingQuality) -> Embedding:
+    signed = quality.signature
+    scalars = (
+        signed.active_s,
+        signed.change,
+        quality.sample_rate_hz,
+        quality.clipped,
+        quality.quiet,
+    )
     parts = (signed.moved.ravel(), signed.narrow, np.array(scalars, np.float32))
     return Embedding(np.concatenate(parts).reshape(1, 1, -1), 1, np.zeros(0, np.float32))
 

@@ -77,8 +77,10 @@ class CepstralStatistics:
         self, samples: Samples, frames: Frames, windows: Sequence[Extent]
     ) -> Float32[np.ndarray, "windows dim"]:
         """Mean and deviation of each window side by side."""
-        own = [frames[one.start : one.stop] for one in windows]
-        return np.stack([np.concatenate([one.mean(axis=0), one.std(axis=0)]) for one in own])
+        windowed = [frames[window.start : window.stop] for window in windows]
+        return np.stack(
+            [np.concatenate([window.mean(axis=0), window.std(axis=0)]) for window in windowed]
+        )
 
 
 class XVectors:
@@ -97,8 +99,10 @@ class XVectors:
         folder = locate(checkpoint_source(checkpoint))
         kinds = AutoConfig.from_pretrained(folder).architectures or []
         if not any(kind.endswith("ForXVector") for kind in kinds):
-            found = ", ".join(kinds) or "no architecture"
-            raise ValueError(f"{checkpoint}: {found}, expected a speaker model (...ForXVector)")
+            architectures = ", ".join(kinds) or "no architecture"
+            raise ValueError(
+                f"{checkpoint}: {architectures}, expected a speaker model (...ForXVector)"
+            )
         self.name = f"x-vectors of {checkpoint}"
         self.model: Any = AutoModelForAudioXVector.from_pretrained(
             folder, trust_remote_code=False, dtype=torch.float32
@@ -110,14 +114,14 @@ class XVectors:
         self, samples: Samples, frames: Frames, windows: Sequence[Extent]
     ) -> Float32[np.ndarray, "windows dim"]:
         """One vector of length 1 per window, each window alone."""
-        return np.concatenate([self._vector(samples, one) for one in windows])
+        return np.concatenate([self._vector(samples, window) for window in windows])
 
     def _vector(self, samples: Samples, window: Extent) -> Float32[np.ndarray, "1 dim"]:
         hop = SETTING.hop_length
-        own = samples[window.start * hop : window.stop * hop]
-        own = np.pad(own, (0, max(0, self._shortest - len(own))))
+        wave = samples[window.start * hop : window.stop * hop]
+        wave = np.pad(wave, (0, max(0, self._shortest - len(wave))))
         # As the models' feature extractors do it: mean 0, variance 1.
-        centred = (own - own.mean()) / np.sqrt(own.var() + 1e-7)
+        centred = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
         vector = self.model(torch.from_numpy(centred.astype(np.float32))[None]).embeddings
         return torch.nn.functional.normalize(vector, dim=1).numpy()
 

@@ -68,8 +68,8 @@ class VoiceActivity:
         self._weights = weights
         self._recurrence = torch.nn.LSTM(128, 128, batch_first=True).requires_grad_(False)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        own = {f"{name}_l0": weights[f"decoder.rnn.{name}"] for name in names}
-        self._recurrence.load_state_dict(own)
+        state = {f"{name}_l0": weights[f"decoder.rnn.{name}"] for name in names}
+        self._recurrence.load_state_dict(state)
         self._state: tuple[Tensor, Tensor] | None = None
         self._context = torch.zeros(CONTEXT)
         self._rest = torch.zeros(0)
@@ -86,8 +86,8 @@ class VoiceActivity:
             return np.zeros(0, np.float32)
         seen = torch.cat([self._context, joined[: count * WINDOW]])
         self._context = seen[-CONTEXT:].clone()
-        found: Float32[np.ndarray, windows] = self._run(seen.unfold(0, CONTEXT + WINDOW, WINDOW))
-        return found
+        values: Float32[np.ndarray, windows] = self._run(seen.unfold(0, CONTEXT + WINDOW, WINDOW))
+        return values
 
     def _run(self, windows: Float32[Tensor, "windows seen"]) -> Float32[np.ndarray, "windows"]:
         weights = self._weights
@@ -121,7 +121,7 @@ class SpeechSegmenter:
 
     def push(self, probabilities: Float32[np.ndarray, "windows"]) -> list[Stretch]:
         """What ends in these windows, without padding; what is too short is left out."""
-        options, found = self.options, []
+        options, stretches = self.options, []
         enters = probabilities >= options.threshold
         stays = probabilities >= max(options.threshold - 0.15, 0.01)
         for number, (enter, stay) in enumerate(zip(enters, stays, strict=True), self._seen):
@@ -130,10 +130,10 @@ class SpeechSegmenter:
             elif self._start is not None and not stay:
                 self._pause = number if self._pause is None else self._pause
                 if (number + 1 - self._pause) * WINDOW_S >= options.min_pause_s:
-                    found.append(Stretch(self._start * WINDOW_S, self._pause * WINDOW_S))
+                    stretches.append(Stretch(self._start * WINDOW_S, self._pause * WINDOW_S))
                     self._start = self._pause = None
         self._seen += len(probabilities)
-        return [one for one in found if one.length_s >= options.min_speech_s]
+        return [stretch for stretch in stretches if stretch.length_s >= options.min_speech_s]
 
     def rest(self) -> list[Stretch]:
         """What the last window leaves open."""
@@ -156,15 +156,15 @@ def speech_in(
 
 def padded(stretches: list[Stretch], duration_s: float, padding_s: float) -> list[Stretch]:
     """Each stretch a little longer; where a pause is too short for both, they share it."""
-    found = []
-    for number, one in enumerate(stretches):
+    longer = []
+    for number, stretch in enumerate(stretches):
         before = stretches[number - 1].end_s if number else -padding_s
         after = stretches[number + 1].start_s if number + 1 < len(stretches) else duration_s * 2 + 1
-        start_s = one.start_s - min(padding_s, (one.start_s - before) / 2)
-        end_s = one.end_s + min(padding_s, (after - one.end_s) / 2)
+        start_s = stretch.start_s - min(padding_s, (stretch.start_s - before) / 2)
+        end_s = stretch.end_s + min(padding_s, (after - stretch.end_s) / 2)
         if start_s < duration_s:
-            found.append(Stretch(max(0.0, start_s), min(end_s, duration_s)))
-    return found
+            longer.append(Stretch(max(0.0, start_s), min(end_s, duration_s)))
+    return longer
 
 
 def _weights() -> Mapping[str, Tensor]:

@@ -46,16 +46,16 @@ class FasterWhisperRecogniser:
         samples = heard_samples(audio)
         if len(samples) == 0:
             return NOTHING
-        found, about = self._heard(samples)
-        kept = [one for one in found if normalise(one.text)]
+        segments, about = self._heard(samples)
+        kept = [segment for segment in segments if normalise(segment.text)]
         if not kept:
             return NOTHING
-        tokens = [max(1, len(one.tokens)) for one in kept]
+        tokens = [max(1, len(segment.tokens)) for segment in kept]
         return Transcript(
-            tuple(_segment(one, audio.duration_s) for one in kept),
+            tuple(_segment(segment, audio.duration_s) for segment in kept),
             str(about.language),
-            float(np.average([one.avg_logprob for one in kept], weights=tokens)),
-            float(np.average([one.no_speech_prob for one in kept], weights=tokens)),
+            float(np.average([segment.avg_logprob for segment in kept], weights=tokens)),
+            float(np.average([segment.no_speech_prob for segment in kept], weights=tokens)),
         )
 
     def words(self, audio: Audio) -> Transcript:
@@ -63,18 +63,18 @@ class FasterWhisperRecogniser:
         samples = heard_samples(audio)
         if len(samples) == 0:
             return NOTHING
-        found, about = self._heard(samples, word_timestamps=True)
-        rows = list(found)
+        segments, about = self._heard(samples, word_timestamps=True)
+        rows = list(segments)
         words = [
-            timed(one.word, one.start, one.end, one.probability, row.no_speech_prob)
+            timed(word.word, word.start, word.end, word.probability, row.no_speech_prob)
             for row in rows
-            for one in row.words or ()
+            for word in row.words or ()
         ]
         return spoken(words, " ".join(row.text for row in rows), str(about.language))
 
     def _heard(self, samples: Samples, **options: bool) -> tuple[Iterable[Any], Any]:
         """Segments of faster-whisper, computed as they are asked for, and what holds for all."""
-        found, about = self.model.transcribe(
+        segments, about = self.model.transcribe(
             samples,
             language=self.spec.language,
             beam_size=1,
@@ -82,11 +82,13 @@ class FasterWhisperRecogniser:
             condition_on_previous_text=False,
             **options,
         )
-        return found, about
+        return segments, about
 
 
-def _segment(one: Any, duration_s: float) -> Segment:  # noqa: ANN401 - a segment of faster-whisper
+def _segment(segment: Any, duration_s: float) -> Segment:  # noqa: ANN401 - a segment of faster-whisper
     # As openai-whisper, it may hear a word end in the padding.
-    start_s, end_s = (round(min(float(time), duration_s), 3) for time in (one.start, one.end))
-    text = normalise(one.text) or ""
-    return Segment(start_s, end_s, text, float(one.avg_logprob), float(one.no_speech_prob))
+    start_s, end_s = (
+        round(min(float(time), duration_s), 3) for time in (segment.start, segment.end)
+    )
+    text = normalise(segment.text) or ""
+    return Segment(start_s, end_s, text, float(segment.avg_logprob), float(segment.no_speech_prob))

@@ -56,12 +56,12 @@ class HubWhisperRecogniser:
         heard = list(self._heard(samples, audio.duration_s))
         if not heard:
             return NOTHING
-        lengths = [one.segment.end_s - one.segment.start_s for one in heard]
-        sure = [one.segment.avg_logprob or 0.0 for one in heard]
-        silent = [one.segment.no_speech_prob for one in heard]
+        lengths = [window.segment.end_s - window.segment.start_s for window in heard]
+        sure = [window.segment.avg_logprob or 0.0 for window in heard]
+        silent = [window.segment.no_speech_prob for window in heard]
         known = [value for value in silent if value is not None]
         return Transcript(
-            tuple(one.segment for one in heard),
+            tuple(window.segment for window in heard),
             heard[0].language,
             float(np.average(sure, weights=lengths)),
             float(np.average(known, weights=lengths)) if len(known) == len(heard) else None,
@@ -81,7 +81,7 @@ class HubWhisperRecogniser:
         ).input_features.to(self.model.device)
         with torch.inference_mode():
             language = self._language(features)
-            found = self.model.generate(
+            output = self.model.generate(
                 features,
                 **({"language": language, "task": "transcribe"} if self.languages else {}),
                 num_beams=1,
@@ -91,11 +91,11 @@ class HubWhisperRecogniser:
                 return_dict_in_generate=True,
                 output_scores=True,
             )
-            text = normalise(self.processor.decode(found.sequences[0], skip_special_tokens=True))
+            text = normalise(self.processor.decode(output.sequences[0], skip_special_tokens=True))
             if text is None:
                 return None
             silent = self._no_speech(features)
-        return _Window(Segment(0.0, 0.0, text, _mean_log_probability(found), silent), language)
+        return _Window(Segment(0.0, 0.0, text, _mean_log_probability(output), silent), language)
 
     def _language(self, features: Tensor) -> str:
         if self.spec.language is not None or not self.languages:
@@ -106,7 +106,7 @@ class HubWhisperRecogniser:
         """Probability of the token for no speech where the transcript would start."""
         ids = self.processor.tokenizer.convert_tokens_to_ids(list(NO_SPEECH))
         unknown = self.processor.tokenizer.unk_token_id
-        known = [one for one in ids if one is not None and one != unknown]
+        known = [token for token in ids if token is not None and token != unknown]
         if not known:
             return None
         start = torch.tensor([[self.model.config.decoder_start_token_id]], device=features.device)
@@ -122,15 +122,19 @@ class _Window:
         self.language = language
 
     def at(self, start_s: float, end_s: float) -> "_Window":
-        one = self.segment
+        segment = self.segment
         placed = Segment(
-            round(start_s, 3), round(end_s, 3), one.text, one.avg_logprob, one.no_speech_prob
+            round(start_s, 3),
+            round(end_s, 3),
+            segment.text,
+            segment.avg_logprob,
+            segment.no_speech_prob,
         )
         return _Window(placed, self.language)
 
 
-def _mean_log_probability(found: Any) -> float:  # noqa: ANN401 - an output of transformers
+def _mean_log_probability(output: Any) -> float:  # noqa: ANN401 - an output of transformers
     """Mean over the tokens that were generated, the end among them, as openai-whisper has it."""
-    said = found.sequences[0, -len(found.scores) :]
-    rows = [scores[0].log_softmax(dim=-1) for scores in found.scores]
+    said = output.sequences[0, -len(output.scores) :]
+    rows = [scores[0].log_softmax(dim=-1) for scores in output.scores]
     return float(np.mean([float(row[token]) for row, token in zip(rows, said, strict=True)]))

@@ -48,7 +48,7 @@ class WhisperRecogniser:
         with warnings.catch_warnings():
             # Our caller chose the device.
             warnings.filterwarnings("ignore", message="Performing inference on CPU")
-            found: Mapping[str, Any] = self.model.transcribe(
+            result: Mapping[str, Any] = self.model.transcribe(
                 samples,
                 language=self.spec.language,
                 temperature=0.0,
@@ -57,7 +57,7 @@ class WhisperRecogniser:
                 fp16=False,
                 verbose=None,
             )
-        return found
+        return result
 
 
 def _start_numba() -> None:
@@ -111,9 +111,9 @@ def _whisper_segment(row: Mapping[str, Any], duration_s: float) -> Segment:
 def _whisper_words(result: Mapping[str, Any]) -> Transcript:
     rows = result["segments"]
     words = [
-        timed(one["word"], one["start"], one["end"], one["probability"], row["no_speech_prob"])
+        timed(word["word"], word["start"], word["end"], word["probability"], row["no_speech_prob"])
         for row in rows
-        for one in row["words"]
+        for word in row["words"]
     ]
     return spoken(words, " ".join(row["text"] for row in rows), str(result["language"]))
 

@@ -106,8 +106,8 @@ def parse_recogniser(typed: str) -> RecogniserSpec:
     known = ["language", *(["compute"] if name.startswith("faster-whisper") else [])]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        told = f"unknown option {', '.join(unknown)}; known: {', '.join(known)}"
-        raise ValueError(f"--asr {typed}: {told}")
+        fault = f"unknown option {', '.join(unknown)}; known: {', '.join(known)}"
+        raise ValueError(f"--asr {typed}: {fault}")
     language = options.get("language")
     if name == "pocketsphinx":
         check_language(typed, language, ["en"])

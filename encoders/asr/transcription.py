@@ -101,11 +101,11 @@ def transcribe(
         for done, utterance in enumerate(utterances, start=1):
             try:
                 heard = known.get(utterance)
-                found = None if heard is None else transcriber.cache.read(heard.key)
-                if found is None:
+                transcript = None if heard is None else transcriber.cache.read(heard.key)
+                if transcript is None:
                     heard, audio = known.decode(utterance)
-                    found = transcriber.transcript(heard.key, audio)
-                transcripts[utterance.id] = found
+                    transcript = transcriber.transcript(heard.key, audio)
+                transcripts[utterance.id] = transcript
             except AudioError as error:
                 failures.append(Failure(utterance.id, str(error)))
             if progress is not None:
@@ -184,11 +184,11 @@ class TranscriptCache:
         if path.exists():
             return
         package = PACKAGES[self.spec.family]
-        found = {name: version(name) for name in (package, "torch", "soxr", "soundfile")}
+        versions = {name: version(name) for name in (package, "torch", "soxr", "soundfile")}
         content = {
             "spec": asdict(self.spec),
             "weights": weights_sha256(self.spec),
-            "provenance": {**found, "device": device, "machine": platform.machine()},
+            "provenance": {**versions, "device": device, "machine": platform.machine()},
         }
         write_atomically(path, json.dumps(content, indent=2).encode())
 

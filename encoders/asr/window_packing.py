@@ -66,7 +66,7 @@ class Pack:
     @property
     def key(self) -> str:
         """Sha256 over the content and the place of every segment, and the version of packing."""
-        places = [[one.start, one.stop] for one in self.places]
+        places = [[place.start, place.stop] for place in self.places]
         identity = {"pack": VERSION, "contents": self.contents, "places": places}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -79,20 +79,20 @@ def windows_of(lengths_s: Sequence[float]) -> tuple[tuple[int, ...], ...]:
     >>> windows_of([14.0, 14.0, 14.0, 40.0, 3.0])
     ((0, 1), (2,), (3,), (4,))
     """
-    found: list[list[int]] = []
+    windows: list[list[int]] = []
     filled_s = WINDOW_S
     for number, length_s in enumerate(lengths_s):
         if filled_s + length_s + GAP_S > WINDOW_S:
-            found.append([])
+            windows.append([])
             filled_s = 0.0
-        found[-1].append(number)
+        windows[-1].append(number)
         filled_s += length_s + GAP_S
-    return tuple(map(tuple, found))
+    return tuple(map(tuple, windows))
 
 
 def packed(heard: Sequence[Audio]) -> Pack:
     """Segments behind one another, each resampled alone, with silence after each."""
-    parts = [heard_samples(one) for one in heard]
+    parts = [heard_samples(audio) for audio in heard]
     gap, places, start = round(GAP_S * SAMPLE_RATE_HZ), [], 0
     for part in parts:
         places.append(Place(start, start + len(part)))
@@ -100,7 +100,7 @@ def packed(heard: Sequence[Audio]) -> Pack:
     samples = np.zeros(start, np.float32)
     for place, part in zip(places, parts, strict=True):
         samples[place.start : place.stop] = part
-    keys = tuple(audio_key(one) for one in heard)
+    keys = tuple(audio_key(audio) for audio in heard)
     return Pack(Audio(samples, SAMPLE_RATE_HZ), tuple(places), keys)
 
 
@@ -118,7 +118,7 @@ def spoken(words: Sequence[Segment], text: str | None, language: str | None) -> 
 
     ``avg_logprob`` of a word is its own, ``no_speech_prob`` that of its window.
     """
-    if not words or normalise("".join(one.text for one in words)) != normalise(text):
+    if not words or normalise("".join(word.text for word in words)) != normalise(text):
         return NOTHING
     return _joined(words, tuple(words), language)
 
@@ -133,15 +133,15 @@ def taken_apart(heard: Transcript, places: Sequence[Place]) -> tuple[Transcript 
     clear = [home for home in homes if home is not None]
     if clear != sorted(clear):
         return (None,) * len(places)
-    own: dict[int, list[Segment]] = {}
+    words: dict[int, list[Segment]] = {}
     unclear: set[int] = set()
     for word, home in zip(heard.segments, homes, strict=True):
         if home is None:
             unclear |= _beside(word, places)
         else:
-            own.setdefault(home, []).append(word)
+            words.setdefault(home, []).append(word)
     return tuple(
-        _said(own[number], place, heard.language) if number in {*own} - unclear else None
+        _said(words[number], place, heard.language) if number in {*words} - unclear else None
         for number, place in enumerate(places)
     )
 
@@ -149,9 +149,9 @@ def taken_apart(heard: Transcript, places: Sequence[Place]) -> tuple[Transcript 
 def _home(word: Segment, places: Sequence[Place]) -> int | None:
     """The segment that a word lies in; None where it lies in several or in none."""
     for slack_s in (0.0, SLACK_S):
-        found = _overlapping(word, places, slack_s)
-        if found:
-            return found[0] if len(found) == 1 else None
+        numbers = _overlapping(word, places, slack_s)
+        if numbers:
+            return numbers[0] if len(numbers) == 1 else None
     return None
 
 
@@ -171,22 +171,22 @@ def _overlapping(word: Segment, places: Sequence[Place], slack_s: float) -> list
 def _said(words: Sequence[Segment], place: Place, language: str | None) -> Transcript:
     start_s, end_s = words[0].start_s - place.start_s, words[-1].end_s - place.start_s
     length_s = place.stop_s - place.start_s
-    found = _joined(words, (), language)
+    joined = _joined(words, (), language)
     whole = Segment(
         round(min(max(start_s, 0.0), length_s), 3),
         round(min(max(end_s, 0.0), length_s), 3),
-        normalise("".join(one.text for one in words)) or "",
-        found.avg_logprob,
-        found.no_speech_prob,
+        normalise("".join(word.text for word in words)) or "",
+        joined.avg_logprob,
+        joined.no_speech_prob,
     )
-    return Transcript((whole,), language, found.avg_logprob, found.no_speech_prob)
+    return Transcript((whole,), language, joined.avg_logprob, joined.no_speech_prob)
 
 
 def _joined(
     words: Sequence[Segment], segments: tuple[Segment, ...], language: str | None
 ) -> Transcript:
-    sure = [one.avg_logprob for one in words if one.avg_logprob is not None]
-    silent = [one.no_speech_prob for one in words if one.no_speech_prob is not None]
+    sure = [word.avg_logprob for word in words if word.avg_logprob is not None]
+    silent = [word.no_speech_prob for word in words if word.no_speech_prob is not None]
     return Transcript(
         segments,
         language,

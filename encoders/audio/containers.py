@@ -49,12 +49,12 @@ def read_container(path: Path, end_s: float | None) -> Audio:
     """
     wanted_s = MAX_DURATION_S if end_s is None else end_s
     blocks: list[Samples] = []
-    rate, found = 0, 0
+    rate, decoded = 0, 0
     with closing(container_pieces(path)) as pieces:
         for piece in pieces:
-            rate, found = piece.sample_rate_hz, found + piece.samples.shape[1]
+            rate, decoded = piece.sample_rate_hz, decoded + piece.samples.shape[1]
             blocks.append(piece.mono())
-            if found / rate >= wanted_s:
+            if decoded / rate >= wanted_s:
                 break
     return Audio(np.concatenate([np.zeros(0, np.float32), *blocks]), rate)
 
@@ -143,7 +143,7 @@ def _decode(path: Path, container: InputContainer) -> Iterator[Piece]:
     stream = container.streams.audio[0]
     if stream.codec_context.name in CHECKED:
         stream.codec_context.options = {"err_detect": "crccheck+explode"}
-    rate, found = 0, 0
+    rate, decoded = 0, 0
     for frame in _joined(path, container, stream):
         values = channels_of(frame)
         if not rate:
@@ -151,10 +151,10 @@ def _decode(path: Path, container: InputContainer) -> Iterator[Piece]:
             late = _frames_before(frame, _origin_s(container))
             if late:
                 yield Piece(np.zeros((len(values), late), np.float32), rate)
-                found += late
+                decoded += late
         yield Piece(values, rate)
-        found += frame.samples
-    _check_declared(path, container, stream, found, rate)
+        decoded += frame.samples
+    _check_declared(path, container, stream, decoded, rate)
 
 
 def _origin_s(container: InputContainer) -> float:
@@ -191,15 +191,15 @@ def _frames_before(first: av.AudioFrame, origin_s: float) -> int:
 
 
 def _check_declared(
-    path: Path, container: InputContainer, stream: av.AudioStream, found: int, rate: int
+    path: Path, container: InputContainer, stream: av.AudioStream, decoded: int, rate: int
 ) -> None:
     declared_s = _declared_s(container, stream)
     if declared_s is None or rate == 0:
         return
     frame_s = stream.codec_context.frame_size / rate
-    if found / rate < declared_s - max(PADDING_S, PADDING_FRAMES * frame_s):
+    if decoded / rate < declared_s - max(PADDING_S, PADDING_FRAMES * frame_s):
         raise AudioError(
-            f"{path}: {found / rate:.2f} s decoded of the {declared_s:.2f} s declared: "
+            f"{path}: {decoded / rate:.2f} s decoded of the {declared_s:.2f} s declared: "
             "the file is damaged or cut short"
         )
 

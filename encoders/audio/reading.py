@@ -121,10 +121,10 @@ def _read_soundfile(
 def announced_frames(file: soundfile.SoundFile) -> int:
     """Frames by the header; libsndfile mends that of a file cut short, and only its log tells."""
     said = re.search(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", file.extra_info)
-    announced, found = (int(number) for number in said.groups()) if said else (0, 0)
-    if found == 0 or announced >= STREAMED_BYTES:
+    announced, actual = (int(number) for number in said.groups()) if said else (0, 0)
+    if actual == 0 or announced >= STREAMED_BYTES:
         return file.frames
-    return round(file.frames * announced / found)
+    return round(file.frames * announced / actual)
 
 
 def _blocks(file: soundfile.SoundFile, frames: int) -> Iterator[Samples]:
@@ -170,8 +170,8 @@ def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
     """Of a format without checksums: a hole before the segment would shift it."""
     if file.format == "MP3":
         status = path.stat()
-        found = _decoded_frames(path, status.st_size, status.st_mtime_ns)
-        check_length(path, file, found, file.frames)
+        decoded = _decoded_frames(path, status.st_size, status.st_mtime_ns)
+        check_length(path, file, decoded, file.frames)
 
 
 # Once per file: a recording of an hour may be read in a thousand segments.

@@ -73,16 +73,16 @@ def read_blocks(path: Path, block_s: float = BLOCK_S) -> Generator[Block, None, 
         raise AudioError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
-    found = None
+    last = None
     try:
         for block in _blocks(path, block_s):
             check_samples(path, block.samples)
-            found = block
+            last = block
             yield block
     except (MemoryError, RuntimeError, OSError) as error:
         why = str(error) or type(error).__name__
         raise AudioError(f"{path}: cannot be read ({why})") from error
-    if found is None:
+    if last is None:
         raise AudioError(f"{path}: holds no samples")
 
 
@@ -100,7 +100,7 @@ class HeldBlocks:
     def forget(self, before_s: float) -> None:
         """Let go of blocks that end before a time."""
         self._blocks = [
-            one for one in self._blocks if one.stop > round(before_s * one.sample_rate_hz)
+            block for block in self._blocks if block.stop > round(before_s * block.sample_rate_hz)
         ]
 
     def cut(self, span: Span) -> Audio:
@@ -114,8 +114,8 @@ class HeldBlocks:
             raise AudioError(f"{self._path}: ends before {span.start_s:g} s")
         rate = held[-1].sample_rate_hz
         first, last = bounds(self._path, span.start_s, span.end_s, rate, held[-1].stop)
-        within = [one for one in held if one.start < last and one.stop > first]
-        joined = np.concatenate([one.mono(span.channel) for one in within])
+        within = [block for block in held if block.start < last and block.stop > first]
+        joined = np.concatenate([block.mono(span.channel) for block in within])
         return Audio(joined[first - within[0].start : last - within[0].start], rate)
 
 
@@ -129,7 +129,7 @@ def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> I
         ValueError: the spans are not in the order of their starts.
         AudioError: as of :func:`read_blocks`, or the recording ends before a span.
     """
-    if any(one.start_s > other.start_s for one, other in pairwise(spans)):
+    if any(span.start_s > following.start_s for span, following in pairwise(spans)):
         raise ValueError("expected spans in the order of their starts")
     waiting = list(reversed(spans))
     held = HeldBlocks(path)
@@ -186,9 +186,9 @@ def _blocks(path: Path, block_s: float) -> Iterator[Block]:
 def _of_soundfile(path: Path, file: soundfile.SoundFile, block_s: float) -> Iterator[Block]:
     bounds(path, 0.0, None, file.samplerate, file.frames)
     check_length(path, file, file.frames, announced_frames(file))
-    size, found = max(1, round(block_s * file.samplerate)), 0
-    while found < file.frames:
-        wanted = min(size, file.frames - found)
+    size, decoded = max(1, round(block_s * file.samplerate)), 0
+    while decoded < file.frames:
+        wanted = min(size, file.frames - decoded)
         try:
             values = file.read(wanted, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
@@ -196,12 +196,12 @@ def _of_soundfile(path: Path, file: soundfile.SoundFile, block_s: float) -> Iter
                 f"{path}: the file is damaged or cut short ({error.error_string})"
             ) from error
         if len(values):
-            yield Block(values.T, found, file.samplerate)
-        found += len(values)
+            yield Block(values.T, decoded, file.samplerate)
+        decoded += len(values)
         # After a short block libsndfile reads on behind the hole, as if nothing were missing.
         if len(values) < wanted:
             break
-    check_length(path, file, found, file.frames)
+    check_length(path, file, decoded, file.frames)
 
 
 def _of_container(path: Path, block_s: float) -> Iterator[Block]:

@@ -56,12 +56,12 @@ def resample(audio: Audio, sample_rate_hz: int) -> Audio:
     return Audio(samples.astype(np.float32, copy=False), sample_rate_hz)
 
 
-def check_length(path: Path, file: soundfile.SoundFile, found: int, expected: int) -> None:
+def check_length(path: Path, file: soundfile.SoundFile, decoded: int, expected: int) -> None:
     """An :class:`AudioError` where fewer frames were decoded than its format may lack."""
     rate = file.samplerate
-    if found == 0 or found < expected - _may_lack(file):
+    if decoded == 0 or decoded < expected - _may_lack(file):
         raise AudioError(
-            f"{path}: {found / rate:.3f} s decoded of the {expected / rate:.3f} s declared: "
+            f"{path}: {decoded / rate:.3f} s decoded of the {expected / rate:.3f} s declared: "
             "the file is damaged or cut short"
         )
 

@@ -144,13 +144,13 @@ def _stretched(samples: Samples, ratio: float) -> Float32[np.ndarray, "stretched
     )
     places = torch.arange(0, frames.shape[1] - 1, 1 / ratio, dtype=torch.float64)
     before, share = places.floor().long(), places.frac().float()
-    one, other = frames[:, before], frames[:, before + 1]
-    size = one.abs() * (1 - share) + other.abs() * share
-    advance = (other.angle() - one.angle()).double()
+    earlier, later = frames[:, before], frames[:, before + 1]
+    size = earlier.abs() * (1 - share) + later.abs() * share
+    advance = (later.angle() - earlier.angle()).double()
     phase = advance.cumsum(dim=1) - advance
     # Phases of neighbouring bins belong together in the loudest frame, not at a cut edge.
     loudest = int(size.square().sum(dim=0).argmax())
-    phase += one[:, loudest, None].angle() - phase[:, loudest, None]
+    phase += earlier[:, loudest, None].angle() - phase[:, loudest, None]
     spectrum = torch.polar(size, phase.remainder(2 * torch.pi).float())
     stretched = torch.istft(spectrum, STRETCH_N_FFT, hop, window=window)
     return stretched.numpy()

@@ -174,8 +174,8 @@ def _check(train: Sequence[Utterance], dev: Sequence[Utterance], targets: Sequen
                 f"{side}: {len(unknown)} utterances have no speaker or no label, first "
                 f"{unknown[0]}; expected both of every one: fill them in or leave the rows out"
             )
-        found = {u.target.index(max(u.target)) for u in utterances if u.target is not None}
-        lacking = [name for number, name in enumerate(targets) if number not in found]
+        present = {u.target.index(max(u.target)) for u in utterances if u.target is not None}
+        lacking = [name for number, name in enumerate(targets) if number not in present]
         if lacking:
             raise FinetuneError(
                 f"{side}: no utterance of {', '.join(lacking)}; add speakers with that class"

@@ -136,10 +136,10 @@ def prepare(
     windows: list[Tensor] = []
     truth: list[int] = []
     keys: list[str] = []
-    for one in heard(utterances, spec.sample_rate_hz, changes, random):
-        windows.append(_as_bytes(one.samples, spec))
-        truth.append(one.label)
-        keys.append(one.key)
+    for example in heard(utterances, spec.sample_rate_hz, changes, random):
+        windows.append(_as_bytes(example.samples, spec))
+        truth.append(example.label)
+        keys.append(example.key)
     count = torch.tensor([len(some) for some in windows])
     return Spectrograms(
         firsts(count),
@@ -151,5 +151,5 @@ def prepare(
 
 
 def _as_bytes(samples: Samples, spec: WindowSpec) -> UInt8[Tensor, "windows mels frames"]:
-    found = windows_of(samples[trimmed(samples, spec)], spec)
-    return torch.cat([(to_unit(some, spec) * STEPS).round().byte() for some in found])
+    batches = windows_of(samples[trimmed(samples, spec)], spec)
+    return torch.cat([(to_unit(some, spec) * STEPS).round().byte() for some in batches])

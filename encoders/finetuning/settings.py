@@ -110,8 +110,8 @@ def fast_precision() -> Precision:
     """
     asked = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     # Private in torch 2.13, and in no other place: a torch without them is taken for slow.
-    found = (getattr(torch.cpu, name, None) for name in asked)
-    return "bfloat16" if any(ask is not None and ask() for ask in found) else "float32"
+    checks = (getattr(torch.cpu, name, None) for name in asked)
+    return "bfloat16" if any(ask is not None and ask() for ask in checks) else "float32"
 
 
 def check_fit(spec: Spec, settings: Settings) -> None:
@@ -146,10 +146,10 @@ def _unfit(spec: Spec, settings: Settings) -> Iterator[str]:
 
 
 def _check_type(spec: SpeechSpec) -> None:
-    found = _model_type(spec)
-    if found not in SPEECH_MODELS:
+    model_type = _model_type(spec)
+    if model_type not in SPEECH_MODELS:
         raise FinetuneError(
-            f"{spec.checkpoint}: is a {found} model, which cannot be trained here; expected "
+            f"{spec.checkpoint}: is a {model_type} model, which cannot be trained here; expected "
             f"{', '.join(SPEECH_MODELS)}"
         )
 

@@ -114,16 +114,16 @@ class SpeechPupil(TrainableEncoder):
             AudioError: a recording cannot be read, or is shorter than a frame.
         """
         windows: list[list[Wave]] = []
-        found = list(heard(utterances, SAMPLE_RATE_HZ, changes, random))
-        for one in found:
-            windows.append(self._windows(Audio(one.samples, SAMPLE_RATE_HZ)))
-        count = torch.tensor([len(own) for own in windows])
+        examples = list(heard(utterances, SAMPLE_RATE_HZ, changes, random))
+        for example in examples:
+            windows.append(self._windows(Audio(example.samples, SAMPLE_RATE_HZ)))
+        count = torch.tensor([len(waves) for waves in windows])
         return Waves(
             firsts(count),
             count,
-            torch.tensor([one.label for one in found]),
-            tuple(dict.fromkeys(one.key for one in found)),
-            tuple(window for own in windows for window in own),
+            torch.tensor([example.label for example in examples]),
+            tuple(dict.fromkeys(example.key for example in examples)),
+            tuple(window for waves in windows for window in waves),
         )
 
     def forward(self, inputs: list[Wave]) -> Float[Tensor, "windows dim"]:
@@ -134,7 +134,7 @@ class SpeechPupil(TrainableEncoder):
             frames = in_batches(
                 inputs, lambda wave: len(wave) / SAMPLE_RATE_HZ, BATCH_SECONDS, self._batch
             )
-        return torch.stack([pooled(own, self.pooling) for own in frames])
+        return torch.stack([pooled(row, self.pooling) for row in frames])
 
     def _windows(self, audio: Audio) -> list[Wave]:
         config = self.network.config
@@ -146,12 +146,12 @@ class SpeechPupil(TrainableEncoder):
         ]
 
     def _batch(self, waves: list[Wave]) -> list[Float[Tensor, "_ dim"]]:
-        own = [self._front(wave.to(self.device)) for wave in waves]
-        lengths = [len(frames) for frames in own]
+        features = [self._front(wave.to(self.device)) for wave in waves]
+        lengths = [len(frames) for frames in features]
         mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
         self.positions.lengths = lengths
         hidden = self.network.encoder(
-            pad_sequence(own, batch_first=True), attention_mask=mask.to(self.device)
+            pad_sequence(features, batch_first=True), attention_mask=mask.to(self.device)
         ).last_hidden_state
         return [self.projection(row[:length]) for row, length in zip(hidden, lengths, strict=True)]
 

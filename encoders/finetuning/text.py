@@ -97,7 +97,10 @@ class TextPupil(TrainableEncoder):
             count,
             torch.tensor([label_of(utterance) for utterance in utterances]),
             tuple(dict.fromkeys(map(_key, utterances, texts))),
-            tuple(self._ids(one, text) for one, text in zip(utterances, texts, strict=True)),
+            tuple(
+                self._ids(utterance, text)
+                for utterance, text in zip(utterances, texts, strict=True)
+            ),
         )
 
     def forward(self, inputs: list[list[int]]) -> Float[Tensor, "texts dim"]:
@@ -112,7 +115,10 @@ class TextPupil(TrainableEncoder):
 
     def _batch(self, ids: list[list[int]]) -> list[Float[Tensor, "dim"]]:
         hidden = self.encoder.run(ids).last_hidden_state
-        return [pooled(row[: len(own)], self.pooling) for row, own in zip(hidden, ids, strict=True)]
+        return [
+            pooled(row[: len(tokens)], self.pooling)
+            for row, tokens in zip(hidden, ids, strict=True)
+        ]
 
     def save(self, folder: Path, dtype: torch.dtype) -> None:
         """Write what transformers itself would write, tokenizer included."""
@@ -126,7 +132,9 @@ class TextPupil(TrainableEncoder):
 
 def _transcripts(utterances: Sequence[Utterance]) -> list[str]:
     texts = [normalise(utterance.transcript or "") for utterance in utterances]
-    lacking = [one.id for one, text in zip(utterances, texts, strict=True) if text is None]
+    lacking = [
+        utterance.id for utterance, text in zip(utterances, texts, strict=True) if text is None
+    ]
     if lacking:
         more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
         raise FinetuneError(

@@ -91,7 +91,7 @@ def train_stopped(
     """Train in place, leave the best epoch's weights; returns development UAR per epoch."""
     random = torch.Generator().manual_seed(torch.initial_seed())
     steps = settings.epochs * _batches(heard, settings)
-    weights = [one for one in trainee.parameters() if one.requires_grad]
+    weights = [parameter for parameter in trainee.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(
         weights, settings.learning_rate, weight_decay=settings.weight_decay
     )

@@ -70,8 +70,14 @@ class WindowPupil(TrainableEncoder):
 
         state = self.network.state_dict()
         if isinstance(self.network, Projected):
-            network, own = self.network.network.state_dict(), self.network.projection.state_dict()
-            state = {**network, **{f"{PROJECTION}{name}": value for name, value in own.items()}}
+            network, projection = (
+                self.network.network.state_dict(),
+                self.network.projection.state_dict(),
+            )
+            state = {
+                **network,
+                **{f"{PROJECTION}{name}": value for name, value in projection.items()},
+            }
         kept = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
         # Channels last is how a network computes, not how a file is compared.
         plain = {name: value.cpu().contiguous() for name, value in kept.items()}

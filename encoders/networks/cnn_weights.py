@@ -56,9 +56,9 @@ def projected(network: WindowNetwork, path: Path) -> WindowNetwork:
             f"{path}: expected {PROJECTION}weight of [dim, {network.dim}] and {PROJECTION}bias, "
             f"found {', '.join(f'{k} {tuple(v.shape)}' for k, v in sorted(state.items()))}"
         )
-    found = Projected(network, len(weight))
-    found.projection.load_state_dict(state)
-    return found
+    extended = Projected(network, len(weight))
+    extended.projection.load_state_dict(state)
+    return extended
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -68,23 +68,27 @@ def load_weights(network: nn.Module, path: Path) -> None:
         ValueError: the file is no state dict, or parameters are missing, of another shape, or
             those of another network; all of them are counted, the first are named.
     """
-    own = network.state_dict()
-    found = {
+    expected = network.state_dict()
+    stored = {
         _OLD_SPELLING.sub(r"\1\2.", name): tensor
         for name, tensor in _read(path).items()
         if not name.startswith((*CLASSIFIERS, PROJECTION)) and not name.endswith(COUNTERS)
     }
-    _compare({name: one for name, one in own.items() if not name.endswith(COUNTERS)}, found, path)
-    network.load_state_dict(found, strict=False)
+    _compare(
+        {name: value for name, value in expected.items() if not name.endswith(COUNTERS)},
+        stored,
+        path,
+    )
+    network.load_state_dict(stored, strict=False)
 
 
-def _compare(own: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
-    faults = [f"{name} is missing" for name in own if name not in found]
-    faults += [f"{name} is of another network" for name in found if name not in own]
+def _compare(expected: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: Path) -> None:
+    faults = [f"{name} is missing" for name in expected if name not in stored]
+    faults += [f"{name} is of another network" for name in stored if name not in expected]
     faults += [
-        f"{name} is {tuple(found[name].shape)}, expected {tuple(own[name].shape)}"
-        for name in own
-        if name in found and found[name].shape != own[name].shape
+        f"{name} is {tuple(stored[name].shape)}, expected {tuple(expected[name].shape)}"
+        for name in expected
+        if name in stored and stored[name].shape != expected[name].shape
     ]
     if faults:
         shown = "; ".join(faults[:SHOWN]) + ("; ..." if len(faults) > SHOWN else "")

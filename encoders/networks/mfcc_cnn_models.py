@@ -136,10 +136,10 @@ class AttentiveLstm(Lstm):
 
 
 def _over_time(inputs: int, layers: Sequence[Layer]) -> nn.Sequential:
-    found = nn.Sequential(nn.BatchNorm1d(inputs))
+    stack = nn.Sequential(nn.BatchNorm1d(inputs))
     before = inputs
     for layer in layers:
-        found.extend(
+        stack.extend(
             [
                 nn.Conv1d(before, layer.channels, layer.kernel, padding=layer.kernel // 2),
                 nn.BatchNorm1d(layer.channels),
@@ -147,20 +147,20 @@ def _over_time(inputs: int, layers: Sequence[Layer]) -> nn.Sequential:
             ]
         )
         if layer.join > 1:
-            found.append(nn.MaxPool1d(layer.join))
+            stack.append(nn.MaxPool1d(layer.join))
         before = layer.channels
-    return found
+    return stack
 
 
 def _two_dimensional(before: int, layer: Layer) -> nn.Sequential:
-    found = nn.Sequential(
+    block = nn.Sequential(
         nn.Conv2d(before, layer.channels, layer.kernel, padding=layer.kernel // 2),
         nn.BatchNorm2d(layer.channels),
         nn.ReLU(),
     )
     if layer.join > 1:
-        found.append(nn.MaxPool2d(layer.join))
-    return found
+        block.append(nn.MaxPool2d(layer.join))
+    return block
 
 
 _NETWORKS: Mapping[MfccArchitecture, type[WindowNetwork]] = MappingProxyType(

@@ -161,8 +161,8 @@ def windows_of(samples: Samples, spec: WindowSpec) -> Iterator[Windows]:
         size = min(BATCH_WINDOWS, count - first)
         block = _block(padded, setting, first * grid.hop, grid.frames(size))
         power = block.unfold(1, grid.window, grid.hop).permute(1, 0, 2)
-        own = power.amax(dim=(1, 2), keepdim=True) if peak is None else peak
-        yield decibels_below(power, own, spec.top_db)
+        reference = power.amax(dim=(1, 2), keepdim=True) if peak is None else peak
+        yield decibels_below(power, reference, spec.top_db)
 
 
 def trimmed(samples: Samples, spec: WindowSpec) -> slice:
@@ -198,11 +198,11 @@ def _block(padded: Samples, setting: MelSetting, first: int, frames: int) -> Spe
 
 def loudest(padded: Samples, setting: MelSetting, frames: int) -> Float32[Tensor, ""]:
     """Largest power of any band in any frame of a recording."""
-    found = [
+    peaks = [
         _block(padded, setting, first, min(BLOCK_FRAMES, frames - first)).max()
         for first in range(0, frames, BLOCK_FRAMES)
     ]
-    return torch.stack(found).max()
+    return torch.stack(peaks).max()
 
 
 # ---------------------------------------------------------------- images

@@ -242,23 +242,23 @@ def _auto_class(spec: ClassifierSpec) -> Any:  # noqa: ANN401 - a class of trans
 
 def _stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Shapes of all weights by name, from the headers of the files."""
-    found: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for path in weight_files(folder):
         if path.suffix == ".safetensors":
             with safe_open(path, framework="np") as weights:
                 names = weights.keys()
-                found |= {name: tuple(weights.get_slice(name).get_shape()) for name in names}
+                shapes |= {name: tuple(weights.get_slice(name).get_shape()) for name in names}
         else:
             state = torch.load(path, map_location="meta", weights_only=True)
-            found |= {name: tuple(tensor.shape) for name, tensor in state.items()}
-    return found
+            shapes |= {name: tuple(tensor.shape) for name, tensor in state.items()}
+    return shapes
 
 
-def _no_head(checkpoint: str, wrong: Sequence[str], found: Sequence[str]) -> str:
+def _no_head(checkpoint: str, wrong: Sequence[str], stored: Sequence[str]) -> str:
     return (
         f"{checkpoint}: its files do not hold the head that transformers builds for it: expected "
-        f"{_some(wrong)}; found {_some(found) or 'no head at all'}. What another head does between "
-        "its layers is not in the files, and random weights would say nothing; use another "
+        f"{_some(wrong)}; found {_some(stored) or 'no head at all'}. What another head does "
+        "between its layers is not in the files, and random weights would say nothing; use another "
         f"classifier, or its embeddings by --audio or --text {checkpoint}"
     )
 

@@ -70,14 +70,14 @@ class OpenVinoEncoder(nn.Module):
         with torch.no_grad(), warnings.catch_warnings():
             # Tracing warns of every Python branch; the check below finds those that matter.
             warnings.simplefilter("ignore")
-            found = openvino.convert_model(
+            converted = openvino.convert_model(
                 self.whole, example_input=torch.zeros(1, round(TRACED_S * SAMPLE_RATE_HZ))
             )
-        found.reshape({0: openvino.PartialShape([1, -1])})
+        converted.reshape({0: openvino.PartialShape([1, -1])})
         # Its own default on such processors is bfloat16 without a word.
         hint = {"INFERENCE_PRECISION_HINT": PRECISIONS[self.spec.precision]}
         hint["INFERENCE_NUM_THREADS"] = str(torch.get_num_threads())
-        compiled = openvino.Core().compile_model(found, "CPU", hint)
+        compiled = openvino.Core().compile_model(converted, "CPU", hint)
         self._check(compiled)
         return compiled
 

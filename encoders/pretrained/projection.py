@@ -34,8 +34,8 @@ def read_projection(folder: Path, width: int) -> nn.Linear | None:
         raise ValueError(f"{path}: is no file of weights ({type(error).__name__})") from error
     weight = state.get("weight")
     if state.keys() != {"weight", "bias"} or weight is None or weight.shape[1:] != (width,):
-        found = ", ".join(f"{name} {tuple(value.shape)}" for name, value in sorted(state.items()))
-        raise ValueError(f"{path}: expected weight [dim, {width}] and bias, found {found}")
+        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in sorted(state.items()))
+        raise ValueError(f"{path}: expected weight [dim, {width}] and bias, found {shapes}")
     projection = nn.Linear(width, len(weight))
     projection.load_state_dict({name: value.float() for name, value in state.items()})
     return projection

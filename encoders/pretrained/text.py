@@ -90,8 +90,8 @@ class BertEncoder(nn.Module):
         super().__init__()
         self.model = model.to(device)
         self.tokenizer = tokenizer
-        own = min(float(tokenizer.model_max_length), position_limit(model))
-        self.max_length = _checked(spec, own, position_limit(model))
+        limit = min(float(tokenizer.model_max_length), position_limit(model))
+        self.max_length = _checked(spec, limit, position_limit(model))
         self.clean = spec.clean
 
     def forward(self, inputs: Sequence[str]) -> list[Hidden]:
@@ -127,7 +127,7 @@ class BertEncoder(nn.Module):
 
     def _batch(self, ids: list[list[int]]) -> list[Hidden]:
         layers = torch.stack(self.run(ids).hidden_states, dim=1)  # [batch, layers, tokens, dim]
-        return [row[:, : len(own)] for row, own in zip(layers, ids, strict=True)]
+        return [row[:, : len(tokens)] for row, tokens in zip(layers, ids, strict=True)]
 
 
 class SentenceEncoder(nn.Module):
@@ -141,8 +141,8 @@ class SentenceEncoder(nn.Module):
         self.output = "sentence_embedding" if spec.storage == "pooled" else "token_embeddings"
         self.clean = spec.clean
         most = position_limit(getattr(model[0], "auto_model", None))
-        own = min(float(model.max_seq_length or math.inf), most)
-        self.max_length = _checked(spec, own, most)
+        limit = min(float(model.max_seq_length or math.inf), most)
+        self.max_length = _checked(spec, limit, most)
         if self.max_length < math.inf:
             model.max_seq_length = int(self.max_length)
 
@@ -188,7 +188,7 @@ def position_limit(model: Any) -> float:  # noqa: ANN401 - a transformers model
     return float(positions if padding is None else positions - padding - 1)
 
 
-def _checked(spec: BertSpec | SentenceSpec, own: float, most: float) -> float:
+def _checked(spec: BertSpec | SentenceSpec, limit: float, most: float) -> float:
     """The limit that a spec asks for, or else the model's own, in tokens.
 
     Raises:
@@ -196,11 +196,11 @@ def _checked(spec: BertSpec | SentenceSpec, own: float, most: float) -> float:
     """
     asked = spec.max_length
     if asked is None:
-        return own
+        return limit
     if asked > most:
         raise ValueError(
             f"{spec.checkpoint}: max_length={asked}, but it has positions for {most:g} tokens; "
-            f"expected that or less, or none for its own limit of {own:g}"
+            f"expected that or less, or none for its own limit of {limit:g}"
         )
     return float(asked)
 

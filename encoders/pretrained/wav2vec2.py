@@ -34,11 +34,11 @@ class PerUtterance(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Each row of ``lengths`` frames, padded again."""
-        own = [
+        features = [
             self.convolution(row[None, :length].float())[0]
             for row, length in zip(frames, self.lengths, strict=True)
         ]
-        return pad_sequence(own, batch_first=True).to(frames.dtype)
+        return pad_sequence(features, batch_first=True).to(frames.dtype)
 
 
 class Layers(nn.Module):
@@ -115,11 +115,11 @@ class SpeechEncoder(nn.Module):
 
     def _batch(self, waves: list[Tensor]) -> list[Raw]:
         device = self.model.device
-        own = [front_end(self.model, wave.to(device))[0].to(self.dtype) for wave in waves]
-        lengths = [len(frames) for frames in own]
+        features = [front_end(self.model, wave.to(device))[0].to(self.dtype) for wave in waves]
+        lengths = [len(frames) for frames in features]
         mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
         self.positions.lengths = lengths
-        layers = self.layers(pad_sequence(own, True), attention_mask=mask.to(device))
+        layers = self.layers(pad_sequence(features, True), attention_mask=mask.to(device))
         return [row[:, :length] for row, length in zip(layers, lengths, strict=True)]
 
 

@@ -75,7 +75,7 @@ class LogMelEncoder(Descriptors):
 
     def forward(self, inputs: Sequence[Audio]) -> list[Hidden]:
         """Log power of the mel bands and its time differences."""
-        spec, found = self.spec, []
+        spec, hidden = self.spec, []
         for audio in inputs:
             bands = log_mel(
                 self.samples(audio),
@@ -84,8 +84,8 @@ class LogMelEncoder(Descriptors):
                 hop_ms=spec.hop_ms,
                 n_mels=spec.n_mels,
             )
-            found.append(with_deltas(bands, spec.deltas)[None])
-        return found
+            hidden.append(with_deltas(bands, spec.deltas)[None])
+        return hidden
 
 
 class MfccEncoder(Descriptors):
@@ -106,7 +106,7 @@ class MfccEncoder(Descriptors):
 
     def forward(self, inputs: Sequence[Audio]) -> list[Hidden]:
         """Coefficients, or their mean, with time differences."""
-        found = []
+        hidden = []
         for audio in inputs:
             samples = self.samples(audio)
             if self.spec.trim_db is not None:
@@ -115,8 +115,8 @@ class MfccEncoder(Descriptors):
             cepstra = mfcc(samples, self.spec.n_mfcc, self.setting)
             if self.spec.axis == "frequency":
                 cepstra = cepstra.mean(dim=1, keepdim=True)
-            found.append(with_deltas(cepstra, self.spec.deltas)[None])
-        return found
+            hidden.append(with_deltas(cepstra, self.spec.deltas)[None])
+        return hidden
 
 
 class EgemapsEncoder(Descriptors):
@@ -137,7 +137,7 @@ class EgemapsEncoder(Descriptors):
 
     def forward(self, inputs: Sequence[Audio]) -> list[Hidden]:
         """Functionals or low-level descriptors, in openSMILE's order."""
-        shortest, found = round(EGEMAPS_WINDOW_S * self.sample_rate_hz), []
+        shortest, hidden = round(EGEMAPS_WINDOW_S * self.sample_rate_hz), []
         for audio in inputs:
             samples = self.samples(audio)
             if len(samples) < shortest:
@@ -146,8 +146,8 @@ class EgemapsEncoder(Descriptors):
                     f"{shortest} ({1000 * EGEMAPS_WINDOW_S:g} ms) or more"
                 )
             table = self.smile.process_signal(samples, self.sample_rate_hz)
-            found.append(torch.from_numpy(table.to_numpy(dtype="float32", copy=True))[None])
-        return found
+            hidden.append(torch.from_numpy(table.to_numpy(dtype="float32", copy=True))[None])
+        return hidden
 
 
 def _egemaps_sha256() -> str:

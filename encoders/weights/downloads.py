@@ -35,8 +35,8 @@ TRANSFORMERS_PATTERNS = (
 def offline() -> bool:
     """Whether the environment forbids to ask any server: the true values of huggingface_hub."""
     # Its client reads them once, when it is imported.
-    told = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
-    return told.upper() in {"1", "ON", "YES", "TRUE"}
+    setting = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return setting.upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def cached(source: HubCheckpoint) -> Path | None:

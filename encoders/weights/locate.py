@@ -47,8 +47,8 @@ def locate(source: Source) -> Path:
             return download(source)
         # Besides its own dozen, the hub's client lets errors of its network, JSON and disk through.
         except Exception as error:
-            told = " ".join(str(error).split())[:300] or type(error).__name__
-            why, cause = f"the download failed ({told})", error
+            message = " ".join(str(error).split())[:300] or type(error).__name__
+            why, cause = f"the download failed ({message})", error
     raise MissingWeightsError(_missing(source, damage, why)) from cause
 
 

@@ -131,14 +131,14 @@ def averages(truth: Labels, prediction: Labels, average: Average) -> Averages:
     """
     axis = {"micro": None, "samples": 1}.get(average, 0)
     hits, true, said = (
-        np.atleast_1d(found.sum(axis=axis)) for found in (truth & prediction, truth, prediction)
+        np.atleast_1d(values.sum(axis=axis)) for values in (truth & prediction, truth, prediction)
     )
-    found = (_or_0(hits, said), _or_0(hits, true), _or_0(2 * hits, true + said))
+    values = (_or_0(hits, said), _or_0(hits, true), _or_0(2 * hits, true + said))
     if average == "weighted":
-        return Averages(*(float((one * true).sum() / max(true.sum(), 1)) for one in found))
+        return Averages(*(float((value * true).sum() / max(true.sum(), 1)) for value in values))
     if average == "macro" and (true == 0).any():
         return Averages(np.nan, np.nan, np.nan)
-    return Averages(*(float(np.mean(one)) for one in found))
+    return Averages(*(float(np.mean(value)) for value in values))
 
 
 # ---------------------------------------------------------------- scores
@@ -182,14 +182,14 @@ class ConfidenceBins:
 def confidence_bins(truth: Truth, scores: Scores, bins: int = ECE_BINS) -> ConfidenceBins:
     """Sort rows into bins by their largest probability.
 
-    >>> found = confidence_bins(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), bins=2)
-    >>> found.rows.tolist(), found.confidence.round(2).tolist()[1], found.accuracy.tolist()[1]
+    >>> binned = confidence_bins(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), bins=2)
+    >>> binned.rows.tolist(), binned.confidence.round(2).tolist()[1], binned.accuracy.tolist()[1]
     ([0, 2], 0.85, 0.5)
     """
     sure, right = scores.max(axis=1), scores.argmax(axis=1) == truth
     number = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
     rows = np.bincount(number, minlength=bins)
-    means = [_ratio(np.bincount(number, own, minlength=bins), rows) for own in (sure, right)]
+    means = [_ratio(np.bincount(number, values, minlength=bins), rows) for values in (sure, right)]
     return ConfidenceBins(rows, *means)
 
 
@@ -199,9 +199,9 @@ def ece(truth: Truth, scores: Scores, bins: int = ECE_BINS) -> float:
     >>> round(ece(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), bins=2), 3)
     0.35
     """
-    found = confidence_bins(truth, scores, bins)
-    gaps = np.nan_to_num(np.abs(found.accuracy - found.confidence))
-    return float((found.rows * gaps).sum() / found.rows.sum())
+    binned = confidence_bins(truth, scores, bins)
+    gaps = np.nan_to_num(np.abs(binned.accuracy - binned.confidence))
+    return float((binned.rows * gaps).sum() / binned.rows.sum())
 
 
 # ---------------------------------------------------------------- values

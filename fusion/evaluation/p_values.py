@@ -52,7 +52,7 @@ def _signs(clusters: int) -> Float[np.ndarray, "draws clusters"]:
     return np.random.default_rng(0).choice([-1.0, 1.0], (DRAWS, clusters))
 
 
-def mcnemar(one: Bool[np.ndarray, "seeds rows"], other: Bool[np.ndarray, "seeds rows"]) -> McNemar:
+def mcnemar(arm: Bool[np.ndarray, "seeds rows"], other: Bool[np.ndarray, "seeds rows"]) -> McNemar:
     """McNemar's exact test of two classifiers on the same rows (McNemar 1947).
 
     Each seed is a test of its own; the largest of their p values is told, never the best one.
@@ -60,7 +60,7 @@ def mcnemar(one: Bool[np.ndarray, "seeds rows"], other: Bool[np.ndarray, "seeds 
     >>> mcnemar(np.array([[True] * 6 + [False]]), np.array([[False] * 6 + [False]]))
     McNemar(only_one=6.0, only_other=0.0, p=0.03125)
     """
-    first, second = (one & ~other).sum(axis=1), (other & ~one).sum(axis=1)
+    first, second = (arm & ~other).sum(axis=1), (other & ~arm).sum(axis=1)
     tests = [
         float(stats.binomtest(int(a), int(a + b)).pvalue) if a + b else 1.0
         for a, b in zip(first, second, strict=True)
@@ -84,7 +84,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def swap_p(
-    one: Float[np.ndarray, "clusters *more"],
+    arm: Float[np.ndarray, "clusters *more"],
     other: Float[np.ndarray, "clusters *more"],
     statistic: Callable[[np.ndarray], np.ndarray],
 ) -> float:
@@ -97,8 +97,8 @@ def swap_p(
     >>> swap_p(np.ones((5, 1)), np.zeros((5, 1)), lambda total: total[..., 0])
     0.0625
     """
-    half, apart = (one + other).sum(axis=0) / 2, (one - other) / 2
-    flat, clusters = apart.reshape(len(one), -1), len(one)
+    half, apart = (arm + other).sum(axis=0) / 2, (arm - other) / 2
+    flat, clusters = apart.reshape(len(arm), -1), len(arm)
     exact = clusters <= EXACT_SWAPS_UP_TO
     signs = _every_sign(clusters) if exact else _signs(clusters)
 
@@ -108,10 +108,10 @@ def swap_p(
 
     observed = float(gaps(np.ones((1, clusters)))[0])
     blocks = [gaps(signs[start : start + BLOCK]) for start in range(0, len(signs), BLOCK)]
-    found = np.concatenate(blocks)
+    swapped = np.concatenate(blocks)
     # A swap without a value cannot speak against chance.
-    hits = (~(found < observed - 1e-9 * max(1.0, observed))).sum()
-    return float(hits / len(found)) if exact else float((hits + 1) / (len(found) + 1))
+    hits = (~(swapped < observed - 1e-9 * max(1.0, observed))).sum()
+    return float(hits / len(swapped)) if exact else float((hits + 1) / (len(swapped) + 1))
 
 
 def _every_sign(clusters: int) -> Float[np.ndarray, "draws clusters"]:

@@ -36,19 +36,19 @@ def shuffled(
 ) -> Int[np.ndarray, "draws rows"]:
     """Labels shuffled within each speaker, with a fixed seed.
 
-    >>> found = shuffled(np.array([0, 1, 1, 0]), np.array([0, 0, 0, 1]))
-    >>> found.shape, set(found[:, :3].sum(axis=1).tolist()), set(found[:, 3].tolist())
+    >>> draws = shuffled(np.array([0, 1, 1, 0]), np.array([0, 0, 0, 1]))
+    >>> draws.shape, set(draws[:, :3].sum(axis=1).tolist()), set(draws[:, 3].tolist())
     ((1000, 4), {2}, {0})
     """
     rng = np.random.default_rng(0)
     order = np.argsort(speakers, kind="stable")
     kind = np.min_scalar_type(int(truth.max(initial=0)))
-    found = np.empty((DRAWS, len(truth)), np.int8 if kind.itemsize == 1 else np.int64)
+    draws = np.empty((DRAWS, len(truth)), np.int8 if kind.itemsize == 1 else np.int64)
     for start in range(0, DRAWS, BLOCK):
         # Sorting by speaker and then by chance shuffles within each speaker.
         keys = speakers[order] + rng.random((min(BLOCK, DRAWS - start), len(truth)))
-        found[start : start + BLOCK, order] = truth[order][np.argsort(keys, axis=1)]
-    return found
+        draws[start : start + BLOCK, order] = truth[order][np.argsort(keys, axis=1)]
+    return draws
 
 
 def against_null(
@@ -65,9 +65,9 @@ def against_null(
     # What each row adds to UAR if its label were each of the classes.
     named = (guesses[..., None] == np.arange(classes)).mean(axis=0) / support / classes
     rows = np.arange(len(truth))
-    found = float(named[rows, truth].sum())
+    observed = float(named[rows, truth].sum())
     null = np.array([named[rows, labels].sum() for labels in draws])
-    p = (1 + (null >= found - 1e-12).sum()) / (1 + len(null))
+    p = (1 + (null >= observed - 1e-12).sum()) / (1 + len(null))
     return Null(
         float(null.mean()), float(np.quantile(null, 0.95)), float(p), _fixed(truth, speakers)
     )
@@ -75,4 +75,4 @@ def against_null(
 
 def _fixed(truth: np.ndarray, speakers: np.ndarray) -> float:
     of = [truth[speakers == speaker] for speaker in np.unique(speakers)]
-    return sum(len(own) for own in of if len(set(own.tolist())) == 1) / len(truth)
+    return sum(len(labels) for labels in of if len(set(labels.tolist())) == 1) / len(truth)

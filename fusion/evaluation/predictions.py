@@ -78,10 +78,10 @@ def write(predictions: Iterable[Prediction], path: Path) -> None:
 
 def digest(predictions: Iterable[Prediction]) -> str:
     """Sha256 of the file that :func:`write` makes of these rows, in this order."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for row in predictions:
-        found.update(_line(row))
-    return found.hexdigest()
+        hasher.update(_line(row))
+    return hasher.hexdigest()
 
 
 def _line(row: Prediction) -> bytes:
@@ -189,10 +189,10 @@ def table(rows: Sequence[Prediction]) -> Table:
     Raises:
         ValueError: an utterance lacks a prediction of some seed, or has two.
     """
-    found = answers_of(rows)
-    total = np.maximum(found.scores.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
-    truth = found.goals.argmax(axis=1)
-    return Table(found.utterances, found.speakers, found.folds, truth, found.scores / total)
+    answers = answers_of(rows)
+    total = np.maximum(answers.scores.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
+    truth = answers.goals.argmax(axis=1)
+    return Table(answers.utterances, answers.speakers, answers.folds, truth, answers.scores / total)
 
 
 def answers_of(rows: Sequence[Prediction]) -> ScoreArrays:
@@ -248,8 +248,8 @@ def best_per_fold(
 
 def _goodness(rows: Sequence[Prediction], task: Task) -> float:
     if task in ("multi-label", "regression"):
-        found = answers_of(rows)
-        return selection_score(task, found.goals, found.scores)
+        answers = answers_of(rows)
+        return selection_score(task, answers.goals, answers.scores)
     return _uar(with_majority(rows, task))
 
 

@@ -48,18 +48,21 @@ def selection_score(task: Task, goals: Goals, scores: Scores) -> float:
     if task == "regression":
         return _concordance(goals, scores)
     if task == "multi-label":
-        found = labels.named(scores, labels.thresholds(scores, goals > 0.5))
-        f1 = [metrics.averages(goals > 0.5, one, "macro").f1 for one in found]
+        named = labels.named(scores, labels.thresholds(scores, goals > 0.5))
+        f1 = [metrics.averages(goals > 0.5, rows, "macro").f1 for rows in named]
         return float(np.mean(f1))
     truth = classes_of(goals)
     known = truth >= 0
     counts = [
-        metrics.confusion(truth[known], one[known].argmax(axis=1), goals.shape[1]) for one in scores
+        metrics.confusion(truth[known], rows[known].argmax(axis=1), goals.shape[1])
+        for rows in scores
     ]
     return float(metrics.uar(np.stack(counts)).mean())
 
 
 def _concordance(goals: Goals, scores: Scores) -> float:
     """Mean CCC; a dimension in which nothing varies, prediction or truth, counts as 0."""
-    values = [metrics.ccc(goals[:, k], one[:, k]) for one in scores for k in range(goals.shape[1])]
+    values = [
+        metrics.ccc(goals[:, k], rows[:, k]) for rows in scores for k in range(goals.shape[1])
+    ]
     return float(np.nan_to_num(values).mean())

@@ -85,12 +85,12 @@ def tally_shares(goals: Goals, scores: Scores, clusters: Sequence[str]) -> Speak
 
 
 def _divergence(
-    one: Float[np.ndarray, "*axes targets"], other: Float[np.ndarray, "*axes targets"]
+    shares: Float[np.ndarray, "*axes targets"], other: Float[np.ndarray, "*axes targets"]
 ) -> Float[np.ndarray, "*axes"]:
-    """Kullback-Leibler divergence of ``other`` from ``one``; a share of 0 adds nothing."""
-    ratio = np.divide(one, other, out=np.ones_like(other), where=one > 0)
-    found: Float[np.ndarray, "*axes"] = (one * np.log(ratio)).sum(axis=-1)
-    return found
+    """Kullback-Leibler divergence of ``other`` from ``shares``; a share of 0 adds nothing."""
+    ratio = np.divide(shares, other, out=np.ones_like(other), where=shares > 0)
+    divergence: Float[np.ndarray, "*axes"] = (shares * np.log(ratio)).sum(axis=-1)
+    return divergence
 
 
 def tally_values(
@@ -148,6 +148,6 @@ def _support(
     rows: Float[np.ndarray, "rows kinds"], clusters: Sequence[str]
 ) -> Float[np.ndarray, "clusters kinds"]:
     names, place = np.unique(np.array(clusters), return_inverse=True)
-    found = np.zeros((len(names), rows.shape[1]))
-    np.add.at(found, place, rows)
-    return found
+    support = np.zeros((len(names), rows.shape[1]))
+    np.add.at(support, place, rows)
+    return support

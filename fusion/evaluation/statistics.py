@@ -93,14 +93,14 @@ def interval(counts: Counts, metric: Statistic, unit: str = "speakers") -> Inter
     :func:`fusion.evaluation.jackknife.effective`); percentile cluster bootstrap from 100 on.
     ``unit`` is what the clusters are called.
     """
-    found = _interval(counts, lambda totals: metric(totals).mean(axis=-1), unit).interval
-    return _within(found, 0.0, 1.0)
+    bounds = _interval(counts, lambda totals: metric(totals).mean(axis=-1), unit).interval
+    return _within(bounds, 0.0, 1.0)
 
 
 def interval_of(tally: SpeakerSums, measure: Metric, unit: str = "speakers") -> Interval:
     """The same of the sums of labels, shares or values."""
-    found = _interval(tally.sums, _over_seeds(measure), unit, tally.support).interval
-    return _within(found, measure.least, measure.most)
+    bounds = _interval(tally.sums, _over_seeds(measure), unit, tally.support).interval
+    return _within(bounds, measure.least, measure.most)
 
 
 def interval_within(counts: Counts, metric: Statistic, unit: str) -> Interval:
@@ -109,51 +109,51 @@ def interval_within(counts: Counts, metric: Statistic, unit: str) -> Interval:
     It says what further clusters of the same kind would give, so that over the utterances of a
     speaker it is conditional on that speaker.
     """
-    found = jackknife(counts, lambda totals: metric(totals).mean(axis=-1))
-    if np.isnan(found.value):
+    estimate = jackknife(counts, lambda totals: metric(totals).mean(axis=-1))
+    if np.isnan(estimate.value):
         return Interval(None, None, None, "undefined: a class has no utterance")
     if len(counts) < CLAIM_FROM:
-        return Interval(float(found.value), None, None, f"none: {len(counts)} {unit}")
-    return _within(_jackknifed(found, len(counts), unit).interval, 0.0, 1.0)
+        return Interval(float(estimate.value), None, None, f"none: {len(counts)} {unit}")
+    return _within(_jackknifed(estimate, len(counts), unit).interval, 0.0, 1.0)
 
 
-def paired_difference(one: Counts, other: Counts, name: str) -> Difference:
-    """Difference of two arms on the same rows: metric ``name`` of ``one`` minus that of ``other``.
+def paired_difference(arm: Counts, other: Counts, name: str) -> Difference:
+    """Difference of two arms on the same rows: metric ``name`` of ``arm`` minus that of ``other``.
 
     p is from sign-flips of cluster contributions, two-sided, exact up to 20 clusters; it is given
     for UAR and accuracy, which are sums over clusters.
     """
     metric = metrics.METRICS[name]
-    both = np.stack([one, other], axis=1)  # [clusters, 2, seeds, K, K]
-    found = _interval(
+    both = np.stack([arm, other], axis=1)  # [clusters, 2, seeds, K, K]
+    estimate = _interval(
         both, lambda totals: np.subtract(*np.moveaxis(metric(totals).mean(-1), -1, 0))
     )
-    if found.margin is None or found.error is None:
-        return Difference(found.interval, None, None)
-    contributions = _contributions(one, other, name)
+    if estimate.margin is None or estimate.error is None:
+        return Difference(estimate.interval, None, None)
+    contributions = _contributions(arm, other, name)
     p = None if contributions is None else sign_flip_p(contributions)
-    detectable = _detectable(found.error, found.freedom, len(one))
-    return Difference(_within(found.interval, -1.0, 1.0), p, detectable, found.margin)
+    detectable = _detectable(estimate.error, estimate.freedom, len(arm))
+    return Difference(_within(estimate.interval, -1.0, 1.0), p, detectable, estimate.margin)
 
 
-def paired_tallies(one: SpeakerSums, other: SpeakerSums, measure: Metric) -> Difference:
+def paired_tallies(arm: SpeakerSums, other: SpeakerSums, measure: Metric) -> Difference:
     """Difference of two arms on the same rows, of any metric of sums.
 
     p is that of swapping the arms' answers to whole clusters
     (:func:`fusion.evaluation.p_values.swap_p`), which for a metric that is a sum over
     clusters is the sign-flip test of :func:`interval`'s.
     """
-    both = np.stack([one.sums, other.sums], axis=1)  # [clusters, 2, seeds, parts, sums]
+    both = np.stack([arm.sums, other.sums], axis=1)  # [clusters, 2, seeds, parts, sums]
     over = _over_seeds(measure)
-    found = _interval(
-        both, lambda totals: np.subtract(*np.moveaxis(over(totals), -1, 0)), support=one.support
+    estimate = _interval(
+        both, lambda totals: np.subtract(*np.moveaxis(over(totals), -1, 0)), support=arm.support
     )
-    if found.margin is None or found.error is None:
-        return Difference(found.interval, None, None)
-    p = swap_p(one.sums, other.sums, over)
-    detectable = _detectable(found.error, found.freedom, len(one.sums))
+    if estimate.margin is None or estimate.error is None:
+        return Difference(estimate.interval, None, None)
+    p = swap_p(arm.sums, other.sums, over)
+    detectable = _detectable(estimate.error, estimate.freedom, len(arm.sums))
     reach = measure.most - measure.least
-    return Difference(_within(found.interval, -reach, reach), p, detectable, found.margin)
+    return Difference(_within(estimate.interval, -reach, reach), p, detectable, estimate.margin)
 
 
 def _over_seeds(measure: Metric) -> Statistic:
@@ -161,28 +161,30 @@ def _over_seeds(measure: Metric) -> Statistic:
 
 
 def unpaired_difference(
-    one: Counts, other: Float[np.ndarray, "others seeds targets targets"], metric: Statistic
+    group: Counts, other: Float[np.ndarray, "others seeds targets targets"], metric: Statistic
 ) -> Interval:
-    """Difference between two groups of clusters, ``one`` minus ``other``: Welch's t of jackknives.
+    """Difference of two groups of clusters, ``group`` minus ``other``: Welch's t of jackknives.
 
     None has bounds where one of the groups has fewer than five clusters.
     """
-    sides = [jackknife(side, lambda totals: metric(totals).mean(axis=-1)) for side in (one, other)]
-    return _welch(sides, len(one), len(other), 1.0)
+    sides = [
+        jackknife(side, lambda totals: metric(totals).mean(axis=-1)) for side in (group, other)
+    ]
+    return _welch(sides, len(group), len(other), 1.0)
 
 
-def unpaired_tallies(one: SpeakerSums, other: SpeakerSums, measure: Metric) -> Interval:
+def unpaired_tallies(group: SpeakerSums, other: SpeakerSums, measure: Metric) -> Interval:
     """The same of the sums of labels, shares or values."""
-    sides = [jackknife(side.sums, _over_seeds(measure), side.support) for side in (one, other)]
-    return _welch(sides, len(one.sums), len(other.sums), measure.most - measure.least)
+    sides = [jackknife(side.sums, _over_seeds(measure), side.support) for side in (group, other)]
+    return _welch(sides, len(group.sums), len(other.sums), measure.most - measure.least)
 
 
-def _welch(sides: Sequence[Jackknife], one: int, other: int, most: float) -> Interval:
+def _welch(sides: Sequence[Jackknife], speakers: int, other: int, most: float) -> Interval:
     value = float(sides[0].value - sides[1].value)
     if np.isnan(value):
         return Interval(None, None, None, "undefined: a class has no utterance in one group")
-    sizes = f"{one} and {other} speakers"
-    if min(one, other) < CLAIM_FROM:
+    sizes = f"{speakers} and {other} speakers"
+    if min(speakers, other) < CLAIM_FROM:
         why = f"none: {sizes}; below {CLAIM_FROM} nothing is claimed about other speakers"
         return Interval(value, None, None, why)
     squares = np.array([float(side.spread) ** 2 for side in sides])
@@ -213,11 +215,11 @@ class _Found:
     error: float | None = None
 
 
-def _within(found: Interval, least: float, most: float) -> Interval:
+def _within(bounds: Interval, least: float, most: float) -> Interval:
     """Bounds cut to what the metric can be; t quantiles do not know of it."""
-    if found.low is None or found.high is None:
-        return found
-    return replace(found, low=max(found.low, least), high=min(found.high, most))
+    if bounds.low is None or bounds.high is None:
+        return bounds
+    return replace(bounds, low=max(bounds.low, least), high=min(bounds.high, most))
 
 
 def _interval(
@@ -227,8 +229,8 @@ def _interval(
     support: np.ndarray | None = None,
 ) -> _Found:
     clusters = len(counts)
-    found = jackknife(counts, statistic, support)
-    value, freedom = float(found.value), float(found.freedom)
+    estimate = jackknife(counts, statistic, support)
+    value, freedom = float(estimate.value), float(estimate.freedom)
     if np.isnan(value):
         why = "undefined: a class has no utterance"
         return _Found(Interval(None, None, None, why), freedom)
@@ -236,16 +238,16 @@ def _interval(
         why = f"none: {clusters} {unit}; below {CLAIM_FROM} nothing is claimed about other {unit}"
         return _Found(Interval(value, None, None, why), freedom)
     if freedom + 1 < BOOTSTRAP_FROM - 1e-9:
-        return _jackknifed(found, clusters, unit)
+        return _jackknifed(estimate, clusters, unit)
     return _bootstrap(counts, statistic, value, freedom, unit)
 
 
-def _jackknifed(found: Jackknife, clusters: int, unit: str) -> _Found:
-    value, freedom, error = float(found.value), float(found.freedom), float(found.spread)
+def _jackknifed(estimate: Jackknife, clusters: int, unit: str) -> _Found:
+    value, freedom, error = float(estimate.value), float(estimate.freedom), float(estimate.spread)
     if np.isnan(error):
         why = f"none: a class is spoken by a single {unit.removesuffix('s')}"
         return _Found(Interval(value, None, None, why), freedom)
-    reach, narrow = float(found.reach()), float(found.reach(2 * CONFIDENCE - 1))
+    reach, narrow = float(estimate.reach()), float(estimate.reach(2 * CONFIDENCE - 1))
     unequal = clusters - 1 - freedom > TOLD_FROM
     method = f"jackknife-t over {clusters} {unit}"
     method += f" of unequal weight ({freedom:.1f} degrees of freedom)" if unequal else ""
@@ -280,10 +282,10 @@ def _drawn(clusters: int) -> np.ndarray:
     return rng.multinomial(clusters, np.full(clusters, 1 / clusters), DRAWS).astype(float)
 
 
-def _contributions(one: Counts, other: Counts, name: str) -> Float[np.ndarray, "clusters"] | None:
+def _contributions(arm: Counts, other: Counts, name: str) -> Float[np.ndarray, "clusters"] | None:
     """What each cluster adds to the difference, averaged over seeds."""
-    hits = np.diagonal(one - other, axis1=-2, axis2=-1).mean(axis=1)  # [clusters, K]
-    support = one.sum(axis=(0, 3)).mean(axis=0)  # [K]
+    hits = np.diagonal(arm - other, axis1=-2, axis2=-1).mean(axis=1)  # [clusters, K]
+    support = arm.sum(axis=(0, 3)).mean(axis=0)  # [K]
     if name == "uar":
         return (hits / support).mean(axis=1)
     return hits.sum(axis=1) / support.sum() if name == "accuracy" else None

@@ -44,19 +44,21 @@ def groupings(utterances: Sequence[Utterance]) -> dict[str, Grouping]:
     Whoever has none is in no group. Groups are of speakers, unless a speaker is in several (who
     speaks two languages, or was recorded at two ages).
     """
-    found: dict[str, Grouping] = {}
+    by_attribute: dict[str, Grouping] = {}
     for name, of in ATTRIBUTES.items():
         known = {u.id: group for u in utterances if (group := of(u)) is not None}
         if len(set(known.values())) > 1:
-            found[name] = _grouping(utterances, known)
-    return found
+            by_attribute[name] = _grouping(utterances, known)
+    return by_attribute
 
 
 def _grouping(utterances: Sequence[Utterance], known: Mapping[str, str]) -> Grouping:
     groups: dict[str, set[str | None]] = {}
     for utterance in utterances:
         groups.setdefault(str(utterance.speaker), set()).add(known.get(utterance.id))
-    if any(len(own) > 1 for own in groups.values()):
+    if any(len(values) > 1 for values in groups.values()):
         return Grouping("utterance", dict(known))
-    first = {speaker: next(iter(own)) for speaker, own in groups.items()}
-    return Grouping("speaker", {speaker: own for speaker, own in first.items() if own is not None})
+    first = {speaker: next(iter(values)) for speaker, values in groups.items()}
+    return Grouping(
+        "speaker", {speaker: group for speaker, group in first.items() if group is not None}
+    )

@@ -54,11 +54,11 @@ def utterance_rows(rows: Sequence[Prediction], how: How = "mean") -> list[Predic
     """One prediction per utterance, arm, fold, seed and side, in the order they came."""
     if not has_windows(rows):
         return list(rows)
-    found: dict[tuple[object, ...], list[Prediction]] = {}
+    by_utterance: dict[tuple[object, ...], list[Prediction]] = {}
     for row in rows:
         place = (row.arm, row.outer_fold, row.inner_fold, row.seed, row.split)
-        found.setdefault((*place, row.utterance), []).append(row)
-    return [_merged(own, how) for own in found.values()]
+        by_utterance.setdefault((*place, row.utterance), []).append(row)
+    return [_merged(windows, how) for windows in by_utterance.values()]
 
 
 def _merged(rows: Sequence[Prediction], how: How) -> Prediction:

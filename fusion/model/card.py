@@ -64,12 +64,12 @@ def sureness_lines(temperature: float, abstention: Abstention | None) -> list[st
     """Temperature and threshold, and what the latter left of development rows."""
     if abstention is None:
         return ["- not calibrated; a class is always named"]
-    one = abstention
-    kept = f"{one.coverage:.0%} of development utterances, {one.accuracy:.0%} of them right"
-    asked = "" if one.reached else f" ({one.target:.0%} was asked for and could not be had)"
+    rule = abstention
+    kept = f"{rule.coverage:.0%} of development utterances, {rule.accuracy:.0%} of them right"
+    asked = "" if rule.reached else f" ({rule.target:.0%} was asked for and could not be had)"
     return [
         f"- temperature {temperature:g}, fitted on development speakers",
-        f"- no class below a probability of {one.threshold:.2f}, which leaves {kept}{asked}",
+        f"- no class below a probability of {rule.threshold:.2f}, which leaves {kept}{asked}",
     ]
 
 

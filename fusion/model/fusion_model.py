@@ -207,8 +207,8 @@ class FusionModel:
         stored = about.get("outputs")
         outputs = OF_CLASSES if stored is None else OutputType.read(stored, len(targets))
         parts = tuple(
-            part_from_json(number, one, tensors, len(targets), outputs.task)
-            for number, one in enumerate(about["parts"])
+            part_from_json(number, fields, tensors, len(targets), outputs.task)
+            for number, fields in enumerate(about["parts"])
         )
         combination = _combination(about["combination"], len(targets))
         _check_parts(parts, combination, tensors)
@@ -261,12 +261,12 @@ def inputs_of(
     modalities: Mapping[str, Modality], stored: Mapping[Spec, Embedding]
 ) -> dict[str, Tensor | None]:
     """What heads read, by input name, of what is stored under each encoder's spec."""
-    found = {name: stored.get(modality.encoder) for name, modality in modalities.items()}
+    embeddings = {name: stored.get(modality.encoder) for name, modality in modalities.items()}
     return {
         name: None
-        if one is None
-        else for_head(torch.from_numpy(one.values), modalities[name], one.frame_count)
-        for name, one in found.items()
+        if embedding is None
+        else for_head(torch.from_numpy(embedding.values), modalities[name], embedding.frame_count)
+        for name, embedding in embeddings.items()
     }
 
 

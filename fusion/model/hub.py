@@ -21,10 +21,10 @@ def push(model: Path | str, repository: str, *, private: bool = True) -> str:
     FusionModel.load(folder)
     hub = HfApi()
     hub.create_repo(repository, private=private, exist_ok=True)
-    found = hub.upload_folder(
+    commit = hub.upload_folder(
         repo_id=repository,
         folder_path=folder,
         allow_patterns=["model.json", "heads.safetensors", "README.md", "NOTICE"],
         commit_message="Model by serfusion",
     )
-    return str(found.repo_url)
+    return str(commit.repo_url)

@@ -32,12 +32,12 @@ def read_about(folder: Path) -> Mapping[str, Any]:
             f"{file}: expected JSON, got something else ({printable(error)[:200]}); take the "
             "folder as it was written"
         ) from error
-    found = about.get("format") if isinstance(about, Mapping) else None
-    if found != FORMAT_VERSION:
+    version = about.get("format") if isinstance(about, Mapping) else None
+    if version != FORMAT_VERSION:
         raise ValueError(
-            f"{folder}: a model of format {printable(repr(found))}, but this version reads format "
-            f"{FORMAT_VERSION} (which says how its parts are combined); train it again: serfusion "
-            "compare on the same corpus leaves a model of this format"
+            f"{folder}: a model of format {printable(repr(version))}, but this version reads "
+            f"format {FORMAT_VERSION} (which says how its parts are combined); train it again: "
+            "serfusion compare on the same corpus leaves a model of this format"
         )
     assert isinstance(about, Mapping)
     return about

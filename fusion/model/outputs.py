@@ -41,15 +41,16 @@ class OutputType:
         match self.task:
             case "multi-label":
                 pairs = zip(targets, self.thresholds, strict=True)
-                told = ", ".join(f"{name} from {least:.3f}" for name, least in pairs)
+                listed = ", ".join(f"{name} from {least:.3f}" for name, least in pairs)
                 return (
                     "the probability of each label by itself (they need not add up to 1); a label "
-                    f"is named from a threshold on that was fitted on development speakers: {told}"
+                    "is named from a threshold on that was fitted on development speakers: "
+                    f"{listed}"
                 )
             case "regression":
                 spans = zip(targets, self.lowest, self.highest, strict=True)
-                told = ", ".join(f"{name} from {low:g} to {high:g}" for name, low, high in spans)
-                return f"values in the units of the corpus, which in training had {told}"
+                listed = ", ".join(f"{name} from {low:g} to {high:g}" for name, low, high in spans)
+                return f"values in the units of the corpus, which in training had {listed}"
             case "distribution":
                 return "the share of listeners who would name each class; shares add up to 1"
         return "the probability of each class; they add up to 1"
@@ -74,7 +75,7 @@ class OutputType:
             )
         needed = {"multi-label": ("thresholds",), "regression": ("lowest", "highest")}
         numbers = {name: tuple(map(float, fields[name])) for name in needed.get(task, ())}
-        if any(len(found) != targets for found in numbers.values()):
+        if any(len(values) != targets for values in numbers.values()):
             raise ValueError(f"{', '.join(numbers)}: expected {targets} numbers, one per target")
         return cls(task, **numbers)
 

@@ -83,7 +83,7 @@ def _weights(name: str, given: object) -> tuple[float, ...]:
         raise ValueError(
             f"combination: {name}: expected weights, got {printable(repr(given))[:80]}"
         )
-    weights = tuple(number(one, f"combination: {name}") for one in given)
+    weights = tuple(number(value, f"combination: {name}") for value in given)
     if any(weight < 0 for weight in weights):
         raise ValueError(f"combination: {name}: expected weights from 0 on, got {min(weights):g}")
     return weights
@@ -91,5 +91,5 @@ def _weights(name: str, given: object) -> tuple[float, ...]:
 
 def logs(scores: Scores) -> Scores:
     """Logarithms of probabilities, finite where one is 0."""
-    found: Scores = np.log(scores + np.finfo(np.float64).tiny)
-    return found
+    logarithms: Scores = np.log(scores + np.finfo(np.float64).tiny)
+    return logarithms

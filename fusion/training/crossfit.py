@@ -39,8 +39,8 @@ def score_crossfitted(
 
     The views share their development rows, which no encoder and no head of them was fitted on.
     """
-    one, other = views
-    assert [f.dev for f in one.inner.folds] == [f.dev for f in other.inner.folds]
+    half, other = views
+    assert [f.dev for f in half.inner.folds] == [f.dev for f in other.inner.folds]
     # Both halves have the batches of the larger one.
     most = max(len(inner.train) for view in views for inner in view.inner.folds)
     size = budget.defaults(arm.head).rows_of_batch(most)
@@ -50,8 +50,10 @@ def score_crossfitted(
     for trial in tuning:
         chosen = TuningResult(trial.parameters, ())
         fitted = [fit_chosen(arm, view.data, view.inner, chosen, once) for view in views]
-        found = _averaged(fitted, views, untested, 1)
-        trial.value = selection_score(one.data.task, one.data.goals[found.dev], found.dev_scores)
+        scores = _averaged(fitted, views, untested, 1)
+        trial.value = selection_score(
+            half.data.task, half.data.goals[scores.dev], scores.dev_scores
+        )
     fitted = [fit_chosen(arm, view.data, view.inner, tuning.found, budget) for view in views]
     return _averaged(fitted, views, fold, budget.seeds)
 
@@ -59,22 +61,22 @@ def score_crossfitted(
 def _averaged(
     fitted: Sequence[FittedArm], views: Sequence[FoldData], fold: Fold, seeds: int
 ) -> FoldScores:
-    one, other = (
-        score(own, view.data, fold, seeds) for own, view in zip(fitted, views, strict=True)
+    half, other = (
+        score(arm, view.data, fold, seeds) for arm, view in zip(fitted, views, strict=True)
     )
     task = views[0].data.task
     combine = partial(Combination.weighted(task, (0.5,)), task)
     return replace(
-        one,
-        epochs=(*one.epochs, *other.epochs),
-        curves=(*one.curves, *other.curves),
-        seconds=one.seconds + other.seconds,
+        half,
+        epochs=(*half.epochs, *other.epochs),
+        curves=(*half.curves, *other.curves),
+        seconds=half.seconds + other.seconds,
         # Half the sum of log probabilities is half the sum of logits, but for a constant per row.
-        dev_scores=combine(one.dev_scores, other.dev_scores),
-        test_scores=combine(one.test_scores, other.test_scores),
+        dev_scores=combine(half.dev_scores, other.dev_scores),
+        test_scores=combine(half.test_scores, other.test_scores),
         layer_weights={
-            name: [(a + b) / 2 for a, b in zip(own, other.layer_weights[name], strict=True)]
-            for name, own in one.layer_weights.items()
+            name: [(a + b) / 2 for a, b in zip(weights, other.layer_weights[name], strict=True)]
+            for name, weights in half.layer_weights.items()
         },
-        alone={name: combine(own, other.alone[name]) for name, own in one.alone.items()},
+        alone={name: combine(scores, other.alone[name]) for name, scores in half.alone.items()},
     )

@@ -21,9 +21,9 @@ class Curve:
     dev: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, found: Mapping[str, Sequence[float]]) -> "Curve":
+    def of(cls, fields: Mapping[str, Sequence[float]]) -> "Curve":
         """A curve from what :func:`dataclasses.asdict` made of it."""
-        return cls(tuple(found["train"]), tuple(found["dev"]))
+        return cls(tuple(fields["train"]), tuple(fields["dev"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class BestStates:
 
         ``losses`` are those of training and of development rows, ``logits`` those of the latter.
         """
-        train, dev = (one.cpu() for one in losses)
-        for number, own in zip(numbers.tolist(), zip(train, dev, strict=True), strict=True):
-            self._seen[number].append((float(own[0]), float(own[1])))
+        train, dev = (loss.cpu() for loss in losses)
+        for number, pair in zip(numbers.tolist(), zip(train, dev, strict=True), strict=True):
+            self._seen[number].append((float(pair[0]), float(pair[1])))
         improved = dev < self.losses[numbers]
         better = numbers[improved]
         self.losses[better] = dev[improved]

@@ -56,8 +56,8 @@ class GatherEmbeddings:
         self, batches: Sequence[ModalityBatch], fitted: Sequence[Sequence[Standardizer]]
     ) -> None:
         self.table = torch.cat([batch.values[:, 0] for batch in batches], dim=1)
-        means = [torch.cat([one.mean for one in own]) for own in fitted]
-        scales = [torch.cat([one.scale for one in own]) for own in fitted]
+        means = [torch.cat([standardizer.mean for standardizer in member]) for member in fitted]
+        scales = [torch.cat([standardizer.scale for standardizer in member]) for member in fitted]
         self.fitted = Standardizer(torch.stack(means), torch.stack(scales))
         self.room = _Buffer()
 
@@ -81,14 +81,14 @@ class GatherSequences:
 
     def rows(self, index: Index) -> list[ModalityBatch]:
         """Each input; leading axes are those of ``index``."""
-        found = []
+        batches = []
         for number, batch in enumerate(self.batches):
             lengths = self.lengths[number][index]
             frames = self._frames(number, int(lengths.max()))
             mask = torch.arange(frames) < lengths[..., None]
             values = self.rooms[number].rows(batch.values[:, :frames], index)
-            found.append(ModalityBatch(values, mask, batch.present[index], batch.layers))
-        return found
+            batches.append(ModalityBatch(values, mask, batch.present[index], batch.layers))
+        return batches
 
     def _frames(self, number: int, longest: int) -> int:
         # Whole patches where there is room, because filling up the last one is a copy of all.

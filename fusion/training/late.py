@@ -48,7 +48,7 @@ class Pair:
 
     def rows(self, index: np.ndarray) -> "Pair":
         """Some of the rows."""
-        audio, text = (one[:, index] for one in self.both)
+        audio, text = (scores[:, index] for scores in self.both)
         return replace(self, both=(audio, text), goals=self.goals[index], group=self.group[index])
 
     def goodness(self, scores: Float[np.ndarray, "seeds rows targets"]) -> float:
@@ -94,13 +94,15 @@ def fuse_late(
     for trial in tuning:
         trial.value = first.goodness(_dev_scores(arm, first, trial.parameters))
     study = tuning.found
-    found = arm.learn(pair, study.best)
-    test = found(data.task, audio.test_scores, text.test_scores)
-    told = {**study.best, **_weights(found, data.targets)} if arm.crossed else dict(study.best)
+    combination = arm.learn(pair, study.best)
+    test = combination(data.task, audio.test_scores, text.test_scores)
+    chosen = (
+        {**study.best, **_weights(combination, data.targets)} if arm.crossed else dict(study.best)
+    )
     scores = replace(
         audio,
         arm=name,
-        hyperparameters=told,
+        hyperparameters=chosen,
         trials=study.trials,
         epochs=(),
         dev_scores=_dev_scores(arm, pair, study.best),
@@ -110,7 +112,7 @@ def fuse_late(
         curves=(),
         seconds=0.0,
     )
-    return scores, found
+    return scores, combination
 
 
 def _groups(
@@ -119,11 +121,11 @@ def _groups(
     """Inner fold of each development row; of a single one, thirds of its rows."""
     if len(inner.folds) == 1:
         return np.arange(len(dev)) % PARTS
-    found = np.full(len(data.ids), -1)
+    groups = np.full(len(data.ids), -1)
     for number, fold in enumerate(inner.folds):
-        found[data.index(fold.dev)] = number
-    assert (found[dev] >= 0).all()
-    return found[dev]
+        groups[data.index(fold.dev)] = number
+    assert (groups[dev] >= 0).all()
+    return groups[dev]
 
 
 def _dev_scores(
@@ -134,15 +136,15 @@ def _dev_scores(
         return arm.learn(pair, values)(pair.task, *pair.both)
     scores = np.empty_like(pair.both[0])
     for group in np.unique(pair.group):
-        own = pair.group == group
-        learned = arm.learn(pair.rows(~own), values)
-        scores[:, own] = learned(pair.task, *pair.rows(own).both)
+        held_out = pair.group == group
+        learned = arm.learn(pair.rows(~held_out), values)
+        scores[:, held_out] = learned(pair.task, *pair.rows(held_out).both)
     return scores
 
 
-def _weights(found: Combination, targets: Sequence[str]) -> dict[str, float]:
+def _weights(combination: Combination, targets: Sequence[str]) -> dict[str, float]:
     """Weights by modality and class, as a report names them."""
-    pairs = (("audio", found.audio), ("text", found.text))
+    pairs = (("audio", combination.audio), ("text", combination.text))
     return {
         f"{name}_{printable(target)}": weight
         for name, weights in pairs
@@ -182,10 +184,10 @@ def weights_per_class(pair: Pair, values: Mapping[str, Any]) -> Combination:
     apart, left = audio - text, pair.goals - text
     squares = np.square(apart).sum(axis=(0, 1))
     drawn = values["shrinkage"] * squares
-    found = ((apart * left).sum(axis=(0, 1)) + drawn / 2) / np.where(
+    solution = ((apart * left).sum(axis=(0, 1)) + drawn / 2) / np.where(
         squares > 0, squares + drawn, 1
     )
-    weights = np.where(squares > 0, found.clip(0, 1), 0.5)
+    weights = np.where(squares > 0, solution.clip(0, 1), 0.5)
     return Combination.weighted(pair.task, tuple(weights.tolist()))
 
 
@@ -194,7 +196,7 @@ def _exponents(pair: Pair, shrinkage: float) -> Combination:
     goals = pair.goals
     classes, seeds = goals.shape[1], len(pair.both[0])
     weights = goals @ class_weights(torch.from_numpy(goals), "cross_entropy").double().numpy()
-    both = np.stack([logs(own) for own in pair.both])
+    both = np.stack([logs(scores) for scores in pair.both])
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         exponents = flat.reshape(2, classes)
@@ -208,8 +210,8 @@ def _exponents(pair: Pair, shrinkage: float) -> Combination:
         return value + shrinkage / 2 * drawn @ drawn, slope + shrinkage * drawn
 
     start = np.full(2 * classes, 0.5)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start)).x
-    audio, text = found.reshape(2, classes)
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start)).x
+    audio, text = solution.reshape(2, classes)
     return Combination("product", tuple(audio.tolist()), tuple(text.tolist()))
 
 

@@ -94,10 +94,10 @@ def dropout(
     training: Sequence[BatchSampler], width: int, rows: int, share: float
 ) -> Float[Tensor, "members rows width"]:
     """Dropout of a step: 0 for what is dropped, more than 1 for what is kept."""
-    found = np.zeros((len(training), width, rows), np.float32)
-    for own, one in zip(found, training, strict=True):
-        own[:, : one.rows] = one.kept(width, share)
-    return torch.from_numpy(found).div_(share).mT
+    keep = np.zeros((len(training), width, rows), np.float32)
+    for member, sampler in zip(keep, training, strict=True):
+        member[:, : sampler.rows] = sampler.kept(width, share)
+    return torch.from_numpy(keep).div_(share).mT
 
 
 def side_by_side(
@@ -109,8 +109,8 @@ def side_by_side(
     pairs = zip(epochs, more, strict=True)
     rows = np.stack([np.pad(epoch.rows, wider, "edge") for epoch, wider in pairs])
     counts = np.stack([epoch.counts for epoch in epochs])
-    own = np.arange(longest) < counts[..., None]
-    return torch.from_numpy(rows), torch.from_numpy(own)
+    mask = np.arange(longest) < counts[..., None]
+    return torch.from_numpy(rows), torch.from_numpy(mask)
 
 
 def order_of_batches(epoch: int, steps: int) -> Int64[np.ndarray, "steps"]:
@@ -123,8 +123,8 @@ def order_of_batches(epoch: int, steps: int) -> Int64[np.ndarray, "steps"]:
 
 def sizes_of(batches: Sequence[ModalityBatch]) -> Sizes:
     """Values of every row's own frames over all inputs: what a row costs."""
-    found: Sizes = np.sum([batch.lengths.numpy() * float(batch.dim) for batch in batches], axis=0)
-    return found
+    sizes: Sizes = np.sum([batch.lengths.numpy() * float(batch.dim) for batch in batches], axis=0)
+    return sizes
 
 
 def by_size(rows: Rows, sizes: Sizes | None) -> Rows:
@@ -134,10 +134,10 @@ def by_size(rows: Rows, sizes: Sizes | None) -> Rows:
 
 def padded(rows: Sequence[Rows]) -> tuple[Int64[Tensor, "members rows"], Int64[Tensor, "members"]]:
     """Row numbers of every member, padded with its first one, and how many are its own."""
-    counts = [len(own) for own in rows]
+    counts = [len(numbers) for numbers in rows]
     index = np.empty((len(rows), max(counts)), np.int64)
-    for place, own, count in zip(index, rows, counts, strict=True):
-        place[:count], place[count:] = own, own[0]
+    for place, numbers, count in zip(index, rows, counts, strict=True):
+        place[:count], place[count:] = numbers, numbers[0]
     return torch.from_numpy(index), torch.tensor(counts)
 
 

@@ -27,10 +27,10 @@ def class_probabilities(
     kept = logits[:, known].astype(np.float64)
     # Over the labels that count alone: what the others get may be all that one can represent.
     powers = np.exp(kept - kept.max(axis=1, keepdims=True))
-    found = np.zeros((len(logits), targets))
+    sums = np.zeros((len(logits), targets))
     for place, number in enumerate(known):
-        found[:, columns[number]] += powers[:, place]
-    return found / found.sum(axis=1, keepdims=True)
+        sums[:, columns[number]] += powers[:, place]
+    return sums / sums.sum(axis=1, keepdims=True)
 
 
 def score_published(
@@ -45,7 +45,7 @@ def score_published(
     batch = data.inputs[arm]
     assert bool(batch.present.all()), "a published classifier has no answer for a missing input"
     every = class_probabilities(batch.values[:, 0].numpy(), columns, len(data.targets))
-    dev = np.concatenate([data.index(one.dev) for one in inner.folds])
+    dev = np.concatenate([data.index(inner_fold.dev) for inner_fold in inner.folds])
     test = data.index(fold.test)
     return FoldScores(
         arm=arm,

@@ -106,8 +106,8 @@ class StackedHeads:
         self.goals = torch.from_numpy(data.goals.astype(np.float32))
         fitted = [data.standardizers_of(inputs, member.train) for member in members]
         self.heads = [
-            new_head(kind, shapes, len(data.targets), hyper, own, member.seed)
-            for own, member in zip(fitted, members, strict=True)
+            new_head(kind, shapes, len(data.targets), hyper, standardizers, member.seed)
+            for standardizers, member in zip(fitted, members, strict=True)
         ]
         self.head = stacked(self.heads).to(device)
         self.head.complete = self._complete()
@@ -149,9 +149,9 @@ class StackedHeads:
         )
         for epoch in range(1, MAX_EPOCHS + 1):
             taught = []
-            for index, own in self.rows(epoch):
+            for index, mask in self.rows(epoch):
                 keep, losses = self._keep(index.shape[1]), []
-                for inputs, counted in self._shown(index, own.to(self.device)):
+                for inputs, counted in self._shown(index, mask.to(self.device)):
                     with mixed_precision(self.device):
                         logits = self.head(inputs, keep)
                     losses.append(self._loss(logits, index, counted))
@@ -164,7 +164,7 @@ class StackedHeads:
                 blocks = self.dev.split(block_width(self.batches, len(self.training)), dim=1)
                 parts = [self.head(self._inputs(rows)).float() for rows in blocks]
             logits = torch.cat(parts, dim=1)
-            numbers = torch.tensor([one.number for one in self.training])
+            numbers = torch.tensor([sampler.number for sampler in self.training])
             both = torch.stack(taught).mean(dim=0), self._dev_loss(logits)
             hopeful = self.best.update(epoch, numbers, both, logits, self.parameters)
             yield epoch
@@ -175,12 +175,12 @@ class StackedHeads:
 
     def answers(self) -> list[DevScores]:
         """What the best states so far say of each member's development rows."""
-        found = []
+        scores = []
         for number, rows in enumerate(self.dev_rows):
             logits = self.best.logits[number][: len(rows)]
             values = logits * self.scale[number] + self.shift[number]
-            found.append(DevScores(rows, answers(values, self.aim.task).numpy()))
-        return found
+            scores.append(DevScores(rows, answers(values, self.aim.task).numpy()))
+        return scores
 
     def fitted(self) -> list[FittedHead]:
         """Every member in its best state."""
@@ -188,10 +188,10 @@ class StackedHeads:
 
     def rows(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """Rows of each step, ``[members, rows]``, and which of them are a member's own."""
-        index, own = side_by_side([one.batches(self.sizes) for one in self.training])
+        index, mask = side_by_side([sampler.batches(self.sizes) for sampler in self.training])
         by_length = self.sizes is not None
         order = order_of_batches(epoch, self.steps) if by_length else range(self.steps)
-        return [(index[:, step], own[:, step]) for step in order]
+        return [(index[:, step], mask[:, step]) for step in order]
 
     def _go_on_with(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Drop members that have ended: what is left of them would only take time."""
@@ -199,8 +199,8 @@ class StackedHeads:
         self.gather.thin_out(rows)
         for old, new in zip(before.parameters(), self.head.parameters(), strict=True):
             # All but the number of steps; a token that no row needs has none of it.
-            own = optimizer.state.pop(old, {})
-            kept = {key: value[rows] if value.dim() else value for key, value in own.items()}
+            state = optimizer.state.pop(old, {})
+            kept = {key: value[rows] if value.dim() else value for key, value in state.items()}
             optimizer.state[new] = kept
         optimizer.param_groups[0]["params"] = list(self.head.parameters())
         self.aim, self.dev = self.aim.of(rows), self.dev[rows]
@@ -217,31 +217,31 @@ class StackedHeads:
         if share == 0 or inputs == 1:
             return None
         drawn = np.zeros((*index.shape, inputs), np.bool_)
-        for own, one in zip(drawn, self.training, strict=True):
-            own[: one.rows] = one.hidden(inputs, share)
+        for member, sampler in zip(drawn, self.training, strict=True):
+            member[: sampler.rows] = sampler.hidden(inputs, share)
         present = torch.stack([batch.present for batch in self.batches], dim=1)[index]
         # Of what lacks an input already, no other is taken.
         return (torch.from_numpy(drawn) & present.all(dim=2, keepdim=True)).to(self.device)
 
-    def _shown(self, index: Tensor, own: Tensor) -> Iterator[tuple[Inputs, Tensor]]:
+    def _shown(self, index: Tensor, mask: Tensor) -> Iterator[tuple[Inputs, Tensor]]:
         """What heads are shown in a step, and the rows that count: all inputs, then each alone."""
         inputs, count = self._inputs(index), len(self.batches)
-        yield _without(inputs, self._hide(index)), own
+        yield _without(inputs, self._hide(index)), mask
         if self.hyper.unimodal_loss == 0 or count == 1:
             return
         for number, batch in enumerate(self.batches):
             others = torch.arange(count, device=self.device) != number
             # A row that lacks this very input has nothing to learn from it alone.
-            rows = own & batch.present[index].to(self.device)
+            rows = mask & batch.present[index].to(self.device)
             yield _without(inputs, others.expand(*index.shape, count)), rows
 
     def _inputs(self, index: Tensor) -> Inputs:
         return moved(self.gather.rows(index), self.device)
 
-    def _loss(self, logits: Tensor, index: Tensor, own: Tensor) -> Float[Tensor, "members"]:
+    def _loss(self, logits: Tensor, index: Tensor, mask: Tensor) -> Float[Tensor, "members"]:
         """The loss of each member over its own rows."""
         goals = self.goals.index_select(0, index.flatten()).unflatten(0, index.shape)
-        return self.aim.value(self.aim.sums(logits.float(), goals.to(self.device), own))
+        return self.aim.value(self.aim.sums(logits.float(), goals.to(self.device), mask))
 
     def _weighed(self, losses: Sequence[Tensor]) -> Float[Tensor, ""]:
         """Losses of all members by all inputs, with the mean of those by one input, weighed."""
@@ -249,8 +249,8 @@ class StackedHeads:
         return whole + self.hyper.unimodal_loss * sum(alone) / len(self.batches)
 
     def _dev_loss(self, logits: Float[Tensor, "members dev targets"]) -> Float[Tensor, "members"]:
-        own = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
-        return self._loss(logits, self.dev, own.to(self.device))
+        mask = torch.arange(self.dev.shape[1]) < self.dev_counts[:, None]
+        return self._loss(logits, self.dev, mask.to(self.device))
 
     def _fitted(self, number: int) -> FittedHead:
         head, best = self.heads[number], self.best

@@ -39,7 +39,7 @@ def importance(trials: Sequence[Trial], space: Space) -> dict[str, float]:
         # Of many equal trials all may be among the best: then nothing sets them apart.
         warnings.simplefilter("error", UserWarning)
         try:
-            found = get_param_importances(study, evaluator=evaluator)
+            shares = get_param_importances(study, evaluator=evaluator)
         except UserWarning:
             return {}
-    return {name: float(found[name]) for name in space}
+    return {name: float(shares[name]) for name in space}

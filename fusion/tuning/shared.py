@@ -66,13 +66,13 @@ def _one_trial(
     sampler: MakeSampler,
 ) -> Iterator[OpenTrial]:
     """A trial, or none where another worker was faster: then the budget is spent without it."""
-    if not any(_tries(one, first) for one in _of(study, *ALIVE, TrialState.WAITING)):
+    if not any(_tries(frozen, first) for frozen in _of(study, *ALIVE, TrialState.WAITING)):
         study.enqueue_trial(dict(first))
     with _quiet():
         asked = study.ask()
     # Optuna's own heart beats in ``study.optimize`` alone, which would call us back.
     with get_heartbeat_thread(asked._trial_id, study._storage):
-        earlier = [one for one in _of(study, *ALIVE) if one.number < asked.number]
+        earlier = [frozen for frozen in _of(study, *ALIVE) if frozen.number < asked.number]
         if len(earlier) >= trials:
             _fail(study, asked.number)
             return

@@ -96,10 +96,10 @@ def open_storage(where: str) -> BaseStorage:
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         # SQLAlchemy adds its statement and a link to what the driver said.
         said = str(getattr(error, "orig", None) or error)
-        told = printable(_without_password(said, where))[:300]
+        message = printable(_without_password(said, where))[:300]
         raise StorageError(
             f"--storage {without_secrets(where)}: cannot be opened "
-            f"({type(error).__name__}: {told}); expected a URL such as sqlite:///studies.db or "
+            f"({type(error).__name__}: {message}); expected a URL such as sqlite:///studies.db or "
             "postgresql://USER@HOST/NAME with its driver installed, or the path of a journal"
         ) from None
 
@@ -184,9 +184,9 @@ def without_secrets(url: str) -> str:
 
 def _without_password(text: str, url: str) -> str:
     """A driver's words without the URL and without its password."""
-    found = re.search(r"://[^:/@]*:(.*)@", url)
+    match = re.search(r"://[^:/@]*:(.*)@", url)
     text = text.replace(url, without_secrets(url))
     # Drivers tell it as it was typed, or with its %40 read as @; within other words it is chance.
-    for secret in {found[1], unquote(found[1])} - {""} if found else ():
+    for secret in {match[1], unquote(match[1])} - {""} if match else ():
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return text
