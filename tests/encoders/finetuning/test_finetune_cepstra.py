@@ -22,7 +22,7 @@ from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance, one_hot
 
 #: Mean and mean square of the weights after three epochs.
-EXPECTED = (0.0, 0.0)
+EXPECTED = (0.00192957, 0.00648370)
 ARCHITECTURES = get_args(MfccArchitecture)
 TARGETS = ("rising", "falling")
 RATE = 8000
