@@ -1,10 +1,14 @@
-"""How long the way is: own functions on the stack from a command to what it is all about."""
+"""How long the way is: own functions on the stack from a command to what it is all about.
+
+Cross-fitted arms have :mod:`fusion.training.crossfit` between a fold and its heads beside what is
+looked at here: two of them are trained for each.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -16,8 +20,10 @@ from encoders.audio import streaming
 from encoders.audio.waveform import Audio
 from encoders.utterance import Utterance
 from experiments.commands.main import app
+from experiments.config import write_study
 from fusion.training import train
 from tests.conftest import REPOSITORY
+from tests.experiments.comparing.test_comparison import write_corpus
 from tests.experiments.interviews.conftest import model_folder, talk
 
 #: Fixtures of the interviews' tests.
@@ -31,20 +37,18 @@ LOG_MEL = "encoders.spectra.spectrogram.log_mel"
 IN_ALL, IN_A_ROOM = 8, 4
 
 
-def deepest_stack(run: Callable[[], object], target: str) -> list[str]:
-    """The longest stack of own functions that ends in ``target`` while ``run`` runs.
+def stacks_at(run: Callable[[], object], targets: Sequence[str]) -> set[tuple[str, ...]]:
+    """Every stack of own functions that ends in one of ``targets`` while ``run`` runs.
 
-    ``target`` is a function by its module and qualified name; so are those on the stack, the
-    command first. Threads and processes that ``run`` starts are not looked at.
+    Functions are named by their module and qualified name, the command first. Threads and
+    processes that ``run`` starts are not looked at.
     """
-    name = target.rpartition(".")[2]
-    deepest: list[str] = []
+    last = {target.rpartition(".")[2] for target in targets}
+    stacks: set[tuple[str, ...]] = set()
 
     def look(frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal deepest
-        if event == "call" and frame.f_code.co_name == name and _named(frame) == target:
-            stack = _own(frame)
-            deepest = max(deepest, stack, key=len)
+        if event == "call" and frame.f_code.co_name in last and _named(frame) in targets:
+            stacks.add(_own_functions(frame))
 
     before = sys.getprofile()
     sys.setprofile(look)
@@ -52,24 +56,31 @@ def deepest_stack(run: Callable[[], object], target: str) -> list[str]:
         run()
     finally:
         sys.setprofile(before)
-    return deepest
+    return stacks
 
 
-def _own(frame: FrameType | None) -> list[str]:
-    found = []
+def deepest_stack(run: Callable[[], object], target: str) -> list[str]:
+    """The longest stack that ends in ``target``."""
+    return list(max(stacks_at(run, [target]), key=len, default=()))
+
+
+def _own_functions(frame: FrameType | None) -> tuple[str, ...]:
+    names = []
     while frame is not None:
         code = frame.f_code
-        if code.co_filename.startswith(PACKAGES) and code.co_name not in WITHIN:
-            found.append(_named(frame))
+        own = code.co_filename.startswith(PACKAGES) and code.co_name not in WITHIN
+        # What reads the options of a command stands before it, and is none of its steps.
+        if own and not code.co_filename.endswith("commands/options.py"):
+            names.append(_named(frame))
         frame = frame.f_back
-    return found[::-1]
+    return tuple(reversed(names))
 
 
 def _named(frame: FrameType) -> str:
     return f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}"
 
 
-def most_in_a_room(stack: list[str]) -> int:
+def most_in_a_room(stack: Sequence[str]) -> int:
     """How many functions on a stack are of one room, which is a folder."""
     modules = [name.split(".") for name in stack]
     rooms = Counter(
@@ -141,6 +152,50 @@ def test_from_interview_to_the_spectrogram(interviewed):
     ]
     assert len(stack) <= IN_ALL
     assert most_in_a_room(stack) <= IN_A_ROOM
+
+
+#: Functions beyond that on the way to a head, and why each is worth its step.
+HOPS = {
+    "fusion.training.train.FittedHead.scores": "a trained head is asked in one way, whoever asks",
+    "fusion.networks.attention.CrossAttention.forward": "a block of the network, as published",
+    "fusion.networks.attention.AttentivePooling.forward": "a block of the network, as published",
+}
+LAYERS = ("fusion.networks.layers.RowLinear.forward", "fusion.networks.layers.FrameLinear.forward")
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory) -> set[tuple[str, ...]]:
+    """Stacks at the layers of heads, of a comparison with one trial."""
+    folder = tmp_path_factory.mktemp("depth")
+    study = write_corpus(folder, arms=("concat", "attention"), trials=1, seeds=1, repeats=1)
+    write_study(study, folder / "s.toml")
+    words = ["compare", "--config", str(folder / "s.toml"), "--out", str(folder / "run")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERFUSION_CACHE", str(folder / "cache"))
+        patch.setattr(train, "MAX_EPOCHS", 2)
+        return stacks_at(lambda: app([*words, "--jobs", "1"], standalone_mode=False), LAYERS)
+
+
+@pytest.mark.parametrize("heads", ["search_arm", "fit_chosen"])
+def test_from_compare_to_the_layer_of_a_head(training, heads):
+    assert (
+        "experiments.commands.main.compare",
+        "experiments.comparing.comparison.compare",
+        "experiments.comparing.fitting.fit_all",
+        "experiments.comparing.fitting.fit_fold",
+        f"fusion.training.arms.{heads}",
+        "fusion.training.train.StackedHeads.epochs",
+        "fusion.networks.heads.MlpHead.forward",
+        "fusion.networks.layers.RowLinear.forward",
+    ) in training
+
+
+def test_no_other_way_to_a_layer_is_longer_but_by_hops_with_a_reason(training):
+    for stack in training:
+        steps = [function for function in stack if function not in HOPS]
+        assert len(steps) <= IN_ALL, " > ".join(stack)
+        assert most_in_a_room(steps) <= IN_A_ROOM, " > ".join(stack)
+    assert HOPS.keys() <= {function for stack in training for function in stack}
 
 
 def test_the_tracer_tells_the_longest_way_and_own_functions_only():
