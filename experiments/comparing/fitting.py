@@ -10,6 +10,7 @@ import torch
 from joblib import Parallel, delayed
 
 from encoders.extraction import Progress
+from encoders.plugins import load_plugins
 from encoders.specs import Modality
 from encoders.utterance import Corpus
 from experiments.comparing.plan import Plan
@@ -61,6 +62,8 @@ def fit_fold(
     command runs twice at once, one fits and the other waits and reads; but they search together
     where they share a storage of studies.
     """
+    # A worker process has not met a user's own heads yet.
+    load_plugins()
     view, place = views[0], path.study
     if place.shared and not arm.crossfitted:
         with one_thread():
