@@ -23,6 +23,7 @@ from encoders.specs import (
     Spec,
     SpectrogramCnnSpec,
     SpeechSpec,
+    Windows,
 )
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MPNET, SPEECH_CARDS
 from encoders.weights.locate import locate
@@ -30,7 +31,7 @@ from encoders.weights.sources import checkpoint_source
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 #: What every name may be given, beside the fields that its spec class lists as ``options``.
-MODALITY_OPTIONS = ("layer", "pooling")
+MODALITY_OPTIONS = ("layer", "pooling", "windows")
 #: What users call a field, where that is another word.
 SYNONYMS: Mapping[str, str] = MappingProxyType({"checkpoint": "weights"})
 #: Short names that ``--audio`` and ``--text`` accept, each with its spec; a user's own come behind.
@@ -98,10 +99,11 @@ def parse_modality(typed: str, kind: Kind) -> Modality:
     try:
         spec = with_options(spec, own)
         layer = _layer(parts.options.get("layer", "-1"))
+        windows: Windows = parsed("windows", parts.options.get("windows", "pooled"), Windows)
+        pooling = parts.options.get("pooling", "")
+        return Modality(name=kind, encoder=spec, layer=layer, pooling=pooling, windows=windows)
     except ValueError as error:
         raise ValueError(f"--{kind} {typed}: {error}") from None
-    pooling = parts.options.get("pooling", "")
-    return Modality(name=kind, encoder=spec, layer=layer, pooling=pooling)
 
 
 def _layer(typed: str) -> int | Literal["mix"]:

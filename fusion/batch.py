@@ -70,6 +70,7 @@ class Dataset:
 
     ``truth`` is the class of each row, -1 where it has none: several labels, a value, a tie of
     votes. Targets of tasks other than single-label are ``values``: 0 or 1, shares, or numbers.
+    Where rows are windows, ``windows`` are their numbers and ``ids`` those of their utterances.
     ``standardizers`` remembers those of training rows: every trial and seed asks for them again.
     """
 
@@ -79,6 +80,7 @@ class Dataset:
     inputs: Mapping[str, ModalityBatch]
     task: Task = "single-label"
     values: Float64[np.ndarray, "rows targets"] | None = None
+    windows: Int64[np.ndarray, "rows"] | None = None
     standardizers: "dict[tuple[str, int, bytes], Standardizer]" = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
@@ -89,9 +91,17 @@ class Dataset:
         return np.eye(len(self.targets))[self.truth] if self.values is None else self.values
 
     def index(self, ids: Sequence[str]) -> Int64[np.ndarray, "some"]:
-        """Positions of ids."""
-        position = {name: number for number, name in enumerate(self.ids)}
-        return np.array([position[name] for name in ids], np.int64)
+        """Positions of ids, of each those of all its windows."""
+        positions: dict[str, list[int]] = {}
+        for number, name in enumerate(self.ids):
+            positions.setdefault(name, []).append(number)
+        return np.array([number for name in ids for number in positions[name]], np.int64)
+
+    @property
+    def utterances(self) -> Int64[np.ndarray, "rows"]:
+        """Number of the utterance that each row is, or is a window of."""
+        number = {name: k for k, name in enumerate(dict.fromkeys(self.ids))}
+        return np.array([number[name] for name in self.ids], np.int64)
 
     def of(self, names: Sequence[str]) -> tuple[ModalityBatch, ...]:
         """Inputs by name, in the order asked for."""

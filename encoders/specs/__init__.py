@@ -10,7 +10,7 @@ from encoders.specs.cnn import TORCHVISION, Architecture, SpectrogramCnnSpec, Wi
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
 from encoders.specs.families import FAMILIES, Family, spec_from_json
 from encoders.specs.mfcc_cnn import MfccArchitecture, MfccCnnSpec
-from encoders.specs.modality import Modality
+from encoders.specs.modality import Modality, Windows
 from encoders.specs.pretrained import BertSpec, Cleaning, SentenceSpec, SpeechSpec
 from encoders.specs.spec import Kind, Spec, fingerprint, model_part
 from encoders.specs.storage import (
@@ -48,6 +48,7 @@ __all__ = [
     "TextClassifierSpec",
     "WindowFunction",
     "WindowSpec",
+    "Windows",
     "fingerprint",
     "model_part",
     "spec_from_json",

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from encoders.specs.cnn import WindowSpec
 from encoders.specs.spec import Spec
+
+Windows = Literal["pooled", "each"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,13 +15,15 @@ class Modality:
 
     ``layer`` counts from 0 or, negative, from the end; "mix" gives a head all stored layers, which
     it weighs. ``pooling`` joins statistics of the spec with ``+``, and ``sum`` over time where the
-    mean is one of them; it is ignored where the spec stores frames.
+    mean is one of them; it is ignored where the spec stores frames. ``windows`` "each" gives heads
+    that read this input alone every window of a recording by itself.
     """
 
     name: str
     encoder: Spec
     layer: int | Literal["mix"] = -1
     pooling: str = ""
+    windows: Windows = "pooled"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pooling", self.pooling or self.encoder.default_pooling)
@@ -30,6 +35,11 @@ class Modality:
         if unknown:
             said = f"{self.encoder.family} keeps {', '.join(known)}"
             raise ValueError(f"pooling {'+'.join(unknown)!r}: {said}")
+        if self.windows == "each" and not isinstance(self.encoder, WindowSpec):
+            raise ValueError(
+                f"windows=each: {self.encoder.family} embeds no windows by themselves; expected a "
+                "network on windows of a spectrogram, such as alexnet, resnet50 or mfcc-cnn1d-3"
+            )
 
     def as_sequence(self) -> "Modality":
         """The same input as a sequence: frames pooled in time by four, or tokens.

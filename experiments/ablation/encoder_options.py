@@ -47,7 +47,7 @@ def option_value(typed: str, kind: Kind, name: str) -> str:
         return found.get(name, "default").strip()
     modality = parse_modality(typed, kind)
     if name in MODALITY_OPTIONS:
-        return _layer(modality) if name == "layer" else modality.pooling
+        return _layer(modality) if name == "layer" else str(getattr(modality, name))
     words = {word: own for own, word in SYNONYMS.items()}
     return _text(getattr(modality.encoder, words.get(name, name)))
 

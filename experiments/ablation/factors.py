@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import cast, get_args
 
 from encoders.manifest_rows import did_you_mean
-from encoders.specs import Kind
+from encoders.specs import Kind, Windows
 from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings
 from experiments.ablation.cells import CellChanges, CellDraft, Factor, NoiseIn
@@ -127,7 +127,7 @@ def _option(name: str, kind: Kind, key: str, study: Study) -> Factor:
         own=own,
         values=_option_values(typed, kind, key),
         tidy=tidy,
-        ordered=key not in ("layer", "pooling"),
+        ordered=key not in MODALITY_OPTIONS,
         unit=next((unit for end, unit in (("_ms", "ms"), ("_s", "s"), ("_hz", "Hz"), ("_db", "dB"))
                    if key.endswith(end)), ""),
     )  # fmt: skip
@@ -161,7 +161,9 @@ def _tidy_option(typed: str, kind: Kind, key: str, value: str) -> str:
 
 
 def _option_values(typed: str, kind: Kind, key: str) -> tuple[str, ...]:
-    if key not in ("layer", "pooling") or typed.startswith(FINETUNED):
+    if key == "windows":
+        return get_args(Windows)
+    if key not in MODALITY_OPTIONS or typed.startswith(FINETUNED):
         return ()
     modality = parse_modality(typed, kind)
     if key == "layer":

@@ -16,8 +16,9 @@ from experiments.comparing.plan import FoldViews, Plan
 from experiments.config import ConfigError
 from fusion.batch import Dataset, collate
 from fusion.training.crossfit import FoldData
+from fusion.training.windows import WINDOWS
 
-AUDIO = ("audio", SEQUENCE_OF["audio"])
+AUDIO = ("audio", SEQUENCE_OF["audio"], WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)

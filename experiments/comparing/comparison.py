@@ -24,6 +24,7 @@ from experiments.reporting.results import summarise, with_best
 from experiments.reporting.results_schema import Dropped, Facts, FoldResults, Results, RunFacts
 from fusion.evaluation.predictions import Prediction, best_per_fold, stored_score
 from fusion.evaluation.subgroups import groupings
+from fusion.evaluation.windows import utterance_rows
 from fusion.splitting.splits import speaker_of
 from fusion.training.arm_table import arms_that, whole_of
 from fusion.training.arms import FoldScores
@@ -115,7 +116,7 @@ def _favourite(rows: Sequence[Prediction], plan: Plan) -> str | None:
     group = [arm for arm in arms_that(fuse=True) if arm in arms] or arms
     if not group:
         return None
-    chosen = list(best_per_fold(rows, group, plan.inputs.data.task).values())
+    chosen = list(best_per_fold(utterance_rows(rows), group, plan.inputs.data.task).values())
     return max(group, key=chosen.count)
 
 
@@ -155,10 +156,14 @@ def _prediction_rows(
     ]
     place = {fold.name: number for number, fold in enumerate(plan.folds)}
     for one in _in_order(plan, scores):
-        parts = (("dev", one.dev, one.dev_scores), ("test", one.test, one.test_scores))
-        for split, index, values in parts:
+        parts = (
+            ("dev", one.dev, one.dev_windows, one.dev_scores),
+            ("test", one.test, one.test_windows, one.test_scores),
+        )
+        for split, index, numbers, values in parts:
+            windows = [None] * len(index) if numbers is None else numbers.tolist()
             for seed, by_row in enumerate(values):
-                for row, row_scores in zip(index, by_row, strict=True):
+                for row, window, row_scores in zip(index, windows, by_row, strict=True):
                     utterance = utterances[row]
                     yield Prediction(
                         run=run,
@@ -172,7 +177,7 @@ def _prediction_rows(
                         ),
                         seed=seed,
                         split="dev" if split == "dev" else "test",
-                        window=None,
+                        window=window,
                         target=tuple(goals[row].tolist()),
                         scores=tuple(stored_score(float(value), data.task) for value in row_scores),
                     )

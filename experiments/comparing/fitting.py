@@ -13,7 +13,7 @@ from encoders.extraction import Progress
 from encoders.plugins import load_plugins
 from encoders.specs import Modality
 from encoders.utterance import Corpus
-from experiments.comparing.plan import Plan
+from experiments.comparing.plan import FoldViews, Plan
 from experiments.locks import file_lock
 from fusion.batch import Dataset
 from fusion.evaluation.calibration import fit_temperature
@@ -31,6 +31,7 @@ from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_hea
 from fusion.training.fit_key import FitKeys
 from fusion.training.late import fuse_late
 from fusion.training.published import score_published
+from fusion.training.windows import WINDOWS, each_window, of_utterances, reads_windows
 
 
 @contextmanager
@@ -107,9 +108,10 @@ def fit_all(
     # Heads over sequences take longest, so they are dealt out first.
     trained.sort(key=lambda arm: not HEADS[arm.head].sequences)
     keys, scores, left, there = FitKeys(), [], [], 0
+    windows: dict[int, Dataset] = {}
     for arm in trained:
         for fold, both in zip(plan.folds, plan.views, strict=True):
-            views = both.halves if arm.crossfitted else (both.whole,)
+            views = _views_of(arm, both, windows)
             key = keys.of(arm, views, fold, plan.budget)
             keeps = keep_heads and not arm.crossfitted
             path = FitPath(folder, arm.name, key, keeps, plan.storage)
@@ -131,13 +133,29 @@ def fit_all(
     return Fits(tuple(scores), len(left) - there, cached + there)
 
 
+def _views_of(arm: TrainedArm, both: FoldViews, windows: dict[int, Dataset]) -> Sequence[FoldData]:
+    """What an arm sees of a fold's rows.
+
+    ``windows`` keeps datasets that were taken apart into windows, by the identity of the whole one:
+    most folds share it.
+    """
+    if arm.crossfitted:
+        return both.halves
+    data = both.whole.data
+    if not reads_windows(arm, data):
+        return (both.whole,)
+    if id(data) not in windows:
+        windows[id(data)] = each_window(data)
+    return (replace(both.whole, data=windows[id(data)]),)
+
+
 def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
     """Decision-level arms, from the scores of both unimodal ones."""
     found = {(one.arm, one.fold): one for one in scores}
     return [
         fuse_late(
             arm,
-            found["audio", fold.name],
+            of_utterances(found["audio", fold.name]),
             found["text", fold.name],
             plan.inputs.data,
             inner,
@@ -169,26 +187,26 @@ def final_model(plan: Plan, corpus: Corpus, arm: str, folder: Path) -> FusionMod
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
     late, keys = isinstance(arm_of(arm), LateFusionArm), FitKeys()
-    fitted, scores = [], []
+    parts, scores = [], []
     for own in map(trained_arm, ("audio", "text") if late else (arm,)):
-        key = keys.of(own, (view,), everyone, budget)
+        windows = reads_windows(own, data)
+        rows = replace(view, data=each_window(data)) if windows else view
+        key = keys.of(own, (rows,), everyone, budget)
         path = FitPath(folder, own.name, key, keeps_heads=True, storage=plan.storage)
-        scores.append(fit_fold(own, (view,), everyone, budget, path))
-        heads = load_heads(path, own, view, seeds=1)
+        whole = of_utterances(fit_fold(own, (rows,), everyone, budget, path))
+        heads = load_heads(path, own, rows, seeds=1)
         assert heads is not None, f"{path.heads}: was there a moment ago"
-        fitted.append(heads)
-    modalities = _modalities(plan, arm_of(arm).inputs)
+        part = HeadEnsemble.of(heads, _temperature(data, whole) if late else 1.0)
+        parts.append(replace(part, inputs=(WINDOWS,)) if windows else part)
+        scores.append(whole)
+    modalities = _modalities(plan, tuple(name for part in parts for name in part.inputs))
     if late:
-        parts = [
-            HeadEnsemble.of(one, _temperature(data, s))
-            for one, s in zip(fitted, scores, strict=True)
-        ]
         audio, text = scores
         fused, combination = fuse_late(arm, audio, text, data, view.inner, budget)
         model = late_model(data.targets, modalities, parts, combination, arm)
     else:
         (fused,) = scores
-        model = FusionModel(arm, data.targets, modalities, (HeadEnsemble.of(fitted[0]),))
+        model = FusionModel(arm, data.targets, modalities, tuple(parts))
     return replace(_calibrated(model, data, fused), origin=_origin(plan, corpus))
 
 

@@ -1,7 +1,7 @@
 """From a corpus to the rows of a comparison: transcripts, embeddings, what is dropped."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -34,6 +34,7 @@ from fusion.batch import Dataset, collate
 from fusion.networks.head import fixed_values
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.arm_table import arm_of
+from fusion.training.windows import VOICE_ALONE, WINDOWS
 
 FEATURES = "features:"
 #: Input that holds a kind of encoder's frames or tokens; the pooled input has the kind's name.
@@ -88,7 +89,8 @@ def preflight(
 
     Raises:
         MissingWeightsError: some weights or a package are neither here nor to be had;
-            ValueError: a name is unknown, or a features file cannot be read.
+            ValueError: a name is unknown, or a features file cannot be read; ConfigError: windows
+            are asked for that no arm reads.
     """
     fixed_values(study.head)
     needed = inputs_needed(arms)
@@ -99,14 +101,24 @@ def preflight(
             _features(typed)
         elif is_finetuned(typed):
             trainable = parse_trainable(typed, kind)
+            _check_windows(trainable.modality, typed, arms)
             if needed & {kind, SEQUENCE_OF[kind]}:
                 check_trainable(trainable)
         else:
-            spec = parse_modality(typed, kind).encoder
+            modality = parse_modality(typed, kind)
+            _check_windows(modality, typed, arms)
             if needed & {kind, SEQUENCE_OF[kind]}:
-                locate_weights(spec)
+                locate_weights(modality.encoder)
     if reads_words(study, arms, published) and to_recognise(utterances, study.transcript):
         recogniser_fingerprint(recogniser)
+
+
+def _check_windows(modality: Modality, typed: str, arms: Sequence[str]) -> None:
+    if modality.windows == "each" and WINDOWS not in inputs_needed(arms):
+        raise ConfigError(
+            f"--audio {typed}: windows are scored by arms that read the voice alone, and none of "
+            f"{', '.join(arms)} does; add audio, audio_linear or late, or leave windows=each out"
+        )
 
 
 def check_crossfitted(study: Study, arms: Sequence[str]) -> None:
@@ -147,8 +159,10 @@ def words_of(
 
 
 def inputs_needed(arms: Sequence[str]) -> frozenset[str]:
-    """Names of the inputs that some arm reads."""
-    return frozenset(name for arm in arms for name in arm_of(arm).inputs)
+    """Names of the inputs that some arm reads, windows where one reads the voice alone."""
+    every = [arm_of(arm).inputs for arm in arms]
+    windows = [WINDOWS] if VOICE_ALONE in every else []
+    return frozenset([*windows, *(name for inputs in every for name in inputs)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,9 +311,12 @@ def check_sequences(study: Study, arms: Sequence[str]) -> tuple[tuple[str, ...],
 
 
 def inputs_of(modality: Modality, kind: Kind, needed: frozenset[str]) -> dict[str, Modality]:
-    """What an encoder gives by the name of the input: pooled, and as a sequence."""
-    both = ((kind, modality), (SEQUENCE_OF[kind], modality.as_sequence()))
-    return {name: found for name, found in both if name in needed}
+    """What an encoder gives by the name of the input: pooled, as a sequence, as windows."""
+    pooled = replace(modality, windows="pooled")
+    inputs = {kind: pooled, SEQUENCE_OF[kind]: pooled.as_sequence()}
+    if modality.windows == "each":
+        inputs[WINDOWS] = modality.as_sequence()
+    return {name: each for name, each in inputs.items() if name in needed}
 
 
 def _features(typed: str) -> Features:

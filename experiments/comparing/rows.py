@@ -68,5 +68,6 @@ def split_rows(
 
 
 def _plain(names: Sequence[str]) -> list[str]:
-    plain = {"audio": "audio", "audio_frames": "audio", "text": "words", "text_tokens": "words"}
+    heard = dict.fromkeys(("audio", "audio_frames", "audio_windows"), "audio")
+    plain = {**heard, "text": "words", "text_tokens": "words"}
     return list(dict.fromkeys(plain.get(name, f"input for {name}") for name in names))

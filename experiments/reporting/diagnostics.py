@@ -33,7 +33,7 @@ from fusion.evaluation.permutation import Null, against_null, shuffled
 from fusion.evaluation.predictions import Prediction, Table, counts_by_speaker, table
 from fusion.evaluation.speaker_sums import tally_classes
 from fusion.evaluation.statistics import interval, interval_within, mcnemar, unpaired_difference
-from fusion.evaluation.windows import WAYS, has_windows, utterance_rows
+from fusion.evaluation.windows import WAYS, utterance_rows
 
 #: Metrics of windows, before and after they are put together.
 WINDOW_METRICS = ("uar", "accuracy", "macro_f1")
@@ -206,8 +206,11 @@ def by_speaker(found: Table) -> dict[str, SpeakerScores]:
 
 
 def windows(rows: Sequence[Prediction]) -> dict[str, WindowScores] | None:
-    """Scores of one arm's test windows, and of utterances put together from them in each way."""
-    if not has_windows(rows):
+    """Scores of one arm's test windows, and of utterances put together from them in each way.
+
+    None where some rows are whole utterances, as those of a best arm may be.
+    """
+    if any(row.window is None for row in rows):
         return None
     seeds = sorted({row.seed for row in rows})
     sides: dict[str, list[Prediction]] = {"window": list(rows)}

@@ -25,6 +25,7 @@ from fusion.model.part import HeadEnsemble
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import answers
 from fusion.training.combination import SHARED_OUT, Combination
+from fusion.training.windows import WINDOWS
 
 #: Largest difference of an answer between the graph and torch, of large ones relative.
 TOLERANCE = 1e-5
@@ -39,8 +40,8 @@ def export_onnx(model: FusionModel, path: Path) -> None:
 
     For every input of the model, such as ``audio``, the graph reads ``audio`` [batch, frames, dim],
     ``audio_mask`` [batch, frames] (true at a row's own frames) and ``audio_present`` [batch] (false
-    where the modality is missing); utterance-level embeddings have one frame. It gives
-    ``answers`` [batch, targets]: calibrated probabilities, or what ``meaning`` says. Targets,
+    where the modality is missing); utterance-level embeddings have one frame, windows one each. It
+    gives ``answers`` [batch, targets]: calibrated probabilities, or what ``meaning`` says. Targets,
     encoders and the abstention threshold stand in the graph's metadata as JSON, under
     ``serfusion``.
 
@@ -98,7 +99,21 @@ class _Graph(nn.Module):
 
 
 def _averaged(part: HeadEnsemble, batches: Sequence[ModalityBatch]) -> Tensor:
-    return torch.stack([answers(head(batches), part.task) for head in part.heads]).mean(dim=0)
+    windows = part.inputs == (WINDOWS,)
+    rows = [_each_window(batches[0])] if windows else batches
+    scores = torch.stack([answers(head(rows), part.task) for head in part.heads]).mean(dim=0)
+    if not windows:
+        return scores
+    own = batches[0].mask.float()
+    by_window = scores.unflatten(0, (own.shape[0], own.shape[1]))
+    return (by_window * own[:, :, None]).sum(dim=1) / own.sum(dim=1, keepdim=True)
+
+
+def _each_window(batch: ModalityBatch) -> ModalityBatch:
+    """A row for each window, those that only pad a recording included."""
+    values = batch.values.flatten(0, 1)[:, None]
+    present = batch.present[:, None].expand(batch.mask.shape).flatten()
+    return ModalityBatch(values, torch.ones_like(present)[:, None], present, batch.layers)
 
 
 def _tempered(scores: Tensor, temperature: float) -> Tensor:
@@ -134,7 +149,8 @@ def _names(model: FusionModel) -> list[str]:
 
 
 def _is_sequence(model: FusionModel, name: str) -> bool:
-    return any(HEADS[part.kind].sequences and name in part.inputs for part in model.parts)
+    sequences = (part.inputs for part in model.parts if HEADS[part.kind].sequences)
+    return name == WINDOWS or any(name in inputs for inputs in sequences)
 
 
 def _axes(model: FusionModel) -> tuple[dict[int, Any], ...]:

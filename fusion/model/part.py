@@ -17,6 +17,7 @@ from fusion.networks.head import Head, Hyperparameters, InputShape
 from fusion.networks.heads import restored_head
 from fusion.networks.losses import answers
 from fusion.training.arms import FittedArm
+from fusion.training.windows import WINDOWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,22 @@ class HeadEnsemble:
         return cls(kind, inputs, dims, layers, hyper, heads, temperature, task)
 
     def scores(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "1 targets"]:
-        """What the heads say of one utterance, mean; an input that is None counts as missing."""
-        tensors = [inputs.get(name) for name in self.inputs]
-        empty = [torch.zeros(1, dim) for dim in self.dims]
+        """What the heads say of one utterance, mean; an input that is None counts as missing.
+
+        Where they learned from windows it is the mean over those, each heard by itself.
+        """
         batches = []
-        for tensor, blank in zip(tensors, empty, strict=True):
-            # A second row fixes the width where the modality is missing.
-            batches.append(collate([tensor, blank]).rows(torch.tensor([0])))
+        for name, dim in zip(self.inputs, self.dims, strict=True):
+            tensor = inputs.get(name)
+            if tensor is not None and name == WINDOWS:
+                batches.append(collate(tensor.split(1)))
+            else:
+                # A second row fixes the width where the modality is missing.
+                batch = collate([tensor, torch.zeros(1, dim)])
+                batches.append(batch.rows(torch.tensor([0])))
         with torch.inference_mode():
             every = torch.stack([answers(head(batches), self.task) for head in self.heads])
-        return every.double().mean(dim=0).numpy()
+        return every.double().mean(dim=0).mean(dim=0, keepdim=True).numpy()
 
     def alone(self, inputs: Mapping[str, Tensor | None]) -> Float[np.ndarray, "targets"]:
         """Calibrated probabilities by what these heads read."""

@@ -56,7 +56,9 @@ class FoldScores:
     ``layer_weights`` are by input, the mean over heads, where an input is a mix of layers.
     ``alone`` are test scores by the only input that the heads were shown, of heads that were
     trained to do without the others. ``curves`` are the losses of each head, as ``epochs`` has
-    them; ``seconds`` is what training these heads took, when they were trained.
+    them; ``seconds`` is what training these heads took, when they were trained. ``dev`` and
+    ``test`` are numbers of utterances; where windows are scored they repeat, and ``dev_windows``
+    and ``test_windows`` are the numbers of the windows.
     """
 
     arm: str
@@ -72,9 +74,13 @@ class FoldScores:
     curves: tuple[Curve, ...] = ()
     seconds: float = 0.0
     alone: Mapping[str, Float[np.ndarray, "seeds test targets"]] = field(default_factory=dict)
+    dev_windows: Int64[np.ndarray, "dev"] | None = None
+    test_windows: Int64[np.ndarray, "test"] | None = None
 
     def each_alone(self) -> list["FoldScores"]:
         """The same heads as arms of their own, named ``ARM/INPUT``, where only INPUT is there."""
+        if not self.alone:
+            return []
         none, classes = np.zeros(0, np.int64), self.test_scores.shape[2]
         empty = np.zeros((len(self.test_scores), 0, classes))
         kept = replace(
@@ -173,6 +179,8 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
     arm, heads, hyper = fitted.arm, fitted.heads, fitted.hyperparameters
     dev, test = [member.dev for member in fitted.members], data.index(fold.test)
     dev_scores = np.concatenate(scores_of(arm, data, heads, dev))
+    once = np.concatenate(dev[: len(heads) // seeds])
+    utterances, windows = data.utterances, data.windows
     tests = [test] * len(heads)
     partial = arm.fused and (hyper.modality_dropout > 0 or hyper.unimodal_loss > 0)
     alone = {name: scores_of(arm, data, heads, tests, name) for name in arm.inputs if partial}
@@ -182,14 +190,16 @@ def score(fitted: FittedArm, data: Dataset, fold: Fold, seeds: int) -> FoldScore
         hyperparameters=asdict(hyper),
         trials=fitted.study.trials,
         epochs=tuple(head.epoch for head in heads),
-        dev=np.concatenate(dev[: len(heads) // seeds]),
+        dev=utterances[once],
         dev_scores=dev_scores.reshape(seeds, -1, len(data.targets)),
-        test=test,
+        test=utterances[test],
         test_scores=_means(scores_of(arm, data, heads, tests), seeds),
         layer_weights=layer_weights(arm.inputs, [one.head for one in heads]),
         curves=tuple(head.curve for head in heads),
         seconds=fitted.seconds,
         alone={name: _means(scores, seeds) for name, scores in alone.items()},
+        dev_windows=None if windows is None else windows[once],
+        test_windows=None if windows is None else windows[test],
     )
 
 

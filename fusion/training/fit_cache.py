@@ -3,7 +3,7 @@
 Both are safetensors with what is said of the tensors as JSON in their header, its format and the
 fit's key among it, and a checksum over all of it. What is absent, damaged, of another format or of
 another fit is None, and is fitted again: a cache heals itself. No name of a row, of a fold or of a
-target is kept: equal rows may have others.
+target is kept, nor which rows are windows of one recording: equal rows may have others.
 """
 
 import hashlib
@@ -73,7 +73,7 @@ class FitPath:
 def save_scores(scores: FoldScores, path: FitPath) -> None:
     """Write the scores of one arm in one fold."""
     fields = asdict(scores)
-    for name in ("arm", "fold", "dev", "test"):
+    for name in ("arm", "fold", "dev", "test", "dev_windows", "test_windows"):
         del fields[name]
     arrays = {f"{ALONE}{name}": values for name, values in fields.pop("alone").items()}
     arrays |= {name: fields.pop(name) for name in ("dev_scores", "test_scores")}
@@ -89,20 +89,24 @@ def load_scores(path: FitPath, views: Sequence[FoldData], fold: Fold) -> FoldSco
     about, tensors = kept
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     data, inner = views[0].data, views[0].inner
+    dev = np.concatenate([data.index(one.dev) for one in inner.folds])
+    test, utterances, windows = data.index(fold.test), data.utterances, data.windows
     return FoldScores(
         arm=path.arm,
         fold=fold.name,
         hyperparameters=about["hyperparameters"],
         trials=tuple(Trial(**trial) for trial in about["trials"]),
         epochs=tuple(about["epochs"]),
-        dev=np.concatenate([data.index(one.dev) for one in inner.folds]),
+        dev=utterances[dev],
         dev_scores=arrays.pop("dev_scores"),
-        test=data.index(fold.test),
+        test=utterances[test],
         test_scores=arrays.pop("test_scores"),
         layer_weights=about["layer_weights"],
         curves=tuple(map(Curve.of, about["curves"])),
         seconds=about["seconds"],
         alone={name.removeprefix(ALONE): values for name, values in arrays.items()},
+        dev_windows=None if windows is None else windows[dev],
+        test_windows=None if windows is None else windows[test],
     )
 
 

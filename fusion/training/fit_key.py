@@ -88,6 +88,9 @@ class FitKeys:
     def _rows(self, arm: TrainedArm, data: Dataset, index: Int64[np.ndarray, "some"]) -> str:
         """Hash of what some rows teach, to the last bit, and of what an arm reads of them."""
         digest = hashlib.sha256(data.goals[index].tobytes())
+        if data.windows is not None:
+            # How many windows each recording has: they start at 0 again with the next one.
+            digest.update(data.windows[index].tobytes())
         for batch in data.of(arm.inputs):
             digest.update(self._hashes(batch)[index].tobytes())
         return f"{len(index)}:{digest.hexdigest()}"

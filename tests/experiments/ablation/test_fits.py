@@ -18,6 +18,7 @@ from experiments.comparing.transcripts import Transcripts
 from fusion.batch import Dataset, ModalityBatch, collate
 from fusion.training import train
 from fusion.training.crossfit import FoldData
+from fusion.training.windows import WINDOWS
 from tests.experiments.ablation.tiny_corpora import features_study
 
 
@@ -87,8 +88,18 @@ def test_rows_and_folds_of_other_names_are_not_trained_again(plan, tmp_path):
     assert {one.fold for one in found.scores} == {one.name for one in folds}
 
 
-def test_rows_heard_otherwise_are_scored_as_if_their_fold_held_them(plan, tmp_path):
-    heard = changed(plan, "audio", 5)
+def with_windows(plan: Plan) -> Plan:
+    """The plan with one to three windows of each recording."""
+    data = plan.inputs.data
+    chance = torch.Generator().manual_seed(0)
+    rows = [torch.randn(1 + row % 3, 4, generator=chance) for row in range(len(data.ids))]
+    return with_data(plan, replace(data, inputs={**data.inputs, WINDOWS: collate(rows)}))
+
+
+@pytest.mark.parametrize("name", ["audio", WINDOWS])
+def test_rows_heard_otherwise_are_scored_as_if_their_fold_held_them(plan, tmp_path, name):
+    plan = with_windows(plan) if name == WINDOWS else plan
+    heard = changed(plan, name, 5)
     fits = {}
     for keep in (False, True):
         asked, folder = scored_on(plan, heard), tmp_path / str(keep)
@@ -101,7 +112,9 @@ def test_rows_heard_otherwise_are_scored_as_if_their_fold_held_them(plan, tmp_pa
     for one in fits[False].scores:
         other = by_arm[one.arm, one.fold]
         np.testing.assert_array_equal(one.test, other.test)
+        np.testing.assert_array_equal(one.test_windows, other.test_windows)
         np.testing.assert_array_equal(one.test_scores, other.test_scores)
+    assert (name == WINDOWS) == any(one.test_windows is not None for one in fits[True].scores)
     # The fold that scores the row is the only one of which the whole dataset may be exchanged.
     k = next(k for k, fold in enumerate(plan.folds) if plan.inputs.data.ids[5] in fold.test)
     own = slice(k, k + 1)

@@ -170,6 +170,8 @@ def test_values_go_to_their_factors_in_order():
 def test_options_of_encoders_are_set_and_read():
     assert with_option("alexnet", "window_s", "1") == "alexnet@window_s=1"
     assert option_value("alexnet", "audio", "window_s") == "2"
+    assert option_value("alexnet", "audio", "windows") == "pooled"
+    assert option_value("alexnet@windows=each,pooling=mean", "audio", "windows") == "each"
     assert option_value("wav2vec2-base@layer=-1", "audio", "layer") == "12"
     assert titles(
         grid_of("layer", None, Study(audio="wav2vec2-base", text="minilm", corpus="demo"))

@@ -26,7 +26,10 @@ TARGETS = ("calm", "cross", "sad")
 PATCH = 4
 HYPER = Hyperparameters(hidden=8)
 #: What a name reads: dimension and frames.
-SHAPES = {"audio": (5, 1), "text": (3, 1), "audio_frames": (5, 11), "text_tokens": (3, 6)}
+SHAPES = {
+    **{"audio": (5, 1), "text": (3, 1), "audio_frames": (5, 11), "text_tokens": (3, 6)},
+    "audio_windows": (5, 4),
+}
 
 
 def part(
@@ -59,6 +62,11 @@ def late(how: Combination | None) -> FusionModel:
     return replace(late_model(TARGETS, {}, parts, how), temperature=1.3)
 
 
+def late_of_windows() -> FusionModel:
+    parts = (part("mlp", "audio_windows", temperature=1.6), part("mlp", "text"))
+    return late_model(TARGETS, {}, parts, Combination.weighted("single-label", (0.4,)))
+
+
 def of_task(task: str) -> FusionModel:
     parts = [replace(part("mlp", name), task=task) for name in ("audio", "text")]
     three = (0.5,) * len(TARGETS)
@@ -80,6 +88,8 @@ MODELS = {
     "late_max": late(Combination("max")),
     "late_per_class": late(Combination("product", (0.2, 1.0, 0.0), (0.9, 0.1, 1.3))),
     "halves": late(None),
+    "windows": single("mlp", "audio_windows"),
+    "late_of_windows": late_of_windows(),
     "labels": of_task("multi-label"),
     "values": of_task("regression"),
 }

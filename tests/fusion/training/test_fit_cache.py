@@ -20,6 +20,7 @@ from fusion.training.crossfit import FoldData
 from fusion.training.early_stopping import Curve
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
 from fusion.training.fit_key import FitKey
+from fusion.training.windows import WINDOWS, each_window
 from fusion.tuning.tune import Trial
 
 IDS = tuple(f"u{k}" for k in range(24))
@@ -88,6 +89,7 @@ def same(found: FoldScores | None) -> bool:
         all(getattr(found, name) == getattr(SCORES, name) for name in (*plain, "seconds"))
         and all(np.array_equal(getattr(found, name), getattr(SCORES, name)) for name in arrays)
         and np.array_equal(found.alone["text"], SCORES.alone["text"])
+        and (found.dev_windows, found.test_windows) == (None, None)
     )
 
 
@@ -104,6 +106,30 @@ def test_names_and_places_are_those_of_who_asks(kept, view):
     assert found.fold == "x"
     assert [turned.data.ids[k] for k in found.test] == list(FOLD.test)
     assert [turned.data.ids[k] for k in found.dev] == [n for f in INNER.folds for n in f.dev]
+
+
+def test_numbers_of_windows_are_those_of_who_asks(path, data):
+    """One to three windows of each recording."""
+    made = torch.Generator().manual_seed(0)
+    lengths = [1 + k % 3 for k in range(24)]
+    batch = collate([torch.randn(length, 5, generator=made) for length in lengths])
+    view = FoldData(each_window(replace(data, inputs={WINDOWS: batch})), INNER)
+    dev = [k for one in INNER.folds for k in data.index(one.dev)]
+    rows = sum(lengths[k] for k in dev)
+    windows = replace(
+        SCORES,
+        dev=np.repeat(dev, [lengths[k] for k in dev]),
+        dev_scores=np.full((1, rows, 2), 0.5),
+        dev_windows=np.concatenate([np.arange(lengths[k]) for k in dev]),
+        test=np.repeat(range(18, 24), lengths[18:]),
+        test_scores=np.full((1, 12, 2), 0.25),
+        test_windows=np.concatenate([np.arange(length) for length in lengths[18:]]),
+        alone={},
+    )
+    save_scores(windows, path)
+    found = load_scores(path, (view,), FOLD)
+    for name in ("dev", "dev_scores", "dev_windows", "test", "test_scores", "test_windows"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(windows, name))
 
 
 def test_scores_of_another_fit_or_format_are_not_taken(kept, view, monkeypatch):

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from fusion.batch import Dataset
+from fusion.batch import Dataset, collate
 from fusion.networks.head import BATCH, LARGEST, STEPS
 from fusion.networks.heads import HEADS
-from fusion.splitting.splits import Fold, InnerFolds
+from fusion.splitting.splits import Fold, InnerFold, InnerFolds
 from fusion.training import fit_key, train
 from fusion.training.arm_table import ARMS, TrainedArm
 from fusion.training.arms import Budget, fit_arm, score
 from fusion.training.crossfit import FoldData
 from fusion.training.fit_key import FitKey, FitKeys, hash_of
 from fusion.training.length_buckets import BLOCK_ROWS, BLOCK_VALUES, BLUR
+from fusion.training.windows import WINDOWS, each_window
 from fusion.tuning.pruning import EPOCHS, STARTUP
 from fusion.tuning.tune import SPACES
 
@@ -156,6 +157,19 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_whatever_training_depends_on_is_in_its_key(change, data, split):
     assert key(*CHANGES[change](data, split)).trained != key(data, split).trained
+
+
+def test_how_many_windows_each_recording_has_is_in_its_key():
+    windows = torch.arange(8.0)[:, None]
+    split = Fold("0", (), ("d",)), InnerFolds((InnerFold(("a", "b"), ("c",)),))
+
+    def key_of(*counts: int) -> FitKey:
+        inputs = {WINDOWS: collate(windows.split(counts))}
+        data = Dataset(("a", "b", "c", "d"), ("x", "y"), np.array([0, 0, 1, 1]), inputs)
+        return key(each_window(data), split, ARMS["audio"])
+
+    assert key_of(2, 2, 2, 2) == key_of(2, 2, 2, 2)
+    assert key_of(2, 2, 2, 2).trained != key_of(1, 3, 2, 2).trained
 
 
 @pytest.mark.parametrize("what", ["numerics", "library"])
