@@ -191,6 +191,18 @@ def test_a_room_imports_what_it_says_and_nothing_else(room):
     assert sorted(stated) == sorted(name.partition(".")[2] for name in real)
 
 
+def test_the_table_of_contributing_says_the_same():
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+/\w+)` \| .*? \| ([\w, –]+) \|$", page, re.M)
+    assert {name.replace("/", ".") for name, _ in rows} == set(ROOMS)
+    for name, imports in rows:
+        text = (REPOSITORY / name / "__init__.py").read_text(encoding="utf-8")
+        listed = [] if imports == "–" else imports.split(", ")
+        said = re.search(r"imports (only [\w,\s]+?|nothing)\.", text)
+        assert said, name
+        assert listed == re.findall(r"\b(?!only\b|and\b|nothing\b)\w+", said[1]), name
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
