@@ -104,7 +104,7 @@ class Factor:
     """
 
     name: str
-    told: str
+    label: str
     apply: Callable[[CellDraft, str], CellDraft]
     own: str | None = None
     anchored: bool = False

@@ -69,7 +69,7 @@ class Scale:
     low: float
     high: float
     step: float
-    told: Column
+    column: Column
 
     def y(self, value: float) -> float:
         """How high a value stands."""
@@ -97,7 +97,7 @@ def axis_of(factor: Factor, values: Sequence[str]) -> Axis | None:
     last = [step for step in steps if step == ends.get(name)]
     order = [*last, *numbers] if name == "transcript" else [*numbers, *last]
     unit = f", {factor.unit}" if factor.unit else ""
-    title = "simulated word error rate" if name == "transcript" else f"{factor.told}{unit}"
+    title = "simulated word error rate" if name == "transcript" else f"{factor.label}{unit}"
     return Axis(tuple(order), printable(title))
 
 
@@ -109,7 +109,7 @@ def _noise_axis(factor: Factor, values: Sequence[str]) -> Axis | None:
     worst = kinds == {"reverb"}
     levels.sort(key=float, reverse=not worst)
     what = "reverberation time T60 in s" if worst else "signal-to-noise ratio in dB"
-    where = factor.told.removeprefix("noise ")
+    where = factor.label.removeprefix("noise ")
     return Axis((CLEAN, *levels) if CLEAN in values else tuple(levels), f"{what}, {where}")
 
 
@@ -157,7 +157,8 @@ def draw_curve(ablation: Ablation, findings: Findings) -> str:
     blind = blind_of(findings.summaries)
     scale = _scale([summary for series in lines for summary in series.cells], blind.value)
     spoken = "; ".join(
-        f"{series.name} at {printable(summary.cell.title)} {score_text(summary.main, summary.told)}"
+        f"{series.name} at {printable(summary.cell.title)} "
+        f"{score_text(summary.main, summary.column)}"
         for series in lines
         for summary in series.cells
     )
@@ -188,8 +189,8 @@ def _scale(cells: Sequence[Summary], blind: float) -> Scale:
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if wide / s <= 7)
     low, high = math.floor((low - wide / 40) / step), math.ceil((high + wide / 40) / step)
     # A concordance can be below 0, a share cannot.
-    least = max(low, 0) if cells[0].told.share else low
-    return Scale(least * step, high * step, step, cells[0].told)
+    least = max(low, 0) if cells[0].column.share else low
+    return Scale(least * step, high * step, step, cells[0].column)
 
 
 def _frame(root: Element, scale: Scale, axis: Axis, blind: Chance) -> None:
@@ -198,7 +199,7 @@ def _frame(root: Element, scale: Scale, axis: Axis, blind: Chance) -> None:
         value = scale.low + number * scale.step
         y = scale.y(value)
         line(root, (LEFT, y), (RIGHT, y), "axis", "#e2e2e2")
-        tick = decimals(100 * value, 0) if scale.told.share else decimals(value, 2)
+        tick = decimals(100 * value, 0) if scale.column.share else decimals(value, 2)
         write(root, (LEFT - 8, y + 4), tick, anchor="end", size=12)
     every = math.ceil(len(axis.steps) / MOST_STEPS)
     for number, step in enumerate(axis.steps):
@@ -207,10 +208,10 @@ def _frame(root: Element, scale: Scale, axis: Axis, blind: Chance) -> None:
             write(root, at, short(printable(step), LETTERS), anchor="middle", size=12)
     y = scale.y(blind.value)
     line(root, (LEFT, y), (RIGHT, y), "reference", "#666666", dash="4 3")
-    write(root, (RIGHT + 8, y + 4), short(blind.told, WIDEST), anchor="start", size=12)
+    write(root, (RIGHT + 8, y + 4), short(blind.label, WIDEST), anchor="start", size=12)
     middle = (LEFT + RIGHT) / 2
     write(root, (middle, bottom + 44), axis.title, anchor="middle", size=12.5)
-    about = f"{scale_of(scale.told)}, 95 % intervals"
+    about = f"{scale_of(scale.column)}, 95 % intervals"
     turned = write(root, (18, (TOP + bottom) / 2), about, anchor="middle", size=12.5)
     turned.set("transform", f"rotate(-90 18 {(TOP + bottom) / 2:g})")
 
@@ -236,7 +237,7 @@ def _draw(
         group = SubElement(root, "g")
         words = (
             f"{series.name} at {printable(summary.cell.title)}: "
-            f"{score_text(summary.main, summary.told)}"
+            f"{score_text(summary.main, summary.column)}"
         )
         SubElement(group, "title").text = words
         draw_symbol(group, series.kind, x, y)

@@ -12,7 +12,7 @@ def labels_factor(study: Study) -> Factor:
     """Sets of classes."""
     return Factor(
         name="labels",
-        told="classes",
+        label="classes",
         apply=settings.set_labels,
         own=None if study.labels is None else ",".join(study.labels),
         tidy=lambda value: ",".join(part.strip() for part in value.split(",")),
@@ -33,7 +33,7 @@ def words_factor(study: Study) -> Factor:
 
     return Factor(
         name="transcript",
-        told="transcript",
+        label="transcript",
         apply=settings.set_words,
         own=study.asr if study.transcript == "asr" else GOLD,
         anchored=True,
@@ -46,7 +46,7 @@ def missing_factor() -> Factor:
     """Transcripts that are taken away."""
     return Factor(
         name="missing",
-        told="the share of missing transcripts",
+        label="the share of missing transcripts",
         apply=settings.set_missing,
         own="0",
         anchored=True,
@@ -60,7 +60,7 @@ def speakers_factor() -> Factor:
     """Training speakers."""
     return Factor(
         name="speakers",
-        told="training speakers per fold",
+        label="training speakers per fold",
         apply=settings.set_speakers,
         own=EVERYONE,
         anchored=True,
@@ -72,7 +72,7 @@ def time_pool_factor() -> Factor:
     """Frames of sequences that are joined."""
     return Factor(
         name="time_pool",
-        told="frames of sequences joined into one",
+        label="frames of sequences joined into one",
         apply=settings.set_time_pool,
         own="4",
         values=("1", "2", "4", "8"),
@@ -85,7 +85,7 @@ def noise_factor(side: NoiseIn) -> Factor:
     where = "in test rows only" if side == "test" else "in training and test rows"
     return Factor(
         name="noise",
-        told=f"noise {where}",
+        label=f"noise {where}",
         apply=lambda draft, value: settings.set_noise(draft, side, value),
         own=CLEAN,
         anchored=True,

@@ -42,7 +42,7 @@ def bars(ablation: Ablation, findings: Findings) -> Forest:
             value=summary.main.value,
             low=summary.main.low,
             high=summary.main.high,
-            text=score_text(summary.main, summary.told),
+            text=score_text(summary.main, summary.column),
             strong=summary.cell.reference,
         )
         for arm in ([None] if alone else arms)
@@ -52,7 +52,7 @@ def bars(ablation: Ablation, findings: Findings) -> Forest:
     blind, metric = blind_of(findings.summaries), metric_of(ablation)
     speakers = max((summary.speakers for summary in findings.summaries), default=0)
     axis = f"{scale_of(metric)}, 95 % intervals over {with_count(speakers, 'speaker')}"
-    return Forest(title_of(ablation), marks, blind.value, blind.told, axis, metric.share)
+    return Forest(title_of(ablation), marks, blind.value, blind.label, axis, metric.share)
 
 
 def _label(summary: Summary, alone: bool, arms: int) -> str:

@@ -80,7 +80,7 @@ def _modality(study: Study) -> Factor:
     fused = settings.fused_arm(CellDraft(study, CellChanges()))
     return Factor(
         name="modality",
-        told="modality",
+        label="modality",
         apply=settings.set_arm,
         values=(BOTH if fused == "concat" else fused, "audio", "text"),
         alone=True,
@@ -92,7 +92,7 @@ def _heads(study: Study) -> Factor:
     sequences = () if flat else ("attention",)
     return Factor(
         name="head",
-        told="fused head",
+        label="fused head",
         apply=settings.set_arm,
         values=("concat", "late", "gated", "lowrank", *sequences),
         alone=True,
@@ -106,7 +106,7 @@ def _encoder(kind: Kind, study: Study) -> Factor:
     own = study.audio if kind == "audio" else study.text
     return Factor(
         name=kind,
-        told=f"{kind} encoder",
+        label=f"{kind} encoder",
         apply=lambda draft, value: settings.set_encoder(draft, kind, value),
         own=own,
         early=True,
@@ -122,7 +122,7 @@ def _option(name: str, kind: Kind, key: str, study: Study) -> Factor:
     tidy = partial(_tidy_option, typed, kind, key)
     return Factor(
         name=name,
-        told=f"{kind} {key}",
+        label=f"{kind} {key}",
         apply=lambda draft, value: settings.set_option(draft, kind, key, value),
         own=own,
         values=_option_values(typed, kind, key),
@@ -186,7 +186,7 @@ def _short(name: str, study: Study) -> Factor:
             f"--over {name}: --audio {study.audio} has no {name}; it has {', '.join(options)}, "
             "each of which is a factor, as in --over audio@" + (options or ("pooling",))[0]
         )
-    return replace(_option(name, "audio", found[0], study), told=f"audio {name}")
+    return replace(_option(name, "audio", found[0], study), label=f"audio {name}")
 
 
 # ---------------------------------------------------------------- budget and heads
@@ -195,7 +195,7 @@ def _short(name: str, study: Study) -> Factor:
 def _trials(study: Study) -> Factor:
     return Factor(
         name="trials",
-        told="trials per arm and fold",
+        label="trials per arm and fold",
         apply=settings.set_trials,
         own=str(study.trials),
         values=("0", "5", "20"),
@@ -213,7 +213,7 @@ def _hyperparameter(name: str, key: str, study: Study) -> Factor:
     default = getattr(Hyperparameters(), key)
     return Factor(
         name=name,
-        told=f"heads' {key}",
+        label=f"heads' {key}",
         apply=lambda draft, value: settings.set_head(draft, key, value),
         own=fixed.get(key, None if tuned else "none" if default is None else str(default)),
         anchored=key == "loss",

@@ -17,7 +17,7 @@ PREFERRED = ("audio", "text", "late", "concat", "attention")
 
 def title_of(ablation: Ablation) -> str:
     """What the figure shows."""
-    factors = " and ".join(printable(factor.told) for factor in ablation.grid.factors)
+    factors = " and ".join(printable(factor.label) for factor in ablation.grid.factors)
     return f"{metric_of(ablation).title} over {factors}"
 
 

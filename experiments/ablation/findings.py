@@ -56,7 +56,7 @@ def findings_of(ablation: Ablation) -> Findings:
 
 def answer(ablation: Ablation, whole: Sequence[Summary], compared: Sequence[Compared]) -> str:
     """The differences that were shown, or that none was, in a few sentences."""
-    factors = " and ".join(factor.told for factor in ablation.grid.factors)
+    factors = " and ".join(factor.label for factor in ablation.grid.factors)
     if not ablation.grid.comparable:
         return (
             f"No difference is told over {factors}: {metric_of(ablation).title} over other classes "
@@ -93,7 +93,7 @@ def _named(start: Cell, whole: Sequence[Summary]) -> str:
     arms = [summary for summary in whole if summary.cell is start]
     if len(arms) != 1:
         return printable(start.title)
-    metric = arms[0].told
+    metric = arms[0].column
     unit = f"% {metric.title}" if metric.share else metric.title
     return f"{printable(start.title)}, {metric.tell(arms[0].main.value)} {unit}"
 

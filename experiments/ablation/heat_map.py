@@ -100,15 +100,15 @@ def _square(
     group = SubElement(root, "g")
     SubElement(
         group, "title"
-    ).text = f"{printable(summary.cell.title)}: {score_text(summary.main, summary.told)}"
+    ).text = f"{printable(summary.cell.title)}: {score_text(summary.main, summary.column)}"
     box = {"x": f"{at[0] + 1:g}", "y": f"{at[1] + 1:g}"}
     box |= {"width": f"{size - 2}", "height": f"{size - 2}"}
     tint = f"{0.06 + 0.94 * share:.3f}"
     about = {"class": "cell", **box, "rx": "3", "fill": CELL, "fill-opacity": tint}
     SubElement(group, "rect", about)
     dark = share >= DARK_FROM
-    between = "" if summary.main.low is None else summary.told.tell_span(summary.main)
-    lines = [(0, 15, summary.told.tell(value)), (16, 9.5, between)]
+    between = "" if summary.main.low is None else summary.column.tell_span(summary.main)
+    lines = [(0, 15, summary.column.tell(value)), (16, 9.5, between)]
     lines += [(-20, 9.5, "reference")] if summary.cell.reference else []
     for dy, letters, words in lines:
         place = (at[0] + size / 2, at[1] + size / 2 + 2 + dy)

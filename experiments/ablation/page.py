@@ -75,10 +75,10 @@ def page(ablation: Ablation, findings: Findings) -> str:
     alone = all(cell.draft.changes.arm is not None for cell in ablation.grid.cells)
     return template("ablation.html.j2", **WORDS).render(
         title=corpus_title(start),
-        factors=" and ".join(printable(factor.told) for factor in ablation.grid.factors),
+        factors=" and ".join(printable(factor.label) for factor in ablation.grid.factors),
         badges=_badges(results),
         stamp=stamped("", start),
-        told=findings,
+        findings=findings,
         cells=len(ablation.grid.cells),
         utterances=_utterances(findings),
         speakers=max((summary.speakers for summary in findings.summaries), default=0),

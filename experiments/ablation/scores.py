@@ -70,7 +70,7 @@ class Summary:
         return self.scores[self.metric]
 
     @property
-    def told(self) -> Column:
+    def column(self) -> Column:
         """How the primary metric is written."""
         return column(self.metric)
 

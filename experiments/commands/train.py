@@ -36,6 +36,6 @@ def train(
     study = study_from_options(**options, arms=(arm,), seeds=1)
     with bars() as progress:
         done = run_training(study, out, progress=progress, notify=tell, storage=storage)
-    for line in done.told():
+    for line in done.lines():
         console.print(line, markup=False, soft_wrap=True, highlight=False)
     leave(done.failures)

@@ -137,4 +137,4 @@ def certificate_lines(certificate: Certificate) -> list[str]:
             f"LEAKY: --folds {certificate.protocol} is for replication only; what test rows share "
             f"with training: {leaks}"
         ]
-    return [f"split certificate: {test.told}" for test in certificate.warnings if test.of]
+    return [f"split certificate: {test.sentence}" for test in certificate.warnings if test.of]

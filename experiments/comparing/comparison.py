@@ -67,7 +67,7 @@ def compare(
     check_storage(storage)
     ready, store = check_ready(study, variation), default_store()
     for published in ready.published.values():
-        tell(published.told)
+        tell(published.remark)
     with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         evidence = certify_corpus(ready, store, hints, progress)
         for line in heavy_frames(study, ready.arms, ready.rows, hints):
@@ -202,7 +202,7 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
         task=corpus.task,
         targets=corpus.targets,
         dropped=tuple(Dropped(f.utterance, f.why) for f in inputs.dropped),
-        warnings=(*certificate_lines(found.certificate), *found.told, *warnings_of(plan)),
+        warnings=(*certificate_lines(found.certificate), *found.remarks, *warnings_of(plan)),
         fits={arm: tuple(rows) for arm, rows in fits.items()},
         facts=Facts(
             study=options_of(study),

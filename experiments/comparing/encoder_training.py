@@ -55,7 +55,7 @@ class TrainedFoldEncoder:
 
     spec: Spec
     provenance: Provenance
-    told: Trained
+    summary: Trained
 
 
 def trained_encoder(

@@ -119,7 +119,7 @@ def train_encoders(bench: FoldContext) -> Plan:
         FoldViews(fold_views[0].view, tuple(seen.view for seen in fold_views[1:]))
         for fold_views in encoded_folds
     )
-    trained = tuple(encoder.told for seen in every for encoder in seen.encoders)
+    trained = tuple(encoder.summary for seen in every for encoder in seen.encoders)
     return replace(plan, inputs=inputs, views=views, trained=trained)
 
 
@@ -146,7 +146,7 @@ def _seen(bench: FoldContext, fold: Fold, lessons: ViewSplit) -> EncodedView:
     batches: dict[str, ModalityBatch] = {}
     for awaited in bench.plan.inputs.awaited:
         encoder = _encoder(bench, awaited, fold, lessons)
-        bench.tell(str(encoder.told))
+        bench.tell(str(encoder.summary))
         _check_record(bench, fold, encoder)
         modal = _embedded(bench, awaited, encoder, rows)
         batches |= _batches(bench, awaited, modal, rows)
@@ -246,12 +246,12 @@ def _identity(modals: Sequence[ModalityData]) -> dict[str, str]:
 
 def _check_record(bench: FoldContext, fold: Fold, encoder: TrainedFoldEncoder) -> None:
     """Compare whom an encoder has seen, as its record says, with the fold's test rows (law 4)."""
-    keys = bench.plan.inputs.keys if encoder.told.kind == "audio" else {}
+    keys = bench.plan.inputs.keys if encoder.summary.kind == "audio" else {}
     scored = [u for u in _all(bench) if u.id in {*fold.test}]
     held, corpus = encoder.provenance.seen, bench.corpus.name
     both = [u.id for u in scored if held.holds(corpus, u.speaker, keys.get(u.id))]
     if both and not bench.dirty:
         raise ConfigError(
-            f"fold {fold.name}: its {encoder.told.kind} encoder has seen {len(both)} utterances "
+            f"fold {fold.name}: its {encoder.summary.kind} encoder has seen {len(both)} utterances "
             f"that it would be scored on, or their speakers (first {both[0]}); please report this"
         )

@@ -41,7 +41,7 @@ class Prepared:
     plan: Plan
     certificate: Certificate
     contaminated: bool
-    told: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 def load_corpus(study: Study) -> Corpus:

@@ -28,7 +28,7 @@ class Published:
         return PublishedFact(self.spec.checkpoint, self.spec.kind, labels.pairs, unused, absent)
 
     @property
-    def told(self) -> str:
+    def remark(self) -> str:
         """The map in one line."""
         pairs = [f"{label} is {name}" for label, name in self.labels.pairs.items()]
         return f"{self.arm}: {', '.join(pairs)}"

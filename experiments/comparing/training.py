@@ -44,7 +44,7 @@ class TrainedModel:
     dropped: tuple[Failure, ...]
     failures: tuple[Failure, ...]
 
-    def told(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """What was trained, in lines."""
         yield (
             f"{self.model.arm} trained on {with_count(self.utterances, 'utterance')} of "

@@ -68,7 +68,7 @@ def arms_forest(results: Results) -> Forest:
     )
     title, label = stamped(f"{primary.title} of every arm", results), stamped(label, results)
     blind = chance_level(results)
-    return Forest(title, marks, blind.value, blind.told, label, primary.share)
+    return Forest(title, marks, blind.value, blind.label, label, primary.share)
 
 
 def differences_forest(results: Results) -> Forest:

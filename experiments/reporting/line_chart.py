@@ -21,7 +21,7 @@ class Line:
     """A line of the chart; ``strong`` ones lie above thin ones."""
 
     points: tuple[Point, ...]
-    told: str
+    summary: str
     strong: bool = False
     dash: str = "none"
 
@@ -117,7 +117,7 @@ def _draw(root: Element, curve: Line, kind: str, across: _Axis, up: _Axis) -> No
         "stroke-dasharray": curve.dash,
         "stroke-linejoin": "round",
     }
-    SubElement(SubElement(root, "polyline", about), "title").text = curve.told
+    SubElement(SubElement(root, "polyline", about), "title").text = curve.summary
 
 
 def _key(root: Element, chart: Chart) -> None:

@@ -42,7 +42,7 @@ class Chance:
     """The primary metric of a classifier without any knowledge, and how that is said."""
 
     value: float
-    told: str
+    label: str
 
 
 def chance_level(results: Results) -> Chance:

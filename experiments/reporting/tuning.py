@@ -83,7 +83,7 @@ def _history(results: Results, arm: str) -> Chart | None:
             lines.append(Line(points, name, strong=True))
     if not lines:
         return None
-    said = "; ".join(line.told for line in lines)
+    said = "; ".join(line.summary for line in lines)
     unit = f"best {metric.title} so far{', %' if metric.share else ''}"
     title = stamped(f"History of trials, {arm_name(arm)}: {said}", results)
     return Chart(title, kind_of(arm), "trial", unit, tuple(lines), share=metric.share)

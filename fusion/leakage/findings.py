@@ -51,7 +51,7 @@ class LeakTest:
         return self.found / self.of if self.of else 0.0
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """What was found in a sentence, without names."""
         note = f"; {self.note}" if self.note else ""
         return f"{self.name}: {self.found} of {self.of} scored utterances{note}"

@@ -183,4 +183,4 @@ def test_every_name_in_the_help_is_a_factor():
     for name in NAMES:
         key = name.replace("KEY", "loss" if name.startswith("head") else "pooling")
         own = study if key == "layer" else STUDY
-        assert find_factor(key, own, "test").told
+        assert find_factor(key, own, "test").label

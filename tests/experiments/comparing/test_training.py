@@ -21,7 +21,7 @@ def manifest(tmp_path_factory):
 def test_the_model_knows_the_tones_of_all_speakers(manifest, tmp_path):
     done = train(tones_study(manifest, audio="logmel"), tmp_path / "model")
     assert (done.utterances, done.speakers) == (24, 6)
-    assert any("24 utterances of 6 speakers: high, low" in line for line in done.told())
+    assert any("24 utterances of 6 speakers: high, low" in line for line in done.lines())
     model = FusionModel.load(tmp_path / "model")
     assert model.arm == "audio"
     for number, label in ((0, "high"), (1, "low")):
