@@ -169,11 +169,6 @@ def new_head(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = HEADS[kind].network(shapes, targets, hyper)
-    if any(isinstance(module, nn.Linear) for module in head.modules()):
-        raise ValueError(
-            f"head {kind}: several are trained as one, which nn.Linear cannot; use RowLinear or "
-            "FrameLinear of fusion.networks.layers"
-        )
     head.standardize_with(standardizers)
     return head
 
