@@ -120,6 +120,15 @@ class Timeline:
         return tuple(dict.fromkeys(segment.speaker for segment in self.segments))
 
 
+def values_in_words(values: Sequence[float], targets: Sequence[str]) -> str:
+    """Values as words.
+
+    >>> values_in_words((3.21, 0.5), ("valence", "arousal"))
+    'valence 3.21, arousal 0.5'
+    """
+    return ", ".join(f"{name} {value:.3g}" for name, value in zip(targets, values, strict=True))
+
+
 def _probabilities(values: Sequence[float] | None) -> tuple[float, ...] | None:
     """Plain numbers, which is what JSON holds."""
     if not values:
