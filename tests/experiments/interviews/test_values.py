@@ -20,8 +20,7 @@ from experiments.config import OptionError
 from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import TIMELINES
-from experiments.interviews.page import page
-from experiments.interviews.page_values import means_of
+from experiments.interviews.page import means_of, page
 from fusion.model.fusion_model import FusionModel
 from fusion.model.outputs import OutputType
 from tests.experiments.interviews.conftest import TARGETS
