@@ -77,7 +77,7 @@ def _block(segment: Segment) -> str:
     marks += ["overlap"] * segment.overlap + ["doubtful"] * bool(segment.text_doubtful)
     text = _BLANK_FOLLOWS.sub("&#10;", html.escape(segment.text or "", quote=False))
     voice = f"<v {html.escape(segment.speaker, quote=False)}><c.{'.'.join(marks)}>{text}</c></v>"
-    return f"{clock(start_ms, '.')} {ARROW} {clock(end_ms, '.')}\n{voice}\n"
+    return f"{clock(start_ms)} {ARROW} {clock(end_ms)}\n{voice}\n"
 
 
 # ---------------------------------------------------------------- reading

@@ -178,9 +178,9 @@ def _feeling(segment: Segment) -> str:
 
 def _rows(timeline: Timeline, feelings: Sequence[LabelColour]) -> Iterator[Row]:
     colours = {label.name: label.colour for label in feelings}
-    scale = 100 / timeline.duration_s
     for number, segment in enumerate(timeline.segments):
         feeling = _feeling(segment)
+        left, width = _place(segment, timeline)
         yield Row(
             number=number,
             segment=segment,
@@ -188,9 +188,15 @@ def _rows(timeline: Timeline, feelings: Sequence[LabelColour]) -> Iterator[Row]:
             colour=colours[feeling],
             sure=_sure(segment, timeline.targets),
             alone=_alone(segment, timeline.targets),
-            left=f"{scale * segment.start_s:.3f}",
-            width=f"{scale * (segment.end_s - segment.start_s):.3f}",
+            left=left,
+            width=width,
         )
+
+
+def _place(segment: Segment, timeline: Timeline) -> tuple[str, str]:
+    """Start and length in percent of the recording."""
+    scale = 100 / timeline.duration_s
+    return f"{scale * segment.start_s:.3f}", f"{scale * _length(segment):.3f}"
 
 
 def _sure(segment: Segment, targets: Sequence[str]) -> str:
@@ -269,7 +275,7 @@ def means_of(segments: Sequence[Segment], targets: Sequence[str]) -> tuple[str, 
     known = [segment for segment in segments if segment.values]
     if not known:
         return ("–",) * len(targets)
-    lengths = [segment.end_s - segment.start_s for segment in known]
+    lengths = list(map(_length, known))
     means = np.average([segment.values for segment in known], axis=0, weights=lengths)
     return tuple(f"{mean:.3g}" for mean in means)
 
@@ -281,11 +287,9 @@ def _traces(timeline: Timeline) -> Iterator[ValueCurve]:
         low, high = min(values), max(values)
         for speaker in timeline.speakers:
             segments = [segment for segment in known if segment.speaker == speaker]
-            scale = 100 / timeline.duration_s
             levels = tuple(
                 ValuePoint(
-                    f"{scale * segment.start_s:.3f}",
-                    f"{scale * (segment.end_s - segment.start_s):.3f}",
+                    *_place(segment, timeline),
                     f"{_height(segment.values[number], low, high):.1f}",
                     f"{dimension} {segment.values[number]:.3g}",
                 )
