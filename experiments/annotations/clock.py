@@ -27,13 +27,13 @@ def parse_clock(text: str) -> float | None:
     return float(f"{whole}.{fraction or 0}")
 
 
-def clock(time_ms: int, mark: str) -> str:
-    """Hours, minutes, seconds and milliseconds, as subtitles write them.
+def clock(time_ms: int) -> str:
+    """Hours, minutes, seconds and milliseconds, as WebVTT writes them.
 
-    >>> clock(3723004, ",")
-    '01:02:03,004'
+    >>> clock(3723004)
+    '01:02:03.004'
     """
     seconds, ms = divmod(time_ms, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{ms:03}"
+    return f"{hours:02}:{minutes:02}:{seconds:02}.{ms:03}"

@@ -51,23 +51,20 @@ def read_tiers(reading: Reading) -> list[Tier]:
     root = read_xml(reading.path, "ANNOTATION_DOCUMENT")
     offset_ms = _offset_ms(root, reading)
     slots = _slots(root, reading)
-    annotations = {
-        number: list(_annotations(element, reading))
-        for number, element in enumerate(root.findall("TIER"))
-    }
-    spans = _spans(
-        [annotation for every in annotations.values() for annotation in every], slots, reading
-    )
-    tiers = []
-    for number, element in enumerate(root.findall("TIER")):
-        timed = [annotation for annotation in annotations[number] if annotation.id in spans]
-        tiers.append(
-            _tier(
-                element,
-                [_mark(annotation, spans[annotation.id], offset_ms) for annotation in timed],
-            )
+    elements = root.findall("TIER")
+    by_tier = [list(_annotations(element, reading)) for element in elements]
+    spans = _spans([annotation for tier in by_tier for annotation in tier], slots, reading)
+    return [
+        _tier(
+            element,
+            [
+                _mark(annotation, spans[annotation.id], offset_ms)
+                for annotation in annotations
+                if annotation.id in spans
+            ],
         )
-    return tiers
+        for element, annotations in zip(elements, by_tier, strict=True)
+    ]
 
 
 def _tier(element: Element, marks: Sequence[Mark]) -> Tier:
@@ -191,16 +188,10 @@ def _spans(
         for group in children.pop(parent, {}).values():
             spans |= _divided(_chained(group), spans[parent])
             waiting += [annotation.id for annotation in group]
-    for annotation in (
-        annotation
-        for groups in children.values()
-        for group in groups.values()
-        for annotation in group
-    ):
-        reading.fault(
-            annotation.where,
-            f"hangs on annotation {quoted(annotation.parent or '')}, without a time",
-        )
+    for group in (group for groups in children.values() for group in groups.values()):
+        for annotation in group:
+            parent = quoted(annotation.parent or "")
+            reading.fault(annotation.where, f"hangs on annotation {parent}, without a time")
     return spans
 
 

@@ -12,16 +12,7 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.tiers import (
-    CONFIDENCE,
-    EMOTION,
-    UNSURE,
-    WORDS,
-    Lane,
-    confidence_of,
-    emotion_of,
-    lanes,
-)
+from experiments.annotations.tiers import CONFIDENCE, EMOTION, UNSURE, WORDS, Lane, label_of, lanes
 
 #: The fact that becomes the date of the file; without it the same timeline gives the same bytes.
 DATE = "date"
@@ -116,8 +107,7 @@ def _add_tiers(
         tier = SubElement(root, "TIER", {**about, "TIER_ID": lane.name(kind)})
         for number, segment in enumerate(lane.segments, start=used):
             parent = {"ANNOTATION_REF": f"a{number}"}
-            emotion = emotion_of(segment, targets)
-            label = emotion if kind == EMOTION else confidence_of(segment)
+            label = label_of(segment, kind, targets)
             _add_annotation(tier, "REF", number + step * count, parent, label)
 
 

@@ -63,9 +63,8 @@ class Segment:
             object.__setattr__(self, name, float(getattr(self, name)))
         if self.values and self.probabilities:
             raise ValueError("probabilities and values: expected one of them")
-        checked = _finite if self.values else _probabilities
         for name in ("values" if self.values else "probabilities", "voice", "words"):
-            object.__setattr__(self, name, checked(getattr(self, name)))
+            object.__setattr__(self, name, _checked(getattr(self, name), bool(self.values)))
         for name in ("voice", "words"):
             object.__setattr__(self, name, getattr(self, name) or None)
         if self.label is not None and not self.probabilities:
@@ -120,25 +119,24 @@ class Timeline:
         return tuple(dict.fromkeys(segment.speaker for segment in self.segments))
 
 
-def _probabilities(values: Sequence[float] | None) -> tuple[float, ...] | None:
-    """Plain numbers, which is what JSON holds."""
-    if not values:
-        return None if values is None else ()
-    probabilities = tuple(float(value) for value in values)
-    if not (abs(sum(probabilities) - 1) <= SUM_ERR and min(probabilities) >= 0):
-        raise ValueError(
-            f"probabilities {probabilities}: expected numbers from 0 to 1 that add up to 1"
-        )
-    return probabilities
+def values_in_words(values: Sequence[float], targets: Sequence[str]) -> str:
+    """Values as words.
+
+    >>> values_in_words((3.21, 0.5), ("valence", "arousal"))
+    'valence 3.21, arousal 0.5'
+    """
+    return ", ".join(f"{name} {value:.3g}" for name, value in zip(targets, values, strict=True))
 
 
-def _finite(values: Sequence[float] | None) -> tuple[float, ...] | None:
-    """Plain finite numbers."""
-    if not values:
-        return None if values is None else ()
-    numbers = tuple(float(value) for value in values)
-    if not all(map(isfinite, numbers)):
+def _checked(scores: Sequence[float] | None, are_values: bool) -> tuple[float, ...] | None:
+    """Plain numbers, which is what JSON holds: finite values, or probabilities."""
+    if not scores:
+        return None if scores is None else ()
+    numbers = tuple(map(float, scores))
+    if are_values and not all(map(isfinite, numbers)):
         raise ValueError(f"values {numbers}: expected finite numbers")
+    if not are_values and not (abs(sum(numbers) - 1) <= SUM_ERR and min(numbers) >= 0):
+        raise ValueError(f"probabilities {numbers}: expected numbers from 0 to 1 that add up to 1")
     return numbers
 
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from encoders.messages import quoted
 from experiments.annotations.clock import parse_clock
-from experiments.annotations.names import split_names
 from experiments.annotations.plain import read_text, unescape_name
 from experiments.annotations.turns import Reading
-from experiments.annotations.vtt import ARROW, Cue
+from experiments.annotations.vtt import ARROW, Cue, split_names
 
 _TIME = r"(\d{1,4}:\d\d:\d\d(?:[,.]\d{1,3})?)"
 #: Some tools write the place on the screen behind the times.

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,7 @@ _MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class _Line:
     """A line of a table: its number and its cells by column, as they were before being guarded."""
 
     number: int
@@ -46,7 +46,7 @@ class Line:
 
 def read(reading: Reading) -> None:
     """Turns of a table whose header names a start, an end or a duration, and maybe more."""
-    lines = read_lines(reading.path)
+    lines = _lines(reading.path)
     columns = _columns(lines[0].cells if lines else {})
     missing = [
         " or ".join(names)
@@ -61,7 +61,7 @@ def read(reading: Reading) -> None:
         _add(line, columns, reading)
 
 
-def read_lines(path: Path, delimiter: str | None = None) -> list[Line]:
+def _lines(path: Path) -> list[_Line]:
     """Lines of a table that hold anything; commas, semicolons or tabs divide the cells.
 
     Raises:
@@ -69,7 +69,7 @@ def read_lines(path: Path, delimiter: str | None = None) -> list[Line]:
             a quotation mark left open.
     """
     text = read_text(path)
-    delimiter = delimiter or max(_DELIMITERS, key=text.partition("\n")[0].count)
+    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     faults: list[Fault] = []
     lines = []
@@ -84,7 +84,7 @@ def read_lines(path: Path, delimiter: str | None = None) -> list[Line]:
                 faults.append(Fault(f"line {reader.line_num}", what))
             elif any(cell.strip() for cell in cells):
                 pairs = zip(header, map(unguarded, cells), strict=False)
-                lines.append(Line(reader.line_num, dict(pairs)))
+                lines.append(_Line(reader.line_num, dict(pairs)))
     except csv.Error as error:
         what = f"not CSV ({error}): within quotes, a quotation mark is written twice"
         faults.append(Fault(f"line {reader.line_num}", what))
@@ -104,7 +104,7 @@ def _columns(header: Mapping[str, str]) -> dict[str, str]:
     return columns
 
 
-def _add(line: Line, columns: Mapping[str, str], reading: Reading) -> None:
+def _add(line: _Line, columns: Mapping[str, str], reading: Reading) -> None:
     where = f"line {line.number}"
     start_s = _time(("start", "start_ms"), line, columns, reading)
     end_s = _time(("end", "end_ms", "duration"), line, columns, reading)
@@ -117,7 +117,7 @@ def _add(line: Line, columns: Mapping[str, str], reading: Reading) -> None:
 
 
 def _time(
-    names: Sequence[str], line: Line, columns: Mapping[str, str], reading: Reading
+    names: Sequence[str], line: _Line, columns: Mapping[str, str], reading: Reading
 ) -> float | None:
     """Seconds of the first of these columns that there is; a fault where they are none."""
     name = next(name for name in names if name in columns)
@@ -129,9 +129,3 @@ def _time(
         reading.fault(f"line {line.number}", what)
         return None
     return seconds / _MS if name.endswith("_ms") else seconds
-
-
-def written(rows: Iterator[Sequence[str]], path: Path) -> None:
-    """Write lines of cells, as RFC 4180 has it."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)

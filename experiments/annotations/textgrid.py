@@ -1,37 +1,23 @@
 """Praat's TextGrid: long and short text form in, long form out.
 
-Our own reader, because praatio 6.2 (which writes) reads a start of -1 as 1, refuses times such as
-1e-05 and labels that hold ``intervals [``, leaves doubled quotes in the labels of points, and
-names no line. It takes what Praat takes: of the whole file only free-standing numbers, texts in
-quotes and flags count (Praat manual, "TextGrid file formats"), in both forms the same.
+Our own reader, because praatio 6.2 reads a start of -1 as 1, refuses times such as 1e-05 and
+labels that hold ``intervals [``, leaves doubled quotes in the labels of points, and names no line.
+It takes what Praat takes: of the whole file only free-standing numbers, texts in quotes and flags
+count (Praat manual, "TextGrid file formats"), in both forms the same.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
-
-from praatio.data_classes.interval_tier import IntervalTier
-from praatio.data_classes.textgrid import Textgrid
-from praatio.utilities.constants import Interval
 
 from encoders.messages import quoted
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_content, read_text
 from experiments.annotations.segments import Timeline
-from experiments.annotations.tiers import (
-    CONFIDENCE,
-    EMOTION,
-    WORDS,
-    Lane,
-    Mark,
-    Tier,
-    add_turns,
-    confidence_of,
-    emotion_of,
-    lanes,
-)
+from experiments.annotations.tiers import KINDS, WORDS, Lane, Mark, Tier, add_turns, label_of, lanes
 from experiments.annotations.turns import Reading
 
 _TOKEN = re.compile(
@@ -66,28 +52,54 @@ def read_tiers(path: Path) -> list[Tier]:
 def write(timeline: Timeline, path: Path) -> None:
     """Write three interval tiers a speaker: words, emotion, confidence; times exactly.
 
-    A speaker whose own segments overlap gets three more: no two intervals of a tier can.
+    A speaker whose own segments overlap gets three more: no two intervals of a tier can. The long
+    form, byte for byte as praatio writes it.
     """
     end_s = max([timeline.duration_s, *(segment.end_s for segment in timeline.segments)])
-    grid = Textgrid(0.0, end_s)
-    for lane in lanes(timeline):
-        for kind in (WORDS, EMOTION, CONFIDENCE):
-            entries = [Interval(*entry) for entry in _entries(lane, kind, timeline.targets)]
-            grid.addTier(IntervalTier(lane.name(kind), entries, 0.0, end_s))
-    if not timeline.segments:
-        # Praat opens no TextGrid without a tier.
-        grid.addTier(IntervalTier(WORDS, [], 0.0, end_s))
-    grid.save(str(path), "long_textgrid", includeBlankSpaces=True, minimumIntervalLength=None)
+    tiers = [
+        (lane.name(kind), [*_intervals(lane, kind, timeline.targets, end_s)])
+        for lane in lanes(timeline)
+        for kind in KINDS
+    ]
+    # Praat opens no TextGrid without a tier.
+    tiers = tiers or [(WORDS, [(0.0, end_s, "")])]
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", *_edges("", 0.0, end_s)]
+    lines += ["tiers? <exists> ", f"size = {len(tiers)} ", "item []: "]
+    for number, (name, intervals) in enumerate(tiers, start=1):
+        lines += [f"    item [{number}]:", '        class = "IntervalTier" ']
+        lines += [f"        name = {_in_quotes(name)} ", *_edges(" " * 8, 0.0, end_s)]
+        lines.append(f"        intervals: size = {len(intervals)} ")
+        for place, (first_s, last_s, label) in enumerate(intervals, start=1):
+            lines += [f"        intervals [{place}]:", *_edges(" " * 12, first_s, last_s)]
+            lines.append(f"            text = {_in_quotes(label)} ")
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
 
 
-def _entries(lane: Lane, kind: str, targets: Sequence[str]) -> Iterator[tuple[float, float, str]]:
+def _intervals(
+    lane: Lane, kind: str, targets: Sequence[str], end_s: float
+) -> Iterator[tuple[float, float, str]]:
+    """Labels of a lane from 0 to the end, what is between them with none."""
+    before_s = 0.0
     for segment in lane.segments:
-        if kind == WORDS:
-            label = segment.text or ""
-        else:
-            emotion = emotion_of(segment, targets)
-            label = emotion if kind == EMOTION else confidence_of(segment)
-        yield segment.start_s, segment.end_s, label
+        if before_s < segment.start_s:
+            yield before_s, segment.start_s, ""
+        yield segment.start_s, segment.end_s, label_of(segment, kind, targets)
+        before_s = segment.end_s
+    if before_s < end_s:
+        yield before_s, end_s, ""
+
+
+def _edges(margin: str, *span_s: float) -> list[str]:
+    """Start and end; whole seconds, but for what sums of decimals err by, without a point."""
+    texts = (
+        f"{int(edge_s)}" if isclose(edge_s, int(edge_s), rel_tol=1e-14) else repr(edge_s)
+        for edge_s in span_s
+    )
+    return [f"{margin}{edge} = {text} " for edge, text in zip(("xmin", "xmax"), texts, strict=True)]
+
+
+def _in_quotes(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 # ---------------------------------------------------------------- reading

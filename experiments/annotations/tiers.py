@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from encoders.messages import quoted
-from experiments.annotations.segments import Segment, Timeline
+from experiments.annotations.segments import Segment, Timeline, values_in_words
 from experiments.annotations.turns import Reading
 
 #: The tiers of one speaker in what we write: words, the class heard, how sure that is.
-WORDS, EMOTION, CONFIDENCE = "words", "emotion", "confidence"
+KINDS = WORDS, EMOTION, CONFIDENCE = "words", "emotion", "confidence"
 #: The emotion of a segment that the classifier left open.
 UNSURE = "?"
-_OURS = re.compile(rf"(.+) ({WORDS}|{EMOTION}|{CONFIDENCE})( \d+)?")
+_OURS = re.compile(rf"(.+) ({'|'.join(KINDS)})( \d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +166,17 @@ def _fits(before: Segment, after: Segment) -> bool:
     return before.end_s <= after.start_s and before.span_ms[1] <= after.span_ms[0]
 
 
-def emotion_of(segment: Segment, targets: Sequence[str]) -> str:
-    """The class as a label of a tier; or the values, as in ``valence 3.2, arousal 2.5``."""
-    if segment.values:
-        return ", ".join(
-            f"{name} {value:.3g}" for name, value in zip(targets, segment.values, strict=True)
-        )
-    return segment.label or UNSURE
+def label_of(segment: Segment, kind: str, targets: Sequence[str]) -> str:
+    """What a tier of this kind says of a segment.
 
-
-def confidence_of(segment: Segment) -> str:
-    """How sure the classifier is, and what speaks against it, as a label of a tier."""
+    Its words; its class, or its values as in ``valence 3.2, arousal 2.5``; how sure the classifier
+    is and what speaks against it.
+    """
+    if kind == WORDS:
+        return segment.text or ""
+    if kind == EMOTION:
+        values = values_in_words(segment.values, targets) if segment.values else None
+        return values or segment.label or UNSURE
     sure = [f"{max(segment.probabilities):.2f}"] if segment.probabilities else []
     sure += [] if segment.scores else ["not classified"]
     overlap = ["overlap"] if segment.overlap else []

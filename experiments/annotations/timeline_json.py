@@ -66,7 +66,7 @@ class StoredTimeline:
     kind: Kind = "classes"
 
 
-def write_json(timeline: Timeline, path: Path) -> None:
+def write(timeline: Timeline, path: Path) -> None:
     """Write a timeline so that :func:`read_json` returns the same.
 
     Raises:

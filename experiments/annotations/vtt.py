@@ -1,8 +1,7 @@
 """WebVTT: cues with voices, in and out (W3C, "WebVTT: The Web Video Text Tracks Format", 2019).
 
-webvtt-py writes; it reads cues with a malformed time as if they were not there or, strictly, tells
-of the first alone, without its line, and leaves escapes as they are, so that our own reader stands
-here.
+Our own reader, because webvtt-py reads cues with a malformed time as if they were not there or,
+strictly, tells of the first alone, without its line, and leaves escapes as they are.
 """
 
 import html
@@ -11,11 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from webvtt import Caption, WebVTT
-
 from encoders.messages import quoted
 from experiments.annotations.clock import clock
-from experiments.annotations.names import split_names
 from experiments.annotations.plain import read_text
 from experiments.annotations.segments import Segment, Timeline
 from experiments.annotations.turns import Reading
@@ -29,6 +25,8 @@ _TAG = re.compile(r"<[^<>]*>")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*+)?[ \t\n]++([^<>]*+)>")
 #: The number of no character; Python's reader of escapes fails on those of 4300 digits.
 _NO_CHARACTER = re.compile(r"&#\d{8,};?", re.ASCII)
+#: ``Anna Smith: words`` or ``[Anna Smith]: words``; nobody's name is longer.
+_NAMED = re.compile(r"(?:\[([^\]\n]{1,80})\]|([^\[\]:\n]{1,80})):(?:\s+|\Z)")
 #: What a class in a tag may not hold.
 _UNFIT = re.compile(r"[^\w-]+")
 #: A line feed before a line that is blank: a blank line would end the cue.
@@ -59,8 +57,8 @@ def read(reading: Reading) -> None:
 
 def write(timeline: Timeline, path: Path) -> None:
     """Write a cue for each segment: its speaker as voice, its emotion as class; times in ms."""
-    captions = [_caption(segment) for segment in timeline.segments]
-    path.write_text(WebVTT(captions=captions).content, encoding="utf-8", newline="\n")
+    blocks = ["WEBVTT\n", *map(_block, timeline.segments)]
+    path.write_text("\n".join(blocks), encoding="utf-8", newline="\n")
 
 
 def class_name(text: str) -> str:
@@ -72,17 +70,37 @@ def class_name(text: str) -> str:
     return _UNFIT.sub("-", text).strip("-") or "class"
 
 
-def _caption(segment: Segment) -> Caption:
+def _block(segment: Segment) -> str:
     start_ms, end_ms = segment.span_ms
     unnamed = "values" if segment.values else "abstained"
     marks = [unnamed if segment.label is None else class_name(segment.label)]
     marks += ["overlap"] * segment.overlap + ["doubtful"] * bool(segment.text_doubtful)
     text = _BLANK_FOLLOWS.sub("&#10;", html.escape(segment.text or "", quote=False))
     voice = f"<v {html.escape(segment.speaker, quote=False)}><c.{'.'.join(marks)}>{text}</c></v>"
-    return Caption(clock(start_ms, "."), clock(end_ms, "."), voice)
+    return f"{clock(start_ms)} {ARROW} {clock(end_ms)}\n{voice}\n"
 
 
 # ---------------------------------------------------------------- reading
+
+
+def split_names(texts: Sequence[str]) -> list[tuple[str | None, str]]:
+    """Name and words of each text, if before all words there is a name.
+
+    That a colon stands after a name is taken for granted only where every text has one and names
+    return, at least one of them; otherwise ``Well: no`` would be said by someone called Well.
+
+    >>> split_names(["Anna: Hello.", "Ben: Hi.", "Anna: Well: no."])[2]
+    ('Anna', 'Well: no.')
+    >>> split_names(["Well: no.", "Yes."])[0]
+    (None, 'Well: no.')
+    """
+    matches = [_NAMED.match(text.lstrip()) for text in texts]
+    names = [match and (match[1] or match[2]).strip() for match in matches]
+    if not all(names) or len(set(names)) == len(names):
+        return [(None, text) for text in texts]
+    ends = [match.end() for match in matches if match is not None]
+    words = [text.lstrip()[end:] for text, end in zip(texts, ends, strict=True)]
+    return list(zip(names, words, strict=True))
 
 
 def _cues(lines: Sequence[str], reading: Reading) -> Iterator[Cue]:

@@ -1,9 +1,11 @@
 """The pieces of a recording with their samples and words, chunk by chunk."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from time import perf_counter
 
 from encoders.audio.streaming import Span, read_spans
 from encoders.audio.waveform import Audio
@@ -13,7 +15,6 @@ from encoders.store import audio_key
 from experiments.interviews.emotion import EmotionScores
 from experiments.interviews.recognition import LEAST_SPEECH_S, RecognisedText, Recognition
 from experiments.interviews.segmentation import SpeechSegment
-from experiments.interviews.timing import Stopwatch
 
 #: Pieces between two writes to disk: what is lost at most when a command is stopped.
 CHUNK = 16
@@ -60,7 +61,10 @@ class Chunk:
 
 
 def read_chunks(
-    path: Path, pieces: Sequence[SpeechSegment], recognition: Recognition | None, watch: Stopwatch
+    path: Path,
+    pieces: Sequence[SpeechSegment],
+    recognition: Recognition | None,
+    seconds: dict[str, float],
 ) -> Iterator[Chunk]:
     """All pieces in their order, :data:`CHUNK` of them in memory at a time.
 
@@ -73,9 +77,9 @@ def read_chunks(
     audio = read_spans(path, spans)
     for start in range(0, len(pieces), CHUNK):
         chunk = pieces[start : start + CHUNK]
-        with watch.stage("decoding"):
+        with stage("decoding", seconds):
             samples = list(islice(audio, len(chunk)))
-        with watch.stage("words"):
+        with stage("words", seconds):
             said = _words(chunk, samples, recognition)
         yield Chunk(chunk, samples, said)
 
@@ -93,3 +97,13 @@ def _words(
 
 def _is_asked(piece: SpeechSegment) -> bool:
     return piece.voice.text is None and piece.speech_s >= LEAST_SPEECH_S
+
+
+@contextmanager
+def stage(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Add what is done inside to the seconds of a stage, which may be entered many times."""
+    start_s = perf_counter()
+    try:
+        yield
+    finally:
+        seconds[name] = seconds.get(name, 0.0) + perf_counter() - start_s

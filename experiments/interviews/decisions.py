@@ -23,18 +23,23 @@ def segments_of(
     No class is named where the highest probability is below ``abstain``, nor where the targets have
     values. A piece that is silent, or that could not be encoded, has no numbers either.
     """
-    able = [segment for segment in heard if _is_able(segment)]
-    rows = iter(smoothed(able, smooth))
+    rows = iter(smoothed([segment for segment in heard if _is_able(segment)], smooth))
 
     def decide(segment: ClassifiedSegment) -> Segment:
+        unscored = _segment(segment)
         if not _is_able(segment):
-            return _segment(segment)
+            return unscored
+        assert isinstance(segment.sounds, EmotionScores)
         fused = tuple(map(float, next(rows)))
+        voice, words = segment.sounds.voice, segment.sounds.words
         if kind == "values":
-            return _valued(segment, fused)
-        return _classified(segment, fused, targets, abstain)
+            return replace(unscored, values=fused, voice=voice, words=words)
+        highest = max(fused)
+        unsure = abstain is not None and highest < abstain
+        label = None if unsure else targets[fused.index(highest)]
+        return replace(unscored, label=label, probabilities=fused, voice=voice, words=words)
 
-    return tuple(decide(segment) for segment in heard)
+    return tuple(map(decide, heard))
 
 
 def _is_able(segment: ClassifiedSegment) -> bool:
@@ -72,30 +77,6 @@ def _by_speaker(heard: Sequence[ClassifiedSegment]) -> Mapping[str, list[int]]:
     for index, segment in enumerate(heard):
         indices.setdefault(segment.piece.voice.speaker, []).append(index)
     return indices
-
-
-def _classified(
-    segment: ClassifiedSegment,
-    fused: tuple[float, ...],
-    targets: Sequence[str],
-    abstain: float | None,
-) -> Segment:
-    assert isinstance(segment.sounds, EmotionScores)
-    highest = max(fused)
-    unsure = abstain is not None and highest < abstain
-    return replace(
-        _segment(segment),
-        label=None if unsure else targets[fused.index(highest)],
-        probabilities=fused,
-        voice=segment.sounds.voice,
-        words=segment.sounds.words,
-    )
-
-
-def _valued(segment: ClassifiedSegment, fused: tuple[float, ...]) -> Segment:
-    assert isinstance(segment.sounds, EmotionScores)
-    unscored = _segment(segment)
-    return replace(unscored, values=fused, voice=segment.sounds.voice, words=segment.sounds.words)
 
 
 def _segment(segment: ClassifiedSegment) -> Segment:

@@ -20,7 +20,7 @@ from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
-from experiments.interviews.classify_segments import ClassifiedSegment, read_chunks
+from experiments.interviews.classify_segments import ClassifiedSegment, read_chunks, stage
 from experiments.interviews.decisions import redacted, segments_of
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
 from experiments.interviews.emotion import EmotionScores, check_suitable, extractors_of, sounds_of
@@ -31,7 +31,6 @@ from experiments.interviews.recognition import Recognition, recogniser_for
 from experiments.interviews.segmentation import pieces_of
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
 from experiments.interviews.speech_scan import SpeechScan, survey
-from experiments.interviews.timing import Stopwatch
 from fusion.model.fusion_model import FusionModel, folder_of
 
 #: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.
@@ -137,12 +136,12 @@ class _Run:
         identity = self._identity(path)
         if _was_done(folder, identity):
             return Interviewed(path, folder, None, {})
-        watch = Stopwatch()
-        with watch.stage("listening for speech"):
+        seconds: dict[str, float] = {}
+        with stage("listening for speech", seconds):
             voices = self.speaker_encoder
             describer = None if voices is None else SpeechDescriber(voices)
             surveyed = survey(path, self.options.channels, describer, progress)
-        with watch.stage("telling speakers apart"):
+        with stage("telling speakers apart", seconds):
             cast = cast_of(path, surveyed, self.options, others, describer)
         make_folder(folder / WORK)
         if self.recognition is not None:
@@ -151,8 +150,8 @@ class _Run:
         pieces = pieces_of(cast.voices, speech, cast.turns)
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
         heard: list[ClassifiedSegment] = []
-        for chunk in read_chunks(path, pieces, self.recognition, watch):
-            with watch.stage("emotion"):
+        for chunk in read_chunks(path, pieces, self.recognition, seconds):
+            with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
                 }
@@ -160,15 +159,15 @@ class _Run:
             if progress is not None:
                 progress("segments", len(heard), len(pieces))
         timeline = self._timeline(path, surveyed, cast, heard)
-        with watch.stage("writing"):
+        with stage("writing", seconds):
             write_outputs(timeline, surveyed, path, folder, heard=not self.options.redact)
         if self.options.redact:
             # Words so far, and what could be made words again, served to go on after a stop.
             rmtree(folder / WORK)
             make_folder(folder / WORK)
-        content = json.dumps({"identity": identity, "seconds": watch.seconds}, indent=2)
+        content = json.dumps({"identity": identity, "seconds": seconds}, indent=2)
         write_atomically(folder / WORK / DONE, content.encode())
-        return Interviewed(path, folder, timeline, watch.seconds)
+        return Interviewed(path, folder, timeline, seconds)
 
     def _timeline(
         self,

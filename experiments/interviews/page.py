@@ -3,32 +3,20 @@
 It loads nothing but the recording, which is in it where it is short and lies beside it otherwise.
 """
 
-import base64
-import io
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
-import soundfile
 from jaxtyping import Float32
 from markupsafe import Markup
 
-from encoders.audio.waveform import Audio, resample
 from encoders.messages import with_count
-from encoders.store import write_atomically
-from experiments.annotations.segments import Segment, Timeline
-from experiments.interviews.page_values import means_of, traces_of, values_in_words
-from experiments.interviews.speech_scan import SpeechScan
+from experiments.annotations.segments import Segment, Timeline, values_in_words
 from experiments.templates import TEMPLATES, template
 
-#: Rate of a recording that is put into its page: two minutes of Ogg Vorbis are about 0.5 MB.
-EMBEDDED_RATE_HZ = 16000
 #: Colours that the style sheet has; further classes take them from the start again.
 COLOURS = 8
 #: Colours that people expect: red anger, grey neutral; the other classes take those that are left.
@@ -95,15 +83,25 @@ class Speaker:
     means: tuple[str, ...]
 
 
-def write_page(
-    timeline: Timeline, surveyed: SpeechScan, recording: Path, path: Path, heard: bool = True
-) -> None:
-    """Write the page of a recording; complete on disk or not there at all.
+@dataclass(frozen=True, slots=True)
+class ValuePoint:
+    """A segment as a bar of a chart; all in percent, ``bottom`` of the chart's height."""
 
-    A recording that may not be ``heard`` from the page alone is played from where it lies.
-    """
-    source = source_of(recording, path, surveyed.whole if heard else None)
-    write_atomically(path, page(timeline, surveyed.peaks, source).encode())
+    left: str
+    width: str
+    bottom: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCurve:
+    """A dimension of one speaker over time, between the least and the greatest value of all."""
+
+    dimension: str
+    speaker: str
+    low: str
+    high: str
+    levels: tuple[ValuePoint, ...]
 
 
 def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) -> str:
@@ -114,7 +112,7 @@ def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) 
         rows=[*_rows(timeline, feelings)],
         feelings=feelings,
         speakers=[_speaker(name, timeline, feelings) for name in timeline.speakers],
-        traces=traces_of(timeline),
+        traces=[*_traces(timeline)],
         facts=[*_facts(timeline.facts)],
         redacted=bool(timeline.facts.get("redacted")),
         source=source,
@@ -167,22 +165,6 @@ def wave(peaks: Float32[np.ndarray, "points"]) -> str:
     return f"M{'L'.join(over)}L{'L'.join(reversed(under))}Z"
 
 
-def source_of(recording: Path, path: Path, whole: Audio | None) -> str:
-    """Address of a recording for a page: its data where that was kept, else the way to it."""
-    if whole is not None:
-        return f"data:audio/ogg;base64,{_embedded(whole)}"
-    way = os.path.relpath(recording.resolve(), path.parent.resolve())
-    return quote(Path(way).as_posix())
-
-
-def _embedded(whole: Audio) -> str:
-    samples = resample(whole, EMBEDDED_RATE_HZ).samples
-    content = io.BytesIO()
-    loud = Audio(samples.clip(-1, 1), EMBEDDED_RATE_HZ)
-    soundfile.write(content, loud.samples, loud.sample_rate_hz, format="OGG", subtype="VORBIS")
-    return base64.b64encode(content.getvalue()).decode()
-
-
 # ---------------------------------------------------------------- what is shown of a segment
 
 
@@ -196,9 +178,9 @@ def _feeling(segment: Segment) -> str:
 
 def _rows(timeline: Timeline, feelings: Sequence[LabelColour]) -> Iterator[Row]:
     colours = {label.name: label.colour for label in feelings}
-    scale = 100 / timeline.duration_s
     for number, segment in enumerate(timeline.segments):
         feeling = _feeling(segment)
+        left, width = _place(segment, timeline)
         yield Row(
             number=number,
             segment=segment,
@@ -206,9 +188,15 @@ def _rows(timeline: Timeline, feelings: Sequence[LabelColour]) -> Iterator[Row]:
             colour=colours[feeling],
             sure=_sure(segment, timeline.targets),
             alone=_alone(segment, timeline.targets),
-            left=f"{scale * segment.start_s:.3f}",
-            width=f"{scale * (segment.end_s - segment.start_s):.3f}",
+            left=left,
+            width=width,
         )
+
+
+def _place(segment: Segment, timeline: Timeline) -> tuple[str, str]:
+    """Start and length in percent of the recording."""
+    scale = 100 / timeline.duration_s
+    return f"{scale * segment.start_s:.3f}", f"{scale * _length(segment):.3f}"
 
 
 def _sure(segment: Segment, targets: Sequence[str]) -> str:
@@ -280,6 +268,38 @@ def _course(
             for feeling, height in zip(feelings, row, strict=True)
             if height > 0
         )
+
+
+def means_of(segments: Sequence[Segment], targets: Sequence[str]) -> tuple[str, ...]:
+    """The mean of each dimension over a speaker's segments, each weighted by its length."""
+    known = [segment for segment in segments if segment.values]
+    if not known:
+        return ("–",) * len(targets)
+    lengths = list(map(_length, known))
+    means = np.average([segment.values for segment in known], axis=0, weights=lengths)
+    return tuple(f"{mean:.3g}" for mean in means)
+
+
+def _traces(timeline: Timeline) -> Iterator[ValueCurve]:
+    known = [segment for segment in timeline.segments if segment.values]
+    for number, dimension in enumerate(timeline.targets if known else ()):
+        values = [segment.values[number] for segment in known]
+        low, high = min(values), max(values)
+        for speaker in timeline.speakers:
+            segments = [segment for segment in known if segment.speaker == speaker]
+            levels = tuple(
+                ValuePoint(
+                    *_place(segment, timeline),
+                    f"{_height(segment.values[number], low, high):.1f}",
+                    f"{dimension} {segment.values[number]:.3g}",
+                )
+                for segment in segments
+            )
+            yield ValueCurve(dimension, speaker, f"{low:.3g}", f"{high:.3g}", levels)
+
+
+def _height(value: float, low: float, high: float) -> float:
+    return 50.0 if high == low else 100 * (value - low) / (high - low)
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,22 +1,28 @@
-"""Who speaks when, by the way that the command names, with the words that come along."""
+"""Who speaks when, by the way that the command names, with the words that come along.
 
-from dataclasses import dataclass
+Turns and transcripts that are known beforehand come from files of many formats.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.interviews.annotated import (
-    file_for,
-    read_known,
-    voices_of,
-    with_lines,
-    with_words,
-)
+from encoders.asr.recognisers import normalise
+from encoders.messages import with_count
+from encoders.utterance import Fault
+from experiments.annotations.plain import AnnotationError, read_text
+from experiments.annotations.turns import FORMATS, Turn, read_turns, within
 from experiments.interviews.diarisation import SpeechDescriber, guess_speakers
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.segmentation import SpeakerTurn
+from experiments.interviews.segmentation import SHORTEST_S, SpeakerTurn
 from experiments.interviews.speech_scan import SpeechScan
 
 #: The one speaker of a recording of which nothing is said.
 SOMEONE = "speaker"
+#: The speaker of a turn whose file names none.
+NOBODY = "unknown"
+#: Speech without words, between sentences that have some, is kept from this length on.
+LEFT_OVER_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,8 @@ def cast_of(
     source = file_for(options.transcript, path, others, "--transcript")
     if source.suffix.lower() == ".txt":
         return SpeakerTurns(with_lines(cast.voices, source), cast.how)
-    name, from_folder = path.stem if others else None, options.transcript.is_dir()
-    said = read_known(source, surveyed.duration_s, name, from_folder)
+    name = path.stem if others else None
+    said = read_known(source, surveyed.duration_s, name, options.transcript.is_dir())
     named = all(turn.speaker is not None for turn in said if turn.text is not None)
     if cast.how == SOMEONE and named:
         return SpeakerTurns(voices_of(said), f"turns of {source.name}")
@@ -69,8 +75,8 @@ def _speakers_of(
 ) -> SpeakerTurns:
     if options.turns is not None:
         source = file_for(options.turns, path, others, "--turns")
-        name, from_folder = path.stem if others else None, options.turns.is_dir()
-        turns = read_known(source, surveyed.duration_s, name, from_folder)
+        name = path.stem if others else None
+        turns = read_known(source, surveyed.duration_s, name, options.turns.is_dir())
         return SpeakerTurns(voices_of(turns), f"turns of {source.name}")
     if options.channels:
         voices = [
@@ -87,3 +93,137 @@ def _speakers_of(
         SpeakerTurn(stretch.start_s, stretch.end_s, SOMEONE) for stretch in surveyed.speech()
     ]
     return SpeakerTurns(tuple(everyone), SOMEONE)
+
+
+# ---------------------------------------------------------------- turns and transcripts of files
+
+
+def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
+    """The file of one recording: the source itself, or the one in the folder with its name.
+
+    Raises:
+        AnnotationError: there is none, or one file is to serve several recordings.
+    """
+    if not source.is_dir():
+        # A file of several recordings names them (RTTM, STM); any other holds one.
+        if others and source.suffix.lower() not in (".rttm", ".stm"):
+            what = "one file for several recordings: expected a folder with a file for each"
+            raise AnnotationError(source, [Fault(option, what)])
+        return source
+    known = {*FORMATS, ".txt"} if option == "--transcript" else {*FORMATS} - {".txt"}
+    there = sorted(
+        path
+        for path in source.iterdir()
+        if path.stem == recording.stem and path.suffix.lower() in known and path.is_file()
+    )
+    if len(there) == 1:
+        return there[0]
+    names = ", ".join(path.name for path in there)
+    what = f"several files of it ({names})" if there else f"no file named {recording.stem} in it"
+    raise AnnotationError(source, [Fault(recording.name, f"{what}: expected one")])
+
+
+def read_known(
+    path: Path, duration_s: float, recording: str | None, from_folder: bool = False
+) -> tuple[Turn, ...]:
+    """Turns of a file that lie in the recording and last.
+
+    A file ``from_folder``, which has the recording's name, may call it by another name inside, as
+    one that was renamed.
+
+    Raises:
+        AnnotationError: with every fault of the file.
+    """
+    try:
+        every = read_turns(path, recording=recording)
+    except AnnotationError:
+        if not from_folder:
+            raise
+        every = read_turns(path)
+    turns = within(every, duration_s, path)
+    lasting = tuple(turn for turn in turns if turn.end_s - turn.start_s >= SHORTEST_S)
+    if not lasting:
+        what = f"no turn of {SHORTEST_S:g} s or more: expected at least one"
+        raise AnnotationError(path, [Fault("file", what)])
+    return lasting
+
+
+def voices_of(turns: Sequence[Turn]) -> tuple[SpeakerTurn, ...]:
+    """Turns as voices, with their words if they have some."""
+    return tuple(
+        SpeakerTurn(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=normalise(turn.text))
+        for turn in turns
+    )
+
+
+def with_lines(voices: Sequence[SpeakerTurn], path: Path) -> tuple[SpeakerTurn, ...]:
+    """The words of a plain text, one line per turn, in the order of the turns.
+
+    Raises:
+        AnnotationError: it has more or fewer lines than there are turns, or no words.
+    """
+    lines = read_text(path).removesuffix("\n").split("\n")
+    if voices and not any(map(normalise, lines)):
+        what = "no words in it: expected a line per turn, or --asr none in place of --transcript"
+        raise AnnotationError(path, [Fault("file", what)])
+    while len(lines) > len(voices) and not lines[-1].strip():
+        lines.pop()
+    if len(lines) != len(voices):
+        what = (
+            f"{with_count(len(lines), 'line')} for {with_count(len(voices), 'turn')}: expected one "
+            "line per turn, an empty one where nothing is said"
+        )
+        raise AnnotationError(path, [Fault("file", what)])
+    return tuple(
+        replace(voice, text=normalise(line)) for voice, line in zip(voices, lines, strict=True)
+    )
+
+
+def with_words(
+    voices: Sequence[SpeakerTurn], transcript: Sequence[Turn]
+) -> tuple[SpeakerTurn, ...]:
+    """Voices cut to the stretches of a transcript, each with its words.
+
+    A stretch belongs to the speaker who speaks most in it, and lies where that speaker does; one
+    in which nobody does is nobody's. What no stretch covers stays without words.
+    """
+    said = [turn for turn in transcript if normalise(turn.text) is not None]
+    turns = [_spoken_by(turn, voices) for turn in said]
+    for voice in voices:
+        turns += _left_over(replace(voice, text=None), said)
+    return tuple(sorted(turns, key=lambda turn: (turn.start_s, turn.end_s)))
+
+
+def _spoken_by(turn: Turn, voices: Sequence[SpeakerTurn]) -> SpeakerTurn:
+    shared: dict[tuple[str, int | None], list[SpeakerTurn]] = {}
+    for voice in voices:
+        if voice.start_s < turn.end_s and voice.end_s > turn.start_s:
+            shared.setdefault((voice.speaker, voice.channel), []).append(voice)
+    text = normalise(turn.text)
+    if not shared:
+        return SpeakerTurn(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=text)
+
+    def seconds(stretches: Sequence[SpeakerTurn]) -> float:
+        return sum(
+            min(stretch.end_s, turn.end_s) - max(stretch.start_s, turn.start_s)
+            for stretch in stretches
+        )
+
+    (speaker, channel), stretches = max(shared.items(), key=lambda item: seconds(item[1]))
+    start_s = max(turn.start_s, min(stretch.start_s for stretch in stretches))
+    end_s = min(turn.end_s, max(stretch.end_s for stretch in stretches))
+    if end_s - start_s < SHORTEST_S:
+        start_s, end_s = turn.start_s, turn.end_s
+    return SpeakerTurn(start_s, end_s, speaker, channel, text)
+
+
+def _left_over(voice: SpeakerTurn, said: Sequence[Turn]) -> list[SpeakerTurn]:
+    """Parts of a voice that no stretch of the transcript covers."""
+    left, start_s = [], voice.start_s
+    for stretch in sorted(said, key=lambda turn: turn.start_s):
+        if stretch.end_s <= start_s or stretch.start_s >= voice.end_s:
+            continue
+        left.append(replace(voice, start_s=start_s, end_s=max(start_s, stretch.start_s)))
+        start_s = stretch.end_s
+    left.append(replace(voice, start_s=start_s, end_s=max(start_s, voice.end_s)))
+    return [stretch for stretch in left if stretch.length_s >= LEFT_OVER_S]

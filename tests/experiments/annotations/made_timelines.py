@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from hypothesis import strategies as st
 
 from experiments.annotations.segments import Segment, Timeline
 from experiments.annotations.turns import Turn
+from experiments.interviews.outputs import TIMELINES
 
 TARGETS = ("angry", "sad")
+#: What writes a timeline, by the end of its file's name in small letters.
+WRITERS = {Path(name).suffix.lower(): write for name, write in TIMELINES.items()}
 #: What is markup, a separator, an escape or a formula somewhere.
 NASTY = (
     *("a", "B", "é", "日", "\u202e", "\U0001f600", "\u2028", "\u00a0", "\ufeff", " ", "\t", "\n"),

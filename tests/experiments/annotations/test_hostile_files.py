@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from made_timelines import WRITERS
 
 from experiments.annotations.turns import FORMATS, AnnotationError, Turn, read_turns
-from experiments.annotations.writing import WRITERS, write_timeline
 
 #: Numbers, marks and markup of all formats: what a reader may trip over where it does not belong.
 TOKENS = (
@@ -27,9 +27,9 @@ def good(request, timeline, tmp_path):
     """A file of each format that is read, and its content."""
     path = tmp_path / f"x{request.param}"
     if request.param in WRITERS:
-        write_timeline(timeline, path)
+        WRITERS[request.param](timeline, path)
     elif request.param == ".tsv":
-        write_timeline(timeline, tmp_path / "x.csv")
+        WRITERS[".csv"](timeline, tmp_path / "x.csv")
         path.write_text((tmp_path / "x.csv").read_text().replace(",", "\t"))
     else:
         path.write_text({".stm": STM, ".srt": SRT}.get(request.param, TXT))

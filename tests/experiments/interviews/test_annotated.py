@@ -8,8 +8,8 @@ import pytest
 
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.turns import Turn
-from experiments.interviews.annotated import NOBODY, file_for, with_lines, with_words
 from experiments.interviews.segmentation import SpeakerTurn
+from experiments.interviews.speakers import NOBODY, file_for, with_lines, with_words
 
 A_AND_B = (SpeakerTurn(0.0, 4.0, "a"), SpeakerTurn(4.0, 8.0, "b", 1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encoders.asr.recognisers import Segment, Transcript
-from experiments.interviews.asr_doubts import doubts_about, repeated_words
+from experiments.interviews.recognition import doubts_about, repeated_words
 
 
 def heard(text: str, logprob: float | None = -0.3, silent: float | None = 0.1) -> Transcript:

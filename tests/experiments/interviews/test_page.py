@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from experiments.annotations.segments import Segment, Timeline
-from experiments.interviews.page import page, source_of, wave
+from experiments.interviews.outputs import source_of
+from experiments.interviews.page import page, wave
 from tests.browser import Browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -12,16 +12,15 @@ import numpy as np
 import pytest
 
 from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.segments_csv import read as read_csv
 from experiments.annotations.segments_csv import write as write_csv
 from experiments.annotations.timeline_json import read_json
+from experiments.annotations.timeline_json import write as write_json
 from experiments.annotations.turns import read_turns
-from experiments.annotations.writing import write_timeline
 from experiments.config import OptionError
 from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.page import page
-from experiments.interviews.page_values import means_of
+from experiments.interviews.outputs import TIMELINES
+from experiments.interviews.page import means_of, page
 from fusion.model.fusion_model import FusionModel
 from fusion.model.outputs import OutputType
 from tests.experiments.interviews.conftest import TARGETS
@@ -68,10 +67,9 @@ def told_by(folder: Path, task: str, **numbers) -> Path:
 
 
 def test_values_come_back_from_json_and_csv(timeline, tmp_path):
-    write_timeline(timeline, tmp_path / "t.json")
+    write_json(timeline, tmp_path / "t.json")
     assert read_json(tmp_path / "t.json") == timeline
     write_csv(timeline, tmp_path / "t.csv")
-    assert read_csv(tmp_path / "t.csv") == timeline.segments
     with (tmp_path / "t.csv").open(newline="") as handle:
         first = next(csv.DictReader(handle))
     assert (first["value_valence"], first["voice_arousal"], first["label"]) == ("1.5", "-3.0", "")
@@ -79,8 +77,8 @@ def test_values_come_back_from_json_and_csv(timeline, tmp_path):
 
 @pytest.mark.parametrize("ending", ["TextGrid", "eaf", "vtt", "rttm"])
 def test_every_format_takes_values_and_gives_the_turns_back(timeline, tmp_path, ending):
-    path = tmp_path / f"t.{ending}"
-    write_timeline(timeline, path)
+    path = tmp_path / f"timeline.{ending}"
+    TIMELINES[path.name](timeline, path)
     found = read_turns(path)
     assert sorted((one.start_s, one.speaker) for one in found) == [
         (one.start_s, one.speaker) for one in timeline.segments
