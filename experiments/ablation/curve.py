@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -20,9 +20,17 @@ from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
 from experiments.reporting.arm_names import arm_name
-from experiments.reporting.figures import COLOURS, draw_symbol, kind_of
-from experiments.reporting.numbers import Column, decimals
-from experiments.reporting.svg import canvas, line, short, write
+from experiments.reporting.figures import draw_symbol, kind_of
+from experiments.reporting.svg import (
+    COLOURS,
+    Chart,
+    axis_around,
+    canvas,
+    line,
+    short,
+    write,
+    write_short,
+)
 from experiments.reporting.target_table import Chance
 
 #: The frame: width and height of all, its edges, and the room below it.
@@ -41,7 +49,7 @@ ADDED = {"white", "babble"}
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class Steps:
     """Steps from left to right, at even distances, and what they are."""
 
     steps: tuple[str, ...]
@@ -62,27 +70,12 @@ class Series:
     cells: tuple[Summary, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Scores from the bottom to the top of the frame."""
-
-    low: float
-    high: float
-    step: float
-    column: Column
-
-    def y(self, value: float) -> float:
-        """How high a value stands."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(TOP + (1 - share) * (HEIGHT - TOP - BELOW), 1)
-
-
 def is_curve(ablation: Ablation) -> bool:
     """Whether the values of the only factor are steps of one quantity."""
     return axis_of(ablation.grid.factors[0], ablation.grid.values[0]) is not None
 
 
-def axis_of(factor: Factor, values: Sequence[str]) -> Axis | None:
+def axis_of(factor: Factor, values: Sequence[str]) -> Steps | None:
     """The axis that values stand on; None where they are names."""
     name = factor.name.rpartition("@")[2]
     if factor.name == "noise":
@@ -98,10 +91,10 @@ def axis_of(factor: Factor, values: Sequence[str]) -> Axis | None:
     order = [*last, *numbers] if name == "transcript" else [*numbers, *last]
     unit = f", {factor.unit}" if factor.unit else ""
     title = "simulated word error rate" if name == "transcript" else f"{factor.label}{unit}"
-    return Axis(tuple(order), printable(title))
+    return Steps(tuple(order), printable(title))
 
 
-def _noise_axis(factor: Factor, values: Sequence[str]) -> Axis | None:
+def _noise_axis(factor: Factor, values: Sequence[str]) -> Steps | None:
     kinds = {value.partition(":")[0] for value in values if value != CLEAN}
     levels = list(dict.fromkeys(_step(value) for value in values if value != CLEAN))
     if len(levels) < 2 or not (kinds <= ADDED or kinds == {"reverb"}):
@@ -110,7 +103,7 @@ def _noise_axis(factor: Factor, values: Sequence[str]) -> Axis | None:
     levels.sort(key=float, reverse=not worst)
     what = "reverberation time T60 in s" if worst else "signal-to-noise ratio in dB"
     where = factor.label.removeprefix("noise ")
-    return Axis((CLEAN, *levels) if CLEAN in values else tuple(levels), f"{what}, {where}")
+    return Steps((CLEAN, *levels) if CLEAN in values else tuple(levels), f"{what}, {where}")
 
 
 def _step(value: str) -> str:
@@ -151,23 +144,18 @@ def series_of(ablation: Ablation, findings: Findings) -> list[Series]:
 
 def draw_curve(ablation: Ablation, findings: Findings) -> str:
     """Each arm along the values, with its intervals, and what knows nothing."""
-    axis = axis_of(ablation.grid.factors[0], ablation.grid.values[0])
-    assert axis is not None
+    steps = axis_of(ablation.grid.factors[0], ablation.grid.values[0])
+    assert steps is not None
     lines = series_of(ablation, findings)
-    blind = blind_of(findings.summaries)
-    scale = _scale([summary for series in lines for summary in series.cells], blind.value)
-    spoken = "; ".join(
-        f"{series.name} at {printable(summary.cell.title)} "
-        f"{score_text(summary.main, summary.column)}"
-        for series in lines
-        for summary in series.cells
-    )
+    spoken = "; ".join(_spoken(series, summary) for series in lines for summary in series.cells)
     root = canvas(WIDTH, HEIGHT, f"{title_of(ablation)}: {spoken}")
-    _frame(root, scale, axis, blind)
+    blind = blind_of(findings.summaries)
+    chart = _chart(root, [summary for series in lines for summary in series.cells], blind.value)
+    _frame(chart, steps, blind, scale_of(lines[0].cells[0].column))
     ends = []
     for number, series in enumerate(lines):
         shift = ASIDE * (number - (len(lines) - 1) / 2)
-        y = _draw(root, scale, axis, series, shift, DASHES[number % len(DASHES)])
+        y = _draw(chart, steps, series, shift, DASHES[number % len(DASHES)])
         ends.append((y, number))
     least = -math.inf
     for y, number in sorted(ends):
@@ -176,77 +164,61 @@ def draw_curve(ablation: Ablation, findings: Findings) -> str:
     return tostring(root, encoding="unicode")
 
 
-def _scale(cells: Sequence[Summary], blind: float) -> Scale:
-    intervals = [summary.main for summary in cells]
-    ends = [
+def _chart(root: Element, cells: Sequence[Summary], blind: float) -> Chart:
+    values = [
         end
-        for interval in intervals
-        for end in (interval.value, interval.low, interval.high)
+        for summary in cells
+        for end in (summary.main.value, summary.main.low, summary.main.high)
         if end is not None
     ]
-    low, high = min(*ends, blind), max(*ends, blind)
-    wide = max(high - low, 0.02)
-    step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if wide / s <= 7)
-    low, high = math.floor((low - wide / 40) / step), math.ceil((high + wide / 40) / step)
+    share = cells[0].column.share
+    up = axis_around([*values, blind], most=7, share=share)
     # A concordance can be below 0, a share cannot.
-    least = max(low, 0) if cells[0].column.share else low
-    return Scale(least * step, high * step, step, cells[0].column)
+    up = replace(up, low=max(up.low, 0.0)) if share else up
+    return Chart(root, LEFT, TOP, RIGHT - LEFT, HEIGHT - TOP - BELOW, up=up)
 
 
-def _frame(root: Element, scale: Scale, axis: Axis, blind: Chance) -> None:
-    bottom = HEIGHT - BELOW
-    for number in range(round((scale.high - scale.low) / scale.step) + 1):
-        value = scale.low + number * scale.step
-        y = scale.y(value)
-        line(root, (LEFT, y), (RIGHT, y), "axis", "#e2e2e2")
-        tick = decimals(100 * value, 0) if scale.column.share else decimals(value, 2)
-        write(root, (LEFT - 8, y + 4), tick, anchor="end", size=12)
-    every = math.ceil(len(axis.steps) / MOST_STEPS)
-    for number, step in enumerate(axis.steps):
-        if number % every == 0 or number == len(axis.steps) - 1:
-            at = (axis.x(step), bottom + 18)
-            write(root, at, short(printable(step), LETTERS), anchor="middle", size=12)
-    y = scale.y(blind.value)
-    line(root, (LEFT, y), (RIGHT, y), "reference", "#666666", dash="4 3")
-    write(root, (RIGHT + 8, y + 4), short(blind.label, WIDEST), anchor="start", size=12)
-    middle = (LEFT + RIGHT) / 2
-    write(root, (middle, bottom + 44), axis.title, anchor="middle", size=12.5)
-    about = f"{scale_of(scale.column)}, 95 % intervals"
-    turned = write(root, (18, (TOP + bottom) / 2), about, anchor="middle", size=12.5)
-    turned.set("transform", f"rotate(-90 18 {(TOP + bottom) / 2:g})")
+def _frame(chart: Chart, steps: Steps, blind: Chance, scale: str) -> None:
+    for tick in chart.up.ticks():
+        chart.level(tick)
+        chart.tick_beside(tick)
+    every = math.ceil(len(steps.steps) / MOST_STEPS)
+    for number, step in enumerate(steps.steps):
+        if number % every == 0 or number == len(steps.steps) - 1:
+            at = (steps.x(step), chart.bottom + 18)
+            write(chart.root, at, short(printable(step), LETTERS), anchor="middle", size=12)
+    chart.level(blind.value, "reference", dash="4 3")
+    at = (RIGHT + 8, chart.y(blind.value) + 4)
+    write(chart.root, at, short(blind.label, WIDEST), anchor="start", size=12)
+    chart.name_axes(steps.title, f"{scale}, 95 % intervals", drop=44, edge=18)
 
 
-def _draw(
-    root: Element, scale: Scale, axis: Axis, series: Series, shift: float, dash: str
-) -> float:
+def _draw(chart: Chart, steps: Steps, series: Series, shift: float, dash: str) -> float:
     """Draw one line; returns how high its last step stands."""
     cells = [summary for summary in series.cells if summary.main.value is not None]
-    cells.sort(key=lambda summary: axis.steps.index(_step(summary.cell.title)))
+    cells.sort(key=lambda summary: steps.steps.index(_step(summary.cell.title)))
     at = [
-        (axis.x(_step(summary.cell.title)) + shift, scale.y(summary.main.value or 0.0))
+        (steps.x(_step(summary.cell.title)) + shift, chart.y(summary.main.value or 0.0))
         for summary in cells
     ]
     for start, end in pairwise(at):
-        stroke = line(root, start, end, f"arm {series.kind}", COLOURS[series.kind], dash)
-        stroke.set("stroke-width", "2")
+        line(chart.root, start, end, series.kind, dash=dash, width="2")
     for (x, y), summary in zip(at, cells, strict=True):
         if summary.main.low is not None and summary.main.high is not None:
-            ends = (x, scale.y(summary.main.low)), (x, scale.y(summary.main.high))
-            stem = line(root, *ends, f"arm {series.kind}", COLOURS[series.kind])
-            stem.set("stroke-width", "1.5")
-        group = SubElement(root, "g")
-        words = (
-            f"{series.name} at {printable(summary.cell.title)}: "
-            f"{score_text(summary.main, summary.column)}"
-        )
-        SubElement(group, "title").text = words
+            low, high = chart.y(summary.main.low), chart.y(summary.main.high)
+            line(chart.root, (x, low), (x, high), series.kind, width="1.5")
+        group = SubElement(chart.root, "g")
+        SubElement(group, "title").text = _spoken(series, summary, ":")
         draw_symbol(group, series.kind, x, y)
-    return at[-1][1] if at else scale.y(scale.low)
+    return at[-1][1] if at else chart.y(chart.up.low)
+
+
+def _spoken(series: Series, summary: Summary, colon: str = "") -> str:
+    score = score_text(summary.main, summary.column)
+    return f"{series.name} at {printable(summary.cell.title)}{colon} {score}"
 
 
 def _write_name(root: Element, series: Series, y: float) -> None:
-    words = write(
-        root, (RIGHT + 8, y + 4.5), short(series.name, LONGEST), anchor="start", size=13.5
-    )
+    at = (RIGHT + 8, y + 4.5)
+    words = write_short(root, at, series.name, LONGEST, anchor="start", size=13.5)
     words.attrib |= {"font-weight": "600", "class": series.kind, "fill": COLOURS[series.kind]}
-    SubElement(words, "title").text = series.name

@@ -1,7 +1,7 @@
 """The heat map of an ablation over two factors."""
 
 from collections.abc import Mapping
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, tostring
 
 from encoders.messages import printable
 from experiments.ablation.figure_words import (
@@ -14,8 +14,7 @@ from experiments.ablation.findings import Findings, metric_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.reporting.arm_names import arm_name
-from experiments.reporting.confusion import CELL, DARK_FROM
-from experiments.reporting.svg import canvas, short, write
+from experiments.reporting.svg import Point, canvas, draw_cell, write, write_short
 
 #: Letters of a value, of a column's one, and the side of a square.
 LONGEST, ACROSS, SIDE = 22, 16, 88
@@ -55,7 +54,7 @@ def _map(
     ablation: Ablation,
     summaries: Mapping[tuple[str, ...], Summary],
     name: str,
-    corner: tuple[float, float],
+    corner: Point,
     reach: tuple[float, float],
 ) -> None:
     size, (left, top) = SIDE, corner
@@ -70,48 +69,23 @@ def _map(
         turned = max(map(len, columns)) > SHORT
         x = left + (number + 0.5) * size - 20 * turned
         anchor = "start" if turned else "middle"
-        words = write(root, (x, top - 8), short(printable(value), ACROSS), anchor=anchor, size=12.5)
+        words = write_short(root, (x, top - 8), printable(value), ACROSS, anchor=anchor, size=12.5)
         if turned:
             words.set("transform", f"rotate(-20 {x:g} {top - 8:g})")
-        SubElement(words, "title").text = printable(value)
     for row, value in enumerate(rows):
         y = top + (row + 0.5) * size + 4
-        words = write(
-            root, (left - 10, y), short(printable(value), LONGEST), anchor="end", size=12.5
-        )
-        SubElement(words, "title").text = printable(value)
+        write_short(root, (left - 10, y), printable(value), LONGEST, anchor="end", size=12.5)
         for column, across in enumerate(columns):
             place = (left + column * size, top + row * size)
-            _square(root, summaries.get((value, across)), place, reach)
+            if (summary := summaries.get((value, across))) is not None:
+                _square(root, summary, place, reach)
 
 
-def _square(
-    root: Element,
-    summary: Summary | None,
-    at: tuple[float, float],
-    reach: tuple[float, float],
-) -> None:
-    if summary is None:
-        return
-    size = SIDE
-    value = summary.main.value
-    wide = reach[1] - reach[0]
+def _square(root: Element, summary: Summary, corner: Point, reach: tuple[float, float]) -> None:
+    value, wide = summary.main.value, reach[1] - reach[0]
     share = 0.0 if value is None or wide <= 0 else (value - reach[0]) / wide
-    group = SubElement(root, "g")
-    SubElement(
-        group, "title"
-    ).text = f"{printable(summary.cell.title)}: {score_text(summary.main, summary.column)}"
-    box = {"x": f"{at[0] + 1:g}", "y": f"{at[1] + 1:g}"}
-    box |= {"width": f"{size - 2}", "height": f"{size - 2}"}
-    tint = f"{0.06 + 0.94 * share:.3f}"
-    about = {"class": "cell", **box, "rx": "3", "fill": CELL, "fill-opacity": tint}
-    SubElement(group, "rect", about)
-    dark = share >= DARK_FROM
+    title = f"{printable(summary.cell.title)}: {score_text(summary.main, summary.column)}"
     between = "" if summary.main.low is None else summary.column.tell_span(summary.main)
-    lines = [(0, 15, summary.column.tell(value)), (16, 9.5, between)]
-    lines += [(-20, 9.5, "reference")] if summary.cell.reference else []
-    for dy, letters, words in lines:
-        place = (at[0] + size / 2, at[1] + size / 2 + 2 + dy)
-        text = write(group, place, words, anchor="middle", size=letters)
-        text.set("class", "on-high" if dark else "on-low")
-        text.set("fill", "#ffffff" if dark else "#000000")
+    lines = [(2, 15, summary.column.tell(value)), (18, 9.5, between)]
+    lines += [(-18, 9.5, "reference")] if summary.cell.reference else []
+    draw_cell(root, corner, SIDE, title, (share, 0.06), lines)

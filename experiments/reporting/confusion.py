@@ -1,7 +1,6 @@
 """What is taken for what: a confusion matrix as SVG."""
 
-from collections.abc import Sequence
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, tostring
 
 from encoders.messages import printable
 from experiments.reporting.arm_names import arm_name
@@ -9,13 +8,10 @@ from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import LETTER
 from experiments.reporting.numbers import ABSENT, decimals, percent
 from experiments.reporting.results_schema import ClassResults
-from experiments.reporting.svg import canvas, short, write
+from experiments.reporting.svg import Point, canvas, draw_cell, short, write, write_short
 
-CELL = "#00507d"
 #: Letters after which a class's name is cut.
 CLASS_LETTERS = 13
-#: From this share of a row on, letters on a cell are white on paper (black on a dark page).
-DARK_FROM = 0.73
 
 
 def draw_confusion(results: ClassResults, arm: str) -> str:
@@ -40,51 +36,16 @@ def draw_confusion(results: ClassResults, arm: str) -> str:
     write(root, (left - 10, top - 10), "truth ↓", anchor="end", size=11)
     for row, values in enumerate(counts):
         for place, count in enumerate(values):
-            corner = (left + place * cell, top + row * cell)
-            what = f"{names[row]} taken for {names[place]}"
-            _cell(root, corner, cell, decimals(count, digits), _share(count, values), what)
+            number, corner = decimals(count, digits), (left + place * cell, top + row * cell)
+            share = count / sum(values) if sum(values) else None
+            title = f"{names[row]} taken for {names[place]}: {percent(share)} % ({number})"
+            words = ABSENT if share is None else decimals(100 * share, 0)
+            lines = [(1, 15, words), (17, 11, number)]
+            draw_cell(root, corner, cell, title, (share or 0.0, 0.04), lines)
     return tostring(root, encoding="unicode")
 
 
-def _class_name(root: Element, name: str, at: tuple[float, float], turn: int) -> None:
-    label = write(root, at, short(name, CLASS_LETTERS), anchor="start" if turn else "end")
-    SubElement(label, "title").text = name
+def _class_name(root: Element, name: str, at: Point, turn: int) -> None:
+    label = write_short(root, at, name, CLASS_LETTERS, anchor="start" if turn else "end")
     if turn:
         label.set("transform", f"rotate({turn} {at[0]} {at[1]})")
-
-
-def _share(count: float, row: Sequence[float]) -> float | None:
-    return count / sum(row) if sum(row) else None
-
-
-def _cell(
-    root: Element,
-    at: tuple[float, float],
-    size: int,
-    number: str,
-    share: float | None,
-    what: str,
-) -> None:
-    group = SubElement(root, "g")
-    SubElement(group, "title").text = f"{what}: {percent(share)} % ({number})"
-    box = {
-        "x": f"{at[0] + 1}",
-        "y": f"{at[1] + 1}",
-        "width": f"{size - 2}",
-        "height": f"{size - 2}",
-    }
-    opacity = f"{0.04 + 0.96 * (share or 0):.3f}"
-    SubElement(
-        group, "rect", {"class": "cell", **box, "rx": "3", "fill": CELL, "fill-opacity": opacity}
-    )
-    dark = share is not None and share >= DARK_FROM
-    middle = at[0] + size / 2
-    for dy, size_px, words in (
-        (0, 15, ABSENT if share is None else decimals(100 * share, 0)),
-        (16, 11, number),
-    ):
-        letters = write(
-            group, (middle, at[1] + size / 2 + 1 + dy), words, anchor="middle", size=size_px
-        )
-        letters.set("class", "on-high" if dark else "on-low")
-        letters.set("fill", "#ffffff" if dark else "#000000")

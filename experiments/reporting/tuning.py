@@ -10,7 +10,7 @@ from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import stamped
 from experiments.reporting.figures import kind_of
-from experiments.reporting.line_chart import Chart, Line, draw_chart
+from experiments.reporting.line_chart import Line, LineChart, draw_chart
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import MeanCurve, Results, TriedOut
 
@@ -67,7 +67,7 @@ def best_so_far(trials: Sequence[TriedOut]) -> list[float]:
     return list(accumulate(values, max))
 
 
-def _history(results: Results, arm: str) -> Chart | None:
+def _history(results: Results, arm: str) -> LineChart | None:
     """The best development value so far over the trials, a line for each fold."""
     metric = column(primary_of(results))
     lines = []
@@ -86,10 +86,10 @@ def _history(results: Results, arm: str) -> Chart | None:
     said = "; ".join(line.summary for line in lines)
     unit = f"best {metric.title} so far{', %' if metric.share else ''}"
     title = stamped(f"History of trials, {arm_name(arm)}: {said}", results)
-    return Chart(title, kind_of(arm), "trial", unit, tuple(lines), share=metric.share)
+    return LineChart(title, kind_of(arm), "trial", unit, tuple(lines), share=metric.share)
 
 
-def _learning(results: Results, arm: str) -> Chart | None:
+def _learning(results: Results, arm: str) -> LineChart | None:
     """Losses over epochs: the mean over all heads, and of development rows each fold's."""
     drawn = {fold.fold: fold.curve for fold in results.arms[arm].folds if fold.curve is not None}
     curves = list(drawn.values())
@@ -104,7 +104,7 @@ def _learning(results: Results, arm: str) -> Chart | None:
     title = stamped(f"Learning curves, {arm_name(arm)}: {stopped(kept)}", results)
     key = (("training", "5 3"), ("development", "none"))
     shown = tuple(line for line in lines if line.points)
-    return Chart(title, kind_of(arm), "epoch", "loss", shown, tuple(sorted(set(kept))), key=key)
+    return LineChart(title, kind_of(arm), "epoch", "loss", shown, tuple(sorted(set(kept))), key=key)
 
 
 def stopped(kept: Sequence[int]) -> str:
