@@ -8,19 +8,13 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from encoders.messages import printable
 from experiments.ablation.cells import Factor
-from experiments.ablation.figure_words import (
-    blind_of,
-    scale_of,
-    score_text,
-    shown_arms,
-    title_of,
-)
+from experiments.ablation.figure_words import blind_of, shown_arms, title_of
 from experiments.ablation.findings import Findings
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
 from experiments.reporting.arm_names import arm_name
-from experiments.reporting.figures import draw_symbol, kind_of
+from experiments.reporting.figures import draw_symbol, kind_of, scale_of, score_text
 from experiments.reporting.svg import (
     COLOURS,
     Chart,

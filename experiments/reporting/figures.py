@@ -61,13 +61,11 @@ def arms_forest(results: Results) -> Forest:
     """The primary metric of every arm with its interval, and what knows nothing."""
     metric, primary = primary_of(results), column(primary_of(results))
     marks = tuple(
-        _mark(arm_name(arm), kind_of(arm), summary.score(metric), primary, strong=arm in BEST)
+        make_mark(arm_name(arm), arm, summary.score(metric), primary, strong=arm in BEST)
         for arm, summary in results.arms.items()
     )
     speakers = with_count(results.rows.speakers, "speaker")
-    label = (
-        f"{primary.title}{' in %' if primary.share else ''}, with 95 % intervals over {speakers}"
-    )
+    label = f"{scale_of(primary)}, with 95 % intervals over {speakers}"
     title, label = stamped(f"{primary.title} of every arm", results), stamped(label, results)
     blind = chance_level(results)
     return Forest(title, marks, blind.value, blind.label, label, primary.share)
@@ -77,9 +75,9 @@ def differences_forest(results: Results) -> Forest:
     """Differences in the primary metric with their intervals, and zero."""
     metric, primary = primary_of(results), column(primary_of(results))
     marks = tuple(
-        _mark(
+        make_mark(
             f"{arm_name(row.arm)} {MINUS} {arm_name(row.against)}".removesuffix(" modality"),
-            kind_of(row.arm),
+            row.arm,
             row,
             primary,
             strong=row.primary,
@@ -93,21 +91,32 @@ def differences_forest(results: Results) -> Forest:
     return Forest(title, marks, 0.0, "no difference", label, primary.share)
 
 
-def _mark(
+def make_mark(
     label: str,
-    kind: str,
-    interval: Interval | ArmDifference,
+    arm: str,
+    score: Interval | ArmDifference,
     metric: Column,
     *,
     strong: bool,
     sign: bool = False,
 ) -> Mark:
-    value, between = interval.value, metric.tell_span(interval)
-    tell = metric.tell_signed if sign else metric.tell
-    text = "not defined" if value is None else f"{tell(value)} ({between})"
-    if value is not None and between == ABSENT:
-        text = f"{tell(value)}, no interval"
-    return Mark(label, kind, value, interval.low, interval.high, text, strong)
+    """The row of an arm: its score or a difference, which has its sign."""
+    text = score_text(score, metric, sign=sign)
+    return Mark(label, kind_of(arm), score.value, score.low, score.high, text, strong)
+
+
+def score_text(score: Interval | ArmDifference, metric: Column, *, sign: bool = False) -> str:
+    """A score with its interval, or that it has none."""
+    if score.value is None:
+        return "not defined"
+    text = metric.tell_signed(score.value) if sign else metric.tell(score.value)
+    between = metric.tell_span(score)
+    return f"{text}, no interval" if between == ABSENT else f"{text} ({between})"
+
+
+def scale_of(metric: Column) -> str:
+    """What stands at an axis of scores."""
+    return f"{metric.title} in %" if metric.share else metric.title
 
 
 # ---------------------------------------------------------------- forest plot
