@@ -113,23 +113,21 @@ def _number(text: str) -> float | None:
 
 def series_of(ablation: Ablation, findings: Findings) -> list[Series]:
     """One line for each arm that is shown, and for each kind of noise of it."""
-    arms = shown_arms(findings.summaries)
     kinds = dict.fromkeys(
         value.partition(":")[0]
         for value in ablation.grid.values[0]
         if ablation.grid.factors[0].name == "noise" and value != CLEAN
     )
     lines = []
-    for arm in arms:
-        arm_cells = tuple(summary for summary in findings.summaries if summary.arm == arm)
-        if len(kinds) < 2:
-            lines.append(Series(arm_name(arm), kind_of(arm), arm_cells))
-            continue
-        for kind in kinds:
+    for arm in shown_arms(findings.summaries):
+        for kind in kinds if len(kinds) > 1 else ("",):
             cells = tuple(
-                summary for summary in arm_cells if summary.cell.title.startswith((CLEAN, kind))
+                summary
+                for summary in findings.summaries
+                if summary.arm == arm and summary.cell.title.startswith((CLEAN, kind))
             )
-            lines.append(Series(f"{arm_name(arm)}, {kind}", kind_of(arm), cells))
+            name = f"{arm_name(arm)}, {kind}" if kind else arm_name(arm)
+            lines.append(Series(name, kind_of(arm), cells))
     return lines
 
 
@@ -143,9 +141,7 @@ def draw_curve(ablation: Ablation, findings: Findings) -> str:
     lines = series_of(ablation, findings)
     spoken = "; ".join(_spoken(series, summary) for series in lines for summary in series.cells)
     root = canvas(WIDTH, HEIGHT, f"{title_of(ablation)}: {spoken}")
-    blind = blind_of(findings.summaries)
-    chart = _chart(root, [summary for series in lines for summary in series.cells], blind.value)
-    _frame(chart, steps, blind, scale_of(lines[0].cells[0].column))
+    chart = _frame(root, lines, steps, blind_of(findings.summaries))
     ends = []
     for number, series in enumerate(lines):
         shift = ASIDE * (number - (len(lines) - 1) / 2)
@@ -154,37 +150,35 @@ def draw_curve(ablation: Ablation, findings: Findings) -> str:
     least = -math.inf
     for y, number in sorted(ends):
         least = max(y, least + APART)
-        _write_name(root, lines[number], least)
+        series, at = lines[number], (RIGHT + 8, least + 4.5)
+        name = write_short(root, at, series.name, LONGEST, anchor="start", size=13.5)
+        name.attrib |= {"font-weight": "600", "class": series.kind, "fill": COLOURS[series.kind]}
     return tostring(root, encoding="unicode")
 
 
-def _chart(root: Element, cells: Sequence[Summary], blind: float) -> Chart:
-    values = [
-        end
-        for summary in cells
-        for end in (summary.main.value, summary.main.low, summary.main.high)
-        if end is not None
-    ]
-    share = cells[0].column.share
-    up = axis_around([*values, blind], most=7, share=share)
+def _frame(root: Element, lines: Sequence[Series], steps: Steps, blind: Chance) -> Chart:
+    cells = [summary for series in lines for summary in series.cells]
+    scores, metric = [summary.main for summary in cells], cells[0].column
+    values = [end for score in scores for end in (score.value, score.low, score.high)]
+    ends = [blind.value, *(end for end in values if end is not None)]
+    up = axis_around(ends, most=7, share=metric.share)
     # A concordance can be below 0, a share cannot.
-    up = replace(up, low=max(up.low, 0.0)) if share else up
-    return Chart(root, LEFT, TOP, RIGHT - LEFT, HEIGHT - TOP - BELOW, up=up)
-
-
-def _frame(chart: Chart, steps: Steps, blind: Chance, scale: str) -> None:
-    for tick in chart.up.ticks():
+    up = replace(up, low=max(up.low, 0.0)) if metric.share else up
+    chart = Chart(root, LEFT, TOP, RIGHT - LEFT, HEIGHT - TOP - BELOW, up=up)
+    for tick in up.ticks():
         chart.level(tick)
         chart.tick_beside(tick)
     every = math.ceil(len(steps.steps) / MOST_STEPS)
     for number, step in enumerate(steps.steps):
         if number % every == 0 or number == len(steps.steps) - 1:
             at = (steps.x(step), chart.bottom + 18)
-            write(chart.root, at, short(printable(step), LETTERS), anchor="middle", size=12)
+            write(root, at, short(printable(step), LETTERS), anchor="middle", size=12)
     chart.level(blind.value, "reference", dash="4 3")
     at = (RIGHT + 8, chart.y(blind.value) + 4)
-    write(chart.root, at, short(blind.label, WIDEST), anchor="start", size=12)
-    chart.name_axes(steps.title, f"{scale}, 95 % intervals", drop=44, edge=18)
+    write(root, at, short(blind.label, WIDEST), anchor="start", size=12)
+    about = f"{scale_of(metric)}, 95 % intervals"
+    chart.name_axes(steps.title, about, drop=44, edge=18)
+    return chart
 
 
 def _draw(chart: Chart, steps: Steps, series: Series, shift: float, dash: str) -> float:
@@ -210,9 +204,3 @@ def _draw(chart: Chart, steps: Steps, series: Series, shift: float, dash: str) -
 def _spoken(series: Series, summary: Summary, colon: str = "") -> str:
     score = score_text(summary.main, summary.column)
     return f"{series.name} at {printable(summary.cell.title)}{colon} {score}"
-
-
-def _write_name(root: Element, series: Series, y: float) -> None:
-    at = (RIGHT + 8, y + 4.5)
-    words = write_short(root, at, series.name, LONGEST, anchor="start", size=13.5)
-    words.attrib |= {"font-weight": "600", "class": series.kind, "fill": COLOURS[series.kind]}

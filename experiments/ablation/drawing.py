@@ -1,6 +1,6 @@
 """The figure of an ablation: a curve for numbers, bars for names, a heat map for two factors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, tostring
 
 from encoders.messages import printable, with_count
@@ -37,30 +37,25 @@ def is_bars(ablation: Ablation) -> bool:
 
 def bars(ablation: Ablation, findings: Findings) -> Forest:
     """Every cell and arm with its interval."""
-    arms = shown_arms(findings.summaries)
-    alone = all(summary.cell.draft.changes.arm is not None for summary in findings.summaries)
-    marks = tuple(
-        make_mark(
-            _label(summary, alone, len(arms)),
-            summary.arm,
-            summary.main,
-            summary.column,
-            strong=summary.cell.reference,
-        )
-        for arm in ([None] if alone else arms)
-        for summary in findings.summaries
-        if arm in (None, summary.arm)
-    )
+    arms, marks = _arms_of(findings), []
+    for arm in arms:
+        for summary in findings.summaries:
+            if arm in (None, summary.arm):
+                title, score = summary.cell.title, summary.main
+                label = title if len(arms) == 1 else f"{title}, {arm_name(summary.arm)}"
+                strong = summary.cell.reference
+                marks.append(make_mark(label, summary.arm, score, summary.column, strong=strong))
     blind, metric = blind_of(findings.summaries), metric_of(ablation)
     speakers = max((summary.speakers for summary in findings.summaries), default=0)
     axis = f"{scale_of(metric)}, 95 % intervals over {with_count(speakers, 'speaker')}"
-    return Forest(title_of(ablation), marks, blind.value, blind.label, axis, metric.share)
+    return Forest(title_of(ablation), tuple(marks), blind.value, blind.label, axis, metric.share)
 
 
-def _label(summary: Summary, alone: bool, arms: int) -> str:
-    if alone or arms == 1:
-        return summary.cell.title
-    return f"{summary.cell.title}, {arm_name(summary.arm)}"
+def _arms_of(findings: Findings) -> Sequence[str | None]:
+    """Arms that are shown each for itself; None for all, where each cell is about one arm."""
+    if all(summary.cell.draft.changes.arm is not None for summary in findings.summaries):
+        return [None]
+    return shown_arms(findings.summaries)
 
 
 # ---------------------------------------------------------------- heat map
@@ -72,14 +67,11 @@ def draw_map(ablation: Ablation, findings: Findings) -> str:
     One map for all where each cell is about one arm.
     """
     rows, columns = ablation.grid.values
-    alone = all(cell.draft.changes.arm is not None for cell in ablation.grid.cells)
-    maps = [None] if alone else shown_arms(findings.summaries)
+    maps = _arms_of(findings)
     left = 30 + 8 * min(max(map(len, rows)), LONGEST)
     height, width = TOP + SIDE * len(rows) + 30, left + SIDE * len(columns) + 60
     root = canvas(max(width, 330), height * len(maps), title_of(ablation))
-    values = [
-        summary.main.value for summary in findings.summaries if summary.main.value is not None
-    ]
+    values = [value for o in findings.summaries if (value := o.main.value) is not None]
     metric = head_text(metric_of(ablation))
     reach = (min(values, default=0.0), max(values, default=1.0))
     for number, arm in enumerate(maps):
@@ -99,26 +91,25 @@ def _map(
     corner: Point,
     reach: tuple[float, float],
 ) -> None:
-    size, (left, top) = SIDE, corner
+    left, top = corner
     rows, columns = ablation.grid.values
     row_factor, column_factor = (printable(factor.name) for factor in ablation.grid.factors)
     head = write(root, (4, top - 66), name, anchor="start", size=14)
     head.set("font-weight", "600")
-    write(
-        root, (4, top - 48), f"{row_factor} down, {column_factor} across", anchor="start", size=12
-    )
+    ways = f"{row_factor} down, {column_factor} across"
+    write(root, (4, top - 48), ways, anchor="start", size=12)
     for number, value in enumerate(columns):
         turned = max(map(len, columns)) > SHORT
-        x = left + (number + 0.5) * size - 20 * turned
+        x = left + (number + 0.5) * SIDE - 20 * turned
         anchor = "start" if turned else "middle"
         words = write_short(root, (x, top - 8), printable(value), ACROSS, anchor=anchor, size=12.5)
         if turned:
             words.set("transform", f"rotate(-20 {x:g} {top - 8:g})")
     for row, value in enumerate(rows):
-        y = top + (row + 0.5) * size + 4
+        y = top + (row + 0.5) * SIDE + 4
         write_short(root, (left - 10, y), printable(value), LONGEST, anchor="end", size=12.5)
         for column, across in enumerate(columns):
-            place = (left + column * size, top + row * size)
+            place = (left + column * SIDE, top + row * SIDE)
             if (summary := summaries.get((value, across))) is not None:
                 _square(root, summary, place, reach)
 

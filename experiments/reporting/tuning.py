@@ -1,7 +1,7 @@
 """How heads were tuned and trained: what a page shows of trials and learning curves."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from statistics import median
@@ -42,26 +42,12 @@ class Line:
     dash: str = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class LineChart:
-    """Lines in one colour, their key, and ``ticks`` at some steps along the bottom."""
-
-    title: str
-    kind: str
-    below: str
-    beside: str
-    lines: tuple[Line, ...]
-    ticks: tuple[float, ...] = ()
-    share: bool = False
-    key: tuple[tuple[str, str], ...] = ()
-
-
 def tuning_figures(results: Results) -> dict[str, dict[str, str]]:
     """By arm: ``history`` where it had more than one trial, ``learning`` where it has heads."""
     figures: dict[str, dict[str, str]] = {}
     for arm in results.arms:
         drawn = {"history": _history(results, arm), "learning": _learning(results, arm)}
-        kept = {kind: _draw_chart(chart) for kind, chart in drawn.items() if chart is not None}
+        kept = {kind: svg for kind, svg in drawn.items() if svg is not None}
         figures |= {arm: kept} if kept else {}
     return figures
 
@@ -94,7 +80,7 @@ def best_so_far(trials: Sequence[TriedOut]) -> list[float]:
     return list(accumulate(values, max))
 
 
-def _history(results: Results, arm: str) -> LineChart | None:
+def _history(results: Results, arm: str) -> str | None:
     """The best development value so far over the trials, a line for each fold."""
     metric = column(primary_of(results))
     lines = []
@@ -113,10 +99,10 @@ def _history(results: Results, arm: str) -> LineChart | None:
     said = "; ".join(line.summary for line in lines)
     unit = f"best {metric.title} so far{', %' if metric.share else ''}"
     title = stamped(f"History of trials, {arm_name(arm)}: {said}", results)
-    return LineChart(title, kind_of(arm), "trial", unit, tuple(lines), share=metric.share)
+    return _draw_lines(title, kind_of(arm), ("trial", unit), lines, share=metric.share)
 
 
-def _learning(results: Results, arm: str) -> LineChart | None:
+def _learning(results: Results, arm: str) -> str | None:
     """Losses over epochs: the mean over all heads, and of development rows each fold's."""
     drawn = {fold.fold: fold.curve for fold in results.arms[arm].folds if fold.curve is not None}
     curves = list(drawn.values())
@@ -129,9 +115,8 @@ def _learning(results: Results, arm: str) -> LineChart | None:
         lines.append(Line(_mean([curve], "dev"), f"development, fold {printable(name)}"))
     kept = [epoch for fold in results.arms[arm].folds for epoch in fold.epochs]
     title = stamped(f"Learning curves, {arm_name(arm)}: {stopped(kept)}", results)
-    key = (("training", "5 3"), ("development", "none"))
-    shown = tuple(line for line in lines if line.points)
-    return LineChart(title, kind_of(arm), "epoch", "loss", shown, tuple(sorted(set(kept))), key=key)
+    shown, key = [line for line in lines if line.points], {"training": "5 3", "development": "none"}
+    return _draw_lines(title, kind_of(arm), ("epoch", "loss"), shown, ticks=set(kept), key=key)
 
 
 def stopped(kept: Sequence[int]) -> str:
@@ -165,13 +150,22 @@ def _mean(curves: Sequence[MeanCurve], kind: str) -> tuple[Point, ...]:
 # ---------------------------------------------------------------- strokes
 
 
-def _draw_chart(lines: LineChart) -> str:
-    root = canvas(LEFT + WIDE + RIGHT, TOP + HIGH + BELOW, lines.title)
-    points = [point for curve in lines.lines for point in curve.points]
-    across = axis_around(
-        [x for x, _ in points], most=7, least=1.0, air=False, share=False, places=0
-    )
-    up = axis_around([y for _, y in points], most=6, air=False, share=lines.share)
+def _draw_lines(
+    title: str,
+    kind: str,
+    axes: tuple[str, str],
+    lines: Sequence[Line],
+    *,
+    share: bool = False,
+    ticks: Collection[float] = (),
+    key: Mapping[str, str] | None = None,
+) -> str:
+    """Lines in one colour, ``ticks`` at some steps along the bottom, and the dashes of a key."""
+    root = canvas(LEFT + WIDE + RIGHT, TOP + HIGH + BELOW, title)
+    steps = [x for curve in lines for x, _ in curve.points]
+    values = [y for curve in lines for _, y in curve.points]
+    across = axis_around(steps, most=7, least=1.0, air=False, share=False, places=0)
+    up = axis_around(values, most=6, air=False, share=share)
     # As many places as tell one tick from the next.
     up = replace(up, places=max(0, -math.floor(math.log10(up.step) + 1e-9)))
     chart = Chart(root, LEFT, TOP, WIDE, HIGH, across, up)
@@ -182,16 +176,16 @@ def _draw_chart(lines: LineChart) -> str:
     for tick in up.ticks():
         chart.level(tick)
         chart.tick_beside(tick)
-    chart.name_axes(lines.below, lines.beside, drop=42, edge=14)
-    for curve in sorted(lines.lines, key=lambda curve: curve.strong):
-        _draw_line(chart, curve, lines.kind)
-    for tick in lines.ticks:
+    chart.name_axes(*axes, drop=42, edge=14)
+    for curve in sorted(lines, key=lambda curve: curve.strong):
+        _draw_line(chart, curve, kind)
+    for tick in sorted(ticks):
         x = chart.x(tick)
-        mark = line(root, (x, chart.bottom), (x, chart.bottom - 9), lines.kind, width="2")
+        mark = line(root, (x, chart.bottom), (x, chart.bottom - 9), kind, width="2")
         mark.set("stroke-opacity", "0.45")
     x = float(LEFT)
-    for name, dash in lines.key:
-        line(root, (x, 16), (x + 24, 16), lines.kind, dash=dash, width="2.2")
+    for name, dash in (key or {}).items():
+        line(root, (x, 16), (x + 24, 16), kind, dash=dash, width="2.2")
         write(root, (x + 31, 20.5), name, anchor="start", size=12.5)
         x += 48 + 7.2 * len(name)
     return tostring(root, encoding="unicode")
