@@ -48,8 +48,10 @@ def draw_confusion(results: ClassResults, arm: str) -> str:
     root = canvas(left + cell * len(names) + 34, top + cell * len(names) + 8, title)
     for number, name in enumerate(names):
         middle = (number + 0.5) * cell
-        _class_name(root, name, (left - 10, top + middle + 4.5), turn=0)
-        _class_name(root, name, (left + middle - 4, top - 8), turn=-38)
+        write_short(root, (left - 10, top + middle + 4.5), name, CLASS_LETTERS, anchor="end")
+        x, y = left + middle - 4, top - 8
+        turned = write_short(root, (x, y), name, CLASS_LETTERS, anchor="start")
+        turned.set("transform", f"rotate(-38 {x} {y})")
     if stamped("", results):
         write(root, (4, 14), stamped("for replication only", results), anchor="start", size=11)
     write(root, (left - 10, top - 26), "prediction →", anchor="end", size=11)
@@ -63,12 +65,6 @@ def draw_confusion(results: ClassResults, arm: str) -> str:
             lines = [(1, 15, words), (17, 11, counted)]
             draw_cell(root, corner, cell, title, (share or 0.0, 0.04), lines)
     return tostring(root, encoding="unicode")
-
-
-def _class_name(root: Element, name: str, at: Point, turn: int) -> None:
-    label = write_short(root, at, name, CLASS_LETTERS, anchor="start" if turn else "end")
-    if turn:
-        label.set("transform", f"rotate({turn} {at[0]} {at[1]})")
 
 
 def draw_reliability(results: Results, arm: str) -> str:
