@@ -2,27 +2,29 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from encoders.messages import printable
 from experiments.ablation.cells import Factor
-from experiments.ablation.figure_words import (
-    blind_of,
-    scale_of,
-    score_text,
-    shown_arms,
-    title_of,
-)
+from experiments.ablation.figure_words import blind_of, shown_arms, title_of
 from experiments.ablation.findings import Findings
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
 from experiments.reporting.arm_names import arm_name
-from experiments.reporting.figures import COLOURS, draw_symbol, kind_of
-from experiments.reporting.numbers import Column, decimals
-from experiments.reporting.svg import canvas, line, short, write
+from experiments.reporting.figures import draw_symbol, kind_of, scale_of, score_text
+from experiments.reporting.svg import (
+    COLOURS,
+    Chart,
+    axis_around,
+    canvas,
+    line,
+    short,
+    write,
+    write_short,
+)
 from experiments.reporting.target_table import Chance
 
 #: The frame: width and height of all, its edges, and the room below it.
@@ -41,7 +43,7 @@ ADDED = {"white", "babble"}
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class Steps:
     """Steps from left to right, at even distances, and what they are."""
 
     steps: tuple[str, ...]
@@ -62,27 +64,12 @@ class Series:
     cells: tuple[Summary, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Scores from the bottom to the top of the frame."""
-
-    low: float
-    high: float
-    step: float
-    column: Column
-
-    def y(self, value: float) -> float:
-        """How high a value stands."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(TOP + (1 - share) * (HEIGHT - TOP - BELOW), 1)
-
-
 def is_curve(ablation: Ablation) -> bool:
     """Whether the values of the only factor are steps of one quantity."""
     return axis_of(ablation.grid.factors[0], ablation.grid.values[0]) is not None
 
 
-def axis_of(factor: Factor, values: Sequence[str]) -> Axis | None:
+def axis_of(factor: Factor, values: Sequence[str]) -> Steps | None:
     """The axis that values stand on; None where they are names."""
     name = factor.name.rpartition("@")[2]
     if factor.name == "noise":
@@ -98,10 +85,10 @@ def axis_of(factor: Factor, values: Sequence[str]) -> Axis | None:
     order = [*last, *numbers] if name == "transcript" else [*numbers, *last]
     unit = f", {factor.unit}" if factor.unit else ""
     title = "simulated word error rate" if name == "transcript" else f"{factor.label}{unit}"
-    return Axis(tuple(order), printable(title))
+    return Steps(tuple(order), printable(title))
 
 
-def _noise_axis(factor: Factor, values: Sequence[str]) -> Axis | None:
+def _noise_axis(factor: Factor, values: Sequence[str]) -> Steps | None:
     kinds = {value.partition(":")[0] for value in values if value != CLEAN}
     levels = list(dict.fromkeys(_step(value) for value in values if value != CLEAN))
     if len(levels) < 2 or not (kinds <= ADDED or kinds == {"reverb"}):
@@ -110,7 +97,7 @@ def _noise_axis(factor: Factor, values: Sequence[str]) -> Axis | None:
     levels.sort(key=float, reverse=not worst)
     what = "reverberation time T60 in s" if worst else "signal-to-noise ratio in dB"
     where = factor.label.removeprefix("noise ")
-    return Axis((CLEAN, *levels) if CLEAN in values else tuple(levels), f"{what}, {where}")
+    return Steps((CLEAN, *levels) if CLEAN in values else tuple(levels), f"{what}, {where}")
 
 
 def _step(value: str) -> str:
@@ -126,23 +113,21 @@ def _number(text: str) -> float | None:
 
 def series_of(ablation: Ablation, findings: Findings) -> list[Series]:
     """One line for each arm that is shown, and for each kind of noise of it."""
-    arms = shown_arms(findings.summaries)
     kinds = dict.fromkeys(
         value.partition(":")[0]
         for value in ablation.grid.values[0]
         if ablation.grid.factors[0].name == "noise" and value != CLEAN
     )
     lines = []
-    for arm in arms:
-        arm_cells = tuple(summary for summary in findings.summaries if summary.arm == arm)
-        if len(kinds) < 2:
-            lines.append(Series(arm_name(arm), kind_of(arm), arm_cells))
-            continue
-        for kind in kinds:
+    for arm in shown_arms(findings.summaries):
+        for kind in kinds if len(kinds) > 1 else ("",):
             cells = tuple(
-                summary for summary in arm_cells if summary.cell.title.startswith((CLEAN, kind))
+                summary
+                for summary in findings.summaries
+                if summary.arm == arm and summary.cell.title.startswith((CLEAN, kind))
             )
-            lines.append(Series(f"{arm_name(arm)}, {kind}", kind_of(arm), cells))
+            name = f"{arm_name(arm)}, {kind}" if kind else arm_name(arm)
+            lines.append(Series(name, kind_of(arm), cells))
     return lines
 
 
@@ -151,102 +136,71 @@ def series_of(ablation: Ablation, findings: Findings) -> list[Series]:
 
 def draw_curve(ablation: Ablation, findings: Findings) -> str:
     """Each arm along the values, with its intervals, and what knows nothing."""
-    axis = axis_of(ablation.grid.factors[0], ablation.grid.values[0])
-    assert axis is not None
+    steps = axis_of(ablation.grid.factors[0], ablation.grid.values[0])
+    assert steps is not None
     lines = series_of(ablation, findings)
-    blind = blind_of(findings.summaries)
-    scale = _scale([summary for series in lines for summary in series.cells], blind.value)
-    spoken = "; ".join(
-        f"{series.name} at {printable(summary.cell.title)} "
-        f"{score_text(summary.main, summary.column)}"
-        for series in lines
-        for summary in series.cells
-    )
+    spoken = "; ".join(_spoken(series, summary) for series in lines for summary in series.cells)
     root = canvas(WIDTH, HEIGHT, f"{title_of(ablation)}: {spoken}")
-    _frame(root, scale, axis, blind)
+    chart = _frame(root, lines, steps, blind_of(findings.summaries))
     ends = []
     for number, series in enumerate(lines):
         shift = ASIDE * (number - (len(lines) - 1) / 2)
-        y = _draw(root, scale, axis, series, shift, DASHES[number % len(DASHES)])
+        y = _draw(chart, steps, series, shift, DASHES[number % len(DASHES)])
         ends.append((y, number))
     least = -math.inf
     for y, number in sorted(ends):
         least = max(y, least + APART)
-        _write_name(root, lines[number], least)
+        series, at = lines[number], (RIGHT + 8, least + 4.5)
+        name = write_short(root, at, series.name, LONGEST, anchor="start", size=13.5)
+        name.attrib |= {"font-weight": "600", "class": series.kind, "fill": COLOURS[series.kind]}
     return tostring(root, encoding="unicode")
 
 
-def _scale(cells: Sequence[Summary], blind: float) -> Scale:
-    intervals = [summary.main for summary in cells]
-    ends = [
-        end
-        for interval in intervals
-        for end in (interval.value, interval.low, interval.high)
-        if end is not None
-    ]
-    low, high = min(*ends, blind), max(*ends, blind)
-    wide = max(high - low, 0.02)
-    step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if wide / s <= 7)
-    low, high = math.floor((low - wide / 40) / step), math.ceil((high + wide / 40) / step)
+def _frame(root: Element, lines: Sequence[Series], steps: Steps, blind: Chance) -> Chart:
+    cells = [summary for series in lines for summary in series.cells]
+    scores, metric = [summary.main for summary in cells], cells[0].column
+    values = [end for score in scores for end in (score.value, score.low, score.high)]
+    ends = [blind.value, *(end for end in values if end is not None)]
+    up = axis_around(ends, most=7, share=metric.share)
     # A concordance can be below 0, a share cannot.
-    least = max(low, 0) if cells[0].column.share else low
-    return Scale(least * step, high * step, step, cells[0].column)
-
-
-def _frame(root: Element, scale: Scale, axis: Axis, blind: Chance) -> None:
-    bottom = HEIGHT - BELOW
-    for number in range(round((scale.high - scale.low) / scale.step) + 1):
-        value = scale.low + number * scale.step
-        y = scale.y(value)
-        line(root, (LEFT, y), (RIGHT, y), "axis", "#e2e2e2")
-        tick = decimals(100 * value, 0) if scale.column.share else decimals(value, 2)
-        write(root, (LEFT - 8, y + 4), tick, anchor="end", size=12)
-    every = math.ceil(len(axis.steps) / MOST_STEPS)
-    for number, step in enumerate(axis.steps):
-        if number % every == 0 or number == len(axis.steps) - 1:
-            at = (axis.x(step), bottom + 18)
+    up = replace(up, low=max(up.low, 0.0)) if metric.share else up
+    chart = Chart(root, LEFT, TOP, RIGHT - LEFT, HEIGHT - TOP - BELOW, up=up)
+    for tick in up.ticks():
+        chart.level(tick)
+        chart.tick_beside(tick)
+    every = math.ceil(len(steps.steps) / MOST_STEPS)
+    for number, step in enumerate(steps.steps):
+        if number % every == 0 or number == len(steps.steps) - 1:
+            at = (steps.x(step), chart.bottom + 18)
             write(root, at, short(printable(step), LETTERS), anchor="middle", size=12)
-    y = scale.y(blind.value)
-    line(root, (LEFT, y), (RIGHT, y), "reference", "#666666", dash="4 3")
-    write(root, (RIGHT + 8, y + 4), short(blind.label, WIDEST), anchor="start", size=12)
-    middle = (LEFT + RIGHT) / 2
-    write(root, (middle, bottom + 44), axis.title, anchor="middle", size=12.5)
-    about = f"{scale_of(scale.column)}, 95 % intervals"
-    turned = write(root, (18, (TOP + bottom) / 2), about, anchor="middle", size=12.5)
-    turned.set("transform", f"rotate(-90 18 {(TOP + bottom) / 2:g})")
+    chart.level(blind.value, "reference", dash="4 3")
+    at = (RIGHT + 8, chart.y(blind.value) + 4)
+    write(root, at, short(blind.label, WIDEST), anchor="start", size=12)
+    about = f"{scale_of(metric)}, 95 % intervals"
+    chart.name_axes(steps.title, about, drop=44, edge=18)
+    return chart
 
 
-def _draw(
-    root: Element, scale: Scale, axis: Axis, series: Series, shift: float, dash: str
-) -> float:
+def _draw(chart: Chart, steps: Steps, series: Series, shift: float, dash: str) -> float:
     """Draw one line; returns how high its last step stands."""
     cells = [summary for summary in series.cells if summary.main.value is not None]
-    cells.sort(key=lambda summary: axis.steps.index(_step(summary.cell.title)))
+    cells.sort(key=lambda summary: steps.steps.index(_step(summary.cell.title)))
     at = [
-        (axis.x(_step(summary.cell.title)) + shift, scale.y(summary.main.value or 0.0))
+        (steps.x(_step(summary.cell.title)) + shift, chart.y(summary.main.value or 0.0))
         for summary in cells
     ]
     for start, end in pairwise(at):
-        stroke = line(root, start, end, f"arm {series.kind}", COLOURS[series.kind], dash)
-        stroke.set("stroke-width", "2")
+        line(chart.root, start, end, series.kind, dash=dash, width="2")
     for (x, y), summary in zip(at, cells, strict=True):
         if summary.main.low is not None and summary.main.high is not None:
-            ends = (x, scale.y(summary.main.low)), (x, scale.y(summary.main.high))
-            stem = line(root, *ends, f"arm {series.kind}", COLOURS[series.kind])
-            stem.set("stroke-width", "1.5")
-        group = SubElement(root, "g")
-        words = (
-            f"{series.name} at {printable(summary.cell.title)}: "
-            f"{score_text(summary.main, summary.column)}"
-        )
-        SubElement(group, "title").text = words
+            low, high = chart.y(summary.main.low), chart.y(summary.main.high)
+            line(chart.root, (x, low), (x, high), series.kind, width="1.5")
+        group = SubElement(chart.root, "g")
+        SubElement(group, "title").text = _spoken(series, summary, ":")
         draw_symbol(group, series.kind, x, y)
-    return at[-1][1] if at else scale.y(scale.low)
+    return at[-1][1] if at else chart.y(chart.up.low)
 
 
-def _write_name(root: Element, series: Series, y: float) -> None:
-    words = write(
-        root, (RIGHT + 8, y + 4.5), short(series.name, LONGEST), anchor="start", size=13.5
-    )
-    words.attrib |= {"font-weight": "600", "class": series.kind, "fill": COLOURS[series.kind]}
-    SubElement(words, "title").text = series.name
+def _spoken(series: Series, summary: Summary, colon: str = "") -> str:
+    score = score_text(summary.main, summary.column)
+    return f"{series.name} at {printable(summary.cell.title)}{colon} {score}"

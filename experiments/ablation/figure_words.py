@@ -8,7 +8,6 @@ from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.reporting.numbers import Column, percent
 from experiments.reporting.target_table import Chance
-from fusion.evaluation.statistics import Interval
 
 #: Arms that a figure shows where there are more.
 SHOWN = 4
@@ -21,23 +20,9 @@ def title_of(ablation: Ablation) -> str:
     return f"{metric_of(ablation).title} over {factors}"
 
 
-def scale_of(column: Column) -> str:
-    """What stands at an axis or a column of scores."""
-    return f"{column.title} in %" if column.share else column.title
-
-
 def head_text(column: Column) -> str:
     """What stands above a column of a table."""
     return f"{column.title}, %" if column.share else column.title
-
-
-def score_text(interval: Interval, column: Column) -> str:
-    """A score with its interval."""
-    if interval.value is None:
-        return "not defined"
-    if interval.low is None or interval.high is None:
-        return f"{column.tell(interval.value)}, no interval"
-    return f"{column.tell(interval.value)} ({column.tell_span(interval)})"
 
 
 def blind_of(whole: Sequence[Summary]) -> Chance:

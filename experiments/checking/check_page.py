@@ -88,6 +88,6 @@ def histogram(lengths: Sequence[Bin]) -> str:
         )
         write(root, (x + wide / 2, bottom - high - 5), str(bin_.count), anchor="middle", size=11)
         write(root, (x + 2, bottom + 16), f"{bin_.low:.1f}", anchor="start", size=11)
-    line(root, (LEFT, bottom), (WIDTH - LEFT, bottom), "rule", "#bbbbbb")
+    line(root, (LEFT, bottom), (WIDTH - LEFT, bottom), "rule")
     write(root, (WIDTH / 2, HEIGHT - 8), "length in seconds", anchor="middle", size=12)
     return tostring(root, encoding="unicode")

@@ -10,9 +10,8 @@ from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
-from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.cost import Cost, arm_costs
-from experiments.reporting.diagrams import draw_reliability, draw_risk
+from experiments.reporting.diagrams import draw_confusion, draw_reliability, draw_risk
 from experiments.reporting.figures import (
     arms_forest,
     differences_forest,

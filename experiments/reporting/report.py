@@ -17,9 +17,8 @@ from jinja2 import UndefinedError
 from encoders.messages import printable, with_count
 from encoders.store import write_atomically
 from experiments.reporting.caveats import BEST, cautions, dropped_lines
-from experiments.reporting.confusion import draw_confusion
 from experiments.reporting.cost import Cost, cost_lines
-from experiments.reporting.diagrams import draw_reliability, draw_risk
+from experiments.reporting.diagrams import draw_confusion, draw_reliability, draw_risk
 from experiments.reporting.figures import (
     arms_forest,
     differences_forest,

@@ -16,7 +16,7 @@ from experiments.reporting.caveats import (
     dropped_lines,
     has_constant_words,
 )
-from experiments.reporting.confusion import draw_confusion
+from experiments.reporting.diagrams import draw_confusion
 from experiments.reporting.page import page
 from experiments.reporting.report import Report, answer, folder_name, print_report
 from experiments.reporting.results import summarise, with_best
