@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from encoders.asr.recognisers import normalise
+from encoders.asr.transcript import normalise
 from encoders.audio.reading import read_utterance
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.labelled_audio import Recordings, firsts, label_of

@@ -7,7 +7,7 @@ the first three are those of openai-whisper's ``transcribe`` (Radford et al. 202
 import zlib
 from collections.abc import Sequence
 
-from encoders.asr.recognisers import Transcript
+from encoders.asr.transcript import Transcript
 
 NO_SPEECH_PROBABILITY = 0.6
 AVERAGE_LOG_PROBABILITY = -1.0
