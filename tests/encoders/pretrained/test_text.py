@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio, embed_text
-from encoders.pretrained.cleaning import TextError, clean_text
-from encoders.pretrained.text import _config, position_limit
+from encoders.pretrained.text import TextError, _config, clean_text, position_limit
 from encoders.specs import BertSpec, SentenceSpec, Spec
 from encoders.store import TokenCount
 from encoders.typed_names import SHORT_NAMES, parse_modality
