@@ -33,6 +33,8 @@ test-processors: install
 
 lint: install
 	$(BIN)/ruff check .
+	# Names that jaxtyping's strings hide elsewhere; shapes of tests are in none.
+	$(BIN)/ruff check --isolated --select F821 tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 

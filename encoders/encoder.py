@@ -16,6 +16,9 @@ from encoders.store import TokenCount
 from encoders.weights.locate import locate
 from encoders.weights.sources import source_of
 
+#: What the module of a family has.
+FACE = ("load", "weights_sha256", "NUMERICS_VERSION")
+
 
 class Encoder:
     """A family's module in evaluation mode, without gradients: same input, same embedding.
@@ -39,7 +42,14 @@ class Encoder:
         with warnings.catch_warnings():
             # WavLM hands torch a bool mask beside a float one; the result is right.
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
-            return [hidden.float().cpu() for hidden in self.module(inputs)]
+            every = [hidden.float().cpu() for hidden in self.module(inputs)]
+        for hidden in every:
+            if hidden.ndim != 3:
+                raise ValueError(
+                    f"{type(self.module).__name__} gave an embedding of shape "
+                    f"{list(hidden.shape)}: expected [layers, frames, dim]"
+                )
+        return every
 
     def extents(self, inputs: Sequence[Any]) -> list[TokenCount | None]:
         """How much of each input the module reads; audio is read whole."""
@@ -79,6 +89,12 @@ def locate_weights(spec: Spec) -> Path | None:
 def fingerprint_of(spec: Spec) -> str:
     """Cache fingerprint of a spec with the weights that lie on this machine now."""
     family = import_module(FAMILIES[spec.family].module)
+    lacking = [name for name in FACE if not hasattr(family, name)]
+    if lacking:
+        raise ValueError(
+            f"{family.__name__}: an encoder's module has {', '.join(FACE)}; this one lacks "
+            f"{', '.join(lacking)} (docs/adding.md shows one)"
+        )
     weights = family.weights_sha256(spec)
     return fingerprint(_without_place(spec), weights, family.NUMERICS_VERSION)
 

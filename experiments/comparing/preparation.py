@@ -24,8 +24,9 @@ from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate
+from fusion.networks.heads import HEADS
 from fusion.splitting.splits import rows_of
-from fusion.training.arm_table import ARMS, PUBLISHED
+from fusion.training.arm_table import ARMS, PUBLISHED, TrainedArm, arm_of
 
 Notify = Callable[[str], None]
 
@@ -70,6 +71,13 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
         known = (*ARMS, f"{PUBLISHED}NAME")
         many = "one" if option == "--arm" else "some"
         raise ConfigError(f"{option} {','.join(unknown)}: expected {many} of {', '.join(known)}")
+    headless = [
+        f"{arm.name} (head {arm.head})"
+        for arm in map(arm_of, asked)
+        if isinstance(arm, TrainedArm) and arm.head not in HEADS
+    ]
+    if headless:
+        raise ConfigError(f"{option}: no such head of {', '.join(headless)}: {', '.join(HEADS)}")
     wanted = {*asked, *(other for arm in asked if arm in ARMS for other in ARMS[arm].beside)}
     return (*(arm for arm in ARMS if arm in wanted), *published)
 

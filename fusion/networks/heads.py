@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import reduce
 
 import torch
-from jaxtyping import Float
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,7 +12,6 @@ from torch.nn import functional
 from fusion.batch import Standardizer
 from fusion.networks.attention import AttentionHead
 from fusion.networks.head import (
-    Embeddings,
     Head,
     Hyperparameters,
     Inputs,
@@ -24,49 +22,10 @@ from fusion.networks.head import (
     dropped_out,
 )
 from fusion.networks.layers import RowLinear
+from fusion.networks.linear import LinearHead
 
 #: Rank of the bilinear head's weights; Liu et al. search 1 to 16 and find little between them.
 RANK = 4
-
-
-class LinearHead(Head):
-    """Unimodal with one input, feature-level concatenation with several: the final layer alone."""
-
-    def __init__(
-        self,
-        shapes: Sequence[InputShape],
-        classes: int,
-        hyper: Hyperparameters,
-        width: int | None = None,
-    ) -> None:
-        dims = [shape.dim for shape in shapes]
-        super().__init__(shapes, sum(dims) if width is None else width, classes)
-        self.tokens = nn.ParameterList(torch.zeros(dim) for dim in dims)
-
-    def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:
-        """The classifier reads the embeddings."""
-        return self.classify(dropped_out(self.embeddings(inputs), keep))
-
-    def embeddings(self, inputs: Inputs) -> Embeddings:
-        """All inputs side by side, standardised, their layers mixed; tokens of missing ones."""
-        if isinstance(inputs, Tensor):
-            return inputs
-        parts = []
-        for number, batch in enumerate(inputs):
-            values = self.standardizer(number)(batch.values[..., 0, :])
-            mix = self.layer_weights(number)
-            if mix is not None:
-                layers = values.unflatten(-1, (mix.shape[-1], -1))
-                values = (layers * mix[..., None, :, None]).sum(dim=-2)
-            if not self.complete:
-                token = self.tokens[number][..., None, :]
-                values = torch.where(batch.present[..., None], values, token)
-            parts.append(values)
-        return torch.cat(parts, dim=-1)
-
-    def each(self, embeddings: Embeddings) -> list[Float[Tensor, "*heads batch _dim"]]:
-        """The embeddings of each input."""
-        return list(embeddings.split([token.shape[-1] for token in self.tokens], dim=-1))
 
 
 class MlpHead(LinearHead):
@@ -210,6 +169,11 @@ def new_head(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = HEADS[kind].network(shapes, targets, hyper)
+    if any(isinstance(module, nn.Linear) for module in head.modules()):
+        raise ValueError(
+            f"head {kind}: several are trained as one, which nn.Linear cannot; use RowLinear or "
+            "FrameLinear of fusion.networks.layers"
+        )
     head.standardize_with(standardizers)
     return head
 

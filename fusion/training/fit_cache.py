@@ -150,7 +150,7 @@ def load_heads(path: FitPath, arm: TrainedArm, view: FoldData, seeds: int) -> Fi
 
 
 def _write(path: Path, key: str, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    text = json.dumps({"format": FORMAT_VERSION, "key": key, **about}, sort_keys=True)
+    text = json.dumps({"format": FORMAT_VERSION, "key": key, **about})
     header = {"about": text, "sha256": _checksum(text, tensors)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, save(dict(tensors), metadata=header))

@@ -35,7 +35,7 @@ from fusion.evaluation.predictions import with_majority
 from fusion.evaluation.selection import PRIMARY
 from fusion.networks.heads import HEADS
 from fusion.training import train
-from fusion.training.arms import arm_of
+from fusion.training.arm_table import trained_arm
 from fusion.training.crossfit import FoldData
 from fusion.training.fit_key import FitKey, FitKeys
 from tests.experiments.target_corpora import targets_of, write_targets
@@ -204,7 +204,7 @@ def plan(request, tmp_path: Path, store) -> Plan:
 
 def keys(plan: Plan) -> list[FitKey]:
     pairs = zip(plan.folds, plan.views, strict=True)
-    return [FitKeys().of(arm_of("audio"), (v.whole,), fold, plan.budget) for fold, v in pairs]
+    return [FitKeys().of(trained_arm("audio"), (v.whole,), fold, plan.budget) for fold, v in pairs]
 
 
 def test_any_bit_of_a_target_makes_another_fit(plan):

@@ -82,7 +82,7 @@ def test_cells_of_another_ablation_are_told_and_in_no_table(run):
     shutil.copytree(next((run / "cells").iterdir()), run / "cells" / "late-00000000")
     found = verify_ablation(run)
     assert found.sound
-    assert found.strangers == ("late-00000000",)
+    assert found.unknown_cells == ("late-00000000",)
     assert "of another ablation" in " ".join(lines(found))
 
 

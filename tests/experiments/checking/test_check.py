@@ -133,12 +133,12 @@ def test_a_damaged_description_in_the_cache_is_shown(monkeypatch, capsys, tmp_pa
 
 @pytest.mark.parametrize(
     ("name", "offered"),
-    [("whisper-zz", "whisper-tiny"), ("minilm2", "minilm"), ("nope", "wav2vec2-base")],
+    [("whisper-zz", "whisper-tiny"), ("minilm2", "minilm"), ("zzzz", "wav2vec2-base")],
 )
 def test_an_unknown_model_gets_known_names(monkeypatch, capsys, name, offered):
     assert run(monkeypatch, "models", "fetch", name) == 1
     said = capsys.readouterr().err
-    assert f"{name}: no such model; did you mean " in said
+    assert f"{name}: no such model; " in said
     assert offered in said
 
 

@@ -280,7 +280,7 @@ def test_models_and_corpora_are_listed(monkeypatch, capsys):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys\nfrom experiments import cli\n"
+        "import sys\nfrom experiments.commands import main as cli\n"
         "sys.argv = ['serfusion', '--help']\n"
         "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'transformers', 'numpy', 'sklearn', 'optuna', 'pydantic'}\n"
@@ -294,7 +294,7 @@ def test_help_imports_nothing_heavy():
 def test_report_imports_no_torch(monkeypatch, corpus):
     compare(monkeypatch, corpus)
     code = (
-        "import sys\nfrom experiments import cli\n"
+        "import sys\nfrom experiments.commands import main as cli\n"
         f"sys.argv = ['serfusion', 'report', {str(corpus.parent / 'run')!r}]\n"
         "cli.main()\n"
         "assert 'torch' not in sys.modules\nassert 'transformers' not in sys.modules\n"
@@ -325,12 +325,12 @@ def test_heads_that_learn_to_do_without_an_input_have_rows_of_their_own(
 
 
 def test_a_stopped_command_says_that_it_can_go_on(monkeypatch, capsys):
-    import experiments.commands.listing
+    from experiments.commands import listing
 
     def stop(_console):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiments.listing, "print_corpora", stop)
+    monkeypatch.setattr(listing, "print_corpora", stop)
     monkeypatch.setattr(sys, "argv", ["serfusion", "corpora"])
     with pytest.raises(SystemExit) as leaving:
         cli.main()

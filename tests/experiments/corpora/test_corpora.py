@@ -277,4 +277,4 @@ def test_every_named_corpus_says_where_it_is_to_be_had():
         blank[name] += [field for field in fields if not getattr(entry, field)]
     for name, entry in UNREAD.items():
         blank[name] += [field for field in (*needed, "manifest") if not getattr(entry, field)]
-    assert not any(blank.values())
+    assert {name: fields for name, fields in blank.items() if fields} == {}

@@ -275,8 +275,8 @@ def test_a_cell_is_the_uar_of_its_corpora():
         *(prediction("one", "one > one 2", True, n, n % 2) for n in range(2, 4)),
     ]
     trained = {fold: ["one"] for fold in ("one > two", "one > one 1", "one > one 2")}
-    cells = {(c["train"], c["test"]): c for c in corpus_matrix(rows, trained)}
-    assert {pair: (c["uar"]["value"], c["rows"]) for pair, c in cells.items()} == {
+    cells = {(c.train, c.test): c for c in corpus_matrix(rows, trained)}
+    assert {pair: (c.uar.value, c.rows) for pair, c in cells.items()} == {
         ("one", "two"): (1.0, 6),
         ("one", "one"): (0.75, 4),
     }
@@ -296,5 +296,5 @@ def test_there_is_no_matrix_of_one_corpus():
     alone = corpus_of("one", "a", "b")
     assert trained_on(alone.utterances, outer_folds(alone.utterances, "groups")) == {}
     rows = [prediction("one", "f", True, n, n % 2) for n in range(4)]
-    assert corpus_matrix(rows, {}) == []
+    assert corpus_matrix(rows, {}) == ()
     assert matrix_table(()).rows == ()

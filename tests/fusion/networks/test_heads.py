@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, Standardizer, collate
 from fusion.networks.attention import AttentionHead, PatchEmbedding, positions
-from fusion.networks.head import Hyperparameters, InputShape, fixed_values
+from fusion.networks.head import Head, Hyperparameters, InputShape, fixed_values
 from fusion.networks.heads import HEADS, RANK, GatedHead, LowRankHead, MlpHead
 
 pytestmark = pytest.mark.arithmetic

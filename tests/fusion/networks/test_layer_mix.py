@@ -21,6 +21,7 @@ from fusion.networks.head import InputShape
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training import train
+from fusion.training.arm_table import ARMS, TrainedArm
 from fusion.training.arms import Budget, FittedArm, fit_arm, score
 from fusion.training.crossfit import FoldData
 from fusion.training.fit_cache import FitPath, load_scores, save_scores

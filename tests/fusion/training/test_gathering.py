@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from fusion.batch import ModalityBatch, Standardizer, collate
 from fusion.networks.head import InputShape
-from fusion.networks.heads import HEADS, LinearHead
+from fusion.networks.heads import HEADS
+from fusion.networks.linear import LinearHead
 from fusion.training.gathering import GatherEmbeddings, GatherSequences
 
 SEEDS = st.integers(0, 2**32 - 1)

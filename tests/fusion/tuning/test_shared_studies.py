@@ -25,7 +25,7 @@ NAME = "run/audio-fold"
 
 WORKER = """
 import sys, time
-from fusion.tuning.storage import StudyPlace
+from fusion.tuning.storage import StudyStorage
 from fusion.networks.heads import HEADS
 from fusion.tuning.tune import Tuning
 first = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
@@ -111,8 +111,8 @@ def test_on_a_database_the_heartbeat_tells_who_died(tmp_path, monkeypatch):
     monkeypatch.setattr(shared_studies, "LOOK_S", 0.2)
     url = f"sqlite:///{tmp_path / 's.db'}"
     place = StudyStorage(storage=url, name=NAME)
-    dying = "import os, sys, time; from fusion.tuning.storage import StudyPlace\n"
-    dying += f"with StudyPlace(storage=sys.argv[1], name={NAME!r}).opened() as study:\n"
+    dying = "import os, sys, time; from fusion.tuning.storage import StudyStorage\n"
+    dying += f"with StudyStorage(storage=sys.argv[1], name={NAME!r}).opened() as study:\n"
     # The first heartbeat comes from another thread.
     dying += "    study.optimize(lambda trial: time.sleep(1) or os._exit(9), n_trials=1)\n"
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", dying, url]).returncode == 9
