@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from encoders.audio.waveform import Audio
-from encoders.encoder import Encoder, Measuring, Trimming
+from encoders.encoder import Encoder
 from encoders.packing import batches
 from encoders.pooling import Hidden, Reduction
 from encoders.specs import Spec, SpeechSpec
@@ -38,9 +38,8 @@ def embed(encoder: Encoder, inputs: Sequence[Any], specs: Sequence[Spec]) -> lis
             parts = [[hidden] for hidden in encoder.encode(group)]
         else:
             parts = [_parts(pieces, encoder) for pieces in windows]
-        extents = encoder.extents(group) if isinstance(encoder, Measuring) else [None] * len(group)
-        for index, hidden, extent in zip(batch, parts, extents, strict=True):
-            start_s = encoder.offset_s(inputs[index]) if isinstance(encoder, Trimming) else 0.0
+        for index, hidden, extent in zip(batch, parts, encoder.extents(group), strict=True):
+            start_s = encoder.offset_s(inputs[index])
             stored[index] = _reduced(hidden, extent, start_s, specs, encoder)
     return [stored[index] for index in range(len(inputs))]
 

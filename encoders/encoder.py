@@ -1,23 +1,17 @@
-"""The Encoder protocol, and the one place where a model becomes frozen."""
+"""The one place where a model becomes a frozen encoder."""
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 
 from encoders.audio.waveform import Audio
 from encoders.pooling import Hidden
-from encoders.specs import (
-    FAMILIES,
-    Spec,
-    WindowSpec,
-    fingerprint,
-    model_part,
-)
+from encoders.specs import FAMILIES, Spec, WindowSpec, fingerprint, model_part
 from encoders.store import TokenCount
 from encoders.weights.locate import locate
 from encoders.weights.sources import source_of
@@ -26,41 +20,12 @@ from encoders.weights.sources import source_of
 FACE = ("load", "weights_sha256", "NUMERICS_VERSION")
 
 
-@runtime_checkable
-class Encoder(Protocol):
-    """Anything that turns inputs into ``[layers, frames, dim]``, each independent of the others.
+class Encoder:
+    """A family's module in evaluation mode, without gradients: same input, same embedding.
 
-    ``frame_s`` is the distance of two frames in seconds, None where frames are tokens. An encoder
-    that leaves out the start of a recording says how much by a method ``offset_s(audio)``.
+    ``frame_s`` is the distance of two frames in seconds, None where frames are tokens. Every input
+    is independent of the others.
     """
-
-    frame_s: float | None
-
-    def encode(self, inputs: Sequence[Any]) -> list[Hidden]:
-        """One array per input (audio or texts), in their order."""
-        ...
-
-
-@runtime_checkable
-class Measuring(Protocol):
-    """An encoder that may read only the beginning of an input, and tells so."""
-
-    def extents(self, inputs: Sequence[Any]) -> list[TokenCount | None]:
-        """How much of each input is read; None where everything is."""
-        ...
-
-
-@runtime_checkable
-class Trimming(Protocol):
-    """An encoder that may leave out the start of a recording, and tells how much."""
-
-    def offset_s(self, content: Audio | str) -> float:
-        """Seconds before the first frame of an input."""
-        ...
-
-
-class FrozenEncoder:
-    """A family's module in evaluation mode, without gradients: same input, same embedding."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module = module.eval().requires_grad_(False)
@@ -108,7 +73,7 @@ def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> E
     module = family.load(model_part(spec), torch.device(device))
     if depth is not None and hasattr(module, "stop_at"):
         module.stop_at(depth)
-    return FrozenEncoder(module)
+    return Encoder(module)
 
 
 def locate_weights(spec: Spec) -> Path | None:

@@ -18,7 +18,7 @@ from encoders.decode_index import DecodeIndex
 from encoders.device import chosen_device
 from encoders.embedding import Stored, embed, unstorable
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
-from encoders.pretrained.cleaning import TextError
+from encoders.pretrained.text import TextError
 from encoders.specs import Kind, Spec, model_part
 from encoders.store import (
     CACHE_VARIABLE,

@@ -56,46 +56,46 @@ class HubWhisperRecogniser:
         heard = list(self._heard(samples, audio.duration_s))
         if not heard:
             return NOTHING
-        lengths = [window.segment.end_s - window.segment.start_s for window in heard]
-        sure = [window.segment.avg_logprob or 0.0 for window in heard]
-        silent = [window.segment.no_speech_prob for window in heard]
-        known = [value for value in silent if value is not None]
+        segments, languages = zip(*heard, strict=True)
+        lengths = [segment.end_s - segment.start_s for segment in segments]
+        sure = [segment.avg_logprob or 0.0 for segment in segments]
+        silent = [segment.no_speech_prob for segment in segments]
         return Transcript(
-            tuple(window.segment for window in heard),
-            heard[0].language,
+            segments,
+            languages[0],
             float(np.average(sure, weights=lengths)),
-            float(np.average(known, weights=lengths)) if len(known) == len(heard) else None,
+            None if None in silent else float(np.average(silent, weights=lengths)),
         )
 
-    def _heard(self, samples: Samples, duration_s: float) -> Iterator["_Window"]:
+    def _heard(self, samples: Samples, duration_s: float) -> Iterator[tuple[Segment, str]]:
+        """A segment per window in which something is said, and the language of each."""
         size = round(WINDOW_S * SAMPLE_RATE_HZ)
         for start in range(0, len(samples), size):
-            window = self._window(samples[start : start + size])
-            if window is not None:
-                start_s = start / SAMPLE_RATE_HZ
-                yield window.at(start_s, min(start_s + WINDOW_S, duration_s))
+            start_s = start / SAMPLE_RATE_HZ
+            features = self.processor(
+                samples[start : start + size], sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt"
+            ).input_features.to(self.model.device)
+            with torch.inference_mode():
+                language = self._language(features)
+                output = self._generated(features, language)
+                words = self.processor.decode(output.sequences[0], skip_special_tokens=True)
+                if (text := normalise(words)) is None:
+                    continue
+                silent = self._no_speech(features)
+            times = round(start_s, 3), round(min(start_s + WINDOW_S, duration_s), 3)
+            yield Segment(*times, text, _mean_log_probability(output), silent), language
 
-    def _window(self, samples: Samples) -> "_Window | None":
-        features = self.processor(
-            samples, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt"
-        ).input_features.to(self.model.device)
-        with torch.inference_mode():
-            language = self._language(features)
-            output = self.model.generate(
-                features,
-                **({"language": language, "task": "transcribe"} if self.languages else {}),
-                num_beams=1,
-                do_sample=False,
-                return_timestamps=False,
-                condition_on_prev_tokens=False,
-                return_dict_in_generate=True,
-                output_scores=True,
-            )
-            text = normalise(self.processor.decode(output.sequences[0], skip_special_tokens=True))
-            if text is None:
-                return None
-            silent = self._no_speech(features)
-        return _Window(Segment(0.0, 0.0, text, _mean_log_probability(output), silent), language)
+    def _generated(self, features: Tensor, language: str) -> Any:  # noqa: ANN401 - of transformers
+        return self.model.generate(
+            features,
+            **({"language": language, "task": "transcribe"} if self.languages else {}),
+            num_beams=1,
+            do_sample=False,
+            return_timestamps=False,
+            condition_on_prev_tokens=False,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
 
     def _language(self, features: Tensor) -> str:
         if self.spec.language is not None or not self.languages:
@@ -112,25 +112,6 @@ class HubWhisperRecogniser:
         start = torch.tensor([[self.model.config.decoder_start_token_id]], device=features.device)
         logits = self.model(features, decoder_input_ids=start).logits[0, 0]
         return float(logits.softmax(dim=-1)[known[0]])
-
-
-class _Window:
-    """A segment without its place yet, and its language."""
-
-    def __init__(self, segment: Segment, language: str) -> None:
-        self.segment = segment
-        self.language = language
-
-    def at(self, start_s: float, end_s: float) -> "_Window":
-        segment = self.segment
-        placed = Segment(
-            round(start_s, 3),
-            round(end_s, 3),
-            segment.text,
-            segment.avg_logprob,
-            segment.no_speech_prob,
-        )
-        return _Window(placed, self.language)
 
 
 def _mean_log_probability(output: Any) -> float:  # noqa: ANN401 - an output of transformers

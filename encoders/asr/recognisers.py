@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Literal
 
 from encoders.asr.sphinx import sphinx_sha256
-from encoders.asr.transcript import NOTHING, Segment, Transcript, normalise
 from encoders.manifest_rows import did_you_mean
 from encoders.provenance import weights_sha256 as folder_sha256
 from encoders.weights.files import CTRANSLATE2_FILES, Layout, file_sha256, files_sha256
@@ -25,9 +24,6 @@ from encoders.weights.sources import (
     checkpoint_source,
     whisper_source,
 )
-
-__all__ = ["NOTHING", "PocketsphinxSpec", "RecogniserSpec", "Segment", "Transcript", "WhisperSpec"]
-__all__ += ["check_language", "normalise", "parse_recogniser", "recogniser_fingerprint"]
 
 NUMERICS_VERSION = 1
 

@@ -18,15 +18,11 @@ from encoders.asr.recognisers import (
     HubWhisperSpec,
     PocketsphinxSpec,
     RecogniserSpec,
-    Segment,
-    Transcript,
-    WhisperSpec,
-    normalise,
-    parse_recogniser,
     recogniser_fingerprint,
     weights_sha256,
 )
 from encoders.asr.sphinx import PocketsphinxRecogniser
+from encoders.asr.transcript import Segment, Transcript
 from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import DecodeIndex
 from encoders.device import chosen_device
@@ -34,10 +30,6 @@ from encoders.extraction import Failure, Progress
 from encoders.manifest_rows import parse_json
 from encoders.store import make_folder, text_key, write_atomically
 from encoders.utterance import Utterance
-
-__all__ = ["PocketsphinxSpec", "Recogniser", "RecogniserSpec", "Segment", "Transcript"]
-__all__ += ["Transcription", "WhisperSpec", "load_recogniser", "normalise", "parse_recogniser"]
-__all__ += ["TranscriptCache", "transcribe"]
 
 #: The package that computes each family of recognisers.
 PACKAGES = {
@@ -202,14 +194,12 @@ def load_recogniser(spec: RecogniserSpec, device: str = "cpu") -> Recogniser:
     """
     if isinstance(spec, PocketsphinxSpec):
         return PocketsphinxRecogniser()
-    if isinstance(spec, FasterWhisperSpec):
-        from encoders.asr.faster import FasterWhisperRecogniser
-
-        return FasterWhisperRecogniser(spec, device)
     if isinstance(spec, HubWhisperSpec):
         from encoders.asr.hub_whisper import HubWhisperRecogniser
 
         return HubWhisperRecogniser(spec, device)
-    from encoders.asr.openai_whisper import WhisperRecogniser
+    from encoders.asr.timed_whisper import FasterWhisperRecogniser, WhisperRecogniser
 
+    if isinstance(spec, FasterWhisperSpec):
+        return FasterWhisperRecogniser(spec, device)
     return WhisperRecogniser(spec, device)

@@ -71,27 +71,36 @@ def read_segment(path: Path, start_s: float = 0.0, end_s: float | None = None) -
 # ---------------------------------------------------------------- soundfile
 
 
-def _read(path: Path, start_s: float, end_s: float | None) -> Audio:
+def open_sound(path: Path) -> soundfile.SoundFile | None:
+    """A file that soundfile reads; None where :mod:`encoders.audio.containers` must.
+
+    Raises:
+        AudioError: it is an Ogg file that is not whole.
+    """
     damage = ogg.damage_of(path)
     if damage is not None:
         raise AudioError(f"{path}: {damage}: the file is damaged or cut short")
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError:
-        return _read_container(path, start_s, end_s)
-    with file:
-        # A flac that was written to a pipe does not say how long it is.
-        if file.frames >= UNKNOWN_FRAMES:
-            return _read_container(path, start_s, end_s)
-        try:
-            return _read_soundfile(path, file, start_s, end_s)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{path}: the file is damaged or cut short ({error.error_string})"
-            ) from error
+        return None
+    if file.frames < UNKNOWN_FRAMES:
+        return file
+    # A flac that was written to a pipe does not say how long it is.
+    file.close()
+    return None
 
 
-def _read_container(path: Path, start_s: float, end_s: float | None) -> Audio:
+def _read(path: Path, start_s: float, end_s: float | None) -> Audio:
+    file = open_sound(path)
+    if file is not None:
+        with file:
+            try:
+                return _read_soundfile(path, file, start_s, end_s)
+            except soundfile.LibsndfileError as error:
+                raise AudioError(
+                    f"{path}: the file is damaged or cut short ({error.error_string})"
+                ) from error
     # Imported when needed: most corpora are wav.
     from encoders.audio.containers import read_container
 

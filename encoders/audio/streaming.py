@@ -16,8 +16,7 @@ import soundfile
 import soxr
 from jaxtyping import Float, Float32
 
-from encoders.audio import ogg
-from encoders.audio.reading import UNKNOWN_FRAMES, announced_frames, bounds
+from encoders.audio.reading import announced_frames, bounds, open_sound
 from encoders.audio.waveform import (
     MAX_DURATION_S,
     Audio,
@@ -168,19 +167,12 @@ class Resampler:
 
 
 def _blocks(path: Path, block_s: float) -> Iterator[Block]:
-    damage = ogg.damage_of(path)
-    if damage is not None:
-        raise AudioError(f"{path}: {damage}: the file is damaged or cut short")
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError:
+    file = open_sound(path)
+    if file is None:
         yield from _of_container(path, block_s)
-        return
-    with file:
-        if file.frames < UNKNOWN_FRAMES:
+    else:
+        with file:
             yield from _of_soundfile(path, file, block_s)
-            return
-    yield from _of_container(path, block_s)
 
 
 def _of_soundfile(path: Path, file: soundfile.SoundFile, block_s: float) -> Iterator[Block]:

@@ -17,7 +17,7 @@ from torch import nn
 
 from encoders.device import chosen_device
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.settings import FinetuneError, Settings, check_fit, default_settings
+from encoders.finetuning.settings import FinetuneError, Settings, check_fit
 from encoders.finetuning.training import (
     EncoderWithClassifier,
     Notify,
@@ -30,14 +30,6 @@ from encoders.provenance import Provenance, provenance_of, weights_of, write_pro
 from encoders.specs import FAMILIES, Spec
 from encoders.utterance import Utterance
 
-__all__ = [
-    "FinetuneError",
-    "Finetuned",
-    "Settings",
-    "default_settings",
-    "finetune",
-    "held_out_uar",
-]
 #: The module whose ``start(spec, settings)`` makes a family's network ready for training.
 PUPILS: Mapping[str, str] = MappingProxyType(
     {

@@ -4,8 +4,7 @@ Windows of spectrograms are computed once and kept as 8 bits: at 80 dB a step is
 second of speech at the default 80 frames of 128 bands takes 10 kB per window instead of 41.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,26 +25,40 @@ STEPS = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Recordings(ABC):
+class LabelledWindows:
+    """Windows of a recording, a changed copy of one or a text; its class and its content key."""
+
+    windows: Any
+    label: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
     """What a network is trained or scored on: windows of all recordings, one after the other.
 
-    ``first`` is the number of a recording's first window, ``count`` how many it has, ``truth`` the
-    number of its class; ``keys`` are the content keys of the utterances, each once. A changed copy
-    is a recording of its own here; a text is a recording with one window.
+    ``count`` says how many windows a recording has, ``truth`` the number of its class; ``keys`` are
+    the content keys of the utterances, each once. A changed copy is a recording of its own here; a
+    text is a recording with one window.
     """
 
-    first: Int64[Tensor, "recordings"]
     count: Int64[Tensor, "recordings"]
     truth: Int64[Tensor, "recordings"]
     keys: tuple[str, ...]
+    windows: Any
 
-    @abstractmethod
     def inputs(self, rows: Int64[Tensor, "rows"]) -> Any:  # noqa: ANN401 - what the network takes
         """Some windows as the network takes them."""
+        return [self.windows[row] for row in rows.tolist()]
 
     def masked(self, rows: Int64[Tensor, "rows"], masks: Masks, random: torch.Generator) -> Any:  # noqa: ANN401 - what the network takes
         """Some windows as the network takes them in training."""
         return self.inputs(rows)
+
+    @property
+    def first(self) -> Int64[Tensor, "recordings"]:
+        """Number of the first window of each recording."""
+        return self.count.cumsum(0) - self.count
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -79,22 +92,14 @@ class Spectrograms(Recordings):
         return masked(self.inputs(rows), masks, random)
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledAudio:
-    """A recording or a changed copy of one: samples at the asked rate, class, content key."""
-
-    samples: Samples
-    label: int
-    key: str
-
-
 def heard(
     utterances: Sequence[Utterance],
     sample_rate_hz: int,
     changes: WaveformChanges,
     random: np.random.Generator,
-) -> Iterator[LabelledAudio]:
-    """Every utterance, followed by its changed copies.
+    windows_of_samples: Callable[[Samples], Any],
+) -> Iterator[LabelledWindows]:
+    """Windows of every utterance, followed by those of its changed copies.
 
     Raises:
         AudioError: a recording cannot be read, or holds no sample.
@@ -105,9 +110,21 @@ def heard(
         samples = resample(audio, sample_rate_hz).samples
         if len(samples) == 0:
             raise AudioError(f"{utterance.id}: a segment of {audio.duration_s:g} s holds no sample")
-        yield LabelledAudio(samples, label, key)
+        yield LabelledWindows(windows_of_samples(samples), label, key)
         for _ in range(changes.copies):
-            yield LabelledAudio(changed(samples, changes, random), label, key)
+            copy = changed(samples, changes, random)
+            yield LabelledWindows(windows_of_samples(copy), label, key)
+
+
+def counts_labels_keys(
+    examples: Sequence[LabelledWindows],
+) -> tuple[Int64[Tensor, "recordings"], Int64[Tensor, "recordings"], tuple[str, ...]]:
+    """What :class:`Recordings` begin with: windows per example, classes, keys without doubles."""
+    return (
+        torch.tensor([len(example.windows) for example in examples]),
+        torch.tensor([example.label for example in examples]),
+        tuple(dict.fromkeys(example.key for example in examples)),
+    )
 
 
 def label_of(utterance: Utterance) -> int:
@@ -115,11 +132,6 @@ def label_of(utterance: Utterance) -> int:
     target = utterance.target
     assert target is not None, "finetune refuses what is not labelled"
     return target.index(max(target))
-
-
-def firsts(count: Int64[Tensor, "recordings"]) -> Int64[Tensor, "recordings"]:
-    """Numbers of the first windows of recordings with so many windows."""
-    return count.cumsum(0) - count
 
 
 def prepare(
@@ -133,23 +145,12 @@ def prepare(
     Raises:
         AudioError: a recording cannot be read, or holds no sample.
     """
-    windows: list[Tensor] = []
-    truth: list[int] = []
-    keys: list[str] = []
-    for example in heard(utterances, spec.sample_rate_hz, changes, random):
-        windows.append(_as_bytes(example.samples, spec))
-        truth.append(example.label)
-        keys.append(example.key)
-    count = torch.tensor([len(some) for some in windows])
+
+    def as_bytes(samples: Samples) -> UInt8[Tensor, "windows mels frames"]:
+        batches = windows_of(samples[trimmed(samples, spec)], spec)
+        return torch.cat([(to_unit(batch, spec) * STEPS).round().byte() for batch in batches])
+
+    examples = list(heard(utterances, spec.sample_rate_hz, changes, random, as_bytes))
     return Spectrograms(
-        firsts(count),
-        count,
-        torch.tensor(truth),
-        tuple(dict.fromkeys(keys)),
-        torch.cat(windows),
+        *counts_labels_keys(examples), torch.cat([example.windows for example in examples])
     )
-
-
-def _as_bytes(samples: Samples, spec: WindowSpec) -> UInt8[Tensor, "windows mels frames"]:
-    batches = windows_of(samples[trimmed(samples, spec)], spec)
-    return torch.cat([(to_unit(some, spec) * STEPS).round().byte() for some in batches])

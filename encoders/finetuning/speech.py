@@ -8,20 +8,20 @@ with a group norm (:mod:`encoders.pretrained.speech`): hence steps of our own.
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Wav2Vec2FeatureExtractor
 
-from encoders.audio.waveform import Audio
+from encoders.audio.waveform import Audio, Samples
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.labelled_audio import Recordings, firsts, heard
+from encoders.finetuning.labelled_audio import Recordings, counts_labels_keys, heard
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.training import TrainableEncoder
 from encoders.packing import in_batches
@@ -46,17 +46,6 @@ from encoders.windows import cut
 
 #: Samples of one window; each is as long as it is.
 Wave = Float32[Tensor, "_"]
-
-
-@dataclass(frozen=True, slots=True)
-class Waves(Recordings):
-    """Windows of waveforms as a checkpoint takes them; most recordings are one window."""
-
-    windows: tuple[Wave, ...]
-
-    def inputs(self, rows: Int64[Tensor, "rows"]) -> list[Wave]:
-        """Some windows."""
-        return [self.windows[row] for row in rows.tolist()]
 
 
 def start(spec: SpeechSpec, settings: Settings) -> "SpeechPupil":
@@ -107,24 +96,15 @@ class SpeechPupil(TrainableEncoder):
 
     def prepare(
         self, utterances: Sequence[Utterance], changes: WaveformChanges, random: np.random.Generator
-    ) -> Waves:
-        """Windows of utterances and of changed copies of them.
+    ) -> Recordings:
+        """Windows of waveforms, of utterances and of changed copies of them.
 
         Raises:
             AudioError: a recording cannot be read, or is shorter than a frame.
         """
-        windows: list[list[Wave]] = []
-        examples = list(heard(utterances, SAMPLE_RATE_HZ, changes, random))
-        for example in examples:
-            windows.append(self._windows(Audio(example.samples, SAMPLE_RATE_HZ)))
-        count = torch.tensor([len(waves) for waves in windows])
-        return Waves(
-            firsts(count),
-            count,
-            torch.tensor([example.label for example in examples]),
-            tuple(dict.fromkeys(example.key for example in examples)),
-            tuple(window for waves in windows for window in waves),
-        )
+        examples = list(heard(utterances, SAMPLE_RATE_HZ, changes, random, self._windows))
+        waves = [wave for example in examples for wave in example.windows]
+        return Recordings(*counts_labels_keys(examples), waves)
 
     def forward(self, inputs: list[Wave]) -> Float[Tensor, "windows dim"]:
         """Pooled frames of every window, each over its own."""
@@ -136,8 +116,8 @@ class SpeechPupil(TrainableEncoder):
             )
         return torch.stack([pooled(row, self.pooling) for row in frames])
 
-    def _windows(self, audio: Audio) -> list[Wave]:
-        config = self.network.config
+    def _windows(self, samples: Samples) -> list[Wave]:
+        config, audio = self.network.config, Audio(samples, SAMPLE_RATE_HZ)
         windows = cut(audio, self.spec.window_s, self.spec.overlap_s, frame_s(config))
         return [
             waveform(window.content, config, self.normalise)

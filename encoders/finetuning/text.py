@@ -1,27 +1,32 @@
 """BERT, RoBERTa and their relatives in training, on transcripts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from encoders.asr.recognisers import normalise
+from encoders.asr.transcript import normalise
 from encoders.audio.reading import read_utterance
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.labelled_audio import Recordings, firsts, label_of
+from encoders.finetuning.labelled_audio import (
+    LabelledWindows,
+    Recordings,
+    counts_labels_keys,
+    label_of,
+)
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.speech import pooled, save_model
 from encoders.finetuning.training import TrainableEncoder
 from encoders.packing import in_batches
-from encoders.pretrained.cleaning import TextError
 from encoders.pretrained.text import (
     BATCH_TOKENS,
     BertEncoder,
+    TextError,
     tokenizer_of,
     trained_model,
     untrained_model,
@@ -35,17 +40,6 @@ from encoders.weights.sources import checkpoint_source
 
 #: Utterances that a message names.
 SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Sentences(Recordings):
-    """Texts as numbers of tokens, special ones included."""
-
-    ids: tuple[tuple[int, ...], ...]
-
-    def inputs(self, rows: Int64[Tensor, "rows"]) -> list[list[int]]:
-        """Some texts."""
-        return [list(self.ids[row]) for row in rows.tolist()]
 
 
 def start(spec: BertSpec, settings: Settings) -> "TextPupil":
@@ -83,33 +77,30 @@ class TextPupil(TrainableEncoder):
 
     def prepare(
         self, utterances: Sequence[Utterance], changes: WaveformChanges, random: np.random.Generator
-    ) -> Sentences:
-        """Transcripts of utterances.
+    ) -> Recordings:
+        """Transcripts of utterances as numbers of tokens, special ones included.
 
         Raises:
             FinetuneError: some have none, or nothing is left of one.
             AudioError: a recording, whose key tells the utterance, cannot be read.
         """
-        texts = _transcripts(utterances)
-        count = torch.ones(len(texts), dtype=torch.int64)
-        return Sentences(
-            firsts(count),
-            count,
-            torch.tensor([label_of(utterance) for utterance in utterances]),
-            tuple(dict.fromkeys(map(_key, utterances, texts))),
-            tuple(
-                self._ids(utterance, text)
-                for utterance, text in zip(utterances, texts, strict=True)
-            ),
+        examples = [
+            LabelledWindows(
+                [self._ids(utterance, text)], label_of(utterance), _key(utterance, text)
+            )
+            for utterance, text in zip(utterances, _transcripts(utterances), strict=True)
+        ]
+        return Recordings(
+            *counts_labels_keys(examples), [example.windows[0] for example in examples]
         )
 
     def forward(self, inputs: list[list[int]]) -> Float[Tensor, "texts dim"]:
         """Pooled tokens of every text, each over its own."""
         return torch.stack(in_batches(inputs, len, BATCH_TOKENS, self._batch))
 
-    def _ids(self, utterance: Utterance, text: str) -> tuple[int, ...]:
+    def _ids(self, utterance: Utterance, text: str) -> list[int]:
         try:
-            return tuple(self.encoder.token_ids([text])[0])
+            return self.encoder.token_ids([text])[0]
         except TextError as error:
             raise FinetuneError(f"{utterance.id}: {error}") from error
 

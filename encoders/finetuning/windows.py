@@ -14,18 +14,15 @@ from encoders.finetuning.labelled_audio import Spectrograms, prepare
 from encoders.finetuning.settings import FinetuneError, Settings
 from encoders.finetuning.training import TrainableEncoder
 from encoders.networks.cnn_models import Projected, WindowNetwork
-from encoders.networks.cnn_weights import PROJECTION, load_network
-from encoders.networks.mfcc_cnn import to_frames
+from encoders.networks.cnn_weights import PROJECTION, NetworkSpec, load_network
 from encoders.networks.mfcc_cnn_models import build
-from encoders.networks.spectrogram_cnn import from_unit
+from encoders.networks.spectrogram_cnn import from_unit, to_frames
 from encoders.provenance import PROVENANCE, WEIGHTS
 from encoders.specs import MfccCnnSpec, SpectrogramCnnSpec
 from encoders.utterance import Utterance
 
-Trained = SpectrogramCnnSpec | MfccCnnSpec
 
-
-def start(spec: Trained, settings: Settings) -> "WindowPupil":
+def start(spec: NetworkSpec, settings: Settings) -> "WindowPupil":
     """The network that training starts from; random weights are drawn from torch's own state.
 
     Raises:
@@ -41,7 +38,7 @@ def start(spec: Trained, settings: Settings) -> "WindowPupil":
 class WindowPupil(TrainableEncoder):
     """A network on windows, with its projection where it has one."""
 
-    def __init__(self, network: WindowNetwork, spec: Trained) -> None:
+    def __init__(self, network: WindowNetwork, spec: NetworkSpec) -> None:
         super().__init__()
         if isinstance(spec, SpectrogramCnnSpec):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -68,27 +65,25 @@ class WindowPupil(TrainableEncoder):
         """Write the weights under the names of the network's own file."""
         from safetensors.torch import save_file
 
-        state = self.network.state_dict()
-        if isinstance(self.network, Projected):
-            network, projection = (
-                self.network.network.state_dict(),
-                self.network.projection.state_dict(),
-            )
-            state = {
-                **network,
-                **{f"{PROJECTION}{name}": value for name, value in projection.items()},
+        network, projection = self.network, dict[str, Tensor]()
+        if isinstance(network, Projected):
+            projection = {
+                f"{PROJECTION}{name}": value
+                for name, value in network.projection.state_dict().items()
             }
+            network = network.network
+        state = {**network.state_dict(), **projection}
         kept = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
         # Channels last is how a network computes, not how a file is compared.
         plain = {name: value.cpu().contiguous() for name, value in kept.items()}
         save_file(plain, folder / WEIGHTS, metadata={"record": PROVENANCE})
 
-    def saved_spec(self, folder: str) -> Trained:
+    def saved_spec(self, folder: str) -> NetworkSpec:
         """The same preprocessing with the weights of a folder."""
         return replace(self.spec, checkpoint=folder, untrained=False)
 
 
-def _start(spec: Trained) -> WindowNetwork:
+def _start(spec: NetworkSpec) -> WindowNetwork:
     if isinstance(spec, MfccCnnSpec):
         if spec.checkpoint:
             raise FinetuneError(

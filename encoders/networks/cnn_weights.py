@@ -1,4 +1,4 @@
-"""Weights of image networks as torchvision publishes them: read, compared, put into a network.
+"""Weights of networks on windows: read, compared, put into a network; names are torchvision's.
 
 A file is a state dict in safetensors, or in torch's own format, of which only tensors are read.
 """
@@ -10,11 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from encoders.networks import mfcc_cnn_models
 from encoders.networks.cnn_models import Projected, WindowNetwork, build
-from encoders.specs import UNTRAINED_SEED, SpectrogramCnnSpec
+from encoders.specs import UNTRAINED_SEED, MfccCnnSpec, SpectrogramCnnSpec
 from encoders.weights.locate import locate
 from encoders.weights.sources import network_source
 
+NetworkSpec = SpectrogramCnnSpec | MfccCnnSpec
 #: Parameters of the classifiers, which an embedding does not need.
 CLASSIFIERS = ("classifier.", "fc.")
 #: Parameters of a projection of the pooled channels, which fine-tuned networks of ours have.
@@ -26,14 +28,19 @@ _OLD_SPELLING = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 SHOWN = 5
 
 
-def load_network(spec: SpectrogramCnnSpec) -> WindowNetwork:
-    """The network of a spec: random, with published weights, or fine-tuned with its projection.
+def load_network(spec: NetworkSpec) -> WindowNetwork:
+    """The network of a spec: random, with published weights, or trained with its projection.
 
     Raises:
-        MissingWeightsError: there is no such file.
+        MissingWeightsError: there is no such file, or the spec names none.
         ValueError: the file holds another network.
     """
-    network = build(spec.architecture, UNTRAINED_SEED)
+    if isinstance(spec, SpectrogramCnnSpec):
+        network: WindowNetwork = build(spec.architecture, UNTRAINED_SEED)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(UNTRAINED_SEED)
+            network = mfcc_cnn_models.build(spec)
     if spec.untrained:
         return network
     path = locate(network_source(spec.checkpoint, spec.architecture))

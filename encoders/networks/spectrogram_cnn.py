@@ -1,4 +1,4 @@
-"""Image networks on windows of a log-mel spectrogram: one embedding per window.
+"""Networks on windows of a log-mel spectrogram, as images or as cepstra: one embedding per window.
 
 Frames of the whole (trimmed) recording are cut into windows, so that a window inside a recording
 has no artificial edges; each window is then embedded by itself. Batches of windows bound the
@@ -15,12 +15,14 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from encoders.audio.waveform import Audio, AudioError, Samples, resample
-from encoders.networks.cnn_models import WindowNetwork, build
-from encoders.networks.cnn_weights import load_network
+from encoders.networks.cnn_models import WindowNetwork
+from encoders.networks.cnn_weights import NetworkSpec, load_network
+from encoders.networks.mfcc_cnn_models import Frames
 from encoders.pooling import Hidden
 from encoders.pretrained.speech import state_sha256
 from encoders.provenance import network_sha256
-from encoders.specs import UNTRAINED_SEED, SpectrogramCnnSpec, WindowSpec
+from encoders.specs import MfccCnnSpec, SpectrogramCnnSpec, WindowSpec
+from encoders.spectra.cepstrum import cosines
 from encoders.spectra.mel import MelSetting, centred, decibels_below, mel_power, trim_bounds
 from encoders.weights.locate import locate
 from encoders.weights.sources import network_source
@@ -35,31 +37,33 @@ BLOCK_FRAMES = 4096
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-#: Specs of networks on windows of a spectrogram.
 Spectrogram = Float32[Tensor, "mels frames"]
 Windows = Float32[Tensor, "windows mels frames"]
 Images = Float32[Tensor, "windows 3 size size"]
 
 
-def weights_sha256(spec: SpectrogramCnnSpec) -> str:
+def weights_sha256(spec: NetworkSpec) -> str:
     """Hash of the file's bytes, or of the random weights of an untrained network.
 
     Of a fine-tuned network its record is hashed too: weights that have seen more are another
     encoder.
     """
     if spec.untrained:
-        return state_sha256(build(spec.architecture, UNTRAINED_SEED))
+        return state_sha256(load_network(spec))
     return network_sha256(locate(network_source(spec.checkpoint, spec.architecture)))
 
 
-def load(spec: SpectrogramCnnSpec, device: torch.device) -> "SpectrogramCnnEncoder":
+def load(spec: NetworkSpec, device: torch.device) -> "WindowEncoder":
     """The encoder of a spec, with the weights of a file or random ones.
 
     Raises:
-        MissingWeightsError: there is no such file.
+        MissingWeightsError: there is no such file, or the spec names none.
         ValueError: the file holds another network.
     """
-    return SpectrogramCnnEncoder(load_network(spec), spec, device)
+    network = load_network(spec)
+    if isinstance(spec, MfccCnnSpec):
+        return MfccCnnEncoder(network, spec, device)
+    return SpectrogramCnnEncoder(network, spec, device)
 
 
 class WindowEncoder(nn.Module, ABC):
@@ -118,6 +122,18 @@ class SpectrogramCnnEncoder(WindowEncoder):
         """Embeddings of windows in decibels."""
         images = to_images(windows, self.images).to(self.device)
         return self.network(images.contiguous(memory_format=torch.channels_last))
+
+
+class MfccCnnEncoder(WindowEncoder):
+    """One embedding per window, ``[1, windows, dim]``; ``dim`` is that of the network."""
+
+    def __init__(self, network: WindowNetwork, spec: MfccCnnSpec, device: torch.device) -> None:
+        super().__init__(network.to(device), spec, device)
+        self.cepstra = spec
+
+    def embed(self, windows: Windows) -> Float32[Tensor, "windows dim"]:
+        """Embeddings of windows in decibels."""
+        return self.network(to_frames(to_unit(windows, self.cepstra), self.cepstra).to(self.device))
 
 
 # ---------------------------------------------------------------- windows
@@ -205,7 +221,7 @@ def loudest(padded: Samples, setting: MelSetting, frames: int) -> Float32[Tensor
     return torch.stack(peaks).max()
 
 
-# ---------------------------------------------------------------- images
+# ---------------------------------------------------------------- images and cepstra
 
 
 def to_images(windows: Windows, spec: SpectrogramCnnSpec) -> Images:
@@ -234,3 +250,11 @@ def to_unit(windows: Windows, spec: WindowSpec) -> Windows:
     least = windows.amin(dim=(1, 2), keepdim=True)
     range_db = windows.amax(dim=(1, 2), keepdim=True) - least
     return torch.where(range_db > 0, (windows - least) / range_db.clamp_min(1e-6), 0.0)
+
+
+def to_frames(windows: Windows, spec: MfccCnnSpec) -> Frames:
+    """Frames that a network takes, of windows from 0 to 1: their bands, or the cepstrum of them."""
+    frames = windows.transpose(1, 2)
+    if spec.n_mfcc is None:
+        return frames
+    return frames @ cosines(spec.n_mfcc, spec.n_mels).T

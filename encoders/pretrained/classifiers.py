@@ -203,7 +203,9 @@ class TextClassifier(nn.Module):
 
 
 def _check_task(checkpoint: str, raw: Mapping[str, Any]) -> None:
-    if "model_type" not in raw or any(name.startswith("AutoModel") for name in _own_code(raw)):
+    if "model_type" not in raw or any(
+        name.startswith("AutoModel") for name in raw.get("auto_map") or {}
+    ):
         raise ClassifierError(
             f"{checkpoint}: this checkpoint needs code of its own from the hub, which is never run "
             "here; use one whose class is in transformers, such as superb/hubert-large-superb-er"
@@ -220,10 +222,6 @@ def _check_task(checkpoint: str, raw: Mapping[str, Any]) -> None:
             f"{checkpoint}: says several labels at once, whose scores are no shares of one label; "
             "expected a classifier of problem_type single_label_classification"
         )
-
-
-def _own_code(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    return raw.get("auto_map") or {}
 
 
 def _config(folder: Path) -> Any:  # noqa: ANN401 - a transformers configuration

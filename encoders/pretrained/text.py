@@ -15,10 +15,9 @@ from torch import nn
 
 from encoders.packing import in_batches
 from encoders.pooling import Hidden
-from encoders.pretrained.cleaning import clean_text
 from encoders.pretrained.speech import state_sha256
 from encoders.provenance import weights_sha256 as sha256_of
-from encoders.specs import UNTRAINED_SEED, BertSpec, SentenceSpec
+from encoders.specs import UNTRAINED_SEED, BertSpec, Cleaning, SentenceSpec
 from encoders.store import TokenCount
 from encoders.weights.cards import CARDS
 from encoders.weights.locate import locate
@@ -27,6 +26,28 @@ from encoders.weights.sources import checkpoint_source
 NUMERICS_VERSION = 1
 #: Padded tokens in one pass.
 BATCH_TOKENS = 4096.0
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+class TextError(ValueError):
+    """Nothing of a transcript is left to be read."""
+
+
+def clean_text(text: str, how: Cleaning) -> str:
+    """The text as it is, or without punctuation and characters outside ASCII ("s4").
+
+    Characters are dropped, not replaced: "don't" becomes "dont", "café" becomes "caf".
+
+    Raises:
+        TextError: cleaning leaves nothing; an empty string would stand for a missing transcript.
+    """
+    if how == "none":
+        return text
+    plain = text.encode("ascii", "ignore").decode().translate(_PUNCTUATION)
+    cleaned = " ".join(plain.split())
+    if not cleaned:
+        raise TextError(f"clean={how} leaves nothing of the transcript {text!r}; use clean=none")
+    return cleaned
 
 
 def weights_sha256(spec: BertSpec | SentenceSpec) -> str:
@@ -38,14 +59,13 @@ def weights_sha256(spec: BertSpec | SentenceSpec) -> str:
 
 def load(spec: BertSpec | SentenceSpec, device: torch.device) -> nn.Module:
     """The encoder of a spec, from a folder, the hub's cache or the hub, or with random weights."""
+    if isinstance(spec, BertSpec) and spec.untrained:
+        return BertEncoder(_seeded(spec), untrained_tokenizer(), spec, device)
+    folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
     if isinstance(spec, SentenceSpec):
         from sentence_transformers import SentenceTransformer
 
-        folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
         return SentenceEncoder(SentenceTransformer(str(folder), device=str(device)), spec)
-    if spec.untrained:
-        return BertEncoder(_seeded(spec), untrained_tokenizer(), spec, device)
-    folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
     return BertEncoder(trained_model(folder), tokenizer_of(folder), spec, device)
 
 
@@ -208,17 +228,6 @@ def _checked(spec: BertSpec | SentenceSpec, limit: float, most: float) -> float:
 # ---------------------------------------------------------------- without a hub
 
 
-def _config(spec: BertSpec) -> Any:  # noqa: ANN401 - a transformers configuration
-    from transformers import BertConfig, RobertaConfig
-
-    if spec.checkpoint not in CARDS:
-        raise ValueError(f"{spec.checkpoint}:untrained: its architecture is not known here")
-    fields = dict(CARDS[spec.checkpoint].config)
-    if fields.pop("model_type", "bert") == "roberta":
-        return RobertaConfig(**fields)
-    return BertConfig(**fields)
-
-
 def _seeded(spec: BertSpec) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(UNTRAINED_SEED)
@@ -231,9 +240,12 @@ def untrained_model(spec: BertSpec) -> nn.Module:
     Raises:
         ValueError: its architecture is not known here.
     """
-    from transformers import AutoModel
+    from transformers import AutoConfig, AutoModel
 
-    return AutoModel.from_config(_config(spec))
+    if spec.checkpoint not in CARDS:
+        raise ValueError(f"{spec.checkpoint}:untrained: its architecture is not known here")
+    fields = {"model_type": "bert", **CARDS[spec.checkpoint].config}
+    return AutoModel.from_config(AutoConfig.for_model(fields.pop("model_type"), **fields))
 
 
 def untrained_tokenizer() -> Any:  # noqa: ANN401 - a transformers tokenizer

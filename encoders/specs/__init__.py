@@ -6,50 +6,33 @@ Of encoders, imports nothing.
 """
 
 from encoders.specs.classifiers import ClassifierSpec, SpeechClassifierSpec, TextClassifierSpec
-from encoders.specs.cnn import TORCHVISION, Architecture, SpectrogramCnnSpec, WindowSpec
+from encoders.specs.cnn import (
+    TORCHVISION,
+    Architecture,
+    MfccArchitecture,
+    MfccCnnSpec,
+    SpectrogramCnnSpec,
+    WindowSpec,
+)
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
 from encoders.specs.families import FAMILIES, Family, spec_from_json
-from encoders.specs.mfcc_cnn import MfccArchitecture, MfccCnnSpec
 from encoders.specs.modality import Modality, Windows
 from encoders.specs.pretrained import BertSpec, Cleaning, SentenceSpec, SpeechSpec
-from encoders.specs.spec import Kind, Spec, fingerprint, model_part
-from encoders.specs.storage import (
+from encoders.specs.spec import (
     TIME_STATISTICS,
     UNTRAINED_SEED,
+    Kind,
+    Spec,
     Storage,
     StorageDtype,
     WindowFunction,
+    fingerprint,
+    model_part,
 )
 
-__all__ = [
-    "FAMILIES",
-    "TIME_STATISTICS",
-    "TORCHVISION",
-    "UNTRAINED_SEED",
-    "Architecture",
-    "BertSpec",
-    "ClassifierSpec",
-    "Cleaning",
-    "EgemapsSpec",
-    "Family",
-    "Kind",
-    "LogMelSpec",
-    "MfccArchitecture",
-    "MfccCnnSpec",
-    "MfccSpec",
-    "Modality",
-    "SentenceSpec",
-    "Spec",
-    "SpectrogramCnnSpec",
-    "SpeechClassifierSpec",
-    "SpeechSpec",
-    "Storage",
-    "StorageDtype",
-    "TextClassifierSpec",
-    "WindowFunction",
-    "WindowSpec",
-    "Windows",
-    "fingerprint",
-    "model_part",
-    "spec_from_json",
-]
+__all__ = ["FAMILIES", "TIME_STATISTICS", "TORCHVISION", "UNTRAINED_SEED", "Architecture"]
+__all__ += ["BertSpec", "ClassifierSpec", "Cleaning", "EgemapsSpec", "Family", "Kind"]
+__all__ += ["LogMelSpec", "MfccArchitecture", "MfccCnnSpec", "MfccSpec", "Modality"]
+__all__ += ["SentenceSpec", "Spec", "SpectrogramCnnSpec", "SpeechClassifierSpec", "SpeechSpec"]
+__all__ += ["Storage", "StorageDtype", "TextClassifierSpec", "WindowFunction", "WindowSpec"]
+__all__ += ["Windows", "fingerprint", "model_part", "spec_from_json"]

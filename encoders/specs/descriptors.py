@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from encoders.specs.spec import Spec
-from encoders.specs.storage import TIME_STATISTICS, WindowFunction
+from encoders.specs.spec import TIME_STATISTICS, Spec, WindowFunction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from encoders.specs.classifiers import SpeechClassifierSpec, TextClassifierSpec
-from encoders.specs.cnn import SpectrogramCnnSpec
+from encoders.specs.cnn import MfccCnnSpec, SpectrogramCnnSpec
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
-from encoders.specs.mfcc_cnn import MfccCnnSpec
 from encoders.specs.pretrained import BertSpec, SentenceSpec, SpeechSpec
 from encoders.specs.spec import Spec
 
@@ -36,7 +35,7 @@ FAMILIES: dict[str, Family] = {
     "bert": Family(BertSpec, "encoders.pretrained.text"),
     "sentence": Family(SentenceSpec, "encoders.pretrained.text"),
     "spectrogram_cnn": Family(SpectrogramCnnSpec, "encoders.networks.spectrogram_cnn"),
-    "mfcc_cnn": Family(MfccCnnSpec, "encoders.networks.mfcc_cnn"),
+    "mfcc_cnn": Family(MfccCnnSpec, "encoders.networks.spectrogram_cnn"),
     "speech_classifier": Family(SpeechClassifierSpec, "encoders.pretrained.classifiers"),
     "text_classifier": Family(TextClassifierSpec, "encoders.pretrained.classifiers"),
 }

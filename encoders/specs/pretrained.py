@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from encoders.specs.spec import Spec
-from encoders.specs.storage import TIME_STATISTICS
+from encoders.specs.spec import TIME_STATISTICS, Spec
 
 Cleaning = Literal["none", "s4"]
 Precision = Literal["float32", "bfloat16"]

@@ -11,9 +11,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from encoders.specs.storage import TIME_STATISTICS, Storage, StorageDtype
-
 Kind = Literal["audio", "text"]
+Storage = Literal["pooled", "frames"]
+StorageDtype = Literal["float32", "float16"]
+
+#: Statistics over time that ``storage="pooled"`` keeps side by side, in this order.
+TIME_STATISTICS = ("mean", "std", "max")
+WindowFunction = Literal["hamming", "hann"]
+#: Of the random weights of every ``:untrained`` encoder.
+UNTRAINED_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

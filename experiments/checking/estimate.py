@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.asr.recognisers import normalise
+from encoders.asr.transcript import normalise
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio
 from encoders.decode_index import DecodedAudio

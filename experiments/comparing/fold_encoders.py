@@ -11,7 +11,7 @@ from itertools import chain
 
 from encoders.decode_index import DecodeIndex
 from encoders.extraction import Extractor, Progress, shared_encoders
-from encoders.finetuning.finetune import FinetuneError
+from encoders.finetuning.settings import FinetuneError
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.contamination import Contamination, allowed

@@ -6,7 +6,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from encoders.encoder import locate_weights
-from encoders.finetuning.finetune import FinetuneError, Settings, default_settings
+from encoders.finetuning.settings import FinetuneError, Settings, default_settings
 from encoders.manifest_rows import did_you_mean
 from encoders.provenance import provenance_of
 from encoders.specs import Kind, Modality

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.asr.recognisers import normalise, parse_recogniser
+from encoders.asr.recognisers import parse_recogniser
+from encoders.asr.transcript import normalise
 from encoders.asr.transcription import transcribe
 from encoders.decode_index import DecodeIndex
 from encoders.extraction import Failure, Progress

@@ -12,10 +12,10 @@ from pathlib import Path
 from encoders.asr.recognisers import (
     FasterWhisperSpec,
     PocketsphinxSpec,
-    Transcript,
     WhisperSpec,
     parse_recogniser,
 )
+from encoders.asr.transcript import Transcript
 from encoders.asr.transcription import Transcriber, TranscriptCache
 from encoders.asr.window_packing import packed, taken_apart, windows_of
 from encoders.audio.waveform import Audio

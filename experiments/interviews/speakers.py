@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from encoders.asr.recognisers import normalise
+from encoders.asr.transcript import normalise
 from encoders.messages import with_count
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from encoders.asr.recognisers import normalise
+from encoders.asr.transcript import normalise
 from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio
 from encoders.embedding import embed

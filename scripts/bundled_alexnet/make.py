@@ -14,7 +14,8 @@ import torch
 
 from encoders.bundled import ALEXNET
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.finetuning.finetune import Finetuned, Settings, finetune, held_out_uar
+from encoders.finetuning.finetune import Finetuned, finetune, held_out_uar
+from encoders.finetuning.settings import Settings
 from encoders.specs import SpectrogramCnnSpec
 from encoders.utterance import Utterance
 from experiments.corpora import ravdess

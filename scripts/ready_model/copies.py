@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import butter, sosfilt
 
-from encoders.asr.recognisers import normalise
+from encoders.asr.transcript import normalise
 from encoders.audio.waveform import Audio, resample
 from encoders.finetuning.augmentation import WaveformChanges, changed
 

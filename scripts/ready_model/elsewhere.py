@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from encoders.asr.recognisers import normalise
+from encoders.asr.transcript import normalise
 from encoders.utterance import Corpus
 from experiments import demo
 from experiments.corpora import emodb, mosi

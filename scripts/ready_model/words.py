@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from encoders.asr.recognisers import normalise
+from encoders.asr.transcript import normalise
 from encoders.extraction import Extractor, shared_encoders, text_sources
 from encoders.pooling import for_head
 from encoders.store import EmbeddingStore

@@ -18,7 +18,7 @@ import encoders.extraction as extraction
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import DecodeIndex
-from encoders.encoder import fingerprint_of, load_encoder
+from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.extraction import default_store, embed_audio, embed_text
 from encoders.pooling import for_storage
 from encoders.specs import BertSpec, LogMelSpec, Spec, SpeechSpec
@@ -44,16 +44,14 @@ def passes(monkeypatch) -> list[int]:
     """Number of inputs of every forward pass, in order."""
     seen: list[int] = []
 
-    class Counting:
-        def __init__(self, encoder):
-            self.encoder = encoder
-            self.frame_s = encoder.frame_s
-
+    class Counting(Encoder):
         def encode(self, inputs):
             seen.append(len(inputs))
-            return self.encoder.encode(inputs)
+            return super().encode(inputs)
 
-    monkeypatch.setattr(extraction, "load_encoder", lambda *how: Counting(load_encoder(*how)))
+    monkeypatch.setattr(
+        extraction, "load_encoder", lambda *how: Counting(load_encoder(*how).module)
+    )
     return seen
 
 
@@ -262,20 +260,17 @@ def test_a_bad_file_is_listed_again_on_a_warm_run(utterances, store, no_model):
 
 
 def test_an_embedding_that_is_not_finite_fails_alone(utterances, store, monkeypatch):
-    class Overflowing:
-        frame_s = None
-
-        def __init__(self, encoder: object) -> None:
-            self.encoder = encoder
-
+    class Overflowing(Encoder):
         def encode(self, inputs: list[Audio]) -> list[torch.Tensor]:
             return [
                 found * (np.inf if len(audio.samples) == len(loud.samples) else 1)
-                for audio, found in zip(inputs, self.encoder.encode(inputs), strict=True)
+                for audio, found in zip(inputs, super().encode(inputs), strict=True)
             ]
 
     loud = read_utterance(utterances[5])
-    monkeypatch.setattr(extraction, "load_encoder", lambda *how: Overflowing(load_encoder(*how)))
+    monkeypatch.setattr(
+        extraction, "load_encoder", lambda *how: Overflowing(load_encoder(*how).module)
+    )
     specs = [SPEC, replace(SPEC, storage="frames")]
     found = embed_audio(utterances, specs, store)
     assert [failure.utterance for failure in found.failures] == ["u5"]

@@ -124,7 +124,7 @@ def interviewed(model_folder, talk, tmp_path) -> Callable[[], None]:
 ENCODING = [
     "encoders.extraction.Extractor.extract",
     "encoders.embedding.embed",
-    "encoders.encoder.FrozenEncoder.encode",
+    "encoders.encoder.Encoder.encode",
     "encoders.spectra.acoustic.LogMelEncoder.forward",
     LOG_MEL,
 ]

@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from encoders.asr.recognisers import (
-    NOTHING,
     FasterWhisperSpec,
     HubWhisperSpec,
     parse_recogniser,
     recogniser_fingerprint,
 )
+from encoders.asr.transcript import NOTHING
 from encoders.asr.transcription import TimedRecogniser, TranscriptCache, load_recogniser
 from encoders.audio.waveform import Audio
 from encoders.weights.sources import MissingWeightsError

@@ -12,15 +12,12 @@ import encoders.asr.recognisers as recognisers
 import encoders.asr.transcription as transcription
 import encoders.decode_index as hints
 from encoders.asr.recognisers import (
-    NOTHING,
     PocketsphinxSpec,
-    Segment,
-    Transcript,
     WhisperSpec,
-    normalise,
     parse_recogniser,
     recogniser_fingerprint,
 )
+from encoders.asr.transcript import NOTHING, Segment, Transcript, normalise
 from encoders.asr.transcription import TranscriptCache, load_recogniser, transcribe
 from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio

@@ -15,15 +15,9 @@ from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio, AudioError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.finetuning.finetune import (
-    Finetuned,
-    FinetuneError,
-    Settings,
-    default_settings,
-    finetune,
-    held_out_uar,
-)
+from encoders.finetuning.finetune import Finetuned, finetune, held_out_uar
 from encoders.finetuning.labelled_audio import prepare
+from encoders.finetuning.settings import FinetuneError, Settings, default_settings
 from encoders.networks.spectrogram_cnn import to_unit, windows_of
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
 from encoders.specs import LogMelSpec, MfccSpec, SentenceSpec, SpectrogramCnnSpec

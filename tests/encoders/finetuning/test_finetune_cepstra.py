@@ -15,7 +15,8 @@ import torch
 from encoders.audio.reading import read_utterance
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.finetuning.finetune import FinetuneError, default_settings, finetune, held_out_uar
+from encoders.finetuning.finetune import finetune, held_out_uar
+from encoders.finetuning.settings import FinetuneError, default_settings
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
 from encoders.specs import MfccArchitecture, MfccCnnSpec
 from encoders.typed_names import parse_modality

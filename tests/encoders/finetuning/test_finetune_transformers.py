@@ -16,14 +16,8 @@ from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import AudioError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.finetuning.finetune import (
-    Finetuned,
-    FinetuneError,
-    Settings,
-    default_settings,
-    finetune,
-    held_out_uar,
-)
+from encoders.finetuning.finetune import Finetuned, finetune, held_out_uar
+from encoders.finetuning.settings import FinetuneError, Settings, default_settings
 from encoders.pretrained.projection import FILE
 from encoders.provenance import PROVENANCE, seen, trained_spec
 from encoders.specs import BertSpec, SentenceSpec, Spec, SpeechSpec

@@ -13,8 +13,8 @@ from torch import nn
 
 from encoders.audio.waveform import Audio, AudioError
 from encoders.encoder import fingerprint_of, load_encoder, locate_weights
-from encoders.networks.mfcc_cnn import load_network, to_frames
-from encoders.networks.spectrogram_cnn import to_unit, windows_of
+from encoders.networks.cnn_weights import load_network
+from encoders.networks.spectrogram_cnn import to_frames, to_unit, windows_of
 from encoders.specs import MfccArchitecture, MfccCnnSpec
 from encoders.typed_names import SHORT_NAMES, parse_modality
 from encoders.weights.cards import DESCRIPTORS

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio, embed_text
-from encoders.pretrained.cleaning import TextError, clean_text
-from encoders.pretrained.text import _config, position_limit
+from encoders.pretrained.text import TextError, clean_text, position_limit, untrained_model
 from encoders.specs import BertSpec, SentenceSpec, Spec
 from encoders.store import TokenCount
 from encoders.typed_names import SHORT_NAMES, parse_modality
@@ -284,11 +283,10 @@ def test_a_short_name_is_that_of_its_card(name):
 )
 def test_an_untrained_model_has_the_published_size(name, layers, dim, limit, millions):
     """Parameters as the papers count them; on the meta device, where they take no memory."""
-    from transformers import AutoModel
 
     checkpoint = SHORT_NAMES[name].checkpoint
     with torch.device("meta"):
-        model = AutoModel.from_config(_config(BertSpec(checkpoint=checkpoint, untrained=True)))
+        model = untrained_model(BertSpec(checkpoint=checkpoint, untrained=True))
     card = CARDS[checkpoint]
     assert (card.layers, card.dim) == (layers, dim)
     assert (model.config.num_hidden_layers + 1, model.config.hidden_size) == (layers, dim)

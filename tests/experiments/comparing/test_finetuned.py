@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from encoders.finetuning.finetune import default_settings
+from encoders.finetuning.settings import default_settings
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from encoders.weights.sources import MissingWeightsError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encoders.asr.recognisers import Segment, Transcript
+from encoders.asr.transcript import Segment, Transcript
 from experiments.interviews.recognition import doubts_about, repeated_words
 
 
