@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from encoders.weights.files import file_sha256
 from experiments.ablation.cells import Cell, CellChanges
-from experiments.ablation.fits import counted_once, scored_on
 from experiments.ablation.noisy_inputs import with_noisy_audio
 from experiments.ablation.subsets import with_speakers, without_words, wordless
 from experiments.ablation.word_errors import with_errors
@@ -21,7 +23,7 @@ from experiments.comparing.variation import Variation
 from experiments.config import Study
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import CellFacts, FitCounts, NoiseFact, Results, RunFacts
-from fusion.batch import Dataset
+from fusion.batch import Dataset, ModalityBatch
 from fusion.splitting.splits import speaker_of
 
 #: To be raised whenever the same seed changes other words, rows, speakers or recordings than
@@ -146,3 +148,62 @@ def _trained_on(plan: Plan) -> tuple[int, int]:
 
 def _named(cell: Cell) -> str:
     return ", ".join(f"{name} {value}" for name, value in cell.values.items())
+
+
+# ---------------------------------------------------------------- rows as they are heard in a test
+
+
+def scored_on(plan: Plan, other: Dataset) -> Plan:
+    """The plan with the test rows of another dataset: the same rows, as they are heard in a test.
+
+    Its dataset holds every row twice, so that one fold trains on the first and scores the second.
+    """
+    data = plan.inputs.data
+    assert data.ids == other.ids
+    both = Dataset(
+        ids=(*data.ids, *map(_second, data.ids)),
+        targets=data.targets,
+        truth=np.concatenate([data.truth, data.truth]),
+        inputs={name: stacked(batch, other.inputs[name]) for name, batch in data.inputs.items()},
+        task=data.task,
+        values=None if data.values is None else np.concatenate([data.values, data.values]),
+    )
+    assert len(both.truth) == 2 * len(data.ids)
+    folds = tuple(replace(fold, test=tuple(map(_second, fold.test))) for fold in plan.folds)
+    return replace(plan.with_data(both), folds=folds)
+
+
+def counted_once(fits: Fits, count: int) -> Fits:
+    """Scores with the rows of a dataset of ``count`` rows, which :func:`scored_on` doubled."""
+    scores = tuple(replace(one, test=one.test % count) for one in fits.scores)
+    return replace(fits, scores=scores)
+
+
+def _second(name: str) -> str:
+    # A control character no id has: manifests refuse it.
+    return f"{name}\x00scored"
+
+
+def stacked(one: ModalityBatch, other: ModalityBatch) -> ModalityBatch:
+    """Rows of two batches one after the other, padded to the longest of both.
+
+    Raises:
+        ValueError: their frames are of different widths.
+    """
+    if (one.dim, one.layers) != (other.dim, other.layers):
+        raise ValueError(f"frames of {one.dim} and {other.dim} values cannot be stacked")
+    longest = max(one.mask.shape[1], other.mask.shape[1])
+    padded = [_padded(batch, longest) for batch in (one, other)]
+    return ModalityBatch(
+        torch.cat([batch.values for batch in padded]),
+        torch.cat([batch.mask for batch in padded]),
+        torch.cat([batch.present for batch in padded]),
+        one.layers,
+    )
+
+
+def _padded(batch: ModalityBatch, longest: int) -> ModalityBatch:
+    more = longest - batch.mask.shape[1]
+    values = torch.nn.functional.pad(batch.values, (0, 0, 0, more))
+    mask = torch.nn.functional.pad(batch.mask, (0, more))
+    return ModalityBatch(values, mask, batch.present, batch.layers)

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import product
 from typing import Any, Literal
 
 from experiments.config import Study
@@ -86,11 +85,6 @@ class Cell:
         content = json.dumps(dict(self.values), sort_keys=True)
         mark = hashlib.sha256(content.encode()).hexdigest()[:8]
         return f"{words[:LETTERS].strip('._-') or 'cell'}-{mark}"
-
-
-def crossed(levels: Sequence[Mapping[str, int]]) -> Iterator[tuple[int, ...]]:
-    """Every combination of the numbers of levels, the last factor changing fastest."""
-    return product(*(range(len(level)) for level in levels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

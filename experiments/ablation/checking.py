@@ -1,7 +1,7 @@
 """``serfusion verify`` of an ablation: its cells, then every table, figure and page from them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.messages import with_count
@@ -61,7 +61,7 @@ def verify_ablation(folder: Path) -> Verified:
     cells = tuple(verify(cells_folder(folder) / cell.folder) for cell in ablation.grid.cells)
     made = files_of(ablation, findings_of(ablation))
     changed = tuple(name for name, text in made.items() if differs(folder / name, text))
-    left = tuple(unknown_cells(_placed(ablation, folder)))
+    left = tuple(unknown_cells(ablation.grid, folder))
     return Verified(folder, cells, len(made), changed, left)
 
 
@@ -119,10 +119,6 @@ def _facts(folder: Path, grid: Grid) -> dict[str, Results]:
             f"({', '.join(lacking[:3])}); {AGAIN}"
         )
     return {cell.folder: read_results(cells_folder(folder) / cell.folder) for cell in grid.cells}
-
-
-def _placed(ablation: Ablation, folder: Path) -> Ablation:
-    return replace(ablation, folder=folder)
 
 
 def _record(folder: Path) -> Record:

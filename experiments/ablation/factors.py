@@ -1,6 +1,6 @@
 """The factors that can be ablated: their names, values, and what of them is the reference."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast, get_args
@@ -10,21 +10,13 @@ from encoders.specs import Kind, Windows
 from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings
 from experiments.ablation.cells import CellChanges, CellDraft, Factor, NoiseIn
-from experiments.ablation.data_factors import (
-    labels_factor,
-    missing_factor,
-    noise_factor,
-    speakers_factor,
-    time_pool_factor,
-    words_factor,
-)
 from experiments.ablation.encoder_options import (
     check_has_options,
     layer_count,
     option_value,
     with_option,
 )
-from experiments.ablation.settings import BOTH
+from experiments.ablation.settings import ASR, BOTH, CLEAN, EVERYONE, GOLD, LEVELS, WER
 from experiments.comparing.inputs import FEATURES
 from experiments.config import FINETUNED, ConfigError, OptionError, Study
 from fusion.networks.head import Hyperparameters
@@ -54,63 +46,60 @@ def find_factor(name: str, study: Study, side: NoiseIn) -> Factor:
         return _hyperparameter(name, key, study)
     if name in SHORT:
         return _short(name, study)
-    makers: dict[str, Callable[[], Factor]] = {
-        "modality": lambda: _modality(study),
-        "head": lambda: _heads(study),
-        "audio": lambda: _encoder("audio", study),
-        "text": lambda: _encoder("text", study),
-        "trials": lambda: _trials(study),
-        "labels": lambda: labels_factor(study),
-        "transcript": lambda: words_factor(study),
-        "missing": missing_factor,
-        "speakers": speakers_factor,
-        "time_pool": time_pool_factor,
-        "noise": lambda: noise_factor(side),
-    }
-    if name not in makers:
-        hint = did_you_mean(name, (*makers, *SHORT), most=2)
+    factors = {factor.name: factor for factor in (*_of_heads(study), *_of_data(study, side))}
+    if name not in factors:
+        hint = did_you_mean(name, (*factors, *SHORT), most=2)
         raise OptionError(f"--over {name}: no such factor; {hint}")
-    return makers[name]()
+    return factors[name]
 
 
-# ---------------------------------------------------------------- arms
+# ---------------------------------------------------------------- arms, encoders, budget
 
 
-def _modality(study: Study) -> Factor:
+def _of_heads(study: Study) -> tuple[Factor, ...]:
     fused = settings.fused_arm(CellDraft(study, CellChanges()))
-    return Factor(
-        name="modality",
-        label="modality",
-        apply=settings.set_arm,
-        values=(BOTH if fused == "concat" else fused, "audio", "text"),
-        alone=True,
-    )
-
-
-def _heads(study: Study) -> Factor:
     flat = study.audio.startswith(FEATURES) or study.text.startswith(FEATURES)
-    sequences = () if flat else ("attention",)
-    return Factor(
-        name="head",
-        label="fused head",
-        apply=settings.set_arm,
-        values=("concat", "late", "gated", "lowrank", *sequences),
-        alone=True,
+    return (
+        Factor(
+            name="modality",
+            label="modality",
+            apply=settings.set_arm,
+            values=(BOTH if fused == "concat" else fused, "audio", "text"),
+            alone=True,
+        ),
+        Factor(
+            name="head",
+            label="fused head",
+            apply=settings.set_arm,
+            values=("concat", "late", "gated", "lowrank", *(() if flat else ("attention",))),
+            alone=True,
+        ),
+        Factor(
+            name="audio",
+            label="audio encoder",
+            apply=lambda draft, value: settings.set_encoder(draft, "audio", value),
+            own=study.audio,
+            early=True,
+        ),
+        Factor(
+            name="text",
+            label="text encoder",
+            apply=lambda draft, value: settings.set_encoder(draft, "text", value),
+            own=study.text,
+            early=True,
+        ),
+        Factor(
+            name="trials",
+            label="trials per arm and fold",
+            apply=settings.set_trials,
+            own=str(study.trials),
+            values=("0", "5", "20"),
+            ordered=True,
+        ),
     )
 
 
-# ---------------------------------------------------------------- encoders
-
-
-def _encoder(kind: Kind, study: Study) -> Factor:
-    own = study.audio if kind == "audio" else study.text
-    return Factor(
-        name=kind,
-        label=f"{kind} encoder",
-        apply=lambda draft, value: settings.set_encoder(draft, kind, value),
-        own=own,
-        early=True,
-    )
+# ---------------------------------------------------------------- options of encoders and heads
 
 
 def _option(name: str, kind: Kind, key: str, study: Study) -> Factor:
@@ -189,20 +178,6 @@ def _short(name: str, study: Study) -> Factor:
     return replace(_option(name, "audio", found[0], study), label=f"audio {name}")
 
 
-# ---------------------------------------------------------------- budget and heads
-
-
-def _trials(study: Study) -> Factor:
-    return Factor(
-        name="trials",
-        label="trials per arm and fold",
-        apply=settings.set_trials,
-        own=str(study.trials),
-        values=("0", "5", "20"),
-        ordered=True,
-    )
-
-
 def _hyperparameter(name: str, key: str, study: Study) -> Factor:
     known = Hyperparameters.__dataclass_fields__
     if key not in known:
@@ -220,3 +195,95 @@ def _hyperparameter(name: str, key: str, study: Study) -> Factor:
         values=LOSSES["single-label"] if key == "loss" else (),
         ordered=key != "loss",
     )
+
+
+# ---------------------------------------------------------------- rows, words, speakers and sound
+
+
+def _of_data(study: Study, side: NoiseIn) -> tuple[Factor, ...]:
+    return (
+        Factor(
+            name="labels",
+            label="classes",
+            apply=settings.set_labels,
+            own=None if study.labels is None else ",".join(study.labels),
+            tidy=lambda value: ",".join(part.strip() for part in value.split(",")),
+            comparable=False,
+            early=True,
+        ),
+        Factor(
+            name="transcript",
+            label="transcript",
+            apply=settings.set_words,
+            own=study.asr if study.transcript == "asr" else GOLD,
+            anchored=True,
+            values=(GOLD, *(f"{WER}{rate}" for rate in ("0.1", "0.2", "0.4"))),
+            tidy=partial(_tidy_words, study),
+        ),
+        Factor(
+            name="missing",
+            label="the share of missing transcripts",
+            apply=settings.set_missing,
+            own="0",
+            anchored=True,
+            values=("0", "0.25", "0.5", "0.75"),
+            tidy=lambda value: f"{settings.share(value.strip(), 'missing share'):g}",
+            ordered=True,
+        ),
+        Factor(
+            name="speakers",
+            label="training speakers per fold",
+            apply=settings.set_speakers,
+            own=EVERYONE,
+            anchored=True,
+            ordered=True,
+        ),
+        Factor(
+            name="time_pool",
+            label="frames of sequences joined into one",
+            apply=settings.set_time_pool,
+            own="4",
+            values=("1", "2", "4", "8"),
+            ordered=True,
+        ),
+        Factor(
+            name="noise",
+            label=f"noise in {'test rows only' if side == 'test' else 'training and test rows'}",
+            apply=lambda draft, value: settings.set_noise(draft, side, value),
+            own=CLEAN,
+            anchored=True,
+            values=tuple(f"white:{level}" for level in LEVELS["white"]),
+            tidy=partial(_tidy_noise, side),
+        ),
+    )
+
+
+def _tidy_words(study: Study, value: str) -> str:
+    value = value.strip()
+    if value.removeprefix(WER)[:1].isdigit() or value.startswith((WER, ".")):
+        rate = settings.share(value.removeprefix(WER), "word error rate", value)
+        return f"{WER}{rate:g}" if rate else GOLD
+    return study.asr if value == ASR else value
+
+
+def _tidy_noise(side: NoiseIn, value: str) -> str:
+    value = value.strip()
+    if value == CLEAN:
+        return value
+    noise = settings.parse_noise(value, side)
+    return f"{noise.kind}:{noise.level:g}"
+
+
+def expanded(factor: Factor, values: Sequence[str]) -> list[str]:
+    """Values with ``white``, ``babble`` and ``reverb`` alone standing for all of their levels."""
+    if factor.name != "noise":
+        return list(values)
+    return [
+        setting
+        for value in values
+        for setting in (
+            [f"{value.strip()}:{level}" for level in LEVELS[value.strip()]]
+            if value.strip() in LEVELS
+            else [value]
+        )
+    ]

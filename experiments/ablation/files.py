@@ -54,10 +54,10 @@ def files_of(ablation: Ablation, findings: Findings) -> dict[str, str]:
     """Every file that follows from the predictions of the cells, by its name."""
     tidy = list(tidy_rows(ablation.rows))
     names = [factor.name for factor in ablation.grid.factors]
-    columns = [*names, *_columns(ablation)]
+    columns = [*names, *_difference_columns(PRIMARY[task_of(ablation)])]
     return {
         "cells.csv": _csv([_flat(row) for row in tidy], columns),
-        "cells.jsonl": "".join(f"{_json(_nested(row))}\n" for row in tidy),
+        "cells.jsonl": "".join(map(_json_line, tidy)),
         "differences.csv": _csv([_difference(row) for row in findings.differences], columns),
         "ablation.html": page(ablation, findings),
         "figure.svg": draw(ablation, findings),
@@ -71,18 +71,17 @@ def _flat(row: TidyRow) -> dict[str, Any]:
             "n": row.n, "why": row.why}  # fmt: skip
 
 
-def _nested(row: TidyRow) -> dict[str, Any]:
-    return {"cell": dict(row.cell), "arm": row.arm, "fold": row.fold, "seed": row.seed,
-            **row.scores, "n": row.n, "why": row.why or None}  # fmt: skip
-
-
-def _columns(ablation: Ablation) -> tuple[str, ...]:
-    """Columns of ``differences.csv`` behind those of the factors."""
-    return _difference_columns(PRIMARY[task_of(ablation)])
+def _json_line(row: TidyRow) -> str:
+    content = {"cell": dict(row.cell), "arm": row.arm, "fold": row.fold, "seed": row.seed,
+               **row.scores, "n": row.n, "why": row.why or None}  # fmt: skip
+    return f"{json.dumps(content, ensure_ascii=False, allow_nan=False)}\n"
 
 
 def _difference_columns(metric: str) -> tuple[str, ...]:
-    """Points of a share, or a difference in the metric's own units."""
+    """Columns of ``differences.csv`` behind those of the factors.
+
+    A difference is in points of a share, or in the metric's own units.
+    """
     size = f"{metric}_{'points' if column(metric).share else 'difference'}"
     return ("arm", "against_arm", size, "low", "high", "p", "p_holm", "could_have_shown", "method")
 
@@ -108,7 +107,3 @@ def _csv(rows: Sequence[Mapping[str, Any]], head: Sequence[str]) -> str:
 
 def _field(value: object) -> object:
     return guarded(printable(value)) if isinstance(value, str) else value
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False)

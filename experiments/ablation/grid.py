@@ -1,15 +1,16 @@
 """From the options of a command to the cells of an ablation, and what cannot be one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from encoders.messages import with_count
 from encoders.specs import Kind
 from encoders.typed_names import parse_modality
-from experiments.ablation.cells import Cell, CellChanges, CellDraft, Factor, NoiseIn, crossed
-from experiments.ablation.data_factors import expanded
+from experiments.ablation.cells import Cell, CellChanges, CellDraft, Factor, NoiseIn
 from experiments.ablation.encoder_options import layer_count
-from experiments.ablation.factors import find_factor
+from experiments.ablation.factors import expanded, find_factor
+from experiments.ablation.subsets import counts_up_to
 from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders
 from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.trainable import is_finetuned
@@ -105,7 +106,8 @@ def make_grid(
     """
     _check_over(over)
     factors = [find_factor(spec.factor, study, side) for spec in over]
-    references = [_reference(factor, study) for factor in factors]
+    # The study's own values, written as those of their factors are.
+    references = [None if factor.own is None else factor.tidy(factor.own) for factor in factors]
     values = [
         _values(factor, spec.values, reference, most)
         for factor, spec, reference in zip(factors, over, references, strict=True)
@@ -132,16 +134,9 @@ def _check_over(over: Sequence[FactorSpec]) -> None:
         raise OptionError(f"--over {names[0]} is given twice; put all of its --values behind one")
 
 
-def _reference(factor: Factor, study: Study) -> str | None:
-    """The study's own value, written as its values are."""
-    return None if factor.own is None else factor.tidy(factor.own)
-
-
 def _values(factor: Factor, typed: str | None, reference: str | None, most: int) -> tuple[str, ...]:
     values = list(factor.values) if typed is None else split_values(typed)
     if typed is None and factor.name == "speakers" and most:
-        from experiments.ablation.subsets import counts_up_to
-
         values = list(map(str, counts_up_to(most)))
     tidy = [factor.tidy(value) for value in expanded(factor, values)]
     twice = sorted({value for value in tidy if tidy.count(value) > 1})
@@ -170,20 +165,16 @@ def _cells(
     values: Sequence[Sequence[str]],
     start: tuple[str, ...],
 ) -> Iterator[Cell]:
-    combined = list(crossed([dict.fromkeys(levels, 0) for levels in values]))
+    combined = list(product(*values))
     if len(combined) > MOST_CELLS:
         raise OptionError(f"{len(combined)} cells, at most {MOST_CELLS}: give fewer --values")
-    for numbers in combined:
-        chosen = tuple(levels[k] for levels, k in zip(values, numbers, strict=True))
+    for chosen in combined:
         named = {factor.name: value for factor, value in zip(factors, chosen, strict=True)}
-        yield Cell(named, _applied(draft, factors, named), chosen == start)
-
-
-def _applied(draft: CellDraft, factors: Sequence[Factor], named: Mapping[str, str]) -> CellDraft:
-    # Encoders and classes first: their options are set in what they are.
-    for factor in sorted(factors, key=lambda f: not f.early):
-        draft = factor.apply(draft, named[factor.name])
-    return draft
+        changed = draft
+        # Encoders and classes first: their options are set in what they are.
+        for factor in sorted(factors, key=lambda f: not f.early):
+            changed = factor.apply(changed, named[factor.name])
+        yield Cell(named, changed, chosen == start)
 
 
 # ---------------------------------------------------------------- what cannot be

@@ -1,6 +1,6 @@
 """Audio inputs of a plan made anew: through noise, or with frames joined otherwise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,9 @@ from experiments.ablation.cells import CellChanges, Noise
 from experiments.ablation.noisy_audio import BabbleSpeakers, NoisyEmbedder, crowds
 from experiments.comparing.inputs import SEQUENCE_OF
 from experiments.comparing.modality_data import ModalityData, modal_of, sources_of
-from experiments.comparing.plan import FoldViews, Plan
+from experiments.comparing.plan import Plan
 from experiments.config import ConfigError
 from fusion.batch import Dataset, collate
-from fusion.training.crossfit import FoldData
 from fusion.training.windows import WINDOWS
 
 AUDIO = ("audio", SEQUENCE_OF["audio"], WINDOWS)
@@ -53,7 +52,7 @@ def with_noisy_audio(
     spent = clean.encoded + modal.encoded
     if noise.side == "test":
         return NoisyPlan(clean.plan, data, spent)
-    return NoisyPlan(_with_data(clean.plan, data), None, spent)
+    return NoisyPlan(clean.plan.with_data(data), None, spent)
 
 
 def _wanted(plan: Plan, time_pool: int | None) -> dict[str, Modality]:
@@ -92,7 +91,7 @@ def _joined(
         identity={**plan.inputs.identity, **modal.identity},
     )
     plan = replace(plan, inputs=inputs)
-    return NoisyPlan(_with_data(plan, _replaced(plan, modal)), None, modal.encoded)
+    return NoisyPlan(plan.with_data(_replaced(plan, modal)), None, modal.encoded)
 
 
 def _noisy(
@@ -118,7 +117,7 @@ def _noisy(
 
 def _check(modal: ModalityData) -> None:
     if modal.failures:
-        first: Sequence[str] = [f"{f.utterance}: {f.why}" for f in modal.failures[:3]]
+        first = [f"{f.utterance}: {f.why}" for f in modal.failures[:3]]
         raise ConfigError(
             f"{len(modal.failures)} recordings cannot be embedded as a cell hears them, first "
             f"{'; '.join(first)}; leave them out of the manifest"
@@ -133,8 +132,3 @@ def _replaced(plan: Plan, modal: ModalityData) -> Dataset:
         for name, rows in modal.frames.items()
     }
     return replace(data, inputs={**data.inputs, **fresh})
-
-
-def _with_data(plan: Plan, data: Dataset) -> Plan:
-    views = tuple(FoldViews(FoldData(data, views.whole.inner)) for views in plan.views)
-    return replace(plan, inputs=replace(plan.inputs, data=data), views=views)

@@ -53,16 +53,11 @@ _BLIND: Mapping[Task, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: an arm in a cell."""
+    """A line of the table: an arm in a cell, and whether it is the cell's first."""
 
-    values: tuple[str, ...]
-    arm: str
+    summary: Summary
     scores: tuple[tuple[Column, Interval], ...]
-    spread: float | None
     difference: ArmDifference | None
-    blind: float
-    n: int
-    reference: bool
     first: bool
 
 
@@ -146,24 +141,11 @@ def _rows(findings: Findings) -> Iterator[Row]:
     by = {(id(row.cell), row.arm): row for row in findings.differences}
     before = None
     for summary in findings.summaries:
-        difference = by.get((id(summary.cell), summary.arm))
-        arm_difference = None if difference is None or difference.same else difference.row
-        yield _row(summary, arm_difference, before)
-        before = summary
-
-
-def _row(summary: Summary, difference: ArmDifference | None, before: Summary | None) -> Row:
-    return Row(
-        values=tuple(summary.cell.values.values()),
-        arm=summary.arm,
-        scores=tuple((column(name), score) for name, score in summary.scores.items()),
-        spread=summary.seed_spread,
-        difference=difference,
-        blind=summary.blind.value,
-        n=summary.n,
-        reference=summary.cell.reference,
-        first=before is None or before.cell is not summary.cell,
-    )
+        compared = by.get((id(summary.cell), summary.arm))
+        difference = None if compared is None or compared.same else compared.row
+        scores = tuple((column(name), score) for name, score in summary.scores.items())
+        yield Row(summary, scores, difference, first=summary.cell is not before)
+        before = summary.cell
 
 
 def _badges(results: list[Results]) -> list[str]:

@@ -49,10 +49,9 @@ def cells_folder(folder: Path) -> Path:
     return folder / "cells"
 
 
-def unknown_cells(ablation: Ablation) -> list[str]:
+def unknown_cells(grid: Grid, folder: Path) -> list[str]:
     """Folders of cells that an earlier ablation left in the same folder."""
-    folders = {cell.folder for cell in ablation.grid.cells}
-    there = cells_folder(ablation.folder)
+    folders, there = {cell.folder for cell in grid.cells}, cells_folder(folder)
     return sorted(
         path.name for path in there.iterdir() if path.is_dir() and path.name not in folders
     )

@@ -149,17 +149,14 @@ def without_words(plan: Plan, share: float, seed: int) -> Plan:
 
     Each row's lot is its own, so that what a smaller share takes, a larger one takes too.
     """
-    names = plan.inputs.data.ids
-    lost = torch.tensor([uniform("missing", seed, name) < share for name in names])
     data = plan.inputs.data
+    lost = torch.tensor([uniform("missing", seed, name) < share for name in data.ids])
     changed = {
         name: batch.hidden(lost)
         for name, batch in data.inputs.items()
         if name in ("text", "text_tokens")
     }
-    data = replace(data, inputs={**data.inputs, **changed})
-    views = tuple(FoldViews(FoldData(data, views.whole.inner)) for views in plan.views)
-    return replace(plan, inputs=replace(plan.inputs, data=data), views=views)
+    return plan.with_data(replace(data, inputs={**data.inputs, **changed}))
 
 
 def shuffled(names: Sequence[str], *parts: object) -> list[str]:

@@ -7,25 +7,42 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.decode_index import DecodedAudio, DecodeIndex
-from encoders.extraction import Progress, default_store
+from encoders.extraction import Failure, Progress, default_store
 from encoders.messages import cut, with_count
 from encoders.specs import Kind
 from encoders.store import StoreError
 from encoders.utterance import Corpus, Utterance
-from experiments.checking.check_table import print_check
-from experiments.checking.estimate import estimate
-from experiments.checking.findings import Check
-from experiments.checking.soundness import soundness
+from experiments.checking.estimate import Estimate, estimate
+from experiments.checking.soundness import Soundness, soundness
 from experiments.comparing.certificate import DecodedCorpus, decode_all, evidence_of
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.leakage.text_probe import probe_labels
 from fusion.splitting.splits import Fold, SplitError, outer_folds, rows_of
 
-__all__ = ["Check", "check_corpus", "print_check"]
-
 SHOWN = 10
 UNKNOWN = "(unknown)"
+NOTHING = Soundness((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found: counts, the media files that cannot be used, and what to look at.
+
+    ``obstacle`` says why no comparison is possible, None where one is; ``certificate`` is that of
+    the folds, None where there are none.
+    """
+
+    corpus: Corpus
+    classes: Mapping[str, int]
+    speakers: Mapping[str, Mapping[str, int]]
+    hours: float
+    failures: tuple[Failure, ...]
+    remarks: tuple[str, ...]
+    obstacle: str | None = None
+    soundness: Soundness = NOTHING
+    certificate: Certificate | None = None
+    estimates: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from xml.etree.ElementTree import SubElement, tostring
 
 from markupsafe import Markup
 
 from encoders.messages import printable, with_count
 from encoders.store import write_atomically
+from experiments.checking.check import Check
 from experiments.checking.check_table import duration, how_many
 from experiments.checking.soundness import Bin
 from experiments.config import ConfigError
@@ -16,15 +16,12 @@ from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.svg import canvas, line, write
 from experiments.templates import template
 
-if TYPE_CHECKING:
-    from experiments.checking.findings import Check
-
 #: Ids of a line that the page names.
 SHOWN = 20
 WIDTH, HEIGHT, LEFT, TOP = 800, 220, 20, 24
 
 
-def write_check(check: "Check", path: Path) -> None:
+def write_check(check: Check, path: Path) -> None:
     """Write the page.
 
     Raises:
@@ -37,7 +34,7 @@ def write_check(check: "Check", path: Path) -> None:
         raise ConfigError(f"--html {path}: cannot be written ({error.strerror})") from error
 
 
-def check_page(check: "Check") -> str:
+def check_page(check: Check) -> str:
     """What was found as HTML; names are escaped."""
     certificate = check.certificate
     utterances = with_count(len(check.corpus.utterances), "utterance")
@@ -62,7 +59,7 @@ def check_page(check: "Check") -> str:
     )
 
 
-def _answer(check: "Check") -> str:
+def _answer(check: Check) -> str:
     if check.obstacle is not None:
         return f"No comparison is possible: {printable(check.obstacle)}"
     warned = 0 if check.certificate is None else len(check.certificate.warnings)

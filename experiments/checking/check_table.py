@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from encoders.messages import cut, printable, with_count
+from experiments.checking.check import UNKNOWN, Check
 from experiments.reporting.certificate_table import certificate_rows
 
-if TYPE_CHECKING:
-    from experiments.checking.findings import Check
-
-UNKNOWN = "(unknown)"
 #: Speakers that a terminal lists; ``--html`` lists all.
 SPEAKERS = 60
 #: Letters of the longest bar of a histogram, and ids that a line names.
@@ -25,7 +22,7 @@ AS_THEY_ARE: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def print_check(check: "Check", console: Console) -> None:
+def print_check(check: Check, console: Console) -> None:
     """Why no comparison is possible, speakers by class, what was measured, the certificate."""
     if check.obstacle is not None:
         console.print(f"no comparison is possible: {printable(check.obstacle)}", **AS_THEY_ARE)
@@ -39,7 +36,7 @@ def print_check(check: "Check", console: Console) -> None:
         console.print(f"- {printable(remark)}", **AS_THEY_ARE)
 
 
-def how_many(check: "Check") -> str:
+def how_many(check: Check) -> str:
     """The number of speakers, and of utterances whose speaker is not known."""
     known = len(set(check.speakers) - {UNKNOWN})
     unknown = sum(check.speakers.get(UNKNOWN, {}).values())
@@ -67,7 +64,7 @@ def _shown(name: str) -> str:
     return cut(printable(name))
 
 
-def _speakers(check: "Check") -> Table:
+def _speakers(check: Check) -> Table:
     names = list(check.classes)
     title = Text(f"{_shown(check.corpus.name)}: utterances by speaker and class")
     # Text, because names of speakers and classes are no markup.
@@ -83,7 +80,7 @@ def _speakers(check: "Check") -> Table:
     return table
 
 
-def _measures(check: "Check") -> Table | None:
+def _measures(check: Check) -> Table | None:
     if not check.soundness.measures:
         return None
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -94,7 +91,7 @@ def _measures(check: "Check") -> Table | None:
     return table
 
 
-def _lengths(check: "Check") -> Table | None:
+def _lengths(check: Check) -> Table | None:
     most = max((bin_.count for bin_ in check.soundness.lengths), default=0)
     if not most:
         return None
@@ -105,7 +102,7 @@ def _lengths(check: "Check") -> Table | None:
     return table
 
 
-def _certificate(check: "Check") -> Table | None:
+def _certificate(check: Check) -> Table | None:
     certificate = check.certificate
     if certificate is None:
         return None
@@ -120,7 +117,7 @@ def _certificate(check: "Check") -> Table | None:
     return table
 
 
-def _estimates(check: "Check") -> Table | None:
+def _estimates(check: Check) -> Table | None:
     if not check.estimates:
         return None
     title = "from two utterances encoded here, the model loaded"

@@ -137,7 +137,8 @@ def check(
     With --audio or --text two utterances are encoded, and the time and disk for all estimated.
     """
     _help_with(options.get("folds"))
-    from experiments.checking.check import check_corpus, print_check
+    from experiments.checking.check import check_corpus
+    from experiments.checking.check_table import print_check
     from experiments.corpora import load_source
 
     corpus = load_source(*(options.get(name) for name in SOURCE))

@@ -74,7 +74,7 @@ def verify(
             continue
         verification = verify(run)
         if again:
-            from experiments.comparing.retraining import retrain
+            from experiments.comparing.comparison import retrain
 
             with bars() as progress:
                 new = retrain(run, jobs=jobs, progress=progress, notify=tell)

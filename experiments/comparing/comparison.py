@@ -1,30 +1,49 @@
 """Compare unimodal with fused arms: same rows, same folds, same budget, one table."""
 
+import json
 import os
+import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from encoders.decode_index import HELD_BYTES, DecodeIndex
+from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, default_store
+from encoders.messages import printable
+from encoders.store import write_atomically
 from experiments.comparing.certificate import certificate_lines, certify_corpus
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.fit_facts import fit_facts
 from experiments.comparing.fitting import final_model, fit_all
 from experiments.comparing.inputs import Inputs, gather, words_of
-from experiments.comparing.plan import Plan, warnings_of
+from experiments.comparing.plan import Plan, describe_folds, warnings_of
 from experiments.comparing.preparation import Notify, Prepared, check_ready, prepare
-from experiments.comparing.run_folder import write_run
 from experiments.comparing.variation import NO_VARIATION, Variation
-from experiments.config import ConfigError, Study, options_of
-from experiments.reporting.cost import cost_of
+from experiments.comparing.verification import report_of
+from experiments.config import ConfigError, Study, options_of, read_study, write_study
+from experiments.reporting.cost import COST, Cost, cost_of
 from experiments.reporting.matrix import trained_on
+from experiments.reporting.report import Recomputed, folder_name, recompute, write_report
 from experiments.reporting.results import summarise, with_best
-from experiments.reporting.results_schema import Dropped, Facts, FoldResults, Results, RunFacts
+from experiments.reporting.results_file import read_results
+from experiments.reporting.results_schema import (
+    Dropped,
+    Facts,
+    FoldResults,
+    Results,
+    RunFacts,
+    as_json,
+)
 from fusion.evaluation.predictions import Prediction, best_per_fold, stored_score
+from fusion.evaluation.predictions import write as write_predictions
 from fusion.evaluation.subgroups import groupings
 from fusion.evaluation.windows import utterance_rows
+from fusion.model.fusion_model import FusionModel
 from fusion.splitting.splits import speaker_of
 from fusion.training.arm_table import arms_that, whole_of
 from fusion.training.arms import FoldScores
@@ -92,6 +111,35 @@ def compare(
     cost = cost_of(_in_order(plan, fitted.scores), study.seeds)
     write_run(folder, study, model, rows, results, plan, cost)
     return Outcome(folder, results, failures)
+
+
+def retrain(
+    folder: Path,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    notify: Notify | None = None,
+) -> Recomputed:
+    """What the study of a run gives today; embeddings and trained encoders come from the cache.
+
+    Raises:
+        ValueError: the run is a cell of an ablation, which its study alone does not give, or as
+            :func:`compare`.
+    """
+    cell = read_results(folder).facts.cell
+    if cell is not None:
+        named = ", ".join(
+            f"{printable(name)} {printable(value)}" for name, value in cell.values.items()
+        )
+        raise ValueError(
+            f"{folder}: a cell of an ablation ({named}), which its config.toml alone does not "
+            "give: run the same serfusion ablate into another folder to train it again"
+        )
+    study = read_study(folder / "config.toml")
+    with TemporaryDirectory() as there:
+        again, fits = Path(there) / "run", Path(there) / "fits"
+        compare(study, out=again, fits=fits, jobs=jobs, progress=progress, notify=notify)
+        return recompute(again)
 
 
 def check_writable(folder: Path) -> None:
@@ -226,3 +274,43 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
         ),
         certificate=found.certificate,
     )
+
+
+def write_run(
+    folder: Path,
+    study: Study,
+    model: FusionModel | None,
+    rows: Sequence[Prediction],
+    results: Results,
+    plan: Plan,
+    cost: Cost,
+) -> None:
+    """Write everything; ``results.json``, which makes a run complete, comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_study(study, folder / "config.toml")
+    if model is not None:
+        model.save(folder / "model")
+    write_predictions(rows, folder / "predictions.jsonl")
+    _write_json(folder / "environment.json", _environment())
+    _write_json(folder / "folds.json", describe_folds(plan))
+    _write_json(folder / COST, asdict(cost))
+    write_report(report_of(results, folder_name(folder), cost), folder)
+    _write_json(folder / "results.json", as_json(results))
+
+
+def _environment() -> dict[str, str]:
+    names = ("serfusion", "torch", "transformers", "sentence-transformers", "scikit-learn")
+    packages = {name: version(name) for name in (*names, "optuna", "numpy", "openai-whisper")}
+    machine = {"machine": platform.machine(), "device": chosen_device()}
+    return {"python": platform.python_version(), **machine, **packages}
+
+
+def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - anything JSON can hold
+    write_atomically(path, one_line_each(content).encode())
+
+
+def one_line_each(content: Any) -> str:  # noqa: ANN401 - anything JSON can hold
+    """Indented JSON in which a list of numbers stands on one line."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    # No text in JSON holds a line end, so that what begins with one is no part of a text.
+    return re.sub(r"\[\n([^\[\]{}\"]*)\]", lambda match: f"[{' '.join(match[1].split())}]", text)

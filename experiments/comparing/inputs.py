@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
+from torch import Tensor
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
 from encoders.decode_index import DecodeIndex
@@ -21,7 +22,6 @@ from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.comparing.modality_data import ModalityData, PendingEncoder, modal_of, sources_of
 from experiments.comparing.published import Published
-from experiments.comparing.rows import split_rows
 from experiments.comparing.trainable import (
     FinetuneRequest,
     check_trainable,
@@ -269,6 +269,34 @@ def _lined_up(ready: Ready, words: Transcripts, modals: Sequence[ModalityData]) 
         published=ready.published,
         awaited=tuple(modal.awaited for modal in modals if modal.awaited is not None),
     )
+
+
+def split_rows(
+    utterances: Sequence[Utterance],
+    frames: Mapping[str, Mapping[str, Tensor]],
+    why: Mapping[str, str],
+    rows: str,
+) -> tuple[tuple[Utterance, ...], tuple[Failure, ...]]:
+    """Rows that stay, and those that leave with the reason; ``rows`` is that of the study.
+
+    ``frames`` are by input and utterance; ``why`` is what is known of an utterance's failure.
+    """
+    kept: list[Utterance] = []
+    dropped: list[Failure] = []
+    for utterance in utterances:
+        lacking = [name for name in frames if utterance.id not in frames[name]]
+        if not lacking or (rows == "all" and len(lacking) < len(frames)):
+            kept.append(utterance)
+        else:
+            reason = why.get(utterance.id) or f"has no {' and no '.join(_plain(lacking))}"
+            dropped.append(Failure(utterance.id, reason))
+    return tuple(kept), tuple(dropped)
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    heard = dict.fromkeys(("audio", "audio_frames", "audio_windows"), "audio")
+    plain = {**heard, "text": "words", "text_tokens": "words"}
+    return list(dict.fromkeys(plain.get(name, f"input for {name}") for name in names))
 
 
 def _truth(corpus: Corpus, utterances: Sequence[Utterance]) -> Int64[np.ndarray, "rows"]:

@@ -17,10 +17,13 @@ from encoders.extraction import (
 )
 from encoders.pooling import for_head
 from encoders.specs import Kind, Modality
+from encoders.store import TokenCount
 from encoders.utterance import Utterance
-from experiments.comparing.remarks import cuts, silence
 from experiments.comparing.trainable import FinetuneRequest
 from experiments.comparing.transcripts import Transcripts
+
+#: Silent recordings that a remark names.
+SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +95,32 @@ def modal_of(
         cut = cuts(modality, {row: entry.extent for row, entry in stored.items()})
     modal.remarks = (*silence(silent), *cut)
     return modal
+
+
+def silence(silent: Sequence[str]) -> tuple[str, ...]:
+    """A line that names recordings without sound; none where there are none."""
+    if not silent:
+        return ()
+    shown = ", ".join(silent[:SHOWN]) + (", ..." if len(silent) > SHOWN else "")
+    return (f"{len(silent)} recordings are silent (peak below -80 dB): {shown}",)
+
+
+def cuts(modality: Modality, extents: Mapping[str, TokenCount | None]) -> tuple[str, ...]:
+    """A line that counts the transcripts of which the encoder did not read the end.
+
+    ``extents`` are those of every transcript, by utterance id, as they are kept beside the
+    embeddings: a run that finds all of them in the cache says the same as the first one.
+    """
+    cut = [extent for extent in extents.values() if extent is not None and extent.cut]
+    if not cut:
+        return ()
+    # All cut texts were read up to one limit: it is that of the encoder.
+    limit, longest = cut[0].tokens_read, max(extent.tokens for extent in cut)
+    by_encoder = modality.encoder.max_length is None
+    whose = (
+        f"which is all that {modality.encoder.title} reads" if by_encoder else "as max_length says"
+    )
+    return (
+        f"{len(cut)} of {len(extents)} transcripts were longer than {limit} tokens (special ones "
+        f"included) and were cut there, {whose}; the longest has {longest}",
+    )

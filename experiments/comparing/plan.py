@@ -1,15 +1,15 @@
 """Everything that is decided before the first head is trained, and what must be said about it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from encoders.messages import with_count
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Inputs
-from experiments.comparing.remarks import training_remarks
 from experiments.config import Study
 from experiments.reporting.trained_encoder import Trained
+from fusion.batch import Dataset
 from fusion.leakage.findings import TextProbe
 from fusion.leakage.text_probe import probe_text
 from fusion.networks.head import fixed_values
@@ -25,6 +25,7 @@ from fusion.splitting.splits import (
     outer_folds,
     speaker_of,
 )
+from fusion.training.arm_table import ARMS
 from fusion.training.arms import Budget
 from fusion.training.crossfit import FoldData
 
@@ -62,6 +63,11 @@ class Plan:
     def recognised(self) -> tuple[str, ...]:
         """Rows whose words were recognised."""
         return tuple(name for name in self.inputs.data.ids if name in self.inputs.words.recognised)
+
+    def with_data(self, data: Dataset) -> "Plan":
+        """The plan with other inputs of its rows; folds are as they were."""
+        views = tuple(FoldViews(FoldData(data, views.whole.inner)) for views in self.views)
+        return replace(self, inputs=replace(self.inputs, data=data), views=views)
 
 
 def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...]) -> Plan:
@@ -165,6 +171,49 @@ def _unsettled(plan: Plan) -> list[str]:
         "they are trained on, and scored by divergence and cosine, but have no part in UAR, "
         "accuracy and F1, nor in which classes a fold holds"
     ]
+
+
+def training_remarks(trained: Sequence[Trained], arms: Sequence[str]) -> tuple[str, ...]:
+    """What must be known of encoders that were trained in every fold; nothing where none was."""
+    if not trained:
+        return ()
+    kinds = dict.fromkeys(encoder.kind for encoder in trained)
+    lines = [
+        _trained(kind, [encoder for encoder in trained if encoder.kind == kind]) for kind in kinds
+    ]
+    if not all(ARMS[arm].crossfitted for arm in arms if arm in ARMS):
+        lines.append(
+            "heads were trained on embeddings of the same rows that the fine-tuned encoder was "
+            "fitted on, which look better than those of new speakers: a fused head trusts the more "
+            "overfitted modality too much, which cross-fitting (concat_crossfit) avoids"
+        )
+    lines.append(
+        "heads were stopped and selected on the development speakers that the encoder was stopped "
+        "on, one group per fold; there is one encoder per fold, so that the spread over seeds is "
+        "that of heads"
+    )
+    lines.append(
+        "no model was left: every fold has an encoder of its own, and one of all speakers was not "
+        "trained"
+    )
+    return tuple(lines)
+
+
+def _trained(kind: str, trained: Sequence[Trained]) -> str:
+    seconds = sum(encoder.seconds for encoder in trained)
+    return (
+        f"the {kind} encoder ({trained[0].typed}) was fine-tuned in every fold on "
+        f"{_span([encoder.train_speakers for encoder in trained])} training speakers and stopped "
+        f"on {_span([encoder.dev_speakers for encoder in trained])} others, never on test "
+        f"speakers: {len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
+        f"{min(encoder.dev_uar for encoder in trained):.3f} to "
+        f"{max(encoder.dev_uar for encoder in trained):.3f}"
+    )
+
+
+def _span(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def describe_folds(plan: Plan) -> list[dict[str, Any]]:

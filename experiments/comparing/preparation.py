@@ -1,11 +1,13 @@
 """A comparison up to its first head: every fault found, inputs gathered, folds certified."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from encoders.extraction import Progress
+from encoders.messages import printable
 from encoders.store import EmbeddingStore
-from encoders.utterance import Corpus
+from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.comparing.certificate import certify_final_rows
 from experiments.comparing.contamination import (
     Contamination,
@@ -14,19 +16,27 @@ from experiments.comparing.contamination import (
     scored_rows,
 )
 from experiments.comparing.fold_encoders import FoldContext, check_shared, train_encoders
-from experiments.comparing.inputs import Inputs, Ready, check_sequences, preflight
+from experiments.comparing.inputs import (
+    Inputs,
+    Ready,
+    check_sequences,
+    preflight,
+    typed_encoders,
+)
 from experiments.comparing.plan import Plan, make_folds, make_plan
 from experiments.comparing.published import find_published
-from experiments.comparing.rows import labelled
-from experiments.comparing.targets import check_targets
+from experiments.comparing.trainable import is_finetuned
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate
+from fusion.networks.head import fixed_values
 from fusion.networks.heads import HEADS
+from fusion.networks.losses import with_loss
 from fusion.splitting.splits import rows_of
 from fusion.training.arm_table import ARMS, PUBLISHED, TrainedArm, arm_of
+from fusion.training.late import LATE
 
 Notify = Callable[[str], None]
 
@@ -52,6 +62,42 @@ def load_corpus(study: Study) -> Corpus:
         CorpusError: with every fault of a manifest, or of a corpus's layout.
     """
     return load_source(study.corpus, study.manifest, study.root, study.labels)
+
+
+def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
+    """Utterances that can be scored; raises where their targets allow no comparison."""
+    rows = tuple(utterance for utterance in corpus.utterances if utterance.target is not None)
+    what = _unvaried(corpus, rows) if corpus.task == "regression" else _unclassed(corpus, rows)
+    if what:
+        raise CorpusError(corpus.name, [Fault("label", what)])
+    return rows
+
+
+def _unclassed(corpus: Corpus, rows: Sequence[Utterance]) -> str:
+    """What keeps classes or labels from being compared; nothing where they can be."""
+    counts = Counter(name for utterance in rows for name in corpus.classes(utterance))
+    least = 1 if corpus.task == "multi-label" else 2
+    if len(counts) < least:
+        word = "label" if corpus.task == "multi-label" else "class"
+        needed = "at least one is" if least == 1 else "at least two are"
+        return f"{len(counts)} {word} among {len(rows)} labelled utterances: {needed} needed"
+    absent = [target for target in corpus.targets if target not in counts]
+    if absent:
+        most = " with the most votes" if corpus.task == "distribution" else ""
+        return f"no utterance of {', '.join(absent)}{most}: take them out of --labels"
+    always = [name for name, count in counts.items() if count == len(rows)]
+    if corpus.task == "multi-label" and always:
+        return f"every utterance has {', '.join(always)}: there is nothing to tell apart"
+    return ""
+
+
+def _unvaried(corpus: Corpus, rows: Sequence[Utterance]) -> str:
+    flat = [
+        name
+        for number, name in enumerate(corpus.targets)
+        if len({u.target[number] for u in rows if u.target is not None}) < 2
+    ]
+    return f"{', '.join(flat)} never varies: there is nothing to predict" if flat else ""
 
 
 def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
@@ -80,6 +126,42 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
         raise ConfigError(f"{option}: no such head of {', '.join(headless)}: {', '.join(HEADS)}")
     wanted = {*asked, *(other for arm in asked if arm in ARMS for other in ARMS[arm].beside)}
     return (*(arm for arm in ARMS if arm in wanted), *published)
+
+
+def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
+    """Refuse losses, encoders and arms of another kind; whether encoders are to be trained.
+
+    Raises:
+        ConfigError: with everything that cannot be; ValueError: a hyperparameter is none.
+    """
+    faults = []
+    try:
+        with_loss(fixed_values(study.head), corpus.task)
+    except ValueError as error:
+        faults.append(str(error))
+    if corpus.task != "single-label":
+        faults += [
+            f"--{kind} {printable(typed)}: encoders are trained on one class per utterance, and "
+            f"these targets are {corpus.task}; use the encoder as it is"
+            for kind, typed in typed_encoders(study)
+            if is_finetuned(typed)
+        ]
+    published = [arm for arm in arms if arm.startswith(PUBLISHED)]
+    if published and corpus.task in ("multi-label", "regression"):
+        faults.append(
+            f"--arms {printable(','.join(published))}: a published classifier names one class, and "
+            f"these targets are {corpus.task}; leave it out"
+        )
+    unknown = [name for name in arms if name in LATE and corpus.task not in LATE[name].tasks]
+    if unknown:
+        faults.append(
+            # compare calls the option --arms, train --arm.
+            f"arm {', '.join(unknown)}: {corpus.task} targets cannot be combined so; use late, "
+            "late_mean or late_per_class"
+        )
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return any(is_finetuned(typed) for _, typed in typed_encoders(study))
 
 
 def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:

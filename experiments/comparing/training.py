@@ -20,9 +20,13 @@ from experiments.comparing.inputs import (
     words_of,
 )
 from experiments.comparing.plan import Plan
-from experiments.comparing.preparation import Notify, chosen_arms, load_corpus
-from experiments.comparing.rows import labelled
-from experiments.comparing.targets import check_targets
+from experiments.comparing.preparation import (
+    Notify,
+    check_targets,
+    chosen_arms,
+    labelled,
+    load_corpus,
+)
 from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
 from fusion.model.fusion_model import FusionModel

@@ -13,16 +13,15 @@ import numpy as np
 import pytest
 
 from encoders.decode_index import DecodeIndex
-from experiments.ablation.ablate import ablate
+from experiments.ablation.ablate import ablate, check_all
 from experiments.ablation.cell_scores import SHOWN, arm_sums
+from experiments.ablation.cell_variation import counted_once, scored_on
 from experiments.ablation.cells import Cell, CellChanges, CellDraft
 from experiments.ablation.checking import verify_ablation
 from experiments.ablation.findings import findings_of
-from experiments.ablation.fits import counted_once, scored_on
 from experiments.ablation.grid import FactorSpec
 from experiments.ablation.result import Ablation, cells_folder
 from experiments.ablation.scores import differences, summaries
-from experiments.ablation.shared_rows import check_all
 from experiments.ablation.subsets import with_speakers
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather

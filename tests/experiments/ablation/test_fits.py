@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from encoders.decode_index import DecodeIndex
-from experiments.ablation.fits import counted_once, scored_on, stacked
+from experiments.ablation.cell_variation import counted_once, scored_on, stacked
 from experiments.comparing.fitting import fit_all
 from experiments.comparing.inputs import Ready, gather
 from experiments.comparing.plan import FoldViews, Plan, make_plan

@@ -8,8 +8,8 @@ from collections import Counter
 from rich.console import Console
 
 from encoders.utterance import Corpus, Utterance, one_hot
-from experiments.checking.check import print_check
-from experiments.checking.findings import Check
+from experiments.checking.check import Check
+from experiments.checking.check_table import print_check
 
 TARGETS = ("[red]calm[/red]", "[/]cross")
 

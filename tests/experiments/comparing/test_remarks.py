@@ -15,7 +15,7 @@ from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
 from experiments.comparing.inputs import Inputs, Ready, gather
 from experiments.comparing.inputs import Transcripts as FoundWords
-from experiments.comparing.remarks import cuts, silence
+from experiments.comparing.modality_data import cuts, silence
 from experiments.config import Study
 
 LONG = "high tone and very loud tone said the horse"

@@ -9,8 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.commands.main import app
-from experiments.comparing.comparison import compare
-from experiments.comparing.retraining import retrain
+from experiments.comparing.comparison import compare, retrain
 from experiments.comparing.verification import departures, lines, rebuild, verify
 from experiments.config import Study, write_study
 from experiments.reporting.report import recompute

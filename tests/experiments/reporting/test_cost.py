@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.comparing.run_folder import one_line_each
+from experiments.comparing.comparison import one_line_each
 from experiments.comparing.verification import rebuild, verify
 from experiments.reporting.cost import Cost, FoldCost, arm_costs, cost_lines, cost_of, read_cost
 from experiments.reporting.page import Report, page
