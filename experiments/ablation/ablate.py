@@ -31,6 +31,7 @@ from experiments.comparing.preparation import (
 )
 from experiments.config import ConfigError, Study
 from fusion.splitting.splits import rows_of
+from fusion.training.windows import WINDOWS
 from fusion.tuning.storage import check_storage
 
 NO_NOISE = Noise("white", 0.0, "both")
@@ -201,7 +202,8 @@ def common_rows(cells: Sequence[Cell], progress: Progress | None) -> Common:
 def _request(cell: Cell) -> object:
     """What the rows of a cell depend on."""
     study, changes = cell.draft.study, cell.draft.changes
-    needed = inputs_needed(chosen_arms(study))
+    # Windows are there where the recording is.
+    needed = inputs_needed(chosen_arms(study)) - {WINDOWS}
     words = (study.transcript, study.asr, changes.word_errors, changes.seed)
     return study.audio, study.text, needed, words, study.rows, study.labels
 
