@@ -6,6 +6,7 @@ worker processes find it too; a configuration, a run or a model that somebody se
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +31,13 @@ def load_plugins(named: Sequence[str] = ()) -> tuple[Path, ...]:
     return files
 
 
+def files_of_plugins() -> tuple[Path, ...]:
+    """Files of the plugins and of what was imported from beside them, which they may use."""
+    folders = {path.parent for path in load_plugins()}
+    files = {Path(str(getattr(module, "__file__", ""))) for module in tuple(sys.modules.values())}
+    return tuple(sorted(path for path in files if path.suffix == ".py" and path.parent in folders))
+
+
 def _imported(name: str) -> Path:
     if not name.endswith(".py"):
         try:
@@ -46,7 +54,16 @@ def _imported(name: str) -> Path:
         raise ValueError(f"--plugin {name}: no such file")
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
-    module = import_module(path.stem)
+    try:
+        module = import_module(path.stem)
+    # Whatever somebody's code raises: where it did, and what.
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise ValueError(
+            f"--plugin {name}: {type(error).__name__}: {error} "
+            f"({where or f'{last.filename}:{last.lineno}'})"
+        ) from error
     if Path(str(module.__file__)).resolve() != path:
         raise ValueError(
             f"--plugin {name}: {module.__file__} is called {path.stem} too; rename your file"

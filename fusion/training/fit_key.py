@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from encoders.device import other_arithmetic
-from encoders.plugins import load_plugins
+from encoders.plugins import files_of_plugins
 from encoders.weights.files import file_sha256
 from fusion.batch import Dataset, ModalityBatch
+from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold
 from fusion.training.arm_table import TrainedArm
 from fusion.training.arms import Budget
@@ -34,13 +35,17 @@ DECISIVE = ("name", "head", "inputs", "crossfitted")
 
 
 def arithmetic() -> dict[str, Any]:
-    """What decides the digits of a fit besides its rows and its budget.
+    """What decides the digits of a fit besides its rows, its budget and a user's own head."""
+    libraries = {name: version(name) for name in LIBRARIES}
+    return {"numerics": NUMERICS_VERSION, "device": other_arithmetic(), **libraries}
 
-    A user's own heads have no version: their files are taken as they are.
-    """
-    decisive = {name: version(name) for name in LIBRARIES}
-    decisive |= {path.name: file_sha256(path) for path in load_plugins()}
-    return {"numerics": NUMERICS_VERSION, "device": other_arithmetic(), **decisive}
+
+def own_code(arm: TrainedArm) -> dict[str, str]:
+    """Hashes of the files of a user's own head, which has no version; none of other heads."""
+    module = HEADS[arm.head].network.__module__
+    if module.partition(".")[0] == "fusion":
+        return {}
+    return {path.name: file_sha256(path) for path in files_of_plugins()}
 
 
 def hash_of(content: object) -> str:
@@ -71,6 +76,8 @@ class FitKeys:
             "budget": [budget.trials, budget.seeds, budget.study_seed, dict(budget.fixed)],
             "views": [self._view(arm, view) for view in views],
         }
+        if code := own_code(arm):
+            content["code"] = code
         test = [self._rows(arm, view.data, view.data.index(fold.test)) for view in views]
         return FitKey(hash_of(content), hash_of({**content, "test": test}))
 

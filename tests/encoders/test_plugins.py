@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from encoders.plugins import VARIABLE, load_plugins
+from encoders.plugins import VARIABLE, files_of_plugins, load_plugins
 
 
 @pytest.fixture(autouse=True)
@@ -73,5 +73,26 @@ def test_a_file_that_has_the_name_of_a_module_is_refused():
 
 def test_what_a_module_lacks_is_not_hidden():
     write("my_fifth_plugin.py", "import surely_nobody_has_this\n")
-    with pytest.raises(ModuleNotFoundError, match="surely_nobody_has_this"):
+    with pytest.raises(ValueError, match="surely_nobody_has_this"):
         load_plugins(["my_fifth_plugin.py"])
+
+
+def test_what_a_plugin_imports_from_beside_it_belongs_to_it():
+    helper = write("my_helper.py")
+    path = write("my_sixth_plugin.py", "from my_helper import NAME\n")
+    write("my_unused_helper.py")
+    load_plugins(["my_sixth_plugin.py"])
+    assert files_of_plugins() == (helper, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("NAME = 1\nNAME / 0\n", r"ZeroDivisionError.*my_faulty_plugin\.py:2"),
+        ("NAME = (\n", r"SyntaxError.*my_faulty_plugin\.py:1"),
+    ],
+)
+def test_a_fault_in_a_plugin_is_told_with_its_line(text, said):
+    write("my_faulty_plugin.py", text)
+    with pytest.raises(ValueError, match=said):
+        load_plugins(["my_faulty_plugin.py"])

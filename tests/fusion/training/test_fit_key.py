@@ -11,7 +11,7 @@ import torch
 
 from fusion.batch import Dataset, collate
 from fusion.networks.head import BATCH, LARGEST, STEPS
-from fusion.networks.heads import HEADS
+from fusion.networks.heads import HEADS, MlpHead
 from fusion.splitting.splits import Fold, InnerFold, InnerFolds
 from fusion.training import fit_key, train
 from fusion.training.arm_table import ARMS, TrainedArm
@@ -203,6 +203,26 @@ def test_a_key_stays_what_it_was(data, split, monkeypatch):
     monkeypatch.setattr(fit_key, "arithmetic", dict)
     assert hash_of({"b": [1, 0.5, None], "a": "é"})[:16] == "97f0d07083dc05c4"
     assert key(data, split).trained[:16] == "563e4580e2004412"
+
+
+def test_a_head_of_the_users_own_is_kept_by_its_files_and_others_are_not(
+    data, split, monkeypatch, tmp_path
+):
+    file = tmp_path / "mine.py"
+    monkeypatch.setattr(fit_key, "files_of_plugins", lambda: (file,))
+
+    class OwnHead(MlpHead):
+        """Stands in a module that is none of ours."""
+
+    OwnHead.__module__ = "mine"
+    monkeypatch.setitem(HEADS, "own", replace(HEADS["mlp"], network=OwnHead))
+    mine = replace(CONCAT, head="own")
+    keys = []
+    for text in ("SIDE = 8", "SIDE = 2"):
+        file.write_text(text)
+        keys.append((key(data, split, mine), key(data, split, CONCAT)))
+    assert keys[0][0] != keys[1][0]
+    assert keys[0][1] == keys[1][1]
 
 
 # ---------------------------------------------------------------- the arithmetic itself
