@@ -1,7 +1,5 @@
 """Run an ablation: every cell a comparison, on the same rows, folds, seeds and trials."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from experiments.comparing.preparation import (
 )
 from experiments.config import ConfigError, Study
 from fusion.splitting.splits import rows_of
+from fusion.training.fit_key import hash_of
 from fusion.training.windows import WINDOWS
 from fusion.tuning.storage import check_storage
 
@@ -128,7 +127,7 @@ def _cost(common: Common, done: Sequence[CellVariation]) -> Cost:
 
 def _hash(study: Study, over: Sequence[FactorSpec], side: NoiseIn, seed: int) -> str:
     content = [asdict(study), [asdict(spec) for spec in over], side, seed]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+    return hash_of(content)[:12]
 
 
 def _speakers(study: Study, over: Sequence[FactorSpec]) -> int:

@@ -1,11 +1,11 @@
 """Every number of an ablation, computed from the predictions that its cells left on disk."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from encoders.weights.files import file_sha256
 from experiments.ablation.cell_scores import ArmSums, arm_sums
 from experiments.ablation.cells import Cell
 from experiments.reporting.caveats import BEST
@@ -112,15 +112,13 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
     for row in utterance_rows(rows):
         if cell_arm is None or row.arm == cell_arm:
             by_arm.setdefault(row.arm, []).append(row)
-    with path.open("rb") as handle:
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     task, targets = results.task, results.targets
     arms = {
         arm: arm_sums(arm_rows, task, targets)
         for arm, arm_rows in by_arm.items()
         if any(row.split == "test" for row in arm_rows)
     }
-    return CellRows(cell, rows[0].run, sha256, arms)
+    return CellRows(cell, rows[0].run, file_sha256(path), arms)
 
 
 def tidy_rows(cells: Sequence[CellRows]) -> Iterator[TidyRow]:

@@ -5,7 +5,6 @@ The hash is that of everything that training depends on, so that an interrupted 
 the next encoder and a repeated one trains none.
 """
 
-import hashlib
 import json
 import shutil
 import time
@@ -27,6 +26,7 @@ from experiments.cache import TRAINED
 from experiments.comparing.trainable import FinetuneRequest
 from experiments.locks import file_lock
 from experiments.reporting.trained_encoder import Trained
+from fusion.training.fit_key import hash_of
 
 #: The file that says how long a training took.
 TIMES = "training.json"
@@ -179,4 +179,4 @@ def _name(
     }
     if device := other_arithmetic():
         content["device"] = device
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    return hash_of(content)[:32]

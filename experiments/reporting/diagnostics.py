@@ -30,7 +30,7 @@ from fusion.evaluation.calibration import (
     tempered,
 )
 from fusion.evaluation.permutation import Null, against_null, shuffled
-from fusion.evaluation.predictions import Prediction, Table, counts_by_speaker, table
+from fusion.evaluation.predictions import Prediction, Table, counts_by_speaker, sides_of, table
 from fusion.evaluation.speaker_sums import tally_classes
 from fusion.evaluation.statistics import interval, interval_within, mcnemar, unpaired_difference
 from fusion.evaluation.windows import WAYS, utterance_rows
@@ -49,16 +49,10 @@ class Evidence:
 
 def evidence(rows: Sequence[Prediction]) -> Evidence:
     """Arrays of predictions of utterances."""
-    test: dict[str, list[Prediction]] = {}
-    dev: dict[tuple[str, str], list[Prediction]] = {}
-    for row in rows:
-        if row.split == "test":
-            test.setdefault(row.arm, []).append(row)
-        else:
-            dev.setdefault((row.arm, row.outer_fold), []).append(row)
+    sides = sides_of(rows)
     return Evidence(
-        {arm: table(own) for arm, own in test.items()},
-        {place: table(own) for place, own in dev.items()},
+        {arm: table(own) for arm, own in sides.test.items()},
+        {place: table(own) for place, own in sides.dev.items()},
     )
 
 

@@ -4,13 +4,13 @@ The file can have been edited by anyone. All of it is checked against :class:`Re
 place, so that no later step meets a value of another kind.
 """
 
-import hashlib
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from encoders.messages import printable, with_count
+from encoders.weights.files import file_sha256
 from experiments.reporting.results_schema import (
     CLASS_TASKS,
     FORMATS,
@@ -121,8 +121,7 @@ def check_unchanged(folder: Path, results: Results) -> None:
     Raises:
         ValueError: names, warnings, facts, hyperparameters or the file of predictions changed.
     """
-    with (folder / "predictions.jsonl").open("rb") as handle:
-        predicted = hashlib.file_digest(handle, "sha256").hexdigest()
+    predicted = file_sha256(folder / "predictions.jsonl")
     facts = "corpus, task, classes, dropped rows, warnings, facts or trials in results.json"
     for what, expected, actual in (
         (facts, printable(results.hashes.facts), carried(results).digest()),

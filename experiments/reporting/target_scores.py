@@ -15,7 +15,7 @@ from encoders.utterance import Task
 from experiments.reporting.results_schema import Auc, FoldResults, Score, TargetScores
 from fusion.evaluation import measures, metrics
 from fusion.evaluation.measures import CLASSES, LABELS, Metric, measures_of
-from fusion.evaluation.predictions import Prediction, ScoreArrays, answers_of
+from fusion.evaluation.predictions import Prediction, ScoreArrays, answers_of, sides_of
 from fusion.evaluation.speaker_sums import (
     SpeakerSums,
     tally_classes,
@@ -96,20 +96,14 @@ def score_arms(
 
     ``heads_of(arm, fold)`` is the arm whose development rows those are of.
     """
-    test: dict[str, list[Prediction]] = {}
-    dev: dict[tuple[str, str], list[Prediction]] = {}
-    for row in rows:
-        if row.split == "test":
-            test.setdefault(row.arm, []).append(row)
-        else:
-            dev.setdefault((row.arm, row.outer_fold), []).append(row)
+    sides = sides_of(rows)
     made = {}
-    for arm, predictions in test.items():
+    for arm, predictions in sides.test.items():
         answers = answers_of(predictions)
         at: dict[str, Float[np.ndarray, targets]] = {}
         if task == "multi-label":
             for fold in dict.fromkeys(answers.folds):
-                known = answers_of(dev[heads_of(arm, fold), fold])
+                known = answers_of(sides.dev[heads_of(arm, fold), fold])
                 at[fold] = thresholds(known.scores, known.goals > 0.5)
         folds = np.array(answers.folds)
         every = tally(answers, np.ones(len(folds), bool), task, targets, at)

@@ -183,6 +183,26 @@ class ScoreArrays:
     scores: Float[np.ndarray, "seeds rows targets"]
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Predictions by what they are of: test rows by arm, development rows by arm and fold."""
+
+    test: Mapping[str, list[Prediction]]
+    dev: Mapping[tuple[str, str], list[Prediction]]
+
+
+def sides_of(rows: Iterable[Prediction]) -> Sides:
+    """Predictions apart, in their order."""
+    test: dict[str, list[Prediction]] = {}
+    dev: dict[tuple[str, str], list[Prediction]] = {}
+    for row in rows:
+        if row.split == "test":
+            test.setdefault(row.arm, []).append(row)
+        else:
+            dev.setdefault((row.arm, row.outer_fold), []).append(row)
+    return Sides(test, dev)
+
+
 def table(rows: Sequence[Prediction]) -> Table:
     """Predictions of one arm as arrays; scores are brought to a sum of 1.
 
