@@ -74,20 +74,8 @@ def _of_heads(study: Study) -> tuple[Factor, ...]:
             values=("concat", "late", "gated", "lowrank", *(() if flat else ("attention",))),
             alone=True,
         ),
-        Factor(
-            name="audio",
-            label="audio encoder",
-            apply=lambda draft, value: settings.set_encoder(draft, "audio", value),
-            own=study.audio,
-            early=True,
-        ),
-        Factor(
-            name="text",
-            label="text encoder",
-            apply=lambda draft, value: settings.set_encoder(draft, "text", value),
-            own=study.text,
-            early=True,
-        ),
+        _encoder("audio", study.audio),
+        _encoder("text", study.text),
         Factor(
             name="trials",
             label="trials per arm and fold",
@@ -96,6 +84,16 @@ def _of_heads(study: Study) -> tuple[Factor, ...]:
             values=("0", "5", "20"),
             ordered=True,
         ),
+    )
+
+
+def _encoder(kind: Kind, typed: str) -> Factor:
+    return Factor(
+        name=kind,
+        label=f"{kind} encoder",
+        apply=lambda draft, value: settings.set_encoder(draft, kind, value),
+        own=typed,
+        early=True,
     )
 
 

@@ -47,7 +47,7 @@ from fusion.model.fusion_model import FusionModel
 from fusion.splitting.splits import speaker_of
 from fusion.training.arm_table import arms_that, whole_of
 from fusion.training.arms import FoldScores
-from fusion.training.fit_key import arithmetic, hash_of
+from fusion.training.fit_key import FitKeys, arithmetic, hash_of
 from fusion.tuning.storage import check_storage
 
 
@@ -99,15 +99,16 @@ def compare(
     run = run_id(study, plan.inputs, variation.identity)
     if (finished := variation.finished(folder, run)) is not None:
         return Outcome(folder, finished, failures)
-    kept = fits or default_store().root / "fits"
-    made = fit_all(variation.scored(plan), kept, jobs, progress, keep_heads=variation.keeps_heads)
+    kept = fits or store.root / "fits"
+    keys, scored = FitKeys(), variation.scored(plan)
+    made = fit_all(scored, kept, jobs, progress, keep_heads=variation.keeps_heads, keys=keys)
     fitted = variation.fitted(made)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
     rows = list(_prediction_rows(run, found.corpus.name, plan, fitted.scores))
     rows = with_best(rows, found.corpus.task)
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
-    model = None if favourite is None else final_model(plan, found.corpus, favourite, kept)
+    model = None if favourite is None else final_model(plan, found.corpus, favourite, kept, keys)
     cost = cost_of(_in_order(plan, fitted.scores), study.seeds)
     write_run(folder, study, model, rows, results, plan, cost)
     return Outcome(folder, results, failures)

@@ -97,17 +97,20 @@ def fit_all(
     progress: Progress | None,
     *,
     keep_heads: bool = False,
+    keys: FitKeys | None = None,
 ) -> Fits:
     """Scores of every arm in every fold, late fusion last, from those of the others.
 
     Fits are kept in ``folder`` by their content, so that an interrupted command goes on, and no
     heads are trained twice on the same; with ``keep_heads`` also those that score other rows.
+    ``keys`` remember what inputs hash to, for the final model.
     """
+    keys = keys or FitKeys()
     arms = [arm_of(name) for name in plan.arms]
     trained = [arm for arm in arms if isinstance(arm, TrainedArm)]
     # Heads over sequences take longest, so they are dealt out first.
     trained.sort(key=lambda arm: not HEADS[arm.head].sequences)
-    keys, scores, left, there = FitKeys(), [], [], 0
+    scores, left, there = [], [], 0
     windows: dict[int, Dataset] = {}
     for arm in trained:
         for fold, both in zip(plan.folds, plan.views, strict=True):
@@ -176,7 +179,9 @@ def _published(plan: Plan) -> list[FoldScores]:
     ]
 
 
-def final_model(plan: Plan, corpus: Corpus, arm: str, folder: Path) -> FusionModel:
+def final_model(
+    plan: Plan, corpus: Corpus, arm: str, folder: Path, keys: FitKeys | None = None
+) -> FusionModel:
     """One arm fitted on every speaker, tuned and stopped as in the folds, with one seed.
 
     Its heads are kept in ``folder`` by their content.
@@ -186,7 +191,7 @@ def final_model(plan: Plan, corpus: Corpus, arm: str, folder: Path) -> FusionMod
     budget = replace(plan.budget, seeds=1)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
-    late, keys = isinstance(arm_of(arm), LateFusionArm), FitKeys()
+    late, keys = isinstance(arm_of(arm), LateFusionArm), keys or FitKeys()
     parts, scores = [], []
     for own in map(trained_arm, ("audio", "text") if late else (arm,)):
         windows = reads_windows(own, data)
