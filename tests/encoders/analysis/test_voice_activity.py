@@ -26,7 +26,7 @@ pytestmark = pytest.mark.arithmetic
 SPEECH = "experiments/demo_corpus/voices/anna.ogg"
 #: Every processor and every size of batch adds the up to 387 products of a convolution in another
 #: order, good to sqrt(387) * 2**-24 of their root mean square. Noise of that size on all five of
-#: them, computed in float64, moves a probability by 3e-5 to 7e-5 where the sigmoid is steep (the
+#: them, computed in float64, moves a probability by up to 1.4e-4 where the sigmoid is steep (the
 #: recurrence adds 4e-7), and here two such runs are compared.
 ROUNDING = 2e-4
 
