@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.functionals import DATA, uar_of
 from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio
 from encoders.embedding import embed
 from encoders.encoder import load_encoder
 from encoders.pooling import for_head
@@ -33,18 +34,22 @@ def measure() -> str:
         if name == "egemaps" and find_spec("opensmile") is None:
             lines.append(f"| {name} | | not measured: openSMILE is not installed | |")
             continue
-        table = _table(corpus, parse_modality(name, "audio"))
+        table = table_of(corpus, parse_modality(name, "audio"))
         whole, inner = (uar_of(corpus, table, nested=nested) for nested in (False, True))
         lines.append(f"| {name} | {table.shape[1]} | {whole:.3f} | {inner:.3f} |")
     return "\n".join(lines)
 
 
-def _table(corpus: Corpus, modality: Modality) -> np.ndarray:
+def table_of(corpus: Corpus, modality: Modality) -> np.ndarray:
+    """What an encoder makes of each utterance, or of its words, ``[rows, values]``."""
     encoder, rows = load_encoder(modality.encoder), []
     for utterance in corpus.utterances:
-        assert utterance.audio is not None
-        audio = read_segment(utterance.audio, utterance.start_s, utterance.end_s)
-        (stored,) = embed(encoder, [audio], [modality.encoder])
+        if modality.encoder.kind == "text":
+            content: Audio | str = utterance.transcript or ""
+        else:
+            assert utterance.audio is not None
+            content = read_segment(utterance.audio, utterance.start_s, utterance.end_s)
+        (stored,) = embed(encoder, [content], [modality.encoder])
         values = stored[modality.encoder].values
         rows.append(for_head(torch.from_numpy(values), modality).numpy().ravel())
     return np.stack(rows)

@@ -74,6 +74,27 @@ class Corpus:
         return frozenset() if self.task == "distribution" and len(named) > 1 else named
 
 
+def linked(pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Names that share a place, however indirectly, each by the name of one of them.
+
+    >>> linked([("ann", "1"), ("bob", "1"), ("cem", "2"), ("bob", "2"), ("dot", None)])
+    {'ann': 'bob', 'bob': 'bob', 'cem': 'bob', 'dot': 'dot'}
+    """
+    root: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while root.setdefault(name, name) != name:
+            name = root[name]
+        return name
+
+    first: dict[str, str] = {}
+    for name, place in pairs:
+        one = find(name)
+        if place is not None:
+            root[find(first.setdefault(place, one))] = one
+    return {name: find(name) for name in root}
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong with an input, where it is, and what to do about it.

@@ -6,7 +6,7 @@ rows without a tie for the largest one, and sums of all rows.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -15,12 +15,12 @@ from jaxtyping import Float
 from encoders.utterance import Task
 from experiments.reporting.numbers import TABLES, percent
 from experiments.reporting.results_schema import CLASS_TASKS
-from experiments.reporting.target_scores import Scored, minus, score_arms, why
+from experiments.reporting.target_scores import Scored, score_arms, why
 from experiments.reporting.target_table import Chance
 from fusion.evaluation.measures import Metric, measures_of
 from fusion.evaluation.predictions import Prediction, with_majority
 from fusion.evaluation.speaker_sums import SpeakerSums
-from fusion.evaluation.statistics import Difference, Interval, interval_of
+from fusion.evaluation.statistics import Difference, Interval, interval, paired_difference
 
 #: Metrics of counts in the tidy table.
 OF_CLASSES = ("uar", "accuracy", "macro_f1")
@@ -61,11 +61,11 @@ class Sums:
 
     def interval(self, name: str) -> Interval:
         """A metric of all folds over speakers."""
-        return interval_of(self.whole, self.measures[name])
+        return interval(self.whole, self.measures[name])
 
     def minus(self, other: "Sums", name: str) -> Difference:
         """A metric here minus that of another cell, on the same rows."""
-        return minus(self.whole, other.whole, name, self.measures[name])
+        return paired_difference(self.whole, other.whole, self.measures[name])
 
     def lacking(self, fold: int) -> str:
         """Why a metric is not defined in a fold; nothing where it is."""
@@ -102,16 +102,21 @@ class ArmSums:
 
 
 def arm_sums(
-    rows: Sequence[Prediction], task: Task = "single-label", targets: Sequence[str] = ()
+    rows: Sequence[Prediction],
+    task: Task = "single-label",
+    targets: Sequence[str] = (),
+    overlap: float = 0.0,
 ) -> ArmSums:
     """Predictions of one arm as sums; of labels the development rows give the thresholds."""
     test = [row for row in rows if row.split == "test"]
     folds = tuple(dict.fromkeys(row.outer_fold for row in test))
     seeds = tuple(sorted({row.seed for row in test}))
-    sums = [_sums(rows, task, targets, folds)] if task != "single-label" else []
+    sums = [_sums(rows, task, targets, folds, overlap)] if task != "single-label" else []
     scored = [graded for _, graded in sums]
     if task in CLASS_TASKS:
-        scored.insert(0, _sums(with_majority(rows, task), "single-label", targets, folds)[1])
+        scored.insert(
+            0, _sums(with_majority(rows, task), "single-label", targets, folds, overlap)[1]
+        )
     lines = sorted((r.utterance, r.outer_fold, r.seed, r.scores) for r in test)
     content = [*lines, *(_thresholds(sums[0][0]) if sums else [])]
     return ArmSums(
@@ -128,11 +133,18 @@ def arm_sums(
 
 
 def _sums(
-    rows: Sequence[Prediction], kind: Task, targets: Sequence[str], folds: Sequence[str]
+    rows: Sequence[Prediction],
+    kind: Task,
+    targets: Sequence[str],
+    folds: Sequence[str],
+    overlap: float,
 ) -> tuple[Scored, Sums]:
     # An arm with one input alone has the heads, and so the thresholds, of the whole one.
-    (graded,) = score_arms(rows, kind, targets, lambda arm, _fold: arm.partition("/")[0]).values()
-    nothing = SpeakerSums(graded.tally.sums[:0], graded.tally.support[:0])
+    graded_arms = score_arms(
+        rows, kind, targets, lambda arm, _fold: arm.partition("/")[0], lambda _arm: overlap
+    )
+    (graded,) = graded_arms.values()
+    nothing = replace(graded.tally, sums=graded.tally.sums[:0], support=graded.tally.support[:0])
     measures = measures_of(kind, targets)
     if kind == "single-label":
         measures = {name: measures[name] for name in OF_CLASSES}

@@ -88,9 +88,9 @@ def _difference_columns(metric: str) -> tuple[str, ...]:
 
 def _difference(row: Compared) -> dict[str, Any]:
     interval, unit = row.found.interval, POINTS if column(row.metric).share else 1.0
-    sizes = (interval.value, interval.low, interval.high, row.found.detectable)
+    sizes = (interval.value, interval.low, interval.high, row.row.detectable)
     *points, shown = [None if value is None else unit * value for value in sizes]
-    values = (row.arm, row.against, *points, row.found.p, row.p_holm, shown, interval.method)
+    values = (row.arm, row.against, *points, row.found.p, row.among.p_holm, shown, interval.method)
     return {**row.cell.values, **dict(zip(_difference_columns(row.metric), values, strict=True))}
 
 

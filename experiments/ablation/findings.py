@@ -12,8 +12,9 @@ from experiments.ablation.scores import Compared, Summary, differences, summarie
 from experiments.ablation.settings import EVERYONE
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import Column, column, p_number, p_text
-from experiments.reporting.sentences import SIGNIFICANT, verdict
+from experiments.reporting.sentences import verdict
 from fusion.evaluation.selection import PRIMARY
+from fusion.evaluation.statistics import SIGNIFICANT
 
 #: Shown differences that the answer names.
 NAMED = 2
@@ -71,7 +72,7 @@ def answer(ablation: Ablation, whole: Sequence[Summary], compared: Sequence[Comp
         return _no_claim(factors, start, whole, compared)
     shown = [row for row in compared if verdict(row.row) in ("higher", "lower")]
     if not shown:
-        least = _least_p(whole[0].speakers, len(compared))
+        least = _least_p(compared)
         return f"{_nothing_shown(factors, start, compared)} {least}".rstrip()
     largest = sorted(shown, key=lambda row: -abs(row.found.interval.value or 0.0))
     count, all_of = len(shown), len(compared)
@@ -203,26 +204,25 @@ def factor_notes(grid: Grid, side: NoiseIn, seed: int) -> list[str]:
     return lines
 
 
-def _least_p(speakers: int, tests: int) -> str:
-    """A sentence where no difference of any size could have been shown; else nothing.
-
-    A test by sign-flips has 2 ** speakers outcomes, of which the two most extreme are equal.
-    """
-    floor = tests * 2.0 ** (1 - speakers)
-    if floor <= SIGNIFICANT:
+def _least_p(compared: Sequence[Compared]) -> str:
+    """A sentence where no difference of any size could have been shown; else nothing."""
+    row = max(compared, key=lambda difference: difference.row.least_p or 0.0)
+    power, floor = row.found.power, row.row.least_p
+    if power is None or floor is None or floor <= SIGNIFICANT:
         return ""
+    clusters = with_count(power.clusters, "independent speaker")
     return (
-        f"With {with_count(speakers, 'speaker')} and {with_count(tests, 'test')} p is at least "
-        f"{p_number(min(1.0, floor))} (Holm), so that none of any size could have been shown."
+        f"With {clusters} and {with_count(row.among.tests, 'test')} p is at least "
+        f"{p_number(floor)} (Holm), so that none of any size could have been shown."
     )
 
 
 def _nothing_shown(factors: str, start: Cell, compared: Sequence[Compared]) -> str:
     row = max(compared, key=lambda difference: abs(difference.found.interval.value or 0.0))
-    least = row.found.detectable
+    least = row.row.detectable
     metric = column(row.metric)
     shown = f"{metric.tell(least)}{' points' if metric.share else ''}"
-    size = "" if least is None else f"; this test alone could have shown {shown}"
+    size = "" if least is None else f"; this corpus could have shown {shown}"
     evidence = _evidence(row)
     if len(compared) == 1:
         return (
@@ -247,7 +247,7 @@ def _size(row: Compared) -> str:
 
 def _evidence(row: Compared) -> str:
     metric = column(row.metric)
-    return f"95 % {metric.tell_span(row.row)}, {p_text(row.p_holm, 'Holm')}"
+    return f"95 % {metric.tell_span(row.row)}, {p_text(row.among.p_holm, 'Holm')}"
 
 
 def name_of(row: Compared) -> str:

@@ -16,7 +16,7 @@ from experiments.reporting.target_scores import number
 from experiments.reporting.target_table import Chance
 from fusion.evaluation import predictions
 from fusion.evaluation.predictions import Prediction
-from fusion.evaluation.statistics import Difference, Interval, holm
+from fusion.evaluation.statistics import Corrected, Difference, Interval, corrected
 from fusion.evaluation.windows import utterance_rows
 
 
@@ -89,7 +89,7 @@ class Compared:
     against: str
     metric: str
     found: Difference
-    p_holm: float | None
+    among: Corrected
     same: bool = False
     again: bool = False
 
@@ -97,7 +97,7 @@ class Compared:
     def row(self) -> ArmDifference:
         """The difference as a table of results has it."""
         pair = (self.arm, self.against)
-        return ArmDifference.of(pair, self.metric, self.found, p_holm=self.p_holm)
+        return ArmDifference.of(pair, self.metric, self.found, among=self.among)
 
 
 def read_cell(folder: Path, cell: Cell) -> CellRows:
@@ -114,7 +114,7 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
             by_arm.setdefault(row.arm, []).append(row)
     task, targets = results.task, results.targets
     arms = {
-        arm: arm_sums(arm_rows, task, targets)
+        arm: arm_sums(arm_rows, task, targets, results.facts.training_overlap)
         for arm, arm_rows in by_arm.items()
         if any(row.split == "test" for row in arm_rows)
     }
@@ -179,10 +179,11 @@ def differences(cells: Sequence[CellRows]) -> list[Compared]:
     asked = [(arm, cell_rows.arms[arm].said, rows.said) for cell_rows, arm, rows, _ in pairs]
     first = [asked.index(pair) for pair in asked]
     # Each test once, however many cells it stands in.
-    p = [None if row.same or first[k] < k else row.found.p for k, row in enumerate(made)]
-    corrected = holm(p)
+    among = corrected(
+        [None if row.same or first[k] < k else row.found for k, row in enumerate(made)]
+    )
     return [
-        replace(row, p_holm=corrected[first[k]], again=not row.same and first[k] < k)
+        replace(row, among=among[first[k]], again=not row.same and first[k] < k)
         for k, row in enumerate(made)
     ]
 
@@ -194,9 +195,13 @@ def _partners(cell_rows: CellRows, start: CellRows) -> list[tuple[str, str]]:
     return [(arm, arm) for arm in cell_rows.arms if arm in start.arms]
 
 
+#: Before it is known how many others there are.
+ALONE = Corrected(None, 1)
+
+
 class _Pair(NamedTuple):
     difference: Difference
-    p_holm: float | None
+    among: Corrected
     same: bool
 
 
@@ -204,5 +209,5 @@ def _difference(sums: ArmSums, reference: ArmSums) -> _Pair:
     assert sums.places == reference.places, "cells have the same rows, folds and seeds"
     if sums.said == reference.said:
         same = Interval(0.0, None, None, "the same predictions: the factor does not reach this arm")
-        return _Pair(Difference(same, None, None), None, True)
-    return _Pair(sums.scored[0].minus(reference.scored[0], sums.shown[0]), None, False)
+        return _Pair(Difference(same), ALONE, True)
+    return _Pair(sums.scored[0].minus(reference.scored[0], sums.shown[0]), ALONE, False)

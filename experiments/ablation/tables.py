@@ -72,7 +72,7 @@ def _row(summary: Summary, difference: Compared | None) -> list[str]:
         interval, how = difference.found.interval, column(difference.metric)
         between = how.tell_span(interval)
         entry = how.tell_signed(interval.value) + ("" if between == ABSENT else f" ({between})")
-        p = p_number(difference.p_holm)
+        p = p_number(difference.among.p_holm)
     scores = [
         column(name).tell_score(score) for name, score in list(summary.scores.items())[:SCORES]
     ]

@@ -39,6 +39,7 @@ from experiments.reporting.results_schema import (
     RunFacts,
     as_json,
 )
+from fusion.evaluation.clusters import clusters_of, training_overlap, turns_of
 from fusion.evaluation.predictions import Prediction, best_per_fold, stored_score
 from fusion.evaluation.predictions import write as write_predictions
 from fusion.evaluation.subgroups import groupings
@@ -204,6 +205,7 @@ def _prediction_rows(
         for found in plan.inner
     ]
     place = {fold.name: number for number, fold in enumerate(plan.folds)}
+    turns = turns_of(utterances)
     for one in _in_order(plan, scores):
         parts = (
             ("dev", one.dev, one.dev_windows, one.dev_scores),
@@ -219,6 +221,9 @@ def _prediction_rows(
                         corpus=utterance.corpus or corpus,
                         utterance=utterance.id,
                         speaker=speaker_of(utterance),
+                        session=utterance.session,
+                        dialogue=utterance.dialogue,
+                        turn=turns[row],
                         arm=one.arm,
                         outer_fold=one.fold,
                         inner_fold=(
@@ -272,8 +277,22 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
             published={arm: one.fact for arm, one in inputs.published.items()},
             text_probe=plan.probe,
             groups=groupings(inputs.utterances),
+            training_overlap=_overlap(plan),
         ),
         certificate=found.certificate,
+    )
+
+
+def _overlap(plan: Plan) -> float:
+    rows = plan.inputs.utterances
+    of = clusters_of(
+        [speaker_of(u) for u in rows], [u.session for u in rows], [u.dialogue for u in rows]
+    ).of
+    cluster = dict(zip((u.id for u in rows), of, strict=True))
+    sides = ((fold.train, fold.test) for fold in plan.folds)
+    return training_overlap(
+        ([cluster[name] for name in train], [cluster[name] for name in test])
+        for train, test in sides
     )
 
 

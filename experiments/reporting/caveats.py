@@ -5,6 +5,7 @@ from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import Results
 from fusion.evaluation.statistics import CLAIM_FROM
+from fusion.training.arm_table import arms_that
 
 #: Facts of a run that stand beside its title, and their words.
 BADGES = {
@@ -81,7 +82,7 @@ def cautions(results: Results) -> list[str]:
             f"{with_count(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search "
             "tries the defaults and random draws only, so that arms may differ by luck of the draw"
         )
-    notes += [*_worse_choice(results), *_too_good(results)]
+    notes += [*_worse_choice(results), *_unchosen(results), *_too_good(results)]
     return [*notes, *_at_chance(results), *_few_speakers(results)]
 
 
@@ -105,6 +106,25 @@ def _worse_choice(results: Results) -> list[str]:
     return notes
 
 
+def _unchosen(results: Results) -> list[str]:
+    """A single modality that scores above the best one: a gain over that may be none over it."""
+    name, best = primary_of(results), "best_unimodal"
+    metric, sign = column(name), -1 if column(name).lower else 1
+    scores = {
+        arm: sign * value
+        for arm in (best, *arms_that(fuse=False))
+        if arm in results.arms and (value := results.arms[arm].score(name).value) is not None
+    }
+    top = max(scores, key=lambda arm: scores[arm], default=best)
+    if best not in scores or metric.tell(scores[top]) == metric.tell(scores[best]):
+        return []
+    return [
+        f"{arm_name(top)} scores {metric.tell(sign * scores[top])} on test speakers, above "
+        f"{arm_name(best)} ({metric.tell(sign * scores[best])}), which development speakers chose "
+        "fold by fold: part of a gain over the chosen one may be that choice"
+    ]
+
+
 def _too_good(results: Results) -> list[str]:
     """Arms whose development score lies far above their test score."""
     notes: list[str] = []
@@ -126,7 +146,7 @@ def _too_good(results: Results) -> list[str]:
 
 
 def _at_chance(results: Results) -> list[str]:
-    """Arms whose predictions score no more than they do with labels shuffled within speakers."""
+    """Arms whose predictions score no more than they do with labels moved within speakers."""
     nulls = {arm: summary.null for arm, summary in results.arms.items() if arm not in BEST}
     blind = {arm: null for arm, null in nulls.items() if null is not None and null.p > AT_CHANCE}
     if not blind:
@@ -134,11 +154,9 @@ def _at_chance(results: Results) -> list[str]:
     names = ", ".join(map(_words, blind))
     verb = "is" if len(blind) == 1 else "are"
     fixed = max(null.fixed for null in blind.values())
-    why = (
-        f"; {fixed:.0%} of utterances are of speakers with one class, where nothing can be shuffled"
-    )
+    why = f"; {fixed:.0%} of utterances are of speakers with one class, where nothing can be moved"
     return [
-        f"{names} {verb} not shown to be above chance (labels shuffled within speakers)"
+        f"{names} {verb} not shown to be above chance (labels moved within speakers)"
         + (why if fixed >= MUCH else "")
     ]
 
@@ -146,14 +164,20 @@ def _at_chance(results: Results) -> list[str]:
 def _few_speakers(results: Results) -> list[str]:
     """Speakers of so unequal weight that few of them decide."""
     least = min((summary.effective for summary in results.arms.values()), default=None)
-    speakers = results.rows.speakers
-    if least is None or speakers < CLAIM_FROM or least >= CLAIM_FROM:
-        return []
+    rows = results.rows
+    together = (
+        f"{rows.speakers} speakers talk with each other in {with_count(rows.clusters, 'group')}: "
+        "intervals and tests are over these"
+    )
+    notes = [together] * (rows.clusters < rows.speakers)
+    if least is None or rows.clusters < CLAIM_FROM or least >= CLAIM_FROM:
+        return notes
     some = "" if results.task == "regression" else " of some class"
-    return [
-        f"a few speakers have most of the rows{some}: these {speakers} weigh like "
+    unequal = (
+        f"a few {rows.unit} have most of the rows{some}: these {rows.clusters} weigh like "
         f"{least:.1f} equal ones, and intervals are as wide as for so few"
-    ]
+    )
+    return [*notes, unequal]
 
 
 def _words(arm: str) -> str:

@@ -29,10 +29,12 @@ from fusion.evaluation.calibration import (
     risk_coverage,
     tempered,
 )
-from fusion.evaluation.permutation import Null, against_null, shuffled
-from fusion.evaluation.predictions import Prediction, Table, counts_by_speaker, sides_of, table
-from fusion.evaluation.speaker_sums import tally_classes
-from fusion.evaluation.statistics import interval, interval_within, mcnemar, unpaired_difference
+from fusion.evaluation.measures import CLASSES
+from fusion.evaluation.p_values import mcnemar
+from fusion.evaluation.permutation import Null, against_null, moved, orders
+from fusion.evaluation.predictions import Prediction, Table, sides_of, table
+from fusion.evaluation.speaker_sums import SpeakerSums, tally_classes
+from fusion.evaluation.statistics import interval, unpaired_difference
 from fusion.evaluation.windows import WAYS, utterance_rows
 
 #: Metrics of windows, before and after they are put together.
@@ -60,15 +62,15 @@ def evidence(rows: Sequence[Prediction]) -> Evidence:
 
 
 def nulls(found: Evidence) -> dict[str, Null | None]:
-    """Each arm against its own predictions with labels shuffled within speakers."""
+    """Each arm against its own predictions with labels moved within speakers."""
     draws: dict[tuple[str, ...], np.ndarray] = {}
     made = {}
     for arm, one in found.test.items():
-        speakers = np.unique(np.array(one.speakers), return_inverse=True)[1]
+        series = orders(one.speakers, one.dialogues, one.turns)
         if one.utterances not in draws:  # every arm has the same rows, and so the same draws
-            draws[one.utterances] = shuffled(one.truth, speakers)
+            draws[one.utterances] = moved(one.truth, series)
         guesses, classes = one.scores.argmax(axis=-1), one.scores.shape[-1]
-        made[arm] = against_null(one.truth, guesses, speakers, draws[one.utterances], classes)
+        made[arm] = against_null(one.truth, guesses, series, draws[one.utterances], classes)
     return made
 
 
@@ -150,7 +152,9 @@ def _kept(kept: Bool[np.ndarray, "seeds rows"], right: Bool[np.ndarray, "seeds r
 # ---------------------------------------------------------------- development rows
 
 
-def development(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Development | None:
+def development(
+    found: Evidence, arm: str, heads_of: Mapping[str, str], overlap: float
+) -> Development | None:
     """UAR of an arm on development rows and its difference to test rows, over speakers.
 
     Far above the test score it is a sign that development rows were known beforehand: embeddings
@@ -163,18 +167,20 @@ def development(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Devel
     places = [(heads_of.get(fold, arm), fold) for fold in dict.fromkeys(test.folds)]
     if any(place not in found.dev for place in places):
         return None
-    counts = _counts([found.dev[place] for place in places])
-    apart = unpaired_difference(counts, _counts([test]), metrics.uar)
-    value = metrics.uar(counts.sum(axis=0)).mean()
+    uar = CLASSES["uar"]
+    sums = sums_of([found.dev[place] for place in places], overlap)
+    apart = unpaired_difference(sums, sums_of([test], overlap), uar)
+    value = uar.of(sums.sums.sum(axis=0)).mean()
     return Development(None if np.isnan(value) else float(value), apart)
 
 
-def _counts(tables: Sequence[Table]) -> Float[np.ndarray, "speakers seeds targets targets"]:
-    """Confusion counts by speaker and seed."""
+def sums_of(tables: Sequence[Table], overlap: float) -> SpeakerSums:
+    """Confusion counts by cluster of speakers and seed."""
     guesses = np.concatenate([one.scores.argmax(axis=-1) for one in tables], axis=1)
     truth = np.concatenate([one.truth for one in tables])
-    speakers = [name for one in tables for name in one.speakers]
-    return tally_classes(truth, guesses, speakers, tables[0].scores.shape[-1]).sums
+    names = [name for one in tables for name in one.clusters.of]
+    counts = tally_classes(truth, guesses, names, tables[0].scores.shape[-1])
+    return replace(counts, unit=tables[0].clusters.unit, overlap=overlap)
 
 
 # ---------------------------------------------------------------- speakers
@@ -188,10 +194,9 @@ def by_speaker(found: Table) -> dict[str, SpeakerScores]:
     for name in sorted(set(found.speakers)):
         own = speakers == name
         clusters = utterances[own].tolist()
-        counts = tally_classes(found.truth[own], guesses[:, own], clusters, classes).sums
-        scores = [
-            interval_within(counts, of, "utterances") for of in (metrics.uar, metrics.accuracy)
-        ]
+        counts = tally_classes(found.truth[own], guesses[:, own], clusters, classes)
+        counts = replace(counts, unit="utterances")
+        scores = [interval(counts, CLASSES[name]) for name in ("uar", "accuracy")]
         made[name] = SpeakerScores(int(own.sum()), *scores)
     return made
 
@@ -199,7 +204,7 @@ def by_speaker(found: Table) -> dict[str, SpeakerScores]:
 # ---------------------------------------------------------------- windows
 
 
-def windows(rows: Sequence[Prediction]) -> dict[str, WindowScores] | None:
+def windows(rows: Sequence[Prediction], overlap: float) -> dict[str, WindowScores] | None:
     """Scores of one arm's test windows, and of utterances put together from them in each way.
 
     None where some rows are whole utterances, as those of a best arm may be.
@@ -209,10 +214,11 @@ def windows(rows: Sequence[Prediction]) -> dict[str, WindowScores] | None:
     seeds = sorted({row.seed for row in rows})
     sides: dict[str, list[Prediction]] = {"window": list(rows)}
     sides |= {way: utterance_rows(rows, way) for way in WAYS}
-    speakers = sorted({row.speaker for row in rows})
     made = {}
     for name, own in sides.items():
-        counts = counts_by_speaker(own, speakers, seeds)
-        scores = {m: interval(counts, metrics.METRICS[m]) for m in WINDOW_METRICS}
+        # A window is a row of its own here.
+        each = [replace(row, utterance=f"{row.utterance} {row.window}") for row in own]
+        counts = sums_of([table(each)], overlap)
+        scores = {m: interval(counts, CLASSES[m]) for m in WINDOW_METRICS}
         made[name] = WindowScores(len(own) // len(seeds), **scores)
     return made

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from encoders.utterance import Utterance
+from experiments.reporting.diagnostics import sums_of
 from experiments.reporting.results_schema import MatrixCell
-from fusion.evaluation import metrics
-from fusion.evaluation.predictions import Prediction, counts_by_speaker
+from fusion.evaluation.measures import CLASSES
+from fusion.evaluation.predictions import Prediction, table
 from fusion.evaluation.statistics import interval
 from fusion.splitting.splits import Fold
 
@@ -21,7 +22,7 @@ def trained_on(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[s
 
 
 def corpus_matrix(
-    rows: Sequence[Prediction], trained_on: Mapping[str, Sequence[str]]
+    rows: Sequence[Prediction], trained_on: Mapping[str, Sequence[str]], overlap: float
 ) -> tuple[MatrixCell, ...]:
     """UAR of each arm by the corpora trained on and the corpus tested on.
 
@@ -33,7 +34,7 @@ def corpus_matrix(
         if row.split == "test" and row.outer_fold in trained_on:
             train = "+".join(trained_on[row.outer_fold])
             cells.setdefault((train, row.corpus, row.arm), []).append(row)
-    return tuple(_cell(*place, predictions) for place, predictions in cells.items())
+    return tuple(_cell(*place, predictions, overlap) for place, predictions in cells.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ def matrix_table(cells: Sequence[MatrixCell]) -> MatrixTable:
     return MatrixTable(tuple(tests), tuple(row for row in rows if any(row.cells)))
 
 
-def _cell(train: str, test: str, arm: str, rows: Sequence[Prediction]) -> MatrixCell:
-    speakers = sorted({row.speaker for row in rows})
-    counts = counts_by_speaker(rows, speakers, sorted({row.seed for row in rows}))
+def _cell(
+    train: str, test: str, arm: str, rows: Sequence[Prediction], overlap: float
+) -> MatrixCell:
+    counts = sums_of([table(rows)], overlap)
     used = len({row.utterance for row in rows})
-    return MatrixCell(train, test, arm, used, interval(counts, metrics.METRICS["uar"]))
+    return MatrixCell(train, test, arm, used, interval(counts, CLASSES["uar"]))

@@ -57,7 +57,7 @@ from experiments.reporting.tuning import (
     tuning_figures,
 )
 from experiments.templates import template
-from fusion.evaluation.statistics import BOOTSTRAP_FROM, CLAIM_FROM
+from fusion.evaluation.statistics import CLAIM_FROM
 from fusion.evaluation.windows import WAYS
 
 #: Dropped rows that are listed before the reader asks for all.
@@ -88,7 +88,6 @@ def page(report: Report) -> str:
         command=report.command,
         ways={"window": "each window", **WAYS},
         best=BEST,
-        bootstrap_from=BOOTSTRAP_FROM,
         claim_from=CLAIM_FROM,
         enough=ENOUGH,
         shown=DROPPED_SHOWN,
@@ -162,7 +161,7 @@ def _by_metric(differences: Sequence[ArmDifference]) -> dict[str, list[ArmDiffer
 def _claims(results: Results) -> list[str]:
     """The exploratory differences in sentences."""
     return [
-        claim(row, results.rows.speakers)
+        claim(row, results.rows)
         for row in results.differences
         if row.metric in PRIMARIES and not row.primary
     ]

@@ -1,10 +1,10 @@
 """Which arms are compared with which."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from experiments.reporting.results_schema import ArmDifference
-from fusion.evaluation.statistics import Difference, holm
+from fusion.evaluation.statistics import Difference, corrected
 from fusion.training.arm_table import ARMS
 
 Compare = Callable[[str, str], Difference]
@@ -21,14 +21,31 @@ def differences(
     # What tells whether fusing helps stands before what tells how to fuse.
     pairs.sort(key=lambda pair: ARMS[pair[1]].fused)
     pairs += published.items()
+    there = [(arm, other) for arm, other in pairs if arm in arms and other in arms]
+    compared = [compare(arm, other) for arm, other in there]
     exploratory = [
-        ArmDifference.of((arm, other), metric, compare(arm, other))
-        for arm, other in pairs
-        if arm in arms and other in arms
+        ArmDifference.of(pair, metric, difference, among=among)
+        for pair, difference, among in zip(there, compared, corrected(compared), strict=True)
     ]
-    corrected = holm([row.p for row in exploratory])
-    exploratory = [replace(row, p_holm=p) for row, p in zip(exploratory, corrected, strict=True)]
     if "best_fused" not in arms or "best_unimodal" not in arms:
         return exploratory
     pair = ("best_fused", "best_unimodal")
     return [ArmDifference.of(pair, metric, compare(*pair), primary=True), *exploratory]
+
+
+def gated(rows: Sequence[ArmDifference]) -> list[ArmDifference]:
+    """The primary comparison in a further metric counts only where it is shown in the first one.
+
+    Its p is the larger of both, so that there is one chance of a false claim and not two (a fixed
+    sequence; Maurer, Hothorn & Lehmacher 1995).
+    """
+    first = next((row for row in rows if row.primary), None)
+    if first is None:
+        return list(rows)
+    return [_after(first, row) if row.primary and row is not first else row for row in rows]
+
+
+def _after(first: ArmDifference, row: ArmDifference) -> ArmDifference:
+    if first.p is None or row.p is None:
+        return row
+    return replace(row, p_holm=max(first.p, row.p))

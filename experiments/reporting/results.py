@@ -1,6 +1,6 @@
 """``results.json``: every number of a report, computed from stored predictions alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from encoders.utterance import Task
 from experiments.reporting import diagnostics as scrutiny
 from experiments.reporting.caveats import BEST
 from experiments.reporting.matrix import corpus_matrix
-from experiments.reporting.pairs import differences
+from experiments.reporting.pairs import differences, gated
 from experiments.reporting.results_schema import (
     CLASS_TASKS,
     FORMATS,
@@ -32,16 +32,15 @@ from experiments.reporting.target_scores import (
     Scored,
     at_fixed_thresholds,
     folds_of,
-    minus,
     per_target,
     score_arms,
     values_of,
 )
-from fusion.evaluation.jackknife import effective_of
+from fusion.evaluation.jackknife import effective
 from fusion.evaluation.measures import Metric, measures_of
 from fusion.evaluation.predictions import Prediction, best_per_fold, digest, with_majority
 from fusion.evaluation.selection import PRIMARY
-from fusion.evaluation.statistics import Difference
+from fusion.evaluation.statistics import Difference, paired_difference
 from fusion.evaluation.windows import utterance_rows
 from fusion.training.arm_table import arms_that
 
@@ -88,15 +87,20 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
         # An arm with one input alone has the heads, and so the thresholds, of the whole one.
         return chosen.get((arm, fold)) or arm.partition("/")[0]
 
-    scored = score_arms(counted, kind, targets, heads_of)
+    def overlap_of(arm: str) -> float:
+        # A published classifier is trained in no fold.
+        return 0.0 if arm in facts.facts.published else facts.facts.training_overlap
+
+    scored = score_arms(counted, kind, targets, heads_of, overlap_of)
     arms, compared = _arms(scored, kind, facts, fits), _differences(scored, kind, facts)
     if task == "distribution":
-        shares = score_arms(whole, task, targets, heads_of)
+        shares = score_arms(whole, task, targets, heads_of, overlap_of)
         for arm, of_arm in shares.items():
             scores: dict[str, Any] = values_of(of_arm, measures_of(task, targets))
             arms[arm] = replace(arms[arm], **scores)
         compared += _differences(shares, task, facts)
     test = {row.utterance: row.speaker for row in whole if row.split == "test"}
+    clusters = next(iter(scored.values())).answers.clusters
     tied = len(test) - len({row.utterance for row in counted if row.split == "test"})
     about: dict[str, Any] = {
         "format": FORMATS,
@@ -104,6 +108,8 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
         "rows": Rows(
             used=len(test),
             speakers=len(set(test.values())),
+            clusters=len(set(clusters.of)),
+            unit=clusters.unit,
             dropped=facts.dropped,
             without_majority=tied if task == "distribution" else None,
         ),
@@ -118,9 +124,9 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     evidence = scrutiny.evidence(counted)
     return ClassResults(
         **about,
-        arms=_of_classes(arms, evidence, with_majority(rows, task), chosen),
+        arms=_of_classes(arms, evidence, with_majority(rows, task), chosen, overlap_of),
         differences=tuple(scrutiny.with_mcnemar(row, evidence) for row in compared),
-        matrix=corpus_matrix(counted, facts.facts.trained_on),
+        matrix=corpus_matrix(counted, facts.facts.trained_on, facts.facts.training_overlap),
     )
 
 
@@ -159,7 +165,7 @@ def _arms(
         scores: dict[str, Any] = values_of(of_arm, measures)
         arms[arm] = ArmResults(
             **scores,
-            effective=float(effective_of(of_arm.tally.support)),
+            effective=float(effective(of_arm.tally.support)),
             at_fixed_thresholds=at_fixed_thresholds(of_arm) if kind == "multi-label" else None,
             per_class=None if kind == "regression" else each,
             per_target=each if kind == "regression" else None,
@@ -176,6 +182,7 @@ def _of_classes(
     evidence: scrutiny.Evidence,
     rows: Sequence[Prediction],
     chosen: Mapping[tuple[str, str], str | None],
+    overlap_of: Callable[[str], float],
 ) -> dict[str, ClassArm]:
     """Arms of single classes, with what a reviewer asks; ``rows`` may be of windows."""
     nulls = scrutiny.nulls(evidence)
@@ -187,8 +194,10 @@ def _of_classes(
             arms[arm],
             null=nulls[arm],
             calibration=scrutiny.calibration(evidence, arm, heads_of),
-            development=scrutiny.development(evidence, arm, heads_of),
-            windows=scrutiny.windows([r for r in rows if (r.arm, r.split) == (arm, "test")]),
+            development=scrutiny.development(evidence, arm, heads_of, overlap_of(arm)),
+            windows=scrutiny.windows(
+                [r for r in rows if (r.arm, r.split) == (arm, "test")], overlap_of(arm)
+            ),
             speakers=scrutiny.by_speaker(table) if arm in by_speaker else None,
         )
     return made
@@ -201,8 +210,8 @@ def _differences(scored: Mapping[str, Scored], kind: Task, facts: RunFacts) -> l
     for metric in COMPARED[kind]:
         measure = measures_of(kind, facts.targets)[metric]
 
-        def compare(arm: str, other: str, name: str = metric, of: Metric = measure) -> Difference:
-            return minus(scored[arm].tally, scored[other].tally, name, of)
+        def compare(arm: str, other: str, of: Metric = measure) -> Difference:
+            return paired_difference(scored[arm].tally, scored[other].tally, of)
 
         rows += differences(scored, published, metric, compare)
-    return rows
+    return gated(rows)

@@ -16,7 +16,7 @@ from encoders.utterance import Task
 from experiments.reporting.trained_encoder import Trained
 from fusion.evaluation.p_values import McNemar
 from fusion.evaluation.permutation import Null
-from fusion.evaluation.statistics import Difference, Interval
+from fusion.evaluation.statistics import Corrected, Difference, Interval
 from fusion.evaluation.subgroups import Grouping
 from fusion.leakage.findings import Certificate, TextProbe
 
@@ -38,7 +38,7 @@ class Formats:
 
 
 #: What this version writes and reads.
-FORMATS = Formats(results=1, predictions=1, folds=1)
+FORMATS = Formats(results=2, predictions=2, folds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,15 @@ class Dropped:
 class Rows:
     """How many rows were used, and which were not.
 
-    ``without_majority`` counts rows whose shares have no largest one, where there are shares.
+    ``clusters`` are what intervals count, ``unit`` what they are called: speakers, or groups of
+    speakers who talk with each other. ``without_majority`` counts rows whose shares have no largest
+    one, where there are shares.
     """
 
     used: int
     speakers: int
+    clusters: int
+    unit: str
     dropped: tuple[Dropped, ...]
     without_majority: int | None = None
 
@@ -392,7 +396,8 @@ class ClassArm(ArmResults):
 class ArmDifference:
     """One arm minus another; ``p_holm`` is None of the primary comparison.
 
-    ``mcnemar`` is of differences in accuracy.
+    ``detectable`` and ``least_p`` are of the test that is made, with Holm's correction where there
+    is one. ``mcnemar`` is of differences in accuracy.
     """
 
     arm: str
@@ -405,6 +410,7 @@ class ArmDifference:
     p: float | None
     p_holm: float | None
     detectable: float | None
+    least_p: float | None
     equivalent: float | None
     primary: bool
     mcnemar: McNemar | None = None
@@ -417,17 +423,19 @@ class ArmDifference:
         difference: Difference,
         *,
         primary: bool = False,
-        p_holm: float | None = None,
+        among: Corrected | None = None,
     ) -> Self:
-        """A difference of a ``pair`` of arms in a metric."""
+        """A difference of a ``pair`` of arms in a metric, ``among`` others that are told."""
+        power, tests = difference.power, 1 if among is None else among.tests
         return cls(
             arm=pair[0],
             against=pair[1],
             metric=metric,
             **asdict(difference.interval),
             p=difference.p,
-            p_holm=p_holm,
-            detectable=difference.detectable,
+            p_holm=None if among is None else among.p_holm,
+            detectable=None if power is None else power.detectable(tests),
+            least_p=None if power is None else power.least_p(tests),
             equivalent=difference.equivalent,
             primary=primary,
         )
@@ -512,7 +520,10 @@ class CellFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a run knows of itself and no prediction says."""
+    """What a run knows of itself and no prediction says.
+
+    ``training_overlap`` is that of :func:`fusion.evaluation.clusters.training_overlap`.
+    """
 
     study: Mapping[str, Option]
     protocol: str
@@ -532,6 +543,7 @@ class Facts:
     published: Mapping[str, PublishedFact]
     text_probe: TextProbe | None
     groups: Mapping[str, Grouping]
+    training_overlap: float
     cell: CellFacts | None = None
 
 

@@ -7,13 +7,11 @@ from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, qualification, stamped
 from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
-from experiments.reporting.results_schema import ArmDifference, Results
+from experiments.reporting.results_schema import ArmDifference, Results, Rows
 from fusion.evaluation.selection import PRIMARY
-from fusion.evaluation.statistics import CLAIM_FROM, Interval
+from fusion.evaluation.statistics import CLAIM_FROM, SIGNIFICANT, Interval
 
 Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
-
-SIGNIFICANT = 0.05
 
 #: Metrics that an answer can be told in.
 PRIMARIES = frozenset(PRIMARY.values())
@@ -79,7 +77,7 @@ def answer(results: Results) -> str:
     return stamped(f"{_result(results)} {qualification(results)}".rstrip(), results)
 
 
-def claim(difference: ArmDifference, speakers: int) -> str:
+def claim(difference: ArmDifference, rows: Rows) -> str:
     """An exploratory difference in a sentence, with its p after Holm's correction."""
     pair = f"{arm_name(difference.arm)} against {arm_name(difference.against)}"
     outcome = verdict(difference)
@@ -89,11 +87,11 @@ def claim(difference: ArmDifference, speakers: int) -> str:
     size = metric.tell_signed(difference.value)
     head = f"{pair}: {size} points" if metric.share else f"{pair}: {size}"
     if outcome == "no claim":
-        return f"{head}: {_no_claim(difference, speakers)}"
+        return f"{head}: {_no_claim(difference, rows)}"
     parts = [f"{head} ({metric.tell_span(difference)})"]
     parts += [p_text(difference.p)] if difference.p is not None else []
     parts += [p_text(difference.p_holm, "Holm")] if difference.p_holm is not None else []
-    shown = _could_have_shown(difference, speakers) if outcome == "not shown" else ""
+    shown = could_have_shown(difference, rows) if outcome == "not shown" else ""
     return f"{', '.join(parts)}: {verdict_text(difference)}{f' ({shown})' if shown else ''}"
 
 
@@ -119,22 +117,22 @@ def beats_both(differences: Sequence[ArmDifference]) -> list[str]:
 def _result(results: Results) -> str:
     for difference in results.differences:
         if difference.primary and difference.metric == primary_of(results):
-            return _answer(difference, results.rows.speakers)
+            return _answer(difference, results.rows)
     return _measured(results)
 
 
-def _answer(difference: ArmDifference, speakers: int) -> str:
+def _answer(difference: ArmDifference, rows: Rows) -> str:
     arm, other = _SUBJECTS[difference.arm], _SUBJECTS[difference.against]
     outcome = verdict(difference)
     if outcome == "undefined":
         return _sentence(f"{arm} and {other} could not be compared ({_reason(difference)})")
     if outcome == "no claim":
-        return _sentence(_standing(arm, other, difference, speakers))
+        return _sentence(_standing(arm, other, difference, rows))
     if outcome in ("higher", "lower"):
         return _beats(*((arm, other) if outcome == "higher" else (other, arm)), difference)
     metric = column(difference.metric)
     evidence = _evidence(metric.tell_span(difference), difference)
-    shown = _could_have_shown(difference, speakers)
+    shown = could_have_shown(difference, rows)
     return _sentence(
         f"no difference between {arm} and {other} was shown: {metric.tell(difference.value)} "
         f"{metric.unit} ({evidence}){f'; this corpus {shown}' if shown else ''}"
@@ -149,31 +147,37 @@ def _beats(winner: str, loser: str, difference: ArmDifference) -> str:
     return _sentence(f"{winner} beats {loser} by {size} {metric.unit} ({evidence})")
 
 
-def _standing(arm: str, other: str, difference: ArmDifference, speakers: int) -> str:
+def _standing(arm: str, other: str, difference: ArmDifference, rows: Rows) -> str:
     metric = column(difference.metric)
     value = difference.value or 0.0
     size, side = metric.tell(abs(value)), "above" if value > 0 else "below"
     place = f"{size} {metric.unit} {side}" if size.strip("0.") else f"the same {metric.title} as"
-    no_claim = _no_claim(difference, speakers)
-    return f"{arm} scored {place} {other} {_on_these(speakers)}; {no_claim}"
+    no_claim = _no_claim(difference, rows)
+    return f"{arm} scored {place} {other} {_on_these(rows.speakers)}; {no_claim}"
 
 
 def _on_these(speakers: int) -> str:
     return "on this one speaker" if speakers == 1 else f"on these {speakers} speakers"
 
 
-def _no_claim(difference: ArmDifference, speakers: int) -> str:
-    few = f"at least {CLAIM_FROM} are needed"
-    why = few if speakers < CLAIM_FROM else _reason(difference)
+def _no_claim(difference: ArmDifference, rows: Rows) -> str:
+    them = "" if rows.clusters == rows.speakers else f" {rows.unit} who talk with each other"
+    few = f"at least {CLAIM_FROM}{them} are needed"
+    why = few if rows.clusters < CLAIM_FROM else _reason(difference)
     return f"no claim about other speakers can be made ({why})"
 
 
-def _could_have_shown(difference: ArmDifference, speakers: int) -> str:
-    # An exact test by sign-flips has 2 ** speakers outcomes, so that p has a floor.
-    floor = 2.0 ** (1 - speakers)
-    if difference.p is not None and floor > SIGNIFICANT:
-        with_these = f"with {with_count(speakers, 'speaker')} p is at least {p_number(floor)}"
-        return f"could have shown none: {with_these}"
+def could_have_shown(difference: ArmDifference, rows: Rows) -> str:
+    """The difference that would have been shown, or why none of any size would."""
+    # A test by random signs has 2 ** clusters outcomes, so that p has a floor.
+    floor = difference.least_p
+    if floor is not None and floor > SIGNIFICANT:
+        clusters = f"{rows.clusters} {rows.unit}"
+        holm = "" if difference.p_holm is None else " after Holm's correction"
+        return (
+            f"could have shown none of any size: with {clusters} p is at least "
+            f"{p_number(floor)}{holm}"
+        )
     metric = column(difference.metric)
     size = metric.tell(difference.detectable)
     if size == ABSENT or not size.strip("0."):

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from encoders.messages import printable, with_count
 from experiments.reporting.caveats import BEST
+from experiments.reporting.diagnostics import sums_of
 from experiments.reporting.report import Recomputed, folder_name, recompute
 from experiments.reporting.results_schema import Results
-from fusion.evaluation.predictions import Prediction, counts_by_speaker
-from fusion.evaluation.statistics import Difference, Interval, holm, paired_difference
+from fusion.evaluation.measures import CLASSES
+from fusion.evaluation.p_values import holm
+from fusion.evaluation.predictions import Prediction, table
+from fusion.evaluation.statistics import Difference, Interval, paired_difference
 from fusion.evaluation.windows import utterance_rows
 
 #: Averaged over corpora.
@@ -126,23 +129,25 @@ def _differences(
         for arm in arms
         if arm not in BEST and arm in run.arms and arm in first.arms
     ]
-    corrected = holm([row.p for row in made])
-    return tuple(replace(row, p_holm=p) for row, p in zip(made, corrected, strict=True))
+    p_values = holm([row.p for row in made])
+    return tuple(replace(row, p_holm=p) for row, p in zip(made, p_values, strict=True))
 
 
 def _difference(run: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDifference:
     names = {utterance for utterance, *_ in shared}
     both = [[r for r in side.arms[arm] if r.utterance in names] for side in (run, first)]
     seeds = sorted(set.intersection(*({row.seed for row in rows} for rows in both)))
-    speakers = sorted({speaker for _, speaker, _ in shared})
-    counts = [
-        counts_by_speaker([row for row in rows if row.seed in seeds], speakers, seeds)
-        for rows in both
-    ]
-    difference = paired_difference(counts[0], counts[1], "uar")
+    one, other = (
+        sums_of(
+            [table([row for row in rows if row.seed in seeds])],
+            side.results.facts.training_overlap,
+        )
+        for rows, side in zip(both, (run, first), strict=True)
+    )
+    difference = paired_difference(one, other, CLASSES["uar"])
     if _scores(both[0]) == _scores(both[1]):
         # No test: what differs between the runs does not reach this arm.
-        difference = Difference(Interval(0.0, None, None, "the same predictions"), None, None)
+        difference = Difference(Interval(0.0, None, None, "the same predictions"))
     about = asdict(difference.interval)
     return RunDifference(arm=arm, run=run.name, against=first.name, **about, p=difference.p)
 

@@ -10,7 +10,7 @@ from experiments.reporting.results_schema import GroupGap, GroupResults, GroupSc
 from experiments.reporting.target_scores import Scored, tally
 from fusion.evaluation.measures import measures_of
 from fusion.evaluation.selection import PRIMARY
-from fusion.evaluation.statistics import interval_of, unpaired_tallies
+from fusion.evaluation.statistics import interval, unpaired_difference
 from fusion.evaluation.subgroups import Grouping
 
 #: Metrics of groups where rows have single classes.
@@ -32,19 +32,21 @@ def groups_of(
         keys = answers.speakers if grouping.by == "speaker" else answers.utterances
         group = np.array([grouping.of.get(key) or "" for key in keys])
         sums = {
-            level: tally(answers, group == level, task, targets, scored.thresholds)
+            level: tally(
+                answers, group == level, task, targets, scored.thresholds, scored.tally.overlap
+            )
             for level in sorted(set(group.tolist()) - {""})
         }
         gap = None
         if len(sums) == 2 and grouping.by == "speaker":
             (first, first_sums), (second, second_sums) = sums.items()
-            between = unpaired_tallies(first_sums, second_sums, measures[primary])
+            between = unpaired_difference(first_sums, second_sums, measures[primary])
             gap = GroupGap(first, second, *astuple(between))
         scores = {
             level: GroupScores(
                 rows=int((group == level).sum()),
                 speakers=len(of.sums),
-                **{name: interval_of(of, measures[name]) for name in names},
+                **{name: interval(of, measures[name]) for name in names},
             )
             for level, of in sums.items()
         }

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from encoders.utterance import Task
 from experiments.reporting.results_schema import Auc, FoldResults, Score, TargetScores
 from fusion.evaluation import measures, metrics
-from fusion.evaluation.measures import CLASSES, LABELS, Metric, measures_of
+from fusion.evaluation.measures import LABELS, Metric, measures_of
 from fusion.evaluation.predictions import Prediction, ScoreArrays, answers_of, sides_of
 from fusion.evaluation.speaker_sums import (
     SpeakerSums,
@@ -23,7 +23,7 @@ from fusion.evaluation.speaker_sums import (
     tally_shares,
     tally_values,
 )
-from fusion.evaluation.statistics import Difference, interval_of, paired_difference, paired_tallies
+from fusion.evaluation.statistics import interval
 from fusion.evaluation.thresholds import named, thresholds
 
 #: Why something that a report of single labels has is not there.
@@ -91,10 +91,12 @@ def score_arms(
     task: Task,
     targets: Sequence[str],
     heads_of: Callable[[str, str], str],
+    overlap_of: Callable[[str], float],
 ) -> dict[str, Scored]:
     """Test rows of every arm as sums.
 
-    ``heads_of(arm, fold)`` is the arm whose development rows those are of.
+    ``heads_of(arm, fold)`` is the arm whose development rows those are of, ``overlap_of(arm)`` how
+    much its folds share of what they train on.
     """
     sides = sides_of(rows)
     made = {}
@@ -106,9 +108,10 @@ def score_arms(
                 known = answers_of(sides.dev[heads_of(arm, fold), fold])
                 at[fold] = thresholds(known.scores, known.goals > 0.5)
         folds = np.array(answers.folds)
-        every = tally(answers, np.ones(len(folds), bool), task, targets, at)
+        about, overlap = (task, targets, at), overlap_of(arm)
+        every = tally(answers, np.ones(len(folds), bool), *about, overlap)
         by_fold = {
-            fold: tally(answers, folds == fold, task, targets, at)
+            fold: tally(answers, folds == fold, *about, overlap)
             for fold in dict.fromkeys(answers.folds)
         }
         made[arm] = Scored(answers, every, by_fold, at)
@@ -121,19 +124,22 @@ def tally(
     task: Task,
     targets: Sequence[str],
     at: Mapping[str, Float[np.ndarray, "targets"]],
+    overlap: float,
 ) -> SpeakerSums:
-    """Sums of some of the rows by speaker."""
+    """Sums of some of the rows by cluster of speakers."""
     goals, scores = answers.goals[rows], answers.scores[:, rows]
-    speakers = np.array(answers.speakers)[rows].tolist()
+    clusters = np.array(answers.clusters.of)[rows].tolist()
     if task == "single-label":
-        return tally_classes(goals.argmax(axis=1), scores.argmax(axis=-1), speakers, goals.shape[1])
-    if task == "distribution":
-        return tally_shares(goals, scores, speakers)
-    if task == "regression":
+        sums = tally_classes(goals.argmax(axis=1), scores.argmax(axis=-1), clusters, goals.shape[1])
+    elif task == "distribution":
+        sums = tally_shares(goals, scores, clusters)
+    elif task == "regression":
         sentiment = tuple(targets) == measures.SENTIMENT
-        return tally_values(goals, scores, speakers, sentiment=sentiment)
-    least = np.stack([at[fold] for fold in np.array(answers.folds)[rows]])
-    return tally_labels(goals > 0.5, named(scores, least), speakers)
+        sums = tally_values(goals, scores, clusters, sentiment=sentiment)
+    else:
+        least = np.stack([at[fold] for fold in np.array(answers.folds)[rows]])
+        sums = tally_labels(goals > 0.5, named(scores, least), clusters)
+    return replace(sums, unit=answers.clusters.unit, overlap=overlap)
 
 
 # ---------------------------------------------------------------- one arm
@@ -146,7 +152,7 @@ def values_of(scored: Scored, named_metrics: Mapping[str, Metric]) -> dict[str, 
     for name, measure in named_metrics.items():
         by_seed = measure.of(total)
         spread = number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        made[name] = Score(**asdict(interval_of(scored.tally, measure)), sd_over_seeds=spread)
+        made[name] = Score(**asdict(interval(scored.tally, measure)), sd_over_seeds=spread)
     return made
 
 
@@ -228,13 +234,6 @@ def why(tally: SpeakerSums, task: Task) -> str:
     support = tally.support.sum(axis=0)
     what = "classes" if task == "single-label" else "labels"
     return f"{int((support == 0).sum())} of {len(support)} {what} have no test utterance"
-
-
-def minus(arm: SpeakerSums, other: SpeakerSums, name: str, measure: Metric) -> Difference:
-    """A metric of one arm or cell minus that of another, on the same rows."""
-    if measure in CLASSES.values():
-        return paired_difference(arm.sums, other.sums, name)
-    return paired_tallies(arm, other, measure)
 
 
 def number(value: float) -> float | None:

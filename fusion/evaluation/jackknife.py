@@ -34,23 +34,19 @@ class Jackknife:
         return np.asarray(stats.t.ppf((1 + confidence) / 2, self.freedom) * self.spread)
 
 
-def effective(counts: Float[np.ndarray, "clusters *more"]) -> Float[np.ndarray, "*corpora"]:
-    """How many clusters of equal size would weigh like these ones, ``1 / sum of squared weights``.
-
-    The weight of a cluster is its share of a class's rows, mean over classes: a speaker who alone
-    speaks most of a class weighs much in UAR (Kish 1965; for t tests over clusters Carter,
-    Schnepel & Steigerwald 2017). Equal clusters give their number.
-
-    >>> float(effective(np.ones((5, 1, 2, 2))).round(9))
-    5.0
-    """
-    return effective_of(counts[..., 0, :, :].sum(axis=-1))  # truth is of no seed
-
-
-def effective_of(
+def effective(
     support: Float[np.ndarray, "clusters *corpora kinds"],
 ) -> Float[np.ndarray, "*corpora"]:
-    """The same from the rows of each class, label or target that every cluster has."""
+    """How many clusters of equal size would weigh like these ones, ``1 / sum of squared weights``.
+
+    ``support`` are the rows of each class, label or target that every cluster has. The weight of a
+    cluster is its share of a class's rows, mean over classes: a speaker who alone speaks most of a
+    class weighs much in UAR (Kish 1965; for t tests over clusters Carter, Schnepel & Steigerwald
+    2017). Equal clusters give their number.
+
+    >>> float(effective(np.ones((5, 2))).round(9))
+    5.0
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.nan_to_num(support / support.sum(axis=0))
     weights = shares.mean(axis=-1) / shares.sum(axis=0).mean(axis=-1)
@@ -58,21 +54,19 @@ def effective_of(
 
 
 def jackknife(
-    counts: Float[np.ndarray, "clusters *more"],
+    sums: Float[np.ndarray, "clusters *more"],
     statistic: Metric,
-    support: Float[np.ndarray, "clusters kinds"] | None = None,
+    support: Float[np.ndarray, "clusters *corpora kinds"],
+    overlap: float = 0.0,
 ) -> Jackknife:
     """Leave each cluster out once, of one corpus or of many at a time.
 
-    ``counts`` are ``[clusters, *corpora, seeds, K, K]`` and ``statistic`` takes the clusters' sum;
-    of other sums, of one corpus, ``support`` says which rows a cluster weighs by.
+    ``statistic`` takes the clusters' sum; ``support`` says which rows a cluster weighs by, and
+    ``overlap`` by how much of itself the variance grows for what folds share in training.
     """
-    clusters, totals = len(counts), counts.sum(axis=0)
-    left_out = statistic(totals - counts)
+    clusters, totals = len(sums), sums.sum(axis=0)
+    left_out = statistic(totals - sums)
     squares = np.square(left_out - left_out.mean(axis=0)).sum(axis=0)
-    spread = np.sqrt((clusters - 1) / clusters * squares)
-    number = effective(counts) if support is None else effective_of(support)
-    # A difference has a further axis, of its two arms, which have the same rows.
-    number = number if number.ndim == spread.ndim else number[..., 0]
-    freedom = np.maximum(number - 1, 1.0)
+    spread = np.sqrt((1 + overlap) * (clusters - 1) / clusters * squares)
+    freedom = np.maximum(effective(support) - 1, 1.0)
     return Jackknife(np.asarray(statistic(totals)), np.asarray(spread), np.asarray(freedom))

@@ -100,7 +100,7 @@ def swap_p(
     half, apart = (arm + other).sum(axis=0) / 2, (arm - other) / 2
     flat, clusters = apart.reshape(len(arm), -1), len(arm)
     exact = clusters <= EXACT_SWAPS_UP_TO
-    signs = _every_sign(clusters) if exact else _signs(clusters)
+    signs = every_sign(clusters) if exact else _signs(clusters)
 
     def gaps(some: np.ndarray) -> np.ndarray:
         moved = (some @ flat).reshape(len(some), *half.shape)
@@ -114,6 +114,7 @@ def swap_p(
     return float(hits / len(swapped)) if exact else float((hits + 1) / (len(swapped) + 1))
 
 
-def _every_sign(clusters: int) -> Float[np.ndarray, "draws clusters"]:
+def every_sign(clusters: int) -> Float[np.ndarray, "draws clusters"]:
+    """All signs of clusters; the first draw has no minus, and the second half mirrors the first."""
     bits = np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1
     return 1.0 - 2.0 * bits

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from encoders.messages import printable
 from encoders.utterance import Task
 from fusion.evaluation import metrics
+from fusion.evaluation.clusters import Clusters, clusters_of
 from fusion.evaluation.selection import classes_of, selection_score
 
 Split = Literal["dev", "test"]
@@ -29,14 +30,18 @@ AGAIN = "run serfusion compare again (its fits are kept, so that none is trained
 class Prediction:
     """Scores of one arm for one utterance.
 
-    ``inner_fold`` is None for the mean over the inner folds' heads, which is what is scored on
-    test rows; ``window`` is the number of a window, None where the utterance is scored as one.
+    ``turn`` is its place in its dialogue; session, dialogue and turn are None where they are not
+    known. ``inner_fold`` is None for the mean over the inner folds' heads, which is what is scored
+    on test rows; ``window`` is the number of a window, None where the utterance is scored as one.
     """
 
     run: str
     corpus: str
     utterance: str
     speaker: str
+    session: str | None = None
+    dialogue: str | None = None
+    turn: int | None = None
     arm: str
     outer_fold: str
     inner_fold: int | None
@@ -162,23 +167,29 @@ def counts_by_speaker(
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Predictions of one arm on one side, a row per utterance, in the order of folds and names."""
+class ScoredRows:
+    """What predictions of one arm on one side are of, a row per utterance, by folds and names."""
 
     utterances: tuple[str, ...]
     speakers: tuple[str, ...]
+    dialogues: tuple[str | None, ...]
+    turns: tuple[int | None, ...]
     folds: tuple[str, ...]
+    clusters: Clusters
+
+
+@dataclass(frozen=True, slots=True)
+class Table(ScoredRows):
+    """Predictions of single classes, as probabilities."""
+
     truth: Int[np.ndarray, "rows"]
     scores: Float[np.ndarray, "seeds rows targets"]
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreArrays:
-    """Predictions of one arm on one side as numbers, whatever the task; rows as in a table."""
+class ScoreArrays(ScoredRows):
+    """Predictions as numbers, whatever the task."""
 
-    utterances: tuple[str, ...]
-    speakers: tuple[str, ...]
-    folds: tuple[str, ...]
     goals: Float[np.ndarray, "rows targets"]
     scores: Float[np.ndarray, "seeds rows targets"]
 
@@ -212,7 +223,8 @@ def table(rows: Sequence[Prediction]) -> Table:
     answers = answers_of(rows)
     total = np.maximum(answers.scores.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
     truth = answers.goals.argmax(axis=1)
-    return Table(answers.utterances, answers.speakers, answers.folds, truth, answers.scores / total)
+    about = {field.name: getattr(answers, field.name) for field in fields(ScoredRows)}
+    return Table(**about, truth=truth, scores=answers.scores / total)
 
 
 def answers_of(rows: Sequence[Prediction]) -> ScoreArrays:
@@ -236,7 +248,14 @@ def answers_of(rows: Sequence[Prediction]) -> ScoreArrays:
     return ScoreArrays(
         utterances=tuple(row.utterance for row in about),
         speakers=tuple(row.speaker for row in about),
+        dialogues=tuple(row.dialogue for row in about),
+        turns=tuple(row.turn for row in about),
         folds=tuple(row.outer_fold for row in about),
+        clusters=clusters_of(
+            [row.speaker for row in about],
+            [row.session for row in about],
+            [row.dialogue for row in about],
+        ),
         goals=np.array([row.target for row in about]),
         scores=scores,
     )

@@ -23,15 +23,15 @@ Sums = Float[np.ndarray, "clusters seeds parts sums"]
 class SpeakerSums:
     """Sums by cluster and seed, and the rows by which a cluster weighs, one column per target.
 
-    ``support`` are the rows that have a label, or all rows where targets are values.
+    ``support`` are the rows that have a label, or all rows where targets are values. ``unit`` is
+    what clusters are called. ``overlap`` is how many clusters were tested for each that trained a
+    fold (:func:`fusion.evaluation.clusters.training_overlap`); 0 where nothing was trained.
     """
 
     sums: Sums
     support: Float[np.ndarray, "clusters kinds"]
-
-    def of(self, clusters: Bool[np.ndarray, "clusters"]) -> "SpeakerSums":
-        """That of some of the clusters."""
-        return SpeakerSums(self.sums[clusters], self.support[clusters])
+    unit: str = "speakers"
+    overlap: float = 0.0
 
 
 def tally_classes(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from encoders.utterance import Utterance
 from fusion.splitting.folds import InnerFold, LabelOf, classes_of, speaker_of
-from fusion.splitting.groups import UnitOf, complete, grouped_ids, linked, no_groups
+from fusion.splitting.groups import UnitOf, complete, grouped_ids, linked_by_script, no_groups
 from fusion.splitting.protocols import SplitError
 
 #: Groups that speakers are dealt into, the first of which is held out: a fifth where it can be.
@@ -40,7 +40,7 @@ def hold_out(utterances: Sequence[Utterance], label_of: LabelOf) -> HeldOut:
     """
     scripts = {str(u.script) for u in utterances if u.script is not None}
     if scripts:
-        name_of = linked(utterances)
+        name_of = linked_by_script(utterances)
         held = _dealt(utterances, lambda u: name_of[speaker_of(u)], label_of, GROUPS)
         if held is not None:
             return HeldOut(_split(utterances, held))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from encoders.utterance import Utterance
+from encoders.utterance import Utterance, linked
 from fusion.splitting.folds import LabelOf, classes_of, speaker_of
 
 #: Random groupings tried before fewer groups are; a bound on time, not on quality.
@@ -14,20 +14,9 @@ TRIES = 200
 UnitOf = Callable[[Utterance], str]
 
 
-def linked(utterances: Sequence[Utterance]) -> dict[str, str]:
+def linked_by_script(utterances: Sequence[Utterance]) -> dict[str, str]:
     """Name of the set of speakers that are linked by shared scripts, by speaker."""
-    root = {speaker_of(utterance): speaker_of(utterance) for utterance in utterances}
-
-    def find(name: str) -> str:
-        while root[name] != name:
-            name = root[name]
-        return name
-
-    first: dict[str, str] = {}
-    for utterance in utterances:
-        speaker = find(speaker_of(utterance))
-        root[find(first.setdefault(str(utterance.script), speaker))] = speaker
-    return {name: find(name) for name in root}
+    return linked((speaker_of(utterance), str(utterance.script)) for utterance in utterances)
 
 
 def groupings(sizes: Mapping[str, int], counts: Iterable[int]) -> Iterator[list[set[str]]]:

@@ -21,7 +21,7 @@ from fusion.splitting.groups import (
     complete,
     grouped_ids,
     groupings,
-    linked,
+    linked_by_script,
     no_groups,
 )
 from fusion.splitting.protocols import SplitError, is_leaky, parse_protocol
@@ -81,7 +81,7 @@ def inner_folds(utterances: Sequence[Utterance], label_of: LabelOf) -> InnerFold
     scripted = all(utterance.script is not None for utterance in utterances)
     # No script links two corpora: they would take turns, and no head would learn from both.
     if scripted and len({utterance.corpus for utterance in utterances}) == 1:
-        name_of = linked(utterances)
+        name_of = linked_by_script(utterances)
         groups = _group(utterances, lambda u: name_of[speaker_of(u)], label_of)
         if groups is not None:
             return InnerFolds(tuple(_inner(utterances, group, None) for group in groups))

@@ -14,6 +14,8 @@ from fusion.evaluation.calibration import (
     fit_temperature,
     tempered,
 )
+from fusion.evaluation.measures import CLASSES
+from fusion.evaluation.speaker_sums import tally_classes
 from fusion.evaluation.statistics import interval
 from fusion.training.late import independent
 from scripts.ready_model.half import TARGETS, Fitted, Scored
@@ -143,8 +145,8 @@ def uar_figure(what: str, scored: Scored, kept: Sequence[str] = TARGETS) -> Figu
     truth = np.searchsorted(columns, scored.truth)
     named = scored.scores[:, columns].argmax(axis=1)
     speakers = [row.speaker for row in scored.rows]
-    counts = _counts(truth, named, speakers, len(columns))
-    estimate = interval(counts, metrics.uar)
+    counts = tally_classes(truth, named[None], speakers, len(columns))
+    estimate = interval(counts, CLASSES["uar"])
     assert estimate.value is not None
     return Figure(
         what,
@@ -153,23 +155,13 @@ def uar_figure(what: str, scored: Scored, kept: Sequence[str] = TARGETS) -> Figu
         _rounded(estimate.low),
         _rounded(estimate.high),
         len(truth),
-        len(counts),
+        len(counts.sums),
         estimate.method,
     )
 
 
 def _rounded(bound: float | None) -> float | None:
     return None if bound is None else round(bound, 3)
-
-
-def _counts(
-    truth: np.ndarray, named: np.ndarray, speakers: Sequence[str], classes: int
-) -> Float[np.ndarray, "clusters 1 targets targets"]:
-    counts = []
-    for speaker in sorted(set(speakers)):
-        mask = np.array([name == speaker for name in speakers])
-        counts.append(metrics.confusion(truth[mask], named[mask], classes)[None])
-    return np.stack(counts)
 
 
 def _accuracy(what: str, scored: Scored) -> Figure:

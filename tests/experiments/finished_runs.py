@@ -82,7 +82,8 @@ def plain_facts(**known):
     nothing |= dict.fromkeys(("synthetic", "untrained", "contaminated", "leaky"), False)
     nothing |= {name: {} for name in ("trained_on", "encoders", "checkpoints", "published")}
     nothing |= {"study": STUDY, "protocol": "speaker", "finetuned": (), "recogniser": None}
-    return Facts(**{**nothing, "text_probe": None, "groups": {}, **known})
+    nothing |= {"text_probe": None, "groups": {}, "training_overlap": 0.0}
+    return Facts(**{**nothing, **known})
 
 
 def cell_facts(**known):

@@ -276,13 +276,13 @@ def test_an_arm_that_is_not_above_chance_is_named(results):
         replace(row, scores=(0.5, 0.3, 0.2)) if row.arm == "text" else row
         for row in make_rows(ARMS, SPEAKERS, TARGETS)
     ]
-    said = "text is not shown to be above chance (labels shuffled within speakers)"
+    said = "text is not shown to be above chance (labels moved within speakers)"
     assert said in cautions(summarise(with_best(blind), facts()))
     assert not any("above chance" in line for line in cautions(results))
 
 
 def test_speakers_of_one_class_are_told_where_nothing_could_be_found(results):
-    null = Null(mean=0.3, high=0.4, p=0.6, fixed=0.8)
+    null = Null(mean=0.3, high=0.4, p=0.6, fixed=0.8, shuffled=1.0)
     content = replace(results, arms={"text": replace(results.arms["text"], null=null)})
     assert any("80% of utterances are of speakers with one class" in c for c in cautions(content))
 

@@ -56,6 +56,7 @@ def difference(arm="best_fused", against="best_unimodal", **changes):
         "p": 0.00390625,
         "p_holm": None,
         "detectable": 0.05196257030262436,
+        "least_p": 2.0**-11,
         "equivalent": None,
         "primary": arm == "best_fused",
     }
@@ -64,7 +65,7 @@ def difference(arm="best_fused", against="best_unimodal", **changes):
 
 def compared(speakers=12, differences=None, **changes):
     results = make_results(arms=("audio",))
-    rows = replace(results.rows, speakers=speakers)
+    rows = replace(results.rows, speakers=speakers, clusters=speakers)
     return replace(results, rows=rows, differences=differences or (difference(**changes),))
 
 
@@ -108,11 +109,11 @@ NONE = {"low": None, "high": None, "p": None, "detectable": None}
             "Fused beats the best single modality by 6.9 points UAR (95 % 3.2 to 10.6).",
         ),
         (
-            {"p": 0.0625},
+            {"p": 0.0625, "least_p": 0.0625, "detectable": None},
             5,
             "No difference between fused and the best single modality was shown: 6.9 points UAR "
-            "(95 % 3.2 to 10.6, p = .063); this corpus could have shown none: with 5 speakers p is "
-            "at least .063.",
+            "(95 % 3.2 to 10.6, p = .063); this corpus could have shown none of any size: with 5 "
+            "speakers p is at least .063.",
         ),
         (
             {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "detectable": 0.0},
@@ -127,10 +128,10 @@ NONE = {"low": None, "high": None, "p": None, "detectable": None}
             "claim about other speakers can be made (at least 5 are needed).",
         ),
         (
-            NONE | {"value": -0.02, "method": "none: a class is spoken by a single speaker"},
+            NONE | {"value": -0.02, "method": "none: a class is spoken by 1 speaker only"},
             8,
             "Fused scored 2.0 points UAR below the best single modality on these 8 speakers; no "
-            "claim about other speakers can be made (a class is spoken by a single speaker).",
+            "claim about other speakers can be made (a class is spoken by 1 speaker only).",
         ),
         (
             NONE | {"value": 0.0},
@@ -190,6 +191,12 @@ def test_one_arm_is_measured_and_compared_with_nothing(uar, expected):
             "no difference was shown (could have shown 5.2)",
         ),
         (
+            {"p": 0.0078, "p_holm": 0.078, "least_p": 0.078, "detectable": None},
+            "concat against text: +6.9 points (3.2 to 10.6), p = .008, Holm .078: no difference "
+            "was shown (could have shown none of any size: with 12 speakers p is at least .078 "
+            "after Holm's correction)",
+        ),
+        (
             NONE,
             "concat against text: +6.9 points: no claim about other speakers can be made "
             "(at least 5 are needed)",
@@ -202,7 +209,8 @@ def test_one_arm_is_measured_and_compared_with_nothing(uar, expected):
 )  # fmt: skip
 def test_an_exploratory_difference_is_judged_after_correction(changes, expected):
     speakers = 3 if changes.get("method") is None and changes.get("low", 0) is None else 12
-    assert claim(difference("concat", "text", **changes), speakers) == expected
+    rows = compared(speakers).rows
+    assert claim(difference("concat", "text", **changes), rows) == expected
 
 
 def test_beats_both_needs_both_differences():
