@@ -17,6 +17,7 @@ NAMES = (
     "seeds",
     "speech",
     "training",
+    "validity",
 )
 RESULTS = Path(__file__).parent / "results"
 

@@ -1,6 +1,6 @@
 """What a reviewer asks of an arm besides its scores: chance, calibration, speakers, windows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
@@ -61,7 +61,7 @@ def evidence(rows: Sequence[Prediction]) -> Evidence:
 # ---------------------------------------------------------------- chance
 
 
-def nulls(found: Evidence) -> dict[str, Null | None]:
+def nulls(found: Evidence, overlap_of: Callable[[str], float]) -> dict[str, Null | None]:
     """Each arm against its own predictions with labels moved within speakers."""
     draws: dict[tuple[str, ...], np.ndarray] = {}
     made = {}
@@ -70,7 +70,8 @@ def nulls(found: Evidence) -> dict[str, Null | None]:
         if one.utterances not in draws:  # every arm has the same rows, and so the same draws
             draws[one.utterances] = moved(one.truth, series)
         guesses, classes = one.scores.argmax(axis=-1), one.scores.shape[-1]
-        made[arm] = against_null(one.truth, guesses, series, draws[one.utterances], classes)
+        about = (one.truth, guesses, series, draws[one.utterances], classes)
+        made[arm] = against_null(*about, overlap_of(arm))
     return made
 
 

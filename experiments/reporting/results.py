@@ -185,7 +185,7 @@ def _of_classes(
     overlap_of: Callable[[str], float],
 ) -> dict[str, ClassArm]:
     """Arms of single classes, with what a reviewer asks; ``rows`` may be of windows."""
-    nulls = scrutiny.nulls(evidence)
+    nulls = scrutiny.nulls(evidence, overlap_of)
     by_speaker = [arm for arm in BEST if arm in arms] or list(arms)
     made = {}
     for arm, table in evidence.test.items():

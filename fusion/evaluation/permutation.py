@@ -10,6 +10,10 @@ In a conversation moods and rooms persist, so that a blind prediction that persi
 to know something of shuffled labels. Where the order of a speaker's utterances is known, labels
 therefore go round in that order, by a random number of places (Harris 2020, arXiv 2012.06862);
 elsewhere they are shuffled, which holds utterances of a speaker for exchangeable.
+
+Heads stay as they were fitted. In cross-validation each of two speakers trains what tests the
+other, so that a chance likeness of both counts twice in the score and once in the draws: these are
+spread by as much as intervals are (:mod:`fusion.evaluation.statistics`).
 """
 
 from collections.abc import Sequence
@@ -84,8 +88,12 @@ def against_null(
     series: Sequence[tuple[Int[np.ndarray, "_"], bool]],
     draws: Int[np.ndarray, "draws rows"],
     classes: int,
+    overlap: float,
 ) -> Null | None:
-    """Compare an arm's UAR, mean over seeds, with its null; None where a class has no row."""
+    """Compare an arm's UAR, mean over seeds, with its null; None where a class has no row.
+
+    ``overlap`` is that of :func:`fusion.evaluation.clusters.training_overlap`.
+    """
     support = np.bincount(truth, minlength=classes)
     if (support == 0).any():
         return None
@@ -94,6 +102,7 @@ def against_null(
     rows = np.arange(len(truth))
     observed = float(named[rows, truth].sum())
     null = np.array([named[rows, labels].sum() for labels in draws])
+    null = null.mean() + np.sqrt(1 + overlap) * (null - null.mean())
     p = (1 + (null >= observed - 1e-12).sum()) / (1 + len(null))
     fixed = sum(len(own) for own, _ in series if len(np.unique(truth[own])) == 1)
     shuffled = sum(len(own) for own, known in series if not known)

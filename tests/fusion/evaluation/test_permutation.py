@@ -45,7 +45,7 @@ def test_the_null_equals_uar_of_each_draw():
     truth, speakers = corpus()
     guesses = np.random.default_rng(2).integers(0, 4, (3, len(truth)))
     draws = shuffled(truth, speakers)
-    found = against_null(truth, guesses, unordered(speakers), draws, 4)
+    found = against_null(truth, guesses, unordered(speakers), draws, 4, 0.0)
     values = [
         np.mean([metrics.uar(metrics.confusion(labels.astype(int), own, 4)) for own in guesses])
         for labels in draws[:200]
@@ -71,7 +71,7 @@ def test_a_null_model_lies_below_one_over_k_and_its_null_knows():
         guess = null_model(truth, speakers, 2)
         counts = metrics.confusion(truth, guess, 2)
         draws = shuffled(truth, speakers)[:100]
-        found = against_null(truth, guess[None], unordered(speakers), draws, 2)
+        found = against_null(truth, guess[None], unordered(speakers), draws, 2, 0.0)
         below.append(float(metrics.uar(counts)) - 0.5)
         levels.append(float(metrics.uar(counts)) - found.mean)
     assert np.mean(below) < -0.02
@@ -84,13 +84,16 @@ def test_knowledge_is_found_and_its_absence_is_not():
         truth, speakers = corpus(seed=seed)
         guess = np.random.default_rng([9, seed]).integers(0, 4, (1, len(truth)))
         p.append(
-            against_null(truth, guess, unordered(speakers), shuffled(truth, speakers)[:200], 4).p
+            against_null(
+                truth, guess, unordered(speakers), shuffled(truth, speakers)[:200], 4, 0.0
+            ).p
         )
     assert np.mean(np.array(p) <= 0.05) <= 0.12  # 3 expected of 60, more than 7 with p < .02
     truth, speakers = corpus()
     knows = np.where(np.random.default_rng(0).random(len(truth)) < 0.3, truth, 0)
     assert (
-        against_null(truth, knows[None], unordered(speakers), shuffled(truth, speakers), 4).p < 0.01
+        against_null(truth, knows[None], unordered(speakers), shuffled(truth, speakers), 4, 0.0).p
+        < 0.01
     )
 
 
@@ -100,21 +103,24 @@ def test_knowing_the_speaker_alone_is_no_knowledge_of_the_utterance():
     speakers = np.repeat(np.arange(12), 20)
     favourite = speakers % 3
     truth = np.where(rng.random(240) < 0.6, favourite, rng.integers(0, 3, 240))
-    found = against_null(truth, favourite[None], unordered(speakers), shuffled(truth, speakers), 3)
+    found = against_null(
+        truth, favourite[None], unordered(speakers), shuffled(truth, speakers), 3, 0.0
+    )
     assert metrics.uar(metrics.confusion(truth, favourite, 3)) > 0.6
     assert found.p > 0.5
 
 
 def test_speakers_of_one_class_are_counted():
     truth, speakers = np.array([0, 0, 1, 0, 1]), np.array([0, 0, 1, 2, 2])
-    found = against_null(truth, truth[None], unordered(speakers), shuffled(truth, speakers), 2)
+    found = against_null(truth, truth[None], unordered(speakers), shuffled(truth, speakers), 2, 0.0)
     assert found.fixed == pytest.approx(3 / 5)
 
 
 def test_a_class_without_rows_has_no_null():
     truth, speakers = corpus(classes=3)
     assert (
-        against_null(truth, truth[None], unordered(speakers), shuffled(truth, speakers), 4) is None
+        against_null(truth, truth[None], unordered(speakers), shuffled(truth, speakers), 4, 0.0)
+        is None
     )
 
 
@@ -142,7 +148,7 @@ def test_what_persists_in_a_dialogue_is_not_taken_for_knowledge_where_order_is_k
     for seed in range(150):
         truth, guesses, names, dialogues, turns = conversation(np.random.default_rng(seed), 0.85)
         series = orders(names, dialogues if known else [None] * len(names), turns)
-        null = against_null(truth, guesses[None], series, moved(truth, series)[:200], 3)
+        null = against_null(truth, guesses[None], series, moved(truth, series)[:200], 3, 0.0)
         assert null.shuffled == (0.0 if known else 1.0)
         found.append(null.p <= 0.05)
     assert least <= np.mean(found) <= most
@@ -152,4 +158,4 @@ def test_knowledge_is_found_where_labels_go_round():
     truth, _, names, dialogues, turns = conversation(np.random.default_rng(0), 0.85)
     series = orders(names, dialogues, turns)
     guesses = np.where(np.random.default_rng(1).random(len(truth)) < 0.5, truth, 0)
-    assert against_null(truth, guesses[None], series, moved(truth, series), 3).p < 0.01
+    assert against_null(truth, guesses[None], series, moved(truth, series), 3, 0.0).p < 0.01
