@@ -13,6 +13,7 @@ NAMES = (
     "coverage",
     "embeddings",
     "functionals",
+    "losses",
     "recognisers",
     "seeds",
     "speech",

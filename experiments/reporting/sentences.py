@@ -8,15 +8,12 @@ from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, qualification, stamped
 from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
-from fusion.evaluation.selection import PRIMARY
 from fusion.evaluation.statistics import CLAIM_FROM, Interval
 
 Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
 
 SIGNIFICANT = 0.05
 
-#: Metrics that an answer can be told in.
-PRIMARIES = frozenset(PRIMARY.values())
 _SUBJECTS = {"best_fused": "fused", "best_unimodal": "the best single modality"}
 
 
@@ -97,11 +94,11 @@ def claim(difference: ArmDifference, speakers: int) -> str:
     return f"{', '.join(parts)}: {verdict_text(difference)}{f' ({shown})' if shown else ''}"
 
 
-def beats_both(differences: Sequence[ArmDifference]) -> list[str]:
-    """Per fused arm, whether it beats audio and text: that needs both differences."""
+def beats_both(differences: Sequence[ArmDifference], metric: str = "uar") -> list[str]:
+    """Per fused arm, whether it beats audio and text in a metric: that needs both differences."""
     pairs: dict[str, dict[str, Verdict]] = {}
     for row in differences:
-        if row.metric in PRIMARIES and not row.primary:
+        if row.metric == metric and not row.primary:
             against = row.against.removesuffix("_linear")
             pairs.setdefault(row.arm, {})[against] = verdict(row)
     lines = []

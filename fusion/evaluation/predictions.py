@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from encoders.messages import printable
 from encoders.utterance import Task
-from fusion.evaluation import metrics
+from fusion.evaluation.goals import Goal
 from fusion.evaluation.selection import classes_of, selection_score
 
 Split = Literal["dev", "test"]
@@ -252,28 +252,25 @@ def with_majority(rows: Sequence[Prediction], task: Task) -> list[Prediction]:
 
 
 def best_per_fold(
-    rows: Sequence[Prediction], arms: Sequence[str], task: Task = "single-label"
+    rows: Sequence[Prediction],
+    arms: Sequence[str],
+    task: Task = "single-label",
+    goal: Goal | None = None,
 ) -> dict[str, str]:
     """Arm that is best on development rows of each outer fold, mean over seeds; ties go first.
 
-    Best is what :data:`fusion.evaluation.selection.PRIMARY` says of the task.
+    Best is what ``goal`` says, None: the task's own metric
+    (:data:`fusion.evaluation.selection.PRIMARY`).
     """
     chosen: dict[str, str] = {}
     for fold in dict.fromkeys(row.outer_fold for row in rows):
         dev = [row for row in rows if row.outer_fold == fold and row.split == "dev"]
-        values = {arm: _goodness([row for row in dev if row.arm == arm], task) for arm in arms}
+        rows_of = {arm: [row for row in dev if row.arm == arm] for arm in arms}
+        values = {arm: _goodness(rows_of[arm], task, goal) for arm in arms}
         chosen[fold] = max(arms, key=lambda arm: values[arm])
     return chosen
 
 
-def _goodness(rows: Sequence[Prediction], task: Task) -> float:
-    if task in ("multi-label", "regression"):
-        answers = answers_of(rows)
-        return selection_score(task, answers.goals, answers.scores)
-    return _uar(with_majority(rows, task))
-
-
-def _uar(rows: Sequence[Prediction]) -> float:
-    speakers = sorted({row.speaker for row in rows})
-    counts = counts_by_speaker(rows, speakers, sorted({row.seed for row in rows}))
-    return float(metrics.uar(counts.sum(axis=0)).mean())
+def _goodness(rows: Sequence[Prediction], task: Task, goal: Goal | None) -> float:
+    answers = answers_of(rows)
+    return selection_score(task, answers.goals, answers.scores, goal)

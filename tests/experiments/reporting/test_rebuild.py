@@ -10,7 +10,7 @@ import pytest
 
 from experiments.comparing.verification import rebuild
 from experiments.reporting.results_file import parsed
-from experiments.reporting.results_schema import as_json, carried
+from experiments.reporting.results_schema import FORMATS, as_json, carried
 from fusion.evaluation import predictions
 from fusion.evaluation.predictions import AGAIN
 from tests.experiments.finished_runs import change, files, save_run
@@ -152,14 +152,18 @@ def test_the_page_says_what_is_computed_and_what_is_only_checked(run):
 
 @pytest.mark.parametrize("name", ["results.json", "predictions.jsonl", "folds.json"])
 def test_a_file_of_another_format_is_named(run, name):
-    change(run, lambda r: r["format"].update({name.partition(".")[0]: 2}))
-    told = refused(run, f"1 fault: expected format 1 of {name}, got 2: another version of serf")
+    file = name.partition(".")[0]
+    change(run, lambda r: r["format"].update({file: 9}))
+    expected = getattr(FORMATS, file)
+    told = refused(
+        run, f"1 fault: expected format {expected} of {name}, got 9: another version of serf"
+    )
     assert "results.json: not what a run wrote" in told
 
 
 def test_a_run_from_before_there_were_formats_is_refused(run):
     change(run, lambda r: r.pop("format"))
-    refused(run, r"3 faults: expected format 1 of results\.json, got none")
+    refused(run, rf"3 faults: expected format {FORMATS.results} of results\.json, got none")
 
 
 # ---------------------------------------------------------------- what is none of ours
