@@ -9,6 +9,7 @@ import torch
 
 NAMES = (
     "activity",
+    "calibration",
     "copies",
     "coverage",
     "embeddings",
