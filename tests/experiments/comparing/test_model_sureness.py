@@ -1,4 +1,4 @@
-"""The temperature that a model carries is that of the answer it gives: a mean over several heads."""
+"""The temperature that a model carries is that of the answer it gives, a mean over heads."""
 
 from __future__ import annotations
 
