@@ -7,8 +7,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from experiments.ablation.ablate import check_all
+from experiments.ablation.ablate import ablate, check_all
 from experiments.ablation.cells import Cell, CellChanges, CellDraft
+from experiments.ablation.checking import verify_ablation
+from experiments.ablation.findings import findings_of
+from experiments.ablation.grid import FactorSpec
 from experiments.comparing.comparison import compare
 from experiments.comparing.verification import verify
 from experiments.config import ConfigError, Study, identity_of, read_study
@@ -84,6 +87,18 @@ def test_what_does_not_fit_the_targets_is_refused_at_once(task, select, head, sa
     with pytest.raises(ConfigError, match=said):
         compare(study_of(tmp_path, task, select=select, head=head), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_ablation_is_told_in_the_metric_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "cache"))
+    study = replace(study_of(tmp_path, select="weighted_f1", trials=0), arms=("audio",))
+    over = (FactorSpec("head@loss", "cross_entropy,plain"),)
+    done = ablate(study, over, out=tmp_path / "ablation", jobs=1)
+    found = findings_of(done)
+    assert {row.metric for row in found.differences} == {"weighted_f1"}
+    assert next(iter(found.summaries[0].scores)) == "weighted_f1"
+    assert "weighted_f1_points" in (tmp_path / "ablation" / "differences.csv").read_text()
+    assert verify_ablation(tmp_path / "ablation").sound
 
 
 def test_an_ablation_is_not_told_in_auc(tmp_path):
