@@ -9,10 +9,12 @@ import torch
 
 NAMES = (
     "activity",
+    "calibration",
     "copies",
     "coverage",
     "embeddings",
     "functionals",
+    "losses",
     "recognisers",
     "seeds",
     "speech",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from encoders.manifest_rows import did_you_mean
+from fusion.evaluation.goals import Goal
 from fusion.training.arm_table import ARMS
 
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
@@ -48,7 +49,9 @@ class Study:
     the default arms, of which those that the inputs cannot serve are left out with a warning.
     ``map`` says which class a label of a published classifier is (``hap=happy``), where its name
     does not.
-    ``head`` fixes hyperparameters of heads (``loss=focal``), which are then not tuned.
+    ``head`` fixes hyperparameters of heads (``loss=focal``), which are then not tuned. ``select``
+    is the metric that trials, weights of late fusion and best arms are chosen by on development
+    rows, and that the report tells and tests first; None: the task's own.
     ``allow_contaminated`` scores a fine-tuned encoder on what it has seen, and marks every table.
 
     An encoder named ``finetuned:NAME`` is trained on the training speakers of every fold, then
@@ -95,6 +98,11 @@ class Study:
         None,
         "Hyperparameters of heads that are not tuned, as in "
         "loss=focal,modality_dropout=0.3,unimodal_loss=0.2,hidden=64.",
+    )
+    select: Goal | None = _option(  # noqa: RUF009 - a field with words
+        None,
+        "Metric that everything is chosen by and told in: uar, accuracy, macro_f1, weighted_f1, "
+        "auc or ccc [that of the task: uar, macro_f1 of sets of labels, ccc of values].",
     )
     allow_contaminated: bool = _option(
         False, "Score a fine-tuned encoder on speakers it has seen; marks every table."
@@ -213,6 +221,18 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
             for f in error.errors()
         ]
         raise OptionError("; ".join(faults)) from error
+
+
+def identity_of(study: Study) -> dict[str, Any]:
+    """What of a study names its run: every option but those that came later and are not used.
+
+    So a command keeps the folder and the id that it had before there was such an option.
+    """
+    return {
+        name: value
+        for name, value in asdict(study).items()
+        if name != "select" or value is not None
+    }
 
 
 def options_of(study: Study) -> dict[str, str | int | list[str] | None]:

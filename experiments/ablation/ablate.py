@@ -27,7 +27,7 @@ from experiments.comparing.preparation import (
     labelled,
     load_corpus,
 )
-from experiments.config import ConfigError, Study
+from experiments.config import ConfigError, Study, identity_of
 from fusion.splitting.splits import rows_of
 from fusion.training.fit_key import hash_of
 from fusion.training.windows import WINDOWS
@@ -126,7 +126,7 @@ def _cost(common: Common, done: Sequence[CellVariation]) -> Cost:
 
 
 def _hash(study: Study, over: Sequence[FactorSpec], side: NoiseIn, seed: int) -> str:
-    content = [asdict(study), [asdict(spec) for spec in over], side, seed]
+    content = [identity_of(study), [asdict(spec) for spec in over], side, seed]
     return hash_of(content)[:12]
 
 
@@ -149,10 +149,15 @@ def check_all(cells: Sequence[Cell]) -> None:
 
     Raises:
         CorpusError, ConfigError, SplitError, MissingWeightsError: as a comparison; ConfigError:
-            some inner fold has too few speakers, somebody has nobody to hear in babble, or the
-            cells' targets are of several kinds.
+            some inner fold has too few speakers, somebody has nobody to hear in babble, the
+            cells' targets are of several kinds, or they are told in AUC.
     """
     tasks: dict[str, Task] = {}
+    if any(cell.draft.study.select == "auc" for cell in cells):
+        raise ConfigError(
+            "--select auc: every difference of an ablation is tested, and no paired test is made "
+            "of AUC; choose another metric, or compare"
+        )
     for cell in cells:
         ready = check_ready(cell.draft.study)
         _check_changes(cell.draft.changes, ready)

@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Float
 
 from encoders.utterance import Task
-from experiments.reporting.numbers import TABLES, percent
+from experiments.reporting.numbers import TABLES
 from experiments.reporting.results_schema import CLASS_TASKS
 from experiments.reporting.target_scores import Scored, score_arms, why
-from experiments.reporting.target_table import Chance
+from experiments.reporting.target_table import Chance, chance_of
+from fusion.evaluation.goals import PRIMARY, Goal
 from fusion.evaluation.measures import Metric, measures_of
 from fusion.evaluation.predictions import Prediction, with_majority
 from fusion.evaluation.speaker_sums import SpeakerSums
@@ -105,28 +106,32 @@ def arm_sums(
     rows: Sequence[Prediction],
     task: Task = "single-label",
     targets: Sequence[str] = (),
+    goal: Goal | None = None,
     overlap: float = 0.0,
 ) -> ArmSums:
-    """Predictions of one arm as sums; of labels the development rows give the thresholds."""
+    """Predictions of one arm as sums; of labels the development rows give the thresholds.
+
+    ``goal`` is the metric that everything is told in, None: the task's own.
+    """
+    goal = goal or PRIMARY[task]
     test = [row for row in rows if row.split == "test"]
     folds = tuple(dict.fromkeys(row.outer_fold for row in test))
     seeds = tuple(sorted({row.seed for row in test}))
-    sums = [_sums(rows, task, targets, folds, overlap)] if task != "single-label" else []
+    about = (targets, folds, goal, overlap)
+    sums = [_sums(rows, task, *about)] if task != "single-label" else []
     scored = [graded for _, graded in sums]
     if task in CLASS_TASKS:
-        scored.insert(
-            0, _sums(with_majority(rows, task), "single-label", targets, folds, overlap)[1]
-        )
+        scored.insert(0, _sums(with_majority(rows, task), "single-label", *about)[1])
     lines = sorted((r.utterance, r.outer_fold, r.seed, r.scores) for r in test)
     content = [*lines, *(_thresholds(sums[0][0]) if sums else [])]
     return ArmSums(
         folds=folds,
         seeds=seeds,
         scored=tuple(scored),
-        shown=SHOWN[_kind(scored[0], task)],
+        shown=tuple(dict.fromkeys((goal, *SHOWN[_kind(scored[0], task)]))),
         speakers=len({row.speaker for row in test}),
         utterances=len({row.utterance for row in test}),
-        blind=_blind(scored[0]),
+        blind=_blind(scored[0], goal),
         places=hashlib.sha256(repr([line[:3] for line in lines]).encode()).hexdigest(),
         said=hashlib.sha256(repr(content).encode()).hexdigest(),
     )
@@ -137,6 +142,7 @@ def _sums(
     kind: Task,
     targets: Sequence[str],
     folds: Sequence[str],
+    goal: Goal,
     overlap: float,
 ) -> tuple[Scored, Sums]:
     # An arm with one input alone has the heads, and so the thresholds, of the whole one.
@@ -147,7 +153,7 @@ def _sums(
     nothing = replace(graded.tally, sums=graded.tally.sums[:0], support=graded.tally.support[:0])
     measures = measures_of(kind, targets)
     if kind == "single-label":
-        measures = {name: measures[name] for name in OF_CLASSES}
+        measures = {name: measures[name] for name in dict.fromkeys((goal, *OF_CLASSES))}
     by_fold = tuple(graded.by_fold.get(fold, nothing) for fold in folds)
     counted = tuple(graded.answers.folds.count(fold) for fold in folds)
     return graded, Sums(kind, measures, graded.tally, by_fold, counted)
@@ -163,13 +169,7 @@ def _kind(first: Sums, task: Task) -> str:
     return "sentiment" if sentiment else task
 
 
-def _blind(first: Sums) -> Chance:
+def _blind(first: Sums, goal: Goal) -> Chance:
     """What a classifier without any knowledge has; as in the report of a run."""
-    support = first.whole.support.sum(axis=0)
-    if first.kind == "single-label":
-        return Chance(1 / len(support), f"chance {percent(1 / len(support))}")
-    if first.kind == "regression":
-        return Chance(0.0, "no agreement")
-    shares = support / sum(first.counted)
-    value = float((2 * shares / (1 + shares)).mean())
-    return Chance(value, f"every label named {percent(value)}")
+    shares = first.whole.support.sum(axis=0) / sum(first.counted)
+    return chance_of(goal, shares.tolist(), sets=first.kind == "multi-label")

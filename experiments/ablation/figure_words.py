@@ -32,7 +32,7 @@ def blind_of(whole: Sequence[Summary]) -> Chance:
         return most
     if whole[0].metric == "uar":
         return Chance(most.value, "chance of the fewest classes")
-    return Chance(most.value, f"every label named, at most {percent(most.value)}")
+    return Chance(most.value, f"{most.words}, at most {percent(most.value)}")
 
 
 def shown_arms(whole: Sequence[Summary]) -> list[str]:

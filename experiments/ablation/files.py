@@ -11,14 +11,13 @@ from encoders.manifest_rows import guarded
 from encoders.messages import printable
 from encoders.store import write_atomically
 from experiments.ablation.drawing import draw
-from experiments.ablation.findings import Findings, findings_of, task_of
+from experiments.ablation.findings import Findings, findings_of, goal_of_cells
 from experiments.ablation.page import page
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, TidyRow, tidy_rows
 from experiments.ablation.tables import latex, markdown
 from experiments.config import write_study
 from experiments.reporting.numbers import column
-from fusion.evaluation.selection import PRIMARY
 
 POINTS = 100.0
 #: What an ablation is, beside its ``config.toml``.
@@ -54,7 +53,7 @@ def files_of(ablation: Ablation, findings: Findings) -> dict[str, str]:
     """Every file that follows from the predictions of the cells, by its name."""
     tidy = list(tidy_rows(ablation.rows))
     names = [factor.name for factor in ablation.grid.factors]
-    columns = [*names, *_difference_columns(PRIMARY[task_of(ablation)])]
+    columns = [*names, *_difference_columns(goal_of_cells(ablation))]
     return {
         "cells.csv": _csv([_flat(row) for row in tidy], columns),
         "cells.jsonl": "".join(map(_json_line, tidy)),

@@ -11,9 +11,9 @@ from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, Summary, differences, summaries
 from experiments.ablation.settings import EVERYONE
 from experiments.reporting.arm_names import arm_name
-from experiments.reporting.numbers import Column, column, p_number, p_text
+from experiments.reporting.numbers import Column, column, p_number, p_text, primary_of
 from experiments.reporting.sentences import verdict
-from fusion.evaluation.selection import PRIMARY
+from fusion.evaluation.goals import Goal
 from fusion.evaluation.statistics import SIGNIFICANT
 
 #: Shown differences that the answer names.
@@ -258,9 +258,14 @@ def name_of(row: Compared) -> str:
 
 def metric_of(ablation: Ablation) -> Column:
     """The metric that everything is told in, and how it is written."""
-    return column(PRIMARY[task_of(ablation)])
+    return column(goal_of_cells(ablation))
 
 
 def task_of(ablation: Ablation) -> Task:
     """What the cells' targets are, by the reference, whose kind all cells have."""
     return ablation.facts[ablation.grid.reference.folder].task
+
+
+def goal_of_cells(ablation: Ablation) -> Goal:
+    """The metric that cells are chosen by and told in: that of the reference, and so of all."""
+    return primary_of(ablation.facts[ablation.grid.reference.folder])

@@ -1,16 +1,15 @@
 """The page of an ablation: one self-contained file, without scripts, that loads nothing."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from encoders.messages import printable, with_count
-from encoders.utterance import Task
 from experiments.ablation.drawing import draw, is_bars
 from experiments.ablation.figure_words import shown_arms
-from experiments.ablation.findings import Findings, cost_line, distinct_tests, metric_of, task_of
+from experiments.ablation.findings import Findings, cost_line, distinct_tests, metric_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.tables import shown_of
@@ -43,12 +42,6 @@ FIXED = {
 #: How a badge and a warning of a cell's own report begin.
 CELL = "cell of an ablation"
 #: The line that a figure compares with, and the column of cells that are not compared.
-_BLIND: Mapping[Task, str] = {
-    "single-label": "chance",
-    "distribution": "chance",
-    "multi-label": "every label named",
-    "regression": "no agreement",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ def page(ablation: Ablation, findings: Findings) -> str:
         metric=metric_of(ablation),
         columns=[column(name) for name in shown_of(ablation)],
         scale=_scale([column(name) for name in shown_of(ablation)]),
-        blind=_BLIND[task_of(ablation)],
+        blind=findings.summaries[0].blind.words,
         warnings=_warnings(results),
         fixed=_fixed(ablation, start),
         cost=cost_line(ablation),

@@ -9,7 +9,7 @@ from encoders.weights.files import file_sha256
 from experiments.ablation.cell_scores import ArmSums, arm_sums
 from experiments.ablation.cells import Cell
 from experiments.reporting.caveats import BEST
-from experiments.reporting.numbers import Column, column
+from experiments.reporting.numbers import Column, column, primary_of
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import ArmDifference
 from experiments.reporting.target_scores import number
@@ -112,9 +112,9 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
     for row in utterance_rows(rows):
         if cell_arm is None or row.arm == cell_arm:
             by_arm.setdefault(row.arm, []).append(row)
-    task, targets = results.task, results.targets
+    task, targets, goal = results.task, results.targets, primary_of(results)
     arms = {
-        arm: arm_sums(arm_rows, task, targets, results.facts.training_overlap)
+        arm: arm_sums(arm_rows, task, targets, goal, results.facts.training_overlap)
         for arm, arm_rows in by_arm.items()
         if any(row.split == "test" for row in arm_rows)
     }

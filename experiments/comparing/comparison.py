@@ -25,7 +25,14 @@ from experiments.comparing.plan import Plan, describe_folds, warnings_of
 from experiments.comparing.preparation import Notify, Prepared, check_ready, prepare
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.comparing.verification import report_of
-from experiments.config import ConfigError, Study, options_of, read_study, write_study
+from experiments.config import (
+    ConfigError,
+    Study,
+    identity_of,
+    options_of,
+    read_study,
+    write_study,
+)
 from experiments.reporting.cost import COST, Cost, cost_of
 from experiments.reporting.matrix import trained_on
 from experiments.reporting.report import Recomputed, folder_name, recompute, write_report
@@ -106,7 +113,7 @@ def compare(
     fitted = variation.fitted(made)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
     rows = list(_prediction_rows(run, found.corpus.name, plan, fitted.scores))
-    rows = with_best(rows, found.corpus.task)
+    rows = with_best(rows, found.corpus.task, plan.budget.goal)
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
     model = None if favourite is None else final_model(plan, found.corpus, favourite, kept, keys)
@@ -166,12 +173,13 @@ def _favourite(rows: Sequence[Prediction], plan: Plan) -> str | None:
     group = [arm for arm in arms_that(fuse=True) if arm in arms] or arms
     if not group:
         return None
-    chosen = list(best_per_fold(utterance_rows(rows), group, plan.inputs.data.task).values())
+    task, goal = plan.inputs.data.task, plan.budget.goal
+    chosen = list(best_per_fold(utterance_rows(rows), group, task, goal).values())
     return max(group, key=chosen.count)
 
 
 def _config_hash(study: Study) -> str:
-    return hash_of(asdict(study))[:12]
+    return hash_of(identity_of(study))[:12]
 
 
 def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
@@ -186,7 +194,7 @@ def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
         )
         for u in inputs.utterances
     ]
-    content = {"study": asdict(study), "inputs": dict(inputs.identity), "rows": rows}
+    content = {"study": identity_of(study), "inputs": dict(inputs.identity), "rows": rows}
     return hash_of({**content, "varied": dict(varied), "arithmetic": arithmetic()})[:12]
 
 

@@ -3,35 +3,39 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from joblib import Parallel, delayed
 
 from encoders.extraction import Progress
 from encoders.plugins import load_plugins
 from encoders.specs import Modality
-from encoders.utterance import Corpus
+from encoders.utterance import Corpus, Utterance
 from experiments.comparing.plan import FoldViews, Plan
 from experiments.locks import file_lock
 from fusion.batch import Dataset
-from fusion.evaluation.calibration import fit_temperature
+from fusion.evaluation.calibration import DevAnswers
 from fusion.evaluation.thresholds import thresholds
 from fusion.model.card import UNCALIBRATED
 from fusion.model.fusion_model import FusionModel, HeadEnsemble, late_model
 from fusion.model.origin import Origin
 from fusion.model.outputs import OutputType
 from fusion.networks.heads import HEADS
-from fusion.splitting.splits import Fold, inner_folds
+from fusion.splitting.splits import Fold, InnerFolds, inner_folds, speaker_of
 from fusion.training.arm_table import LateFusionArm, TrainedArm, arm_of, trained_arm
-from fusion.training.arms import Budget, FoldScores, fit_chosen, score, search_arm
+from fusion.training.arms import Budget, FittedArm, FoldScores, fit_chosen, score, search_arm
 from fusion.training.crossfit import FoldData, score_crossfitted
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
 from fusion.training.fit_key import FitKeys
 from fusion.training.late import fuse_late
 from fusion.training.published import score_published
 from fusion.training.windows import WINDOWS, each_window, of_utterances, reads_windows
+
+#: A fold without rows to test, where development rows alone are scored.
+NOBODY = Fold("nobody", (), ())
 
 
 @contextmanager
@@ -186,8 +190,8 @@ def final_model(
 
     Its heads are kept in ``folder`` by their content.
     """
-    data = plan.inputs.data
-    view = FoldData(data, inner_folds(plan.inputs.utterances, corpus.classes))
+    data, people = plan.inputs.data, plan.inputs.utterances
+    view = FoldData(data, inner_folds(people, corpus.classes))
     budget = replace(plan.budget, seeds=1)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
@@ -201,9 +205,15 @@ def final_model(
         whole = of_utterances(fit_fold(own, (rows,), everyone, budget, path))
         heads = load_heads(path, own, rows, seeds=1)
         assert heads is not None, f"{path.heads}: was there a moment ago"
-        part = HeadEnsemble.of(heads, _temperature(data, whole) if late else 1.0)
+        answers = whole
+        if data.task not in UNCALIBRATED and len(view.inner.folds) > 1:
+            as_many = _as_many_seeds(plan.budget, heads, view.inner)
+            key = keys.of(own, (rows,), NOBODY, as_many)
+            path = FitPath(folder, own.name, key)
+            answers = of_utterances(fit_fold(own, (rows,), NOBODY, as_many, path))
+        part = HeadEnsemble.of(heads, _temperature(view, people, answers) if late else 1.0)
         parts.append(replace(part, inputs=(WINDOWS,)) if windows else part)
-        scores.append(whole)
+        scores.append(answers)
     modalities = _modalities(plan, tuple(name for part in parts for name in part.inputs))
     if late:
         audio, text = scores
@@ -212,15 +222,37 @@ def final_model(
     else:
         (fused,) = scores
         model = FusionModel(arm, data.targets, modalities, tuple(parts))
-    return replace(_calibrated(model, data, fused), origin=_origin(plan, corpus))
+    return replace(_calibrated(model, view, people, fused), origin=_origin(plan, corpus))
 
 
-def _temperature(data: Dataset, scores: FoldScores) -> float:
+def _as_many_seeds(budget: Budget, heads: FittedArm, inner: InnerFolds) -> Budget:
+    """The same heads with as many seeds as an answer has heads, which stand for it.
+
+    See :class:`fusion.evaluation.calibration.DevAnswers`. Nothing is tuned again.
+    """
+    fixed = asdict(heads.hyperparameters)
+    return Budget(0, len(inner.folds), budget.study_seed, fixed, budget.goal)
+
+
+def _answers(view: FoldData, people: Sequence[Utterance], scores: FoldScores) -> DevAnswers:
+    """Development rows that have a class, with their speakers and inner folds."""
+    data, inner = view.data, np.full(len(view.data.ids), -1)
+    for number, fold in enumerate(view.inner.folds):
+        inner[data.index(fold.dev)] = number
+    known = scores.dev[data.truth[scores.dev] >= 0]
+    return DevAnswers(
+        scores.dev_scores[:, data.truth[scores.dev] >= 0],
+        data.truth[known],
+        inner[known],
+        tuple(speaker_of(people[row]) for row in known),
+    )
+
+
+def _temperature(view: FoldData, people: Sequence[Utterance], scores: FoldScores) -> float:
     """Of heads that speak alone; 1 where their answers are no probabilities of one class."""
-    if data.task in UNCALIBRATED:
+    if view.data.task in UNCALIBRATED:
         return 1.0
-    truth = data.truth[scores.dev]
-    return fit_temperature(scores.dev_scores[:, truth >= 0], truth[truth >= 0])
+    return _answers(view, people, scores).fit_temperature()
 
 
 def _origin(plan: Plan, corpus: Corpus) -> Origin:
@@ -228,17 +260,19 @@ def _origin(plan: Plan, corpus: Corpus) -> Origin:
     return Origin(corpora=tuple(merged) or (corpus.name,), synthetic=corpus.synthetic)
 
 
-def _calibrated(model: FusionModel, data: Dataset, scores: FoldScores) -> FusionModel:
+def _calibrated(
+    model: FusionModel, view: FoldData, people: Sequence[Utterance], scores: FoldScores
+) -> FusionModel:
     """The model with what development rows give its answers: temperature, thresholds, units."""
+    data = view.data
     dev, goals = scores.dev_scores, data.goals[scores.dev]
     if data.task == "regression":
         return replace(model, outputs=OutputType.of_values(data.goals))
     if data.task == "multi-label":
         found = tuple(map(float, thresholds(dev, goals > 0.5)))
         return replace(model, outputs=OutputType("multi-label", thresholds=found))
-    truth = data.truth[scores.dev]
     model = replace(model, outputs=OutputType(data.task))
-    return model.calibrated(dev[0][truth >= 0], truth[truth >= 0])
+    return model.calibrated(_answers(view, people, scores))
 
 
 def _modalities(plan: Plan, names: tuple[str, ...]) -> dict[str, Modality]:

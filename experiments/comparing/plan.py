@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from encoders.messages import with_count
-from encoders.utterance import Corpus, Utterance
+from encoders.utterance import Corpus, Task, Utterance
 from experiments.comparing.inputs import Inputs
 from experiments.config import Study
 from experiments.reporting.trained_encoder import Trained
 from fusion.batch import Dataset
+from fusion.evaluation.goals import PRIMARY, goal_of
 from fusion.leakage.findings import TextProbe
 from fusion.leakage.text_probe import probe_text
 from fusion.networks.head import fixed_values
@@ -81,10 +82,22 @@ def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...
     }
     speakers = {utterance.id: speaker_of(utterance) for utterance in inputs.utterances}
     probe = probe_text(inputs.data, gold, speakers, folds)
-    fixed = with_loss(fixed_values(study.head), corpus.task)
-    budget = Budget(study.trials, study.seeds, fixed=fixed)
+    budget = budget_of(study, corpus.task)
     views = tuple(FoldViews(FoldData(inputs.data, splits)) for splits in inner)
     return Plan(arms, inputs, folds, inner, budget, probe, protocol, views)
+
+
+def budget_of(study: Study, task: Task) -> Budget:
+    """What every arm may spend, and what its spending is judged by.
+
+    Raises:
+        ValueError: a loss or a metric of another task, or a hyperparameter that is none.
+    """
+    fixed, goal = with_loss(fixed_values(study.head), task), goal_of(task, study.select)
+    # A task's own metric is the same choice whether it is named or not.
+    return Budget(
+        study.trials, study.seeds, fixed=fixed, goal=None if goal == PRIMARY[task] else goal
+    )
 
 
 def make_folds(

@@ -29,6 +29,7 @@ from experiments.comparing.trainable import is_finetuned
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
+from fusion.evaluation.goals import goal_of
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate
 from fusion.networks.head import fixed_values
@@ -129,16 +130,21 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
 
 
 def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
-    """Refuse losses, encoders and arms of another kind; whether encoders are to be trained.
+    """Refuse losses, metrics, encoders, arms of another kind; whether encoders are to be trained.
 
     Raises:
         ConfigError: with everything that cannot be; ValueError: a hyperparameter is none.
     """
     faults = []
-    try:
-        with_loss(fixed_values(study.head), corpus.task)
-    except ValueError as error:
-        faults.append(str(error))
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: with_loss(fixed_values(study.head), corpus.task),
+        lambda: goal_of(corpus.task, study.select),
+    )
+    for check in checks:
+        try:
+            check()
+        except ValueError as error:
+            faults.append(str(error))
     if corpus.task != "single-label":
         faults += [
             f"--{kind} {printable(typed)}: encoders are trained on one class per utterance, and "

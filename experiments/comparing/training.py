@@ -19,7 +19,7 @@ from experiments.comparing.inputs import (
     typed_encoders,
     words_of,
 )
-from experiments.comparing.plan import Plan
+from experiments.comparing.plan import Plan, budget_of
 from experiments.comparing.preparation import (
     Notify,
     check_targets,
@@ -30,10 +30,7 @@ from experiments.comparing.preparation import (
 from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
 from fusion.model.fusion_model import FusionModel
-from fusion.networks.head import fixed_values
-from fusion.networks.losses import with_loss
 from fusion.training.arm_table import PUBLISHED
-from fusion.training.arms import Budget
 from fusion.tuning.storage import check_storage
 
 
@@ -94,8 +91,7 @@ def train(
         inputs = gather(ready, words, store, hints, progress)
     if notify is not None:
         notify(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
-    fixed = with_loss(fixed_values(study.head), corpus.task)
-    budget = Budget(study.trials, study.seeds, fixed=fixed)
+    budget = budget_of(study, corpus.task)
     plan = Plan((arm,), inputs, (), (), budget, None, "", (), storage=storage)
     with TemporaryDirectory() as there:
         model = final_model(plan, corpus, arm, Path(there))

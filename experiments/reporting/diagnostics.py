@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from experiments.reporting.results_schema import (
     Abstained,
@@ -21,10 +21,8 @@ from experiments.reporting.results_schema import (
 )
 from fusion.evaluation import metrics
 from fusion.evaluation.calibration import (
-    Abstention,
+    DevAnswers,
     brier,
-    fit_abstention,
-    fit_temperature,
     log_loss,
     risk_coverage,
     tempered,
@@ -43,19 +41,37 @@ WINDOW_METRICS = ("uar", "accuracy", "macro_f1")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Predictions as arrays: test rows by arm, development rows by arm and fold."""
+    """Predictions as arrays: test rows by arm, development rows by arm and fold.
+
+    ``inner`` is the inner fold of each development row.
+    """
 
     test: Mapping[str, Table]
     dev: Mapping[tuple[str, str], Table]
+    inner: Mapping[tuple[str, str], Int[np.ndarray, "rows"]]
+
+    def answers(self, arm: str, fold: str) -> DevAnswers | None:
+        """What an arm said of development rows of a fold; None where it said nothing."""
+        dev = self.dev.get((arm, fold))
+        if dev is None:
+            return None
+        return DevAnswers(dev.scores, dev.truth, self.inner[arm, fold], dev.speakers)
 
 
 def evidence(rows: Sequence[Prediction]) -> Evidence:
     """Arrays of predictions of utterances."""
     sides = sides_of(rows)
+    dev = {place: table(own) for place, own in sides.dev.items()}
     return Evidence(
         {arm: table(own) for arm, own in sides.test.items()},
-        {place: table(own) for place, own in sides.dev.items()},
+        dev,
+        {place: _inner_folds(own, dev[place]) for place, own in sides.dev.items()},
     )
+
+
+def _inner_folds(rows: Sequence[Prediction], found: Table) -> Int[np.ndarray, "rows"]:
+    inner = {row.utterance: row.inner_fold or 0 for row in rows}
+    return np.array([inner[utterance] for utterance in found.utterances], np.int64)
 
 
 # ---------------------------------------------------------------- chance
@@ -97,12 +113,12 @@ def calibration(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Calib
     after, kept = test.scores.copy(), np.zeros(test.scores.shape[:2], bool)
     folds = []
     for fold in dict.fromkeys(test.folds):
-        dev = found.dev.get((heads_of.get(fold, arm), fold))
+        dev = found.answers(heads_of.get(fold, arm), fold)
         if dev is None:
             return None
         own = np.array(test.folds) == fold
-        temperature = fit_temperature(dev.scores, dev.truth)
-        abstention = _abstention(dev, temperature)
+        temperature = dev.fit_temperature()
+        abstention = dev.abstention(temperature)
         after[:, own] = tempered(test.scores[:, own], temperature)
         kept[:, own] = after[:, own].max(axis=-1) >= abstention.threshold
         folds.append(CalibrationFold(fold, temperature, *astuple(abstention)))
@@ -119,12 +135,6 @@ def calibration(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Calib
         risk_area=float(np.mean([curve.area for curve in curves])),
         abstention=_kept(kept, after.argmax(axis=-1) == truth),
     )
-
-
-def _abstention(dev: Table, temperature: float) -> Abstention:
-    sure = tempered(dev.scores, temperature)
-    right = sure.argmax(axis=-1) == dev.truth
-    return fit_abstention(sure.max(axis=-1).ravel(), right.ravel())
 
 
 def _errors(

@@ -6,17 +6,23 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol
 
 from experiments.reporting.results_schema import Results
+from fusion.evaluation.goals import Goal, goal_of
 from fusion.evaluation.measures import CLASSES, LABELS, OF_SENTIMENT, SENTIMENT, SHARES, VALUES
-from fusion.evaluation.selection import PRIMARY
 from fusion.evaluation.statistics import Interval
 
 MINUS = "−"
 ABSENT = "–"
-#: Metrics of a task's table of arms, the primary one first; the others stand in results.json.
+#: Metrics of a task's table of arms, its own first; the others stand in results.json.
 TABLES: Mapping[str, tuple[str, ...]] = {
-    "single-label": tuple(CLASSES),
-    "distribution": ("uar", "accuracy", "macro_f1", "kl", "js", "cosine"),
-    "multi-label": ("macro_f1", "micro_f1", "weighted_f1", "samples_f1", "weighted_accuracy"),
+    "single-label": (*CLASSES, "auc"),
+    "distribution": (
+        *("uar", "accuracy", "macro_f1", "macro_precision", "auc"),
+        *("soft_macro_f1", "kl", "js", "cosine"),
+    ),
+    "multi-label": (
+        *("macro_f1", "micro_f1", "weighted_f1", "samples_f1", "weighted_accuracy"),
+        *("macro_precision", "auc"),
+    ),
     "regression": ("ccc", "pearson", "mse", "mae"),
     "sentiment": ("ccc", "pearson", "mae", "acc2_has0", "acc2_non0", "f1_non0", "acc7"),
 }
@@ -74,7 +80,7 @@ COLUMNS: Mapping[str, Column] = {
     name: Column(measure.title, measure.share, measure.lower)
     for measures in (CLASSES, LABELS, SHARES, OF_SENTIMENT, VALUES)
     for name, measure in measures.items()
-}
+} | {"auc": Column("AUC")}
 
 
 def column(metric: str) -> Column:
@@ -82,15 +88,16 @@ def column(metric: str) -> Column:
     return COLUMNS[metric]
 
 
-def primary_of(results: Results) -> str:
+def primary_of(results: Results) -> Goal:
     """The metric that arms are chosen by, and that the answer is told in."""
-    return PRIMARY[results.task]
+    return goal_of(results.task, results.facts.select)
 
 
 def columns_of(results: Results) -> dict[str, Column]:
-    """Metrics of the table of arms."""
+    """Metrics of the table of arms, the one that they are chosen by first."""
     sentiment = results.task == "regression" and results.targets == SENTIMENT
-    return {name: COLUMNS[name] for name in TABLES["sentiment" if sentiment else results.task]}
+    names = TABLES["sentiment" if sentiment else results.task]
+    return {name: COLUMNS[name] for name in dict.fromkeys((primary_of(results), *names))}
 
 
 def scale_note(results: Results) -> str:

@@ -39,7 +39,6 @@ from experiments.reporting.results_schema import (
     TriedOut,
 )
 from experiments.reporting.sentences import (
-    PRIMARIES,
     answer,
     beats_both,
     claim,
@@ -163,7 +162,7 @@ def _claims(results: Results) -> list[str]:
     return [
         claim(row, results.rows)
         for row in results.differences
-        if row.metric in PRIMARIES and not row.primary
+        if row.metric == primary_of(results) and not row.primary
     ]
 
 

@@ -32,6 +32,7 @@ from experiments.reporting.sentences import answer, claim
 from experiments.reporting.tables import latex, markdown, terminal_table
 from experiments.reporting.tuning import tuning_figures
 from fusion.evaluation import predictions
+from fusion.evaluation.goals import goal_of
 from fusion.evaluation.predictions import AGAIN, Prediction
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ def recompute(folder: Path) -> Recomputed:
     stored = read_results(folder)
     rows = _predictions(folder, stored)
     with of_one_run(folder):
-        results = summarise(with_best(rows, stored.task), carried(stored))
+        goal = goal_of(stored.task, stored.facts.select)
+        results = summarise(with_best(rows, stored.task, goal), carried(stored))
         _check_numbers(folder, stored, results)
         check_unchanged(folder, stored)
     return Recomputed(results, tuple(rows))

@@ -1,6 +1,6 @@
 """``results.json``: every number of a report, computed from stored predictions alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,18 +28,20 @@ from experiments.reporting.results_schema import (
 from experiments.reporting.subgroups import groups_of
 from experiments.reporting.target_scores import (
     COMPARED,
+    RANKED,
     SKIPPED,
     Scored,
     at_fixed_thresholds,
+    auc_minus,
     folds_of,
     per_target,
     score_arms,
     values_of,
 )
+from fusion.evaluation.goals import Goal, goal_of
 from fusion.evaluation.jackknife import effective
-from fusion.evaluation.measures import Metric, measures_of
+from fusion.evaluation.measures import measures_of
 from fusion.evaluation.predictions import Prediction, best_per_fold, digest, with_majority
-from fusion.evaluation.selection import PRIMARY
 from fusion.evaluation.statistics import Difference, paired_difference
 from fusion.evaluation.windows import utterance_rows
 from fusion.training.arm_table import arms_that
@@ -47,13 +49,15 @@ from fusion.training.arm_table import arms_that
 Fits = Mapping[str, Sequence[FoldResults]]
 
 
-def with_best(rows: Sequence[Prediction], task: Task = "single-label") -> list[Prediction]:
+def with_best(
+    rows: Sequence[Prediction], task: Task = "single-label", goal: Goal | None = None
+) -> list[Prediction]:
     """Predictions with the arms ``best_unimodal`` and ``best_fused`` added.
 
-    Both are chosen per outer fold on development rows; their test rows are copies.
+    Both are chosen per outer fold on development rows, by ``goal``; their test rows are copies.
     """
     added = list(rows)
-    for name, chosen in _chosen(rows, task).items():
+    for name, chosen in _chosen(rows, task, goal).items():
         added += [
             replace(row, arm=name)
             for row in rows
@@ -62,13 +66,13 @@ def with_best(rows: Sequence[Prediction], task: Task = "single-label") -> list[P
     return added
 
 
-def _chosen(rows: Sequence[Prediction], task: Task) -> dict[str, dict[str, str]]:
+def _chosen(rows: Sequence[Prediction], task: Task, goal: Goal | None) -> dict[str, dict[str, str]]:
     """Arm that each best arm stands for, by outer fold."""
     rows = utterance_rows(rows)
     present = {row.arm for row in rows}
     groups = {"best_unimodal": arms_that(fuse=False), "best_fused": arms_that(fuse=True)}
     by_name = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
-    return {name: best_per_fold(rows, arms, task) for name, arms in by_name.items() if arms}
+    return {name: best_per_fold(rows, arms, task, goal) for name, arms in by_name.items() if arms}
 
 
 def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
@@ -80,7 +84,8 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     task, targets, whole = facts.task, facts.targets, utterance_rows(rows)
     # Shares are scored by their largest one first, as single classes are.
     kind: Task = "single-label" if task in CLASS_TASKS else task
-    counted, fits = with_majority(whole, task), _fits(whole, facts)
+    goal = goal_of(task, facts.facts.select)
+    counted, fits = with_majority(whole, task), _fits(whole, facts, goal)
     chosen = {(arm, fit.fold): fit.chosen for arm, of_arm in fits.items() for fit in of_arm}
 
     def heads_of(arm: str, fold: str) -> str:
@@ -92,13 +97,15 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
         return 0.0 if arm in facts.facts.published else facts.facts.training_overlap
 
     scored = score_arms(counted, kind, targets, heads_of, overlap_of)
-    arms, compared = _arms(scored, kind, facts, fits), _differences(scored, kind, facts)
+    told = dict.fromkeys((goal, *COMPARED[kind]))
+    arms = _arms(scored, kind, facts, fits, goal)
+    compared = _differences(scored, kind, facts, told)
     if task == "distribution":
         shares = score_arms(whole, task, targets, heads_of, overlap_of)
         for arm, of_arm in shares.items():
-            scores: dict[str, Any] = values_of(of_arm, measures_of(task, targets))
+            scores: dict[str, Any] = values_of(of_arm, task, measures_of(task, targets))
             arms[arm] = replace(arms[arm], **scores)
-        compared += _differences(shares, task, facts)
+        compared += _differences(shares, task, facts, COMPARED[task])
     test = {row.utterance: row.speaker for row in whole if row.split == "test"}
     clusters = next(iter(scored.values())).answers.clusters
     tied = len(test) - len({row.utterance for row in counted if row.split == "test"})
@@ -114,7 +121,11 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
             without_majority=tied if task == "distribution" else None,
         ),
         "seeds": tuple(sorted({row.seed for row in whole if row.split == "test"})),
-        "measures": None if task == "single-label" else described(task, targets),
+        "measures": (
+            None
+            if task == "single-label" and facts.facts.select is None
+            else described(task, targets, goal)
+        ),
         "skipped": SKIPPED.get(task),
         **{name: getattr(facts, name) for name in ("warnings", "facts", "certificate")},
         "hashes": Hashes(facts.digest(), digest(rows)),
@@ -130,20 +141,22 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     )
 
 
-def described(task: Task, targets: Sequence[str]) -> Measures:
+def described(task: Task, targets: Sequence[str], goal: Goal) -> Measures:
     """What the metrics of a task are, and which of them everything is chosen by."""
     words = {
         name: MeasureWords(measure.title, measure.lower, measure.share)
         for name, measure in measures_of(task, targets).items()
     }
-    return Measures(PRIMARY[task], words)
+    if task in (*RANKED, "distribution"):
+        words["auc"] = MeasureWords("AUC", less_is_better=False, percent=True)
+    return Measures(goal, words)
 
 
-def _fits(rows: Sequence[Prediction], facts: RunFacts) -> Fits:
+def _fits(rows: Sequence[Prediction], facts: RunFacts, goal: Goal) -> Fits:
     """How each arm was fitted in each fold; of a best arm, which arm it stands for and its fit."""
     fits: dict[str, Sequence[FoldResults]] = dict(facts.fits)
     of = {(arm, fit.fold): fit for arm, arm_fits in facts.fits.items() for fit in arm_fits}
-    for name, chosen in _chosen(rows, facts.task).items():
+    for name, chosen in _chosen(rows, facts.task, goal).items():
         fits[name] = [
             replace(of.get((arm, fold), FoldResults(fold=fold)), chosen=arm)
             for fold, arm in chosen.items()
@@ -152,7 +165,7 @@ def _fits(rows: Sequence[Prediction], facts: RunFacts) -> Fits:
 
 
 def _arms(
-    scored: Mapping[str, Scored], kind: Task, facts: RunFacts, fits: Fits
+    scored: Mapping[str, Scored], kind: Task, facts: RunFacts, fits: Fits, goal: Goal
 ) -> dict[str, ArmResults]:
     """Every arm, the best ones with groups."""
     targets, measures = facts.targets, measures_of(kind, facts.targets)
@@ -162,17 +175,17 @@ def _arms(
     for arm, of_arm in scored.items():
         each, fit, known = per_target(of_arm, kind, targets), fits.get(arm, ()), facts.facts.groups
         confusion = of_arm.tally.sums.sum(axis=0).mean(axis=0)
-        scores: dict[str, Any] = values_of(of_arm, measures)
+        scores: dict[str, Any] = values_of(of_arm, kind, measures)
         arms[arm] = ArmResults(
             **scores,
             effective=float(effective(of_arm.tally.support)),
             at_fixed_thresholds=at_fixed_thresholds(of_arm) if kind == "multi-label" else None,
             per_class=None if kind == "regression" else each,
             per_target=each if kind == "regression" else None,
-            folds=folds_of(of_arm, kind, targets, folds, fit),
+            folds=folds_of(of_arm, kind, targets, folds, fit, goal),
             trials=most_trials(fit),
             confusion=confusion.tolist() if kind == "single-label" else None,
-            groups=groups_of(of_arm, kind, targets, known) if arm in by_group else None,
+            groups=groups_of(of_arm, kind, targets, known, goal) if arm in by_group else None,
         )
     return arms
 
@@ -203,15 +216,19 @@ def _of_classes(
     return made
 
 
-def _differences(scored: Mapping[str, Scored], kind: Task, facts: RunFacts) -> list[ArmDifference]:
-    """Differences in the metrics of a task that are compared."""
+def _differences(
+    scored: Mapping[str, Scored], kind: Task, facts: RunFacts, names: Iterable[str]
+) -> list[ArmDifference]:
+    """Differences in some metrics of a task, in their order."""
     published = {arm: fact.kind for arm, fact in facts.facts.published.items()}
     rows: list[ArmDifference] = []
-    for metric in COMPARED[kind]:
-        measure = measures_of(kind, facts.targets)[metric]
+    for metric in names:
 
-        def compare(arm: str, other: str, of: Metric = measure) -> Difference:
-            return paired_difference(scored[arm].tally, scored[other].tally, of)
+        def compare(arm: str, other: str, name: str = metric) -> Difference:
+            if name == "auc":
+                return auc_minus(scored[arm], scored[other], kind)
+            measure = measures_of(kind, facts.targets)[name]
+            return paired_difference(scored[arm].tally, scored[other].tally, measure)
 
         rows += differences(scored, published, metric, compare)
     return gated(rows)

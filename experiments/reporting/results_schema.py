@@ -148,8 +148,13 @@ class FoldResults:
     fold: str
     rows: int = 0
     uar: float | None = NO_METRIC
-    accuracy: float | None = NO_METRIC
     uar_reason: str | None = None
+    accuracy: float | None = NO_METRIC
+    accuracy_reason: str | None = None
+    weighted_f1: float | None = NO_METRIC
+    weighted_f1_reason: str | None = None
+    auc: float | None = NO_METRIC
+    auc_reason: str | None = None
     macro_f1: float | None = NO_METRIC
     macro_f1_reason: str | None = None
     micro_f1: float | None = NO_METRIC
@@ -159,7 +164,7 @@ class FoldResults:
     pearson: float | None = NO_METRIC
     pearson_reason: str | None = None
     thresholds: Mapping[str, float] | None = None
-    auc: Mapping[str, Auc] | None = None
+    label_auc: Mapping[str, Auc] | None = None
     hyperparameters: Mapping[str, Scalar] | None = None
     trials: tuple[TriedOut, ...] | None = None
     importance: Mapping[str, float] | None = None
@@ -296,6 +301,8 @@ class GroupScores:
     uar: Interval = NOT_SCORED
     accuracy: Interval = NOT_SCORED
     macro_f1: Interval = NOT_SCORED
+    weighted_f1: Interval = NOT_SCORED
+    auc: Interval = NOT_SCORED
     ccc: Interval = NOT_SCORED
 
 
@@ -337,6 +344,8 @@ class ArmResults:
     subset_accuracy: Score = NOT_SCORED
     hamming_loss: Score = NOT_SCORED
     weighted_accuracy: Score = NOT_SCORED
+    macro_precision: Score = NOT_SCORED
+    auc: Score = NOT_SCORED
     ccc: Score = NOT_SCORED
     pearson: Score = NOT_SCORED
     mse: Score = NOT_SCORED
@@ -362,6 +371,7 @@ class ArmResults:
     kl: Score = NOT_SCORED
     js: Score = NOT_SCORED
     cosine: Score = NOT_SCORED
+    soft_macro_f1: Score = NOT_SCORED
 
     def score(self, metric: str) -> Score:
         """A metric by its name."""
@@ -545,6 +555,11 @@ class Facts:
     groups: Mapping[str, Grouping]
     training_overlap: float
     cell: CellFacts | None = None
+
+    @property
+    def select(self) -> Option:
+        """The metric that the study names to choose and tell by, None: the task's own."""
+        return self.study.get("select")
 
 
 @dataclass(frozen=True, slots=True)

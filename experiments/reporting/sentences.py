@@ -8,13 +8,10 @@ from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, badges, qualification, stamped
 from experiments.reporting.numbers import ABSENT, column, p_number, p_text, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results, Rows
-from fusion.evaluation.selection import PRIMARY
 from fusion.evaluation.statistics import CLAIM_FROM, SIGNIFICANT, Interval
 
 Verdict = Literal["higher", "lower", "not shown", "no claim", "undefined"]
 
-#: Metrics that an answer can be told in.
-PRIMARIES = frozenset(PRIMARY.values())
 _SUBJECTS = {"best_fused": "fused", "best_unimodal": "the best single modality"}
 
 
@@ -95,11 +92,11 @@ def claim(difference: ArmDifference, rows: Rows) -> str:
     return f"{', '.join(parts)}: {verdict_text(difference)}{f' ({shown})' if shown else ''}"
 
 
-def beats_both(differences: Sequence[ArmDifference]) -> list[str]:
-    """Per fused arm, whether it beats audio and text: that needs both differences."""
+def beats_both(differences: Sequence[ArmDifference], metric: str = "uar") -> list[str]:
+    """Per fused arm, whether it beats audio and text in a metric: that needs both differences."""
     pairs: dict[str, dict[str, Verdict]] = {}
     for row in differences:
-        if row.metric in PRIMARIES and not row.primary:
+        if row.metric == metric and not row.primary:
             against = row.against.removesuffix("_linear")
             pairs.setdefault(row.arm, {})[against] = verdict(row)
     lines = []

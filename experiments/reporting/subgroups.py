@@ -1,16 +1,18 @@
 """For whom it works: metrics by group of speakers or utterances."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
+from jaxtyping import Bool
 
 from encoders.utterance import Task
 from experiments.reporting.results_schema import GroupGap, GroupResults, GroupScores
-from experiments.reporting.target_scores import Scored, tally
+from experiments.reporting.target_scores import NO_INTERVAL, Scored, auc_of, number, tally
+from fusion.evaluation.goals import Goal
 from fusion.evaluation.measures import measures_of
-from fusion.evaluation.selection import PRIMARY
-from fusion.evaluation.statistics import interval, unpaired_difference
+from fusion.evaluation.predictions import ScoreArrays
+from fusion.evaluation.statistics import Interval, interval, unpaired_difference
 from fusion.evaluation.subgroups import Grouping
 
 #: Metrics of groups where rows have single classes.
@@ -18,15 +20,15 @@ GROUP_METRICS = ("uar", "accuracy")
 
 
 def groups_of(
-    scored: Scored, task: Task, targets: Sequence[str], known: Mapping[str, Grouping]
+    scored: Scored, task: Task, targets: Sequence[str], known: Mapping[str, Grouping], goal: Goal
 ) -> dict[str, GroupResults]:
     """Metrics by what is known of speakers and utterances, over speakers.
 
-    The difference in the primary metric is given where there are two groups of speakers; among
-    several none is picked.
+    The difference in the metric that everything is chosen by is given where there are two groups of
+    speakers; among several none is picked.
     """
-    measures, answers, primary = measures_of(task, targets), scored.answers, PRIMARY[task]
-    names = GROUP_METRICS if task == "single-label" else (primary,)
+    measures, answers = measures_of(task, targets), scored.answers
+    names = dict.fromkeys((goal, *(GROUP_METRICS if task == "single-label" else ())))
     made = {}
     for attribute, grouping in known.items():
         keys = answers.speakers if grouping.by == "speaker" else answers.utterances
@@ -37,18 +39,38 @@ def groups_of(
             )
             for level in sorted(set(group.tolist()) - {""})
         }
-        gap = None
-        if len(sums) == 2 and grouping.by == "speaker":
-            (first, first_sums), (second, second_sums) = sums.items()
-            between = unpaired_difference(first_sums, second_sums, measures[primary])
-            gap = GroupGap(first, second, *astuple(between))
         scores = {
             level: GroupScores(
                 rows=int((group == level).sum()),
                 speakers=len(of.sums),
-                **{name: interval(of, measures[name]) for name in names},
+                **{
+                    name: _auc(answers, task, group == level)
+                    if name == "auc"
+                    else interval(of, measures[name])
+                    for name in names
+                },
             )
             for level, of in sums.items()
         }
+        gap = None
+        if len(sums) == 2 and grouping.by == "speaker":
+            first, second = sums
+            between = (
+                _less(scores[first].auc, scores[second].auc)
+                if goal == "auc"
+                else unpaired_difference(sums[first], sums[second], measures[goal])
+            )
+            gap = GroupGap(first, second, *astuple(between))
         made[attribute] = GroupResults(grouping.by, scores, gap)
     return made
+
+
+def _auc(answers: ScoreArrays, task: Task, rows: Bool[np.ndarray, "rows"]) -> Interval:
+    return Interval(number(auc_of(answers, task, rows).mean()), None, None, NO_INTERVAL)
+
+
+def _less(first: Interval, second: Interval) -> Interval:
+    """One group's AUC less another's; of values alone nothing can be said of other speakers."""
+    both = first.value is not None and second.value is not None
+    value = (first.value or 0.0) - (second.value or 0.0) if both else None
+    return replace(first, value=value)

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from encoders.utterance import Task
 from experiments.reporting.results_schema import Auc, FoldResults, Score, TargetScores
 from fusion.evaluation import measures, metrics
+from fusion.evaluation.goals import Goal
 from fusion.evaluation.measures import LABELS, Metric, measures_of
 from fusion.evaluation.predictions import Prediction, ScoreArrays, answers_of, sides_of
 from fusion.evaluation.speaker_sums import (
@@ -23,7 +24,7 @@ from fusion.evaluation.speaker_sums import (
     tally_shares,
     tally_values,
 )
-from fusion.evaluation.statistics import interval
+from fusion.evaluation.statistics import Difference, Interval, interval
 from fusion.evaluation.thresholds import named, thresholds
 
 #: Why something that a report of single labels has is not there.
@@ -65,13 +66,18 @@ PER_TARGET: Mapping[Task, Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
         "mae": measures.mae_of,
     },
 }
-#: Metrics that differences are told in: the primary one, and the second of the task.
+#: Metrics that differences are told in besides the one that everything is chosen by.
 COMPARED: Mapping[Task, tuple[str, ...]] = {
     "single-label": ("uar", "accuracy"),
     "distribution": ("js",),
     "multi-label": ("macro_f1", "micro_f1"),
     "regression": ("ccc", "mae"),
 }
+#: Why AUC stands without bounds and p: what a speaker adds to it depends on all the others.
+NO_INTERVAL = "none: AUC is no sum over speakers, and no interval is made of it"
+NO_TEST = "none: AUC is no sum over speakers, and no paired test is made of it"
+#: Tasks of whose scores there is an AUC.
+RANKED: tuple[Task, ...] = ("single-label", "multi-label")
 #: Thresholds that S4 scored its multi-label regression of CMU-MOSEI at.
 FIXED = (0.5, 0.3)
 
@@ -145,15 +151,36 @@ def tally(
 # ---------------------------------------------------------------- one arm
 
 
-def values_of(scored: Scored, named_metrics: Mapping[str, Metric]) -> dict[str, Score]:
-    """Each metric with its interval over speakers and its deviation over seeds."""
+def values_of(scored: Scored, task: Task, named_metrics: Mapping[str, Metric]) -> dict[str, Score]:
+    """Each metric with its interval over speakers and its deviation over seeds; AUC without one."""
     total = scored.tally.sums.sum(axis=0)
     made = {}
     for name, measure in named_metrics.items():
-        by_seed = measure.of(total)
-        spread = number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        made[name] = Score(**asdict(interval(scored.tally, measure)), sd_over_seeds=spread)
+        found = interval(scored.tally, measure)
+        made[name] = Score(**asdict(found), sd_over_seeds=_spread(measure.of(total)))
+    if task in RANKED:
+        by_seed = auc_of(scored.answers, task)
+        value = number(by_seed.mean())
+        made["auc"] = Score(value, None, None, NO_INTERVAL, _spread(by_seed))
     return made
+
+
+def _spread(by_seed: Float[np.ndarray, "seeds"]) -> float | None:
+    return number(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
+
+
+def auc_of(
+    answers: ScoreArrays, task: Task, rows: Bool[np.ndarray, "rows"] | None = None
+) -> Float[np.ndarray, "seeds"]:
+    """Mean over classes or labels of the AUC of each against all others, by seed, of some rows.
+
+    NaN where one of them has no row, or all.
+    """
+    kept = np.ones(len(answers.goals), bool) if rows is None else rows
+    goals = answers.goals[kept]
+    largest = np.eye(goals.shape[1], dtype=bool)[goals.argmax(axis=1)]
+    truth = goals > 0.5 if task == "multi-label" else largest
+    return np.array([metrics.macro_auc(truth, scores[kept]) for scores in answers.scores])
 
 
 def per_target(scored: Scored, task: Task, targets: Sequence[str]) -> dict[str, TargetScores]:
@@ -203,24 +230,31 @@ def folds_of(
     targets: Sequence[str],
     names: Sequence[str],
     fits: Sequence[FoldResults],
+    goal: Goal,
 ) -> tuple[FoldResults, ...]:
-    """Per outer fold: the first two metrics, and of labels their thresholds and AUC.
+    """Per outer fold: the metric that is told, two more, and of labels their thresholds and AUC.
 
     ``names`` are the folds in the order that they have in every arm.
     """
     folds, about = np.array(scored.answers.folds), {fit.fold: fit.entry for fit in fits}
+    known = measures_of(task, targets)
     made = []
     for fold in (name for name in names if name in scored.by_fold):
         tally = scored.by_fold[fold]
         values: dict[str, Any] = {"rows": int((folds == fold).sum())}
-        for name, measure in list(measures_of(task, targets).items())[:2]:
-            values[name] = number(measure.of(tally.sums.sum(axis=0)).mean())
+        for name in dict.fromkeys((goal, *list(known)[:2])):
+            by_seed = (
+                auc_of(scored.answers, task, folds == fold)
+                if name == "auc"
+                else known[name].of(tally.sums.sum(axis=0))
+            )
+            values[name] = number(by_seed.mean())
             if values[name] is None:
                 values[f"{name}_reason"] = why(tally, task)
         if scored.thresholds:
             least = map(float, scored.thresholds[fold])
             values["thresholds"] = dict(zip(targets, least, strict=True))
-            values["auc"] = {
+            values["label_auc"] = {
                 t: _auc(scored.answers, k, folds == fold) for k, t in enumerate(targets)
             }
         made.append(replace(about.get(fold, FoldResults(fold=fold)), **values))
@@ -234,6 +268,12 @@ def why(tally: SpeakerSums, task: Task) -> str:
     support = tally.support.sum(axis=0)
     what = "classes" if task == "single-label" else "labels"
     return f"{int((support == 0).sum())} of {len(support)} {what} have no test utterance"
+
+
+def auc_minus(arm: Scored, other: Scored, task: Task) -> Difference:
+    """AUC of one arm minus that of another: the value, without a test."""
+    value = number(auc_of(arm.answers, task).mean() - auc_of(other.answers, task).mean())
+    return Difference(Interval(value, None, None, NO_TEST))
 
 
 def number(value: float) -> float | None:

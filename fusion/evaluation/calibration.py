@@ -1,16 +1,23 @@
 """Probabilities that mean what they say, and when to say nothing.
 
-One temperature per arm and fold, fitted on development scores only (Guo et al. 2017): those of the
-inner folds' heads on speakers that they did not train on. It changes how sure a classifier is, not
-which class it names. Test scores are the mean over several such heads, which is less sure than each
-of them, so that a temperature fitted on single heads can err towards too little confidence; the
-errors before and after, on test rows, say how it went.
+One temperature per arm and fold (Guo et al. 2017), fitted on development rows only: what heads of
+the inner folds said of speakers that they did not train on. It changes how sure a classifier is,
+not which class it names.
+
+An answer to a new row is the mean over the heads of all inner folds, which is less sure than each
+of them: a temperature that is fitted on single heads makes it too unsure
+(``benchmarks/results/calibration.md``). Of a development row only the heads of one inner fold are
+such that did not see it, one for each seed; the mean over as many of them as an answer has heads
+stands for the answer (:class:`DevAnswers`). It is still somewhat surer than the answer, because
+heads of several inner folds differ more than those of several seeds, so that the temperature stays
+1 where no other one is shown to be better on speakers that were held out.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import softmax
 
@@ -21,6 +28,10 @@ Truth = Int[np.ndarray, "rows"]
 FLOOR = 5e-7
 #: Temperatures that are tried; scores that know nothing, or everything, would take them anywhere.
 HOTTEST = 20.0
+#: How sure the gain on held-out speakers must be, one-sided.
+SURE = 0.95
+#: Parts of the speakers, where there is one inner fold: each has the temperature of the others.
+PARTS = 3
 #: Of the errors that are made without abstaining, the share that abstaining may leave.
 ERROR_SHARE = 0.5
 #: What abstaining leaves at least of the rows.
@@ -180,6 +191,80 @@ def risk_coverage(
     return RiskCoverage(
         coverage, np.interp(coverage * rows, kept, hits) / (coverage * rows), float(area)
     )
+
+
+# ---------------------------------------------------------------- answers of several heads
+
+
+@dataclass(frozen=True, slots=True)
+class DevAnswers:
+    """What an arm said of development rows, each by heads of one inner fold, which did not see it.
+
+    ``scores`` have one head for each seed; ``inner`` is the inner fold of each row. An answer to a
+    new row is the mean over one head of each inner fold.
+    """
+
+    scores: Float[np.ndarray, "seeds rows targets"]
+    truth: Truth
+    inner: Int[np.ndarray, "rows"]
+    speakers: tuple[str, ...]
+
+    @property
+    def heads(self) -> int:
+        """Of how many heads an answer is the mean."""
+        return len(np.unique(self.inner))
+
+    @property
+    def answers(self) -> Float[np.ndarray, "answers rows targets"]:
+        """Means over the heads of as many seeds, each seed in as many of them; of all if fewer."""
+        seeds = len(self.scores)
+        each = min(self.heads, seeds)
+        together = (np.arange(seeds)[:, None] + np.arange(each)) % seeds
+        means: Float[np.ndarray, "answers rows targets"] = self.scores[together].mean(axis=1)
+        return means
+
+    def fit_temperature(self) -> float:
+        """The temperature of answers; 1 where it is not shown to be better than 1.
+
+        Each inner fold is scored at the temperature of the others (of a single one, thirds of its
+        speakers), and the gain in log loss must exceed 0 over speakers, one-sided at 5 %. It is 1,
+        too, where there are fewer seeds than an answer has heads: nothing stands for the answer
+        then.
+        """
+        if len(self.scores) < self.heads or not self._helps():
+            return 1.0
+        return fit_temperature(self.answers, self.truth)
+
+    def abstention(self, temperature: float) -> Abstention:
+        """The threshold of answers at a temperature."""
+        sure = tempered(self.answers, temperature)
+        right = sure.argmax(axis=-1) == self.truth
+        return fit_abstention(sure.max(axis=-1).ravel(), right.ravel())
+
+    def _helps(self) -> bool:
+        names, speaker = np.unique(np.array(self.speakers), return_inverse=True)
+        part = self.inner if self.heads > 1 else speaker % PARTS
+        if len(names) < PARTS or len(np.unique(part)) < 2:
+            return False
+        answers, gains = self.answers, np.empty(len(self.truth))
+        for held_out in (part == number for number in np.unique(part)):
+            temperature = fit_temperature(answers[:, ~held_out], self.truth[~held_out])
+            own, truth = answers[:, held_out], self.truth[held_out]
+            gains[held_out] = _surprise(own, truth) - _surprise(tempered(own, temperature), truth)
+        sums, rows = np.bincount(speaker, gains), np.bincount(speaker)
+        mean = gains.mean()
+        # Speakers are the units: what each departs from the mean by, all its rows together.
+        error = np.sqrt(np.square(sums - mean * rows).sum() * len(names) / (len(names) - 1))
+        least = stats.t.ppf(SURE, len(names) - 1) * error / len(gains)
+        return bool(mean > max(least, 0.0))
+
+
+def _surprise(
+    scores: Float[np.ndarray, "answers rows targets"], truth: Truth
+) -> Float[np.ndarray, "rows"]:
+    """Negative log-likelihood of each row, mean over answers."""
+    true = np.take_along_axis(scores, np.broadcast_to(truth, scores.shape[:2])[..., None], axis=-1)
+    return np.asarray(-np.log(np.maximum(true[..., 0], FLOOR)).mean(axis=0))
 
 
 # ---------------------------------------------------------------- parts

@@ -44,6 +44,7 @@ CLASSES: Mapping[str, Metric] = MappingProxyType(
         "accuracy": Metric("accuracy", metrics.accuracy),
         "macro_f1": Metric("macro F1", metrics.macro_f1),
         "weighted_f1": Metric("weighted F1", metrics.weighted_f1),
+        "macro_precision": Metric("macro precision", metrics.macro_precision),
     }
 )
 
@@ -64,7 +65,11 @@ def label_precisions(sums: Sums) -> PerTarget:
 
 def label_f1(sums: Sums) -> PerTarget:
     """F1 of each label, ``2 tp / (2 tp + fp + fn)``; NaN for a label without rows."""
-    tp, fp, fn, _ = _cells(sums)
+    return _f1_of(sums[..., :-1, :])
+
+
+def _f1_of(cells: Sums) -> PerTarget:
+    tp, fp, fn, _ = np.moveaxis(cells, -1, 0)
     return np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), np.nan)
 
 
@@ -86,6 +91,12 @@ def micro_f1(sums: Sums) -> Values:
     """F1 of all labels of all rows together."""
     tp, fp, fn, _ = (cells.sum(axis=-1) for cells in _cells(sums))
     return _ratio(2 * tp, 2 * tp + fp + fn)
+
+
+def macro_precision(sums: Sums) -> Values:
+    """Mean of the labels' precision."""
+    tp, _, fn, _ = _cells(sums)
+    return np.asarray(np.where(tp + fn > 0, label_precisions(sums), np.nan).mean(axis=-1))
 
 
 def weighted_f1(sums: Sums) -> Values:
@@ -129,6 +140,7 @@ LABELS: Mapping[str, Metric] = MappingProxyType(
         "subset_accuracy": Metric("subset accuracy", subset_accuracy),
         "hamming_loss": Metric("Hamming loss", hamming_loss, lower=True),
         "weighted_accuracy": Metric("weighted accuracy", weighted_accuracy),
+        "macro_precision": Metric("macro precision", macro_precision),
     }
 )
 
@@ -140,12 +152,23 @@ def _mean_of(part: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda sums: _ratio(sums[..., 0, part], sums[..., 0, 3])
 
 
+def soft_macro_f1(sums: Sums) -> Values:
+    """Mean over classes of F1 where a class is there, and is named, if its share is above 1 / C.
+
+    As EMO-SUPERB scores shares (Wu et al. 2024, arXiv 2402.13018): both truth and
+    prediction are made sets of labels, :func:`fusion.evaluation.speaker_sums.tally_shares`. NaN
+    where no utterance has a class so.
+    """
+    return np.asarray(_f1_of(sums[..., 1:, :]).mean(axis=-1))
+
+
 #: Of a share that is named the floor of 5e-7 a row adds 14.5 at most.
 SHARES: Mapping[str, Metric] = MappingProxyType(
     {
         "kl": Metric("KL divergence", _mean_of(0), most=np.inf, share=False, lower=True),
         "js": Metric("JS divergence", _mean_of(1), most=np.log(2), share=False, lower=True),
         "cosine": Metric("cosine", _mean_of(2), share=False),
+        "soft_macro_f1": Metric("macro F1 of shares", soft_macro_f1),
     }
 )
 

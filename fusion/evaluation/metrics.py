@@ -97,6 +97,16 @@ def weighted_f1(counts: Counts) -> Values:
     return _ratio((scores * support).sum(axis=-1), support.sum(axis=-1))
 
 
+def macro_precision(counts: Counts) -> Values:
+    """Mean of the precision of the classes, ``sum(tp / (tp + fp)) / K``; NaN if one has no sample.
+
+    >>> float(macro_precision(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3))
+    0.633
+    """
+    values = np.where(counts.sum(axis=-1) > 0, precisions(counts), np.nan)
+    return np.asarray(values.mean(axis=-1))
+
+
 METRICS = {"uar": uar, "accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1}
 
 
@@ -161,6 +171,16 @@ def auc(truth: Bool[np.ndarray, "rows"], scores: Float[np.ndarray, "rows"]) -> f
         return float("nan")
     ranks = rankdata(scores)[truth].sum()
     return float((ranks - true * (true + 1) / 2) / (true * other))
+
+
+def macro_auc(truth: Bool[np.ndarray, "rows targets"], scores: Scores) -> float:
+    """Mean over targets of :func:`auc`, each against all others; NaN if one of them has none.
+
+    >>> truth = np.array([[True, False], [False, True], [False, True]])
+    >>> macro_auc(truth, np.array([[0.6, 0.4], [0.7, 0.3], [0.2, 0.8]]))
+    0.5
+    """
+    return float(np.mean([auc(truth[:, k], scores[:, k]) for k in range(truth.shape[1])]))
 
 
 #: Bins of confidence of equal width (Guo et al. 2017).

@@ -16,8 +16,8 @@ from jaxtyping import Float, Int
 
 from encoders.messages import printable
 from encoders.utterance import Task
-from fusion.evaluation import metrics
 from fusion.evaluation.clusters import Clusters, clusters_of
+from fusion.evaluation.goals import Goal
 from fusion.evaluation.selection import classes_of, selection_score
 
 Split = Literal["dev", "test"]
@@ -151,21 +151,6 @@ def _fault(error: ValueError) -> str:
     return fault_text(error.errors()[0]) if isinstance(error, ValidationError) else str(error)
 
 
-def counts_by_speaker(
-    rows: Sequence[Prediction], speakers: Sequence[str], seeds: Sequence[int]
-) -> Float[np.ndarray, "clusters seeds targets targets"]:
-    """Confusion counts of single-label predictions, by speaker and seed."""
-    classes = len(rows[0].target)
-    cluster = {name: number for number, name in enumerate(speakers)}
-    place = {seed: number for number, seed in enumerate(seeds)}
-    counts = np.zeros((len(speakers), len(seeds), classes, classes))
-    where = np.array([(cluster[row.speaker], place[row.seed]) for row in rows])
-    truth = np.array([row.target for row in rows]).argmax(axis=1)
-    guess = np.array([row.scores for row in rows]).argmax(axis=1)
-    np.add.at(counts, (where[:, 0], where[:, 1], truth, guess), 1)
-    return counts
-
-
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
     """What predictions of one arm on one side are of, a row per utterance, by folds and names."""
@@ -271,28 +256,25 @@ def with_majority(rows: Sequence[Prediction], task: Task) -> list[Prediction]:
 
 
 def best_per_fold(
-    rows: Sequence[Prediction], arms: Sequence[str], task: Task = "single-label"
+    rows: Sequence[Prediction],
+    arms: Sequence[str],
+    task: Task = "single-label",
+    goal: Goal | None = None,
 ) -> dict[str, str]:
     """Arm that is best on development rows of each outer fold, mean over seeds; ties go first.
 
-    Best is what :data:`fusion.evaluation.selection.PRIMARY` says of the task.
+    Best is what ``goal`` says, None: the task's own metric
+    (:data:`fusion.evaluation.selection.PRIMARY`).
     """
     chosen: dict[str, str] = {}
     for fold in dict.fromkeys(row.outer_fold for row in rows):
         dev = [row for row in rows if row.outer_fold == fold and row.split == "dev"]
-        values = {arm: _goodness([row for row in dev if row.arm == arm], task) for arm in arms}
+        rows_of = {arm: [row for row in dev if row.arm == arm] for arm in arms}
+        values = {arm: _goodness(rows_of[arm], task, goal) for arm in arms}
         chosen[fold] = max(arms, key=lambda arm: values[arm])
     return chosen
 
 
-def _goodness(rows: Sequence[Prediction], task: Task) -> float:
-    if task in ("multi-label", "regression"):
-        answers = answers_of(rows)
-        return selection_score(task, answers.goals, answers.scores)
-    return _uar(with_majority(rows, task))
-
-
-def _uar(rows: Sequence[Prediction]) -> float:
-    speakers = sorted({row.speaker for row in rows})
-    counts = counts_by_speaker(rows, speakers, sorted({row.seed for row in rows}))
-    return float(metrics.uar(counts.sum(axis=0)).mean())
+def _goodness(rows: Sequence[Prediction], task: Task, goal: Goal | None) -> float:
+    answers = answers_of(rows)
+    return selection_score(task, answers.goals, answers.scores, goal)

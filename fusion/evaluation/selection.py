@@ -1,10 +1,7 @@
-"""What arms, trials and weights are chosen by on development rows: one number for each task.
+"""What arms, trials and weights are worth on development rows: one number.
 
 Nothing here needs torch: a report chooses the best arms again.
 """
-
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -12,19 +9,10 @@ from jaxtyping import Float, Int64
 from encoders.utterance import Task
 from fusion.evaluation import metrics
 from fusion.evaluation import thresholds as labels
+from fusion.evaluation.goals import PRIMARY, Goal
 
 Scores = Float[np.ndarray, "seeds rows targets"]
 Goals = Float[np.ndarray, "rows targets"]
-
-#: The metric of each task that everything is chosen by, and that differences are told in first.
-PRIMARY: Mapping[Task, str] = MappingProxyType(
-    {
-        "single-label": "uar",
-        "distribution": "uar",
-        "multi-label": "macro_f1",
-        "regression": "ccc",
-    }
-)
 
 
 def classes_of(goals: Goals) -> Int64[np.ndarray, "rows"]:
@@ -39,25 +27,30 @@ def classes_of(goals: Goals) -> Int64[np.ndarray, "rows"]:
     return np.where(tied, -1, goals.argmax(axis=1)).astype(np.int64)
 
 
-def selection_score(task: Task, goals: Goals, scores: Scores) -> float:
-    """The primary metric of a task on development rows, mean over seeds.
+def selection_score(task: Task, goals: Goals, scores: Scores, goal: Goal | None = None) -> float:
+    """The metric that a task is chosen by, on development rows, mean over seeds; None: its own.
 
-    UAR, of shares that of their largest, rows without one left out; macro F1 at each label's best
-    threshold on these very rows; the mean over dimensions of CCC.
+    Of classes and of the largest shares, rows without one left out; F1 of labels at each label's
+    best threshold on these very rows, AUC at none; the mean over dimensions of CCC.
     """
+    goal = goal or PRIMARY[task]
     if task == "regression":
         return _concordance(goals, scores)
     if task == "multi-label":
-        named = labels.named(scores, labels.thresholds(scores, goals > 0.5))
-        f1 = [metrics.averages(goals > 0.5, rows, "macro").f1 for rows in named]
-        return float(np.mean(f1))
-    truth = classes_of(goals)
-    known = truth >= 0
-    counts = [
-        metrics.confusion(truth[known], rows[known].argmax(axis=1), goals.shape[1])
-        for rows in scores
-    ]
-    return float(metrics.uar(np.stack(counts)).mean())
+        truth = goals > 0.5
+        if goal == "auc":
+            return float(np.mean([metrics.macro_auc(truth, rows) for rows in scores]))
+        named = labels.named(scores, labels.thresholds(scores, truth))
+        average: metrics.Average = "weighted" if goal == "weighted_f1" else "macro"
+        return float(np.mean([metrics.averages(truth, rows, average).f1 for rows in named]))
+    classes = classes_of(goals)
+    known = classes >= 0
+    classes, scores = classes[known], scores[:, known]
+    if goal == "auc":
+        truth = np.eye(goals.shape[1], dtype=bool)[classes]
+        return float(np.mean([metrics.macro_auc(truth, rows) for rows in scores]))
+    counts = [metrics.confusion(classes, rows.argmax(axis=1), goals.shape[1]) for rows in scores]
+    return float(metrics.METRICS[goal](np.stack(counts)).mean())
 
 
 def _concordance(goals: Goals, scores: Scores) -> float:

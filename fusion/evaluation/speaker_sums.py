@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Int
 
 #: What is less than half of the last decimal of a stored score is that much.
 FLOOR = 5e-7
+#: Shares are stored with six decimals: a sixth may lie above 1 / 6 by less than this.
+ROUNDING = 1e-6
 
 Scores = Float[np.ndarray, "seeds rows targets"]
 Goals = Float[np.ndarray, "rows targets"]
@@ -58,8 +60,7 @@ def tally_labels(
     Those are the F1 of each row's own set (0 where it has none and gets none), whether all of it
     is right, and 1.
     """
-    cells = [named & truth, named & ~truth, ~named & truth, ~named & ~truth]
-    per_label = np.stack(cells, axis=-1).astype(float)
+    per_label = _cells(truth, named)
     hits, wrong = per_label[..., 0].sum(axis=-1), per_label[..., 1:3].sum(axis=(-2, -1))
     said = 2 * hits + wrong
     f1 = np.divide(2 * hits, said, out=np.zeros_like(said), where=said > 0)
@@ -68,8 +69,20 @@ def tally_labels(
     return SpeakerSums(_by_cluster(rows, clusters), _support(truth.astype(float), clusters))
 
 
+def _cells(
+    truth: Bool[np.ndarray, "rows targets"], named: Bool[np.ndarray, "seeds rows targets"]
+) -> Float[np.ndarray, "seeds rows targets 4"]:
+    """Hits, false alarms, misses and the rest of each row's labels."""
+    cells = [named & truth, named & ~truth, ~named & truth, ~named & ~truth]
+    return np.stack(cells, axis=-1).astype(float)
+
+
 def tally_shares(goals: Goals, scores: Scores, clusters: Sequence[str]) -> SpeakerSums:
-    """Of shares: divergences of Kullback-Leibler and Jensen-Shannon in nats, cosine, and 1."""
+    """Of shares: divergences of Kullback-Leibler and Jensen-Shannon in nats, cosine, and 1.
+
+    A part for each class follows: hits, false alarms, misses and the rest of classes whose share is
+    above 1 / C, by more than the rounding of a stored share.
+    """
     truth = goals / goals.sum(axis=1, keepdims=True)
     said = np.maximum(scores, FLOOR)
     said = said / said.sum(axis=-1, keepdims=True)
@@ -80,7 +93,9 @@ def tally_shares(goals: Goals, scores: Scores, clusters: Sequence[str]) -> Speak
     length = np.linalg.norm(truth, axis=-1) * np.linalg.norm(said, axis=-1)
     cosine = (truth * said).sum(axis=-1) / length
     parts = [_divergence(np.broadcast_to(truth, said.shape), said), jensen, cosine]
+    least = 1 / goals.shape[1] + ROUNDING
     rows = np.stack([*parts, np.ones_like(cosine)], axis=-1)[:, :, None]
+    rows = np.concatenate([rows, _cells(truth > least, said > least)], axis=2)
     return SpeakerSums(_by_cluster(rows, clusters), _support(np.ones((len(goals), 1)), clusters))
 
 

@@ -68,7 +68,9 @@ def sureness_lines(temperature: float, abstention: Abstention | None) -> list[st
     kept = f"{rule.coverage:.0%} of development utterances, {rule.accuracy:.0%} of them right"
     asked = "" if rule.reached else f" ({rule.target:.0%} was asked for and could not be had)"
     return [
-        f"- temperature {temperature:g}, fitted on development speakers",
+        "- temperature 1: on development speakers none was shown to be better"
+        if temperature == 1
+        else f"- temperature {temperature:g}, fitted on development speakers",
         f"- no class below a probability of {rule.threshold:.2f}, which leaves {kept}{asked}",
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -24,7 +24,7 @@ from encoders.specs import Modality, Spec, spec_from_json
 from encoders.store import Embedding, write_atomically
 from encoders.utterance import Task
 from fusion.bundled import BUNDLED, DEMO
-from fusion.evaluation.calibration import Abstention, fit_abstention, fit_temperature, tempered
+from fusion.evaluation.calibration import Abstention, DevAnswers, tempered
 from fusion.model.card import model_card, sureness_lines
 from fusion.model.json import FORMAT_VERSION, number_of, read_about, targets_of
 from fusion.model.origin import Origin, origin_of
@@ -79,14 +79,10 @@ class FusionModel:
         """The labels that probabilities of :meth:`predict` name, of a model of sets of labels."""
         return self.outputs.named(self.targets, answers)
 
-    def calibrated(
-        self, scores: Float[np.ndarray, "rows targets"], truth: Int[np.ndarray, "rows"]
-    ) -> "FusionModel":
-        """This model with temperature and abstention fitted on scores of development rows."""
-        temperature = fit_temperature(scores[None], truth)
-        sure = tempered(scores, temperature)
-        abstention = fit_abstention(sure.max(axis=1), sure.argmax(axis=1) == truth)
-        return replace(self, temperature=temperature, abstention=abstention)
+    def calibrated(self, dev: DevAnswers) -> "FusionModel":
+        """This model with temperature and abstention of answers to development rows."""
+        temperature = dev.fit_temperature()
+        return replace(self, temperature=temperature, abstention=dev.abstention(temperature))
 
     def decide(self, probabilities: Mapping[str, float]) -> str | None:
         """The class that probabilities of :meth:`predict` name; None where they are too unsure.

@@ -24,7 +24,7 @@ from fusion.training.windows import WINDOWS
 class HeadEnsemble:
     """Heads of one kind that read the same inputs; their probabilities are averaged.
 
-    ``temperature`` is what they take where they speak alone, fitted on their development rows.
+    ``temperature`` is what their mean takes where they speak alone, as that of a model is fitted.
     """
 
     kind: str

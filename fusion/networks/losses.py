@@ -17,18 +17,21 @@ from torch.nn import functional
 from encoders.messages import printable
 from encoders.utterance import Task
 
-Loss = Literal["cross_entropy", "class_balanced", "focal", "ccc", "mse"]
+Loss = Literal["cross_entropy", "class_balanced", "focal", "plain", "focal_plain", "ccc", "mse"]
 #: What each task can be trained with, its default first. Cross-entropy is that of shares where
 #: targets are shares (the divergence of Kullback and Leibler but for a constant), and binary, per
-#: label, where they are sets of labels.
+#: label, where they are sets of labels. ``plain`` is the same with every row counting alike.
 LOSSES: Mapping[Task, tuple[Loss, ...]] = MappingProxyType(
     {
-        "single-label": ("cross_entropy", "class_balanced", "focal"),
-        "distribution": ("cross_entropy",),
-        "multi-label": ("cross_entropy",),
+        "single-label": ("cross_entropy", "class_balanced", "focal", "plain", "focal_plain"),
+        "distribution": ("cross_entropy", "plain"),
+        "multi-label": ("cross_entropy", "plain"),
         "regression": ("ccc", "mse"),
     }
 )
+#: Losses of which every row counts alike: they serve accuracy and weighted F1, which weigh classes
+#: by their rows, as weighted ones serve UAR.
+UNWEIGHTED: tuple[Loss, ...] = ("plain", "focal_plain")
 #: Of the class-balanced loss; Cui et al. 2019 (arXiv 1901.05555, table 2) use .9 to .9999.
 BALANCE = 0.999
 #: Keeps the concordance of rows that are all alike, prediction and truth, from being 0 / 0.
@@ -74,8 +77,10 @@ def class_weights(goals: Goals, loss: Loss) -> Float[Tensor, "*members targets"]
 
     Inverse frequencies, because UAR weighs classes equally; shares of a row count as such.
     ``class_balanced`` counts a class of n rows as (1 - B ** n) / (1 - B) effective ones (Cui et al.
-    2019, section 3.3).
+    2019, section 3.3). Of losses in :data:`UNWEIGHTED` it is 1 for every class.
     """
+    if loss in UNWEIGHTED:
+        return torch.ones(*goals.shape[:-2], goals.shape[-1])
     counts = goals.double().sum(dim=-2)
     known = counts > 0
     rows, classes = counts.sum(dim=-1, keepdim=True), counts.shape[-1]
@@ -90,10 +95,10 @@ def class_weights(goals: Goals, loss: Loss) -> Float[Tensor, "*members targets"]
 def entropies(logits: Goals, goals: Goals, loss: Loss, gamma: float) -> Goals:
     """Cross-entropy of each class's share, ``-p log q``; they add up to that of the row.
 
-    ``focal`` times ``(1 - q) ** gamma``: Lin et al. 2017 (arXiv 1708.02002, equation 4) use 2.
+    The focal ones times ``(1 - q) ** gamma``: Lin et al. 2017 (arXiv 1708.02002, equation 4) use 2.
     """
     logs = functional.log_softmax(logits, dim=-1)
-    if loss != "focal":
+    if not loss.startswith("focal"):
         return -goals * logs
     # Not exp(logs) to the power gamma of 1 minus it: at q = 1 its gradient would be NaN.
     missing = -torch.expm1(logs)
@@ -185,9 +190,9 @@ def _of_classes(rows: Tensor, loss: Loss) -> tuple[Tensor, ...]:
     return class_weights(rows, loss), zeros, zeros, ones
 
 
-def _of_labels(rows: Tensor, _: Loss) -> tuple[Tensor, ...]:
-    """Presence and absence weigh the same in all, each label being two classes."""
-    sides = class_weights(torch.stack([rows, 1 - rows]).permute(2, 1, 0), "cross_entropy")
+def _of_labels(rows: Tensor, loss: Loss) -> tuple[Tensor, ...]:
+    """Presence and absence weigh the same in all, each label being two classes, but for plain."""
+    sides = class_weights(torch.stack([rows, 1 - rows]).permute(2, 1, 0), loss)
     zeros, ones = torch.zeros(rows.shape[1]), torch.ones(rows.shape[1])
     return sides[:, 0], sides[:, 1], zeros, ones
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int64
 
 from fusion.batch import Dataset
+from fusion.evaluation.goals import Goal
 from fusion.evaluation.selection import selection_score
 from fusion.networks.head import Hyperparameters, Space, layer_weights
 from fusion.networks.heads import HEADS
@@ -32,13 +33,15 @@ from fusion.tuning.tune import Trial, Tuning, TuningResult
 class Budget:
     """What every arm may spend; ``study_seed`` seeds trials and tuned heads.
 
-    ``fixed`` are hyperparameters, by name, that are not tuned in any arm.
+    ``fixed`` are hyperparameters, by name, that are not tuned in any arm; ``goal`` is the metric
+    that trials, weights and arms are chosen by, None: the task's own.
     """
 
     trials: int = 20
     seeds: int = 5
     study_seed: int = 0
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    goal: Goal | None = None
 
     def defaults(self, kind: str) -> Hyperparameters:
         """Hyperparameters of a head before tuning."""
@@ -134,13 +137,15 @@ def search_arm(
             answers = [one for stack in stacks for one in stack.answers()]
             index = np.concatenate([one.rows for one in answers])
             scores = np.concatenate([one.scores for one in answers])
-            trial.report(epoch, selection_score(data.task, data.goals[index], scores[None]))
+            goals = data.goals[index]
+            trial.report(epoch, selection_score(data.task, goals, scores[None], budget.goal))
             if trial.pruned:
                 break
         else:
             heads = [head for stack in stacks for head in stack.fitted()]
             scores = np.concatenate(scores_of(arm, data, heads, rows))
-            trial.value = selection_score(data.task, data.goals[dev], scores[None])
+            goals = data.goals[dev]
+            trial.value = selection_score(data.task, goals, scores[None], budget.goal)
     return tuning.found
 
 

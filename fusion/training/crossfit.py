@@ -52,7 +52,7 @@ def score_crossfitted(
         fitted = [fit_chosen(arm, view.data, view.inner, chosen, once) for view in views]
         scores = _averaged(fitted, views, untested, 1)
         trial.value = selection_score(
-            half.data.task, half.data.goals[scores.dev], scores.dev_scores
+            half.data.task, half.data.goals[scores.dev], scores.dev_scores, budget.goal
         )
     fitted = [fit_chosen(arm, view.data, view.inner, tuning.found, budget) for view in views]
     return _averaged(fitted, views, fold, budget.seeds)

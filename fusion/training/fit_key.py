@@ -70,10 +70,13 @@ class FitKeys:
 
     def of(self, arm: TrainedArm, views: Sequence[FoldData], fold: Fold, budget: Budget) -> FitKey:
         """The key of an arm in a fold whose rows are seen as these views show them."""
+        spent = [budget.trials, budget.seeds, budget.study_seed, dict(budget.fixed)]
+        # Without trials nothing of a head is chosen by it; a task's own metric has no name here.
+        chosen_by = [budget.goal] if budget.goal is not None and budget.trials else []
         content = {
             "arithmetic": arithmetic(),
             "arm": {name: getattr(arm, name) for name in DECISIVE},
-            "budget": [budget.trials, budget.seeds, budget.study_seed, dict(budget.fixed)],
+            "budget": [*spent, *chosen_by],
             "views": [self._view(arm, view) for view in views],
         }
         if code := own_code(arm):

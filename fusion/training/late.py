@@ -19,8 +19,9 @@ from scipy.special import softmax
 from encoders.messages import printable
 from encoders.utterance import Task
 from fusion.batch import Dataset
+from fusion.evaluation.goals import Goal
 from fusion.evaluation.selection import selection_score
-from fusion.networks.losses import class_weights
+from fusion.networks.losses import UNWEIGHTED, class_weights
 from fusion.splitting.splits import InnerFolds
 from fusion.training.arms import Budget, FoldScores
 from fusion.training.combination import SHARED_OUT, Combination, logs
@@ -34,12 +35,18 @@ PARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Development scores of both arms, the truth, and the inner fold of each row."""
+    """Development scores of both arms, the truth, and the inner fold of each row.
+
+    ``goal`` is the metric that combinations are chosen by, None: the task's own; ``weigh`` says
+    whether what is learned by likelihood weighs classes alike, as the heads' loss does.
+    """
 
     task: Task
     both: Both
     goals: Goals
     group: Int64[np.ndarray, "rows"]
+    goal: Goal | None = None
+    weigh: bool = True
 
     def of_first_seed(self) -> "Pair":
         """Trials look at the first seed alone, as those of other arms do."""
@@ -52,8 +59,8 @@ class Pair:
         return replace(self, both=(audio, text), goals=self.goals[index], group=self.group[index])
 
     def goodness(self, scores: Float[np.ndarray, "seeds rows targets"]) -> float:
-        """The primary metric of the task."""
-        return selection_score(self.task, self.goals, scores)
+        """The metric that everything is chosen by."""
+        return selection_score(self.task, self.goals, scores, self.goal)
 
 
 #: Learns a combination from rows with values of the arm's search space.
@@ -87,7 +94,9 @@ def fuse_late(
     """
     arm = LATE[name]
     group = _groups(data, inner, audio.dev)
-    pair = Pair(data.task, (audio.dev_scores, text.dev_scores), data.goals[audio.dev], group)
+    both, goals = (audio.dev_scores, text.dev_scores), data.goals[audio.dev]
+    weigh = budget.fixed.get("loss") not in UNWEIGHTED
+    pair = Pair(data.task, both, goals, group, budget.goal, weigh)
     first = pair.of_first_seed()
     trials = budget.trials if arm.defaults else 0
     tuning = Tuning(SPACES.get(name, {}), arm.defaults, trials, budget.study_seed, None)
@@ -175,8 +184,8 @@ def weights_per_class(pair: Pair, values: Mapping[str, Any]) -> Combination:
     """A weight of each modality for each class, drawn to one half by ``shrinkage``.
 
     Of classes and shares: exponents of 0 or more that make the cross-entropy least, classes
-    weighing alike. Of labels of a set and values: weights between 0 and 1 that make the squared
-    error least.
+    weighing alike unless the heads' loss counts rows alike. Of labels of a set and values: weights
+    between 0 and 1 that make the squared error least.
     """
     if pair.task in SHARED_OUT:
         return _exponents(pair, values["shrinkage"])
@@ -195,7 +204,8 @@ def _exponents(pair: Pair, shrinkage: float) -> Combination:
     """Convex, so that there is one answer, whatever the start."""
     goals = pair.goals
     classes, seeds = goals.shape[1], len(pair.both[0])
-    weights = goals @ class_weights(torch.from_numpy(goals), "cross_entropy").double().numpy()
+    by_class = class_weights(torch.from_numpy(goals), "cross_entropy" if pair.weigh else "plain")
+    weights = goals @ by_class.double().numpy()
     both = np.stack([logs(scores) for scores in pair.both])
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:

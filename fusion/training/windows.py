@@ -64,6 +64,8 @@ def _means(
     rows: Int64[np.ndarray, "windows"], scores: Float[np.ndarray, "seeds windows targets"]
 ) -> tuple[Int64[np.ndarray, "rows"], Float[np.ndarray, "seeds rows targets"]]:
     """Rows in the order in which they come, and the mean over the windows of each."""
+    if not len(rows):
+        return rows, scores
     starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
     counts = np.diff(np.r_[starts, len(rows)])
     return rows[starts], np.add.reduceat(scores, starts, axis=1) / counts[:, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from experiments.config import (
     study_from_options,
     write_study,
 )
+from fusion.evaluation.goals import Goal
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LISTS = st.none() | st.lists(TEXT, max_size=3).map(tuple)
@@ -36,6 +38,7 @@ FIELDS = st.fixed_dictionaries(
         "trials": st.integers(0, 10**6),
         "seeds": st.integers(1, 10**6),
         "allow_contaminated": st.booleans(),
+        "select": st.none() | st.sampled_from(get_args(Goal)),
     }
 )
 
@@ -59,7 +62,7 @@ def test_odd_characters_come_back(tmp_path, character):
 def test_every_field_is_drawn():
     assert {f.name for f in fields(Study)} == {
         *("audio", "text", "corpus", "manifest", "root", "labels", "asr", "transcript", "arms"),
-        *("map", "folds", "rows", "trials", "seeds", "allow_contaminated", "head"),
+        *("map", "folds", "rows", "trials", "seeds", "allow_contaminated", "head", "select"),
         # It fills other fields in, and has tests of its own.
         "recipe",
     }

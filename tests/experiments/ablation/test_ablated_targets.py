@@ -30,8 +30,8 @@ from experiments.comparing.preparation import chosen_arms, load_corpus
 from experiments.comparing.transcripts import Transcripts
 from experiments.config import ConfigError
 from fusion.evaluation import metrics, predictions
+from fusion.evaluation.goals import PRIMARY
 from fusion.evaluation.predictions import with_majority
-from fusion.evaluation.selection import PRIMARY
 from fusion.networks.heads import HEADS
 from fusion.training import train
 from fusion.training.arm_table import trained_arm

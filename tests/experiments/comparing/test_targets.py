@@ -195,8 +195,8 @@ def test_a_fold_without_a_label_has_no_macro_f1_there_and_says_why(tmp_path):
     first = arm.folds[0]
     assert first.macro_f1 is None
     assert first.macro_f1_reason == "1 of 3 labels have no test utterance"
-    assert first.auc["c"] == Auc(None, "no test utterance with it")
-    assert first.auc["a"].auc > 0.5
+    assert first.label_auc["c"] == Auc(None, "no test utterance with it")
+    assert first.label_auc["a"].auc > 0.5
     page = (tmp_path / "run" / "report.html").read_text()
     assert "1 of 3 labels have no test utterance" in page
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from experiments.reporting.caveats import cautions
 from experiments.reporting.diagnostics import calibration, evidence
 from experiments.reporting.results import summarise, with_best
 from fusion.evaluation import metrics
-from fusion.evaluation.calibration import fit_temperature, tempered
+from fusion.evaluation.calibration import DevAnswers, tempered
 from fusion.evaluation.permutation import Null
 from fusion.evaluation.predictions import read, table, write
 from fusion.evaluation.subgroups import Grouping
@@ -92,7 +92,10 @@ def test_temperatures_come_from_development_rows_of_their_fold_alone(rows, resul
         dev = table(
             [r for r in rows if (r.arm, r.split, r.outer_fold) == ("concat", "dev", fold.fold)]
         )
-        assert fold.temperature == fit_temperature(dev.scores, dev.truth)
+        inner = np.zeros(len(dev.truth), int)
+        answers = DevAnswers(dev.scores, dev.truth, inner, dev.speakers)
+        assert fold.temperature == answers.fit_temperature()
+        assert astuple(answers.abstention(fold.temperature)) == astuple(fold)[2:]
 
 
 def test_test_rows_change_no_temperature_and_no_threshold(rows, results):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn import metrics as sk
 
 from fusion.evaluation.calibration import (
     HOTTEST,
     LEAST_COVERAGE,
+    DevAnswers,
     brier,
     fit_abstention,
     fit_temperature,
@@ -168,3 +172,89 @@ def test_a_confidence_that_orders_rows_perfectly_has_the_least_area():
     worst = risk_coverage(np.linspace(0.1, 1, 10), right)
     assert best.accuracy[11] == 1.0  # six of ten rows: coverage .6
     assert best.area < worst.area
+
+
+# ---------------------------------------------------------------- answers of several heads
+
+SPEAKERS, OF_EACH, INNER = 12, 40, 3
+
+
+def dev_answers(temper: float, seeds: int = 3, noise: float = 0.0, seed: int = 0) -> DevAnswers:
+    """Rows of known probabilities, said by heads whose logits are that much too large, and noisy.
+
+    Heads of one seed err in another way than those of the next, so that their mean is less sure.
+    """
+    rng = np.random.default_rng(seed)
+    rows = SPEAKERS * OF_EACH
+    logits = rng.normal(size=(rows, 3))
+    true = softmax(logits, axis=1)
+    truth = (true.cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
+    said = softmax((logits + noise * rng.normal(size=(seeds, rows, 3))) / temper, axis=-1)
+    speakers = np.arange(rows) // OF_EACH
+    return DevAnswers(said, truth, speakers % INNER, tuple(f"s{k}" for k in speakers))
+
+
+def test_an_answer_is_the_mean_over_as_many_seeds_as_there_are_inner_folds():
+    dev = dev_answers(1.0, seeds=5, noise=1.0)
+    assert dev.heads == INNER
+    assert dev.answers.shape == dev.scores.shape
+    np.testing.assert_allclose(dev.answers[0], dev.scores[:3].mean(axis=0))
+    np.testing.assert_allclose(dev.answers[4], dev.scores[[4, 0, 1]].mean(axis=0))
+    alone = replace(dev, inner=np.zeros_like(dev.inner))
+    np.testing.assert_array_equal(alone.answers, dev.scores)
+
+
+@pytest.mark.parametrize("temper", [0.4, 2.5])
+def test_answers_that_are_much_too_sure_or_unsure_get_their_temperature(temper):
+    assert dev_answers(temper).fit_temperature() == pytest.approx(1 / temper, rel=0.15)
+
+
+def test_answers_that_mean_what_they_say_are_left_alone():
+    left = [dev_answers(1.0, seed=seed).fit_temperature() for seed in range(40)]
+    # Two of forty may be moved at 5 %; a few more by chance.
+    assert sum(temperature != 1 for temperature in left) <= 5
+
+
+def test_single_heads_ask_for_a_temperature_that_their_mean_does_not_need():
+    """Noise makes each head too sure; the mean over three of them is nearly right."""
+    dev = dev_answers(0.75, noise=0.75)
+    single = fit_temperature(dev.scores, dev.truth)
+    means = dev.scores.mean(axis=0)
+    assert single > 1.2
+    assert dev.fit_temperature() < 0.95 * single
+    after = [log_loss(dev.truth, tempered(means, t)) for t in (single, dev.fit_temperature())]
+    assert after[1] < after[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda dev: replace(dev, scores=dev.scores[:2]),
+        lambda dev: replace(dev, speakers=("a",) * len(dev.truth)),
+        lambda dev: replace(dev, speakers=("a",) * 40 + ("b",) * (len(dev.truth) - 40)),
+    ],
+)
+def test_without_an_answer_or_speakers_to_hold_out_it_stays_1(change):
+    assert change(dev_answers(0.4)).fit_temperature() == 1.0
+
+
+def test_of_one_inner_fold_speakers_are_held_out_in_thirds():
+    dev = dev_answers(0.4)
+    alone = replace(dev, inner=np.zeros_like(dev.inner))
+    assert alone.fit_temperature() == fit_temperature(dev.scores, dev.truth)
+
+
+def test_one_speaker_cannot_show_a_gain():
+    """The gain of one speaker's many rows is no gain over speakers."""
+    dev = dev_answers(1.0)
+    odd = np.array(dev.speakers) == "s0"
+    scores = dev.scores.copy()
+    scores[:, odd] = np.eye(3)[(dev.truth[odd] + 1) % 3]
+    assert replace(dev, scores=scores).fit_temperature() == 1.0
+
+
+def test_the_threshold_is_that_of_answers():
+    dev = dev_answers(1.0, noise=1.0)
+    means = tempered(dev.answers, 1.3)
+    right = means.argmax(axis=-1) == dev.truth
+    assert dev.abstention(1.3) == fit_abstention(means.max(axis=-1).ravel(), right.ravel())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusion.evaluation.calibration import Abstention, tempered
+from fusion.evaluation.calibration import Abstention, DevAnswers, tempered
 from fusion.model.fusion_model import FORMAT_VERSION, FusionModel, HeadEnsemble
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
@@ -49,8 +49,10 @@ def test_calibration_is_fitted_on_the_rows_it_is_given():
     rng = np.random.default_rng(0)
     scores = rng.dirichlet(np.ones(3), 400)
     truth = (scores.cumsum(axis=1) > rng.random((400, 1))).argmax(axis=1)
-    one = model().calibrated(tempered(scores, 0.5), truth)
-    assert one.temperature == pytest.approx(2, rel=0.3)
+    speakers = tuple(f"s{row % 10}" for row in range(400))
+    dev = DevAnswers(tempered(scores, 0.5)[None], truth, np.zeros(400, int), speakers)
+    one = model().calibrated(dev)
+    assert one.temperature == dev.fit_temperature() == pytest.approx(2, rel=0.3)
     sure = tempered(tempered(scores, 0.5), one.temperature).max(axis=1)
     assert one.abstention.coverage == pytest.approx((sure >= one.abstention.threshold).mean())
 

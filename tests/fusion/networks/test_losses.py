@@ -8,7 +8,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
-from fusion.networks.losses import BALANCE, class_weights, entropies
+from fusion.networks.losses import BALANCE, aim_of, class_weights, entropies
 
 TRUTH = torch.tensor([0, 0, 0, 0, 1, 1, 2])
 GOALS = functional.one_hot(TRUTH).float()
@@ -48,3 +48,36 @@ def test_a_row_that_is_certain_has_a_focal_gradient_that_is_finite():
     entropies(logits, torch.eye(2)[[0, 0]], "focal", 0.5).sum().backward()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
+
+
+LOGITS = torch.tensor([[0.5, -1.0, 0.2]]).repeat(7, 1) * torch.arange(1, 8)[:, None]
+EVERY = torch.ones(1, 7, dtype=torch.bool)
+
+
+def loss_of(task, loss, goals):
+    aim = aim_of(task, loss, 2.0, [goals])
+    return aim.value(aim.sums(LOGITS[None], goals[None], EVERY))[0]
+
+
+def test_plain_losses_are_means_over_rows():
+    torch.testing.assert_close(
+        loss_of("single-label", "plain", GOALS), functional.cross_entropy(LOGITS, TRUTH)
+    )
+    share = LOGITS.softmax(dim=1)[range(7), TRUTH]
+    expected = ((1 - share) ** 2 * -share.log()).mean()
+    torch.testing.assert_close(loss_of("single-label", "focal_plain", GOALS), expected)
+    shares = torch.tensor([[0.6, 0.3, 0.1]]).repeat(7, 1)
+    torch.testing.assert_close(
+        loss_of("distribution", "plain", shares), functional.cross_entropy(LOGITS, shares)
+    )
+    torch.testing.assert_close(
+        loss_of("multi-label", "plain", GOALS),
+        functional.binary_cross_entropy_with_logits(LOGITS, GOALS),
+    )
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_a_weighted_loss_is_another(task):
+    assert not torch.isclose(
+        loss_of(task, "plain", GOALS), loss_of(task, "cross_entropy", GOALS), rtol=0.01
+    )

@@ -99,6 +99,23 @@ def test_a_trial_of_other_targets_tells_their_metric(task, told, make_data, spli
     assert told[-2][1] == pytest.approx(told[-1][1])
 
 
+@pytest.mark.parametrize("goal", ["accuracy", "weighted_f1", "auc"])
+def test_trials_are_judged_by_the_metric_that_is_named(goal, make_data, split_data):
+    data = make_data(noise=3.0)
+    # Classes of other sizes, so that accuracy is not UAR.
+    data = replace(data, truth=np.where(np.arange(len(data.truth)) % 5 == 0, 0, data.truth))
+    fold, inner = split_data(data)
+    budget = Budget(trials=1, seeds=1, goal=goal)
+    fitted = fit_arm(ARMS["concat"], data, inner, budget, None)
+    scores = score(fitted, data, fold, 1)
+    goals = data.goals[scores.dev]
+    values = {
+        name: selection_score(data.task, goals, scores.dev_scores, name) for name in (goal, "uar")
+    }
+    assert fitted.study.values == pytest.approx([values[goal]])
+    assert values["uar"] != pytest.approx(values[goal])
+
+
 def test_test_rows_prune_no_trial(make_data, split_data):
     data = make_data(noise=3.0)
     fold, inner = split_data(data)

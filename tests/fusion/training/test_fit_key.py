@@ -285,3 +285,12 @@ def test_rules_of_all_heads_are_those_of_then():
     batches = [BATCH, LARGEST, STEPS, BLUR, train.STACK_VALUES, BLOCK_VALUES, BLOCK_ROWS]
     rules = [batches, train.MAX_EPOCHS, train.PATIENCE, STARTUP, EPOCHS]
     assert hash_of(rules)[:12] == COMMON, ADVICE
+
+
+def test_what_trials_are_chosen_by_is_in_the_key_where_there_are_trials(data, split):
+    before, chosen = key(data, split), replace(BUDGET, goal="accuracy")
+    assert key(data, split, budget=chosen).trained != before.trained
+    untuned = replace(BUDGET, trials=0)
+    assert key(data, split, budget=replace(untuned, goal="accuracy")) == key(
+        data, split, budget=untuned
+    )

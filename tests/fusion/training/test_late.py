@@ -220,6 +220,16 @@ def test_no_other_exponents_are_better(shrinkage):
         assert loss(both, other, shrinkage) >= least - 1e-9
 
 
+def test_weights_count_rows_alike_where_the_heads_did():
+    both = halves_that_know_one_class_each()
+    rare = both.rows(np.flatnonzero((both.goals[:, 0] == 0) | (np.arange(300) % 10 == 0)))
+    found = weights_per_class(replace(rare, weigh=False), {"shrinkage": 0.1})
+    surprise = lambda how: -np.log((how(rare.task, *rare.both)[0] * rare.goals).sum(axis=1)).mean()  # noqa: E731
+    drawn = lambda how: 0.05 * np.square(np.array([*how.audio, *how.text]) - 0.5).sum()  # noqa: E731
+    weighted = weights_per_class(rare, {"shrinkage": 0.1})
+    assert surprise(found) + drawn(found) < surprise(weighted) + drawn(weighted) - 1e-6
+
+
 def test_strong_shrinkage_leaves_one_half():
     found = weights_per_class(halves_that_know_one_class_each(), {"shrinkage": 1e6})
     np.testing.assert_allclose([*found.audio, *found.text], 0.5, atol=1e-4)
