@@ -20,7 +20,7 @@ from fusion.evaluation.measures import CLASSES as CLASS_METRICS
 from fusion.evaluation.p_values import holm
 from fusion.evaluation.predictions import Prediction, read, table, write
 from fusion.evaluation.statistics import paired_difference
-from tests.experiments.finished_runs import plain_facts, typed
+from tests.experiments.finished_runs import make_rows, plain_facts, typed
 
 CLASSES = ("a", "b", "c")
 ARMS = ("audio", "text", "concat", "late", "attention")
@@ -157,6 +157,23 @@ def test_a_line_that_is_no_prediction_is_named(line, rows, tmp_path):
         handle.write(line + "\n")
     with pytest.raises(ValueError, match=r"p\.jsonl:2: not a prediction"):
         read(tmp_path / "p.jsonl")
+
+
+@pytest.mark.parametrize("place", ["session", "dialogue"])
+def test_of_pairs_who_talk_with_each_other_nothing_is_claimed_from_ten_speakers(place):
+    """Five sessions: p is at least .0625, so that no difference of any size can be shown."""
+    made = []
+    for row in make_rows(ARMS[:3], 10, CLASSES):
+        pair = int(row.speaker.removeprefix("s")) // 2
+        made.append(replace(row, **{place: f"{place} {pair}"}))
+    found = summarise(with_best(made), facts(run="abc123"))
+    assert (found.rows.speakers, found.rows.clusters) == (10, 5)
+    assert found.rows.unit == "groups of speakers"
+    for row in found.differences:
+        assert row.least_p >= 0.0625
+        assert row.detectable is None
+    assert "none of any size: with 5 groups of speakers p is at least .063" in answer(found)
+    assert "over 5 groups of speakers" in found.arms["audio"].uar.method
 
 
 def test_counts_are_by_speaker_and_seed(rows):
