@@ -13,6 +13,7 @@ NAMES = (
     "coverage",
     "embeddings",
     "functionals",
+    "marks",
     "recognisers",
     "seeds",
     "speech",

@@ -11,9 +11,10 @@ from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Ready
 from experiments.comparing.plan import Plan
-from fusion.leakage.certificate import certify
+from fusion.leakage.certificate import CONSTANCY, certify
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate
+from fusion.leakage.fold_sides import inner_sides
 from fusion.splitting.protocols import is_leaky
 
 
@@ -110,7 +111,8 @@ def certify_corpus(
     """
     hearing = decode_all(ready.rows, store, hints, progress)
     evidence = evidence_of(ready.corpus, ready.rows, hearing, ready.protocol, progress)
-    certify(evidence, ready.folds, ready.protocol).check()
+    inner = inner_sides([fold.name for fold in ready.folds], ready.inner)
+    certify(evidence, ready.folds, ready.protocol, inner=inner).check()
     return evidence
 
 
@@ -121,7 +123,8 @@ def certify_final_rows(evidence: Evidence, plan: Plan) -> Certificate:
         LeakError: the folds leak, and not by their name.
     """
     rows = evidence.of(plan.inputs.utterances)
-    certificate = certify(rows, plan.folds, plan.protocol, plan.probe)
+    inner = inner_sides([fold.name for fold in plan.folds], plan.inner)
+    certificate = certify(rows, plan.folds, plan.protocol, plan.probe, inner)
     certificate.check()
     return certificate
 
@@ -137,4 +140,8 @@ def certificate_lines(certificate: Certificate) -> list[str]:
             f"LEAKY: --folds {certificate.protocol} is for replication only; what test rows share "
             f"with training: {leaks}"
         ]
-    return [f"split certificate: {test.sentence}" for test in certificate.warnings if test.of]
+    return [
+        f"split certificate: {test.sentence}"
+        for test in certificate.warnings
+        if test.name != CONSTANCY
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int64
@@ -14,7 +15,9 @@ from encoders.analysis.fingerprints import AudioFingerprint
 from encoders.utterance import Utterance
 from fusion.leakage.audio_copies import alike
 from fusion.leakage.fold_sides import Neighbours, numbered
+from fusion.leakage.names import near_names, spelt
 from fusion.leakage.text_copies import countable, near_pairs, words_of
+from fusion.leakage.text_marks import MarkProbe, probe_marks
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 #: Overlap in time of two segments of one file that rounded times can make, in seconds.
@@ -70,15 +73,27 @@ class Evidence:
         """Speaker of each row."""
         return numbered([utterance.speaker for utterance in self.utterances])
 
-    def spellings(self) -> Int64[np.ndarray, "rows"]:
-        """Speakers whose names differ in case, spaces, marks and leading zeros only."""
-        names: dict[str, set[str | None]] = {}
-        plain = [_spelt(utterance.speaker) for utterance in self.utterances]
-        for spelling, utterance in zip(plain, self.utterances, strict=True):
-            names.setdefault(spelling, set()).add(utterance.speaker)
+    def spellings(self, of: Literal["speaker", "dialogue"]) -> Int64[np.ndarray, "rows"]:
+        """Rows whose names differ in case, spaces, marks and leading zeros only."""
+        named = [getattr(utterance, of) for utterance in self.utterances]
+        # Numbers of dialogues start again in each session.
+        within = [u.session if of == "dialogue" else None for u in self.utterances]
+        plain = [
+            name and (spelt(s or ""), spelt(name)) for s, name in zip(within, named, strict=True)
+        ]
+        names: dict[object, set[object]] = {}
+        for spelling, name, session in zip(plain, named, within, strict=True):
+            names.setdefault(spelling, set()).add((session, name))
         return numbered(
             [spelling if spelling and len(names[spelling]) > 1 else None for spelling in plain]
         )
+
+    def near_names(self) -> Neighbours:
+        """Speakers, and which of them have names that one person may have."""
+        names = list(dict.fromkeys(u.speaker for u in self.utterances if u.speaker is not None))
+        number = {name: place for place, name in enumerate(names)}
+        rows = [-1 if u.speaker is None else number[u.speaker] for u in self.utterances]
+        return Neighbours(np.array(rows, np.int64), near_names(names))
 
     def dialogues(self) -> Int64[np.ndarray, "rows"]:
         """Dialogue of each row; numbers that start again in each session are told apart."""
@@ -87,6 +102,13 @@ class Evidence:
     def sessions(self) -> Int64[np.ndarray, "rows"]:
         """Session of each row."""
         return numbered([utterance.session for utterance in self.utterances])
+
+    @cached_property
+    def marks(self) -> MarkProbe | None:
+        """What marks and case of the gold transcripts tell of the labels."""
+        speakers = {u.id: u.speaker or "" for u in self.utterances}
+        texts = {name: self.gold[name] for name in self.ids if name in self.gold}
+        return probe_marks(texts, self.labels, speakers)
 
     def recordings(self) -> Int64[np.ndarray, "rows"]:
         """Equal numbers where the decoded samples are equal."""
@@ -152,11 +174,6 @@ class Sounding:
 
     same: Int64[np.ndarray, "pairs 2"]
     changed: Int64[np.ndarray, "others 2"]
-
-
-def _spelt(speaker: str | None) -> str:
-    """A name without what typing varies: case, marks, spaces, zeros before a number."""
-    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[\W_]+", "", (speaker or "").casefold()))
 
 
 def _origin(stem: str) -> str:
