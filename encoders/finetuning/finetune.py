@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from encoders.analysis.fingerprints import packed, signature_of
+from encoders.audio.reading import read_utterance
 from encoders.device import chosen_device
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.settings import FinetuneError, Settings, check_fit
@@ -121,6 +123,9 @@ def finetune(
         weights_sha256="",
         notice=notice,
         start=_start(spec),
+        fingerprints=packed(
+            signature_of(read_utterance(u)) for u in (*train, *dev) if u.audio is not None
+        ),
     )
     return Finetuned(spec, pupil.eval(), provenance, trainee.classifier.eval())
 

@@ -15,7 +15,11 @@ from fusion.leakage.certificate import CONSTANCY, certify
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate
 from fusion.leakage.fold_sides import inner_sides
+from fusion.splitting.folds import InnerFolds
 from fusion.splitting.protocols import is_leaky
+
+#: The protocol of a model of every speaker: development groups are of speakers.
+MODEL = "speaker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,25 @@ def certify_corpus(
     inner = inner_sides([fold.name for fold in ready.folds], ready.inner)
     certify(evidence, ready.folds, ready.protocol, inner=inner).check()
     return evidence
+
+
+def certify_model(
+    ready: Ready,
+    inner: InnerFolds,
+    store: EmbeddingStore,
+    hints: DecodeIndex,
+    progress: Progress | None = None,
+) -> tuple[Evidence, Certificate]:
+    """The same for a model of all rows, which is stopped and calibrated on parts of them.
+
+    Raises:
+        LeakError: what it would be stopped on is known from training.
+    """
+    hearing = decode_all(ready.rows, store, hints, progress)
+    evidence = evidence_of(ready.corpus, ready.rows, hearing, MODEL, progress)
+    certificate = certify(evidence, (), MODEL, inner=inner_sides(["all"], [inner]))
+    certificate.check()
+    return evidence, certificate
 
 
 def certify_final_rows(evidence: Evidence, plan: Plan) -> Certificate:

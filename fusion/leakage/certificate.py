@@ -63,7 +63,7 @@ def certify(
     ``inner`` are the inner folds (:func:`fusion.leakage.fold_sides.inner_sides`).
     """
     leaky = is_leaky(protocol)
-    questions = [*_who(evidence), *_sound(evidence), *_text(evidence)]
+    questions = [*_who(evidence), *_sound(evidence), *_text(evidence, bool(folds))]
     links = [question.link for question in questions]
     outside, inside = (overlaps(evidence.ids, some, links) for some in (folds, inner))
     rows = scored(evidence.ids, folds)
@@ -147,12 +147,13 @@ def _sound(evidence: Evidence) -> list[_Question]:
     ]
 
 
-def _text(evidence: Evidence) -> list[_Question]:
+def _text(evidence: Evidence, chosen: bool) -> list[_Question]:
     tested = np.array([name in evidence.counted_words for name in evidence.ids], bool)
     none = "there are no transcripts, or none is long enough"
     scripted = any(utterance.script is not None for utterance in evidence.utterances)
     offer = "--folds script-disjoint keeps them apart"
-    note = offer if scripted else f"with the column 'script' {offer}"
+    # Only who compares can choose folds.
+    note = ("" if scripted else "with the column 'script' ") + offer if chosen else ""
     near = evidence.nearly_equal_texts()
     return [
         _Question("identical text", "warning", Groups(evidence.texts()), tested, none, note),
