@@ -96,6 +96,7 @@ def evidence_of(
         # Silence is equal to silence, and says nothing about who recorded it.
         keys={name: audio.key for name, audio in hearing.heard.items() if not audio.silent},
         signatures={name: audio.signature for name, audio in hearing.sounds.items()},
+        landmarks={name: audio.landmarks for name, audio in hearing.sounds.items()},
         gold={u.id: u.transcript for u in utterances if u.transcript is not None},
         labels={name: label for name, label in labels.items() if label is not None},
         speakers_apart=not is_leaky(protocol),

@@ -129,10 +129,10 @@ def _who(evidence: Evidence) -> list[_Question]:
 def _sound(evidence: Evidence) -> list[_Question]:
     voiced = np.array([u.audio is not None for u in evidence.utterances], bool)
     heard = np.array([name in evidence.keys for name in evidence.ids], bool)
-    signed = [evidence.signatures.get(name) for name in evidence.ids]
-    telling = np.array([signature is not None and signature.telling for signature in signed], bool)
-    alike = evidence.sounding_alike
+    telling, alike, shared = evidence.telling, evidence.sounding_alike, evidence.sharing
+    marked = telling & np.array([name in evidence.landmarks for name in evidence.ids], bool)
     none, named = "there is no audio", "by their names; was one made from the other?"
+    music = "the same music or voice behind both, or one was cut from the other: listen to them"
     # Speakers of one dialogue may be told apart inside training, recordings of two people may not.
     copied: tuple[str, Status] = ("", "error")
     copy = "likely a copy with another pitch, speed or noise: listen to them"
@@ -142,7 +142,11 @@ def _sound(evidence: Evidence) -> list[_Question]:
         _Question(
             "the same recording, changed", "error", Pairs(alike.same), telling, none, *copied
         ),
+        _Question(
+            "part of the same recording", "error", Pairs(shared.parts), marked, none, *copied
+        ),
         _Question("audio that sounds alike", "warning", Pairs(alike.changed), telling, none, copy),
+        _Question("a stretch in common", "warning", Pairs(shared.stretches), marked, none, music),
         _Question("copies", "warning", Groups(evidence.relatives()), voiced, none, named),
     ]
 

@@ -9,11 +9,13 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from encoders.analysis.fingerprints import AudioFingerprint
+from encoders.analysis.landmarks import Landmarks
 from encoders.utterance import Utterance
 from fusion.leakage.audio_copies import alike
+from fusion.leakage.audio_parts import sharing
 from fusion.leakage.fold_sides import Neighbours, numbered
 from fusion.leakage.names import near_names, spelt
 from fusion.leakage.text_copies import countable, near_pairs, words_of
@@ -34,15 +36,16 @@ MOST_OPEN = 50
 class Evidence:
     """Rows in their order, with what was heard and what is said in them, by utterance id.
 
-    ``keys`` are content keys of recordings that sound, ``signatures`` their signatures, ``gold``
-    the corpus's own transcripts, ``labels`` classes. What is absent is not tested, and the
-    certificate says so. ``speakers_apart`` where no fold has a speaker on two sides, so that only
-    recordings of different speakers need be compared.
+    ``keys`` are content keys of recordings that sound, ``signatures`` their signatures,
+    ``landmarks`` those of their parts, ``gold`` the corpus's own transcripts, ``labels`` classes.
+    What is absent is not tested, and the certificate says so. ``speakers_apart`` where no fold has
+    a speaker on two sides, so that only recordings of different speakers need be compared.
     """
 
     utterances: Sequence[Utterance]
     keys: Mapping[str, str] = field(default_factory=dict)
     signatures: Mapping[str, AudioFingerprint] = field(default_factory=dict)
+    landmarks: Mapping[str, Landmarks] = field(default_factory=dict)
     gold: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     speakers_apart: bool = True
@@ -149,15 +152,44 @@ class Evidence:
         return pairs
 
     @cached_property
+    def telling(self) -> Bool[np.ndarray, "rows"]:
+        """Rows whose recordings have something to be known by; any two steady tones are alike."""
+        signed = [self.signatures.get(name) for name in self.ids]
+        return np.array([one is not None and one.telling for one in signed], bool)
+
+    @cached_property
     def sounding_alike(self) -> "Sounding":
-        """Pairs of different recordings that sound alike."""
-        rows = [n for n, name in enumerate(self.ids) if name in self.signatures]
-        place, speaker = np.array(rows, np.int64), self.speakers()[rows]
-        anybody = speaker if self.speakers_apart else np.full_like(speaker, -1)
-        similar = alike([self.signatures[self.ids[n]] for n in rows], anybody, self.progress)
-        recording, pairs = self.recordings(), place[similar.pairs]
-        other = (recording[pairs[:, 0]] != recording[pairs[:, 1]]) | (recording[pairs[:, 0]] < 0)
+        """Pairs of different recordings that sound alike as wholes."""
+        rows = np.array([n for n, name in enumerate(self.ids) if name in self.signatures], np.int64)
+        signed = [self.signatures[self.ids[n]] for n in rows]
+        similar = alike(signed, self._compared()[rows], self.progress)
+        pairs = rows[similar.pairs]
+        other = self._differ(pairs)
         return Sounding(pairs[other & similar.same], pairs[other & ~similar.same])
+
+    @cached_property
+    def sharing(self) -> "SharedSound":
+        """Pairs of recordings of different files that share a stretch, but for those of one."""
+        marked = np.array([name in self.landmarks for name in self.ids], bool)
+        rows = np.flatnonzero(self.telling & marked)
+        marks = [self.landmarks[self.ids[n]] for n in rows]
+        shared = sharing(marks, self._compared()[rows], self.progress)
+        pairs = rows[shared.pairs]
+        known = set(map(tuple, self.sounding_alike.same.tolist()))
+        file = numbered([u.audio and u.audio.resolve() for u in self.utterances])
+        other = self._differ(pairs) & (file[pairs[:, 0]] != file[pairs[:, 1]])
+        other &= np.array([tuple(pair) not in known for pair in pairs.tolist()], bool)
+        return SharedSound(pairs[other & shared.most], pairs[other & ~shared.most])
+
+    def _compared(self) -> Int64[np.ndarray, "rows"]:
+        """Speakers whose recordings are not compared with each other, -1 for all with all."""
+        speaker = self.speakers()
+        return speaker if self.speakers_apart else np.full_like(speaker, -1)
+
+    def _differ(self, pairs: Int64[np.ndarray, "pairs 2"]) -> Bool[np.ndarray, "pairs"]:
+        """Pairs whose samples are not equal, which another test finds."""
+        one, other = self.recordings()[pairs].T
+        return (one != other) | (one < 0)
 
     def nearly_equal_texts(self) -> Neighbours:
         """Groups of equal words, and which of them are nearly equal."""
@@ -174,6 +206,14 @@ class Sounding:
 
     same: Int64[np.ndarray, "pairs 2"]
     changed: Int64[np.ndarray, "others 2"]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSound:
+    """Pairs of rows of which one holds most of the other, and those that share a stretch."""
+
+    parts: Int64[np.ndarray, "pairs 2"]
+    stretches: Int64[np.ndarray, "others 2"]
 
 
 def _origin(stem: str) -> str:
