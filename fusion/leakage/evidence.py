@@ -177,7 +177,8 @@ class Evidence:
         pairs = rows[shared.pairs]
         known = set(map(tuple, self.sounding_alike.same.tolist()))
         file = numbered([u.audio and u.audio.resolve() for u in self.utterances])
-        other = self._differ(pairs) & (file[pairs[:, 0]] != file[pairs[:, 1]])
+        one, of = file[pairs].T
+        other = self._differ(pairs) & ((one != of) | (one < 0))
         other &= np.array([tuple(pair) not in known for pair in pairs.tolist()], bool)
         return SharedSound(pairs[other & shared.most], pairs[other & ~shared.most])
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.analysis.fingerprints import MOVES, TERMS, AudioFingerprint
+from encoders.analysis.landmarks import Landmarks
 from encoders.utterance import Utterance
 from fusion.leakage.audio_copies import alike
 from fusion.leakage.certificate import certify
@@ -181,6 +182,51 @@ def test_names_that_say_what_they_were_made_from(child, status):
     plain = changed(0, audio=Path("a1.wav"))
     plain[6] = replace(plain[6], audio=Path(f"{child}.wav"))
     assert found(Evidence(plain), "copies").status == status
+
+
+def marks(seed: int, count: int = 40) -> Landmarks:
+    numbers = np.random.default_rng(seed).permutation(1 << 20)[:count]
+    return Landmarks(numbers.astype(np.int32), np.arange(count, dtype=np.int32))
+
+
+def parted(row: int, other: int, shared: int, **known: object) -> Evidence:
+    """Two rows with landmarks in common, among others that have none."""
+    landmarks = {u.id: marks(n) for n, u in enumerate(rows())}
+    whole, part = landmarks[f"u{row}"], marks(100)
+    landmarks[f"u{other}"] = Landmarks(
+        np.concatenate([whole.numbers[:shared], part.numbers[shared:]]),
+        np.concatenate([whole.frames[:shared] + 70, part.frames[shared:]]),
+    )
+    signatures = {u.id: signature(n) for n, u in enumerate(rows())}
+    return Evidence(rows(), signatures=signatures, landmarks=landmarks, **known)
+
+
+@pytest.mark.parametrize(("shared", "status"), [(5, "clean"), (6, "clean"), (8, "error")])
+def test_a_part_of_a_recording_is_an_error(shared, status):
+    assert found(parted(0, 6, shared), "part of the same recording").status == status
+    assert found(parted(0, 1, shared), "part of the same recording").status == "clean"
+
+
+def test_a_part_inside_the_training_rows_is_an_error():
+    test = inside(parted(0, 3, 20), "part of the same recording")
+    assert (test.status, test.found, test.inner) == ("error", 0, 1)
+
+
+def test_what_another_test_finds_is_no_part_too():
+    keys = {"u0": "a", "u6": "a"}
+    evidence = parted(0, 6, 30, keys=keys)
+    assert found(evidence, "identical audio").status == "error"
+    assert found(evidence, "part of the same recording").status == "clean"
+    file = [replace(u, audio=Path("a.wav"), end_s=1.0) for u in rows()]
+    segments = replace(parted(0, 6, 30), utterances=file)
+    assert found(segments, "part of the same recording").status == "clean"
+    assert found(segments, "overlap in time").status == "error"
+
+
+def test_sounds_without_anything_to_be_known_by_are_not_tested():
+    steady = {u.id: replace(signature(n), change=0.01) for n, u in enumerate(rows())}
+    evidence = replace(parted(0, 6, 30), signatures=steady)
+    assert found(evidence, "part of the same recording").status == "untested"
 
 
 def signature(
