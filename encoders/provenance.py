@@ -43,8 +43,9 @@ class Provenance:
 
     ``keys`` are those of :func:`encoders.store.audio_key`, of every recording that was trained or
     stopped on, and of :func:`encoders.store.text_key` where an utterance is text alone;
-    ``fingerprints`` are those of the recordings (:func:`encoders.analysis.fingerprints.packed`), by
-    which changed copies of them are known, empty where none were taken;
+    ``fingerprints`` and ``landmarks`` are those of the recordings, by which changed copies and
+    parts of them are known (``packed`` of :mod:`encoders.analysis.fingerprints` and of
+    :mod:`encoders.analysis.landmarks`), empty where none were taken;
     ``weights_sha256`` ties the record to its weights; ``notice`` are the terms of the weights where
     they are not those of the code; ``start`` names what training started from.
     """
@@ -63,6 +64,7 @@ class Provenance:
     notice: str = ""
     start: str = ""
     fingerprints: str = field(default="", repr=False)
+    landmarks: str = field(default="", repr=False)
 
     @property
     def seen(self) -> TrainingRecord:

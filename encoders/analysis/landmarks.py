@@ -9,6 +9,8 @@ speed keeps none, and is found by its fingerprint (:mod:`encoders.analysis.finge
 ``python -m benchmarks copies`` measures both.
 """
 
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +28,9 @@ AROUND_FRAMES, AROUND_BINS, BELOW_DB = 7, 15, 45.0
 PER_S, LEAST_PEAKS = 15, 8
 #: How many peaks follow one, how far in frames and in bins.
 FOLLOWERS, NEXT, LAST, ASIDE = 4, 2, 47, 63
+#: Of landmarks that are kept in a record: one in so many, frames up to 16 s and then from 0 again,
+#: and what stands behind each recording (no number is so great).
+KEPT, AROUND_CLOCK, END = 8, 1 << 10, 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,40 @@ class Landmarks:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+
+def thinned(landmarks: Landmarks) -> Landmarks:
+    """One in eight, the same ones of every recording: numbers are kept by themselves."""
+    spread = landmarks.numbers.astype(np.uint64) * np.uint64(2_654_435_761) >> np.uint64(12)
+    kept = spread % np.uint64(KEPT) == 0
+    return Landmarks(landmarks.numbers[kept], landmarks.frames[kept] % AROUND_CLOCK)
+
+
+def packed(recordings: Iterable[Landmarks]) -> str:
+    """Landmarks of many recordings, thinned, as base64 of four bytes for each."""
+    rows = []
+    for landmarks in recordings:
+        few = thinned(landmarks)
+        both = (few.numbers.astype(np.uint32) << np.uint32(10)) | few.frames.astype(np.uint32)
+        rows.append(np.append(both, END).astype("<u4").tobytes())
+    return b64encode(b"".join(sorted(set(rows)))).decode()
+
+
+def unpacked(text: str) -> list[Landmarks]:
+    """The thinned landmarks that :func:`packed` made a text of.
+
+    Raises:
+        ValueError: the text is none of those.
+    """
+    content = b64decode(text, validate=True)
+    if len(content) % 4:
+        raise ValueError(f"expected landmarks of four bytes in base64, got {len(content)} bytes")
+    both = np.frombuffer(content, "<u4")
+    parts = np.split(both, np.flatnonzero(both == END) + 1)[:-1]
+    return [
+        Landmarks((part[:-1] >> 10).astype(np.int32), (part[:-1] % AROUND_CLOCK).astype(np.int32))
+        for part in parts
+    ]
 
 
 def landmarks_of(audio: Audio) -> Landmarks:

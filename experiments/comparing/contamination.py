@@ -8,7 +8,9 @@ checkpoint is known to have heard.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from encoders.analysis import landmarks
 from encoders.analysis.fingerprints import AudioFingerprint, FingerprintSet
+from encoders.analysis.landmarks import Landmarks
 from encoders.provenance import Provenance, TrainingRecord, provenance_of
 from encoders.specs import Kind, Modality, Spec
 from encoders.typed_names import parse_modality
@@ -19,6 +21,8 @@ from experiments.comparing.trainable import parse_trainable
 from experiments.config import FINETUNED, ConfigError, Study
 from experiments.corpora.known_names import known_name
 from fusion.leakage.audio_copies import known_again
+from fusion.leakage.audio_parts import in_part_known
+from fusion.leakage.evidence import NOTHING, Evidence
 from fusion.model.fusion_model import FusionModel
 from fusion.splitting.splits import Fold
 from fusion.training.arm_table import PUBLISHED
@@ -29,7 +33,7 @@ FLAG = "--allow-contaminated"
 MANY = 0.02
 #: What gives rows away besides speakers and samples of a record.
 NAMED = "the names of their files"
-SOUNDING = "their sound, as copies of what it was trained on"
+SOUNDING = "their sound, as copies or parts of what it was trained on"
 CORPUS = "their corpus, which the checkpoint was trained on"
 
 
@@ -56,10 +60,16 @@ class Contamination:
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """What is known of the rows before they are scored: content keys and signatures, by id."""
+    """What is known of the rows before they are scored, by id: content keys, what sounds alike."""
 
     keys: Mapping[str, str] = field(default_factory=dict)
     signatures: Mapping[str, AudioFingerprint] = field(default_factory=dict)
+    landmarks: Mapping[str, Landmarks] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, evidence: Evidence, keys: Mapping[str, str] = NOTHING) -> "Sounds":
+        """Those of rows that were heard; ``keys`` are known besides."""
+        return cls({**keys, **evidence.keys}, evidence.signatures, evidence.landmarks)
 
 
 def check_unseen(
@@ -153,13 +163,19 @@ def _origin_of(corpus: Corpus, utterance: Utterance) -> str:
 
 
 def _sounding(record: Provenance, scored: Sequence[Utterance], sounds: Sounds) -> set[str]:
-    """Rows that sound like the record's; those that only may be changed copies if they are many."""
+    """Rows that are copies or parts of the record's; likely copies count where they are many."""
     if not record.fingerprints or not sounds.signatures:
         return set()
     signed = [sounds.signatures.get(utterance.id) for utterance in scored]
     known = known_again(signed, FingerprintSet.unpacked(record.fingerprints))
     many = known.changed.sum() >= max(MANY * len(scored), 3)
     rows = known.same | known.changed if many else known.same
+    # Any two steady sounds have the same landmarks.
+    marks = [
+        sounds.landmarks.get(utterance.id) if sign is not None and sign.telling else None
+        for utterance, sign in zip(scored, signed, strict=True)
+    ]
+    rows = rows | in_part_known(marks, landmarks.unpacked(record.landmarks))
     return {utterance.id for utterance, found in zip(scored, rows, strict=True) if found}
 
 

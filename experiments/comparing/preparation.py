@@ -191,7 +191,7 @@ def check_heard(ready: Ready, evidence: Evidence) -> None:
         ConfigError: one has, and the study does not allow it.
     """
     scored = scored_rows(ready.rows, ready.folds)
-    sounds = Sounds(evidence.keys, evidence.signatures)
+    sounds = Sounds.of(evidence)
     check_unseen(ready.study, ready.corpus, ready.arms, scored, sounds)
 
 
@@ -223,7 +223,7 @@ def _seen(
 ) -> tuple[Contamination, ...]:
     """What is scored though an encoder has seen it, which was allowed; else an error."""
     scored = scored_rows(inputs.utterances, plan.folds)
-    sounds = Sounds({**inputs.keys, **evidence.keys}, evidence.signatures)
+    sounds = Sounds.of(evidence, inputs.keys)
     return (
         *check_unseen(ready.study, ready.corpus, ready.arms, scored, sounds),
         *check_shared(ready.study, plan),

@@ -98,7 +98,7 @@ def train(
     ready, store = Ready(study, corpus, tuple(rows), arms), default_store()
     with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         evidence, certificate = certify_model(ready, inner, store, hints, progress)
-        sounds = Sounds(evidence.keys, evidence.signatures)
+        sounds = Sounds.of(evidence)
         seen = check_unseen(study, corpus, arms, rows, sounds)
         words = words_of(ready, store, hints, progress)
         inputs = gather(ready, words, store, hints, progress)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from encoders.analysis.landmarks import Landmarks
+from encoders.analysis.landmarks import Landmarks, thinned
 
 #: Landmarks that two recordings have in common at one distance in time, within a frame either way,
 #: from which they share a stretch. Of 1.3 million pairs of different recordings of RAVDESS, EmoDB
@@ -15,6 +15,9 @@ STRETCH_FROM = 10
 #: Fewer are enough where they are this share of the shorter one's: then it is a part of the other,
 #: or a copy. Of those pairs none with four in common has more than a twelfth.
 PART_FROM, PART_SHARE = 7, 0.15
+#: Of thinned landmarks, one in eight: no recording of EmoDB, and none of half of RAVDESS's actors,
+#: has more than three in common with one of (the other half of) RAVDESS.
+KNOWN_FROM = 4
 #: A number that more recordings than this have, or one in so many of all, tells nothing.
 COMMON, COMMON_SHARE = 50, 100
 #: Frames by which distances are kept apart of recordings.
@@ -42,7 +45,7 @@ def sharing(
     pairs: list[tuple[int, int]] = []
     most: list[bool] = []
     for row, marks in enumerate(landmarks):
-        for other, votes in index.earlier(row, marks):
+        for other, votes in index.earlier(row, marks, PART_FROM):
             part = votes >= PART_SHARE * min(len(marks), len(landmarks[other]))
             apart = speaker[row] != speaker[other] or speaker[row] < 0
             if apart and (part or votes >= STRETCH_FROM):
@@ -51,6 +54,21 @@ def sharing(
         if progress is not None and (row + 1) % COMMON == 0:
             progress(row + 1, len(landmarks))
     return Shared(np.array(pairs, np.int64).reshape(-1, 2), np.array(most, bool))
+
+
+def in_part_known(
+    landmarks: Sequence[Landmarks | None], known: Sequence[Landmarks]
+) -> Bool[np.ndarray, "rows"]:
+    """Rows that have a part in common with some recording of a record, whose landmarks are thinned.
+
+    None has nothing in common.
+    """
+    index = _Index.of(known)
+    few = [None if marks is None else thinned(marks) for marks in landmarks]
+    found = [
+        marks is not None and bool(index.earlier(len(known), marks, KNOWN_FROM)) for marks in few
+    ]
+    return np.array(found, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +92,8 @@ class _Index:
         kept = often[place] <= max(COMMON, len(count) // COMMON_SHARE)
         return cls(numbers[kept], rows[kept], frames[kept])
 
-    def earlier(self, row: int, marks: Landmarks) -> list[tuple[int, int]]:
-        """Earlier rows that may share a stretch with a row, and the landmarks in common."""
+    def earlier(self, row: int, marks: Landmarks, least: int) -> list[tuple[int, int]]:
+        """Earlier rows with so many landmarks in common with a row, and how many."""
         start = np.searchsorted(self.numbers, marks.numbers, "left")
         count = np.searchsorted(self.numbers, marks.numbers, "right") - start
         # Every landmark of the row with each of the same number.
@@ -88,7 +106,7 @@ class _Index:
         # Frames of a part begin between those of the whole: two distances count together.
         joined = votes[:-1] + np.where(np.diff(place) == 1, votes[1:], 0)
         votes = np.maximum(votes, np.append(joined, 0))[: len(votes)]
-        enough = votes >= PART_FROM
+        enough = votes >= least
         best: dict[int, int] = {}
         for other, number in zip(place[enough] // FARTHEST, votes[enough], strict=True):
             best[int(other)] = max(best.get(int(other), 0), int(number))

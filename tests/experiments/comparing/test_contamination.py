@@ -14,6 +14,8 @@ import soxr
 from typer.testing import CliRunner
 
 from encoders.analysis.fingerprints import FingerprintSet, packed, signature_of
+from encoders.analysis.landmarks import landmarks_of, thinned, unpacked
+from encoders.analysis.landmarks import packed as packed_marks
 from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio, resample
 from encoders.finetuning.finetune import Finetuned
@@ -32,6 +34,7 @@ from experiments.config import ConfigError, Study
 from experiments.corpora import load_source
 from experiments.corpora.known_names import known_name
 from fusion.leakage.audio_copies import known_again
+from fusion.leakage.audio_parts import in_part_known
 from fusion.splitting.splits import Fold
 from fusion.training import train
 from tests.experiments.leaky_corpora import RATE, babble
@@ -236,7 +239,9 @@ def test_changed_copies_are_known_by_their_sound_before_anything_is_encoded(
 ):
     folder, prints = copied
     asked = study(folder, encoder("elsewhere", ("nobody",), prints=prints))
-    with pytest.raises(ConfigError, match=r"seen 12 of the 12 .*; 12 by their sound, as copies"):
+    with pytest.raises(
+        ConfigError, match=r"12 of the 12 .*; 12 by their sound, as copies or parts"
+    ):
         compare(asked, out=tmp_path / "run", jobs=1)
     assert not (tmp_path / "run").exists()
     assert not list((tmp_path / "cache").glob("*/spec.json")), "nothing was encoded"
@@ -345,6 +350,34 @@ def test_the_alexnet_that_ships_knows_resampled_copies_of_ravdess(data_folder):
         audio = resample(read_segment(path), 16_000)
         signed.append(signature_of(Audio(audio.samples[160:], 16_000)))
     assert known_again(signed, known).same.all()
+    known_parts = unpacked(record.landmarks)
+    assert len(known_parts) == len(record.keys)
+    wholes = [
+        read_segment(path) for path in sorted((data_folder / "ravdess").rglob("*.flac"))[::40]
+    ]
+    parts = [Audio(a.samples[: 6 * len(a.samples) // 10], a.sample_rate_hz) for a in wholes]
+    assert in_part_known(list(map(landmarks_of, parts)), known_parts).mean() > 0.95
     others = sorted((data_folder / "emodb").rglob("*.flac"))[::10]
     heard = known_again([signature_of(read_segment(path)) for path in others], known)
     assert not (heard.same | heard.changed).any()
+    assert not in_part_known(
+        [landmarks_of(read_segment(path)) for path in others], known_parts
+    ).any()
+
+
+def test_parts_are_known_where_the_whole_is_not():
+    samples = [babble(np.random.default_rng(seed)) for seed in range(12)]
+    record = unpacked(packed_marks([landmarks_of(Audio(np.concatenate(samples), RATE))]))
+    part = landmarks_of(Audio(np.concatenate(samples[4:8]), RATE))
+    other = landmarks_of(Audio(np.concatenate([babble(np.random.default_rng(99))] * 4), RATE))
+    assert in_part_known([part, other, None], record).tolist() == [True, False, False]
+
+
+def test_landmarks_of_a_record_are_one_in_eight_and_come_back():
+    marked = [landmarks_of(Audio(babble(np.random.default_rng(n)), RATE)) for n in range(30)]
+    again = unpacked(packed_marks(marked))
+    numbers = sorted(n for few in again for n in few.numbers.tolist())
+    assert numbers == sorted(n for m in marked for n in thinned(m).numbers.tolist())
+    assert 0.06 < len(numbers) / sum(map(len, marked)) < 0.2
+    with pytest.raises(ValueError, match="four bytes"):
+        unpacked("AAAA")
