@@ -7,7 +7,7 @@ hardest corpora to tell apart.
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +16,21 @@ import soxr
 from scipy.signal import lfilter
 
 from benchmarks.functionals import DATA
-from encoders.analysis.fingerprints import MOVES, AudioFingerprint, signature_of
+from encoders.analysis import fingerprints, landmarks
+from encoders.analysis.fingerprints import (
+    MOVES,
+    AudioFingerprint,
+    FingerprintSet,
+    signature_of,
+)
 from encoders.analysis.landmarks import Landmarks, landmarks_of
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio
 from encoders.finetuning.augmentation import WaveformChanges, changed, pitch_shifted
 from encoders.utterance import Corpus
 from experiments.corpora import read_corpus
-from fusion.leakage.audio_copies import ALIKE_FROM, LENGTHS_FROM, SAME_FROM
-from fusion.leakage.audio_parts import sharing
+from fusion.leakage.audio_copies import ALIKE_FROM, LENGTHS_FROM, SAME_FROM, known_again
+from fusion.leakage.audio_parts import in_part_known, sharing
 
 COPIES = 150
 Change = Callable[[Audio, np.random.Generator], Audio]
@@ -35,7 +41,7 @@ def measure() -> str:
     if not DATA.is_dir():
         sys.exit(f"no real speech in {DATA}: set SERFUSION_DATA")
     results = {name: _corpus(read_corpus(name, DATA / name)) for name in ("ravdess", "emodb")}
-    columns = (f"≥ {SAME_FROM}", f"≥ {ALIKE_FROM}", "part", "refused", "refused or told")
+    columns = (f"≥ {SAME_FROM}", f"≥ {ALIKE_FROM}", "part", "refused", "refused or told", "record")
     heads = [f"{name}, {what}" for name in results for what in columns]
     lines = [f"| copy | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for kind in next(iter(results.values())).rates:
@@ -43,7 +49,7 @@ def measure() -> str:
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     lines += ["", *(f"{name}: {of.confusions}" for name, of in results.items())]
     lines += ["", *(f"{name}, landmarks: {of.shared}" for name, of in results.items())]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _strangers(results["ravdess"], results["emodb"])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,9 @@ class Measured:
     rates: dict[str, tuple[float, ...]]
     confusions: str
     shared: str
+    signed: list[AudioFingerprint]
+    marked: list[Landmarks]
+    speaker: np.ndarray
 
 
 def _corpus(corpus: Corpus) -> Measured:
@@ -67,24 +76,58 @@ def _corpus(corpus: Corpus) -> Measured:
         return _joined(recordings[chosen[0] - 1], audio)
 
     changes = {**CHANGES, "behind another one in a file": behind_another}
-    rates = {}
+    rates, record = {}, Record.of(signed, marked)
     for kind, change in changes.items():
-        found = []
+        found, copies = [], []
         for n in chosen:
             copy = change(recordings[n], rng)
             found.append(_found(signed[n], marked[n], copy))
-        rates[kind] = tuple(np.mean(found, axis=0).tolist())
-    return Measured(rates, _confusions(signed, speaker), _shared(marked, signed, speaker))
+            copies.append(copy)
+        recorded = record.hears(list(map(signature_of, copies)), list(map(landmarks_of, copies)))
+        rates[kind] = (*np.mean(found, axis=0).tolist(), float(recorded.mean()))
+    confusions, shared = _confusions(signed, speaker), _shared(marked, signed, speaker)
+    return Measured(rates, confusions, shared, signed, marked, speaker)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an encoder that was trained on some recordings carries of them."""
+
+    prints: FingerprintSet
+    marks: list[Landmarks]
+
+    @classmethod
+    def of(cls, signed: Sequence[AudioFingerprint], marked: Sequence[Landmarks]) -> "Record":
+        """The record of recordings, packed and unpacked."""
+        prints = FingerprintSet.unpacked(fingerprints.packed(signed))
+        return cls(prints, landmarks.unpacked(landmarks.packed(marked)))
+
+    def hears(self, signed: list[AudioFingerprint], marked: list[Landmarks]) -> np.ndarray:
+        """Which recordings count as heard, each by itself."""
+        return known_again(signed, self.prints).same | in_part_known(marked, self.marks)
+
+
+def _strangers(ravdess: Measured, emodb: Measured) -> str:
+    whole = Record.of(ravdess.signed, ravdess.marked).hears(emodb.signed, emodb.marked)
+    half = np.isin(ravdess.speaker, sorted(set(ravdess.speaker))[:12])
+    first, second = np.flatnonzero(half), np.flatnonzero(~half)
+    record = Record.of([ravdess.signed[n] for n in first], [ravdess.marked[n] for n in first])
+    halves = record.hears([ravdess.signed[n] for n in second], [ravdess.marked[n] for n in second])
+    return (
+        f"records: of {len(whole)} recordings of EmoDB {whole.sum()} count as heard by an encoder "
+        f"that was trained on RAVDESS, of {len(halves)} of its second twelve actors {halves.sum()} "
+        "by one that was trained on the first twelve."
+    )
 
 
 def _found(
-    signature: AudioFingerprint, landmarks: Landmarks, copy: Audio
+    signature: AudioFingerprint, marks: Landmarks, copy: Audio
 ) -> tuple[bool, bool, bool, bool, bool]:
     same, best = _likeness(signature, other := signature_of(copy))
     if not _as_long(signature, other):
         # The certificate does not compare lengths so different.
         same = best = 0.0
-    shared = sharing([landmarks, landmarks_of(copy)], np.arange(2))
+    shared = sharing([marks, landmarks_of(copy)], np.arange(2))
     part = bool(shared.most.any())
     refused = same >= SAME_FROM or part
     told = refused or best >= ALIKE_FROM or len(shared.pairs) > 0
