@@ -15,6 +15,7 @@ NAMES = (
     "embeddings",
     "functionals",
     "losses",
+    "marks",
     "recognisers",
     "seeds",
     "speech",

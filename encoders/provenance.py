@@ -8,7 +8,7 @@ of weights cover their record: weights that have seen more are another encoder.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ class Provenance:
 
     ``keys`` are those of :func:`encoders.store.audio_key`, of every recording that was trained or
     stopped on, and of :func:`encoders.store.text_key` where an utterance is text alone;
+    ``fingerprints`` and ``landmarks`` are those of the recordings, by which changed copies and
+    parts of them are known (``packed`` of :mod:`encoders.analysis.fingerprints` and of
+    :mod:`encoders.analysis.landmarks`), empty where none were taken;
     ``weights_sha256`` ties the record to its weights; ``notice`` are the terms of the weights where
     they are not those of the code; ``start`` names what training started from.
     """
@@ -60,6 +63,8 @@ class Provenance:
     weights_sha256: str
     notice: str = ""
     start: str = ""
+    fingerprints: str = field(default="", repr=False)
+    landmarks: str = field(default="", repr=False)
 
     @property
     def seen(self) -> TrainingRecord:
@@ -237,7 +242,7 @@ def _parsed(path: Path) -> Provenance:
         }
         return Provenance(**whole)
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        known = ", ".join(field.name for field in fields(Provenance))
+        known = ", ".join(part.name for part in fields(Provenance))
         raise ValueError(
             f"{path}: is no record of a fine-tuned encoder ({error}); expected JSON with {known}; "
             "without it nobody knows what the weights have seen"

@@ -24,10 +24,18 @@ from encoders.weights.sources import (
 )
 from fusion.bundled import BUNDLED, DEMO
 
+
+def _trained_on() -> str:
+    """Public checkpoints that have heard corpora of emotions, with their names."""
+    cards = [card for card in CARDS.values() if card.heard]
+    return ", ".join(f"{card.short_name} (on {' and '.join(card.heard)})" for card in cards)
+
+
 #: What the column of licences is too narrow to say.
 NOTES = (
     "alexnet: its weights were trained on RAVDESS and share its licence, CC BY-NC-SA 4.0 (not for "
     "commercial use); RAVDESS is not scored with it. alexnet-imagenet is torchvision's",
+    f"trained on emotions, and refused where those are scored: {_trained_on()}",
     "demo: the model of 'serfusion interview demo'; its voice half was trained on RAVDESS (CC "
     "BY-NC-SA 4.0), its words half on MELD (GPL-3.0); acted voices and sitcom lines, no interviews",
     "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "

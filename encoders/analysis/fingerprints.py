@@ -9,6 +9,8 @@ Pictures moved by up to two semitones find copies of another pitch, and a second
 detection and of false alarms on RAVDESS and EmoDB.
 """
 
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,6 +26,8 @@ MOVES = (-2, -1, 0, 1, 2)
 MARGIN = 3
 PARTS, TERMS_IN_TIME, TERMS_IN_PITCH = 32, 12, 8
 TERMS = TERMS_IN_TIME * TERMS_IN_PITCH
+#: Of a recording in a :class:`FingerprintSet`: two vectors, and its length.
+ROW_BYTES = 2 * TERMS + 2
 FLOOR_DB = 25.0
 #: Percentile of energy, and the level below the loudest frame, in dB, from which energy counts.
 STRETCHES = ((0.02, 30.0), (0.05, 15.0))
@@ -61,6 +65,52 @@ def signature_of(audio: Audio) -> AudioFingerprint:
     change = float(np.square(terms[TERMS_IN_PITCH:]).sum()) / whole if whole else 0.0
     moved = np.stack([_unit(_terms(wide, move)) for move in MOVES])
     return AudioFingerprint(moved, _unit(_terms(narrow, 0)), active * HOP / RATE_HZ, change)
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintSet:
+    """Signatures of many recordings by which each is known again, a byte for each number.
+
+    ``still`` and ``narrow`` are unit vectors but for rounding (cosine to the signature .9998 and
+    more), ``active_s`` lengths in twentieths of a second. A recording takes 194 bytes.
+    """
+
+    still: Float32[np.ndarray, "recordings terms"]
+    narrow: Float32[np.ndarray, "recordings terms"]
+    active_s: Float32[np.ndarray, "recordings"]
+
+    @classmethod
+    def unpacked(cls, text: str) -> "FingerprintSet":
+        """The set that :func:`packed` made a text of.
+
+        Raises:
+            ValueError: the text is none of those.
+        """
+        try:
+            rows = np.frombuffer(b64decode(text, validate=True), np.uint8).reshape(-1, ROW_BYTES)
+        except ValueError as error:
+            raise ValueError(f"expected rows of {ROW_BYTES} bytes in base64 ({error})") from error
+        vectors = rows[:, :-2].copy().view(np.int8).astype(np.float32).reshape(-1, 2, TERMS)
+        length = np.maximum(np.linalg.norm(vectors, axis=2, keepdims=True), 1e-9)
+        still, narrow = np.moveaxis(vectors / length, 1, 0)
+        twentieths = rows[:, -2:].copy().view("<u2")[:, 0]
+        return cls(still, narrow, (twentieths / 20).astype(np.float32))
+
+    def __len__(self) -> int:
+        return len(self.active_s)
+
+
+def packed(signatures: Iterable[AudioFingerprint]) -> str:
+    """Those signatures that tell something, in an order of their own, as base64."""
+    rows = {_row(signature) for signature in signatures if signature.telling}
+    return b64encode(b"".join(sorted(rows))).decode()
+
+
+def _row(signature: AudioFingerprint) -> bytes:
+    vectors = np.stack([signature.moved[MOVES.index(0)], signature.narrow])
+    loudest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-9)
+    twentieths = np.array([min(round(20 * signature.active_s), 65_535)], "<u2")
+    return np.round(127 * vectors / loudest).astype(np.int8).tobytes() + twentieths.tobytes()
 
 
 # ---------------------------------------------------------------- from samples to a picture

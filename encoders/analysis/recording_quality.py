@@ -1,4 +1,4 @@
-"""What a recording is like, kept by its content: signature, sample rate, clipping, quiet parts.
+"""What a recording is like, kept by its content: what it is known by, rate, clipping, quiet parts.
 
 Computed once when a recording is decoded and kept beside the embeddings, so that a corpus whose
 content is known is checked without decoding it again. The files may be deleted at any time.
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.analysis.fingerprints import MOVES, TERMS, AudioFingerprint, signature_of
-from encoders.audio.waveform import Audio, Samples
+from encoders.analysis.fingerprints import MOVES, RATE_HZ, TERMS, AudioFingerprint, signature_of
+from encoders.analysis.landmarks import Landmarks, landmarks_of
+from encoders.audio.waveform import Audio, Samples, resample
 from encoders.store import Embedding, EmbeddingStore, Space, StoreError
 
 #: Part of the folder's name: any change of what is kept wants another number.
-VERSION = 1
+VERSION = 2
 #: Level of full scale from which two samples in a row count as clipped.
 FULL_SCALE = 0.999
 #: Frames of this length count as quiet where their level is this far below the loudest one's.
@@ -26,9 +27,10 @@ CHUNK = 256
 
 @dataclass(frozen=True, slots=True)
 class RecordingQuality:
-    """Signature and rate of a recording; shares of clipped samples and of quiet frames."""
+    """What a recording is known by, its rate; shares of clipped samples and of quiet frames."""
 
     signature: AudioFingerprint
+    landmarks: Landmarks
     sample_rate_hz: int
     clipped: float
     quiet: float
@@ -36,8 +38,11 @@ class RecordingQuality:
 
 def sound_of(audio: Audio) -> RecordingQuality:
     """What a recording is like."""
+    # At the rate of both, so that it is resampled once.
+    narrow = resample(audio, RATE_HZ)
     return RecordingQuality(
-        signature=signature_of(audio),
+        signature=signature_of(narrow),
+        landmarks=landmarks_of(narrow),
         sample_rate_hz=audio.sample_rate_hz,
         clipped=_clipped(audio.samples),
         quiet=_quiet(audio),
@@ -118,13 +123,20 @@ def _packed(quality: RecordingQuality) -> Embedding:
         quality.clipped,
         quality.quiet,
     )
-    parts = (signed.moved.ravel(), signed.narrow, np.array(scalars, np.float32))
+    # Numbers below 2**22 are whole as float32.
+    marks = np.concatenate([quality.landmarks.numbers, quality.landmarks.frames])
+    parts = (
+        *(signed.moved.ravel(), signed.narrow, np.array(scalars, np.float32)),
+        marks.astype(np.float32),
+    )
     return Embedding(np.concatenate(parts).reshape(1, 1, -1), 1, np.zeros(0, np.float32))
 
 
 def _unpacked(entry: Embedding) -> RecordingQuality:
     values = entry.values.ravel()
     vectors = values[: (len(MOVES) + 1) * TERMS].reshape(-1, TERMS)
-    active_s, change, rate, clipped, quiet = map(float, values[vectors.size :])
+    scalars, marks = np.split(values[vectors.size :], [5])
+    active_s, change, rate, clipped, quiet = map(float, scalars)
     signature = AudioFingerprint(vectors[:-1], vectors[-1], active_s, change)
-    return RecordingQuality(signature, round(rate), clipped, quiet)
+    numbers, frames = marks.astype(np.int32).reshape(2, -1)
+    return RecordingQuality(signature, Landmarks(numbers, frames), round(rate), clipped, quiet)

@@ -1,5 +1,5 @@
 """Train an encoder on training speakers, then freeze it.
 
-Of encoders, imports only asr, audio, device, manifest_rows, networks, packing, pretrained,
-provenance, specs, store, utterance, weights and windows.
+Of encoders, imports only analysis, asr, audio, device, manifest_rows, networks, packing,
+pretrained, provenance, specs, store, utterance, weights and windows.
 """

@@ -15,6 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from encoders.analysis import fingerprints, landmarks
+from encoders.analysis.recording_quality import sound_of
+from encoders.audio.reading import read_utterance
 from encoders.device import chosen_device
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.settings import FinetuneError, Settings, check_fit
@@ -107,6 +110,7 @@ def finetune(
         trainee = EncoderWithClassifier(pupil, len(targets), settings).to(device)
         course = train_stopped(trainee, heard, held, settings, notify or (lambda *_: None))
     trainee.to("cpu")
+    sounds = [sound_of(read_utterance(u)) for u in (*train, *dev) if u.audio is not None]
     provenance = Provenance(
         corpus=corpus,
         targets=tuple(targets),
@@ -121,6 +125,8 @@ def finetune(
         weights_sha256="",
         notice=notice,
         start=_start(spec),
+        fingerprints=fingerprints.packed(sound.signature for sound in sounds),
+        landmarks=landmarks.packed(sound.landmarks for sound in sounds),
     )
     return Finetuned(spec, pupil.eval(), provenance, trainee.classifier.eval())
 

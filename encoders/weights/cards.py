@@ -24,7 +24,7 @@ class Card:
 
     ``dim`` is that of a frame before pooling; ``config`` are the fields in which it differs from
     the defaults of its configuration class: with them ``:untrained`` builds the true architecture
-    without a hub.
+    without a hub. ``heard`` are the corpora of emotions that it was trained on, by our names.
     """
 
     short_name: str
@@ -34,6 +34,7 @@ class Card:
     licence: str
     language: str
     config: Mapping[str, Any] = field(default_factory=dict)
+    heard: tuple[str, ...] = ()
 
 
 _LARGE = {
@@ -129,23 +130,28 @@ SPEECH_CARDS: Mapping[str, Card] = MappingProxyType(
             *("whisper-large-v3-encoder", 1280, 33, 3090, "MIT", "99 languages"),
             _whisper(1280, 32, 20, mels=128),
         ),
-        # Fine-tuned on emotions: as encoders they have heard acted or podcast emotions already.
+        # Fine-tuned on emotions, on the corpora that their pages name.
         "ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition": Card(
-            "ser-ehcalabres", 1024, 25, 1270, SEE_PAGE, "en", _LARGE_STABLE
+            *("ser-ehcalabres", 1024, 25, 1270, SEE_PAGE, "en", _LARGE_STABLE),
+            heard=("ravdess",),
         ),
         "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": Card(
             *("ser-audeering-dim", 1024, 13, 660, SEE_PAGE, "en"),
             {**_LARGE_STABLE, "num_hidden_layers": 12},
+            heard=("msp-podcast",),
         ),
         "superb/hubert-large-superb-er": Card(
-            "ser-hubert-large", 1024, 25, 1270, SEE_PAGE, "en", {**_HUBERT, **_LARGE_STABLE}
+            *("ser-hubert-large", 1024, 25, 1270, SEE_PAGE, "en", {**_HUBERT, **_LARGE_STABLE}),
+            heard=("iemocap",),
         ),
     }
 )
 CARDS: Mapping[str, Card] = MappingProxyType(
     {
         **SPEECH_CARDS,
-        BUNDLED_ALEXNET: Card("alexnet", 256, 1, 5, "CC BY-NC-SA 4.0", "en (acted)"),
+        BUNDLED_ALEXNET: Card(
+            *("alexnet", 256, 1, 5, "CC BY-NC-SA 4.0", "en (acted)"), heard=("ravdess",)
+        ),
         TORCHVISION["alexnet"]: Card("alexnet-imagenet", 256, 1, 244, _VISION_LICENCE, "any"),
         TORCHVISION["resnet50"]: Card("resnet50", 2048, 1, 103, _VISION_LICENCE, "any"),
         TORCHVISION["resnext50"]: Card("resnext50", 2048, 1, 100, _VISION_LICENCE, "any"),

@@ -15,8 +15,10 @@ from encoders.utterance import Corpus, Utterance
 from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness
 from experiments.comparing.certificate import DecodedCorpus, decode_all, evidence_of
+from experiments.comparing.plan import make_folds
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
+from fusion.leakage.fold_sides import inner_sides
 from fusion.leakage.text_probe import probe_labels
 from fusion.splitting.splits import Fold, SplitError, outer_folds, rows_of
 
@@ -123,8 +125,17 @@ def _folds(
     evidence = evidence_of(corpus, rows, hearing, protocol, progress)
     speakers = {utterance.id: utterance.speaker or "" for utterance in rows}
     probe = probe_labels(corpus.targets, evidence.labels, evidence.gold, speakers, folds)
-    certificate = certify(evidence, folds, protocol, probe)
+    certificate = certify(evidence, folds, protocol, probe, _inside(corpus, rows, protocol))
     return _Folds(_leaks(certificate), (_folds_remark(folds, certificate),), certificate)
+
+
+def _inside(corpus: Corpus, rows: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
+    """The inner folds of a comparison; none where a class has too few speakers for them."""
+    try:
+        folds, inner = make_folds(corpus, rows, protocol)
+    except SplitError:
+        return ()
+    return inner_sides([fold.name for fold in folds], inner)
 
 
 def _leaks(certificate: Certificate) -> str | None:

@@ -11,7 +11,18 @@ from experiments.commands.terminal import bars, console, leave, tell
 from experiments.config import OptionError, study_from_options
 
 #: Folds are of no use to a model of every speaker, which has one arm and one seed.
-STUDY = (*SOURCE, "audio", "text", "asr", "transcript", "rows", "trials", "head", "select")
+STUDY = (
+    *SOURCE,
+    "audio",
+    "text",
+    "asr",
+    "transcript",
+    "rows",
+    "trials",
+    "head",
+    "select",
+    "allow_contaminated",
+)
 
 
 @takes_study(*STUDY)

@@ -11,10 +11,15 @@ from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Ready
 from experiments.comparing.plan import Plan
-from fusion.leakage.certificate import certify
+from fusion.leakage.certificate import CONSTANCY, certify
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate
+from fusion.leakage.fold_sides import inner_sides
+from fusion.splitting.folds import InnerFolds
 from fusion.splitting.protocols import is_leaky
+
+#: The protocol of a model of every speaker: development groups are of speakers.
+MODEL = "speaker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ def evidence_of(
         # Silence is equal to silence, and says nothing about who recorded it.
         keys={name: audio.key for name, audio in hearing.heard.items() if not audio.silent},
         signatures={name: audio.signature for name, audio in hearing.sounds.items()},
+        landmarks={name: audio.landmarks for name, audio in hearing.sounds.items()},
         gold={u.id: u.transcript for u in utterances if u.transcript is not None},
         labels={name: label for name, label in labels.items() if label is not None},
         speakers_apart=not is_leaky(protocol),
@@ -110,8 +116,28 @@ def certify_corpus(
     """
     hearing = decode_all(ready.rows, store, hints, progress)
     evidence = evidence_of(ready.corpus, ready.rows, hearing, ready.protocol, progress)
-    certify(evidence, ready.folds, ready.protocol).check()
+    inner = inner_sides([fold.name for fold in ready.folds], ready.inner)
+    certify(evidence, ready.folds, ready.protocol, inner=inner).check()
     return evidence
+
+
+def certify_model(
+    ready: Ready,
+    inner: InnerFolds,
+    store: EmbeddingStore,
+    hints: DecodeIndex,
+    progress: Progress | None = None,
+) -> tuple[Evidence, Certificate]:
+    """The same for a model of all rows, which is stopped and calibrated on parts of them.
+
+    Raises:
+        LeakError: what it would be stopped on is known from training.
+    """
+    hearing = decode_all(ready.rows, store, hints, progress)
+    evidence = evidence_of(ready.corpus, ready.rows, hearing, MODEL, progress)
+    certificate = certify(evidence, (), MODEL, inner=inner_sides(["all"], [inner]))
+    certificate.check()
+    return evidence, certificate
 
 
 def certify_final_rows(evidence: Evidence, plan: Plan) -> Certificate:
@@ -121,7 +147,8 @@ def certify_final_rows(evidence: Evidence, plan: Plan) -> Certificate:
         LeakError: the folds leak, and not by their name.
     """
     rows = evidence.of(plan.inputs.utterances)
-    certificate = certify(rows, plan.folds, plan.protocol, plan.probe)
+    inner = inner_sides([fold.name for fold in plan.folds], plan.inner)
+    certificate = certify(rows, plan.folds, plan.protocol, plan.probe, inner)
     certificate.check()
     return certificate
 
@@ -137,4 +164,8 @@ def certificate_lines(certificate: Certificate) -> list[str]:
             f"LEAKY: --folds {certificate.protocol} is for replication only; what test rows share "
             f"with training: {leaks}"
         ]
-    return [f"split certificate: {test.sentence}" for test in certificate.warnings if test.of]
+    return [
+        f"split certificate: {test.sentence}"
+        for test in certificate.warnings
+        if test.name != CONSTANCY
+    ]

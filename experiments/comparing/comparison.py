@@ -17,12 +17,13 @@ from encoders.extraction import Failure, Progress, default_store
 from encoders.messages import printable
 from encoders.store import write_atomically
 from experiments.comparing.certificate import certificate_lines, certify_corpus
+from experiments.comparing.contamination import stamped
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.fit_facts import fit_facts
 from experiments.comparing.fitting import final_model, fit_all
 from experiments.comparing.inputs import Inputs, gather, words_of
 from experiments.comparing.plan import Plan, describe_folds, warnings_of
-from experiments.comparing.preparation import Notify, Prepared, check_ready, prepare
+from experiments.comparing.preparation import Notify, Prepared, check_heard, check_ready, prepare
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.comparing.verification import report_of
 from experiments.config import (
@@ -97,6 +98,7 @@ def compare(
         tell(published.remark)
     with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         evidence = certify_corpus(ready, store, hints, progress)
+        check_heard(ready, evidence)
         for line in heavy_frames(study, ready.arms, ready.rows, hints):
             tell(line)
         words = variation.words(words_of(ready, store, hints, progress), ready.rows)
@@ -117,6 +119,7 @@ def compare(
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
     model = None if favourite is None else final_model(plan, found.corpus, favourite, kept, keys)
+    model = model and stamped(model, found.contaminations)
     cost = cost_of(_in_order(plan, fitted.scores), study.seeds)
     write_run(folder, study, model, rows, results, plan, cost)
     return Outcome(folder, results, failures)
@@ -273,7 +276,7 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
             trained_on=trained_on(inputs.utterances, plan.folds),
             synthetic=corpus.synthetic,
             untrained=any(m.encoder.untrained for m in modalities.values()),
-            contaminated=found.contaminated,
+            contaminated=bool(found.contaminations),
             leaky=found.certificate.leaky,
             encoders=dict(inputs.identity),
             checkpoints={name: m.encoder.title for name, m in modalities.items()},

@@ -11,6 +11,7 @@ from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.comparing.certificate import certify_final_rows
 from experiments.comparing.contamination import (
     Contamination,
+    Sounds,
     check_unseen,
     remarks,
     scored_rows,
@@ -46,13 +47,13 @@ Notify = Callable[[str], None]
 class Prepared:
     """Everything that heads need, what was tested for leaks, and what a reader must be told.
 
-    ``contaminated``: an encoder has seen what is scored, which was allowed.
+    ``contaminations``: encoders that have seen what is scored, which was allowed.
     """
 
     corpus: Corpus
     plan: Plan
     certificate: Certificate
-    contaminated: bool
+    contaminations: tuple[Contamination, ...]
     remarks: tuple[str, ...]
 
 
@@ -184,9 +185,20 @@ def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
     folds, inner = make_folds(corpus, rows, protocol, held_out=finetuned)
     published = find_published(study, arms, corpus)
     preflight(study, rows, arms, published)
-    # Speakers' names before hours of work; their samples once they have been read.
-    check_unseen(study, corpus, arms, scored_rows(rows, folds), {})
+    # Names before hours of work; samples and sounds once they have been heard.
+    check_unseen(study, corpus, arms, scored_rows(rows, folds), Sounds())
     return Ready(study, corpus, rows, arms, notes, published, protocol, folds, inner)
+
+
+def check_heard(ready: Ready, evidence: Evidence) -> None:
+    """Ask whether encoders have seen what is scored, before anything is encoded.
+
+    Raises:
+        ConfigError: one has, and the study does not allow it.
+    """
+    scored = scored_rows(ready.rows, ready.folds)
+    sounds = Sounds.of(evidence)
+    check_unseen(ready.study, ready.corpus, ready.arms, scored, sounds)
 
 
 def prepare(
@@ -206,17 +218,20 @@ def prepare(
     plan = make_plan(ready.corpus, inputs, ready.study, ready.arms)
     plan = variation.plan(plan, ready.study, store, progress)
     certificate = certify_final_rows(evidence, plan)
-    seen = _seen(ready, inputs, plan)
+    seen = _seen(ready, inputs, plan, evidence)
     plan = train_encoders(FoldContext(ready.corpus, plan, store, progress, tell, bool(seen)))
     notes = _told(ready, plan, seen)
-    return Prepared(ready.corpus, plan, certificate, bool(seen), notes)
+    return Prepared(ready.corpus, plan, certificate, seen, notes)
 
 
-def _seen(ready: Ready, inputs: Inputs, plan: Plan) -> tuple[Contamination, ...]:
+def _seen(
+    ready: Ready, inputs: Inputs, plan: Plan, evidence: Evidence
+) -> tuple[Contamination, ...]:
     """What is scored though an encoder has seen it, which was allowed; else an error."""
     scored = scored_rows(inputs.utterances, plan.folds)
+    sounds = Sounds.of(evidence, inputs.keys)
     return (
-        *check_unseen(ready.study, ready.corpus, ready.arms, scored, inputs.keys),
+        *check_unseen(ready.study, ready.corpus, ready.arms, scored, sounds),
         *check_shared(ready.study, plan),
     )
 

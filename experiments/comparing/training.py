@@ -8,7 +8,9 @@ from tempfile import TemporaryDirectory
 from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.extraction import Failure, Progress, default_store
 from encoders.messages import with_count
+from experiments.comparing.certificate import certificate_lines, certify_model
 from experiments.comparing.comparison import check_writable
+from experiments.comparing.contamination import Sounds, check_unseen, remarks, stamped
 from experiments.comparing.fitting import final_model
 from experiments.comparing.inputs import (
     FEATURES,
@@ -30,6 +32,7 @@ from experiments.comparing.preparation import (
 from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
 from fusion.model.fusion_model import FusionModel
+from fusion.splitting.splits import inner_folds
 from fusion.training.arm_table import PUBLISHED
 from fusion.tuning.storage import check_storage
 
@@ -68,12 +71,14 @@ def train(
     """Train the one arm of a study on every row, and save the model into a folder.
 
     Hyperparameters are tuned, training is stopped and probabilities are calibrated on development
-    groups of speakers, as in every fold of a comparison. There is no test set, so no score.
-    Optuna's studies are kept in ``storage``, where one is given.
+    groups of speakers, as in every fold of a comparison: recordings on two sides of those, and
+    encoders that have heard them, are refused, or said in the model's card where the study allows
+    it. There is no test set, so no score. Optuna's studies are kept in ``storage``, where one is
+    given.
 
     Raises:
-        CorpusError, ConfigError, SplitError, MissingWeightsError, StorageError: nothing is written
-            then.
+        CorpusError, ConfigError, SplitError, LeakError, MissingWeightsError, StorageError: nothing
+            is written then.
     """
     arm = _one_arm(study)
     corpus = load_corpus(study)
@@ -85,16 +90,23 @@ def train(
     arms, _ = check_sequences(study, chosen_arms(study, "--arm"))
     check_targets(study, corpus, arms)
     preflight(study, rows, arms)
+    check_unseen(study, corpus, arms, rows, Sounds())
+    inner = inner_folds(rows, corpus.classes)
     ready, store = Ready(study, corpus, tuple(rows), arms), default_store()
     with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
+        evidence, certificate = certify_model(ready, inner, store, hints, progress)
+        sounds = Sounds.of(evidence)
+        seen = check_unseen(study, corpus, arms, rows, sounds)
         words = words_of(ready, store, hints, progress)
         inputs = gather(ready, words, store, hints, progress)
     if notify is not None:
         notify(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
+        for line in (*remarks({}, seen), *certificate_lines(certificate)):
+            notify(line)
     budget = budget_of(study, corpus.task)
     plan = Plan((arm,), inputs, (), (), budget, None, "", (), storage=storage)
     with TemporaryDirectory() as there:
-        model = final_model(plan, corpus, arm, Path(there))
+        model = stamped(final_model(plan, corpus, arm, Path(there)), seen)
     model.save(out)
     speakers = {utterance.speaker for utterance in inputs.utterances}
     return TrainedModel(

@@ -2,10 +2,11 @@
 
 from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
+from experiments.reporting.in_print import REACHED
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import Results
 from fusion.evaluation.statistics import CLAIM_FROM
-from fusion.training.arm_table import arms_that
+from fusion.training.arm_table import ARMS, arms_that, whole_of
 
 #: Facts of a run that stand beside its title, and their words.
 BADGES = {
@@ -14,6 +15,8 @@ BADGES = {
     "contaminated": "contaminated: the encoder has seen these speakers",
     "leaky": "LEAKY: test rows are known from training",
 }
+#: Embeddings that were made elsewhere: their makers may have trained on any row of this corpus.
+UNKNOWN = "precomputed {kinds} features: nobody knows what these saw"
 CONSTANT_WORDS = "same words under every label"
 #: Arms without words; the best single modality may be audio too.
 _WORDLESS = {"audio", "audio_frames", "audio_linear", "best_unimodal"}
@@ -28,6 +31,8 @@ MUCH = 0.1
 FLATTERED = 0.1
 #: Arms that stand for others.
 BEST = ("best_unimodal", "best_fused")
+#: UAR from which an arm is told whatever the corpus.
+SUSPICIOUS = 0.97
 #: Dropped rows that a terminal names.
 NAMED = 3
 
@@ -36,10 +41,23 @@ def badges(results: Results) -> list[str]:
     """What nobody may overlook: synthetic speech, random weights, words that carry no label."""
     facts = results.facts
     marks = [badge for key, badge in BADGES.items() if getattr(facts, key)]
+    kinds = _precomputed(results)
+    marks += [UNKNOWN.format(kinds=" and ".join(kinds))] * bool(kinds)
     marks += [CONSTANT_WORDS] * has_constant_words(results)
     values = {} if facts.cell is None else facts.cell.values
     cell = ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
     return marks + [f"cell of an ablation: {cell}"] * bool(cell)
+
+
+def _precomputed(results: Results) -> list[str]:
+    """Kinds of encoders in whose place some arm reads precomputed features."""
+    inputs = {name for arm in results.arms if arm not in BEST for name in _inputs(arm)}
+    study = results.facts.study
+    read = {"audio": {"audio", "audio_frames"}, "text": {"text", "text_tokens"}}
+    return [
+        kind for kind, names in read.items()
+        if str(study.get(kind)).startswith("features:") and inputs & names
+    ]  # fmt: skip
 
 
 def stamped(text: str, results: Results) -> str:
@@ -83,6 +101,7 @@ def cautions(results: Results) -> list[str]:
             "tries the defaults and random draws only, so that arms may differ by luck of the draw"
         )
     notes += [*_worse_choice(results), *_unchosen(results), *_too_good(results)]
+    notes += _unheard_of(results)
     return [*notes, *_at_chance(results), *_few_speakers(results)]
 
 
@@ -143,6 +162,41 @@ def _too_good(results: Results) -> list[str]:
                 "least: its embeddings may have been trained on these very labels"
             )
     return notes
+
+
+def _unheard_of(results: Results) -> list[str]:
+    """Arms that score what hardly anybody does: the cause is more often a leak than a discovery."""
+    known = REACHED.get((results.corpus, len(results.targets)))
+    notes = []
+    for arm, summary in results.arms.items():
+        uar = summary.uar.value
+        if arm in BEST or uar is None:
+            continue
+        if uar > SUSPICIOUS:
+            notes.append(
+                f"{_words(arm)}: UAR {100 * uar:.1f}, above {100 * SUSPICIOUS:.0f}: emotions of "
+                "people not heard before are hardly ever told so well; look for what else tells "
+                "the label, such as what the encoder saw, lengths, rooms or marks in the words"
+            )
+        elif (
+            known is not None and uar > known.uar and not (known.voice_alone and _reads_words(arm))
+        ):
+            notes.append(
+                f"{_words(arm)}: UAR {100 * uar:.1f}, above the highest that we know in print for "
+                f"{printable(results.corpus)} with {len(results.targets)} classes "
+                f"({100 * known.uar:.1f}; {known.source}): make sure that nothing leaks"
+            )
+    return notes
+
+
+def _reads_words(arm: str) -> bool:
+    return bool({"text", "text_tokens"} & {*_inputs(arm)})
+
+
+def _inputs(arm: str) -> tuple[str, ...]:
+    """What an arm reads; nothing of one whose plugin is not there."""
+    known = ARMS.get(whole_of(arm))
+    return () if known is None else known.inputs
 
 
 def _at_chance(results: Results) -> list[str]:

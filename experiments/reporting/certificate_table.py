@@ -14,6 +14,6 @@ def certificate_rows(certificate: Certificate) -> list[list[str]]:
 
 def _row(test: LeakTest) -> list[str]:
     share = f"{percent(test.share)} %" if test.of else ABSENT
-    count = f"{test.found} of {test.of}" if test.found else ""
+    count = test.counts.replace(" scored utterances", "") if test.found or test.inner else ""
     parts = (_STATUS.get(test.status, test.status), count, *test.examples, test.note)
     return [printable(test.name), printable("; ".join(filter(None, parts))), share]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from encoders.analysis.fingerprints import MOVES, AudioFingerprint
+from encoders.analysis.fingerprints import MOVES, AudioFingerprint, FingerprintSet
 
 #: Cosine from which two signatures are of one recording. Among 1.1 million pairs of different
 #: speakers of RAVDESS and EmoDB (fixed sentences) none passes .921, and the two most alike takes
@@ -59,6 +59,33 @@ def alike(
     return Alike(np.concatenate(pairs), np.concatenate(same))
 
 
+@dataclass(frozen=True, slots=True)
+class KnownAgain:
+    """Which rows are one recording of a set, and which may be a changed copy of one."""
+
+    same: Bool[np.ndarray, "rows"]
+    changed: Bool[np.ndarray, "rows"]
+
+
+def known_again(signatures: Sequence[AudioFingerprint | None], known: FingerprintSet) -> KnownAgain:
+    """Rows that sound like some recording of a set; None and what tells nothing sound like none."""
+    same, changed = (np.zeros(len(signatures), bool) for _ in range(2))
+    rows = [n for n, signed in enumerate(signatures) if signed is not None and signed.telling]
+    for start in range(0, len(rows) if len(known) else 0, BLOCK):
+        block = np.array(rows[start : start + BLOCK])
+        some = [signed for n in block if (signed := signatures[n]) is not None]
+        stack = _stacked(some, np.zeros(len(some), np.int64))
+        level = np.maximum(
+            stack.moved[MOVES.index(0)] @ known.still.T, stack.narrow @ known.narrow.T
+        )
+        best = np.max([level, *(moved @ known.still.T for moved in stack.moved)], axis=0)
+        ratio = stack.active_s[:, None] / known.active_s
+        level, best = (np.where(_as_long(ratio), values, -1.0) for values in (level, best))
+        same[block] = level.max(axis=1) >= SAME_FROM
+        changed[block] = ~same[block] & (best.max(axis=1) >= ALIKE_FROM)
+    return KnownAgain(same, changed)
+
+
 def _stacked(signatures: Sequence[AudioFingerprint], speaker: Int64[np.ndarray, "rows"]) -> _Stack:
     if not signatures:
         nothing = np.zeros((len(MOVES), 0, 1), np.float32)
@@ -92,4 +119,8 @@ def _comparable(stack: _Stack, left: slice, right: slice) -> Bool[np.ndarray, "s
     lengths, speakers = stack.active_s, stack.speaker
     ratio = lengths[left, None] / lengths[None, right]
     apart = (speakers[left, None] != speakers[None, right]) | (speakers[left, None] < 0)
-    return (ratio >= LENGTHS_FROM) & (ratio <= 1 / LENGTHS_FROM) & apart
+    return _as_long(ratio) & apart
+
+
+def _as_long(ratio: Float32[np.ndarray, "some others"]) -> Bool[np.ndarray, "some others"]:
+    return (ratio >= LENGTHS_FROM) & (ratio <= 1 / LENGTHS_FROM)

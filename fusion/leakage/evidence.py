@@ -6,15 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from encoders.analysis.fingerprints import AudioFingerprint
+from encoders.analysis.landmarks import Landmarks
 from encoders.utterance import Utterance
 from fusion.leakage.audio_copies import alike
+from fusion.leakage.audio_parts import sharing
 from fusion.leakage.fold_sides import Neighbours, numbered
+from fusion.leakage.names import near_names, spelt
 from fusion.leakage.text_copies import countable, near_pairs, words_of
+from fusion.leakage.text_marks import MarkProbe, probe_marks
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 #: Overlap in time of two segments of one file that rounded times can make, in seconds.
@@ -31,15 +36,16 @@ MOST_OPEN = 50
 class Evidence:
     """Rows in their order, with what was heard and what is said in them, by utterance id.
 
-    ``keys`` are content keys of recordings that sound, ``signatures`` their signatures, ``gold``
-    the corpus's own transcripts, ``labels`` classes. What is absent is not tested, and the
-    certificate says so. ``speakers_apart`` where no fold has a speaker on two sides, so that only
-    recordings of different speakers need be compared.
+    ``keys`` are content keys of recordings that sound, ``signatures`` their signatures,
+    ``landmarks`` those of their parts, ``gold`` the corpus's own transcripts, ``labels`` classes.
+    What is absent is not tested, and the certificate says so. ``speakers_apart`` where no fold has
+    a speaker on two sides, so that only recordings of different speakers need be compared.
     """
 
     utterances: Sequence[Utterance]
     keys: Mapping[str, str] = field(default_factory=dict)
     signatures: Mapping[str, AudioFingerprint] = field(default_factory=dict)
+    landmarks: Mapping[str, Landmarks] = field(default_factory=dict)
     gold: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     speakers_apart: bool = True
@@ -70,15 +76,27 @@ class Evidence:
         """Speaker of each row."""
         return numbered([utterance.speaker for utterance in self.utterances])
 
-    def spellings(self) -> Int64[np.ndarray, "rows"]:
-        """Speakers whose names differ in case, spaces, marks and leading zeros only."""
-        names: dict[str, set[str | None]] = {}
-        plain = [_spelt(utterance.speaker) for utterance in self.utterances]
-        for spelling, utterance in zip(plain, self.utterances, strict=True):
-            names.setdefault(spelling, set()).add(utterance.speaker)
+    def spellings(self, of: Literal["speaker", "dialogue"]) -> Int64[np.ndarray, "rows"]:
+        """Rows whose names differ in case, spaces, marks and leading zeros only."""
+        named = [getattr(utterance, of) for utterance in self.utterances]
+        # Numbers of dialogues start again in each session.
+        within = [u.session if of == "dialogue" else None for u in self.utterances]
+        plain = [
+            name and (spelt(s or ""), spelt(name)) for s, name in zip(within, named, strict=True)
+        ]
+        names: dict[object, set[object]] = {}
+        for spelling, name, session in zip(plain, named, within, strict=True):
+            names.setdefault(spelling, set()).add((session, name))
         return numbered(
             [spelling if spelling and len(names[spelling]) > 1 else None for spelling in plain]
         )
+
+    def near_names(self) -> Neighbours:
+        """Speakers, and which of them have names that one person may have."""
+        names = list(dict.fromkeys(u.speaker for u in self.utterances if u.speaker is not None))
+        number = {name: place for place, name in enumerate(names)}
+        rows = [-1 if u.speaker is None else number[u.speaker] for u in self.utterances]
+        return Neighbours(np.array(rows, np.int64), near_names(names))
 
     def dialogues(self) -> Int64[np.ndarray, "rows"]:
         """Dialogue of each row; numbers that start again in each session are told apart."""
@@ -87,6 +105,13 @@ class Evidence:
     def sessions(self) -> Int64[np.ndarray, "rows"]:
         """Session of each row."""
         return numbered([utterance.session for utterance in self.utterances])
+
+    @cached_property
+    def marks(self) -> MarkProbe | None:
+        """What marks and case of the gold transcripts tell of the labels."""
+        speakers = {u.id: u.speaker or "" for u in self.utterances}
+        texts = {name: self.gold[name] for name in self.ids if name in self.gold}
+        return probe_marks(texts, self.labels, speakers)
 
     def recordings(self) -> Int64[np.ndarray, "rows"]:
         """Equal numbers where the decoded samples are equal."""
@@ -127,15 +152,45 @@ class Evidence:
         return pairs
 
     @cached_property
+    def telling(self) -> Bool[np.ndarray, "rows"]:
+        """Rows whose recordings have something to be known by; any two steady tones are alike."""
+        signed = [self.signatures.get(name) for name in self.ids]
+        return np.array([one is not None and one.telling for one in signed], bool)
+
+    @cached_property
     def sounding_alike(self) -> "Sounding":
-        """Pairs of different recordings that sound alike."""
-        rows = [n for n, name in enumerate(self.ids) if name in self.signatures]
-        place, speaker = np.array(rows, np.int64), self.speakers()[rows]
-        anybody = speaker if self.speakers_apart else np.full_like(speaker, -1)
-        similar = alike([self.signatures[self.ids[n]] for n in rows], anybody, self.progress)
-        recording, pairs = self.recordings(), place[similar.pairs]
-        other = (recording[pairs[:, 0]] != recording[pairs[:, 1]]) | (recording[pairs[:, 0]] < 0)
+        """Pairs of different recordings that sound alike as wholes."""
+        rows = np.array([n for n, name in enumerate(self.ids) if name in self.signatures], np.int64)
+        signed = [self.signatures[self.ids[n]] for n in rows]
+        similar = alike(signed, self._compared()[rows], self.progress)
+        pairs = rows[similar.pairs]
+        other = self._differ(pairs)
         return Sounding(pairs[other & similar.same], pairs[other & ~similar.same])
+
+    @cached_property
+    def sharing(self) -> "SharedSound":
+        """Pairs of recordings of different files that share a stretch, but for those of one."""
+        marked = np.array([name in self.landmarks for name in self.ids], bool)
+        rows = np.flatnonzero(self.telling & marked)
+        marks = [self.landmarks[self.ids[n]] for n in rows]
+        shared = sharing(marks, self._compared()[rows], self.progress)
+        pairs = rows[shared.pairs]
+        known = set(map(tuple, self.sounding_alike.same.tolist()))
+        file = numbered([u.audio and u.audio.resolve() for u in self.utterances])
+        one, of = file[pairs].T
+        other = self._differ(pairs) & ((one != of) | (one < 0))
+        other &= np.array([tuple(pair) not in known for pair in pairs.tolist()], bool)
+        return SharedSound(pairs[other & shared.most], pairs[other & ~shared.most])
+
+    def _compared(self) -> Int64[np.ndarray, "rows"]:
+        """Speakers whose recordings are not compared with each other, -1 for all with all."""
+        speaker = self.speakers()
+        return speaker if self.speakers_apart else np.full_like(speaker, -1)
+
+    def _differ(self, pairs: Int64[np.ndarray, "pairs 2"]) -> Bool[np.ndarray, "pairs"]:
+        """Pairs whose samples are not equal, which another test finds."""
+        one, other = self.recordings()[pairs].T
+        return (one != other) | (one < 0)
 
     def nearly_equal_texts(self) -> Neighbours:
         """Groups of equal words, and which of them are nearly equal."""
@@ -154,9 +209,12 @@ class Sounding:
     changed: Int64[np.ndarray, "others 2"]
 
 
-def _spelt(speaker: str | None) -> str:
-    """A name without what typing varies: case, marks, spaces, zeros before a number."""
-    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[\W_]+", "", (speaker or "").casefold()))
+@dataclass(frozen=True, slots=True)
+class SharedSound:
+    """Pairs of rows of which one holds most of the other, and those that share a stretch."""
+
+    parts: Int64[np.ndarray, "pairs 2"]
+    stretches: Int64[np.ndarray, "others 2"]
 
 
 def _origin(stem: str) -> str:

@@ -35,6 +35,7 @@ class LeakError(SplitError):
 class LeakTest:
     """One test: how many of the rows that it could look at have a counterpart on an earlier side.
 
+    ``inner`` counts rows that have one only where development rows are held out of training.
     ``examples`` name some; ``note`` says why nothing was tested, or what to do.
     """
 
@@ -44,6 +45,7 @@ class LeakTest:
     of: int = 0
     examples: tuple[str, ...] = ()
     note: str = ""
+    inner: int = 0
 
     @property
     def share(self) -> float:
@@ -51,22 +53,34 @@ class LeakTest:
         return self.found / self.of if self.of else 0.0
 
     @property
+    def counts(self) -> str:
+        """How many rows were found, in words; nothing where none could be."""
+        scored = f"{self.found} of {self.of} scored utterances" if self.of else ""
+        inner = f"{self.inner} between training and development" if self.inner else ""
+        if inner and not self.found:
+            return inner
+        return f"{scored}, {self.inner} more between training and development" if inner else scored
+
+    @property
     def sentence(self) -> str:
         """What was found in a sentence, without names."""
-        note = f"; {self.note}" if self.note else ""
-        return f"{self.name}: {self.found} of {self.of} scored utterances{note}"
+        return self._told("")
 
     def __str__(self) -> str:
-        shown = f" ({'; '.join(self.examples)})" if self.examples else ""
+        return self._told(f" ({'; '.join(self.examples)})" if self.examples else "")
+
+    def _told(self, shown: str) -> str:
         note = f"; {self.note}" if self.note else ""
-        if not self.of:
-            return f"{self.name}{shown}{note}"
-        return f"{self.name}: {self.found} of {self.of} scored utterances{shown}{note}"
+        counts = f": {self.counts}" if self.counts else ""
+        return f"{self.name}{counts}{shown}{note}"
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Every test of the folds of a protocol; ``leaky`` protocols leak by their name."""
+    """Every test of the folds of a protocol; ``leaky`` protocols leak by their name.
+
+    Without folds it is that of a model, trained on all rows and stopped on parts of them.
+    """
 
     protocol: str
     leaky: bool
@@ -91,8 +105,10 @@ class Certificate:
         """
         if self.errors and not self.leaky:
             leaks = "; ".join(printable(test) for test in self.errors)
+            where = f"--folds {self.protocol} leaks" if self.folds else "development rows leak"
+            mend = "mend the columns, or take one of the copies out"
+            other = "; or choose other folds (--folds help lists them)" if self.folds else ""
             raise LeakError(
-                f"--folds {self.protocol} leaks, {with_count(len(self.errors), 'error')}: {leaks}. "
-                "What is tested would be known from training: mend the columns, take one of the "
-                "copies out, or choose other folds (--folds help lists them)"
+                f"{where}, {with_count(len(self.errors), 'error')}: {leaks}. "
+                f"What is tested would be known from training: {mend}{other}"
             )

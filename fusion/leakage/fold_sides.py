@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int8, Int64
 
-from fusion.splitting.folds import Fold
+from fusion.splitting.folds import Fold, InnerFolds
 
 #: Sides in the order in which they know of each other: a later one must not know an earlier one.
 NOWHERE, TRAIN, DEV, TEST = range(4)
@@ -111,6 +111,15 @@ def overlaps(
             shown += [Leak(int(row), int(other), name) for row, other in fresh]
             marked[pairs[:, 0]] = True
     return tuple(Overlap(*parts) for parts in zip(rows, map(tuple, leaks), strict=True))
+
+
+def inner_sides(names: Sequence[str], inner: Sequence[InnerFolds]) -> tuple[Fold, ...]:
+    """Inner folds as folds without a test side, called after the outer fold that they are of."""
+    return tuple(
+        Fold(f"{name}, inner {number}", fold.train, (), fold.dev)
+        for name, splits in zip(names, inner, strict=True)
+        for number, fold in enumerate(splits.folds, start=1)
+    )
 
 
 def scored(ids: Sequence[str], folds: Sequence[Fold]) -> Bool[np.ndarray, "rows"]:

@@ -20,7 +20,8 @@ see `NOTICE`.
 - Data: the audio-only speech of RAVDESS (Livingstone and Russo 2018, doi 10.5281/zenodo.1188976),
   North American English, two sentences, acted, {classes} classes: {targets}.
 - {train} actors train, {dev} decide when to stop ({dev_names}); both are in `provenance.json`
-  with a key of every recording, and scoring on any of them is refused.
+  with a key and a fingerprint of every recording: scoring on any of them, on changed copies of
+  them, or on files with their names is refused.
 - {window_s:g} s windows every {hop_s:g} s at {rate} Hz, {mels} bands, image {size} x {size};
   SpecAugment with two masks of up to {bands} bands and two of up to {frames} frames; AdamW,
   seed {seed}; stopped at epoch {best} of {epochs} with development UAR {dev_uar:.3f} (the best of

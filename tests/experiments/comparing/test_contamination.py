@@ -10,22 +10,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from typer.testing import CliRunner
 
+from encoders.analysis.fingerprints import FingerprintSet, packed, signature_of
+from encoders.analysis.landmarks import landmarks_of, thinned, unpacked
+from encoders.analysis.landmarks import packed as packed_marks
 from encoders.audio.reading import read_segment
+from encoders.audio.waveform import Audio, resample
 from encoders.finetuning.finetune import Finetuned
 from encoders.finetuning.windows import WindowPupil
 from encoders.networks.cnn_models import Projected, build
-from encoders.provenance import Provenance
+from encoders.provenance import Provenance, provenance_of
 from encoders.specs import SpectrogramCnnSpec
 from encoders.store import audio_key
+from encoders.typed_names import parse_modality
+from encoders.utterance import Utterance
 from experiments.commands.main import app
 from experiments.comparing.comparison import compare
-from experiments.comparing.contamination import check_unseen, scored_rows, used_specs
+from experiments.comparing.contamination import Sounds, check_unseen, scored_rows, used_specs
+from experiments.comparing.training import train as train_model
 from experiments.config import ConfigError, Study
 from experiments.corpora import load_source
+from experiments.corpora.known_names import known_name
+from fusion.leakage.audio_copies import known_again
+from fusion.leakage.audio_parts import in_part_known
 from fusion.splitting.splits import Fold
 from fusion.training import train
+from tests.experiments.leaky_corpora import RATE, babble
 
 SPEAKERS = ("s0", "s1", "s2")
 
@@ -51,7 +63,9 @@ def corpus_folder(tmp_path) -> Path:
 def encoder(tmp_path):
     """Writes an encoder that has seen what is asked; returns its folder."""
 
-    def write(corpus: str, speakers: tuple[str, ...], keys: tuple[str, ...] = ()) -> Path:
+    def write(
+        corpus: str, speakers: tuple[str, ...], keys: tuple[str, ...] = (), prints: str = ""
+    ) -> Path:
         spec = SpectrogramCnnSpec(untrained=True, image_size=63, window_s=0.5)
         record = Provenance(
             corpus=corpus,
@@ -66,6 +80,7 @@ def encoder(tmp_path):
             best_epoch=0,
             weights_sha256="",
             notice="weights CC BY-NC-SA 4.0",
+            fingerprints=prints,
         )
         pupil = WindowPupil(Projected(build("alexnet", 0), 8), spec)
         Finetuned(spec, pupil, record, pupil).save(tmp_path / "tuned")
@@ -124,7 +139,7 @@ def test_development_speakers_count(corpus_folder, encoder):
     rows = tuple(replace(u, speaker="d" if u.id == "u0" else u.speaker) for u in corpus.utterances)
     asked = study(corpus_folder, encoder("tones", ()))
     with pytest.raises(ConfigError, match="has seen 1 of the 12"):
-        check_unseen(asked, corpus, ("audio",), rows, {})
+        check_unseen(asked, corpus, ("audio",), rows, Sounds())
 
 
 def test_only_rows_that_are_scored_count(corpus_folder, encoder):
@@ -133,7 +148,7 @@ def test_only_rows_that_are_scored_count(corpus_folder, encoder):
     rows = scored_rows(corpus.utterances, [fold])
     assert [row.id for row in rows] == ["u4", "u5"]
     asked = study(corpus_folder, encoder("tones", ("s0",)))
-    assert check_unseen(asked, corpus, ("audio",), rows, {}) == ()
+    assert check_unseen(asked, corpus, ("audio",), rows, Sounds()) == ()
 
 
 def test_an_encoder_that_no_arm_reads_is_not_asked(corpus_folder, encoder):
@@ -170,7 +185,10 @@ def test_speakers_that_it_has_not_seen_are_scored_without_a_mark(corpus_folder, 
     results = json.loads((folder / "results.json").read_text())
     assert results["facts"]["contaminated"] is False
     assert "contaminated:" not in (folder / "table.md").read_text()
-    line = "the audio encoder was trained on other: 1 speakers, and stopped on 1 more"
+    line = (
+        "the audio encoder was trained on other: 1 speakers, and stopped on 1 more; its record has "
+        "no fingerprints, so that changed copies are not known by it"
+    )
     assert f"{line}; weights CC BY-NC-SA 4.0" in results["warnings"]
 
 
@@ -190,6 +208,176 @@ def test_the_alexnet_that_ships_is_not_scored_on_ravdess(corpus_folder):
     corpus = load_source(None, str(corpus_folder / "tones.csv"), None, None)
     actors = tuple(replace(utterance, speaker="24") for utterance in corpus.utterances)
     asked = Study(audio="alexnet", text="minilm", manifest="tones.csv")
-    check_unseen(asked, corpus, ("audio",), actors, {})
+    check_unseen(asked, corpus, ("audio",), actors, Sounds())
     with pytest.raises(ConfigError, match=r"--audio alexnet: has seen 12 of the 12 .*on ravdess"):
-        check_unseen(asked, replace(corpus, name="ravdess"), ("audio",), actors, {})
+        check_unseen(asked, replace(corpus, name="ravdess"), ("audio",), actors, Sounds())
+
+
+# ---------------------------------------------------------------- copies, names of files, cards
+
+
+@pytest.fixture
+def copied(tmp_path) -> tuple[Path, str]:
+    """Speech-like sounds, resampled and renamed, and fingerprints of what they were made from."""
+    folder, signed = tmp_path / "copies", []
+    folder.mkdir()
+    with (folder / "tones.csv").open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["id", "audio", "speaker", "label", "transcript"])
+        for number in range(12):
+            wave = babble(np.random.default_rng(number))
+            signed.append(signature_of(Audio(wave, RATE)))
+            copy = soxr.resample(wave[RATE // 100 :], RATE, 11_025, "HQ")
+            soundfile.write(folder / f"{number}.wav", copy, 11_025, subtype="PCM_16")
+            label, speaker = ("high", "low")[number % 2], SPEAKERS[number // 4]
+            writer.writerow([f"u{number}", f"{number}.wav", speaker, label, "said"])
+    return folder, packed(signed)
+
+
+def test_changed_copies_are_known_by_their_sound_before_anything_is_encoded(
+    copied, encoder, tmp_path
+):
+    folder, prints = copied
+    asked = study(folder, encoder("elsewhere", ("nobody",), prints=prints))
+    with pytest.raises(
+        ConfigError, match=r"12 of the 12 .*; 12 by their sound, as copies or parts"
+    ):
+        compare(asked, out=tmp_path / "run", jobs=1)
+    assert not (tmp_path / "run").exists()
+    assert not list((tmp_path / "cache").glob("*/spec.json")), "nothing was encoded"
+
+
+def test_other_sounds_are_not_known(copied, encoder, tmp_path):
+    folder, _ = copied
+    prints = packed(
+        signature_of(Audio(babble(np.random.default_rng(99 + n)), RATE)) for n in range(12)
+    )
+    asked = study(folder, encoder("elsewhere", ("nobody",), prints=prints))
+    compare(asked, out=tmp_path / "run", jobs=1)
+    assert (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_model_is_not_trained_on_them_either_or_says_so_in_its_card(copied, encoder, tmp_path):
+    folder, prints = copied
+    asked = replace(
+        study(folder, encoder("elsewhere", ("nobody",), prints=prints)), folds=None, seeds=1
+    )
+    with pytest.raises(ConfigError, match="12 by their sound"):
+        train_model(asked, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    told: list[str] = []
+    allowed = replace(asked, allow_contaminated=True)
+    train_model(allowed, tmp_path / "model", notify=told.append)
+    assert any(line.startswith("contaminated: ") for line in told)
+    assert "- contaminated: " in (tmp_path / "model" / "README.md").read_text()
+
+
+def renamed(corpus, name: str):
+    return tuple(replace(u, audio=Path(f"{name}.wav")) for u in corpus.utterances)
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("03-01-05-01-02-01-24", True),
+        ("copy_03-01-05-01-02-01-24_16k", True),
+        ("03-01-05-01-02-01-25", False),
+        ("103-01-05-01-02-01-24", False),
+        ("03a01Fa", False),
+    ],
+)
+def test_names_of_files_tell_the_corpus_and_the_speaker(corpus_folder, name, seen):
+    corpus = load_source(None, str(corpus_folder / "tones.csv"), None, None)
+    asked = Study(audio="alexnet", text="minilm", manifest="tones.csv", allow_contaminated=True)
+    found = check_unseen(asked, corpus, ("audio",), renamed(corpus, name), Sounds())
+    ways = [dict(contamination.ways) for contamination in found]
+    assert ways == [{"the names of their files": 12}] * seen
+
+
+@pytest.mark.parametrize(
+    ("file", "corpus", "speaker"),
+    [
+        ("03a01Fa", "emodb", "03"),
+        ("1001_DFA_ANG_XX", "crema-d", "1001"),
+        ("Ses05F_impro04_F003", "iemocap", "Ses05F"),
+        ("Ses05F_impro04_M003", "iemocap", "Ses05M"),
+        ("OAF_back_fear", "tess", "OAF"),
+        ("DC_a01", "savee", "DC"),
+        ("dis-f1-b1", "emovo", "f1"),
+        ("MSP-PODCAST_0001_0008", "msp-podcast", None),
+        ("clip1", None, None),
+    ],
+)
+def test_known_names(file, corpus, speaker):
+    by_file = known_name(Utterance(id="x", audio=Path(f"{file}.wav")))
+    by_id = known_name(Utterance(id=file, audio=Path("clip.wav")))
+    for name in (by_file, by_id):
+        assert (name and name.corpus, name and name.speaker) == (corpus, speaker)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"audio": "ser-hubert-large", "arms": ("audio",)},
+        {"audio": "finetuned:superb/hubert-large-superb-er", "arms": ("audio",)},
+        {"audio": "logmel", "arms": ("audio", "pretrained:superb/hubert-large-superb-er")},
+    ],
+)
+def test_a_checkpoint_that_heard_the_corpus_is_refused(corpus_folder, typed):
+    corpus = load_source(None, str(corpus_folder / "tones.csv"), None, None)
+    asked = Study(text="minilm", manifest="tones.csv", **typed)
+    check_unseen(asked, corpus, asked.arms, corpus.utterances, Sounds())
+    heard = replace(corpus, name="iemocap")
+    with pytest.raises(ConfigError, match="12 by their corpus, which the checkpoint was trained"):
+        check_unseen(asked, heard, asked.arms, heard.utterances, Sounds())
+
+
+def test_random_weights_have_heard_nothing(corpus_folder):
+    corpus = load_source(None, str(corpus_folder / "tones.csv"), None, None)
+    asked = Study(audio="ser-hubert-large:untrained", text="minilm", manifest="tones.csv")
+    heard = replace(corpus, name="iemocap")
+    assert check_unseen(asked, heard, ("audio",), heard.utterances, Sounds()) == ()
+
+
+@pytest.mark.realdata
+def test_the_alexnet_that_ships_knows_resampled_copies_of_ravdess(data_folder):
+    record = provenance_of(parse_modality("alexnet", "audio").encoder)
+    assert record is not None
+    known = FingerprintSet.unpacked(record.fingerprints)
+    assert len(known) == len(record.keys)
+    signed = []
+    for path in sorted((data_folder / "ravdess").rglob("*.flac"))[::40]:
+        audio = resample(read_segment(path), 16_000)
+        signed.append(signature_of(Audio(audio.samples[160:], 16_000)))
+    assert known_again(signed, known).same.all()
+    known_parts = unpacked(record.landmarks)
+    assert len(known_parts) == len(record.keys)
+    wholes = [
+        read_segment(path) for path in sorted((data_folder / "ravdess").rglob("*.flac"))[::40]
+    ]
+    parts = [Audio(a.samples[: 6 * len(a.samples) // 10], a.sample_rate_hz) for a in wholes]
+    assert in_part_known(list(map(landmarks_of, parts)), known_parts).mean() > 0.95
+    others = sorted((data_folder / "emodb").rglob("*.flac"))[::10]
+    heard = known_again([signature_of(read_segment(path)) for path in others], known)
+    assert not (heard.same | heard.changed).any()
+    assert not in_part_known(
+        [landmarks_of(read_segment(path)) for path in others], known_parts
+    ).any()
+
+
+def test_parts_are_known_where_the_whole_is_not():
+    samples = [babble(np.random.default_rng(seed)) for seed in range(12)]
+    record = unpacked(packed_marks([landmarks_of(Audio(np.concatenate(samples), RATE))]))
+    part = landmarks_of(Audio(np.concatenate(samples[4:8]), RATE))
+    other = landmarks_of(Audio(np.concatenate([babble(np.random.default_rng(99))] * 4), RATE))
+    assert in_part_known([part, other, None], record).tolist() == [True, False, False]
+
+
+def test_landmarks_of_a_record_are_one_in_eight_and_come_back():
+    marked = [landmarks_of(Audio(babble(np.random.default_rng(n)), RATE)) for n in range(30)]
+    again = unpacked(packed_marks(marked))
+    numbers = sorted(n for few in again for n in few.numbers.tolist())
+    assert numbers == sorted(n for m in marked for n in thinned(m).numbers.tolist())
+    assert 0.06 < len(numbers) / sum(map(len, marked)) < 0.2
+    with pytest.raises(ValueError, match="four bytes"):
+        unpacked("AAAA")

@@ -282,3 +282,64 @@ def test_every_caption_and_every_figure_of_a_leaky_result_is_stamped():
     assert len(captions) > 3
     assert len(figures) > 3
     assert [words for words in captions + figures if not words.startswith("LEAKY")] == []
+
+
+# ---------------------------------------------------------------- features, and what is too good
+
+
+def precomputed(arms=ARMS, **study):
+    results = make_results(arms)
+    facts = replace(results.facts, study={**results.facts.study, **study})
+    return replace(results, facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("arms", "study", "kinds"),
+    [
+        (ARMS, {"audio": "features:a.npz"}, "audio"),
+        (ARMS, {"audio": "features:a.npz", "text": "features:b.npz"}, "audio and text"),
+        (("audio", "text", "late"), {"text": "features:b.npz"}, "text"),
+        (("text",), {"audio": "features:a.npz"}, ""),
+    ],
+)
+def test_precomputed_features_carry_a_badge_where_an_arm_reads_them(arms, study, kinds):
+    marks = [mark for mark in badges(precomputed(arms, **study)) if "precomputed" in mark]
+    assert marks == [f"precomputed {kinds} features: nobody knows what these saw"] * bool(kinds)
+
+
+def test_the_badge_of_features_stands_in_every_table(tmp_path):
+    content = precomputed(audio="features:a.npz")
+    write_pages(content, tmp_path)
+    for name in ("table.md", "table.tex", "report.html"):
+        assert "nobody knows what these saw" in (tmp_path / name).read_text(), name
+
+
+def scoring(uar, arm="audio", corpus="tiny", targets=TARGETS):
+    results = make_results((arm,))
+    score = replace(results.arms[arm].uar, value=uar)
+    arms = {arm: replace(results.arms[arm], uar=score)}
+    return replace(results, arms=arms, corpus=corpus, targets=targets)
+
+
+def test_an_arm_above_97_is_told():
+    (note,) = (line for line in cautions(scoring(0.975)) if "hardly ever told so well" in line)
+    assert note.startswith("audio: UAR 97.5, above 97:")
+    assert not any("hardly ever" in line for line in cautions(scoring(0.97)))
+
+
+@pytest.mark.parametrize(
+    ("uar", "arm", "corpus", "classes", "told"),
+    [
+        (0.76, "audio", "ravdess", 8, True),
+        (0.75, "audio", "ravdess", 8, False),
+        (0.76, "audio", "ravdess", 4, False),
+        (0.76, "audio", "tiny", 8, False),
+        (0.33, "audio", "meld", 7, True),
+        (0.45, "text", "meld", 7, False),
+    ],
+)
+def test_an_arm_above_what_was_printed_is_told_with_the_source(uar, arm, corpus, classes, told):
+    names = tuple(f"class {number}" for number in range(classes))
+    lines = [line for line in cautions(scoring(uar, arm, corpus, names)) if "in print" in line]
+    assert len(lines) == told
+    assert all("EmoBox" in line for line in lines)

@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.analysis.fingerprints import MOVES, TERMS, AudioFingerprint
+from encoders.analysis.landmarks import Landmarks
 from encoders.utterance import Utterance
 from fusion.leakage.audio_copies import alike
 from fusion.leakage.certificate import certify
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate, LeakError, LeakTest, TextProbe
+from fusion.leakage.fold_sides import inner_sides
 from fusion.leakage.label_words import label_words
 from fusion.leakage.text_copies import NEARLY, near_pairs, words_of
-from fusion.splitting.folds import Fold
+from fusion.splitting.folds import Fold, InnerFold, InnerFolds
 
 
 def rows(count: int = 8, **fields: str | None) -> list[Utterance]:
@@ -84,6 +86,78 @@ def test_names_of_different_speakers_are_no_spellings():
     assert found(Evidence(plain), "speaker in another spelling").status == "clean"
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "status"),
+    [("anna", "anna b.", "warning"), ("p1", "p1_2", "warning"), ("spk1", "speaker1", "warning"),
+     ("S01", "subject 1", "warning"), ("anna", "annabel", "clean"), ("s1", "s10", "clean"),
+     ("Ses01F", "Ses01M", "clean"), ("f1", "m1", "clean"), ("anna", "Anna", "clean")],
+)  # fmt: skip
+def test_names_that_are_nearly_equal_are_told(name, other, status):
+    plain = changed(0, speaker=name)
+    plain[6] = replace(plain[6], speaker=other)
+    assert found(Evidence(plain), "speaker of nearly that name").status == status
+
+
+@pytest.mark.parametrize("name", ["D 1", "d-01", "d_1"])
+def test_another_spelling_of_a_dialogue_is_told(name):
+    plain = changed(0, dialogue="d1")
+    plain[6] = replace(plain[6], dialogue=name)
+    assert found(Evidence(plain), "dialogue in another spelling").status == "warning"
+    assert found(Evidence(plain), "same dialogue").status == "clean"
+
+
+@pytest.mark.parametrize(("name", "session"), [("d2", None), ("d1", "other")])
+def test_other_dialogues_are_no_spellings(name, session):
+    plain = [replace(u, session="one") for u in changed(0, dialogue="d1")]
+    plain[6] = replace(plain[6], dialogue=name, session=session or "one")
+    assert found(Evidence(plain), "dialogue in another spelling").status == "clean"
+
+
+def test_two_numbers_are_not_one():
+    plain = changed(0, dialogue="1-12")
+    plain[6] = replace(plain[6], dialogue="11-2")
+    assert found(Evidence(plain), "dialogue in another spelling").status == "clean"
+
+
+# ---------------------------------------------------------------- inner folds
+
+#: Inside the training rows u0 and u1 are trained on, u2 and u3 stopped on.
+INSIDE = inner_sides(["1"], [InnerFolds((InnerFold(("u0", "u1"), ("u2", "u3")),))])
+
+
+def inside(evidence: Evidence, name: str, folds: tuple[Fold, ...] = SPLIT) -> LeakTest:
+    tests = certify(evidence, folds, "fold", inner=INSIDE).tests
+    (test,) = (one for one in tests if one.name == name)
+    return test
+
+
+def test_a_copy_inside_the_training_rows_is_an_error():
+    test = inside(Evidence(rows(), keys={"u0": "a", "u3": "a"}), "identical audio")
+    assert (test.status, test.found, test.inner) == ("error", 0, 1)
+    assert test.examples == ("u3 and u0, fold 1, inner 1",)
+    assert test.sentence == "identical audio: 1 between training and development"
+
+
+def test_a_row_that_leaks_outside_is_not_counted_inside_again():
+    keys = {"u0": "a", "u3": "a", "u6": "a"}
+    test = inside(Evidence(rows(), keys=keys), "identical audio")
+    assert (test.found, test.inner) == (1, 1)
+    folds = (*SPLIT, Fold("2", ("u0", "u1"), ("u3",)))
+    assert inside(Evidence(rows(), keys=keys), "identical audio", folds).inner == 0
+
+
+def test_people_of_one_dialogue_on_two_inner_sides_are_told():
+    plain = changed(0, dialogue="d")
+    plain[2] = replace(plain[2], dialogue="d")
+    assert inside(Evidence(plain), "same dialogue").status == "warning"
+
+
+def test_a_model_is_certified_without_folds():
+    keys = {"u0": "a", "u3": "a"}
+    with pytest.raises(LeakError, match="development rows leak, 1 error: identical audio"):
+        certify(Evidence(rows(), keys=keys), (), "fold", inner=INSIDE).check()
+
+
 # ---------------------------------------------------------------- recordings
 
 
@@ -108,6 +182,51 @@ def test_names_that_say_what_they_were_made_from(child, status):
     plain = changed(0, audio=Path("a1.wav"))
     plain[6] = replace(plain[6], audio=Path(f"{child}.wav"))
     assert found(Evidence(plain), "copies").status == status
+
+
+def marks(seed: int, count: int = 40) -> Landmarks:
+    numbers = np.random.default_rng(seed).permutation(1 << 20)[:count]
+    return Landmarks(numbers.astype(np.int32), np.arange(count, dtype=np.int32))
+
+
+def parted(row: int, other: int, shared: int, **known: object) -> Evidence:
+    """Two rows with landmarks in common, among others that have none."""
+    landmarks = {u.id: marks(n) for n, u in enumerate(rows())}
+    whole, part = landmarks[f"u{row}"], marks(100)
+    landmarks[f"u{other}"] = Landmarks(
+        np.concatenate([whole.numbers[:shared], part.numbers[shared:]]),
+        np.concatenate([whole.frames[:shared] + 70, part.frames[shared:]]),
+    )
+    signatures = {u.id: signature(n) for n, u in enumerate(rows())}
+    return Evidence(rows(), signatures=signatures, landmarks=landmarks, **known)
+
+
+@pytest.mark.parametrize(("shared", "status"), [(5, "clean"), (6, "clean"), (8, "error")])
+def test_a_part_of_a_recording_is_an_error(shared, status):
+    assert found(parted(0, 6, shared), "part of the same recording").status == status
+    assert found(parted(0, 1, shared), "part of the same recording").status == "clean"
+
+
+def test_a_part_inside_the_training_rows_is_an_error():
+    test = inside(parted(0, 3, 20), "part of the same recording")
+    assert (test.status, test.found, test.inner) == ("error", 0, 1)
+
+
+def test_what_another_test_finds_is_no_part_too():
+    keys = {"u0": "a", "u6": "a"}
+    evidence = parted(0, 6, 30, keys=keys)
+    assert found(evidence, "identical audio").status == "error"
+    assert found(evidence, "part of the same recording").status == "clean"
+    file = [replace(u, audio=Path("a.wav"), end_s=1.0) for u in rows()]
+    segments = replace(parted(0, 6, 30), utterances=file)
+    assert found(segments, "part of the same recording").status == "clean"
+    assert found(segments, "overlap in time").status == "error"
+
+
+def test_sounds_without_anything_to_be_known_by_are_not_tested():
+    steady = {u.id: replace(signature(n), change=0.01) for n, u in enumerate(rows())}
+    evidence = replace(parted(0, 6, 30), signatures=steady)
+    assert found(evidence, "part of the same recording").status == "untested"
 
 
 def signature(
