@@ -26,7 +26,7 @@ from experiments.corpora import read_corpus
 from experiments.reporting.results_schema import ArmDifference
 from experiments.reporting.sentences import verdict
 from fusion.evaluation.clusters import training_overlap
-from fusion.evaluation.jackknife import Jackknife, jackknife
+from fusion.evaluation.jackknife import Jackknife, jackknife, widened
 from fusion.evaluation.measures import CLASSES, VALUES, Metric
 from fusion.evaluation.permutation import against_null, moved, orders
 from fusion.evaluation.speaker_sums import SpeakerSums, tally_classes, tally_values
@@ -551,7 +551,7 @@ def _real_rows() -> Iterator[list[str]]:
             for name in drawn[0]:
                 between = np.mean([np.var(one[name].values, ddof=1) for one in drawn])
                 now = float(np.sqrt(between / np.mean([one[name].squares for one in drawn])))
-                before = now * np.sqrt(1 + 5 / 4)
+                before = now * np.sqrt(widened(5 / 4))
                 yield [
                     real.name,
                     f"{parts} × {people // parts}",

@@ -12,8 +12,8 @@ therefore go round in that order, by a random number of places (Harris 2020, arX
 elsewhere they are shuffled, which holds utterances of a speaker for exchangeable.
 
 Heads stay as they were fitted. In cross-validation each of two speakers trains what tests the
-other, so that a chance likeness of both counts twice in the score and once in the draws: these are
-spread by as much as intervals are (:mod:`fusion.evaluation.statistics`).
+other, so that a chance likeness of both counts twice in the score and once in the draws: their
+variance is made larger by tested over training speakers.
 """
 
 from collections.abc import Sequence
