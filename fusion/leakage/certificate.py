@@ -188,7 +188,9 @@ def _telltale_words(evidence: Evidence) -> LeakTest:
 def _telltale_marks(evidence: Evidence) -> LeakTest:
     name, probe = "label in marks and case", evidence.marks
     if probe is None:
-        return LeakTest(name, "untested", note="there are no marks, or few rows that have some")
+        classless = evidence.words and not evidence.labels
+        why = NO_CLASS if classless else "there are no marks, or few rows that have some"
+        return LeakTest(name, "untested", note=why)
     figures = f"UAR {probe.raw:.3f} from all characters, {probe.words:.3f} from words alone"
     if not probe.telling:
         return LeakTest(name, "clean", examples=(figures,))

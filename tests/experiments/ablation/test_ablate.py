@@ -117,7 +117,7 @@ def test_differences_are_from_the_reference_and_corrected(modality):
         ("audio", "concat"),
         ("text", "concat"),
     ]
-    assert all(row.p_holm >= row.found.p for row in made)
+    assert all(row.among.p_holm >= row.found.p for row in made)
     values = {one.cell.title: one.main.value for one in summaries(modality.rows)}
     for row in made:
         expected = values[row.cell.title] - values["audio+text"]
@@ -159,7 +159,7 @@ def test_arms_that_a_factor_does_not_reach_are_trained_once_and_not_tested(tmp_p
     assert (found.cost.trained, found.cost.trained_before) == (9, 3)
     made = {row.arm: row for row in differences(found.rows)}
     assert made["audio"].same
-    assert made["audio"].p_holm is None
+    assert made["audio"].among.p_holm is None
     assert not made["text"].same
 
 

@@ -102,7 +102,7 @@ def test_differences_are_of_the_primary_metric_with_an_interval_and_p(task, foun
         expected = values[row.cell.title, row.arm] - values["all", row.arm]
         assert row.found.interval.value == pytest.approx(expected, abs=1e-12)
         assert row.found.interval.low < expected < row.found.interval.high
-        assert row.found.p <= row.p_holm <= 1
+        assert row.found.p <= row.among.p_holm <= 1
 
 
 def test_the_table_has_each_folds_concordance_and_largest_shares(found):

@@ -187,7 +187,7 @@ def test_few_speakers_allow_no_claim(tmp_path):
 def test_cells_that_say_the_same_are_no_tests(tmp_path):
     found = made([FactorSpec("trials", "0,5")], tmp_path, fall=0.0)
     told = findings_of(found)
-    assert all(row.same and row.p_holm is None for row in told.differences)
+    assert all(row.same and row.among.p_holm is None for row in told.differences)
     assert "Nothing could be compared" in told.answer
     assert "the same" in page(found, told)
 
@@ -204,9 +204,9 @@ def test_predictions_that_stand_in_two_cells_are_one_test(tmp_path):
     told = findings_of(found)
     text = [row for row in told.differences if row.arm == "text"]
     assert [(row.same, row.again) for row in text] == [(True, False), (False, False), (False, True)]
-    assert text[1].p_holm == text[2].p_holm
+    assert text[1].among.p_holm == text[2].among.p_holm
     tested = [row for row in told.differences if not row.same and not row.again]
-    assert [row.p_holm for row in tested] == holm([row.found.p for row in tested])
+    assert [row.among.p_holm for row in tested] == holm([row.found.p for row in tested])
     assert "corrected for all 4 of them" in " ".join(told.notes)
     assert "counted once" in " ".join(told.notes)
 
