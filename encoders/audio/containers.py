@@ -96,6 +96,17 @@ def container_pieces(path: Path) -> Generator[Piece, None, None]:
         ) from error
 
 
+def declared_seconds(path: Path) -> float | None:
+    """Length of the audio that a container declares; None where it cannot be read or guesses."""
+    try:
+        with path.open("rb") as file, av.open(file, "r", options=OPTIONS) as container:
+            streams = container.streams.audio
+            return _declared_s(container, streams[0]) if streams else None
+    # Nine kinds of exception on damaged files, which are refused when they are read.
+    except Exception:
+        return None
+
+
 def channels_of(frame: av.AudioFrame) -> Float[np.ndarray, "channels frames"]:
     """Samples of one decoded frame in [-1, 1]."""
     values = frame.to_ndarray()

@@ -68,6 +68,29 @@ def read_segment(path: Path, start_s: float = 0.0, end_s: float | None = None) -
     return audio
 
 
+def declared_length_s(path: Path) -> float | None:
+    """Seconds that a file's header declares; None where it cannot be read or does not say."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _declared(path, status.st_size, status.st_mtime_ns)
+
+
+# Once per file: joins of a corpus may be made anew in one command.
+@lru_cache(maxsize=100_000)
+def _declared(path: Path, _size: int, _changed_ns: int) -> float | None:
+    try:
+        information = soundfile.info(path)
+        if 0 < information.frames < UNKNOWN_FRAMES:
+            return float(information.frames / information.samplerate)
+    except (soundfile.LibsndfileError, OSError):
+        pass
+    from encoders.audio.containers import declared_seconds
+
+    return declared_seconds(path)
+
+
 # ---------------------------------------------------------------- soundfile
 
 

@@ -93,7 +93,7 @@ def _test_rows(tree: Tree) -> tuple[Utterance, ...]:
     if wrong:
         what = f"unknown labels {', '.join(wrong)}: expected {', '.join(TARGETS)}"
         raise CorpusError(str(path), [Fault("label", what)])
-    paths = {path.stem: path for path in tree.media}
+    paths = tree.stems()
     return tuple(_tested(row["wav_file"], row["label"], paths) for row in rows)
 
 

@@ -88,7 +88,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
     rows = read_table(table, COLUMNS)
     used = [row for row in rows if row["Split_Set"] in SPLITS]
     faults: list[Fault] = []
-    heard = {path.stem: path for path in tree.media}
+    heard = tree.stems()
     words = {path.stem: path for path in tree.files if path.suffix.lower() == ".txt"}
     utterances = tuple(_utterance(row, annotation, table, heard, words, faults) for row in used)
     if faults:

@@ -4,7 +4,7 @@
 each in each emotion: the script is the number at the end of the name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
@@ -47,7 +47,8 @@ def read(root: Path) -> Corpus:
     if wrong:
         what = f"unknown labels {', '.join(wrong)}: expected {', '.join(TARGETS)}"
         raise CorpusError(str(table), [Fault("emotion", what)])
-    paths = {path.stem: path for path in tree.media}
+    _check_names(rows, table)
+    paths = tree.stems()
     lost = [row["file_id"] for row in rows if Path(row["file_id"]).stem not in paths]
     return Corpus(
         name="nemo",
@@ -58,6 +59,17 @@ def read(root: Path) -> Corpus:
         folds="speaker",
         notes=without("recording", lost),
     )
+
+
+def _check_names(rows: Sequence[Row], table: Path) -> None:
+    """Names tell speaker and emotion too (``WR0_surprised_64``): a row moved is found."""
+    other = [
+        Fault(name, f"its row says {row['speaker_id']}, {row['emotion']}", "name")
+        for row in rows
+        if (name := Path(row["file_id"]).stem).split("_")[:2] != [row["speaker_id"], row["emotion"]]
+    ]
+    if other:
+        raise CorpusError(str(table), other)
 
 
 def _utterance(row: Row, paths: Mapping[str, Path]) -> Utterance:
