@@ -1,7 +1,8 @@
 """The generic manifest: a CSV or JSONL table of utterances.
 
 Columns: ``id,audio,start_s,end_s,transcript,speaker,label`` and any of ``dialogue, session,
-script, split, fold, language, sex, age, valence, arousal, dominance``. ``label`` is ``happy``, or
+script, split, fold, language, sex, age, channel, valence, arousal, dominance``. ``channel`` counts
+from 1; without it the mean of all channels is heard. ``label`` is ``happy``, or
 ``happy|sad`` (several at once), or ``happy:0.7|sad:0.3`` (shares), or ``none`` (no class present);
 an empty cell is unlabelled. Every fault of a manifest is collected before anything is raised.
 """
@@ -151,11 +152,22 @@ def _utterance(
         audio=_audio(row, root, faults),
         start_s=start_s,
         end_s=end_s,
+        channel=_channel(row, faults),
         transcript=row.cells.get("transcript"),
         age=_number(row, "age", faults),
         target=_target(row, task, targets, faults),
         **{name: row.cells.get(name) for name in TEXT_COLUMNS},
     )
+
+
+def _channel(row: Row, faults: list[Fault]) -> int | None:
+    cell = row.cells.get("channel")
+    if cell in (None, "mean"):
+        return None
+    if not cell.isdecimal() or int(cell) < 1:
+        faults.append(Fault(row.where, f"channel {quoted(cell)}: expected 1, 2, ... or mean"))
+        return None
+    return int(cell)
 
 
 def _number(row: Row, column: str, faults: list[Fault]) -> float | None:

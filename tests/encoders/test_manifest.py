@@ -627,3 +627,21 @@ def test_the_tiny_corpus_comes_back(tmp_path, tone_corpus, suffix):
     path = tone_corpus.root / f"tones{suffix}"
     write_manifest(tone_corpus, path)
     assert read_manifest(path) == tone_corpus
+
+
+# ---------------------------------------------------------------- channels
+
+
+def test_a_channel_counts_from_one_and_mean_is_all_of_them(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"")
+    rows = [{"id": f"u{k}", "audio": "a.wav", "channel": c} for k, c in enumerate(("2", "mean"))]
+    assert [u.channel for u in read_manifest(write(tmp_path, rows)).utterances] == [2, None]
+
+
+@pytest.mark.parametrize("channel", ["0", "left", "-1", "1.5"])
+def test_what_is_no_channel_is_refused(tmp_path, channel):
+    (tmp_path / "a.wav").write_bytes(b"")
+    path = write(tmp_path, [{"id": "u", "audio": "a.wav", "channel": channel}])
+    assert faults_of(path) == [
+        f"line 2 (id u): channel {channel!r}: expected 1, 2, ... or mean",
+    ]
