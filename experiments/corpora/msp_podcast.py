@@ -7,7 +7,7 @@ the corpus says, its test sets share speakers with each other; Test1 is the test
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
@@ -113,7 +113,7 @@ def _utterance(
     words: Mapping[str, Path],
     faults: list[Fault],
 ) -> Utterance:
-    stem = Path(row["FileName"]).stem
+    stem = PureWindowsPath(row["FileName"]).stem
     name = NAME.fullmatch(stem)
     if name is None:
         faults.append(Fault(stem, "expected a name as MSP-PODCAST_0001_0008", "name"))

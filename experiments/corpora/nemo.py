@@ -5,7 +5,7 @@ each in each emotion: the script is the number at the end of the name.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
@@ -49,7 +49,7 @@ def read(root: Path) -> Corpus:
         raise CorpusError(str(table), [Fault("emotion", what)])
     _check_names(rows, table)
     paths = tree.stems()
-    lost = [row["file_id"] for row in rows if Path(row["file_id"]).stem not in paths]
+    lost = [row["file_id"] for row in rows if PureWindowsPath(row["file_id"]).stem not in paths]
     return Corpus(
         name="nemo",
         root=root,
@@ -66,14 +66,15 @@ def _check_names(rows: Sequence[Row], table: Path) -> None:
     other = [
         Fault(name, f"its row says {row['speaker_id']}, {row['emotion']}", "name")
         for row in rows
-        if (name := Path(row["file_id"]).stem).split("_")[:2] != [row["speaker_id"], row["emotion"]]
+        if (name := PureWindowsPath(row["file_id"]).stem).split("_")[:2]
+        != [row["speaker_id"], row["emotion"]]
     ]
     if other:
         raise CorpusError(str(table), other)
 
 
 def _utterance(row: Row, paths: Mapping[str, Path]) -> Utterance:
-    stem = Path(row["file_id"]).stem
+    stem = PureWindowsPath(row["file_id"]).stem
     return Utterance(
         id=stem,
         audio=paths.get(stem),
