@@ -1,31 +1,57 @@
-"""Hints that spare decoding on warm runs: path, size, time of change and segment → what was heard.
+"""Hints that spare decoding on warm runs: path, size, times, inode and segment → what was heard.
 
-The file may be deleted at any time; a hint that does not match is ignored and made again.
+The file may be deleted at any time; a hint that does not match is ignored and made again. A file
+that was put in another's place with its size and time of writing has another inode or another time
+of change; where a file system keeps neither, ``serfusion --rehash`` hears all files again.
 """
 
 import json
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio
 from encoders.manifest_rows import parse_json
+from encoders.messages import cut, with_count
 from encoders.store import StoreError, audio_key, make_folder, write_atomically
 from encoders.utterance import Utterance
 
 #: Decoded samples that a command holds for its next reader: 4.3 hours of speech at 16 kHz.
 HELD_BYTES = 1_000_000_000
+#: Set, it makes this process hear every file again.
+REHASH = "SERFUSION_REHASH"
+#: Recordings that a line names.
+SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedAudio:
-    """What decoding an utterance told: its content key, its length, whether it is silent."""
+    """What decoding an utterance told: its content key, its length, whether it is silent.
+
+    ``notes`` are what was odd about the file: more sound than declared, gaps, channels that cancel.
+    """
 
     key: str
     duration_s: float
     silent: bool
+    notes: tuple[str, ...] = ()
+
+
+def odd_recordings(heard: Mapping[str, DecodedAudio]) -> tuple[str, ...]:
+    """A line for each thing that was odd about recordings, with their ids."""
+    named: dict[str, list[str]] = {}
+    for name, audio in heard.items():
+        for note in audio.notes:
+            named.setdefault(note, []).append(name)
+    lines = []
+    for note, names in named.items():
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        shown = ", ".join(map(cut, names[:SHOWN])) + more
+        lines.append(f"{with_count(len(names), 'recording')} ({shown}): {note}")
+    return tuple(lines)
 
 
 class DecodeIndex:
@@ -40,7 +66,8 @@ class DecodeIndex:
         self.path = path
         self._held: dict[str, Audio] = {}
         self._room = hold_bytes
-        self._heard = _load(path)
+        # Asked to hear everything again, it believes only what it heard itself.
+        self._heard = {} if os.environ.get(REHASH) else _load(path)
         self._changed = False
 
     def get(self, utterance: Utterance) -> DecodedAudio | None:
@@ -58,7 +85,9 @@ class DecodeIndex:
         if stamp is not None and stamp in self._held:
             return self._heard[stamp], self._held[stamp]
         audio = read_utterance(utterance)
-        heard = DecodedAudio(audio_key(audio), round(audio.duration_s, 6), audio.is_silent)
+        heard = DecodedAudio(
+            audio_key(audio), round(audio.duration_s, 6), audio.is_silent, audio.notes
+        )
         if stamp is not None and self._heard.get(stamp) != heard:
             self._heard[stamp] = heard
             self._changed = True
@@ -71,6 +100,11 @@ class DecodeIndex:
         """Ids of those that are known to hold no sound."""
         known = {u.id: self.get(u) for u in utterances}
         return tuple(name for name, heard in known.items() if heard is not None and heard.silent)
+
+    def odd(self, utterances: Iterable[Utterance]) -> tuple[str, ...]:
+        """Lines on what is known to be odd about their recordings."""
+        known = {u.id: self.get(u) for u in utterances}
+        return odd_recordings({name: heard for name, heard in known.items() if heard is not None})
 
     def __enter__(self) -> "DecodeIndex":
         return self
@@ -104,16 +138,21 @@ def _load(path: Path) -> dict[str, DecodedAudio]:
         return {}
     if not isinstance(content, dict):
         return {}
-    return {stamp: DecodedAudio(*fields) for stamp, fields in content.items() if _is_heard(fields)}
+    return {
+        stamp: DecodedAudio(fields[0], fields[1], fields[2], tuple(fields[3]))
+        for stamp, fields in content.items()
+        if _is_heard(fields)
+    }
 
 
 def _is_heard(fields: object) -> bool:
-    """Whether some JSON is a key of 64 hexadecimal digits, a length in seconds and a yes or no."""
-    if not isinstance(fields, list) or len(fields) != 3:
+    """Whether some JSON is a key of 64 hexadecimal digits, seconds, a yes or no, and texts."""
+    if not isinstance(fields, list) or len(fields) != 4:
         return False
-    key, duration_s, silent = fields
+    key, duration_s, silent, notes = fields
     known = isinstance(key, str) and re.fullmatch("[0-9a-f]{64}", key) is not None
-    return known and isinstance(duration_s, float) and isinstance(silent, bool)
+    texts = isinstance(notes, list) and all(isinstance(note, str) for note in notes)
+    return known and isinstance(duration_s, float) and isinstance(silent, bool) and texts
 
 
 def _stamp(utterance: Utterance) -> str | None:
@@ -124,4 +163,6 @@ def _stamp(utterance: Utterance) -> str | None:
     except OSError:
         return None
     path = utterance.audio.resolve()
-    return f"{path}|{status.st_size}|{status.st_mtime_ns}|{utterance.start_s}|{utterance.end_s}"
+    times = f"{status.st_mtime_ns}|{status.st_ctime_ns}|{status.st_ino}"
+    segment = f"{utterance.start_s}|{utterance.end_s}|{utterance.channel}"
+    return f"{path}|{status.st_size}|{times}|{segment}"

@@ -1,14 +1,16 @@
 """The generic manifest: a CSV or JSONL table of utterances.
 
 Columns: ``id,audio,start_s,end_s,transcript,speaker,label`` and any of ``dialogue, session,
-script, split, fold, language, sex, age, valence, arousal, dominance``. ``label`` is ``happy``, or
+script, split, fold, language, sex, age, channel, valence, arousal, dominance``. ``channel`` counts
+from 1; without it the mean of all channels is heard. ``label`` is ``happy``, or
 ``happy|sad`` (several at once), or ``happy:0.7|sad:0.3`` (shares), or ``none`` (no class present);
 an empty cell is unlabelled. Every fault of a manifest is collected before anything is raised.
 """
 
 import math
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -45,7 +47,8 @@ def read_manifest(
     path = Path(path)
     root = Path(root) if root is not None else path.parent
     faults: list[Fault] = []
-    rows = read_rows(path, faults)
+    notes: list[str] = []
+    rows = read_rows(path, faults, notes)
     if any(fault.where == "header" for fault in faults):
         # Cells whose columns are in doubt say nothing.
         raise CorpusError(str(path), faults)
@@ -66,7 +69,28 @@ def read_manifest(
         targets=targets,
         utterances=tuple(utterances),
         folds=_protocol(utterances),
+        notes=(
+            *notes,
+            *near_equal("labels", targets),
+            *near_equal("speakers", [u.speaker for u in utterances if u.speaker]),
+        ),
     )
+
+
+def near_equal(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    """A note on names that differ by case, blanks or accents only, or none where none do.
+
+    >>> near_equal("labels", ["Happy", "happy ", "sad"])
+    ('labels that differ by case, blanks or accents only, and count as different: Happy, happy ',)
+    """
+    alike: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        letters = unicodedata.normalize("NFKD", name).casefold()
+        bare = "".join(c for c in letters if c.isalnum() and not unicodedata.combining(c))
+        alike.setdefault(bare or letters, []).append(name)
+    groups = ["; ".join(", ".join(map(cut, group)) for group in alike.values() if len(group) > 1)]
+    told = f"{what} that differ by case, blanks or accents only, and count as different: "
+    return (told + groups[0],) if groups[0] else ()
 
 
 # ---------------------------------------------------------------- faults of the whole table
@@ -151,11 +175,22 @@ def _utterance(
         audio=_audio(row, root, faults),
         start_s=start_s,
         end_s=end_s,
+        channel=_channel(row, faults),
         transcript=row.cells.get("transcript"),
         age=_number(row, "age", faults),
         target=_target(row, task, targets, faults),
         **{name: row.cells.get(name) for name in TEXT_COLUMNS},
     )
+
+
+def _channel(row: Row, faults: list[Fault]) -> int | None:
+    cell = row.cells.get("channel")
+    if cell in (None, "mean"):
+        return None
+    if not cell.isdecimal() or int(cell) < 1:
+        faults.append(Fault(row.where, f"channel {quoted(cell)}: expected 1, 2, ... or mean"))
+        return None
+    return int(cell)
 
 
 def _number(row: Row, column: str, faults: list[Fault]) -> float | None:
@@ -177,6 +212,9 @@ def _audio(row: Row, root: Path, faults: list[Fault]) -> Path | None:
     if cell is None:
         return None
     path = root / cell
+    if "\\" in cell and not path.exists():
+        # Written on Windows: no other system parts folders so.
+        path = root / cell.replace("\\", "/")
     try:
         inside, exists = path.resolve().is_relative_to(root.resolve()), path.is_file()
     # A name with a zero byte, one too long for the file system, a link to itself.

@@ -12,19 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from encoders.messages import SHOWN, composed, cut, quoted
+from encoders.messages import SHOWN, composed, cut, quoted, with_count
+from encoders.text_encodings import decoded
 from encoders.utterance import CorpusError, Fault
 
 DIMENSIONS = ("valence", "arousal", "dominance")
 TEXT_COLUMNS = ("speaker", "dialogue", "session", "script", "split", "fold", "language", "sex")
 COLUMNS = (
     *("id", "audio", "start_s", "end_s", "transcript", "speaker", "label"),
-    *("dialogue", "session", "script", "split", "fold", "language", "sex", "age"),
+    *("dialogue", "session", "script", "split", "fold", "language", "sex", "age", "channel"),
     *DIMENSIONS,
 )
 #: Columns that name something: equal to the eye must be equal. File names are bytes, and words
 #: are normalised where their key is made.
 NAMES = frozenset(("id", "label", *TEXT_COLUMNS))
+#: What data frames write where there is nothing; the latter are words only where words are meant.
+MISSING, NO_WORDS = frozenset(("nan", "NaN", "<NA>")), frozenset(("None", "null", "NULL"))
 #: What starts a formula in a spreadsheet (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@")
 
@@ -42,22 +45,40 @@ class Row:
         return f"line {self.line} (id {cut(self.cells.get('id', '?'))})"
 
 
-def read_rows(path: Path, faults: list[Fault]) -> list[Row]:
+def read_rows(path: Path, faults: list[Fault], notes: list[str] | None = None) -> list[Row]:
     """Rows that have a cell, names in Unicode's composed form (NFC).
 
+    What a data frame writes for a missing value is none. ``notes`` takes what was told: the
+    encoding, where it is not UTF-8, and how many cells were missing so.
+
     Raises:
-        CorpusError: there is no such file, or it is not UTF-8.
+        CorpusError: there is no such file.
     """
     if not path.is_file():
         raise CorpusError(str(path), [Fault(str(path), "no such file: expected a .csv or .jsonl")])
-    try:
-        # Bytes, because reading as text would turn "\r\n" inside a cell into "\n".
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"not UTF-8 (byte {error.start}): save the file as UTF-8"
-        raise CorpusError(str(path), [Fault(str(path), what)]) from error
-    rows = (_json_rows if path.suffix == ".jsonl" else _csv_rows)(text, faults)
+    # Bytes, because reading as text would turn "\r\n" inside a cell into "\n".
+    text = decoded(path.read_bytes())
+    rows = list((_json_rows if path.suffix == ".jsonl" else _csv_rows)(text.text, faults))
+    missing = Counter(
+        name for row in rows for name, cell in row.cells.items() if _lacks(name, cell)
+    )
+    if notes is not None:
+        notes += [note] if (note := text.note(path.name)) else []
+        notes += [
+            f"{with_count(n, 'cell')} of {name} read as missing (nan)"
+            for name, n in missing.items()
+        ]
+    rows = [
+        Row(row.line, {name: cell for name, cell in row.cells.items() if not _lacks(name, cell)})
+        for row in rows
+    ]
     return [row for row in rows if row.cells]
+
+
+def _lacks(column: str, cell: str) -> bool:
+    if column == "transcript":
+        return cell in MISSING or cell in NO_WORDS
+    return cell in MISSING and column in ("label", "audio", *TEXT_COLUMNS)
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:

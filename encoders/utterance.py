@@ -14,14 +14,16 @@ class Utterance:
 
     ``target`` has the length of ``Corpus.targets`` (one-hot, multi-hot, shares or values); None
     means unlabelled, which is not "no class present". ``transcript`` is None where the words are
-    not known, never an empty string. ``end_s`` None means: to the end of the file. ``corpus`` is
-    the corpus of origin where several were merged, None elsewhere.
+    not known, never an empty string. ``end_s`` None means: to the end of the file. ``channel``
+    counts from 1; None is the mean of all. ``corpus`` is the corpus of origin where several were
+    merged, None elsewhere.
     """
 
     id: str
     audio: Path | None = None
     start_s: float = 0.0
     end_s: float | None = None
+    channel: int | None = None
     transcript: str | None = None
     speaker: str | None = None
     target: tuple[float, ...] | None = None

@@ -1,4 +1,4 @@
 """From a file of any kind to samples, whole or as a stream.
 
-Of encoders, imports only utterance.
+Of encoders, imports only messages, utterance.
 """

@@ -8,13 +8,22 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
 from jaxtyping import Float
 
-from encoders.audio.waveform import MAX_DURATION_S, Audio, AudioError, Samples
+from encoders.audio.waveform import (
+    END_TOLERANCE_S,
+    LONGER,
+    MAX_DURATION_S,
+    Audio,
+    AudioError,
+    Mono,
+    Samples,
+)
 
 #: Demuxers of FFmpeg that read one file and nothing else; hls, concat, dash, sdp open others.
 FORMATS = (
@@ -32,44 +41,46 @@ CHECKED = frozenset(("flac", "tta", "wavpack"))
 PADDING_FRAMES, PADDING_S = 2, 0.05
 #: Timestamps of Matroska are whole milliseconds, and browsers stamp frames as they come.
 JITTER_S = 0.010
+#: What containers write between packets at most, where nothing is damaged.
+OVERHEAD_BYTES = 128
 #: Share of a frame that may be missing before it: a lost frame is a whole one.
 LOST_SHARE = 0.75
 #: What jitter may add up to; the clock of a sound card runs up to 100 ppm off the recorder's.
 DRIFT_S, DRIFT_SHARE = 0.1, 1e-4
 
 
-def read_container(path: Path, end_s: float | None) -> Audio:
+def read_container(path: Path, end_s: float | None, mono: Mono) -> Audio:
     """Mono samples from the start up to ``end_s`` (or a little more), at the file's own rate.
 
-    Audio that starts later than the rest of the file (as in a video) is preceded by silence, so
-    that times are times of the file.
+    Audio that starts later than the rest of the file (as in a video) is preceded by silence, and
+    silence stands for what was not recorded in between, so that times are times of the file.
+    ``mono`` makes one channel of all; PyAV's own down-mix adds 3 dB.
 
     Raises:
         AudioError: no container that we read, no audio, or damaged: a gap, or less than declared.
     """
     wanted_s = MAX_DURATION_S if end_s is None else end_s
     blocks: list[Samples] = []
+    notes: tuple[str, ...] = ()
     rate, decoded = 0, 0
     with closing(container_pieces(path)) as pieces:
         for piece in pieces:
             rate, decoded = piece.sample_rate_hz, decoded + piece.samples.shape[1]
-            blocks.append(piece.mono())
+            blocks.append(mono.of(piece.samples))
+            notes += piece.notes
             if decoded / rate >= wanted_s:
                 break
-    return Audio(np.concatenate([np.zeros(0, np.float32), *blocks]), rate)
+    samples = np.concatenate([np.zeros(0, np.float32), *blocks])
+    return Audio(samples, rate, (*notes, *mono.notes()))
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Consecutive samples in [-1, 1] of all channels, with their rate in Hz."""
+    """Consecutive samples in [-1, 1] of all channels, their rate in Hz, what is told of them."""
 
     samples: Float[np.ndarray, "channels frames"]
     sample_rate_hz: int
-
-    def mono(self) -> Samples:
-        """Mean of the channels; PyAV's own down-mix adds 3 dB."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self.samples.mean(axis=0).astype(np.float32)
+    notes: tuple[str, ...] = ()
 
 
 def container_pieces(path: Path) -> Generator[Piece, None, None]:
@@ -96,6 +107,17 @@ def container_pieces(path: Path) -> Generator[Piece, None, None]:
         ) from error
 
 
+def declared_seconds(path: Path) -> float | None:
+    """Length of the audio that a container declares; None where it cannot be read or guesses."""
+    try:
+        with path.open("rb") as file, av.open(file, "r", options=OPTIONS) as container:
+            streams = container.streams.audio
+            return _declared_s(container, streams[0]) if streams else None
+    # Nine kinds of exception on damaged files, which are refused when they are read.
+    except Exception:
+        return None
+
+
 def channels_of(frame: av.AudioFrame) -> Float[np.ndarray, "channels frames"]:
     """Samples of one decoded frame in [-1, 1]."""
     values = frame.to_ndarray()
@@ -118,19 +140,26 @@ class Joint:
     next_s: float | None = None
     ideal_s: float = 0.0
 
-    def join(self, start_s: float, length_s: float) -> None:
-        """Take the next frame; an :class:`AudioError` where it does not follow the last one."""
+    def join(self, start_s: float, length_s: float) -> float:
+        """Take the next frame; seconds that are missing before it, 0 where it follows the last.
+
+        Raises:
+            AudioError: it begins before the last one has ended.
+        """
+        gap_s = 0.0
         if self.next_s is None:
             self.ideal_s = start_s
         elif self._apart(start_s, length_s):
             at_s, gap_s = self.next_s - self.origin_s, start_s - self.ideal_s
-            raise AudioError(
-                f"{self.path}: {abs(gap_s):.3f} s of audio {'missing' if gap_s > 0 else 'doubled'} "
-                f"at {at_s:.3f} s: the file is damaged or was recorded with gaps; convert it to "
-                "wav, silence in the gaps, if its times are to hold"
-            )
+            if gap_s <= 0.0:
+                raise AudioError(
+                    f"{self.path}: {-gap_s:.3f} s of audio doubled at {at_s:.3f} s: the file is "
+                    "damaged; convert it to wav if its times are to hold"
+                )
+            self.ideal_s = start_s
         self.next_s = start_s + length_s
         self.ideal_s += length_s
+        return gap_s
 
     def _apart(self, start_s: float, length_s: float) -> bool:
         assert self.next_s is not None
@@ -139,12 +168,29 @@ class Joint:
         return step or abs(start_s - self.ideal_s) > drift_s
 
 
+@dataclass(slots=True)
+class Bytes:
+    """Whether bytes of a file lie between two packets that belong to none: damage, not a pause."""
+
+    stop: int = 0
+    lost: int = 0
+
+    def take(self, packet: "av.Packet[Any]") -> None:
+        """The next packet of the file, of any stream."""
+        if packet.pos is None or packet.size == 0:
+            return
+        if self.stop:
+            self.lost = max(self.lost, packet.pos - self.stop)
+        self.stop = max(self.stop, packet.pos + packet.size)
+
+
 def _decode(path: Path, container: InputContainer) -> Iterator[Piece]:
     stream = container.streams.audio[0]
     if stream.codec_context.name in CHECKED:
         stream.codec_context.options = {"err_detect": "crccheck+explode"}
     rate, decoded = 0, 0
-    for frame in _joined(path, container, stream):
+    values = np.zeros((0, 0))
+    for frame, gap_s in _joined(path, container, stream):
         values = channels_of(frame)
         if not rate:
             rate = frame.sample_rate
@@ -152,9 +198,25 @@ def _decode(path: Path, container: InputContainer) -> Iterator[Piece]:
             if late:
                 yield Piece(np.zeros((len(values), late), np.float32), rate)
                 decoded += late
+        if gap_s:
+            at_s = decoded / rate
+            note = f"{gap_s:.2f} s of sound are missing at {at_s:.2f} s: silence stands for them"
+            for silence in _silence(len(values), round(gap_s * rate), rate):
+                yield Piece(silence, rate, (note,) if at_s == decoded / rate else ())
+                decoded += silence.shape[1]
         yield Piece(values, rate)
         decoded += frame.samples
-    _check_declared(path, container, stream, decoded, rate)
+    if _check_declared(path, container, stream, decoded, rate):
+        yield Piece(np.zeros((len(values), 0), np.float32), rate, (LONGER,))
+
+
+def _silence(
+    channels: int, frames: int, rate: int
+) -> Iterator[Float[np.ndarray, "channels frames"]]:
+    """Silence in blocks of a second: a forged time must not fill the memory at once."""
+    while frames > 0:
+        yield np.zeros((channels, min(frames, rate)), np.float32)
+        frames -= rate
 
 
 def _origin_s(container: InputContainer) -> float:
@@ -163,20 +225,34 @@ def _origin_s(container: InputContainer) -> float:
 
 def _joined(
     path: Path, container: InputContainer, stream: av.AudioStream
-) -> Iterator[av.AudioFrame]:
-    """Decoded frames, each of which starts where the last one ended."""
-    joint, rate = Joint(path, _origin_s(container)), 0
-    for packet in container.demux(stream):
+) -> Iterator[tuple[av.AudioFrame, float]]:
+    """Decoded frames, each with the seconds that are missing before it.
+
+    A pause in the times is one of the recording; where bytes of the file are missing too, it is
+    damaged.
+    """
+    joint, rate, between = Joint(path, _origin_s(container)), 0, Bytes()
+    for packet in container.demux():
+        between.take(packet)
+        if packet.stream_index != stream.index:
+            continue
         if packet.is_corrupt:
             raise AudioError(f"{path}: damaged or cut short (a packet of its audio is)")
         for frame in packet.decode():
+            assert isinstance(frame, av.AudioFrame)
             rate = rate or frame.sample_rate
             if frame.sample_rate != rate:
                 what = f"changes from {rate} to {frame.sample_rate} Hz: convert it to one rate"
                 raise AudioError(f"{path}: {what}")
+            gap_s = 0.0
             if frame.pts is not None and frame.time_base is not None:
-                joint.join(float(frame.pts * frame.time_base), frame.samples / rate)
-            yield frame
+                gap_s = joint.join(float(frame.pts * frame.time_base), frame.samples / rate)
+            if gap_s and between.lost > OVERHEAD_BYTES:
+                raise AudioError(
+                    f"{path}: {gap_s:.3f} s of audio missing at {joint.next_s or 0.0:.3f} s, and "
+                    f"{between.lost} bytes that belong to nothing: the file is damaged"
+                )
+            yield frame, gap_s
 
 
 def _frames_before(first: av.AudioFrame, origin_s: float) -> int:
@@ -192,16 +268,18 @@ def _frames_before(first: av.AudioFrame, origin_s: float) -> int:
 
 def _check_declared(
     path: Path, container: InputContainer, stream: av.AudioStream, decoded: int, rate: int
-) -> None:
+) -> bool:
+    """Whether more was decoded than is declared; an :class:`AudioError` where less was."""
     declared_s = _declared_s(container, stream)
     if declared_s is None or rate == 0:
-        return
-    frame_s = stream.codec_context.frame_size / rate
-    if decoded / rate < declared_s - max(PADDING_S, PADDING_FRAMES * frame_s):
+        return False
+    apart_s = max(PADDING_S, PADDING_FRAMES * stream.codec_context.frame_size / rate)
+    if decoded / rate < declared_s - apart_s:
         raise AudioError(
             f"{path}: {decoded / rate:.2f} s decoded of the {declared_s:.2f} s declared: "
             "the file is damaged or cut short"
         )
+    return decoded / rate > declared_s + apart_s + END_TOLERANCE_S
 
 
 def _declared_s(container: InputContainer, stream: av.AudioStream) -> float | None:

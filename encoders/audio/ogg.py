@@ -1,4 +1,4 @@
-"""Whether an Ogg file (Vorbis, Opus, Speex) is whole, by the checksums that its pages carry.
+"""Whether an Ogg file (Vorbis, Opus, Speex) is whole, and how many streams it holds, by its pages.
 
 libsndfile and FFmpeg drop a page whose checksum is wrong and join what is left, so that everything
 after it lies too early. RFC 3533, section 6, has the layout of a page.
@@ -6,6 +6,7 @@ after it lies too early. RFC 3533, section 6, has the layout of a page.
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +15,7 @@ MAGIC = b"OggS"
 #: Bytes of a page before its segment table, where its checksum and its flags stand (RFC 3533, 6).
 HEADER_BYTES = 27
 CHECKSUM = slice(22, 26)
-FLAGS, ENDS_STREAM = 5, 4
+FLAGS, BEGINS_STREAM, ENDS_STREAM = 5, 2, 4
 #: Every byte with its bits the other way round.
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -22,7 +23,21 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 def damage_of(path: Path) -> str | None:
     """What is wrong with the first damaged page; None for a whole file and for another format."""
     status = path.stat()
-    return _damage(path, status.st_size, status.st_mtime_ns)
+    return _pages(path, status.st_size, status.st_mtime_ns).damage
+
+
+def streams_of(path: Path) -> tuple[int, ...]:
+    """Bytes at which streams begin that follow each other, as of files joined end to end."""
+    status = path.stat()
+    return _pages(path, status.st_size, status.st_mtime_ns).starts
+
+
+@dataclass(slots=True)
+class Pages:
+    """What a walk over all pages found."""
+
+    damage: str | None
+    starts: tuple[int, ...]
 
 
 def page_checksum(page: bytes) -> int:
@@ -38,16 +53,18 @@ def page_checksum(page: bytes) -> int:
 
 # Once per file: a recording of an hour may be read in a thousand segments.
 @lru_cache(maxsize=256)
-def _damage(path: Path, size: int, changed_ns: int) -> str | None:
+def _pages(path: Path, size: int, _changed_ns: int) -> Pages:
+    starts: list[int] = []
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            return None
+            return Pages(None, ())
         file.seek(0)
-        return next(_faults(file, size), None)
+        damage = next(_faults(file, size, starts), None)
+    return Pages(damage, tuple(starts))
 
 
-def _faults(file: BinaryIO, size: int) -> Iterator[str]:
-    ended = False
+def _faults(file: BinaryIO, size: int, starts: list[int]) -> Iterator[str]:
+    ended, begins = False, False
     while (start := file.tell()) < size:
         header = file.read(HEADER_BYTES)
         if not header.startswith(MAGIC):
@@ -62,4 +79,8 @@ def _faults(file: BinaryIO, size: int) -> Iterator[str]:
         page = header[: CHECKSUM.start] + bytes(4) + header[CHECKSUM.stop :] + sizes + body
         if page_checksum(page) != int.from_bytes(header[CHECKSUM], "little"):
             yield f"the checksum of the page at byte {start} is wrong"
+        # Streams side by side begin with a page each before any goes on.
+        if header[FLAGS] & BEGINS_STREAM and not begins:
+            starts.append(start)
+        begins = bool(header[FLAGS] & BEGINS_STREAM)
         ended = bool(header[FLAGS] & ENDS_STREAM)

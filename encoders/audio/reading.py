@@ -1,20 +1,20 @@
 """Read a segment of any recording as mono samples at the file's own rate.
 
 soundfile reads what libsndfile knows (wav, flac, ogg, mp3), :mod:`encoders.audio.containers`
-the rest (m4a, mp4, webm). Mono is the mean of the channels in both. A damaged file is an error:
-what a decoder makes of it may lie at other times than what was recorded.
+the rest (m4a, mp4, webm). Mono is the mean of the channels in both, or one of them. A
+damaged file is an error: what a decoder makes of it may lie at other times than what was recorded.
 """
 
 import math
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from encoders.audio import ogg
+from encoders.audio.sound_files import UNKNOWN_FRAMES, SoundFile, open_sound
 from encoders.audio.waveform import (
     END_TOLERANCE_S,
     MAX_DURATION_S,
@@ -22,6 +22,7 @@ from encoders.audio.waveform import (
     MIN_RATE_HZ,
     Audio,
     AudioError,
+    Mono,
     Samples,
     check_length,
     check_samples,
@@ -33,24 +34,25 @@ BLOCK_FRAMES = 1 << 20
 SEEKABLE = ("WAV", "WAVEX", "FLAC", "OGG", "AIFF", "W64", "RF64")
 #: Opus lies in an Ogg file too, and decodes to other samples after a seek.
 NOT_SEEKABLE = ("OPUS",)
-#: Bytes that a header announces from here on stand for "not known": the writer could not go back.
-STREAMED_BYTES = 0x7FFF0000
-#: Frames that libsndfile gives for a length that is not known.
-UNKNOWN_FRAMES = 2**62
 
 
 def read_utterance(utterance: Utterance) -> Audio:
     """The audio of one utterance; an :class:`AudioError` where it has none."""
     if utterance.audio is None:
         raise AudioError(f"{utterance.id}: has no audio file")
-    return read_segment(utterance.audio, utterance.start_s, utterance.end_s)
+    return read_segment(utterance.audio, utterance.start_s, utterance.end_s, utterance.channel)
 
 
-def read_segment(path: Path, start_s: float = 0.0, end_s: float | None = None) -> Audio:
-    """Samples from ``round(start_s * rate)`` up to ``round(end_s * rate)``, channels averaged.
+def read_segment(
+    path: Path, start_s: float = 0.0, end_s: float | None = None, channel: int | None = None
+) -> Audio:
+    """Samples from ``round(start_s * rate)`` up to ``round(end_s * rate)``.
+
+    They are those of ``channel``, which counts from 1, or the mean of all channels.
 
     Raises:
-        AudioError: the file is missing, empty, unreadable, damaged, or ends before the segment.
+        AudioError: the file is missing, empty, unreadable, damaged, or ends before the segment,
+            or has no such channel.
     """
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
@@ -59,7 +61,7 @@ def read_segment(path: Path, start_s: float = 0.0, end_s: float | None = None) -
     if start_s < 0 or not math.isfinite(start_s + (end_s or 0.0)):
         raise AudioError(f"{path}: segment {start_s:g}-{end_s} s: expected seconds from 0 on")
     try:
-        audio = _read(path, start_s, end_s)
+        audio = _read(path, start_s, end_s, Mono(path, channel))
     except (MemoryError, RuntimeError, OSError) as error:
         raise AudioError(
             f"{path}: cannot be read ({str(error) or type(error).__name__})"
@@ -68,35 +70,38 @@ def read_segment(path: Path, start_s: float = 0.0, end_s: float | None = None) -
     return audio
 
 
+def declared_length_s(path: Path) -> float | None:
+    """Seconds that a file's header declares; None where it cannot be read or does not say."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _declared(path, status.st_size, status.st_mtime_ns)
+
+
+# Once per file: joins of a corpus may be made anew in one command.
+@lru_cache(maxsize=100_000)
+def _declared(path: Path, _size: int, _changed_ns: int) -> float | None:
+    try:
+        information = soundfile.info(path)
+        if 0 < information.frames < UNKNOWN_FRAMES:
+            return float(information.frames / information.samplerate)
+    except (soundfile.LibsndfileError, OSError):
+        pass
+    from encoders.audio.containers import declared_seconds
+
+    return declared_seconds(path)
+
+
 # ---------------------------------------------------------------- soundfile
 
 
-def open_sound(path: Path) -> soundfile.SoundFile | None:
-    """A file that soundfile reads; None where :mod:`encoders.audio.containers` must.
-
-    Raises:
-        AudioError: it is an Ogg file that is not whole.
-    """
-    damage = ogg.damage_of(path)
-    if damage is not None:
-        raise AudioError(f"{path}: {damage}: the file is damaged or cut short")
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError:
-        return None
-    if file.frames < UNKNOWN_FRAMES:
-        return file
-    # A flac that was written to a pipe does not say how long it is.
-    file.close()
-    return None
-
-
-def _read(path: Path, start_s: float, end_s: float | None) -> Audio:
+def _read(path: Path, start_s: float, end_s: float | None, mono: Mono) -> Audio:
     file = open_sound(path)
     if file is not None:
         with file:
             try:
-                return _read_soundfile(path, file, start_s, end_s)
+                return _read_soundfile(path, file, start_s, end_s, mono)
             except soundfile.LibsndfileError as error:
                 raise AudioError(
                     f"{path}: the file is damaged or cut short ({error.error_string})"
@@ -104,48 +109,39 @@ def _read(path: Path, start_s: float, end_s: float | None) -> Audio:
     # Imported when needed: most corpora are wav.
     from encoders.audio.containers import read_container
 
-    audio = read_container(path, end_s)
+    audio = read_container(path, end_s, mono)
     first, last = bounds(path, start_s, end_s, audio.sample_rate_hz, len(audio.samples))
-    return Audio(audio.samples[first:last], audio.sample_rate_hz)
+    return replace(audio, samples=audio.samples[first:last])
 
 
 def _read_soundfile(
-    path: Path, file: soundfile.SoundFile, start_s: float, end_s: float | None
+    path: Path, file: SoundFile, start_s: float, end_s: float | None, mono: Mono
 ) -> Audio:
-    first, last = bounds(path, start_s, end_s, file.samplerate, file.frames)
+    form, rate = file.format, file.samplerate
+    first, last = bounds(path, start_s, end_s, rate, file.frames)
     if end_s is None:
-        check_length(path, file, file.frames, announced_frames(file))
-    if file.format in SEEKABLE and file.subtype not in NOT_SEEKABLE and file.seekable():
+        check_length(path, form, rate, file.frames, file.announced_frames)
+    if form in SEEKABLE and file.subtype not in NOT_SEEKABLE and file.seekable():
         file.seek(first)
-        samples = _join(_blocks(file, last - first))
-        check_length(path, file, len(samples), last - first)
+        samples = _join(_blocks(file, last - first, mono))
+        check_length(path, form, rate, len(samples), last - first)
     else:
         _check_whole(path, file)
-        samples = _join(_blocks(file, last))
-        check_length(path, file, len(samples), last)
+        samples = _join(_blocks(file, last, mono))
+        check_length(path, form, rate, len(samples), last)
         samples = samples[first:]
-    return Audio(samples, file.samplerate)
+    return Audio(samples, rate, (*file.notes, *mono.notes()))
 
 
-def announced_frames(file: soundfile.SoundFile) -> int:
-    """Frames by the header; libsndfile mends that of a file cut short, and only its log tells."""
-    said = re.search(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", file.extra_info)
-    announced, actual = (int(number) for number in said.groups()) if said else (0, 0)
-    if actual == 0 or announced >= STREAMED_BYTES:
-        return file.frames
-    return round(file.frames * announced / actual)
-
-
-def _blocks(file: soundfile.SoundFile, frames: int) -> Iterator[Samples]:
+def _blocks(file: SoundFile, frames: int, mono: Mono) -> Iterator[Samples]:
     # In blocks, because a forged header may announce more samples than memory holds.
     while frames > 0:
-        block = file.read(min(frames, BLOCK_FRAMES), dtype="float32", always_2d=True)
+        block = file.read(min(frames, BLOCK_FRAMES))
         if len(block) == 0:
             return
         # After a short block libsndfile reads on behind the hole, as if nothing were missing.
         frames = 0 if len(block) < min(frames, BLOCK_FRAMES) else frames - len(block)
-        with np.errstate(over="ignore", invalid="ignore"):
-            yield block.mean(axis=1, dtype=np.float32)
+        yield mono.of(block.T)
 
 
 def _join(blocks: Iterator[Samples]) -> Samples:
@@ -175,16 +171,18 @@ def bounds(
     return first, min(last, frames)
 
 
-def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
+def _check_whole(path: Path, file: SoundFile) -> None:
     """Of a format without checksums: a hole before the segment would shift it."""
     if file.format == "MP3":
         status = path.stat()
         decoded = _decoded_frames(path, status.st_size, status.st_mtime_ns)
-        check_length(path, file, decoded, file.frames)
+        check_length(path, file.format, file.samplerate, decoded, file.frames)
 
 
 # Once per file: a recording of an hour may be read in a thousand segments.
 @lru_cache(maxsize=256)
-def _decoded_frames(path: Path, size: int, changed_ns: int) -> int:
-    with soundfile.SoundFile(path) as file:
-        return sum(len(block) for block in _blocks(file, file.frames))
+def _decoded_frames(path: Path, _size: int, _changed_ns: int) -> int:
+    file = open_sound(path)
+    assert file is not None
+    with file:
+        return sum(len(block) for block in _blocks(file, file.frames, Mono(path)))

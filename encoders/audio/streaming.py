@@ -16,7 +16,8 @@ import soundfile
 import soxr
 from jaxtyping import Float, Float32
 
-from encoders.audio.reading import announced_frames, bounds, open_sound
+from encoders.audio.reading import bounds
+from encoders.audio.sound_files import SoundFile, open_sound
 from encoders.audio.waveform import (
     MAX_DURATION_S,
     Audio,
@@ -34,11 +35,15 @@ Some = Float32[np.ndarray, "_some"]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive samples of a recording; ``start`` frames of it lie before them."""
+    """Consecutive samples of a recording; ``start`` frames of it lie before them.
+
+    ``notes`` are what reading up to their end told that was not told before.
+    """
 
     samples: Float[np.ndarray, "channels frames"]
     start: int
     sample_rate_hz: int
+    notes: tuple[str, ...] = ()
 
     @property
     def stop(self) -> int:
@@ -175,25 +180,26 @@ def _blocks(path: Path, block_s: float) -> Iterator[Block]:
             yield from _of_soundfile(path, file, block_s)
 
 
-def _of_soundfile(path: Path, file: soundfile.SoundFile, block_s: float) -> Iterator[Block]:
-    bounds(path, 0.0, None, file.samplerate, file.frames)
-    check_length(path, file, file.frames, announced_frames(file))
-    size, decoded = max(1, round(block_s * file.samplerate)), 0
+def _of_soundfile(path: Path, file: SoundFile, block_s: float) -> Iterator[Block]:
+    form, rate = file.format, file.samplerate
+    bounds(path, 0.0, None, rate, file.frames)
+    check_length(path, form, rate, file.frames, file.announced_frames)
+    size, decoded = max(1, round(block_s * rate)), 0
     while decoded < file.frames:
         wanted = min(size, file.frames - decoded)
         try:
-            values = file.read(wanted, dtype="float32", always_2d=True)
+            values = file.read(wanted)
         except soundfile.LibsndfileError as error:
             raise AudioError(
                 f"{path}: the file is damaged or cut short ({error.error_string})"
             ) from error
         if len(values):
-            yield Block(values.T, decoded, file.samplerate)
+            yield Block(values.T, decoded, rate, file.notes if decoded == 0 else ())
         decoded += len(values)
         # After a short block libsndfile reads on behind the hole, as if nothing were missing.
         if len(values) < wanted:
             break
-    check_length(path, file, decoded, file.frames)
+    check_length(path, form, rate, decoded, file.frames)
 
 
 def _of_container(path: Path, block_s: float) -> Iterator[Block]:
@@ -202,6 +208,7 @@ def _of_container(path: Path, block_s: float) -> Iterator[Block]:
 
     held: list[Float[np.ndarray, "channels frames"]] = []
     start, frames, rate = 0, 0, 0
+    notes: tuple[str, ...] = ()
     with closing(container_pieces(path)) as pieces:
         for piece in pieces:
             if held and len(held[0]) != len(piece.samples):
@@ -210,11 +217,12 @@ def _of_container(path: Path, block_s: float) -> Iterator[Block]:
                 rate = piece.sample_rate_hz
                 bounds(path, 0.0, None, rate, piece.samples.shape[1])
             held.append(piece.samples)
+            notes += piece.notes
             frames += piece.samples.shape[1]
             if frames >= block_s * rate:
-                yield Block(np.concatenate(held, axis=1), start, rate)
-                start, frames, held = start + frames, 0, []
+                yield Block(np.concatenate(held, axis=1), start, rate, notes)
+                start, frames, held, notes = start + frames, 0, [], ()
             if (start + frames) / rate > MAX_DURATION_S:
                 raise AudioError(f"{path}: longer than {MAX_DURATION_S / 3600:g} h")
     if held:
-        yield Block(np.concatenate(held, axis=1), start, rate)
+        yield Block(np.concatenate(held, axis=1), start, rate, notes)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from jaxtyping import Float, Float32
+
+from encoders.messages import with_count
 
 Samples = Float32[np.ndarray, "samples"]
 MAX_DURATION_S = 12 * 3600.0
@@ -24,14 +25,20 @@ EXACT = ("FLAC", "OGG")
 MP3_FRAME, MP3_FRAME_LOW, MP3_LOW_HZ = 1152, 576, 32_000
 #: Peak below which a recording counts as silent: -80 dB of full scale.
 SILENCE_PEAK = 1e-4
+#: Power of the mean below this share of the channels' is no chance of two microphones: -20 dB.
+CANCELLED_SHARE = 0.01
+#: What is told of a recording.
+LONGER = "more sound than the header declares: read to the end"
+CANCELLED = "channels cancel each other in their mean, which is heard: take one (column channel)"
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Mono samples in [-1, 1] with their rate in Hz."""
+    """Mono samples in [-1, 1] with their rate in Hz; ``notes`` are what reading them told."""
 
     samples: Samples
     sample_rate_hz: int
+    notes: tuple[str, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -48,29 +55,59 @@ class AudioError(ValueError):
     """A recording cannot be read, or does not hold the segment asked for."""
 
 
+class Mono:
+    """Blocks of a recording as one channel: the mean of all, or one, counted from 1.
+
+    Where the mean lies more than 20 dB below the channels, as of a balanced line stored as stereo,
+    :meth:`notes` says so.
+    """
+
+    def __init__(self, path: Path, channel: int | None = None) -> None:
+        self._path, self._channel = path, channel
+        self._apart = self._together = 0.0
+
+    def of(self, samples: Float[np.ndarray, "channels frames"]) -> Samples:
+        """The next block as one channel; an :class:`AudioError` where there is no such."""
+        if self._channel is not None:
+            if not 1 <= self._channel <= len(samples):
+                count = with_count(len(samples), "channel")
+                raise AudioError(f"{self._path}: channel {self._channel} asked for, it has {count}")
+            return samples[self._channel - 1].astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = samples.mean(axis=0).astype(np.float32)
+            if len(samples) > 1:
+                self._apart += float(np.square(samples, dtype=np.float64).mean(axis=0).sum())
+                self._together += float(np.square(mean, dtype=np.float64).sum())
+        return mean
+
+    def notes(self) -> tuple[str, ...]:
+        """What is told of the channels so far."""
+        heard = self._apart > SILENCE_PEAK**2
+        return (CANCELLED,) if heard and self._together < CANCELLED_SHARE * self._apart else ()
+
+
 def resample(audio: Audio, sample_rate_hz: int) -> Audio:
     """Resample with soxr's high quality setting; the same object where the rate is right."""
     if audio.sample_rate_hz == sample_rate_hz:
         return audio
     samples = soxr.resample(audio.samples, audio.sample_rate_hz, sample_rate_hz, "HQ")
-    return Audio(samples.astype(np.float32, copy=False), sample_rate_hz)
+    return Audio(samples.astype(np.float32, copy=False), sample_rate_hz, audio.notes)
 
 
-def check_length(path: Path, file: soundfile.SoundFile, decoded: int, expected: int) -> None:
-    """An :class:`AudioError` where fewer frames were decoded than its format may lack."""
-    rate = file.samplerate
-    if decoded == 0 or decoded < expected - _may_lack(file):
+def check_length(path: Path, form: str, rate: int, decoded: int, expected: int) -> None:
+    """An :class:`AudioError` where fewer frames were decoded than a format may lack."""
+    if decoded == 0 or decoded < expected - _may_lack(form, rate):
         raise AudioError(
             f"{path}: {decoded / rate:.3f} s decoded of the {expected / rate:.3f} s declared: "
             "the file is damaged or cut short"
         )
 
 
-def _may_lack(file: soundfile.SoundFile) -> float:
+def _may_lack(form: str, rate: int) -> float:
     """Frames that may be missing at the end of a file that is whole all the same."""
-    if file.format == "MP3":
-        return float(MP3_FRAME if file.samplerate >= MP3_LOW_HZ else MP3_FRAME_LOW)
-    return 0.0 if file.format in EXACT else END_TOLERANCE_S * file.samplerate
+    if form == "MP3":
+        return float(MP3_FRAME if rate >= MP3_LOW_HZ else MP3_FRAME_LOW)
+    return 0.0 if form in EXACT else END_TOLERANCE_S * rate
 
 
 def check_samples(path: Path, samples: Float[np.ndarray, "*any"]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.decode_index import DecodedAudio, DecodeIndex
+from encoders.decode_index import DecodedAudio, DecodeIndex, odd_recordings
 from encoders.extraction import Failure, Progress, default_store
 from encoders.messages import cut, with_count
 from encoders.specs import Kind
@@ -157,6 +157,7 @@ def _remarks(corpus: Corpus, heard: Mapping[str, DecodedAudio]) -> Iterator[str]
     if silent:
         are = _verb(len(silent), "is", "are")
         yield f"{with_count(len(silent), 'recording')} {are} silent: {_some(silent)}"
+    yield from odd_recordings(heard)
     by_key: dict[str, list[str]] = defaultdict(list)
     for name, recording in heard.items():
         by_key[recording.key].append(name)

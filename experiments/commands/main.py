@@ -1,6 +1,7 @@
 """The command line: parse, then one call. Nothing heavy is imported before it is needed."""
 
 import errno
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,9 +64,20 @@ def plugins(
             "(docs/adding.md); more than one may be given, or listed in SERFUSION_PLUGINS.",
         ),
     ] = None,
+    rehash: Annotated[
+        bool,
+        typer.Option(
+            "--rehash",
+            help="Read every recording again, also where its path, size and times are known.",
+        ),
+    ] = False,
 ) -> None:
     """Load them before any name is looked up."""
     load_plugins(plugin or ())
+    if rehash:
+        from encoders.decode_index import REHASH
+
+        os.environ[REHASH] = "1"
 
 
 app.add_typer(cli_cache.app, name="cache")

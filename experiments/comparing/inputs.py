@@ -227,7 +227,8 @@ def gather(
         elif not request.published:
             modal.modalities = dict(request.wanted)
         modals.append(modal)
-    return _lined_up(ready, words, modals)
+    inputs = _lined_up(ready, words, modals)
+    return replace(inputs, warnings=(*inputs.warnings, *hints.odd(inputs.utterances)))
 
 
 def _lined_up(ready: Ready, words: Transcripts, modals: Sequence[ModalityData]) -> Inputs:

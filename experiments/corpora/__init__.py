@@ -4,6 +4,7 @@ Of experiments, imports only config.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +16,11 @@ from experiments.corpora.label_sets import LabelSet, apply, own_classes
 from experiments.corpora.merged import merge
 from experiments.corpora.registry import CORPORA, UNREAD
 from experiments.corpora.sources import OneOrMore, Source, parse_sources
-from experiments.corpora.tree import LayoutError
+from experiments.corpora.tables import encodings_told
+from experiments.corpora.tree import LayoutError, first_few
+
+#: From so many tables on their encodings are told in one line.
+MANY_TABLES = 6
 
 
 def load_source(
@@ -61,12 +66,21 @@ def read_corpus(name: str, root: Path | None, labels: Sequence[str] | None = Non
     annotation = chosen.annotation if chosen is not None else ""
     module = import_module(CORPORA[name].module)
     try:
-        corpus: Corpus = module.read(root, annotation) if annotation else module.read(root)
+        with encodings_told() as notes:
+            corpus: Corpus = module.read(root, annotation) if annotation else module.read(root)
     except LayoutError as error:
         raise error.with_hint(CORPORA.values()) from None
+    corpus = replace(corpus, notes=(*corpus.notes, *_encodings(notes)))
     if chosen is not None:
         return apply(corpus, chosen)
     return _labelled(corpus, labels, CORPORA[name].labels)
+
+
+def _encodings(notes: Sequence[str]) -> Sequence[str]:
+    """Notes on the encodings of tables; of many files one line."""
+    if len(notes) < MANY_TABLES:
+        return notes
+    return [f"{len(notes)} tables are not in plain UTF-8: {first_few(notes)}"]
 
 
 def _check_name(name: str) -> None:

@@ -14,8 +14,9 @@ from typing import NoReturn
 
 from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
+from experiments.corpora.clips import Matches, Segment, match_clips
 from experiments.corpora.tables import Row, number, read_table
-from experiments.corpora.tree import Tree, without
+from experiments.corpora.tree import Tree, first_few, without
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 #: The same in our words, in the same order.
@@ -30,29 +31,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "ASR", "transcript"),
     "split": ("split", "mode"),
 }
-#: How the corpora name their segments.
-IDS = {"mosei": "{}[{}]", "mosi": "{}_{}"}
 UNDOCUMENTED = "undocumented"
 SPLITS = {"0": "train", "1": "dev", "2": "test", "valid": "dev", "dev": "dev"} | {
     name: name for name in ("train", "test")
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of a video with the values that its labels give it, by their names."""
-
-    video: str
-    index: str
-    start_s: float
-    end_s: float | None
-    text: str | None
-    split: str | None
-    values: Mapping[str, float]
-
-    def id(self, corpus: str) -> str:
-        """Name of the segment as its corpus writes it."""
-        return IDS[corpus].format(self.video, self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +120,17 @@ def corpus_of(
     given = [s for s in segments if all(name in s.values for name in chosen.needs)]
     if not given:
         _refuse(tree, annotation, segments)
-    heard = {path.stem: path for path in tree.media}
-    heard |= {f"{path.parent.name}/{path.stem}": path for path in tree.media}
+    matches = match_clips(tree, segments)
+    whole = tree.clips(lambda path: path.stem)
     targets = [chosen.target(s.values) for s in given]
     kept = [(s, target) for s, target in zip(given, targets, strict=True) if target is not None]
-    utterances = tuple(_utterance(tree.corpus, s, target, heard) for s, target in kept)
+    utterances = tuple(_utterance(tree.corpus, s, target, matches, whole) for s, target in kept)
     remarks = [
         *(_counted(len(segments) - len(given), "without that label")),
         *(_counted(len(given) - len(kept), "with more than one emotion")),
         *_undocumented([s for s, _ in kept if s.split == UNDOCUMENTED]),
+        *matches.notes(),
+        *_early(tree.corpus, segments),
         *without("recording", [u.id for u in utterances if u.audio is None], "segment"),
         "the speaker is taken to be the video: some people speak in several",
     ]
@@ -182,24 +166,30 @@ def _refuse(tree: Tree, annotation: str, segments: Sequence[Segment]) -> NoRetur
     raise CorpusError(f"--corpus {tree.corpus}", [Fault("--labels", what)])
 
 
+def _early(corpus: str, segments: Sequence[Segment]) -> list[str]:
+    early = [s.id(corpus) for s in segments if s.early_s > 0.0]
+    most_s = max((s.early_s for s in segments), default=0.0)
+    what = f"read from the start of the video, as it begins before (up to {most_s:.2f} s)"
+    return [f"{what}: {with_count(len(early), 'segment')} ({first_few(early)})"] if early else []
+
+
 def _utterance(
-    corpus: str, segment: Segment, target: tuple[float, ...], heard: Mapping[str, Path]
+    corpus: str,
+    segment: Segment,
+    target: tuple[float, ...] | None,
+    matches: Matches,
+    whole: Mapping[str, Path],
 ) -> Utterance:
-    names = (
-        f"{segment.video}_{segment.index}",
-        f"{segment.video}[{segment.index}]",
-        f"{segment.video}/{segment.index}",
-    )
-    clip = next((heard[name] for name in names if name in heard), None)
-    whole = heard.get(segment.video)
-    cut = clip is None and whole is not None
+    clip = matches.clips.get((segment.video, segment.index))
+    video = whole.get(segment.video)
+    cut = clip is None and video is not None
     known = segment.split != UNDOCUMENTED
     return Utterance(
         id=segment.id(corpus),
-        audio=whole if cut else clip,
+        audio=clip.path if clip is not None else video,
         start_s=segment.start_s if cut else 0.0,
         end_s=segment.end_s if cut else None,
-        transcript=segment.text,
+        transcript=segment.text or (clip.text if clip is not None else None),
         speaker=segment.video,
         target=target if known else None,
         dialogue=segment.video,
@@ -241,12 +231,14 @@ def table_segments(
 
 def _segment(cells: Row, values: Mapping[str, float], path: Path, faults: list[Fault]) -> Segment:
     where = f"{cells['video']}[{cells['index']}]"
+    start_s = number(cells, "start", path, where, faults) or 0.0
     return Segment(
         video=cells["video"],
         index=cells["index"],
-        start_s=number(cells, "start", path, where, faults) or 0.0,
+        start_s=max(0.0, start_s),
         end_s=number(cells, "end", path, where, faults),
         text=cells["text"] or None,
         split=SPLITS.get(cells["split"].lower(), UNDOCUMENTED) if cells["split"] else None,
         values=values,
+        early_s=max(0.0, -start_s),
     )

@@ -7,7 +7,7 @@ official test set has its labels in a table.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
@@ -93,12 +93,12 @@ def _test_rows(tree: Tree) -> tuple[Utterance, ...]:
     if wrong:
         what = f"unknown labels {', '.join(wrong)}: expected {', '.join(TARGETS)}"
         raise CorpusError(str(path), [Fault("label", what)])
-    paths = {path.stem: path for path in tree.media}
+    paths = tree.stems()
     return tuple(_tested(row["wav_file"], row["label"], paths) for row in rows)
 
 
 def _tested(file: str, label: str, paths: Mapping[str, Path]) -> Utterance:
-    stem = Path(file).stem
+    stem = PureWindowsPath(file).stem
     return Utterance(
         id=f"test/{stem}",
         audio=paths.get(stem),

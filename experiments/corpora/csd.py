@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from encoders.utterance import CorpusError, Fault
-from experiments.corpora.cmu import Segment, of_sentiment
+from experiments.corpora.clips import Segment
+from experiments.corpora.cmu import of_sentiment
 
 #: What the SDK writes where nobody speaks.
 PAUSE = "sp"
@@ -49,11 +50,12 @@ def csd_segments(labels: Path, words: Path | None, names: Sequence[str]) -> tupl
                 Segment(
                     video=series.video,
                     index=str(index),
-                    start_s=float(start),
+                    start_s=max(0.0, float(start)),
                     end_s=float(end),
                     text=_text(spoken.get(series.video), float(start), float(end)),
                     split=None,
                     values=scores | of_sentiment(scores["sentiment"]),
+                    early_s=max(0.0, -float(start)),
                 )
             )
     return tuple(segments)

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.clips import TOLERANCE_S, has_length
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import read_text
-from experiments.corpora.tree import Tree, scan, without
+from experiments.corpora.tree import Tree, first_few, scan, without
 
 ENTRY = Entry(
     name="iemocap",
@@ -125,7 +126,8 @@ class Line:
 def read(root: Path, annotation: str = "emotion") -> Corpus:
     """Read evaluations, words and recordings; leave-one-session-out by default.
 
-    A sentence is read from its own file, or cut from its dialogue at the times of the transcript.
+    A sentence is read from its own file where that is as long as the transcript says, else cut from
+    its dialogue at the times of the transcript.
     ``vad`` gives valence, arousal and dominance.
 
     Raises:
@@ -140,7 +142,9 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
         what = f"unknown emotions {', '.join(unknown)}: expected {', '.join(EMOTIONS)}, xxx"
         raise CorpusError("--corpus iemocap", [Fault("EmoEvaluation", what)])
     spoken = {line.id: line for line in _lines(tree, "transcriptions", TRANSCRIPT)}
-    heard = {path.stem: path for path in tree.media if path.suffix.lower() == ".wav"}
+    heard = {name: path for name, path in tree.stems().items() if path.suffix.lower() == ".wav"}
+    longer = _other_length(heard, {name: (spoken.get(name) or rated[name]) for name in rated})
+    heard = {name: path for name, path in heard.items() if name not in longer}
     dimensional = annotation == "vad"
     utterances = tuple(
         _utterance(line, spoken.get(name), heard, dimensional) for name, line in rated.items()
@@ -152,7 +156,10 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
         targets=DIMENSIONS if dimensional else TARGETS,
         utterances=tuple(sorted(utterances, key=lambda utterance: utterance.id)),
         folds="session",
-        notes=tuple(_notes(utterances, len(spoken.keys() - rated.keys()), dimensional)),
+        notes=(
+            *_notes(utterances, len(spoken.keys() - rated.keys()), dimensional),
+            *_disagreements(rated, spoken, longer),
+        ),
     )
 
 
@@ -189,6 +196,35 @@ def _utterance(
         language="en",
         sex="female" if letter == "F" else "male",
     )
+
+
+def _other_length(heard: Mapping[str, Path], timed: Mapping[str, Line]) -> list[str]:
+    """Sentences whose file is shorter or longer than the times of their line."""
+    lengths = {n: float(t.fields["end"]) - float(t.fields["start"]) for n, t in timed.items()}
+    return [n for n in sorted(lengths) if n in heard and not has_length(heard[n], lengths[n])]
+
+
+def _disagreements(
+    rated: Mapping[str, Line], spoken: Mapping[str, Line], longer: list[str]
+) -> Iterator[str]:
+    if longer:
+        yield (
+            f"cut from their dialogue, if it is here, because their own file differs from end − "
+            f"start by more than {TOLERANCE_S} s: {with_count(len(longer), 'utterance')} "
+            f"({first_few(longer)})"
+        )
+    apart = [
+        name
+        for name in sorted(rated.keys() & spoken.keys())
+        for side in ("start", "end")
+        if abs(float(rated[name].fields[side]) - float(spoken[name].fields[side])) > TOLERANCE_S
+    ]
+    if apart:
+        names = list(dict.fromkeys(apart))
+        yield (
+            f"evaluation and transcript give times more than {TOLERANCE_S} s apart (the "
+            f"transcript's are taken): {with_count(len(names), 'utterance')} ({first_few(names)})"
+        )
 
 
 def _target(fields: Mapping[str, str], dimensional: bool) -> tuple[float, ...] | None:

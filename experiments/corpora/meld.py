@@ -10,6 +10,7 @@ from pathlib import Path
 
 from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from experiments.corpora.clips import has_length
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet
 from experiments.corpora.tables import Row, read_table
@@ -45,6 +46,9 @@ SPLITS = ("train", "dev", "test")
 PUBLISHED = {"train": 9989, "dev": 1109, "test": 2610}
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 RULE = r"(?P<clip>dia\d+_utt\d+)"
+#: How far a clip may be from the EndTime minus the StartTime of its row: films are cut at frames.
+CLIP_TOLERANCE_S = 1.0
+TIME = re.compile(r"(\d+):(\d+):(\d+)[,.](\d+)")
 #: Speakers that are several at once.
 SEVERAL = re.compile(r"^(all|both|everyone)\b|\band\b|[&,]", re.IGNORECASE)
 
@@ -66,10 +70,14 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
     targets = SENTIMENTS if annotation == "sentiment" else TARGETS
     clips = _clips(tree)
     faults: list[Fault] = []
+    rows = [(split, row) for split, path in there.items() for row in read_table(path, COLUMNS)]
+    other = [
+        name for split, row in rows if _has_other_length(name := _name(split, row), row, clips)
+    ]
+    clips = {name: path for name, path in clips.items() if name not in set(other)}
     utterances = [
         utterance
-        for split, path in there.items()
-        for row in read_table(path, COLUMNS)
+        for split, row in rows
         if (utterance := _utterance(split, row, targets, clips, faults)) is not None
     ]
     if faults:
@@ -81,7 +89,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
         targets=targets,
         utterances=tuple(utterances),
         folds="groups",
-        notes=tuple(_notes(utterances, there)),
+        notes=(*_notes(utterances, there), *_other_lengths(other)),
     )
 
 
@@ -97,6 +105,33 @@ def _clips(tree: Tree) -> dict[str, Path]:
     return clips
 
 
+def _name(split: str, row: Row) -> str:
+    return f"{split}/dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
+
+
+def _has_other_length(name: str, row: Row, clips: Mapping[str, Path]) -> bool:
+    start_s, end_s = _seconds(row.get("StartTime", "")), _seconds(row.get("EndTime", ""))
+    if name not in clips or start_s is None or end_s is None or end_s <= start_s:
+        return False
+    return not has_length(clips[name], end_s - start_s, CLIP_TOLERANCE_S)
+
+
+def _seconds(cell: str) -> float | None:
+    match = TIME.fullmatch(cell.strip())
+    if match is None:
+        return None
+    hours, minutes, seconds, part = match.groups()
+    return 3600 * int(hours) + 60 * int(minutes) + float(f"{seconds}.{part}")
+
+
+def _other_lengths(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    count = with_count(len(names), "clip")
+    why = f"longer or shorter than EndTime − StartTime by more than {CLIP_TOLERANCE_S:g} s"
+    return [f"{count} left out ({why}): {first_few(names)}"]
+
+
 def _utterance(
     split: str,
     row: Row,
@@ -105,7 +140,7 @@ def _utterance(
     faults: list[Fault],
 ) -> Utterance | None:
     dialogue = f"{split}/dia{row['Dialogue_ID']}"
-    name = f"{dialogue}_utt{row['Utterance_ID']}"
+    name = _name(split, row)
     label = row["Sentiment" if targets is SENTIMENTS else "Emotion"].lower()
     if label not in targets:
         what = f"unknown label {label!r}: expected one of {', '.join(targets)}"

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from encoders.utterance import Corpus, Fault
-from experiments.corpora.cmu import EMOTIONS, Segment, corpus_of, of_sentiment, table_segments
+from experiments.corpora.clips import Segment
+from experiments.corpora.cmu import EMOTIONS, corpus_of, of_sentiment, table_segments
 from experiments.corpora.csd import csd_segments
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same

@@ -7,7 +7,7 @@ the corpus says, its test sets share speakers with each other; Test1 is the test
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
@@ -88,7 +88,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
     rows = read_table(table, COLUMNS)
     used = [row for row in rows if row["Split_Set"] in SPLITS]
     faults: list[Fault] = []
-    heard = {path.stem: path for path in tree.media}
+    heard = tree.stems()
     words = {path.stem: path for path in tree.files if path.suffix.lower() == ".txt"}
     utterances = tuple(_utterance(row, annotation, table, heard, words, faults) for row in used)
     if faults:
@@ -113,7 +113,7 @@ def _utterance(
     words: Mapping[str, Path],
     faults: list[Fault],
 ) -> Utterance:
-    stem = Path(row["FileName"]).stem
+    stem = PureWindowsPath(row["FileName"]).stem
     name = NAME.fullmatch(stem)
     if name is None:
         faults.append(Fault(stem, "expected a name as MSP-PODCAST_0001_0008", "name"))

@@ -4,8 +4,8 @@
 each in each emotion: the script is the number at the end of the name.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PureWindowsPath
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
@@ -47,8 +47,9 @@ def read(root: Path) -> Corpus:
     if wrong:
         what = f"unknown labels {', '.join(wrong)}: expected {', '.join(TARGETS)}"
         raise CorpusError(str(table), [Fault("emotion", what)])
-    paths = {path.stem: path for path in tree.media}
-    lost = [row["file_id"] for row in rows if Path(row["file_id"]).stem not in paths]
+    _check_names(rows, table)
+    paths = tree.stems()
+    lost = [row["file_id"] for row in rows if PureWindowsPath(row["file_id"]).stem not in paths]
     return Corpus(
         name="nemo",
         root=root,
@@ -60,8 +61,20 @@ def read(root: Path) -> Corpus:
     )
 
 
+def _check_names(rows: Sequence[Row], table: Path) -> None:
+    """Names tell speaker and emotion too (``WR0_surprised_64``): a row moved is found."""
+    other = [
+        Fault(name, f"its row says {row['speaker_id']}, {row['emotion']}", "name")
+        for row in rows
+        if (name := PureWindowsPath(row["file_id"]).stem).split("_")[:2]
+        != [row["speaker_id"], row["emotion"]]
+    ]
+    if other:
+        raise CorpusError(str(table), other)
+
+
 def _utterance(row: Row, paths: Mapping[str, Path]) -> Utterance:
-    stem = Path(row["file_id"]).stem
+    stem = PureWindowsPath(row["file_id"]).stem
     return Utterance(
         id=stem,
         audio=paths.get(stem),

@@ -3,22 +3,42 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
+from encoders.text_encodings import decoded, mended
 from encoders.utterance import CorpusError, Fault
 
 Row = Mapping[str, str]
 
 
-def read_text(path: Path) -> str:
-    """Text of a file in UTF-8, or where it is none in Windows-1252, as older corpora have it."""
-    content = path.read_bytes()
+#: What was told of the tables read so far; None where nobody asks.
+_NOTES: ContextVar[list[str] | None] = ContextVar("notes of tables", default=None)
+
+
+@contextmanager
+def encodings_told() -> Iterator[list[str]]:
+    """What was taken for the encoding of each table that is read meanwhile, where not UTF-8."""
+    notes: list[str] = []
+    token = _NOTES.set(notes)
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # latin-1 reads the five bytes that Windows-1252 leaves open.
-        return content.decode("cp1252", errors="ignore") or content.decode("latin-1")
+        yield notes
+    finally:
+        _NOTES.reset(token)
+
+
+def read_text(path: Path, likely: Sequence[str] = ()) -> str:
+    """Text of a file in any encoding; ``likely`` ones of its language go before a guess.
+
+    Control codes that a wrong decoding made of letters become these letters again.
+    """
+    text = mended(decoded(path.read_bytes(), likely))
+    notes, note = _NOTES.get(), text.note(path.name)
+    if notes is not None and note is not None and note not in notes:
+        notes.append(note)
+    return text.text
 
 
 def read_table(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from encoders.messages import cut, with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
@@ -20,6 +20,7 @@ MEDIA = (
 #: What operating systems leave in every folder.
 JUNK = frozenset(("thumbs.db", "desktop.ini", "__macosx", "$recycle.bin"))
 SHOWN = 3
+Key = TypeVar("Key")
 SHOWN_IN_TREE = 6
 #: Files that the search for the nearest known corpus looks at.
 LOOKED_AT = 3000
@@ -100,6 +101,31 @@ class Tree:
             self.refuse()
         return media
 
+    def clips(self, name: Callable[[Path], Key | None]) -> dict[Key, Path]:
+        """Media files by what ``name`` makes of their paths; of equal names the best format."""
+        clips: dict[Key, Path] = {}
+        for path in sorted(self.media, key=_preference):
+            if (key := name(path)) is not None:
+                clips.setdefault(key, path)
+        return clips
+
+    def stems(self) -> dict[str, Path]:
+        """Media files by name without suffix.
+
+        Raises:
+            CorpusError: a name is there more than once, and the files are not the same.
+        """
+        stems = self.clips(lambda path: path.stem)
+        other = [p for p in self.media if not _same_file(p, stems[p.stem])]
+        if other:
+            what = f"{with_count(len(other), 'name')} of two recordings that differ, so that it "
+            what += "is not known which the labels mean: "
+            what += first_few(
+                f"{self.relative(p)} and {self.relative(stems[p.stem])}" for p in other
+            )
+            raise CorpusError(f"--corpus {self.corpus}", [Fault(str(self.root), what)])
+        return stems
+
     def find(self, *names: str) -> Path | None:
         """First file of one of these names, whatever the case; names in order of preference."""
         for name in names:
@@ -150,6 +176,13 @@ class LayoutError(CorpusError):
             return self
         hint = f"  this looks like {near}: try --corpus {near}"
         return LayoutError(self.tree, [*self.lines, hint])
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Whether two files of one name are copies, or one recording in two formats."""
+    return (
+        path.suffix.lower() != other.suffix.lower() or path.stat().st_size == other.stat().st_size
+    )
 
 
 def _preference(path: Path) -> tuple[int, int]:

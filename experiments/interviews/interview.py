@@ -184,11 +184,13 @@ class _Run:
             duration_s=surveyed.duration_s,
             targets=targets,
             segments=redacted(segments) if options.redact else segments,
-            facts=self._facts(cast, heard),
+            facts=self._facts(surveyed, cast, heard),
             kind=kind,
         )
 
-    def _facts(self, cast: SpeakerTurns, heard: Sequence[ClassifiedSegment]) -> dict[str, Any]:
+    def _facts(
+        self, surveyed: SpeechScan, cast: SpeakerTurns, heard: Sequence[ClassifiedSegment]
+    ) -> dict[str, Any]:
         options, spoken = self.options, self.recognition
         unable = [segment for segment in heard if not isinstance(segment.sounds, EmotionScores)]
         return {
@@ -208,7 +210,7 @@ class _Run:
                 f"{segment.sounds}"
                 for segment in unable
             ],
-            "notes": list(notes_on(self.model, heard)),
+            "notes": [*surveyed.notes, *notes_on(self.model, heard)],
         }
 
     def _words_from(self, cast: SpeakerTurns) -> str:

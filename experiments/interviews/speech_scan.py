@@ -19,7 +19,7 @@ from encoders.analysis.voice_activity import (
     speech_in,
 )
 from encoders.audio.streaming import BLOCK_S, Block, HeldBlocks, Resampler, Span, read_blocks
-from encoders.audio.waveform import Audio, AudioError, Samples
+from encoders.audio.waveform import Audio, AudioError, Mono, Samples
 from encoders.extraction import Progress
 from experiments.interviews.diarisation import SpeechDescriber
 
@@ -48,7 +48,7 @@ class SpeechScan:
 
     ``tracks`` is the mean of the channels, or one per channel where each is a speaker; ``peaks``
     are the largest magnitudes of every :data:`PEAK_S` seconds of the mean; ``whole`` is the mean
-    itself of a recording of at most :data:`KEPT_S`.
+    itself of a recording of at most :data:`KEPT_S`; ``notes`` are what was odd about the file.
     """
 
     duration_s: float
@@ -57,6 +57,7 @@ class SpeechScan:
     tracks: tuple[Track, ...]
     peaks: Float32[np.ndarray, "points"]
     whole: Audio | None = None
+    notes: tuple[str, ...] = ()
 
     def speech(self) -> tuple[Stretch, ...]:
         """Stretches of speech in the mean of the channels."""
@@ -87,6 +88,7 @@ def survey(
     peaks, difference = _Peaks(), _Difference()
     speech = None if describer is None else _Speech(path, describer)
     short: list[Samples] = []
+    mean, notes = Mono(path), list[str]()
     end, rate, channels, expected = 0, 0, 0, _blocks_of(path)
     for number, block in enumerate(read_blocks(path), start=1):
         if not listeners:
@@ -94,7 +96,8 @@ def survey(
             _check_channels(path, channels, by_channel)
             listeners = [_Listener(rate, c) for c in (range(channels) if by_channel else [None])]
         heard = [listener.hear(block) for listener in listeners]
-        mono = block.mono()
+        mono = mean.of(block.samples)
+        notes += block.notes
         peaks.add(mono, rate)
         short = [*short, mono] if block.stop <= KEPT_S * rate else []
         if speech is not None:
@@ -108,7 +111,9 @@ def survey(
         difference.check(path)
     tracks = tuple(listener.track() for listener in listeners)
     whole = Audio(np.concatenate(short), rate) if short else None
-    scan = SpeechScan(end / rate, rate, channels, tracks, peaks.all(), whole)
+    scan = SpeechScan(
+        end / rate, rate, channels, tracks, peaks.all(), whole, (*notes, *mean.notes())
+    )
     if speech is not None:
         speech.end(scan.speech())
     return scan

@@ -307,3 +307,51 @@ def test_an_unknown_label_of_smile_is_refused(plant):
     root = plant.text("smile-annotations-final.csv", "1,a,bliss\n")
     with pytest.raises(CorpusError, match="unknown label 'bliss'"):
         read_corpus("smile", root)
+
+
+# ---------------------------------------------------------------- ESD's encodings
+
+MANDARIN, ENGLISH = ("今天天气很好。", "我想回家。"), ("The weather is fine.", "I want to go home.")
+
+
+@pytest.mark.parametrize(
+    ("speaker", "encoding", "separator", "words"),
+    [
+        ("0001", "gb2312", "\t", MANDARIN),
+        ("0003", "utf-16", "\t", MANDARIN),
+        ("0004", "utf-16-le", "\t", MANDARIN),
+        ("0011", "utf-8", "\t", ENGLISH),
+        ("0012", "cp1252", "\t", ("Déjà vu.", "It’s late.")),
+        ("0015", "utf-8", " ", ENGLISH),
+    ],
+)
+def test_words_of_esd_are_read_in_every_encoding(plant, speaker, encoding, separator, words):
+    names = [f"{speaker}_{k:06d}" for k in (1, 2)]
+    lines = [separator.join([n, w, "Neutral"]) for n, w in zip(names, words, strict=True)]
+    plant.text(f"{speaker}/{speaker}.txt", "\r\n".join(lines), encoding)
+    corpus = read_corpus("esd", plant(*(f"{speaker}/Neutral/{name}.wav" for name in names)))
+    assert tuple(u.transcript for u in corpus.utterances) == words
+    read_as = {"gb2312": "gb18030"}.get(encoding, encoding)
+    told = [] if encoding == "utf-8" else [f"{speaker}.txt: read as {read_as}"]
+    assert [note for note in corpus.notes if "read as" in note] == told
+
+
+def test_a_table_of_esd_without_a_line_that_can_be_read_is_refused(plant):
+    plant.text("0011/0011.txt", "0011_000001;Hello;Neutral\n")
+    root = plant("0011/Neutral/0011_000001.wav")
+    with pytest.raises(CorpusError, match=r"0011\.txt: no line of it is name, words, emotion"):
+        read_corpus("esd", root)
+
+
+def test_a_table_of_esd_that_contradicts_the_folders_is_refused(plant):
+    plant.text("0011/0011.txt", "0011_000001\tHello\tAngry\n")
+    root = plant("0011/Neutral/0011_000001.wav")
+    with pytest.raises(CorpusError, match="its table says angry, its folder neutral"):
+        read_corpus("esd", root)
+
+
+def test_control_codes_of_a_wrong_decoding_are_letters_again(plant):
+    line = ROW.format("joy", 0).replace("Oh my", "it\x92s")
+    corpus = read_corpus("meld", plant.text("dev_sent_emo.csv", MELD + line))
+    assert corpus.utterances[0].transcript == "it\u2019s God, no."
+    assert "dev_sent_emo.csv: 1 character of a wrong decoding mended" in corpus.notes

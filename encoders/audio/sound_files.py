@@ -1,0 +1,253 @@
+"""Files that libsndfile reads, opened so that all their sound is read, whatever headers declare.
+
+Lengths that a header leaves out or has too small are found by walking over the file; libsndfile is
+given the file with a true header. Streams that were joined end to end are read one after the other.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from jaxtyping import Float32
+
+from encoders.audio import flac, mpeg, ogg, riff
+from encoders.audio.waveform import LONGER, AudioError
+
+#: Bytes that a header announces from here on stand for "not known": the writer could not go back.
+STREAMED_BYTES = 0x7FFF0000
+#: Frames that libsndfile gives for a length that is not known.
+UNKNOWN_FRAMES = 2**62
+#: What is told of a recording.
+JOINED = "several recordings joined end to end: all of them are read"
+
+
+class Spliced:
+    """A file made of bytes and of stretches of another one, as far as soundfile asks for one."""
+
+    def __init__(self, path: Path, pieces: Sequence[bytes | range]) -> None:
+        self._file = path.open("rb")
+        self._pieces = pieces
+        self._at = 0
+
+    def tell(self) -> int:
+        """Bytes before the next one that is read."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a byte, as of any file."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: sum(map(len, self._pieces))}
+        self._at = base[whence] + offset
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, fewer at the end."""
+        start, content = 0, b""
+        for piece in self._pieces:
+            within = self._at - start
+            if 0 <= within < len(piece) and len(content) < size:
+                more = self._content(piece, within, size - len(content))
+                content, self._at = content + more, self._at + len(more)
+            start += len(piece)
+        return content
+
+    def _content(self, piece: bytes | range, within: int, size: int) -> bytes:
+        if isinstance(piece, bytes):
+            return piece[within : within + size]
+        self._file.seek(piece.start + within)
+        return self._file.read(min(size, len(piece) - within))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """An mp3: soundfile seeks to where it is after every reading, and the decoder falls silent.
+
+    What a frame needs of those before it is lost then, for up to a tenth of a second.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class SoundFile:
+    """Streams of one file, read as one; ``notes`` are what is told of it."""
+
+    def __init__(
+        self,
+        files: Sequence[soundfile.SoundFile],
+        spliced: Sequence[Spliced] = (),
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._files = files
+        self._spliced = spliced
+        self._place = 0
+        self.notes = notes
+
+    @property
+    def samplerate(self) -> int:
+        """Samples a second."""
+        return int(self._files[0].samplerate)
+
+    @property
+    def frames(self) -> int:
+        """Samples of a channel, by the headers."""
+        return sum(file.frames for file in self._files)
+
+    @property
+    def format(self) -> str:
+        """Format by libsndfile's name."""
+        return str(self._files[0].format)
+
+    @property
+    def subtype(self) -> str:
+        """Encoding by libsndfile's name."""
+        return str(self._files[0].subtype)
+
+    @property
+    def announced_frames(self) -> int:
+        """Frames by the header; libsndfile mends that of a file cut short, and its log tells."""
+        log = self._files[0].extra_info
+        said = re.search(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", log)
+        announced, actual = (int(number) for number in said.groups()) if said else (0, 0)
+        if actual == 0 or announced >= STREAMED_BYTES:
+            return self.frames
+        return round(self.frames * announced / actual)
+
+    def seekable(self) -> bool:
+        """Whether reading can begin elsewhere than at the start."""
+        return len(self._files) == 1 and bool(self._files[0].seekable())
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame of a file that is seekable."""
+        self._files[0].seek(frame)
+
+    def read(self, frames: int) -> Float32[np.ndarray, "frames channels"]:
+        """The next frames, fewer at the end or before a hole."""
+        block = self._files[self._place].read(frames, dtype="float32", always_2d=True)
+        while len(block) < frames and self._place + 1 < len(self._files):
+            self._place += 1
+            more = self._files[self._place].read(
+                frames - len(block), dtype="float32", always_2d=True
+            )
+            block = np.concatenate([block, more])
+        return np.asarray(block, np.float32)
+
+    def __enter__(self) -> "SoundFile":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for file in (*self._files, *self._spliced):
+            file.close()
+
+
+def open_sound(path: Path) -> SoundFile | None:
+    """A file that libsndfile reads; None where :mod:`encoders.audio.containers` must.
+
+    Raises:
+        AudioError: it is an Ogg file that is not whole, or streams that were joined do not fit.
+    """
+    damage = ogg.damage_of(path)
+    if damage is not None:
+        raise AudioError(f"{path}: {damage}: the file is damaged or cut short")
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        return None
+    mend = {"WAV": _wav, "WAVEX": _wav, "MP3": _mp3, "FLAC": _flac, "OGG": _ogg}.get(file.format)
+    pieces, notes = mend(path, file) if mend is not None else ([], ())
+    # A flac that was written to a pipe does not say how long it is.
+    if file.frames >= UNKNOWN_FRAMES or (notes and not pieces):
+        file.close()
+        return None
+    if not pieces and file.format != "MP3":
+        return SoundFile([file])
+    file.close()
+    if not pieces:
+        return SoundFile([_Forward(path)])
+    return _of_pieces(path, pieces, notes, forward=file.format == "MP3")
+
+
+#: Parts of each stream of a file, and what is told of it; notes without parts: libsndfile must not.
+Mend = tuple[Sequence[Sequence[bytes | range]], tuple[str, ...]]
+
+
+def _of_pieces(
+    path: Path,
+    streams: Sequence[Sequence[bytes | range]],
+    notes: tuple[str, ...],
+    *,
+    forward: bool,
+) -> SoundFile:
+    spliced = [Spliced(path, pieces) for pieces in streams]
+    try:
+        files = [(_Forward if forward else soundfile.SoundFile)(file) for file in spliced]
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path}: the file is damaged ({error.error_string})") from error
+    sound = SoundFile(files, spliced, notes)
+    forms = {(file.samplerate, file.channels) for file in files}
+    if len(forms) > 1:
+        sound.__exit__()
+        said = ", ".join(f"{rate} Hz with {channels}" for rate, channels in sorted(forms))
+        raise AudioError(
+            f"{path}: holds recordings of several kinds, one after the other ({said} channels): "
+            "convert them to one"
+        )
+    return sound
+
+
+def _wav(path: Path, _file: soundfile.SoundFile) -> Mend:
+    mended = riff.mended(path)
+    if mended is None:
+        return [], ()
+    return [[mended.header, range(mended.start, path.stat().st_size)]], (LONGER,)
+
+
+def _ogg(path: Path, _file: soundfile.SoundFile) -> Mend:
+    starts = ogg.streams_of(path)
+    return _ranges((*starts, path.stat().st_size)) if len(starts) > 1 else ([], ())
+
+
+def _flac(path: Path, file: soundfile.SoundFile) -> Mend:
+    held = flac.held_by(path)
+    if held is None:
+        return [], ()
+    if len(held.starts) > 1:
+        return _ranges((*held.starts, path.stat().st_size))
+    # libsndfile stops where the header says; FFmpeg reads on.
+    return [], (LONGER,) if held.reached > held.declared > 0 else ()
+
+
+def _ranges(starts: Sequence[int]) -> Mend:
+    return [[range(first, last)] for first, last in pairwise(starts)], (JOINED,)
+
+
+def _mp3(path: Path, file: soundfile.SoundFile) -> Mend:
+    streams = mpeg.streams_of(path)
+    if not streams or (len(streams) == 1 and _is_declared(streams[0], file.frames)):
+        return [], ()
+    lost = sum(stream.lost for stream in streams)
+    if lost:
+        raise AudioError(
+            f"{path}: {lost} bytes between its frames are none, and its length is not declared: "
+            "the file is damaged"
+        )
+    return [_stream(stream) for stream in streams], (JOINED if len(streams) > 1 else LONGER,)
+
+
+def _is_declared(stream: mpeg.Stream, frames: int) -> bool:
+    """Whether libsndfile's length is that of all frames, or longer by what is written in it."""
+    if stream.declared:
+        return stream.declared + 1 >= stream.frames
+    return abs(frames - stream.frames * stream.header.samples) <= stream.header.samples
+
+
+def _stream(stream: mpeg.Stream) -> Sequence[bytes | range]:
+    if stream.declared and stream.declared + 1 >= stream.frames:
+        return [range(stream.start, stream.stop)]
+    return [stream.declaring(), range(stream.begin, stream.stop)]
