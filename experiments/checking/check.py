@@ -15,6 +15,7 @@ from encoders.utterance import Corpus, Utterance
 from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness
 from experiments.comparing.certificate import DecodedCorpus, decode_all, evidence_of
+from experiments.comparing.plan import protocol_of
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.leakage.text_probe import probe_labels
@@ -75,7 +76,7 @@ def check_corpus(
         store, unkept = None, str(error)
     hints = DecodeIndex(Path(os.devnull if store is None else store.root) / "hints.json")
     hearing = decode_all(corpus.utterances, store, hints, progress)
-    made = _folds(corpus, hearing, folds or corpus.folds, progress)
+    made = _folds(corpus, hearing, protocol_of(corpus, folds), progress)
     speakers: dict[str, Counter[str]] = defaultdict(Counter)
     for utterance in corpus.utterances:
         speakers[utterance.speaker or UNKNOWN][_label(corpus, utterance)] += 1
