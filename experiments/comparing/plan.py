@@ -186,7 +186,8 @@ def warnings_of(plan: Plan) -> list[str]:
     if plan.inputs.dropped:
         left = with_count(len(plan.inputs.dropped), "utterance")
         lines.append(f"{left} left every arm; they are listed")
-    return list(dict.fromkeys([*training_remarks(plan.trained, plan.arms), *lines]))
+    trained = training_remarks(plan.trained, plan.arms, leaky=is_leaky(plan.protocol))
+    return list(dict.fromkeys([*trained, *lines]))
 
 
 def _unsettled(plan: Plan) -> list[str]:
@@ -202,13 +203,19 @@ def _unsettled(plan: Plan) -> list[str]:
     ]
 
 
-def training_remarks(trained: Sequence[Trained], arms: Sequence[str]) -> tuple[str, ...]:
-    """What must be known of encoders that were trained in every fold; nothing where none was."""
+def training_remarks(
+    trained: Sequence[Trained], arms: Sequence[str], *, leaky: bool = False
+) -> tuple[str, ...]:
+    """What must be known of encoders that were trained in every fold; nothing where none was.
+
+    ``leaky`` folds test speakers whom their encoders may have heard.
+    """
     if not trained:
         return ()
     kinds = dict.fromkeys(encoder.kind for encoder in trained)
     lines = [
-        _trained(kind, [encoder for encoder in trained if encoder.kind == kind]) for kind in kinds
+        _trained(kind, [encoder for encoder in trained if encoder.kind == kind], leaky)
+        for kind in kinds
     ]
     if not all(ARMS[arm].crossfitted for arm in arms if arm in ARMS):
         lines.append(
@@ -228,13 +235,15 @@ def training_remarks(trained: Sequence[Trained], arms: Sequence[str]) -> tuple[s
     return tuple(lines)
 
 
-def _trained(kind: str, trained: Sequence[Trained]) -> str:
+def _trained(kind: str, trained: Sequence[Trained], leaky: bool) -> str:
+    never = "LEAKY: test speakers may be among them" if leaky else "never on test speakers"
+    dev = "" if leaky else " others"
     seconds = sum(encoder.seconds for encoder in trained)
     return (
         f"the {kind} encoder ({trained[0].typed}) was fine-tuned in every fold on "
         f"{_span([encoder.train_speakers for encoder in trained])} training speakers and stopped "
-        f"on {_span([encoder.dev_speakers for encoder in trained])} others, never on test "
-        f"speakers: {len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
+        f"on {_span([encoder.dev_speakers for encoder in trained])}{dev}, {never}: "
+        f"{len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
         f"{min(encoder.dev_uar for encoder in trained):.3f} to "
         f"{max(encoder.dev_uar for encoder in trained):.3f}"
     )
