@@ -83,23 +83,25 @@ def finetune(
     notice: str = "",
     notify: Notify | None = None,
     device: str | None = None,
+    leaky: bool = False,
 ) -> Finetuned:
     """Train the encoder of a spec: the same arguments give the same bytes on the same machine.
 
     An untrained spec starts from random weights drawn from ``seed``, another from its checkpoint.
     ``corpus`` is the name under which these speakers are known, ``notice`` the terms of the
-    weights; ``notify`` is told every epoch and its development UAR. On a device other than the CPU
+    weights; ``notify`` is told every epoch and its development UAR. ``leaky`` lets speakers be on
+    both sides, as published splits have them. On a device other than the CPU
     bytes may differ between runs.
 
     Raises:
-        FinetuneError: a speaker is on both sides or unknown, an utterance has no label or lacks
-            what the encoder reads, a side lacks a class, settings do not fit the family, the
-            family is not trained here, or the checkpoint was fine-tuned before.
+        FinetuneError: a speaker is on both sides (unless ``leaky``) or unknown, an utterance has no
+            label or lacks what the encoder reads, a side lacks a class, settings do not fit the
+            family, the family is not trained here, or the checkpoint was fine-tuned before.
         AudioError: a recording cannot be read.
         MissingWeightsError: the checkpoint is not to be had.
     """
     check_fit(spec, settings)
-    _check(train, dev, targets)
+    _check(train, dev, targets, leaky)
     _check_fresh(spec)
     random, device = np.random.default_rng(seed), chosen_device(device)
     with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
@@ -164,7 +166,9 @@ def _start(spec: Spec) -> str:
 # ---------------------------------------------------------------- what is refused
 
 
-def _check(train: Sequence[Utterance], dev: Sequence[Utterance], targets: Sequence[str]) -> None:
+def _check(
+    train: Sequence[Utterance], dev: Sequence[Utterance], targets: Sequence[str], leaky: bool
+) -> None:
     for side, utterances in (("training", train), ("development", dev)):
         unknown = [u.id for u in utterances if u.speaker is None or u.target is None]
         if unknown:
@@ -179,7 +183,7 @@ def _check(train: Sequence[Utterance], dev: Sequence[Utterance], targets: Sequen
                 f"{side}: no utterance of {', '.join(lacking)}; add speakers with that class"
             )
     shared = sorted(set(_speakers(train)) & set(_speakers(dev)))
-    if shared:
+    if shared and not leaky:
         raise FinetuneError(
             f"speaker {', '.join(shared[:5])} ({len(shared)} in all) is in both training and "
             "development: an encoder stopped on its own speakers is not stopped"

@@ -19,7 +19,7 @@ from experiments.ablation.subsets import fewer_speakers, most_speakers
 from experiments.ablation.word_errors import with_errors
 from experiments.comparing.comparison import check_writable, compare
 from experiments.comparing.inputs import Ready, gather, inputs_needed, words_of
-from experiments.comparing.plan import make_folds
+from experiments.comparing.plan import make_folds, protocol_of
 from experiments.comparing.preparation import (
     Notify,
     check_ready,
@@ -135,7 +135,7 @@ def _speakers(study: Study, over: Sequence[FactorSpec]) -> int:
     if all(spec.factor != "speakers" for spec in over):
         return 0
     corpus = load_corpus(study)
-    protocol = study.folds or corpus.folds
+    protocol = protocol_of(corpus, study.folds)
     rows = rows_of(labelled(corpus), protocol)
     _, inner = make_folds(corpus, rows, protocol)
     return most_speakers(inner, {row.id: row for row in rows})

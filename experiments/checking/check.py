@@ -15,7 +15,7 @@ from encoders.utterance import Corpus, Utterance
 from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness
 from experiments.comparing.certificate import DecodedCorpus, decode_all, evidence_of
-from experiments.comparing.plan import make_folds
+from experiments.comparing.plan import make_folds, protocol_of
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.leakage.fold_sides import inner_sides
@@ -77,7 +77,7 @@ def check_corpus(
         store, unkept = None, str(error)
     hints = DecodeIndex(Path(os.devnull if store is None else store.root) / "hints.json")
     hearing = decode_all(corpus.utterances, store, hints, progress)
-    made = _folds(corpus, hearing, folds or corpus.folds, progress)
+    made = _folds(corpus, hearing, protocol_of(corpus, folds), progress)
     speakers: dict[str, Counter[str]] = defaultdict(Counter)
     for utterance in corpus.utterances:
         speakers[utterance.speaker or UNKNOWN][_label(corpus, utterance)] += 1

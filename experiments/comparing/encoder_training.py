@@ -41,12 +41,14 @@ class TrainingSplit:
     """Whom one encoder of a fold is trained and stopped on.
 
     ``part`` is "all", or which half of the training speakers it is where heads are cross-fitted.
+    ``leaky`` lets an encoder be stopped on speakers that it is trained on, as published splits do.
     """
 
     fold: str
     part: str
     train: tuple[Utterance, ...]
     dev: tuple[Utterance, ...]
+    leaky: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def _train(
         corpus=corpus,
         notice=f"trained on {corpus}: the terms of that corpus apply to the weights",
         notify=notify,
+        leaky=lesson.leaky,
     )
     seconds = round(time.monotonic() - start, 1)
     if progress is not None:

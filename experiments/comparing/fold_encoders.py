@@ -26,7 +26,13 @@ from experiments.comparing.plan import FoldViews, Plan
 from experiments.config import ConfigError, Study
 from fusion.batch import ModalityBatch, collate
 from fusion.splitting.development import halves
-from fusion.splitting.splits import Fold, InnerFold, InnerFolds, assert_speakers_apart
+from fusion.splitting.splits import (
+    Fold,
+    InnerFold,
+    InnerFolds,
+    assert_speakers_apart,
+    is_leaky,
+)
 from fusion.training.arm_table import arm_of
 from fusion.training.crossfit import FoldData
 
@@ -39,7 +45,8 @@ NAMED = 3
 class FoldContext:
     """What training and embedding need, the same for every fold.
 
-    ``dirty`` says that the study allows to score what encoders have seen.
+    ``dirty`` says that the study allows to score what encoders have seen; a protocol that leaks by
+    its name does so by itself.
     """
 
     corpus: Corpus
@@ -48,6 +55,11 @@ class FoldContext:
     progress: Progress | None
     tell: Callable[[str], None]
     dirty: bool
+
+    @property
+    def leaky(self) -> bool:
+        """Whether folds share speakers because their protocol says so."""
+        return is_leaky(self.plan.protocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +83,13 @@ class EncodedView:
 def check_shared(study: Study, plan: Plan) -> tuple[Contamination, ...]:
     """Recordings that a fold would both train an encoder on and score, under whatever name.
 
+    Of a protocol that leaks by its name the certificate counts them.
+
     Raises:
         ConfigError: there are some, and the study does not allow it.
     """
+    if is_leaky(plan.protocol):
+        return ()
     contaminations = []
     for awaited in plan.inputs.awaited:
         if awaited.trainable.kind == "text":
@@ -166,8 +182,10 @@ def _encoder(
         tuple(by_id[name] for name in side if name in by_id) for side in (sides.train, sides.dev)
     )
     assert not {*sides.train, *sides.dev} & {*fold.test}
-    assert_speakers_apart(Fold(fold.name, sides.train, fold.test, sides.dev), _all(bench))
-    lesson, root = TrainingSplit(fold.name, lessons.part, train, dev), bench.store.root
+    if not bench.leaky:
+        assert_speakers_apart(Fold(fold.name, sides.train, fold.test, sides.dev), _all(bench))
+    lesson = TrainingSplit(fold.name, lessons.part, train, dev, bench.leaky)
+    root = bench.store.root
     targets, name = bench.corpus.targets, bench.corpus.name
     try:
         return trained_encoder(
@@ -250,7 +268,7 @@ def _check_record(bench: FoldContext, fold: Fold, encoder: TrainedFoldEncoder) -
     scored = [u for u in _all(bench) if u.id in {*fold.test}]
     held, corpus = encoder.provenance.seen, bench.corpus.name
     both = [u.id for u in scored if held.holds(corpus, u.speaker, keys.get(u.id))]
-    if both and not bench.dirty:
+    if both and not (bench.dirty or bench.leaky):
         raise ConfigError(
             f"fold {fold.name}: its {encoder.summary.kind} encoder has seen {len(both)} utterances "
             f"that it would be scored on, or their speakers (first {both[0]}); please report this"

@@ -23,6 +23,7 @@ from fusion.splitting.splits import (
     SplitError,
     assert_speakers_apart,
     inner_folds,
+    is_leaky,
     outer_folds,
     speaker_of,
 )
@@ -71,9 +72,19 @@ class Plan:
         return replace(self, inputs=replace(self.inputs, data=data), views=views)
 
 
+def protocol_of(corpus: Corpus, asked: str | None) -> str:
+    """The protocol that is asked for, else the corpus's own.
+
+    An official split that is known to share speakers (``Corpus.folds`` is ``split-leaky``) runs
+    as it was published under the name ``split`` too, stamped.
+    """
+    official = asked == "split" and corpus.folds == "split-leaky"
+    return corpus.folds if asked is None or official else asked
+
+
 def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...]) -> Plan:
     """Fix folds and inner folds of the rows that are left, and probe the transcripts."""
-    protocol = study.folds or corpus.folds
+    protocol = protocol_of(corpus, study.folds)
     folds, inner = make_folds(corpus, inputs.utterances, protocol, held_out=bool(inputs.awaited))
     gold = {
         name: text
@@ -109,11 +120,17 @@ def make_folds(
     that are trained, and heads must not be selected on rows that their encoder was fitted on.
 
     Raises:
-        SplitError: speakers cannot be kept apart, or training or development lacks a class.
+        SplitError: speakers cannot be kept apart, though the protocol does not leak by its name, or
+            training or development lacks a class.
     """
     folds = outer_folds(utterances, protocol)
     by_id = {utterance.id: utterance for utterance in utterances}
-    return folds, tuple(_inner(corpus, fold, by_id, held_out) for fold in folds)
+    inner = tuple(_inner(corpus, fold, by_id, held_out) for fold in folds)
+    if not is_leaky(protocol):
+        for each in inner:
+            for split in each.folds:
+                assert_speakers_apart(split, [by_id[name] for name in (*split.train, *split.dev)])
+    return folds, inner
 
 
 def _inner(
@@ -127,7 +144,6 @@ def _inner(
     else:
         splits = inner_folds([by_id[name] for name in fold.train], corpus.classes)
     for inner in splits.folds:
-        assert_speakers_apart(inner, [by_id[name] for name in (*inner.train, *inner.dev)])
         for side, names in (("training", inner.train), ("development", inner.dev)):
             check_side(corpus, f"fold {fold.name}: {side}", [by_id[name] for name in names])
     return splits
@@ -170,7 +186,8 @@ def warnings_of(plan: Plan) -> list[str]:
     if plan.inputs.dropped:
         left = with_count(len(plan.inputs.dropped), "utterance")
         lines.append(f"{left} left every arm; they are listed")
-    return list(dict.fromkeys([*training_remarks(plan.trained, plan.arms), *lines]))
+    trained = training_remarks(plan.trained, plan.arms, leaky=is_leaky(plan.protocol))
+    return list(dict.fromkeys([*trained, *lines]))
 
 
 def _unsettled(plan: Plan) -> list[str]:
@@ -186,13 +203,19 @@ def _unsettled(plan: Plan) -> list[str]:
     ]
 
 
-def training_remarks(trained: Sequence[Trained], arms: Sequence[str]) -> tuple[str, ...]:
-    """What must be known of encoders that were trained in every fold; nothing where none was."""
+def training_remarks(
+    trained: Sequence[Trained], arms: Sequence[str], *, leaky: bool = False
+) -> tuple[str, ...]:
+    """What must be known of encoders that were trained in every fold; nothing where none was.
+
+    ``leaky`` folds test speakers whom their encoders may have heard.
+    """
     if not trained:
         return ()
     kinds = dict.fromkeys(encoder.kind for encoder in trained)
     lines = [
-        _trained(kind, [encoder for encoder in trained if encoder.kind == kind]) for kind in kinds
+        _trained(kind, [encoder for encoder in trained if encoder.kind == kind], leaky)
+        for kind in kinds
     ]
     if not all(ARMS[arm].crossfitted for arm in arms if arm in ARMS):
         lines.append(
@@ -212,13 +235,15 @@ def training_remarks(trained: Sequence[Trained], arms: Sequence[str]) -> tuple[s
     return tuple(lines)
 
 
-def _trained(kind: str, trained: Sequence[Trained]) -> str:
+def _trained(kind: str, trained: Sequence[Trained], leaky: bool) -> str:
+    never = "LEAKY: test speakers may be among them" if leaky else "never on test speakers"
+    dev = "" if leaky else " others"
     seconds = sum(encoder.seconds for encoder in trained)
     return (
         f"the {kind} encoder ({trained[0].typed}) was fine-tuned in every fold on "
         f"{_span([encoder.train_speakers for encoder in trained])} training speakers and stopped "
-        f"on {_span([encoder.dev_speakers for encoder in trained])} others, never on test "
-        f"speakers: {len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
+        f"on {_span([encoder.dev_speakers for encoder in trained])}{dev}, {never}: "
+        f"{len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
         f"{min(encoder.dev_uar for encoder in trained):.3f} to "
         f"{max(encoder.dev_uar for encoder in trained):.3f}"
     )

@@ -24,7 +24,7 @@ from experiments.comparing.inputs import (
     preflight,
     typed_encoders,
 )
-from experiments.comparing.plan import Plan, make_folds, make_plan
+from experiments.comparing.plan import Plan, make_folds, make_plan, protocol_of
 from experiments.comparing.published import find_published
 from experiments.comparing.trainable import is_finetuned
 from experiments.comparing.variation import NO_VARIATION, Variation
@@ -178,7 +178,7 @@ def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
         CorpusError, ConfigError, SplitError, MissingWeightsError.
     """
     corpus = load_corpus(study)
-    protocol = study.folds or corpus.folds
+    protocol = protocol_of(corpus, study.folds)
     rows = variation.rows(rows_of(labelled(corpus), protocol))
     arms, notes = check_sequences(study, chosen_arms(study))
     finetuned = check_targets(study, corpus, arms)

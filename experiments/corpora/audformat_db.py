@@ -15,7 +15,7 @@ from typing import Any
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.tables import read_table, read_text
-from experiments.corpora.tree import scan, without
+from experiments.corpora.tree import own_folds, scan, without
 
 ENTRY = Entry(
     name="audformat",
@@ -84,7 +84,6 @@ def read(root: Path) -> Corpus:
     if faults:
         raise CorpusError(str(path), faults)
     lost = [u.id for u in utterances if u.audio is None]
-    splits = {u.split for u in utterances}
     name = str(header.get("name"))
     return Corpus(
         # Two databases must not have one name where they are compared together.
@@ -93,7 +92,7 @@ def read(root: Path) -> Corpus:
         task="single-label",
         targets=targets,
         utterances=utterances,
-        folds="split" if {"train", "test"} <= splits and None not in splits else "groups",
+        folds=own_folds(utterances),
         notes=without("recording", lost),
     )
 

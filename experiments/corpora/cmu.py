@@ -16,7 +16,7 @@ from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
 from experiments.corpora.clips import Matches, Segment, match_clips
 from experiments.corpora.tables import Row, number, read_table
-from experiments.corpora.tree import Tree, first_few, without
+from experiments.corpora.tree import Tree, first_few, own_folds, without
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 #: The same in our words, in the same order.
@@ -134,14 +134,13 @@ def corpus_of(
         *without("recording", [u.id for u in utterances if u.audio is None], "segment"),
         "the speaker is taken to be the video: some people speak in several",
     ]
-    has_split = any(u.split for u in utterances)
     return Corpus(
         name=tree.corpus,
         root=tree.root,
         task=chosen.task,
         targets=chosen.targets,
         utterances=utterances,
-        folds="split" if has_split else "groups",
+        folds=own_folds(utterances),
         notes=(*notes, *remarks),
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.tables import read_table
-from experiments.corpora.tree import Named, Tree, scan
+from experiments.corpora.tree import Named, Tree, own_folds, scan
 
 ENTRY = Entry(
     name="coraa-ser",
@@ -66,7 +66,7 @@ def read(root: Path) -> Corpus:
         task="single-label",
         targets=TARGETS,
         utterances=(*train, *tested),
-        folds="split" if tested and train else "groups",
+        folds=own_folds((*train, *tested)),
         notes=notes,
     )
 

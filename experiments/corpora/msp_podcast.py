@@ -14,7 +14,7 @@ from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import Row, number, read_table, read_text
-from experiments.corpora.tree import scan, without
+from experiments.corpora.tree import own_folds, scan, without
 
 ENTRY = Entry(
     name="msp-podcast",
@@ -100,7 +100,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
         task="regression" if dimensional else "single-label",
         targets=tuple(DIMENSIONS) if dimensional else TARGETS,
         utterances=utterances,
-        folds="split" if {"train", "test"} <= {u.split for u in utterances} else "groups",
+        folds=own_folds(utterances),
         notes=tuple(_notes(utterances, len(rows) - len(used))),
     )
 

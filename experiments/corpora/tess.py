@@ -1,7 +1,8 @@
 """TESS: 2800 utterances of two actresses of 26 (YAF) and 64 years (OAF) (Dupuis et al. 2010).
 
 Names are ``OAF_back_fear``: actress, word, emotion. Every word is spoken in every emotion, so that
-words cannot tell it; the script is the word. Two speakers can train or be tested on, not both.
+words cannot tell it; the script is the word. Two speakers can train or be tested on, not both:
+beside another corpus, or by ``--folds random``, stamped LEAKY.
 """
 
 from pathlib import Path

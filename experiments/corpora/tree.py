@@ -219,6 +219,22 @@ def as_corpus(
     )
 
 
+def own_folds(utterances: Iterable[Utterance]) -> str:
+    """The protocol of a corpus that may have an official split: ``split``, else ``groups``.
+
+    ``split-leaky`` where a speaker or a dialogue is on two of its sides: it runs as published.
+    """
+    sides: dict[str | None, set[tuple[str | None, ...]]] = {}
+    for u in utterances:
+        if u.target is not None:
+            names = ((u.speaker,), (u.session, u.dialogue))
+            sides.setdefault(u.split, set()).update(n for n in names if n[-1] is not None)
+    if None in sides or not {"train", "test"} <= sides.keys():
+        return "groups"
+    shared = sum(map(len, sides.values())) > len(set().union(*sides.values()))
+    return "split-leaky" if shared else "split"
+
+
 def _is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from encoders.utterance import Utterance
-from fusion.splitting.designs import make_outer
+from fusion.splitting.designs import apart, make_outer
 from fusion.splitting.folds import Fold
 from fusion.splitting.protocols import Asked, SplitError, parse_protocol
 
@@ -54,8 +54,8 @@ def _fold(train: Sequence[str], test: str, ids: dict[str, tuple[str, ...]]) -> F
 
 
 def _within(rows: Sequence[Utterance]) -> list[Fold]:
-    """Speaker groups of one corpus, named after it; none where it has too few speakers."""
-    if len({u.speaker for u in rows}) < LEAST_SPEAKERS:
+    """Speaker groups of one corpus, named after it; none where speakers are few or talk to all."""
+    if len({u.speaker for u in rows}) < LEAST_SPEAKERS or apart(rows):
         return []
     corpus = rows[0].corpus
     return [

@@ -7,11 +7,16 @@ from types import MappingProxyType
 
 import numpy as np
 
+from encoders.messages import with_count
 from encoders.utterance import Utterance
 from fusion.splitting.folds import Fold, balanced, grouped, in_turn, speaker_of
+from fusion.splitting.groups import linked_by_dialogue
 from fusion.splitting.protocols import Asked, SplitError, parse_protocol
 
 OUTER_GROUPS = 5
+#: Groups of people who talk with each other that folds are made of, and the most that one may hold
+#: of all rows: the fold that tests it is trained on the rest.
+LEAST_GROUPS, MOST_IN_ONE = 3, 0.8
 RANDOM_PARTS = 5
 #: Groups of scripts that take turns: each fold trains on two thirds of the scripts or more.
 SCRIPT_GROUPS = 3
@@ -59,15 +64,52 @@ def _is_improvised(utterance: Utterance) -> bool:
 
 
 def _groups(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
-    counts = Counter(speaker_of(utterance) for utterance in utterances)
+    """Speakers dealt into groups; those who talk with each other stay together."""
+    unit = linked_by_dialogue(utterances)
+    counts = Counter(unit[speaker_of(utterance)] for utterance in utterances)
     wanted = _number(asked, OUTER_GROUPS)
+    if why := apart(utterances):
+        raise SplitError(f"{asked.option}: {why}")
     if asked.argument and wanted > len(counts):
-        raise SplitError(f"{asked.option}: there are {len(counts)} speakers")
+        joined = " who talk with each other" if len(counts) < len(unit) else ""
+        what = f"groups of speakers{joined}" if joined else "speakers"
+        raise SplitError(f"{asked.option}: there are {len(counts)} {what}")
     dealt = balanced(counts, min(wanted, len(counts)))
-    fold_of = {speaker: str(number) for number, group in enumerate(dealt, 1) for speaker in group}
+    fold_of = {name: str(number) for number, group in enumerate(dealt, 1) for name in group}
     return in_turn(
-        utterances, grouped(utterances, lambda u: fold_of[speaker_of(u)], "groups"), "group"
+        utterances, grouped(utterances, lambda u: fold_of[unit[speaker_of(u)]], "groups"), "group"
     )
+
+
+def apart(utterances: Sequence[Utterance]) -> str:
+    """Why dialogues and speakers cannot both be kept on one side, and what runs; "" if they can."""
+    unit = linked_by_dialogue(utterances)
+    counts = Counter(unit[speaker_of(utterance)] for utterance in utterances)
+    largest = max(counts.values()) / len(utterances)
+    if len(counts) == len(unit) or (len(counts) >= LEAST_GROUPS and largest <= MOST_IN_ONE):
+        return ""
+    return (
+        f"dialogues join {len(unit)} speakers into {with_count(len(counts), 'group')}, the largest "
+        f"with {largest:.0%} of the utterances, and {LEAST_GROUPS} of at most {MOST_IN_ONE:.0%} "
+        "are needed to keep dialogues and speakers on one side of a fold; "
+        f"{_what_runs(utterances)}, stamped LEAKY"
+    )
+
+
+def _what_runs(utterances: Sequence[Utterance]) -> str:
+    """Without whom there would be groups, as an interviewer's rows; what runs as it is."""
+    dialogues = {(speaker_of(u), u.session, u.dialogue) for u in utterances}
+    counts = Counter(speaker for speaker, _, dialogue in dialogues if dialogue is not None)
+    busiest = min(counts, key=lambda speaker: (-counts[speaker], speaker))
+    rest = [utterance for utterance in utterances if speaker_of(utterance) != busiest]
+    others = {*linked_by_dialogue(rest).values()}
+    left_out = ""
+    if len(others) >= LEAST_GROUPS and not apart(rest):
+        left_out = f"without the rows of {busiest} there are {len(others)} groups; "
+    split = {utterance.split for utterance in utterances}
+    if {"train", "test"} <= split and None not in split:
+        return f"{left_out}--folds split-leaky runs the split as it was published"
+    return f"{left_out}--folds random runs and keeps nobody apart"
 
 
 def _speaker(utterances: Sequence[Utterance], _: Asked) -> tuple[Fold, ...]:
@@ -183,7 +225,7 @@ def _crossed(
 
 
 def _random(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
-    parts = _number(asked, RANDOM_PARTS)
+    parts = _number(asked, min(RANDOM_PARTS, len(utterances)))
     if parts > len(utterances):
         raise SplitError(f"{asked.option}: there are {len(utterances)} utterances")
     # Sorted, so that the order of rows does not change the parts.

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from encoders.utterance import Utterance
 from fusion.splitting.folds import InnerFold, LabelOf, classes_of, speaker_of
-from fusion.splitting.groups import UnitOf, complete, grouped_ids, linked_by_script, no_groups
+from fusion.splitting.groups import (
+    UnitOf,
+    complete,
+    grouped_ids,
+    linked_by_script,
+    no_groups,
+    units,
+)
 from fusion.splitting.protocols import SplitError
 
 #: Groups that speakers are dealt into, the first of which is held out: a fifth where it can be.
@@ -44,9 +51,7 @@ def hold_out(utterances: Sequence[Utterance], label_of: LabelOf) -> HeldOut:
         held = _dealt(utterances, lambda u: name_of[speaker_of(u)], label_of, GROUPS)
         if held is not None:
             return HeldOut(_split(utterances, held))
-    held = _dealt(utterances, speaker_of, label_of, GROUPS)
-    if held is None:
-        raise SplitError(no_groups(utterances, label_of, ELSE))
+    held = _whole(utterances, label_of, GROUPS)
     note = "the encoder's development speakers speak sentences that its training speakers speak too"
     return HeldOut(_split(utterances, held), (note,) if scripts else ())
 
@@ -59,11 +64,17 @@ def halves(
     Raises:
         SplitError: there are no such groups.
     """
-    half = _dealt(utterances, speaker_of, label_of, (2,))
-    if half is None:
-        raise SplitError(no_groups(utterances, label_of, ELSE))
-    split = _split(utterances, half)
+    split = _split(utterances, _whole(utterances, label_of, (2,)))
     return split.train, split.dev
+
+
+def _whole(utterances: Sequence[Utterance], label_of: LabelOf, counts: Sequence[int]) -> set[str]:
+    """Ids of the first group of speakers; those who talk together are in one where that can be."""
+    for unit_of in units(utterances):
+        held = _dealt(utterances, unit_of, label_of, counts)
+        if held is not None:
+            return held
+    raise SplitError(no_groups(utterances, label_of, ELSE))
 
 
 def _dealt(

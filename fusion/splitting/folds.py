@@ -54,8 +54,10 @@ def speaker_of(utterance: Utterance) -> str:
     return utterance.speaker
 
 
-def assert_speakers_apart(fold: Fold | InnerFold, utterances: Sequence[Utterance]) -> None:
-    """Raise a :class:`SplitError` if a speaker is on two sides of a fold."""
+def assert_speakers_apart(
+    fold: Fold | InnerFold, utterances: Sequence[Utterance], remedy: str = ""
+) -> None:
+    """Raise a :class:`SplitError`, with what helps, if a speaker is on two sides of a fold."""
     speakers = {utterance.id: speaker_of(utterance) for utterance in utterances}
     sides = {
         side: {speakers[name] for name in getattr(fold, side, ())}
@@ -66,7 +68,7 @@ def assert_speakers_apart(fold: Fold | InnerFold, utterances: Sequence[Utterance
         if shared:
             raise SplitError(
                 f"fold {getattr(fold, 'name', '')}: speaker {', '.join(shared[:5])} "
-                f"({len(shared)} in all) is in both {left} and {right}"
+                f"({len(shared)} in all) is in both {left} and {right}{remedy and f'; {remedy}'}"
             )
 
 

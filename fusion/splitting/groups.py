@@ -19,6 +19,30 @@ def linked_by_script(utterances: Sequence[Utterance]) -> dict[str, str]:
     return linked((speaker_of(utterance), str(utterance.script)) for utterance in utterances)
 
 
+def linked_by_dialogue(utterances: Sequence[Utterance]) -> dict[str, str]:
+    """The first of those who talk with each other, however indirectly, by speaker.
+
+    Numbers of dialogues that start again in each session are told apart.
+    """
+    root = linked(
+        (speaker_of(u), None if u.dialogue is None else f"{u.session}\n{u.dialogue}")
+        for u in utterances
+    )
+    # By name, so that the order of rows changes nothing.
+    first: dict[str, str] = {}
+    for speaker in sorted(root):
+        first.setdefault(root[speaker], speaker)
+    return {speaker: first[name] for speaker, name in root.items()}
+
+
+def units(utterances: Sequence[Utterance]) -> tuple[UnitOf, ...]:
+    """What groups are dealt of, the better first: those who talk together, then each alone."""
+    unit = linked_by_dialogue(utterances)
+    if len({*unit.values()}) == len(unit):
+        return (speaker_of,)
+    return (lambda utterance: unit[speaker_of(utterance)], speaker_of)
+
+
 def groupings(sizes: Mapping[str, int], counts: Iterable[int]) -> Iterator[list[set[str]]]:
     """Units in groups of nearly equal size, for every number of groups and order that is tried.
 

@@ -14,7 +14,7 @@ class Protocol:
     """A way to make outer folds: its name, what may follow after a colon, what it does.
 
     ``leaky`` ones put what belongs together on both sides; they replicate published numbers, run
-    only where their name is given, and mark every table.
+    only where their name is given or a corpus was published so, and mark every table.
     """
 
     name: str
@@ -32,7 +32,11 @@ class Protocol:
 
 
 PROTOCOLS = (
-    Protocol("groups", "K", "K groups of speakers of nearly equal size (5)"),
+    Protocol(
+        "groups",
+        "K",
+        "K groups of speakers of nearly equal size (5); those who share a dialogue stay together",
+    ),
     Protocol("speaker", "", "leave one speaker out"),
     Protocol("session", "", "leave one session out, as dyads need it"),
     Protocol("fold", "", "the column 'fold', or the folds that a known corpus brings along"),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import cycle
 
+from encoders.messages import with_count
 from encoders.utterance import Utterance
 from fusion.splitting.crossing import CROSSING, cross_folds
 from fusion.splitting.designs import make_outer, rows_of
@@ -23,6 +24,7 @@ from fusion.splitting.groups import (
     groupings,
     linked_by_script,
     no_groups,
+    units,
 )
 from fusion.splitting.protocols import SplitError, is_leaky, parse_protocol
 
@@ -40,6 +42,10 @@ __all__ = [
 ]
 
 INNER_GROUPS = 3
+#: What runs where a split shares speakers.
+SPLIT_AS_IT_IS = "--folds split-leaky runs the split as it is, stamped LEAKY"
+#: What is said where no groups of those who talk together hold every class.
+TALKING = "development shares dialogues with training: no groups of them hold every class"
 
 
 def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
@@ -52,16 +58,19 @@ def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, .
     """
     asked = parse_protocol(protocol)
     speakers = {speaker_of(utterance) for utterance in utterances}
-    if len(speakers) < 3:
+    if len(speakers) < 3 and not asked.protocol.leaky:
         raise SplitError(
-            f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}: a corpus with fewer than three "
-            "can train or be tested on, not both; add speakers, or check the 'speaker' column"
+            f"{with_count(len(speakers), 'speaker')}: a corpus with fewer than three can train or "
+            "be tested on, not both; add speakers, or check the 'speaker' column; a second "
+            "--corpus or --manifest trains on one and tests the other, and --folds random runs and "
+            "keeps nobody apart, stamped LEAKY"
         )
     crossing = asked.protocol.name in CROSSING
     folds = cross_folds(utterances, asked) if crossing else make_outer(utterances, asked)
     if not asked.protocol.leaky:
+        remedy = SPLIT_AS_IT_IS if asked.protocol.name == "split" else ""
         for fold in folds:
-            assert_speakers_apart(fold, utterances)
+            assert_speakers_apart(fold, utterances, remedy)
     return folds
 
 
@@ -71,6 +80,7 @@ def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, .
 def inner_folds(utterances: Sequence[Utterance], label_of: LabelOf) -> InnerFolds:
     """Development groups inside a training set: speakers merged until every class is present.
 
+    Speakers who talk with each other stay together where such groups hold every class.
     Where ``script`` is known, development and training share no script either: speakers that
     share scripts stay together where that leaves several groups, else rows that would share one
     are left out of the inner fold (measured on EmoDB: .545 UAR for .553).
@@ -85,12 +95,18 @@ def inner_folds(utterances: Sequence[Utterance], label_of: LabelOf) -> InnerFold
         groups = _group(utterances, lambda u: name_of[speaker_of(u)], label_of)
         if groups is not None:
             return InnerFolds(tuple(_inner(utterances, group, None) for group in groups))
-    groups = _group(utterances, speaker_of, label_of)
+    groups, notes = None, tuple[str, ...]()
+    for unit_of in units(utterances):
+        groups = _group(utterances, unit_of, label_of)
+        if groups is not None:
+            break
+        notes = (TALKING,)
     if groups is None:
         raise SplitError(no_groups(utterances, label_of))
     if not scripted:
-        return InnerFolds(tuple(_inner(utterances, group, None) for group in groups))
-    return _crossed(utterances, groups, label_of)
+        return InnerFolds(tuple(_inner(utterances, group, None) for group in groups), notes)
+    crossed = _crossed(utterances, groups, label_of)
+    return InnerFolds(crossed.folds, (*notes, *crossed.notes))
 
 
 def _group(

@@ -29,6 +29,15 @@ def test_the_model_knows_the_tones_of_all_speakers(manifest, tmp_path):
         assert max(found, key=lambda name: found[name]) == label
 
 
+@pytest.mark.parametrize("protocol", ["random", "split-leaky"])
+def test_a_protocol_that_leaks_is_no_matter_to_a_model_of_everybody(
+    protocol, manifest, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 2)
+    done = train(tones_study(manifest, audio="logmel", folds=protocol), tmp_path / "model")
+    assert (done.utterances, done.speakers) == (24, 6)
+
+
 def test_late_fusion_has_both_halves(manifest, tmp_path, monkeypatch):
     monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 2)
     train(tones_study(manifest, audio="logmel", arms=("late",)), tmp_path / "model")

@@ -55,6 +55,14 @@ def test_sentences_that_are_the_label_have_a_small_p():
     assert probe(**design(lambda k, r: f"sentence {k}")).p < 0.01
 
 
+def test_draws_that_leave_no_test_row_of_a_class_are_passed_over():
+    # One speaker on both sides of two folds that share a test set of three rows.
+    texts, truth = ["s0", "s1", "s2"] * 3, [0, 1, 2] * 3
+    ids = tuple(f"u{n}" for n in range(9))
+    found = probe(texts, truth, ["one"] * 9, [Fold("f", ids[3:], ids[:3])])
+    assert (found.uar, np.isfinite(found.null_high), 0 < found.p <= 1) == (1.0, True, True)
+
+
 def test_unevenly_crossed_sentences_have_a_small_p():
     found = probe(**design(lambda k, r: f"sentence {k if r else 3}"))
     assert found.p < 0.01

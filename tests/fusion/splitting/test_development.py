@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,3 +97,11 @@ def test_a_class_of_one_speaker_is_refused_and_named():
         hold_out(utterances, label_of)
     with pytest.raises(SplitError, match="'b' is spoken by 1 of them"):
         halves(utterances, label_of)
+
+
+def test_who_talks_together_is_on_one_side_of_an_encoder_too():
+    pairs = [replace(u, dialogue=f"d{int(u.speaker[1:]) // 2}") for u in full(10)]
+    place = {u.id: u.dialogue for u in pairs}
+    held = hold_out(pairs, label_of).fold
+    for left, right in ((held.train, held.dev), halves(pairs, label_of)):
+        assert not {place[n] for n in left} & {place[n] for n in right}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.utterance import Utterance
-from fusion.splitting.designs import EMOBOX, rows_of
+from fusion.splitting.designs import EMOBOX, apart, rows_of
 from fusion.splitting.protocols import PROTOCOLS, SplitError, is_leaky, parse_protocol
 from fusion.splitting.splits import Fold, outer_folds
 
@@ -203,9 +203,100 @@ def test_s4_sets_of_another_corpus_are_refused():
 
 def test_an_official_split_that_shares_speakers_runs_by_its_leaky_name_only():
     rows = [row(f"u{n}", f"s{n % 3}", split=("train", "test")[n % 2]) for n in range(12)]
-    with pytest.raises(SplitError, match="both train and test"):
+    with pytest.raises(SplitError, match="both train and test; --folds split-leaky runs the split"):
         folds_of(rows, "split")
     assert len(folds_of(rows, "split-leaky")) == 1
+
+
+# ---------------------------------------------------------------- dialogues
+
+
+def talks(pairs: list[tuple[str, str]], **fields: str | None) -> list[Utterance]:
+    """A dialogue of each pair in which both say two things."""
+    return [
+        row(f"d{d}-{who}{n}", who, dialogue=f"d{d}", **fields)
+        for d, pair in enumerate(pairs)
+        for who in pair
+        for n in range(2)
+    ]
+
+
+def dyads(count: int) -> list[Utterance]:
+    return talks([(f"a{n}", f"b{n}") for n in range(count)])
+
+
+people = st.integers(0, 9).map("s{}".format)
+
+
+@given(st.lists(st.tuples(people, people), min_size=1, max_size=14))
+def test_groups_keep_dialogues_and_speakers_on_one_side_or_say_what_runs(pairs):
+    rows = [replace(u, id=f"{n}") for n, u in enumerate(talks(pairs))]
+    if apart(rows) or len({u.speaker for u in rows}) < 3:
+        with pytest.raises(SplitError, match="--folds random runs"):
+            folds_of(rows, "groups")
+        assert folds_of(rows, "random")
+        return
+    folds = folds_of(rows, "groups")
+    by_id = {u.id: u for u in rows}
+    for fold in folds:
+        for name in ("speaker", "dialogue"):
+            train, test = ({getattr(by_id[i], name) for i in s} for s in (fold.train, fold.test))
+            assert not train & test
+    assert sorted(i for fold in folds for i in fold.test) == sorted(by_id)
+
+
+def test_twelve_pairs_make_five_groups_of_whole_pairs():
+    assert sorted(len(fold.test) for fold in folds_of(dyads(12), "groups")) == [8, 8, 8, 12, 12]
+
+
+def test_three_groups_are_enough_and_two_are_not():
+    assert len(folds_of(dyads(3), "groups")) == 3
+    with pytest.raises(
+        SplitError, match=r"dialogues join 4 speakers into 2 groups.*--folds random"
+    ):
+        folds_of(dyads(2), "groups")
+
+
+def test_no_more_groups_of_pairs_than_there_are():
+    with pytest.raises(SplitError, match="12 groups of speakers who talk with each other"):
+        folds_of(dyads(12), "groups:13")
+
+
+def test_one_who_talks_with_everybody_is_named():
+    rows = talks([("host", f"guest{n}") for n in range(4)])
+    with pytest.raises(SplitError, match="without the rows of host there are 4 groups"):
+        folds_of(rows, "groups")
+    assert len(folds_of([u for u in rows if u.speaker != "host"], "groups")) == 4
+
+
+def test_where_a_split_is_known_that_is_what_runs():
+    rows = [
+        *talks([("a", "b"), ("b", "c")], split="train"),
+        *[replace(u, id=f"t{u.id}") for u in talks([("a", "c")], split="test")],
+    ]
+    with pytest.raises(SplitError, match="--folds split-leaky runs the split as it was published"):
+        folds_of(rows, "groups")
+    assert len(folds_of(rows, "split-leaky")) == 1
+
+
+def test_a_group_that_leaves_little_to_train_on_is_refused():
+    crowd = [("s0", f"s{n}") for n in range(1, 20)]
+    with pytest.raises(SplitError, match="into 3 groups, the largest with 90% of"):
+        folds_of(talks([*crowd, ("x", "y"), ("v", "w")]), "groups")
+
+
+def test_numbers_of_dialogues_start_again_in_each_session():
+    rows = [replace(u, id=f"{s}{u.id}", session=s, speaker=f"{s}{u.speaker}")
+            for s in "xyz" for u in talks([("a", "b")])]  # fmt: skip
+    assert len(folds_of(rows, "groups")) == 3
+
+
+@pytest.mark.parametrize("leaky", ["random", "split-leaky"])
+def test_what_leaks_by_its_name_runs_with_two_speakers_too(leaky):
+    rows = [row(f"u{n}", f"s{n % 2}", split=("train", "test")[n // 6]) for n in range(12)]
+    with pytest.raises(SplitError, match=r"^2 speakers.*--folds random runs"):
+        folds_of(rows, "groups")
+    assert folds_of(rows, leaky)
 
 
 # ---------------------------------------------------------------- several corpora

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -343,3 +344,30 @@ def test_a_script_missing_somewhere_is_not_used():
     rows = [*crossed(), row("plain", "s0", "a")]
     found = inner_folds(rows, label_of).folds
     assert [len(f.train) + len(f.dev) for f in found] == [len(rows)] * len(found)
+
+
+# ---------------------------------------------------------------- inner folds of dialogues
+
+
+def dyads(count: int) -> list[Utterance]:
+    return [
+        row(f"{d}{who}{label}", f"{who}{d}", label, dialogue=f"d{d}")
+        for d in range(count)
+        for who in "xy"
+        for label in CLASSES
+    ]
+
+
+def test_who_talks_together_is_on_one_side_of_development():
+    found = inner_folds(dyads(4), label_of)
+    dialogue = {u.id: u.dialogue for u in dyads(4)}
+    assert found.notes == ()
+    for fold in found.folds:
+        assert not {dialogue[i] for i in fold.train} & {dialogue[i] for i in fold.dev}
+
+
+def test_where_dialogues_cannot_be_kept_together_that_is_told():
+    found = inner_folds([replace(u, dialogue="all") for u in dyads(4)], label_of)
+    assert [note for note in found.notes if "shares dialogues with training" in note]
+    for fold in found.folds:
+        assert_speakers_apart(fold, dyads(4))
