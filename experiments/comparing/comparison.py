@@ -53,7 +53,7 @@ from fusion.evaluation.subgroups import groupings
 from fusion.evaluation.windows import utterance_rows
 from fusion.model.fusion_model import FusionModel
 from fusion.splitting.splits import speaker_of
-from fusion.training.arm_table import arms_that, whole_of
+from fusion.training.arm_table import ARMS, arms_that, whole_of
 from fusion.training.arms import FoldScores
 from fusion.training.fit_key import FitKeys, arithmetic, hash_of
 from fusion.tuning.storage import check_storage
@@ -95,6 +95,8 @@ def compare(
     ready, store = check_ready(study, variation), default_store()
     for published in ready.published.values():
         tell(published.remark)
+    for scores in ready.scores.values():
+        tell(scores.remark)
     with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         evidence = certify_corpus(ready, store, hints, progress)
         for line in heavy_frames(study, ready.arms, ready.rows, hints):
@@ -169,7 +171,7 @@ def _favourite(rows: Sequence[Prediction], plan: Plan) -> str | None:
 
     None where nothing is trained.
     """
-    arms = [arm for arm in plan.arms if arm not in plan.inputs.published]
+    arms = [arm for arm in plan.arms if arm in ARMS]
     group = [arm for arm in arms_that(fuse=True) if arm in arms] or arms
     if not group:
         return None
@@ -283,6 +285,7 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
             recognised=len(plan.recognised),
             recogniser=inputs.words.back_end if plan.recognised else None,
             published={arm: one.fact for arm, one in inputs.published.items()},
+            scores=tuple(one.fact for one in inputs.scores.values()),
             text_probe=plan.probe,
             groups=groupings(inputs.utterances),
             training_overlap=_overlap(plan),

@@ -25,7 +25,7 @@ from fusion.model.origin import Origin
 from fusion.model.outputs import OutputType
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds, inner_folds, speaker_of
-from fusion.training.arm_table import LateFusionArm, TrainedArm, arm_of, trained_arm
+from fusion.training.arm_table import JointArm, LateFusionArm, TrainedArm, arm_of, trained_arm
 from fusion.training.arms import Budget, FittedArm, FoldScores, fit_chosen, score, search_arm
 from fusion.training.crossfit import FoldData, score_crossfitted
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
@@ -134,9 +134,9 @@ def fit_all(
         scores.append(done)
         if progress is not None:
             progress("heads", len(scores), len(left) + cached)
+    scores += _published(plan)
     scores += _late(plan, scores)
     scores += [one for whole in scores for one in whole.each_alone()]
-    scores += _published(plan)
     return Fits(tuple(scores), len(left) - there, cached + there)
 
 
@@ -157,28 +157,29 @@ def _views_of(arm: TrainedArm, both: FoldViews, windows: dict[int, Dataset]) -> 
 
 
 def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
-    """Decision-level arms, from the scores of both unimodal ones."""
+    """Decision-level arms, from the scores of the two that each combines; joint ones last."""
     found = {(one.arm, one.fold): one for one in scores}
-    return [
-        fuse_late(
-            arm,
-            of_utterances(found["audio", fold.name]),
-            found["text", fold.name],
-            plan.inputs.data,
-            inner,
-            plan.budget,
-        )[0]
-        for arm in plan.arms
-        if isinstance(arm_of(arm), LateFusionArm)
-        for fold, inner in zip(plan.folds, plan.inner, strict=True)
-    ]
+    fused = []
+    for arm in map(arm_of, plan.arms):
+        if not isinstance(arm, LateFusionArm | JointArm):
+            continue
+        sides = (arm.ours, arm.other) if isinstance(arm, JointArm) else ("audio", "text")
+        for fold, inner in zip(plan.folds, plan.inner, strict=True):
+            one, other = (of_utterances(found[side, fold.name]) for side in sides)
+            done = fuse_late(arm.name, one, other, plan.inputs.data, inner, plan.budget)[0]
+            found[arm.name, fold.name] = done
+            fused.append(done)
+    return fused
 
 
 def _published(plan: Plan) -> list[FoldScores]:
+    """Arms that were trained elsewhere."""
     data, seeds = plan.inputs.data, plan.budget.seeds
+    labels = {arm: one.labels for arm, one in plan.inputs.published.items()}
+    labels |= {arm: one.labels for arm, one in plan.inputs.scores.items()}
     return [
-        score_published(arm, data, one.labels.columns, fold, inner, seeds)
-        for arm, one in plan.inputs.published.items()
+        score_published(arm, data, of_arm.columns, fold, inner, seeds)
+        for arm, of_arm in labels.items()
         for fold, inner in zip(plan.folds, plan.inner, strict=True)
     ]
 

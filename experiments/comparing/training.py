@@ -30,7 +30,7 @@ from experiments.comparing.preparation import (
 from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
 from fusion.model.fusion_model import FusionModel
-from fusion.training.arm_table import PUBLISHED
+from fusion.training.arm_table import ARMS
 from fusion.tuning.storage import check_storage
 
 
@@ -105,7 +105,7 @@ def train(
 def _one_arm(study: Study) -> str:
     arms = study.arms or ()
     chosen_arms(study, "--arm")
-    if len(arms) != 1 or arms[0].startswith(PUBLISHED):
+    if len(arms) != 1 or arms[0] not in ARMS:
         raise ConfigError(f"expected one arm to train, such as late, got {', '.join(arms)}")
     faults = [
         f"--{kind} {typed}: {why}"

@@ -5,7 +5,7 @@ from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import Results
 from fusion.evaluation.statistics import CLAIM_FROM
-from fusion.training.arm_table import arms_that
+from fusion.training.arm_table import ARMS, SCORES, arms_that
 
 #: Facts of a run that stand beside its title, and their words.
 BADGES = {
@@ -36,6 +36,7 @@ def badges(results: Results) -> list[str]:
     """What nobody may overlook: synthetic speech, random weights, words that carry no label."""
     facts = results.facts
     marks = [badge for key, badge in BADGES.items() if getattr(facts, key)]
+    marks += [f"{arm_name(one.arm)}: not known what it saw" for one in facts.scores]
     marks += [CONSTANT_WORDS] * has_constant_words(results)
     values = {} if facts.cell is None else facts.cell.values
     cell = ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
@@ -57,7 +58,8 @@ def has_constant_words(results: Results) -> bool:
     facts = results.facts
     if facts.text_probe is None or not facts.text_probe.even:
         return False
-    if not results.arms.keys() - _WORDLESS or str(facts.study.get("text")).startswith("features:"):
+    reading = {arm for arm in results.arms if not arm.startswith(SCORES)} - _WORDLESS
+    if not reading or str(facts.study.get("text")).startswith("features:"):
         return False
     return 2 * facts.recognised < results.rows.used
 
@@ -181,7 +183,7 @@ def _few_speakers(results: Results) -> list[str]:
 
 
 def _words(arm: str) -> str:
-    return printable(arm).replace("_", " ")
+    return printable(arm).replace("_", " ") if arm in ARMS else arm_name(arm)
 
 
 def dropped_lines(results: Results) -> list[str]:

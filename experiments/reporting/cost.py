@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from encoders.messages import printable, with_count
 from experiments.reporting.results_file import read_strictly
 from fusion.evaluation.predictions import AGAIN
+from fusion.training.arm_table import whole_of
 
 if TYPE_CHECKING:
     from fusion.training.arms import FoldScores
@@ -60,7 +61,7 @@ def cost_of(scores: "Sequence[FoldScores]", seeds: int) -> Cost:
     """
     arms: dict[str, list[FoldCost]] = {}
     for fit in scores:
-        if "/" not in fit.arm and (fit.epochs or fit.trials):
+        if whole_of(fit.arm) == fit.arm and (fit.epochs or fit.trials):
             arms.setdefault(fit.arm, []).append(_fold_cost(fit, seeds))
     return Cost(arms)
 

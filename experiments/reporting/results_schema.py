@@ -494,6 +494,21 @@ class PublishedFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoresFact:
+    """Scores of a file as an arm: how its columns were read, and classes that none of them is.
+
+    ``form`` is probabilities, logits, votes, labels or values.
+    """
+
+    arm: str
+    sha256: str
+    form: str
+    map: Mapping[str, str]
+    unread: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseFact:
     """:class:`experiments.ablation.cells.Noise` of a cell."""
 
@@ -555,6 +570,7 @@ class Facts:
     groups: Mapping[str, Grouping]
     training_overlap: float
     cell: CellFacts | None = None
+    scores: tuple[ScoresFact, ...] = ()
 
     @property
     def select(self) -> Option:
