@@ -114,7 +114,7 @@ def compare(
     made = fit_all(scored, kept, jobs, progress, keep_heads=variation.keeps_heads, keys=keys)
     fitted = variation.fitted(made)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
-    rows = list(_prediction_rows(run, found.corpus.name, plan, fitted.scores))
+    rows = list(prediction_rows(run, found.corpus.name, plan, fitted.scores))
     rows = with_best(rows, found.corpus.task, plan.budget.goal)
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
@@ -203,10 +203,10 @@ def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------- what a run leaves
 
 
-def _prediction_rows(
+def prediction_rows(
     run: str, corpus: str, plan: Plan, scores: Sequence[FoldScores]
 ) -> Iterator[Prediction]:
-    """Rows in the order of arms, folds, seeds."""
+    """Predictions of a run in the order of arms, folds, seeds."""
     data, utterances = plan.inputs.data, plan.inputs.utterances
     # Shares of a third have no end: as many decimals as scores have are kept.
     goals = data.goals.round(6) if data.task == "distribution" else data.goals
@@ -309,16 +309,20 @@ def _overlap(plan: Plan) -> float:
 
 def write_run(
     folder: Path,
-    study: Study,
+    study: Study | None,
     model: FusionModel | None,
     rows: Sequence[Prediction],
     results: Results,
     plan: Plan,
     cost: Cost,
 ) -> None:
-    """Write everything; ``results.json``, which makes a run complete, comes last."""
+    """Write everything; ``results.json``, which makes a run complete, comes last.
+
+    ``study`` is None where nothing was trained that it could repeat.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_study(study, folder / "config.toml")
+    if study is not None:
+        write_study(study, folder / "config.toml")
     if model is not None:
         model.save(folder / "model")
     write_predictions(rows, folder / "predictions.jsonl")

@@ -236,7 +236,8 @@ def gather(
 
 def _from_file(scores: FileScores, utterances: Sequence[Utterance]) -> ModalityData:
     rows = {name: torch.tensor([values]) for name, values in scores.rows.items()}
-    absent = {u.id: f"has no row in {scores.file}" for u in utterances if u.id not in rows}
+    lacking = [u.id for u in utterances if u.id not in rows]
+    absent = {name: scores.why.get(name, f"has no row in {scores.file}") for name in lacking}
     return ModalityData(
         frames={scores.arm: rows}, identity={scores.arm: scores.sha256}, absent=absent
     )

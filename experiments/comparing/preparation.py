@@ -37,7 +37,16 @@ from fusion.networks.head import fixed_values
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import with_loss
 from fusion.splitting.splits import rows_of
-from fusion.training.arm_table import ARMS, JOINT, PUBLISHED, SCORES, TrainedArm, arm_of, is_arm
+from fusion.training.arm_table import (
+    ARMS,
+    JOINT,
+    MODEL,
+    PUBLISHED,
+    SCORES,
+    TrainedArm,
+    arm_of,
+    is_arm,
+)
 from fusion.training.late import LATE
 
 Notify = Callable[[str], None]
@@ -111,7 +120,7 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
         ConfigError: an arm is unknown.
     """
     asked = study.arms or DEFAULT_ARMS
-    if unknown := [arm for arm in asked if not is_arm(arm)]:
+    if unknown := [arm for arm in asked if not is_arm(arm) or arm.startswith(MODEL)]:
         known = (*ARMS, f"{PUBLISHED}NAME", f"{SCORES}FILE", f"{JOINT}ARM+{SCORES}FILE")
         many = "one" if option == "--arm" else "some"
         raise ConfigError(f"{option} {','.join(unknown)}: expected {many} of {', '.join(known)}")

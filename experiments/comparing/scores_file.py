@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -39,6 +39,7 @@ class FileScores:
     ``rows`` are by utterance, in the order of ``labels``: logits (logarithms of probabilities), or
     of sets of labels and values what the file says. ``unread`` are its other columns; ``lacking``
     counts utterances without a row, and ``strange`` rows of utterances that ``--labels`` left out.
+    ``why`` is why an utterance has no row, where that is known.
     """
 
     arm: str
@@ -49,6 +50,7 @@ class FileScores:
     unread: tuple[str, ...]
     lacking: int = 0
     strange: int = 0
+    why: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> str:

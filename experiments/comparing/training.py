@@ -61,6 +61,7 @@ def train(
     study: Study,
     out: Path,
     *,
+    jobs: int | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
     storage: str | None = None,
@@ -69,6 +70,8 @@ def train(
 
     Hyperparameters are tuned, training is stopped and probabilities are calibrated on development
     groups of speakers, as in every fold of a comparison. There is no test set, so no score.
+    Each group is left out by as many heads as the study has seeds, of which an answer is the mean;
+    both sides of late fusion are trained side by side with ``jobs`` above 1 [the number of cores].
     Optuna's studies are kept in ``storage``, where one is given.
 
     Raises:
@@ -94,7 +97,7 @@ def train(
     budget = budget_of(study, corpus.task)
     plan = Plan((arm,), inputs, (), (), budget, None, "", (), storage=storage)
     with TemporaryDirectory() as there:
-        model = final_model(plan, corpus, arm, Path(there))
+        model = final_model(plan, corpus, arm, Path(there), seeds=study.seeds, jobs=jobs)
     model.save(out)
     speakers = {utterance.speaker for utterance in inputs.utterances}
     return TrainedModel(

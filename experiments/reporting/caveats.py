@@ -3,7 +3,7 @@
 from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.numbers import column, primary_of
-from experiments.reporting.results_schema import Results
+from experiments.reporting.results_schema import EVALUATION, Results
 from fusion.evaluation.statistics import CLAIM_FROM
 from fusion.training.arm_table import ARMS, SCORES, arms_that
 
@@ -36,7 +36,8 @@ def badges(results: Results) -> list[str]:
     """What nobody may overlook: synthetic speech, random weights, words that carry no label."""
     facts = results.facts
     marks = [badge for key, badge in BADGES.items() if getattr(facts, key)]
-    marks += [f"{arm_name(one.arm)}: not known what it saw" for one in facts.scores]
+    unknown = [one.arm for one in facts.scores if one.arm.startswith(SCORES)]
+    marks += [f"{arm_name(arm)}: not known what it saw" for arm in unknown]
     marks += [CONSTANT_WORDS] * has_constant_words(results)
     values = {} if facts.cell is None else facts.cell.values
     cell = ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
@@ -76,7 +77,7 @@ def qualification(results: Results) -> str:
 def cautions(results: Results) -> list[str]:
     """What a budget leaves open, which arms are not above chance, whose intervals are doubtful."""
     notes = []
-    if len(results.seeds) == 1:
+    if len(results.seeds) == 1 and results.facts.protocol != EVALUATION:
         notes.append("one seed: the spread over seeds is unknown")
     trials = max((arm.trials for arm in results.arms.values()), default=0)
     if 0 < trials < SEARCHED_FROM:

@@ -495,9 +495,10 @@ class PublishedFact:
 
 @dataclass(frozen=True, slots=True)
 class ScoresFact:
-    """Scores of a file as an arm: how its columns were read, and classes that none of them is.
+    """Scores of a file, or of a saved model, as an arm: how its columns were read.
 
-    ``form`` is probabilities, logits, votes, labels or values.
+    ``form`` is probabilities, logits, votes, labels or values; ``absent`` are classes that no
+    column is.
     """
 
     arm: str
@@ -541,6 +542,10 @@ class CellFacts:
     without_words: int
     training_speakers: tuple[int, int]
     fits: FitCounts
+
+
+#: The protocol of a saved model on a corpus that it has not seen.
+EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,10 @@ class PublishedArm(Arm):
 
 @dataclass(frozen=True, slots=True)
 class ScoresArm(Arm):
-    """Scores from a file: any other model's, a service's, listeners'; its input has its name."""
+    """Scores from a file, any other model's or listeners', or of a model that was trained before.
+
+    Its input has its name.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ ARMS: dict[str, Arm] = {
 PUBLISHED = "pretrained:"
 #: Begins the name of an arm whose scores stand in a file.
 SCORES = "scores:"
+#: Begins the name of a saved model that is scored on a corpus it has not seen.
+MODEL = "model:"
 #: Begins the name of an arm of ours with one from elsewhere, ``late:audio+scores:FILE``.
 JOINT = "late:"
 
@@ -132,7 +137,7 @@ def arm_of(name: str) -> Arm:
     Raises:
         KeyError: there is no such arm.
     """
-    for prefix, kind in ((PUBLISHED, PublishedArm), (SCORES, ScoresArm)):
+    for prefix, kind in ((PUBLISHED, PublishedArm), (SCORES, ScoresArm), (MODEL, ScoresArm)):
         if name.startswith(prefix) and name != prefix:
             return kind(name, (name,))
     if name.startswith(JOINT):
@@ -154,7 +159,7 @@ def _joint(name: str) -> JointArm:
         ours,
         other,
         against=(ours, other),
-        beside=(*own.beside, ours, other),
+        beside=(ours, *own.beside, other),
     )
 
 
@@ -185,4 +190,4 @@ def arms_that(*, fuse: bool) -> tuple[str, ...]:
 
 def whole_of(name: str) -> str:
     """The arm whose heads an arm has: ``concat`` of ``concat/audio``, else itself."""
-    return name if name.startswith((PUBLISHED, SCORES, JOINT)) else name.partition("/")[0]
+    return name if name.startswith((PUBLISHED, SCORES, MODEL, JOINT)) else name.partition("/")[0]

@@ -55,7 +55,7 @@ def score_published(
     else:
         places = [columns.index(number) for number in range(len(data.targets))]
         every = rows[:, places].astype(np.float64)
-    dev = np.concatenate([data.index(inner_fold.dev) for inner_fold in inner.folds])
+    dev = data.index([name for inner_fold in inner.folds for name in inner_fold.dev])
     test = data.index(fold.test)
     return FoldScores(
         arm=arm,
