@@ -6,6 +6,7 @@ Files and rooms, each importing only from lines above its own:
     corpora, reporting
     comparing, tracking
     ablation, checking, embed, interviews
+    predicting
     commands
 """
 
@@ -18,7 +19,9 @@ _HOME = {
     "Study": "experiments.config",
     "ablate": "experiments.ablation.ablate",
     "compare": "experiments.comparing.comparison",
+    "evaluate": "experiments.predicting.evaluate",
     "interview": "experiments.interviews.interview",
+    "predict": "experiments.predicting.predict",
     "train": "experiments.comparing.training",
     "verify": "experiments.comparing.verification",
 }
@@ -29,7 +32,9 @@ __all__ = [
     "Study",
     "ablate",
     "compare",
+    "evaluate",
     "interview",
+    "predict",
     "train",
     "verify",
 ]

@@ -81,10 +81,12 @@ class Study:
     )
     arms: tuple[str, ...] | None = _option(
         None,
-        f"Some of {', '.join(ARMS)}, and pretrained:NAME (a published classifier's own head).",
+        f"Some of {', '.join(ARMS)}, pretrained:NAME (a published classifier's own head), "
+        "scores:FILE (any other model's: id and a score for each class, or a prediction), and "
+        "late:ARM+scores:FILE (both combined).",
     )
     map: tuple[str, ...] | None = _option(
-        None, "Classes of its labels that differ, as in hap=happy,exc=happy."
+        None, "Classes of labels from elsewhere that differ, as in hap=happy,exc=happy."
     )
     folds: str | None = _option(
         None, "How folds are made; 'help' lists the ways [the corpus's own]."

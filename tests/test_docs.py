@@ -18,7 +18,10 @@ from experiments.commands.main import app
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: Commands whose options the README names.
-COMMANDS = ("compare", "ablate", "interview", "verify", "report", "models push", "track")
+COMMANDS = (
+    *("compare", "ablate", "interview", "verify", "report", "models push", "track"),
+    *("predict", "evaluate", "train"),
+)
 MODULES = [
     found.name
     for package in (encoders, fusion, experiments)
@@ -59,6 +62,9 @@ def test_the_options_of_the_readme_exist():
             "verify",
             "report",
             "models push",
+            "predict",
+            "evaluate",
+            "train",
             "track",
         )
     )

@@ -22,6 +22,7 @@ from fusion.evaluation.measures import Metric, measures_of
 from fusion.evaluation.predictions import Prediction, with_majority
 from fusion.evaluation.speaker_sums import SpeakerSums
 from fusion.evaluation.statistics import Difference, Interval, interval, paired_difference
+from fusion.training.arm_table import whole_of
 
 #: Metrics of counts in the tidy table.
 OF_CLASSES = ("uar", "accuracy", "macro_f1")
@@ -147,7 +148,7 @@ def _sums(
 ) -> tuple[Scored, Sums]:
     # An arm with one input alone has the heads, and so the thresholds, of the whole one.
     graded_arms = score_arms(
-        rows, kind, targets, lambda arm, _fold: arm.partition("/")[0], lambda _arm: overlap
+        rows, kind, targets, lambda arm, _fold: whole_of(arm), lambda _arm: overlap
     )
     (graded,) = graded_arms.values()
     nothing = replace(graded.tally, sums=graded.tally.sums[:0], support=graded.tally.support[:0])

@@ -15,7 +15,7 @@ from experiments.comparing.inputs import FEATURES, inputs_needed, typed_encoders
 from experiments.comparing.preparation import chosen_arms
 from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, OptionError, Study
-from fusion.training.arm_table import PUBLISHED
+from fusion.training.arm_table import ARMS
 
 #: Factors of one ablation: a table and a figure show no more.
 MOST_FACTORS = 2
@@ -189,16 +189,16 @@ def check_possible(cell: Cell) -> None:
     study, changes = cell.draft.study, cell.draft.changes
     arms = chosen_arms(study)
     trained = [f"--{kind} {typed}" for kind, typed in typed_encoders(study) if is_finetuned(typed)]
-    published = [arm for arm in arms if arm.startswith(PUBLISHED)]
+    elsewhere = [arm for arm in arms if arm not in ARMS]
     for kind, typed in typed_encoders(study):
         if not is_finetuned(typed) and not typed.startswith(FEATURES):
             _check_layer(typed, kind)
     if changes.noise is not None:
-        _check_noise(study, trained, published)
+        _check_noise(study, trained, elsewhere)
     if "transcript" in cell.values:
         _check_words(study, arms)
     if "missing" in cell.values:
-        _check_missing(study, trained, published)
+        _check_missing(study, trained, elsewhere)
     if "speakers" in cell.values and trained:
         raise ConfigError(
             f"--over speakers cannot go with {', '.join(trained)}: an encoder that is trained in "
@@ -218,17 +218,17 @@ def _check_layer(typed: str, kind: Kind) -> None:
         )
 
 
-def _check_noise(study: Study, trained: Sequence[str], published: Sequence[str]) -> None:
+def _check_noise(study: Study, trained: Sequence[str], elsewhere: Sequence[str]) -> None:
     if trained:
         raise ConfigError(
             f"--over noise cannot go with {', '.join(trained)}: it was trained on the clean "
             "recordings of its fold, and noise in its training is --audio finetuned:…@train.…; "
             "name a frozen encoder"
         )
-    if published:
+    if elsewhere:
         raise ConfigError(
-            f"--over noise cannot go with {', '.join(published)}: published classifiers hear the "
-            "recordings as they are; leave them out of --arms"
+            f"--over noise cannot go with {', '.join(elsewhere)}: what was trained elsewhere heard "
+            "the recordings as they are; leave it out of --arms"
         )
     if study.audio.startswith(FEATURES):
         raise ConfigError(
@@ -247,15 +247,15 @@ def _check_words(study: Study, arms: Sequence[str]) -> None:
         raise ConfigError("--over transcript: no arm reads words; add text to --arms")
 
 
-def _check_missing(study: Study, trained: Sequence[str], published: Sequence[str]) -> None:
+def _check_missing(study: Study, trained: Sequence[str], elsewhere: Sequence[str]) -> None:
     if study.rows != "all":
         raise ConfigError(
             "--over missing needs --rows all: with --rows complete a row without words would "
             "leave every arm, and other rows would be compared"
         )
-    if trained or published:
+    if trained or elsewhere:
         raise ConfigError(
-            f"--over missing cannot go with {', '.join((*trained, *published))}: name frozen "
+            f"--over missing cannot go with {', '.join((*trained, *elsewhere))}: name frozen "
             "encoders and arms that are trained here"
         )
 

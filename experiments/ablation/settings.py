@@ -10,7 +10,7 @@ from experiments.ablation.cells import CellDraft, Noise, NoiseIn, NoiseKind
 from experiments.ablation.encoder_options import check_has_options, with_option
 from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError
-from fusion.training.arm_table import ARMS, PUBLISHED
+from fusion.training.arm_table import ARMS, PUBLISHED, is_arm
 
 #: What ``--over modality`` calls a fused arm where nobody named one.
 BOTH = "audio+text"
@@ -40,7 +40,7 @@ def set_option(draft: CellDraft, kind: Kind, name: str, value: str) -> CellDraft
 def set_arm(draft: CellDraft, value: str) -> CellDraft:
     """One arm alone, with those that it needs."""
     arm = fused_arm(draft) if value == BOTH else value
-    if arm not in ARMS and not arm.startswith(PUBLISHED):
+    if not is_arm(arm):
         known = ", ".join((*ARMS, BOTH, f"{PUBLISHED}NAME"))
         raise ConfigError(f"--values {value}: no such arm; expected some of {known}")
     study = replace(draft.study, arms=(arm,))

@@ -23,6 +23,9 @@ from experiments.commands import (
     models as cli_models,
 )
 from experiments.commands import (
+    predict as cli_predict,
+)
+from experiments.commands import (
     runs as cli_runs,
 )
 from experiments.commands import (
@@ -85,6 +88,8 @@ app.add_typer(cli_models.app, name="models")
 app.command()(cli_interview.interview)
 app.command()(cli_ablate.ablate)
 app.command()(cli_train.train)
+app.command()(cli_predict.predict)
+app.command()(cli_predict.evaluate)
 app.command()(cli_runs.report)
 app.command()(cli_runs.verify)
 app.command()(cli_runs.track)

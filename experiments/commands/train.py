@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.commands.options import SOURCE, Device, Storage, takes_study
+from experiments.commands.options import SOURCE, Device, Jobs, Storage, takes_study
 from experiments.commands.terminal import bars, console, leave, tell
 from experiments.config import OptionError, study_from_options
 
-#: Folds are of no use to a model of every speaker, which has one arm and one seed.
+#: Folds are of no use to a model of every speaker, which has one arm.
 STUDY = (
     *SOURCE,
     "audio",
@@ -32,6 +32,11 @@ def train(
         str,
         typer.Option(help="One arm that compare takes: audio, text, concat, late, attention …"),
     ] = "late",
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, help="Heads with different seeds that each answer is the mean of."),
+    ] = 1,
+    jobs: Jobs = None,
     storage: Storage = None,
     device: Device = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the model; needed.")] = None,
@@ -44,9 +49,9 @@ def train(
 
     if out is None:
         raise OptionError("--out is required, for example --out my-model")
-    study = study_from_options(**options, arms=(arm,), seeds=1)
+    study = study_from_options(**options, arms=(arm,), seeds=seeds)
     with bars() as progress:
-        done = run_training(study, out, progress=progress, notify=tell, storage=storage)
+        done = run_training(study, out, jobs=jobs, progress=progress, notify=tell, storage=storage)
     for line in done.lines():
         console.print(line, markup=False, soft_wrap=True, highlight=False)
     leave(done.failures)

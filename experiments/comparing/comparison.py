@@ -54,7 +54,7 @@ from fusion.evaluation.subgroups import groupings
 from fusion.evaluation.windows import utterance_rows
 from fusion.model.fusion_model import FusionModel
 from fusion.splitting.splits import speaker_of
-from fusion.training.arm_table import arms_that, whole_of
+from fusion.training.arm_table import ARMS, arms_that, whole_of
 from fusion.training.arms import FoldScores
 from fusion.training.fit_key import FitKeys, arithmetic, hash_of
 from fusion.tuning.storage import check_storage
@@ -96,6 +96,8 @@ def compare(
     ready, store = check_ready(study, variation), default_store()
     for published in ready.published.values():
         tell(published.remark)
+    for scores in ready.scores.values():
+        tell(scores.remark)
     with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
         evidence = certify_corpus(ready, store, hints, progress)
         check_heard(ready, evidence)
@@ -114,7 +116,7 @@ def compare(
     made = fit_all(scored, kept, jobs, progress, keep_heads=variation.keeps_heads, keys=keys)
     fitted = variation.fitted(made)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
-    rows = list(_prediction_rows(run, found.corpus.name, plan, fitted.scores))
+    rows = list(prediction_rows(run, found.corpus.name, plan, fitted.scores))
     rows = with_best(rows, found.corpus.task, plan.budget.goal)
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
@@ -172,7 +174,7 @@ def _favourite(rows: Sequence[Prediction], plan: Plan) -> str | None:
 
     None where nothing is trained.
     """
-    arms = [arm for arm in plan.arms if arm not in plan.inputs.published]
+    arms = [arm for arm in plan.arms if arm in ARMS]
     group = [arm for arm in arms_that(fuse=True) if arm in arms] or arms
     if not group:
         return None
@@ -204,10 +206,10 @@ def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------- what a run leaves
 
 
-def _prediction_rows(
+def prediction_rows(
     run: str, corpus: str, plan: Plan, scores: Sequence[FoldScores]
 ) -> Iterator[Prediction]:
-    """Rows in the order of arms, folds, seeds."""
+    """Predictions of a run in the order of arms, folds, seeds."""
     data, utterances = plan.inputs.data, plan.inputs.utterances
     # Shares of a third have no end: as many decimals as scores have are kept.
     goals = data.goals.round(6) if data.task == "distribution" else data.goals
@@ -286,6 +288,7 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
             recognised=len(plan.recognised),
             recogniser=inputs.words.back_end if plan.recognised else None,
             published={arm: one.fact for arm, one in inputs.published.items()},
+            scores=tuple(one.fact for one in inputs.scores.values()),
             text_probe=plan.probe,
             groups=groupings(inputs.utterances),
             training_overlap=_overlap(plan),
@@ -309,16 +312,20 @@ def _overlap(plan: Plan) -> float:
 
 def write_run(
     folder: Path,
-    study: Study,
+    study: Study | None,
     model: FusionModel | None,
     rows: Sequence[Prediction],
     results: Results,
     plan: Plan,
     cost: Cost,
 ) -> None:
-    """Write everything; ``results.json``, which makes a run complete, comes last."""
+    """Write everything; ``results.json``, which makes a run complete, comes last.
+
+    ``study`` is None where nothing was trained that it could repeat.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_study(study, folder / "config.toml")
+    if study is not None:
+        write_study(study, folder / "config.toml")
     if model is not None:
         model.save(folder / "model")
     write_predictions(rows, folder / "predictions.jsonl")

@@ -11,8 +11,9 @@ from fusion.networks.head import Space
 from fusion.training.arm_table import TrainedArm, arm_of
 from fusion.training.arms import Budget, FoldScores
 from fusion.training.early_stopping import Curve
+from fusion.training.late import space_of
 from fusion.tuning.importance import importance
-from fusion.tuning.tune import SPACES, Trial
+from fusion.tuning.tune import Trial
 
 #: Digits of a loss in ``results.json``, and of a tried value: both are looked at, and nothing is
 #: computed from them. The values that were chosen have all of theirs.
@@ -47,7 +48,7 @@ def _tried(trial: Trial) -> TriedOut:
 
 def _space(arm: str, budget: Budget) -> Space:
     entry = arm_of(arm)
-    return budget.space(entry.head) if isinstance(entry, TrainedArm) else SPACES.get(arm, {})
+    return budget.space(entry.head) if isinstance(entry, TrainedArm) else space_of(arm)
 
 
 def mean_curve(curves: Sequence[Curve]) -> MeanCurve:

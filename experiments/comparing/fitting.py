@@ -23,9 +23,10 @@ from fusion.model.card import UNCALIBRATED
 from fusion.model.fusion_model import FusionModel, HeadEnsemble, late_model
 from fusion.model.origin import Origin
 from fusion.model.outputs import OutputType
+from fusion.model.seen import Seen
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds, inner_folds, speaker_of
-from fusion.training.arm_table import LateFusionArm, TrainedArm, arm_of, trained_arm
+from fusion.training.arm_table import JointArm, LateFusionArm, TrainedArm, arm_of, trained_arm
 from fusion.training.arms import Budget, FittedArm, FoldScores, fit_chosen, score, search_arm
 from fusion.training.crossfit import FoldData, score_crossfitted
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
@@ -134,9 +135,9 @@ def fit_all(
         scores.append(done)
         if progress is not None:
             progress("heads", len(scores), len(left) + cached)
+    scores += _published(plan)
     scores += _late(plan, scores)
     scores += [one for whole in scores for one in whole.each_alone()]
-    scores += _published(plan)
     return Fits(tuple(scores), len(left) - there, cached + there)
 
 
@@ -157,63 +158,90 @@ def _views_of(arm: TrainedArm, both: FoldViews, windows: dict[int, Dataset]) -> 
 
 
 def _late(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
-    """Decision-level arms, from the scores of both unimodal ones."""
+    """Decision-level arms, from the scores of the two that each combines; joint ones last."""
     found = {(one.arm, one.fold): one for one in scores}
-    return [
-        fuse_late(
-            arm,
-            of_utterances(found["audio", fold.name]),
-            found["text", fold.name],
-            plan.inputs.data,
-            inner,
-            plan.budget,
-        )[0]
-        for arm in plan.arms
-        if isinstance(arm_of(arm), LateFusionArm)
-        for fold, inner in zip(plan.folds, plan.inner, strict=True)
-    ]
+    fused = []
+    for arm in map(arm_of, plan.arms):
+        if not isinstance(arm, LateFusionArm | JointArm):
+            continue
+        sides = (arm.ours, arm.other) if isinstance(arm, JointArm) else ("audio", "text")
+        for fold, inner in zip(plan.folds, plan.inner, strict=True):
+            one, other = (of_utterances(found[side, fold.name]) for side in sides)
+            done = fuse_late(arm.name, one, other, plan.inputs.data, inner, plan.budget)[0]
+            found[arm.name, fold.name] = done
+            fused.append(done)
+    return fused
 
 
 def _published(plan: Plan) -> list[FoldScores]:
+    """Arms that were trained elsewhere."""
     data, seeds = plan.inputs.data, plan.budget.seeds
+    labels = {arm: one.labels for arm, one in plan.inputs.published.items()}
+    labels |= {arm: one.labels for arm, one in plan.inputs.scores.items()}
     return [
-        score_published(arm, data, one.labels.columns, fold, inner, seeds)
-        for arm, one in plan.inputs.published.items()
+        score_published(arm, data, of_arm.columns, fold, inner, seeds)
+        for arm, of_arm in labels.items()
         for fold, inner in zip(plan.folds, plan.inner, strict=True)
     ]
 
 
 def final_model(
-    plan: Plan, corpus: Corpus, arm: str, folder: Path, keys: FitKeys | None = None
+    plan: Plan,
+    corpus: Corpus,
+    arm: str,
+    folder: Path,
+    keys: FitKeys | None = None,
+    *,
+    seeds: int = 1,
+    jobs: int | None = 1,
 ) -> FusionModel:
-    """One arm fitted on every speaker, tuned and stopped as in the folds, with one seed.
+    """One arm fitted on every speaker, tuned and stopped as in the folds, with so many seeds.
 
     Its heads are kept in ``folder`` by their content.
     """
     data, people = plan.inputs.data, plan.inputs.utterances
     view = FoldData(data, inner_folds(people, corpus.classes))
-    budget = replace(plan.budget, seeds=1)
+    budget = replace(plan.budget, seeds=seeds)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
     late, keys = isinstance(arm_of(arm), LateFusionArm), keys or FitKeys()
-    parts, scores = [], []
-    for own in map(trained_arm, ("audio", "text") if late else (arm,)):
-        windows = reads_windows(own, data)
-        rows = replace(view, data=each_window(data)) if windows else view
-        key = keys.of(own, (rows,), everyone, budget)
-        path = FitPath(folder, own.name, key, keeps_heads=True, storage=plan.storage)
-        whole = of_utterances(fit_fold(own, (rows,), everyone, budget, path))
-        heads = load_heads(path, own, rows, seeds=1)
+    arms = [*map(trained_arm, ("audio", "text") if late else (arm,))]
+    views = [
+        replace(view, data=each_window(data)) if reads_windows(own, data) else view for own in arms
+    ]
+    paths = [
+        FitPath(folder, own.name, keys.of(own, (rows,), everyone, budget), True, plan.storage)
+        for own, rows in zip(arms, views, strict=True)
+    ]
+    side_by_side = Parallel(n_jobs=min(jobs or os.cpu_count() or 1, len(arms)))
+    whole = side_by_side(
+        delayed(fit_fold)(own, (rows,), everyone, budget, path)
+        for own, rows, path in zip(arms, views, paths, strict=True)
+    )
+    fitted = []
+    for own, rows, path in zip(arms, views, paths, strict=True):
+        heads = load_heads(path, own, rows, seeds)
         assert heads is not None, f"{path.heads}: was there a moment ago"
-        answers = whole
-        if data.task not in UNCALIBRATED and len(view.inner.folds) > 1:
-            as_many = _as_many_seeds(plan.budget, heads, view.inner)
-            key = keys.of(own, (rows,), NOBODY, as_many)
-            path = FitPath(folder, own.name, key)
-            answers = of_utterances(fit_fold(own, (rows,), NOBODY, as_many, path))
-        part = HeadEnsemble.of(heads, _temperature(view, people, answers) if late else 1.0)
+        fitted.append(heads)
+    answers = whole
+    if data.task not in UNCALIBRATED and len(view.inner.folds) > 1:
+        budgets = [_as_many_seeds(plan.budget, heads, view.inner, seeds) for heads in fitted]
+        answers = side_by_side(
+            delayed(fit_fold)(
+                own,
+                (rows,),
+                NOBODY,
+                as_many,
+                FitPath(folder, own.name, keys.of(own, (rows,), NOBODY, as_many)),
+            )
+            for own, rows, as_many in zip(arms, views, budgets, strict=True)
+        )
+    scores = [of_utterances(one) for one in answers]
+    parts = []
+    for own, heads, of_arm in zip(arms, fitted, scores, strict=True):
+        part = HeadEnsemble.of(heads, _temperature(view, people, of_arm) if late else 1.0)
+        windows = reads_windows(own, data)
         parts.append(replace(part, inputs=(WINDOWS,)) if windows else part)
-        scores.append(answers)
     modalities = _modalities(plan, tuple(name for part in parts for name in part.inputs))
     if late:
         audio, text = scores
@@ -222,16 +250,18 @@ def final_model(
     else:
         (fused,) = scores
         model = FusionModel(arm, data.targets, modalities, tuple(parts))
-    return replace(_calibrated(model, view, people, fused), origin=_origin(plan, corpus))
+    seen = Seen.of(corpus.name, people, plan.inputs.keys)
+    model = replace(model, origin=_origin(plan, corpus), seen=seen)
+    return _calibrated(model, view, people, fused)
 
 
-def _as_many_seeds(budget: Budget, heads: FittedArm, inner: InnerFolds) -> Budget:
+def _as_many_seeds(budget: Budget, heads: FittedArm, inner: InnerFolds, seeds: int) -> Budget:
     """The same heads with as many seeds as an answer has heads, which stand for it.
 
     See :class:`fusion.evaluation.calibration.DevAnswers`. Nothing is tuned again.
     """
     fixed = asdict(heads.hyperparameters)
-    return Budget(0, len(inner.folds), budget.study_seed, fixed, budget.goal)
+    return Budget(0, seeds * len(inner.folds), budget.study_seed, fixed, budget.goal)
 
 
 def _answers(view: FoldData, people: Sequence[Utterance], scores: FoldScores) -> DevAnswers:

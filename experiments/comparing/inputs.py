@@ -22,6 +22,7 @@ from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.comparing.modality_data import ModalityData, PendingEncoder, modal_of, sources_of
 from experiments.comparing.published import Published
+from experiments.comparing.scores_file import FileScores
 from experiments.comparing.trainable import (
     FinetuneRequest,
     check_trainable,
@@ -58,6 +59,7 @@ class Ready:
     protocol: str = ""
     folds: tuple[Fold, ...] = ()
     inner: tuple[InnerFolds, ...] = ()
+    scores: Mapping[str, FileScores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Inputs:
     warnings: tuple[str, ...]
     published: Mapping[str, Published]
     awaited: tuple[PendingEncoder, ...] = ()
+    scores: Mapping[str, FileScores] = field(default_factory=dict)
 
 
 def preflight(
@@ -227,8 +230,18 @@ def gather(
         elif not request.published:
             modal.modalities = dict(request.wanted)
         modals.append(modal)
+    modals += [_from_file(scores, ready.rows) for scores in ready.scores.values()]
     inputs = _lined_up(ready, words, modals)
     return replace(inputs, warnings=(*inputs.warnings, *hints.odd(inputs.utterances)))
+
+
+def _from_file(scores: FileScores, utterances: Sequence[Utterance]) -> ModalityData:
+    rows = {name: torch.tensor([values]) for name, values in scores.rows.items()}
+    lacking = [u.id for u in utterances if u.id not in rows]
+    absent = {name: scores.why.get(name, f"has no row in {scores.file}") for name in lacking}
+    return ModalityData(
+        frames={scores.arm: rows}, identity={scores.arm: scores.sha256}, absent=absent
+    )
 
 
 def _lined_up(ready: Ready, words: Transcripts, modals: Sequence[ModalityData]) -> Inputs:
@@ -269,6 +282,7 @@ def _lined_up(ready: Ready, words: Transcripts, modals: Sequence[ModalityData]) 
         warnings=tuple(dict.fromkeys(line for modal in modals for line in modal.remarks)),
         published=ready.published,
         awaited=tuple(modal.awaited for modal in modals if modal.awaited is not None),
+        scores=ready.scores,
     )
 
 

@@ -26,6 +26,7 @@ from experiments.comparing.inputs import (
 )
 from experiments.comparing.plan import Plan, make_folds, make_plan, protocol_of
 from experiments.comparing.published import find_published
+from experiments.comparing.scores_file import find_scores
 from experiments.comparing.trainable import is_finetuned
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
@@ -37,7 +38,16 @@ from fusion.networks.head import fixed_values
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import with_loss
 from fusion.splitting.splits import rows_of
-from fusion.training.arm_table import ARMS, PUBLISHED, TrainedArm, arm_of
+from fusion.training.arm_table import (
+    ARMS,
+    JOINT,
+    MODEL,
+    PUBLISHED,
+    SCORES,
+    TrainedArm,
+    arm_of,
+    is_arm,
+)
 from fusion.training.late import LATE
 
 Notify = Callable[[str], None]
@@ -111,12 +121,8 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
         ConfigError: an arm is unknown.
     """
     asked = study.arms or DEFAULT_ARMS
-    published = [
-        arm for arm in dict.fromkeys(asked) if arm.removeprefix(PUBLISHED) not in ("", arm)
-    ]
-    unknown = [arm for arm in asked if arm not in (*ARMS, *published)]
-    if unknown:
-        known = (*ARMS, f"{PUBLISHED}NAME")
+    if unknown := [arm for arm in asked if not is_arm(arm) or arm.startswith(MODEL)]:
+        known = (*ARMS, f"{PUBLISHED}NAME", f"{SCORES}FILE", f"{JOINT}ARM+{SCORES}FILE")
         many = "one" if option == "--arm" else "some"
         raise ConfigError(f"{option} {','.join(unknown)}: expected {many} of {', '.join(known)}")
     headless = [
@@ -126,8 +132,10 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
     ]
     if headless:
         raise ConfigError(f"{option}: no such head of {', '.join(headless)}: {', '.join(HEADS)}")
-    wanted = {*asked, *(other for arm in asked if arm in ARMS for other in ARMS[arm].beside)}
-    return (*(arm for arm in ARMS if arm in wanted), *published)
+    wanted = dict.fromkeys(name for arm in asked for name in (*arm_of(arm).beside, arm))
+    joint = [arm for arm in wanted if arm.startswith(JOINT)]
+    elsewhere = [arm for arm in wanted if arm.startswith((PUBLISHED, SCORES))]
+    return (*(arm for arm in ARMS if arm in wanted), *elsewhere, *joint)
 
 
 def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
@@ -184,10 +192,12 @@ def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
     finetuned = check_targets(study, corpus, arms)
     folds, inner = make_folds(corpus, rows, protocol, held_out=finetuned)
     published = find_published(study, arms, corpus)
+    said = [label for one in published.values() for label in one.labels.labels]
+    scores = find_scores(study, arms, corpus, rows, said)
     preflight(study, rows, arms, published)
     # Names before hours of work; samples and sounds once they have been heard.
     check_unseen(study, corpus, arms, scored_rows(rows, folds), Sounds())
-    return Ready(study, corpus, rows, arms, notes, published, protocol, folds, inner)
+    return Ready(study, corpus, rows, arms, notes, published, protocol, folds, inner, scores)
 
 
 def check_heard(ready: Ready, evidence: Evidence) -> None:
@@ -240,6 +250,7 @@ def _told(ready: Ready, plan: Plan, seen: tuple[Contamination, ...]) -> tuple[st
     notes = (
         *ready.notes,
         *(line for classifier in ready.published.values() for line in classifier.warnings),
+        *(line for scores in ready.scores.values() for line in scores.warnings),
     )
     inputs = plan.inputs
     return (*remarks(inputs.modalities, seen), *ready.corpus.notes, *notes, *inputs.warnings)

@@ -9,7 +9,7 @@ from encoders.utterance import Corpus
 from experiments.config import ConfigError, Study
 from experiments.corpora.label_map import LabelMap, map_labels, parse_map, word
 from experiments.reporting.results_schema import PublishedFact
-from fusion.training.arm_table import PUBLISHED, PublishedArm, arm_of
+from fusion.training.arm_table import PUBLISHED, PublishedArm, ScoresArm, arm_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def find_published(study: Study, arms: Sequence[str], corpus: Corpus) -> dict[st
             ConfigError: its labels and the classes do not meet, or the study does not allow it.
     """
     named = [arm for arm in arms if isinstance(arm_of(arm), PublishedArm)]
-    if not named and study.map:
+    from_files = [arm for arm in arms if isinstance(arm_of(arm), ScoresArm)]
+    if not named and not from_files and study.map:
         raise ConfigError(f"--map: there is no arm to map; add one as in --arms {PUBLISHED}NAME")
     if named and study.rows == "all":
         raise ConfigError(
@@ -69,7 +70,8 @@ def find_published(study: Study, arms: Sequence[str], corpus: Corpus) -> dict[st
     asked = parse_map(study.map or (), corpus.targets)
     published = {arm: _published(arm, corpus.targets, asked) for arm in named}
     said = {word(label) for classifier in published.values() for label in classifier.labels.labels}
-    if unknown := asked.keys() - said:
+    # A label of the map may be a column of a file, which is read afterwards.
+    if (unknown := asked.keys() - said) and not from_files:
         labels = sorted(
             {label for classifier in published.values() for label in classifier.labels.labels}
         )

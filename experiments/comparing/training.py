@@ -33,7 +33,7 @@ from experiments.comparing.trainable import is_finetuned
 from experiments.config import ConfigError, Study
 from fusion.model.fusion_model import FusionModel
 from fusion.splitting.splits import inner_folds
-from fusion.training.arm_table import PUBLISHED
+from fusion.training.arm_table import ARMS
 from fusion.tuning.storage import check_storage
 
 
@@ -64,6 +64,7 @@ def train(
     study: Study,
     out: Path,
     *,
+    jobs: int | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
     storage: str | None = None,
@@ -73,7 +74,9 @@ def train(
     Hyperparameters are tuned, training is stopped and probabilities are calibrated on development
     groups of speakers, as in every fold of a comparison: recordings on two sides of those, and
     encoders that have heard them, are refused, or said in the model's card where the study allows
-    it. There is no test set, so no score. Optuna's studies are kept in ``storage``, where one is
+    it. There is no test set, so no score. Each group is left out by as many heads as the study has
+    seeds, of which an answer is the mean; both sides of late fusion are trained side by side with
+    ``jobs`` above 1 [the number of cores]. Optuna's studies are kept in ``storage``, where one is
     given.
 
     Raises:
@@ -106,7 +109,8 @@ def train(
     budget = budget_of(study, corpus.task)
     plan = Plan((arm,), inputs, (), (), budget, None, "", (), storage=storage)
     with TemporaryDirectory() as there:
-        model = stamped(final_model(plan, corpus, arm, Path(there)), seen)
+        made = final_model(plan, corpus, arm, Path(there), seeds=study.seeds, jobs=jobs)
+        model = stamped(made, seen)
     model.save(out)
     speakers = {utterance.speaker for utterance in inputs.utterances}
     return TrainedModel(
@@ -117,7 +121,7 @@ def train(
 def _one_arm(study: Study) -> str:
     arms = study.arms or ()
     chosen_arms(study, "--arm")
-    if len(arms) != 1 or arms[0].startswith(PUBLISHED):
+    if len(arms) != 1 or arms[0] not in ARMS:
         raise ConfigError(f"expected one arm to train, such as late, got {', '.join(arms)}")
     faults = [
         f"--{kind} {typed}: {why}"

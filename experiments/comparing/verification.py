@@ -26,11 +26,13 @@ from experiments.reporting.report import (
     report_files,
     write_report,
 )
-from experiments.reporting.results_schema import FIT, Facts, Results, as_json
+from experiments.reporting.results_schema import EVALUATION, FIT, Facts, Results, as_json
 from fusion.evaluation.predictions import AGAIN, Prediction
 
 #: Stands for the name of a run's folder.
 ELSEWHERE = "0-the-folder-of-this-run-0"
+#: Options of a study that an evaluation has.
+EVALUATED = ("corpus", "manifest", "root", "labels", "map", "transcript", "asr")
 #: Scores of one head differ by rounding between processors and libraries.
 SAME = 1e-6
 
@@ -74,8 +76,11 @@ class Verification:
 
 def report_of(results: Results, folder: str, cost: Cost | None) -> Report:
     """The report of a run whose folder is called ``folder``."""
-    words = study_words(results.facts.study, default_options())
-    return Report(results, folder, cost, folded(["serfusion compare", *words]))
+    command, study = "compare", results.facts.study
+    if results.facts.protocol == EVALUATION:
+        command, study = "evaluate MODEL", {k: v for k, v in study.items() if k in EVALUATED}
+    words = study_words(study, default_options())
+    return Report(results, folder, cost, folded([f"serfusion {command}", *words]))
 
 
 def rebuild(folder: Path) -> Results:
@@ -159,6 +164,8 @@ def differs(path: Path, text: str) -> bool:
 
 
 def _study_differs(folder: Path, facts: Facts) -> list[str]:
+    if facts.protocol == EVALUATION:  # which no experiment file describes
+        return []
     try:
         study = options_of(read_study(folder / "config.toml"))
     except ValueError:

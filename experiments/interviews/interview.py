@@ -83,7 +83,7 @@ def interview(
     # Before anything is heard: hours of sound would be listened to for nothing.
     check_suitable(loaded, chosen.abstain)
     check_writable(Path(out))
-    run = _Run(loaded, _model_sha256(folder_of(model)), chosen, chosen_device(device))
+    run = _Run(loaded, model_sha256(folder_of(model)), chosen, chosen_device(device))
     done: list[Interviewed] = []
     failures: list[Failure] = []
     for path, folder in zip(paths, folders_of(paths, Path(out)), strict=True):
@@ -285,7 +285,8 @@ def _stamp(path: Path | None) -> list[Any] | None:
     ]
 
 
-def _model_sha256(folder: Path) -> str:
+def model_sha256(folder: Path) -> str:
+    """Hash of what a model in a folder consists of."""
     digest = hashlib.sha256()
     for name in ("model.json", "heads.safetensors"):
         digest.update((folder / name).read_bytes())

@@ -1,13 +1,17 @@
 """What arms are called wherever a person reads of them."""
 
 from encoders.messages import printable
-from fusion.training.arm_table import ARMS
+from fusion.training.arm_table import ARMS, JOINT, SCORES, arm_of
 
 #: Chosen per fold on development rows among the others.
 _BEST = {"best_unimodal": "best single modality", "best_fused": "best fused"}
 
 
 def arm_name(arm: str) -> str:
-    """An arm's name in tables."""
+    """An arm's name in tables; of scores the name of the file, without its folder."""
+    if arm.startswith(SCORES):
+        return printable(f"{SCORES}{arm.removeprefix(SCORES).rpartition('/')[2]}")
+    if arm.startswith(JOINT):
+        return printable(" + ".join(map(arm_name, arm_of(arm).against)))
     title = ARMS[arm].title if arm in ARMS else _BEST.get(arm, "")
     return printable(title or arm)

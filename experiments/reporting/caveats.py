@@ -4,9 +4,9 @@ from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.in_print import REACHED
 from experiments.reporting.numbers import column, primary_of
-from experiments.reporting.results_schema import Results
+from experiments.reporting.results_schema import EVALUATION, Results
 from fusion.evaluation.statistics import CLAIM_FROM
-from fusion.training.arm_table import ARMS, arms_that, whole_of
+from fusion.training.arm_table import ARMS, SCORES, arms_that, whole_of
 
 #: Facts of a run that stand beside its title, and their words.
 BADGES = {
@@ -43,6 +43,8 @@ def badges(results: Results) -> list[str]:
     marks = [badge for key, badge in BADGES.items() if getattr(facts, key)]
     kinds = _precomputed(results)
     marks += [UNKNOWN.format(kinds=" and ".join(kinds))] * bool(kinds)
+    unknown = [one.arm for one in facts.scores if one.arm.startswith(SCORES)]
+    marks += [f"{arm_name(arm)}: not known what it saw" for arm in unknown]
     marks += [CONSTANT_WORDS] * has_constant_words(results)
     values = {} if facts.cell is None else facts.cell.values
     cell = ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
@@ -75,7 +77,8 @@ def has_constant_words(results: Results) -> bool:
     facts = results.facts
     if facts.text_probe is None or not facts.text_probe.even:
         return False
-    if not results.arms.keys() - _WORDLESS or str(facts.study.get("text")).startswith("features:"):
+    reading = {arm for arm in results.arms if not arm.startswith(SCORES)} - _WORDLESS
+    if not reading or str(facts.study.get("text")).startswith("features:"):
         return False
     return 2 * facts.recognised < results.rows.used
 
@@ -92,7 +95,7 @@ def qualification(results: Results) -> str:
 def cautions(results: Results) -> list[str]:
     """What a budget leaves open, which arms are not above chance, whose intervals are doubtful."""
     notes = []
-    if len(results.seeds) == 1:
+    if len(results.seeds) == 1 and results.facts.protocol != EVALUATION:
         notes.append("one seed: the spread over seeds is unknown")
     trials = max((arm.trials for arm in results.arms.values()), default=0)
     if 0 < trials < SEARCHED_FROM:
@@ -235,7 +238,7 @@ def _few_speakers(results: Results) -> list[str]:
 
 
 def _words(arm: str) -> str:
-    return printable(arm).replace("_", " ")
+    return printable(arm).replace("_", " ") if arm in ARMS else arm_name(arm)
 
 
 def dropped_lines(results: Results) -> list[str]:

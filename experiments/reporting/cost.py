@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encoders.messages import printable, with_count
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.results_file import read_strictly
 from fusion.evaluation.predictions import AGAIN
+from fusion.training.arm_table import JOINT, arm_of, whole_of
 
 if TYPE_CHECKING:
     from fusion.training.arms import FoldScores
@@ -60,7 +62,7 @@ def cost_of(scores: "Sequence[FoldScores]", seeds: int) -> Cost:
     """
     arms: dict[str, list[FoldCost]] = {}
     for fit in scores:
-        if "/" not in fit.arm and (fit.epochs or fit.trials):
+        if whole_of(fit.arm) == fit.arm and (fit.epochs or fit.trials):
             arms.setdefault(fit.arm, []).append(_fold_cost(fit, seeds))
     return Cost(arms)
 
@@ -97,11 +99,14 @@ def cost_lines(cost: Cost | None) -> Iterator[str]:
 
 
 def _line(cost: ArmCost) -> str:
-    trials, name = with_count(cost.trials, "trial"), printable(cost.arm).replace("_", " ")
+    joint = cost.arm.startswith(JOINT)
+    trials = with_count(cost.trials, "trial")
+    name = arm_name(cost.arm) if joint else printable(cost.arm).replace("_", " ")
     if cost.heads == 0:
+        whose = arm_of(cost.arm).beside[0] if joint else "audio and text"
         return (
             f"{name} {trials} of the combination alone, {cost.seconds:.1f} s, with the heads of "
-            "audio and text"
+            f"{whose}"
         )
     return f"{name} {trials}, {with_count(cost.heads, 'head')}, {cost.seconds:.1f} s"
 

@@ -20,6 +20,7 @@ from experiments.reporting.svg import (
 )
 from experiments.reporting.target_table import chance_level
 from fusion.evaluation.statistics import Interval
+from fusion.training.arm_table import PUBLISHED, SCORES
 
 #: Width of a letter of a label, and letters after which an arm's name is cut.
 LETTER, LONGEST = 8.4, 26
@@ -51,8 +52,8 @@ class Forest:
 
 
 def kind_of(arm: str) -> str:
-    """The colour group of an arm: audio, text, fused or single (the best of the unimodal)."""
-    if arm == "best_unimodal":
+    """The colour group of an arm: audio, text, fused, or single (the best, or from elsewhere)."""
+    if arm == "best_unimodal" or arm.startswith((PUBLISHED, SCORES)):
         return "single"
     return next((kind for kind in ("audio", "text") if arm.startswith(kind)), "fused")
 

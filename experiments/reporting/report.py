@@ -16,6 +16,7 @@ from jinja2 import UndefinedError
 
 from encoders.messages import printable, with_count
 from encoders.store import write_atomically
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, cautions, dropped_lines
 from experiments.reporting.cost import Cost, cost_lines
 from experiments.reporting.diagrams import draw_confusion, draw_reliability, draw_risk
@@ -34,6 +35,7 @@ from experiments.reporting.tuning import tuning_figures
 from fusion.evaluation import predictions
 from fusion.evaluation.goals import goal_of
 from fusion.evaluation.predictions import AGAIN, Prediction
+from fusion.training.arm_table import JOINT, MODEL, SCORES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +75,9 @@ def report_files(report: Report) -> dict[str, str]:
 
 
 def _file_name(arm: str) -> str:
-    return re.sub(r"[^\w.-]", "-", arm)
+    # Of scores the name of their file, without the way to it.
+    name = arm_name(arm) if arm.startswith((SCORES, MODEL, JOINT)) else arm
+    return re.sub(r"[^\w.-]", "-", name)
 
 
 def write_report(report: Report, folder: Path) -> None:

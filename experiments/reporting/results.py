@@ -8,7 +8,7 @@ from encoders.utterance import Task
 from experiments.reporting import diagnostics as scrutiny
 from experiments.reporting.caveats import BEST
 from experiments.reporting.matrix import corpus_matrix
-from experiments.reporting.pairs import differences, gated
+from experiments.reporting.pairs import differences, gated, pairs_elsewhere
 from experiments.reporting.results_schema import (
     CLASS_TASKS,
     FORMATS,
@@ -44,7 +44,7 @@ from fusion.evaluation.measures import measures_of
 from fusion.evaluation.predictions import Prediction, best_per_fold, digest, with_majority
 from fusion.evaluation.statistics import Difference, paired_difference
 from fusion.evaluation.windows import utterance_rows
-from fusion.training.arm_table import arms_that
+from fusion.training.arm_table import arms_that, whole_of
 
 Fits = Mapping[str, Sequence[FoldResults]]
 
@@ -90,11 +90,13 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
 
     def heads_of(arm: str, fold: str) -> str:
         # An arm with one input alone has the heads, and so the thresholds, of the whole one.
-        return chosen.get((arm, fold)) or arm.partition("/")[0]
+        return chosen.get((arm, fold)) or whole_of(arm)
+
+    elsewhere = {*facts.facts.published, *(one.arm for one in facts.facts.scores)}
 
     def overlap_of(arm: str) -> float:
-        # A published classifier is trained in no fold.
-        return 0.0 if arm in facts.facts.published else facts.facts.training_overlap
+        # What was trained elsewhere is trained in no fold.
+        return 0.0 if arm in elsewhere else facts.facts.training_overlap
 
     scored = score_arms(counted, kind, targets, heads_of, overlap_of)
     told = dict.fromkeys((goal, *COMPARED[kind]))
@@ -135,7 +137,14 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
     evidence = scrutiny.evidence(counted)
     return ClassResults(
         **about,
-        arms=_of_classes(arms, evidence, with_majority(rows, task), chosen, overlap_of),
+        arms=_of_classes(
+            arms,
+            evidence,
+            with_majority(rows, task),
+            chosen,
+            overlap_of,
+            unsure=[one.arm for one in facts.facts.scores if one.form == "labels"],
+        ),
         differences=tuple(scrutiny.with_mcnemar(row, evidence) for row in compared),
         matrix=corpus_matrix(counted, facts.facts.trained_on, facts.facts.training_overlap),
     )
@@ -196,8 +205,12 @@ def _of_classes(
     rows: Sequence[Prediction],
     chosen: Mapping[tuple[str, str], str | None],
     overlap_of: Callable[[str], float],
+    unsure: Sequence[str],
 ) -> dict[str, ClassArm]:
-    """Arms of single classes, with what a reviewer asks; ``rows`` may be of windows."""
+    """Arms of single classes, with what a reviewer asks; ``rows`` may be of windows.
+
+    ``unsure`` are arms of bare labels, which say nothing that could be calibrated.
+    """
     nulls = scrutiny.nulls(evidence, overlap_of)
     by_speaker = [arm for arm in BEST if arm in arms] or list(arms)
     made = {}
@@ -206,7 +219,7 @@ def _of_classes(
         made[arm] = ClassArm.of(
             arms[arm],
             null=nulls[arm],
-            calibration=scrutiny.calibration(evidence, arm, heads_of),
+            calibration=(None if arm in unsure else scrutiny.calibration(evidence, arm, heads_of)),
             development=scrutiny.development(evidence, arm, heads_of, overlap_of(arm)),
             windows=scrutiny.windows(
                 [r for r in rows if (r.arm, r.split) == (arm, "test")], overlap_of(arm)
@@ -221,6 +234,7 @@ def _differences(
 ) -> list[ArmDifference]:
     """Differences in some metrics of a task, in their order."""
     published = {arm: fact.kind for arm, fact in facts.facts.published.items()}
+    elsewhere = pairs_elsewhere(scored, published)
     rows: list[ArmDifference] = []
     for metric in names:
 
@@ -230,5 +244,5 @@ def _differences(
             measure = measures_of(kind, facts.targets)[name]
             return paired_difference(scored[arm].tally, scored[other].tally, measure)
 
-        rows += differences(scored, published, metric, compare)
+        rows += differences(scored, elsewhere, metric, compare)
     return gated(rows)

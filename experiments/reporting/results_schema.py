@@ -494,6 +494,22 @@ class PublishedFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoresFact:
+    """Scores of a file, or of a saved model, as an arm: how its columns were read.
+
+    ``form`` is probabilities, logits, votes, labels or values; ``absent`` are classes that no
+    column is.
+    """
+
+    arm: str
+    sha256: str
+    form: str
+    map: Mapping[str, str]
+    unread: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseFact:
     """:class:`experiments.ablation.cells.Noise` of a cell."""
 
@@ -528,6 +544,10 @@ class CellFacts:
     fits: FitCounts
 
 
+#: The protocol of a saved model on a corpus that it has not seen.
+EVALUATION = "evaluation"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a run knows of itself and no prediction says.
@@ -555,6 +575,7 @@ class Facts:
     groups: Mapping[str, Grouping]
     training_overlap: float
     cell: CellFacts | None = None
+    scores: tuple[ScoresFact, ...] = ()
 
     @property
     def select(self) -> Option:

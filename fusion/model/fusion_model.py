@@ -30,6 +30,8 @@ from fusion.model.json import FORMAT_VERSION, number_of, read_about, targets_of
 from fusion.model.origin import Origin, origin_of
 from fusion.model.outputs import OF_CLASSES, OutputType
 from fusion.model.part import FusedPrediction, HeadEnsemble, part_as_json, part_from_json
+from fusion.model.seen import FILE as SEEN
+from fusion.model.seen import Seen
 from fusion.training.combination import Combination, combination_of
 from fusion.training.late import independent
 
@@ -46,7 +48,7 @@ class FusionModel:
     part whose inputs are all missing says nothing: then the other speaks alone.
 
     ``temperature`` and ``abstention`` were fitted on development speakers; without the latter every
-    utterance is given a class.
+    utterance is given a class. ``seen`` is whom it was trained on, None where no record was kept.
     """
 
     arm: str
@@ -58,6 +60,7 @@ class FusionModel:
     abstention: Abstention | None = None
     origin: Origin = field(default_factory=Origin)
     outputs: OutputType = OF_CLASSES
+    seen: Seen | None = field(default=None, repr=False)
     _encoders: tuple[SharedEncoder, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -147,7 +150,7 @@ class FusionModel:
         return self.combination(self.task, audio, text)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Write ``model.json``, ``heads.safetensors`` and a model card.
+        """Write ``model.json``, ``heads.safetensors``, ``seen.json`` and a model card.
 
         ``dtype`` float16 halves the learned weights; what is loaded computes with float32 all the
         same. Standardisers stay as they are: a small deviation would become 0 there.
@@ -166,6 +169,9 @@ class FusionModel:
             for name, values in head.named_buffers()
         }
         write_atomically(folder / "heads.safetensors", save(tensors))
+        (folder / SEEN).unlink(missing_ok=True)
+        if self.seen is not None:
+            self.seen.write(folder)
         about = json.dumps(self._about(), indent=2)
         write_atomically(folder / "model.json", about.encode())
         sureness = sureness_lines(self.temperature, self.abstention)
@@ -182,9 +188,9 @@ class FusionModel:
             ValueError: the folder is no model, of another format, or not as it was written.
         """
         folder = folder_of(folder)
-        about = read_about(folder)
+        about, seen = read_about(folder), Seen.read(folder)
         try:
-            return cls._read(about, load_file(folder / "heads.safetensors"))
+            read = cls._read(about, load_file(folder / "heads.safetensors"))
         except (SafetensorError, RuntimeError, LookupError, TypeError, OSError) as error:
             raise ValueError(
                 f"{folder}: heads.safetensors and model.json are not of one whole model "
@@ -196,6 +202,7 @@ class FusionModel:
                 f"{folder / 'model.json'}: {printable(error)[:300]}; take the folder as it was "
                 "written"
             ) from error
+        return replace(read, seen=seen)
 
     @classmethod
     def _read(cls, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "FusionModel":

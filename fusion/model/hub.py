@@ -8,8 +8,9 @@ from fusion.model.fusion_model import FusionModel, folder_of
 def push(model: Path | str, repository: str, *, private: bool = True) -> str:
     """Upload a model folder to a hub repository, made where there is none; returns its address.
 
-    Only what a model consists of is uploaded: ``model.json``, ``heads.safetensors``, the card and a
-    notice, whatever else lies in the folder. The token is that of ``hf auth login``.
+    Only what a model consists of is uploaded: ``model.json``, ``heads.safetensors``, ``seen.json``
+    (hashes), the card and a notice, whatever else lies in the folder. The token is that of ``hf
+    auth login``.
 
     Raises:
         ValueError: the folder is no model.
@@ -24,7 +25,7 @@ def push(model: Path | str, repository: str, *, private: bool = True) -> str:
     commit = hub.upload_folder(
         repo_id=repository,
         folder_path=folder,
-        allow_patterns=["model.json", "heads.safetensors", "README.md", "NOTICE"],
+        allow_patterns=["model.json", "heads.safetensors", "seen.json", "README.md", "NOTICE"],
         commit_message="Model by serfusion",
     )
     return str(commit.repo_url)

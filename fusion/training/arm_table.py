@@ -1,9 +1,9 @@
 """The arms of a comparison as data: the one place that names them.
 
 An arm is one row of the table. What makes its scores is told by its type: heads that are trained
-(:mod:`fusion.training.arms`), the scores of other arms combined (:mod:`fusion.training.late`), or a
-classifier that was trained elsewhere (:mod:`fusion.training.published`). Nothing heavy is imported:
-reports read it too.
+(:mod:`fusion.training.arms`), the scores of other arms combined (:mod:`fusion.training.late`), or
+what was trained elsewhere, a published classifier or the scores of a file
+(:mod:`fusion.training.published`). Nothing heavy is imported: reports read it too.
 """
 
 from dataclasses import KW_ONLY, dataclass, field
@@ -63,6 +63,22 @@ class PublishedArm(Arm):
     """A published classifier's own head; its input has its name."""
 
 
+@dataclass(frozen=True, slots=True)
+class ScoresArm(Arm):
+    """Scores from a file, any other model's or listeners', or of a model that was trained before.
+
+    Its input has its name.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class JointArm(Arm):
+    """Decision level: an arm of ours combined with one that was trained elsewhere."""
+
+    ours: str
+    other: str
+
+
 _BOTH = ("audio", "text")
 # Arms of a final layer alone are compared with each other: a hidden layer is another factor.
 _LINEAR = ("audio_linear", "text_linear")
@@ -107,6 +123,12 @@ ARMS: dict[str, Arm] = {
 }
 #: Begins the name of an arm that is a published classifier's own head.
 PUBLISHED = "pretrained:"
+#: Begins the name of an arm whose scores stand in a file.
+SCORES = "scores:"
+#: Begins the name of a saved model that is scored on a corpus it has not seen.
+MODEL = "model:"
+#: Begins the name of an arm of ours with one from elsewhere, ``late:audio+scores:FILE``.
+JOINT = "late:"
 
 
 def arm_of(name: str) -> Arm:
@@ -115,12 +137,39 @@ def arm_of(name: str) -> Arm:
     Raises:
         KeyError: there is no such arm.
     """
-    if name.startswith(PUBLISHED):
-        return PublishedArm(name, (name,))
+    for prefix, kind in ((PUBLISHED, PublishedArm), (SCORES, ScoresArm), (MODEL, ScoresArm)):
+        if name.startswith(prefix) and name != prefix:
+            return kind(name, (name,))
+    if name.startswith(JOINT):
+        return _joint(name)
     if name not in ARMS:
         # A worker process has not met a user's own arms yet.
         load_plugins()
     return ARMS[name]
+
+
+def _joint(name: str) -> JointArm:
+    ours, _, other = name.removeprefix(JOINT).partition("+")
+    if not is_arm(other) or not isinstance(arm_of(other), PublishedArm | ScoresArm):
+        raise KeyError(name)
+    own = ARMS[ours]
+    return JointArm(
+        name,
+        (*own.inputs, other),
+        ours,
+        other,
+        against=(ours, other),
+        beside=(ours, *own.beside, other),
+    )
+
+
+def is_arm(name: str) -> bool:
+    """Whether there is such an arm."""
+    try:
+        arm_of(name)
+    except KeyError:
+        return False
+    return True
 
 
 def trained_arm(name: str) -> TrainedArm:
@@ -141,4 +190,4 @@ def arms_that(*, fuse: bool) -> tuple[str, ...]:
 
 def whole_of(name: str) -> str:
     """The arm whose heads an arm has: ``concat`` of ``concat/audio``, else itself."""
-    return name if name.startswith(PUBLISHED) else name.partition("/")[0]
+    return name if name.startswith((PUBLISHED, SCORES, MODEL, JOINT)) else name.partition("/")[0]

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from optuna.distributions import FloatDistribution
 from scipy.optimize import minimize
 from scipy.special import softmax
 
@@ -21,8 +22,10 @@ from encoders.utterance import Task
 from fusion.batch import Dataset
 from fusion.evaluation.goals import Goal
 from fusion.evaluation.selection import selection_score
+from fusion.networks.head import Space
 from fusion.networks.losses import UNWEIGHTED, class_weights
 from fusion.splitting.splits import InnerFolds
+from fusion.training.arm_table import JOINT
 from fusion.training.arms import Budget, FoldScores
 from fusion.training.combination import SHARED_OUT, Combination, logs
 from fusion.tuning.tune import SPACES, Tuning
@@ -90,16 +93,17 @@ def fuse_late(
 ) -> tuple[FoldScores, Combination]:
     """Decision-level fusion as an arm has it; what it has to learn is learned on development rows.
 
-    The trials of such an arm go to the combination; the heads are those of the unimodal arms.
+    The trials of such an arm go to the combination; the heads are those of the unimodal arms. An
+    arm of ours with one from elsewhere stands in the places of ``audio`` and ``text``.
     """
-    arm = LATE[name]
+    arm = LATE.get(name, WITH_OTHERS)
     group = _groups(data, inner, audio.dev)
     both, goals = (audio.dev_scores, text.dev_scores), data.goals[audio.dev]
     weigh = budget.fixed.get("loss") not in UNWEIGHTED
     pair = Pair(data.task, both, goals, group, budget.goal, weigh)
     first = pair.of_first_seed()
     trials = budget.trials if arm.defaults else 0
-    tuning = Tuning(SPACES.get(name, {}), arm.defaults, trials, budget.study_seed, None)
+    tuning = Tuning(space_of(name), arm.defaults, trials, budget.study_seed, None)
     for trial in tuning:
         trial.value = first.goodness(_dev_scores(arm, first, trial.parameters))
     study = tuning.found
@@ -166,6 +170,11 @@ def _weights(combination: Combination, targets: Sequence[str]) -> dict[str, floa
 
 def _one_weight(pair: Pair, values: Mapping[str, Any]) -> Combination:
     return Combination.weighted(pair.task, (values["audio_weight"],))
+
+
+def _one_share(pair: Pair, values: Mapping[str, Any]) -> Combination:
+    """A sum: what another model says is impossible (0 is often written) vetoes nothing."""
+    return Combination("mean", (values["our_weight"],), (1 - values["our_weight"],))
 
 
 def _mean(_: Pair, __: Mapping[str, Any]) -> Combination:
@@ -237,6 +246,14 @@ LATE: Mapping[str, LateArm] = MappingProxyType(
         ),
     }
 )
+#: An arm of ours with one from elsewhere.
+WITH_OTHERS = LateArm(_one_share, {"our_weight": 0.5}, get_args(Task))
+
+
+def space_of(name: str) -> Space:
+    """What is tuned of a decision-level arm; nothing of others."""
+    weight: Space = {"our_weight": FloatDistribution(0.0, 1.0)}
+    return weight if name.startswith(JOINT) else SPACES.get(name, {})
 
 
 def independent(

@@ -1,4 +1,4 @@
-"""Published classifiers as arms: their own head's probabilities on the rows of every other arm.
+"""What was trained elsewhere as arms: published classifiers, and the scores of a file.
 
 Nothing is fitted, so that the scores of an utterance are the same in every fold and with every
 seed; the rows are those of the trained arms.
@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32
 from fusion.batch import Dataset
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training.arms import FoldScores
+from fusion.training.combination import SHARED_OUT
 
 
 def class_probabilities(
@@ -41,11 +42,20 @@ def score_published(
     inner: InnerFolds,
     seeds: int,
 ) -> FoldScores:
-    """Scores of a published classifier in one outer fold, the same for every seed; no trials."""
+    """Scores of an arm from elsewhere in one outer fold, the same for every seed; no trials.
+
+    Its input holds logits of its own labels; of sets of labels and values the answers themselves,
+    one for every target.
+    """
     batch = data.inputs[arm]
-    assert bool(batch.present.all()), "a published classifier has no answer for a missing input"
-    every = class_probabilities(batch.values[:, 0].numpy(), columns, len(data.targets))
-    dev = np.concatenate([data.index(inner_fold.dev) for inner_fold in inner.folds])
+    assert bool(batch.present.all()), "what was trained elsewhere has no answer for a missing input"
+    rows = batch.values[:, 0].numpy()
+    if data.task in SHARED_OUT:
+        every = class_probabilities(rows, columns, len(data.targets))
+    else:
+        places = [columns.index(number) for number in range(len(data.targets))]
+        every = rows[:, places].astype(np.float64)
+    dev = data.index([name for inner_fold in inner.folds for name in inner_fold.dev])
     test = data.index(fold.test)
     return FoldScores(
         arm=arm,

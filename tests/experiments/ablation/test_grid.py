@@ -118,7 +118,7 @@ def test_what_makes_no_grid_is_a_fault_of_the_options(factor, values, words):
         ("noise", "pink:3", {}, "no such noise"),
         ("noise", "white:3", {"audio": "features:a.npz"}, "computed from clean recordings"),
         ("noise", "white:3", {"audio": "finetuned:alexnet"}, "clean recordings of its fold"),
-        ("noise", "white:3", {"arms": ("audio", "pretrained:x/y")}, "published classifiers"),
+        ("noise", "white:3", {"arms": ("audio", "pretrained:x/y")}, "trained elsewhere"),
         ("speakers", "2", {"audio": "finetuned:alexnet"}, "name a frozen one"),
         ("transcript", "wer=0.1", {"text": "features:t.npz"}, "computed from fixed words"),
         ("transcript", "wer=0.1", {"arms": ("audio",)}, "no arm reads words"),

@@ -54,6 +54,24 @@ def test_the_same_command_gives_the_same_model(manifest, tmp_path, monkeypatch):
     assert files[0] == files[1]
 
 
+def test_jobs_change_nothing(manifest, tmp_path):
+    study = tones_study(manifest, audio="logmel", arms=("late",))
+    for jobs in (1, 2):
+        train(study, tmp_path / str(jobs), jobs=jobs)
+    files = ("model.json", "heads.safetensors", "seen.json")
+    one, two = ([(tmp_path / name / file).read_bytes() for file in files] for name in ("1", "2"))
+    assert one == two
+
+
+def test_more_seeds_give_more_heads(manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 2)
+    for seeds in (1, 3):
+        study = tones_study(manifest, audio="logmel", seeds=seeds)
+        train(study, tmp_path / str(seeds), jobs=1)
+    one, three = (FusionModel.load(tmp_path / name).parts[0].heads for name in ("1", "3"))
+    assert len(three) == 3 * len(one)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -10,10 +10,13 @@ from experiments.reporting.arm_names import arm_name
 from fusion.networks.heads import HEADS
 from fusion.training.arm_table import (
     ARMS,
+    JointArm,
     PublishedArm,
+    ScoresArm,
     TrainedArm,
     arm_of,
     arms_that,
+    is_arm,
     trained_arm,
     whole_of,
 )
@@ -68,7 +71,28 @@ def test_a_published_classifier_reads_what_has_its_name():
     assert whole_of(arm.name) == arm.name
 
 
-@pytest.mark.parametrize("name", ["late", "pretrained:owner/name"])
+def test_scores_of_a_file_and_an_arm_of_ours_with_them():
+    arm = arm_of("scores:a/b+c.csv")
+    assert isinstance(arm, ScoresArm)
+    joint = arm_of("late:concat+scores:a/b+c.csv")
+    assert isinstance(joint, JointArm)
+    assert joint.against == ("concat", "scores:a/b+c.csv")
+    assert joint.inputs == ("audio", "text", "scores:a/b+c.csv")
+    assert [whole_of(one.name) for one in (arm, joint)] == [arm.name, joint.name]
+    assert (arm_name(arm.name), arm_name(joint.name)) == (
+        "scores:b+c.csv",
+        "concat + scores:b+c.csv",
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["scores:", "pretrained:", "late:audio", "late:audio+text", "late:x+scores:a"]
+)
+def test_what_is_no_arm(name):
+    assert not is_arm(name)
+
+
+@pytest.mark.parametrize("name", ["late", "pretrained:owner/name", "scores:a.csv"])
 def test_no_heads_are_trained_of_an_arm_without_a_head(name):
     with pytest.raises(AssertionError, match="no head of its own"):
         trained_arm(name)
