@@ -280,6 +280,37 @@ def dyads(design: Design, within: float, corpora: int) -> tuple[Rates, Rates]:
     return before, rates([told(by_session(one), by_session(other)) for one, other in both])
 
 
+# ---------------------------------------------------------------- a class of few speakers
+
+#: Speakers, and how many of them utter the last class.
+FEW = ((24, 3), (24, 4), (24, 5), (10, 3), (10, 5))
+
+
+def of_few(speakers: int, few: int, corpora: int) -> tuple[float, int]:
+    """Share of corpora whose interval, were it given, holds an arm's UAR, and how many there are.
+
+    Corpora in which some training set lacks the class are left out, as a run would refuse them.
+    """
+    world, design = World(rare=few), Design(speakers, 5)
+    speaker = np.repeat(np.arange(speakers), ROWS)
+    made = []
+    for seed in range(corpora):
+        # Who utters the class is in any fold.
+        order = np.random.default_rng(seed).permutation(speakers)
+        found = speech(world, speakers, [seed, speakers])
+        truth, values = found.truth[order], found.modalities[0][order]
+        has = (truth == CLASSES_K - 1).any(axis=1)
+        kept = [train[np.arange(len(train)) % HEADS != head]
+                for train, _ in design.folds() for head in range(HEADS)]  # fmt: skip
+        if all(has[train].any() for train in kept):
+            rows = values.reshape(len(speaker), -1)
+            tally = sums(rows, truth.ravel(), speaker, design, world.ridge)
+            made.append(_jackknife(tally.sums[:, None], tally))
+    values, reach = (np.array([float(part) for part in parts])
+                     for parts in ([m.value for m in made], [m.reach() for m in made]))  # fmt: skip
+    return float((np.abs(values - values.mean()) <= reach).mean()), len(made)
+
+
 # ---------------------------------------------------------------- values
 
 
@@ -481,6 +512,13 @@ def measure() -> str:
         "",
         *_table(["speakers", "correlation"], _in_parallel(_dyad_cells, DYADS)),
         "",
+        "A class that few speakers utter, five groups: share of the corpora whose interval would "
+        "hold an arm's UAR; below five (of under ten speakers: below half) a report gives none.",
+        "",
+        "| speakers | of whom utter the class | holds | corpora |",
+        f"|{'---|' * 4}",
+        *(f"| {' | '.join(row)} |" for row in _in_parallel(_few_cells, FEW)),
+        "",
         "CCC of ridge regressions, five groups.",
         "",
         *_table(["speakers"], _in_parallel(_value_cells, (6, 10, 24))),
@@ -515,6 +553,11 @@ def _dyad_cells(case: tuple[int, float]) -> list[str]:
     speakers, within = case
     before, now = dyads(Design(speakers, 5), within, CORPORA)
     return [str(speakers), f"{within}", *before.cells(), *now.cells()]
+
+
+def _few_cells(case: tuple[int, int]) -> list[str]:
+    holds, corpora = of_few(*case, CORPORA)
+    return [*map(str, case), _marked(holds, LEAST, MOST), str(corpora)]
 
 
 def _value_cells(speakers: int) -> list[str]:
