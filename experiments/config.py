@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -198,16 +199,21 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
     """A study from command line options, those that are None left out.
 
     Raises:
-        OptionError: with every option that is missing or cannot be.
+        OptionError: with every option that is missing or cannot be; an encoder is missing where an
+            arm reads it.
     """
     from pydantic import TypeAdapter, ValidationError
 
     given = {name: value for name, value in options.items() if value is not None}
     if "recipe" in given:
         given = {**RECIPE_ENCODERS, **given}
+    examples = {"audio": "logmel", "text": "minilm"}
+    needed = _inputs_of(given.get("arms"))
+    # An encoder that no arm reads is named all the same, so that a study says what it has not read.
+    given = {n: e for n, e in examples.items() if n not in needed} | given
     missing = [
         f"--{name} is required, for example --{name} {example}"
-        for name, example in (("audio", "logmel"), ("text", "minilm"))
+        for name, example in examples.items()
         if name not in given
     ]
     if missing:
@@ -223,6 +229,15 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
             for f in error.errors()
         ]
         raise OptionError("; ".join(faults)) from error
+
+
+def _inputs_of(arms: Sequence[str] | None) -> set[str]:
+    """Modalities that arms read, windows and frames of one among them; both of arms not known."""
+    both = {"audio", "text"}
+    if not arms or not set(arms) <= ARMS.keys():
+        return both
+    inputs = {name for arm in arms for name in ARMS[arm].inputs}
+    return {kind for kind in both if any(name.startswith(kind) for name in inputs)} or both
 
 
 def identity_of(study: Study) -> dict[str, Any]:

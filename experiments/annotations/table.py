@@ -31,6 +31,14 @@ NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "text": ("text", "transcript", "words", "sentence", "utterance", "transcription"),
     }
 )  # fmt: skip
+#: Columns whose numbers may be seconds or milliseconds, and headings that do not say which.
+UNITLESS = ("start", "end")
+NO_UNIT = frozenset(("start", "end", "begin", "stop", "from", "to", "start_time", "end_time"))
+#: Letters a second below which nobody speaks, pauses within a turn included: speech has ten and
+#: more, written Chinese four; milliseconds read as seconds have a thousandth of that.
+SLOWEST = 0.1
+#: Digits of a time: four months in milliseconds.
+LONGEST = 11
 EXPECTED = "start_s,end_s,speaker,text (also start, begin, onset; end, stop, duration; ...)"
 _DELIMITERS = (",", ";", "\t")
 _MS = 1000
@@ -57,8 +65,26 @@ def read(reading: Reading) -> None:
         what = f"no column for {', '.join(missing)}: expected {EXPECTED}"
         reading.fault("header", f"{what}, got {', '.join(map(quoted, lines[0].cells))}")
         return
+    if _are_milliseconds(lines, columns):
+        columns = {f"{n}_ms" if n in UNITLESS else n: name for n, name in columns.items()}
     for line in lines:
         _add(line, columns, reading)
+
+
+def _are_milliseconds(lines: Sequence[_Line], columns: Mapping[str, str]) -> bool:
+    """Whether whole numbers under headings without a unit are milliseconds, as Whisper's are.
+
+    Nobody says so little in so many seconds as their words would be then.
+    """
+    if not {"start", "end", "text"} <= columns.keys():
+        return False
+    if not {columns[name].strip().lower() for name in UNITLESS} <= NO_UNIT:
+        return False
+    spans = [[line.cells.get(columns[name], "").strip() for name in UNITLESS] for line in lines]
+    if not all(cell.isdecimal() and len(cell) <= LONGEST for span in spans for cell in span):
+        return False
+    letters = sum(len(line.cells.get(columns["text"], "").strip()) for line in lines)
+    return 0 < letters < SLOWEST * sum(int(end) - int(start) for start, end in spans)
 
 
 def _lines(path: Path) -> list[_Line]:

@@ -18,7 +18,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
     {
         ".csv": "experiments.annotations.table",
         ".eaf": "experiments.annotations.eaf",
-        ".json": "experiments.annotations.timeline_json",
+        ".json": "experiments.annotations.whisper_json",
         ".rttm": "experiments.annotations.rttm",
         ".srt": "experiments.annotations.srt",
         ".stm": "experiments.annotations.stm",
@@ -31,6 +31,8 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 TIERED = (".textgrid", ".eaf")
 #: Ends of turns are often rounded; the same bound as for segments of a corpus.
 PAST_END_S = 0.1
+#: Whisper's last cue ends with its window of so many seconds, wherever the recording does.
+WINDOW_S = 30.0
 #: Four months: far beyond any recording, and within what every format counts.
 LATEST_S = 1e7
 
@@ -152,17 +154,27 @@ class Reading:
 def within(turns: Sequence[Turn], duration_s: float, source: Path | str) -> tuple[Turn, ...]:
     """Turns of a recording of ``duration_s``; an end up to 0.1 s past its end is taken as its end.
 
+    So is that of the last turn, if it has words and begins in the recording, up to 30 s past.
+
     Raises:
         AnnotationError: turns lie further out, so that the file may be of another recording.
     """
+    last = max((turn.start_s for turn in turns), default=0.0)
     faults = [
         Fault(
             f"turn {number} ({turn.start_s:g} to {turn.end_s:g} s)",
-            f"past the end of the recording at {duration_s:g} s: is it the right file?",
+            f"past the end of the recording at {duration_s:g} s: is it the right file? (columns of "
+            "milliseconds are called start_ms and end_ms)",
         )
         for number, turn in enumerate(turns, start=1)
-        if turn.end_s > duration_s + PAST_END_S or turn.start_s > duration_s
+        if turn.start_s > duration_s or turn.end_s > duration_s + _past_s(turn, last, duration_s)
     ]
     if faults:
         raise AnnotationError(source, faults)
     return tuple(replace(turn, end_s=min(turn.end_s, duration_s)) for turn in turns)
+
+
+def _past_s(turn: Turn, last_s: float, duration_s: float) -> float:
+    """How far past the end of the recording a turn may end."""
+    is_cue = turn.text is not None and turn.start_s == last_s < duration_s
+    return WINDOW_S if is_cue else PAST_END_S

@@ -197,3 +197,18 @@ def test_a_file_made_to_break_readers_is_one_message(tmp_path, content, said):
     with pytest.raises(ConfigError, match=said) as caught:
         read_study(tmp_path / "s.toml")
     assert "set_int_max_str_digits" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arms", "given"), [(("text",), "text"), (("audio", "audio_frames"), "audio")]
+)
+def test_an_encoder_that_no_arm_reads_need_not_be_named(arms, given):
+    names = {"audio": "wavlm-base", "text": "bert-base"}
+    study = study_from_options(manifest="m.csv", arms=arms, **{given: names[given]})
+    assert getattr(study, given) == names[given]
+
+
+@pytest.mark.parametrize("arms", [None, ("concat",), ("text", "late")])
+def test_an_encoder_that_an_arm_reads_must_be_named(arms):
+    with pytest.raises(OptionError, match="--audio is required"):
+        study_from_options(manifest="m.csv", arms=arms, text="minilm")

@@ -263,3 +263,76 @@ def test_segments_stand_in_the_order_of_their_start(timeline):
     assert isinstance(backwards, Timeline)
     assert backwards.segments == timeline.segments
     assert backwards.speakers == ("Anna Maria", "Ben")
+
+
+# ---------------------------------------------------------------- recognisers
+
+SLEEP = (
+    Turn(start_s=0, end_s=6, text="How did you sleep?"),
+    Turn(start_s=6, end_s=12, text="Badly."),
+)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        (".tsv", "start\tend\ttext\n0\t6000\tHow did you sleep?\n6000\t12000\tBadly.\n"),
+        (".csv", 'start,end,text\n0,6000," How did you sleep?"\n6000,12000," Badly."\n'),
+        (".csv", "begin;stop;text\n0;6000;How did you sleep?\n6000;12000;Badly.\n"),
+    ],
+    ids=["whisper", "whisper.cpp", "semicolons"],
+)
+def test_whole_milliseconds_are_known_by_how_much_is_said(read, suffix, content):
+    assert read(content, suffix) == SLEEP
+
+
+def test_mandarin_in_milliseconds_is_read(read):
+    (turn,) = read("start,end,text\n500,3500,今天天气很好\n", ".csv")
+    assert (turn.start_s, turn.end_s) == (0.5, 3.5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "start,end,text\n0,6,How did you sleep?\n6,12,Badly.\n",
+        "start,end,text\n0,60,Hm.\n60,62,I was awake until three in the morning.\n",
+        "start_s,end_s,text\n0,6000,How did you sleep?\n",
+        "start,end,text\n0.0,6000.0,How did you sleep?\n",
+        "start,end,speaker\n0,6000,Anna\n",
+    ],
+    ids=["seconds", "a long pause", "a unit", "fractions", "no words"],
+)
+def test_seconds_stay_seconds(read, content):
+    end_s = float(content.split("\n")[1].split(",")[1])
+    assert read(content, ".csv")[0].end_s == end_s
+
+
+def whisper(**more):
+    spans = [(turn.start_s, turn.end_s, turn.text) for turn in SLEEP]
+    segments = [{"id": 0, "start": s, "end": e, "text": f" {t}"} | more for s, e, t in spans]
+    return {"text": "How did you sleep? Badly.", "segments": segments, "language": "en"}
+
+
+def test_the_json_of_whisper_is_read(read):
+    assert read(json.dumps(whisper()), ".json") == SLEEP
+
+
+def test_the_json_of_whisperx_has_speakers(read):
+    content = whisper(speaker="SPEAKER_01", words=[]) | {"word_segments": []}
+    turns = read(json.dumps(content), ".json")
+    assert turns == tuple(replace(turn, speaker="SPEAKER_01") for turn in SLEEP)
+
+
+def test_the_json_of_whisper_cpp_is_in_milliseconds(read):
+    rows = [
+        {"offsets": {"from": 1000 * t.start_s, "to": 1000 * t.end_s}, "text": f" {t.text}"}
+        for t in SLEEP
+    ]
+    assert read(json.dumps({"transcription": rows}), ".json") == SLEEP
+
+
+@pytest.mark.parametrize("segment", [{"start": "0", "end": 1}, {"start": 0}, 3, {"end": True}])
+def test_a_segment_without_times_is_told(read, segment):
+    content = {"segments": [{"start": 0, "end": 1, "text": "a"}, segment]}
+    with pytest.raises(AnnotationError, match=r"segment 2: .*expected numbers as start and end"):
+        read(json.dumps(content), ".json")

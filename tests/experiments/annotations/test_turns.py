@@ -52,6 +52,27 @@ def test_turns_past_the_end_of_the_recording_are_refused(start_s, end_s):
         within([turn(0, 1), turn(start_s, end_s)], 10.0, "x")
 
 
+def test_the_last_cue_may_end_with_the_window_that_recognised_it():
+    cues = [turn(0, 6, None, "no"), turn(6, 36, None, "yes")]
+    assert within(cues, 10.0, "x") == (cues[0], turn(6, 10, None, "yes"))
+
+
+@pytest.mark.parametrize(
+    "cues",
+    [
+        [(0, 36, "no"), (6, 9, "yes")],
+        [(0, 6, "no"), (6, 41, "yes")],
+        [(0, 6, "no"), (6, 36, None)],
+        [(0, 6, "no"), (11, 36, "yes")],
+        [(0, 36, "no"), (6, 36, "yes")],
+    ],
+    ids=["not the last", "more than a window", "no words", "starts outside", "several"],
+)
+def test_other_cues_past_the_end_are_refused(cues):
+    with pytest.raises(AnnotationError, match="past the end of the recording at 10 s"):
+        within([turn(start, end, None, text) for start, end, text in cues], 10.0, "x")
+
+
 def test_unknown_formats_are_named_with_the_known_ones(tmp_path):
     with pytest.raises(AnnotationError, match=r"'\.docx': expected one of .*\.rttm"):
         read_turns(tmp_path / "x.docx")
