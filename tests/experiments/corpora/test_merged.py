@@ -80,13 +80,14 @@ def test_classes_of_one_corpus_only_are_left_out_and_counted():
     assert both.notes == ("one: labels shared: left out calm (18) (classes that all corpora have)",)
 
 
-def test_folds_of_the_corpora_are_dropped_and_splits_kept_where_all_have_one(both):
+def test_folds_of_the_corpora_are_dropped_and_splits_kept(both):
     assert {u.fold for u in both.utterances} == {None}
     split = corpus_of("three", "a", "b")
     split = replace(split, utterances=tuple(replace(u, split="train") for u in split.utterances))
-    other = replace(split, name="four")
-    assert {u.split for u in merge([split, other]).utterances} == {"train"}
-    assert {u.split for u in merge([split, corpus_of("two", "a", "b")]).utterances} == {None}
+    mixed = merge([split, corpus_of("two", "a", "b")])
+    assert {(u.corpus, u.split) for u in mixed.utterances} == {("three", "train"), ("two", None)}
+    with pytest.raises(SplitError, match="two/u0 has no split"):
+        outer_folds(mixed.utterances, "split")
 
 
 def test_several_languages_are_told():
@@ -275,7 +276,7 @@ def test_a_cell_is_the_uar_of_its_corpora():
         *(prediction("one", "one > one 2", True, n, n % 2) for n in range(2, 4)),
     ]
     trained = {fold: ["one"] for fold in ("one > two", "one > one 1", "one > one 2")}
-    cells = {(c.train, c.test): c for c in corpus_matrix(rows, trained)}
+    cells = {(c.train, c.test): c for c in corpus_matrix(rows, trained, 0.0)}
     assert {pair: (c.uar.value, c.rows) for pair, c in cells.items()} == {
         ("one", "two"): (1.0, 6),
         ("one", "one"): (0.75, 4),
@@ -285,7 +286,7 @@ def test_a_cell_is_the_uar_of_its_corpora():
 def test_the_table_has_a_column_per_corpus_and_holes_where_nothing_was_tested():
     rows = [prediction("two", "f", True, n, n % 2) for n in range(4)]
     rows += [prediction("one", "g", True, n, n % 2) for n in range(4)]
-    table = matrix_table(corpus_matrix(rows, {"f": ["one"], "g": ["two"]}))
+    table = matrix_table(corpus_matrix(rows, {"f": ["one"], "g": ["two"]}, 0.0))
     assert table.tests == ("one", "two")
     assert [(r.train, [c is not None for c in r.cells]) for r in table.rows] == [
         *(("one", [False, True]), ("two", [True, False])),
@@ -296,5 +297,5 @@ def test_there_is_no_matrix_of_one_corpus():
     alone = corpus_of("one", "a", "b")
     assert trained_on(alone.utterances, outer_folds(alone.utterances, "groups")) == {}
     rows = [prediction("one", "f", True, n, n % 2) for n in range(4)]
-    assert corpus_matrix(rows, {}) == ()
+    assert corpus_matrix(rows, {}, 0.0) == ()
     assert matrix_table(()).rows == ()
