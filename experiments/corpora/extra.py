@@ -123,4 +123,15 @@ def _notes(corpus: Corpus, extra: Corpus) -> tuple[str, ...]:
         lost = [f"{label} ({n})" for label, n in sorted(counts.items()) if label not in classes]
         line += f"; {', '.join(moved)}" if moved else ""
         line += f"; left out {', '.join(lost)}" if lost else ""
+        absent = [name for name in corpus.targets if name not in classes.values()]
+        # What has one class of its own alone is told by its sound from all that has none of it.
+        line += _absent(corpus, absent) if absent else ""
     return (line, *(f"{extra.name}: {note}" for note in extra.notes))
+
+
+def _absent(corpus: Corpus, absent: Sequence[str]) -> str:
+    names = ", ".join(absent)
+    return (
+        f"; it has no {names}: heads may take whatever sounds like {corpus.name} for {names}; "
+        "--labels keeps to classes that both have"
+    )

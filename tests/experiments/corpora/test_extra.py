@@ -151,3 +151,10 @@ def test_a_study_with_extra_data_is_written_and_read(extra, tmp_path):
     study = Study(manifest="m.csv", audio="logmel", text="minilm", extra=extra)
     write_study(study, tmp_path / "study.toml")
     assert read_study(tmp_path / "study.toml") == study
+
+
+def test_a_class_that_the_extra_data_lack_is_told(plant):
+    plant.text("m.csv", HEAD + rows_of("a", ("joy", "anger", "sad")))
+    root = plant.text("n.csv", HEAD + rows_of("b", ("happy", "angry"), 1))
+    corpus = load_source(None, str(root / "m.csv"), None, None, str(root / "n.csv"))
+    assert "it has no sad: heads may take whatever sounds like m for sad" in " ".join(corpus.notes)
