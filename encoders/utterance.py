@@ -1,7 +1,7 @@
 """The utterance and the corpus: what every later step is about."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -44,7 +44,8 @@ class Corpus:
 
     ``folds`` names the protocol that the corpus brings along: ``fold`` (column), ``split``
     (official train / dev / test), ``speaker`` (leave one speaker out) or ``groups``. ``synthetic``
-    speech is said to be so beside every number.
+    speech is said to be so beside every number. ``extra`` are rows that only train, in every fold,
+    with the corpus that they come from by their id.
     """
 
     name: str
@@ -55,6 +56,11 @@ class Corpus:
     folds: str = "groups"
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def own(self, utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
+        """Those of some utterances that are not only trained on."""
+        return tuple(utterance for utterance in utterances if utterance.id not in self.extra)
 
     def label(self, utterance: Utterance) -> str | None:
         """Name of the class of a single-label utterance; None where it is unlabelled."""

@@ -46,7 +46,8 @@ class OptionError(ConfigError):
 class Study:
     """One comparison: the corpus, the encoders, the protocol and the budget.
 
-    ``corpus`` or ``manifest`` is given; several of them are compared as one. ``arms`` None means
+    ``corpus`` or ``manifest`` is given; several of them are compared as one. ``extra`` corpora join
+    the training rows of every fold, and are never scored. ``arms`` None means
     the default arms, of which those that the inputs cannot serve are left out with a warning.
     ``map`` says which class a label of a published classifier is (``hap=happy``), where its name
     does not.
@@ -71,6 +72,11 @@ class Study:
     )
     labels: tuple[str, ...] | None = _option(
         None, "Classes as angry,happy,sad; a set as 4-class; common:ekman for any corpus."
+    )
+    extra: str | tuple[str, ...] | None = _option(
+        None,
+        "More training data, as CORPUS=ROOT, CORPUS:SET=ROOT or a manifest; repeat it. It joins "
+        "the training rows of every fold in the same classes, and is never scored.",
     )
     audio: str = _option(
         MISSING, "Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."
@@ -248,7 +254,7 @@ def identity_of(study: Study) -> dict[str, Any]:
     return {
         name: value
         for name, value in asdict(study).items()
-        if name != "select" or value is not None
+        if name not in ("select", "extra") or value is not None
     }
 
 

@@ -19,7 +19,7 @@ from experiments.ablation.subsets import fewer_speakers, most_speakers
 from experiments.ablation.word_errors import with_errors
 from experiments.comparing.comparison import check_writable, compare
 from experiments.comparing.inputs import Ready, gather, inputs_needed, words_of
-from experiments.comparing.plan import make_folds, protocol_of
+from experiments.comparing.plan import make_folds, protocol_of, rows_for
 from experiments.comparing.preparation import (
     Notify,
     check_ready,
@@ -28,7 +28,6 @@ from experiments.comparing.preparation import (
     load_corpus,
 )
 from experiments.config import ConfigError, Study, identity_of
-from fusion.splitting.splits import rows_of
 from fusion.training.fit_key import hash_of
 from fusion.training.windows import WINDOWS
 from fusion.tuning.storage import check_storage
@@ -136,7 +135,7 @@ def _speakers(study: Study, over: Sequence[FactorSpec]) -> int:
         return 0
     corpus = load_corpus(study)
     protocol = protocol_of(corpus, study.folds)
-    rows = rows_of(labelled(corpus), protocol)
+    rows = rows_for(corpus, labelled(corpus), protocol)
     _, inner = make_folds(corpus, rows, protocol)
     return most_speakers(inner, {row.id: row for row in rows})
 

@@ -15,12 +15,12 @@ from encoders.utterance import Corpus, Utterance
 from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness
 from experiments.comparing.certificate import DecodedCorpus, decode_all, evidence_of
-from experiments.comparing.plan import make_folds, protocol_of
+from experiments.comparing.plan import make_folds, outer_of, protocol_of, rows_for
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.leakage.fold_sides import inner_sides
 from fusion.leakage.text_probe import probe_labels
-from fusion.splitting.splits import Fold, SplitError, outer_folds, rows_of
+from fusion.splitting.splits import Fold, SplitError
 
 SHOWN = 10
 UNKNOWN = "(unknown)"
@@ -118,8 +118,8 @@ def _folds(
     if rows and not any(utterance.speaker for utterance in rows):
         return _Folds("speakers unknown: name them in the column 'speaker'")
     try:
-        rows = list(rows_of(rows, protocol))
-        folds = outer_folds(rows, protocol)
+        rows = list(rows_for(corpus, rows, protocol))
+        folds = outer_of(corpus, rows, protocol)
     except SplitError as error:
         return _Folds(str(error))
     evidence = evidence_of(corpus, rows, hearing, protocol, progress)

@@ -13,8 +13,13 @@ from encoders.device import use_device
 from experiments.config import OptionError, Study, read_study, study_from_options
 
 #: Options that may be given several times.
-REPEATED: Mapping[str, Any] = {"corpus": list[str], "manifest": list[Path], "root": list[Path]}
-SOURCE = ("corpus", "manifest", "root", "labels")
+REPEATED: Mapping[str, Any] = {
+    "corpus": list[str],
+    "manifest": list[Path],
+    "root": list[Path],
+    "extra": list[str],
+}
+SOURCE = ("corpus", "manifest", "root", "labels", "extra")
 
 
 def _use(device: str | None) -> str | None:

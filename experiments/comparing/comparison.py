@@ -16,6 +16,7 @@ from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, default_store
 from encoders.messages import printable
 from encoders.store import write_atomically
+from encoders.utterance import Corpus
 from experiments.comparing.certificate import certificate_lines, certify_corpus
 from experiments.comparing.contamination import stamped
 from experiments.comparing.disk import heavy_frames
@@ -290,22 +291,26 @@ def _facts(run: str, study: Study, found: Prepared, scores: Sequence[FoldScores]
             published={arm: one.fact for arm, one in inputs.published.items()},
             scores=tuple(one.fact for one in inputs.scores.values()),
             text_probe=plan.probe,
-            groups=groupings(inputs.utterances),
-            training_overlap=_overlap(plan),
+            groups=groupings(corpus.own(inputs.utterances)),
+            training_overlap=_overlap(corpus, plan),
         ),
         certificate=found.certificate,
     )
 
 
-def _overlap(plan: Plan) -> float:
-    rows = plan.inputs.utterances
+def _overlap(corpus: Corpus, plan: Plan) -> float:
+    # Rows that only train are the same in every fold: they make no training set another one.
+    rows = corpus.own(plan.inputs.utterances)
     of = clusters_of(
         [speaker_of(u) for u in rows], [u.session for u in rows], [u.dialogue for u in rows]
     ).of
     cluster = dict(zip((u.id for u in rows), of, strict=True))
     sides = ((fold.train, fold.test) for fold in plan.folds)
     return training_overlap(
-        ([cluster[name] for name in train], [cluster[name] for name in test])
+        (
+            [cluster[name] for name in train if name in cluster],
+            [cluster[name] for name in test],
+        )
         for train, test in sides
     )
 

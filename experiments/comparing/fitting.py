@@ -14,7 +14,7 @@ from encoders.extraction import Progress
 from encoders.plugins import load_plugins
 from encoders.specs import Modality
 from encoders.utterance import Corpus, Utterance
-from experiments.comparing.plan import FoldViews, Plan
+from experiments.comparing.plan import FoldViews, Plan, with_extra_rows
 from experiments.locks import file_lock
 from fusion.batch import Dataset
 from fusion.evaluation.calibration import DevAnswers
@@ -200,7 +200,7 @@ def final_model(
     Its heads are kept in ``folder`` by their content.
     """
     data, people = plan.inputs.data, plan.inputs.utterances
-    view = FoldData(data, inner_folds(people, corpus.classes))
+    view = FoldData(data, _everybody(corpus, people))
     budget = replace(plan.budget, seeds=seeds)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
@@ -255,6 +255,13 @@ def final_model(
     return _calibrated(model, view, people, fused)
 
 
+def _everybody(corpus: Corpus, people: Sequence[Utterance]) -> InnerFolds:
+    """Inner folds of all rows, those that only train on their training sides."""
+    inner = inner_folds(corpus.own(people), corpus.classes)
+    by_id = {utterance.id: utterance for utterance in people}
+    return with_extra_rows(corpus, inner, by_id, tuple(by_id))
+
+
 def _as_many_seeds(budget: Budget, heads: FittedArm, inner: InnerFolds, seeds: int) -> Budget:
     """The same heads with as many seeds as an answer has heads, which stand for it.
 
@@ -286,8 +293,11 @@ def _temperature(view: FoldData, people: Sequence[Utterance], scores: FoldScores
 
 
 def _origin(plan: Plan, corpus: Corpus) -> Origin:
-    merged = sorted({one.corpus for one in plan.inputs.utterances if one.corpus is not None})
-    return Origin(corpora=tuple(merged) or (corpus.name,), synthetic=corpus.synthetic)
+    rows = plan.inputs.utterances
+    merged = sorted({one.corpus for one in corpus.own(rows) if one.corpus is not None})
+    more = sorted({corpus.extra[one.id] for one in rows if one.id in corpus.extra})
+    corpora = tuple(dict.fromkeys((*(merged or [corpus.name]), *more)))
+    return Origin(corpora=corpora, synthetic=corpus.synthetic)
 
 
 def _calibrated(

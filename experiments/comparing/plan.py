@@ -25,6 +25,7 @@ from fusion.splitting.splits import (
     inner_folds,
     is_leaky,
     outer_folds,
+    rows_of,
     speaker_of,
 )
 from fusion.training.arm_table import ARMS
@@ -82,6 +83,29 @@ def protocol_of(corpus: Corpus, asked: str | None) -> str:
     return corpus.folds if asked is None or official else asked
 
 
+def rows_for(
+    corpus: Corpus, utterances: Sequence[Utterance], protocol: str
+) -> tuple[Utterance, ...]:
+    """Utterances that take part in a protocol, and all that only train.
+
+    Raises:
+        SplitError: as :func:`fusion.splitting.splits.rows_of`.
+    """
+    own = {utterance.id for utterance in rows_of(corpus.own(utterances), protocol)}
+    return tuple(u for u in utterances if u.id in own or u.id in corpus.extra)
+
+
+def outer_of(corpus: Corpus, utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
+    """Outer folds of what is scored; rows that only train join each of them.
+
+    Raises:
+        SplitError: as :func:`fusion.splitting.splits.outer_folds`.
+    """
+    extra = tuple(u.id for u in utterances if u.id in corpus.extra)
+    folds = outer_folds(corpus.own(utterances), protocol)
+    return tuple(replace(fold, train=(*fold.train, *extra)) for fold in folds)
+
+
 def make_plan(corpus: Corpus, inputs: Inputs, study: Study, arms: tuple[str, ...]) -> Plan:
     """Fix folds and inner folds of the rows that are left, and probe the transcripts."""
     protocol = protocol_of(corpus, study.folds)
@@ -123,7 +147,7 @@ def make_folds(
         SplitError: speakers cannot be kept apart, though the protocol does not leak by its name, or
             training or development lacks a class.
     """
-    folds = outer_folds(utterances, protocol)
+    folds = outer_of(corpus, utterances, protocol)
     by_id = {utterance.id: utterance for utterance in utterances}
     inner = tuple(_inner(corpus, fold, by_id, held_out) for fold in folds)
     if not is_leaky(protocol):
@@ -136,17 +160,34 @@ def make_folds(
 def _inner(
     corpus: Corpus, fold: Fold, by_id: Mapping[str, Utterance], held_out: bool
 ) -> InnerFolds:
+    rows = [by_id[name] for name in fold.train]
     if fold.dev:
-        splits = InnerFolds((InnerFold(fold.train, fold.dev),))
+        own = tuple(row.id for row in corpus.own(rows))
+        splits = InnerFolds((InnerFold(own, fold.dev),))
     elif held_out:
-        held = hold_out([by_id[name] for name in fold.train], corpus.classes)
+        held = hold_out(corpus.own(rows), corpus.classes)
         splits = InnerFolds((held.fold,), held.notes)
     else:
-        splits = inner_folds([by_id[name] for name in fold.train], corpus.classes)
+        splits = inner_folds(corpus.own(rows), corpus.classes)
+    splits = with_extra_rows(corpus, splits, by_id, fold.train)
     for inner in splits.folds:
         for side, names in (("training", inner.train), ("development", inner.dev)):
             check_side(corpus, f"fold {fold.name}: {side}", [by_id[name] for name in names])
     return splits
+
+
+def with_extra_rows(
+    corpus: Corpus, inner: InnerFolds, by_id: Mapping[str, Utterance], train: Sequence[str]
+) -> InnerFolds:
+    """Rows that only train in the training side of each inner fold, but for its dev speakers'."""
+    extra = [by_id[name] for name in train if name in corpus.extra]
+
+    def joined(fold: InnerFold) -> InnerFold:
+        known = {by_id[name].speaker for name in fold.dev}
+        more = tuple(row.id for row in extra if row.speaker not in known)
+        return replace(fold, train=(*fold.train, *more))
+
+    return replace(inner, folds=tuple(map(joined, inner.folds)))
 
 
 def check_side(corpus: Corpus, where: str, rows: Sequence[Utterance]) -> None:

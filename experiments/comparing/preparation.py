@@ -24,7 +24,7 @@ from experiments.comparing.inputs import (
     preflight,
     typed_encoders,
 )
-from experiments.comparing.plan import Plan, make_folds, make_plan, protocol_of
+from experiments.comparing.plan import Plan, make_folds, make_plan, protocol_of, rows_for
 from experiments.comparing.published import find_published
 from experiments.comparing.scores_file import find_scores
 from experiments.comparing.trainable import is_finetuned
@@ -37,7 +37,6 @@ from fusion.leakage.findings import Certificate
 from fusion.networks.head import fixed_values
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import with_loss
-from fusion.splitting.splits import rows_of
 from fusion.training.arm_table import (
     ARMS,
     JOINT,
@@ -73,13 +72,14 @@ def load_corpus(study: Study) -> Corpus:
     Raises:
         CorpusError: with every fault of a manifest, or of a corpus's layout.
     """
-    return load_source(study.corpus, study.manifest, study.root, study.labels)
+    return load_source(study.corpus, study.manifest, study.root, study.labels, study.extra)
 
 
 def labelled(corpus: Corpus) -> tuple[Utterance, ...]:
     """Utterances that can be scored; raises where their targets allow no comparison."""
     rows = tuple(utterance for utterance in corpus.utterances if utterance.target is not None)
-    what = _unvaried(corpus, rows) if corpus.task == "regression" else _unclassed(corpus, rows)
+    scored = corpus.own(rows)
+    what = _unvaried(corpus, scored) if corpus.task == "regression" else _unclassed(corpus, scored)
     if what:
         raise CorpusError(corpus.name, [Fault("label", what)])
     return rows
@@ -187,7 +187,7 @@ def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
     """
     corpus = load_corpus(study)
     protocol = protocol_of(corpus, study.folds)
-    rows = variation.rows(rows_of(labelled(corpus), protocol))
+    rows = variation.rows(rows_for(corpus, labelled(corpus), protocol))
     arms, notes = check_sequences(study, chosen_arms(study))
     finetuned = check_targets(study, corpus, arms)
     folds, inner = make_folds(corpus, rows, protocol, held_out=finetuned)

@@ -12,10 +12,11 @@ from encoders.manifest import read_manifest
 from encoders.manifest_rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
 from experiments.corpora.common_sets import PREFIX, apply_common, common_set
+from experiments.corpora.extra import with_extra
 from experiments.corpora.label_sets import LabelSet, apply, own_classes
 from experiments.corpora.merged import merge
 from experiments.corpora.registry import CORPORA, UNREAD
-from experiments.corpora.sources import OneOrMore, Source, parse_sources
+from experiments.corpora.sources import OneOrMore, Source, parse_extra, parse_sources
 from experiments.corpora.tables import encodings_told
 from experiments.corpora.tree import LayoutError, first_few
 
@@ -28,18 +29,36 @@ def load_source(
     manifest: OneOrMore,
     root: OneOrMore,
     labels: tuple[str, ...] | None = None,
+    extra: OneOrMore = None,
 ) -> Corpus:
     """The corpus that ``--corpus NAME --root DIR`` or ``--manifest FILE`` names, or several as one.
 
     ``labels`` are classes of a manifest in their order; of a named corpus they are a set of it
-    (``4-class``), some of its classes, or ``common:NAME``, which manifests take too.
+    (``4-class``), some of its classes, or ``common:NAME``, which manifests take too. ``extra`` are
+    more corpora, ``NAME=ROOT`` or ``NAME:SET=ROOT`` or manifests, whose rows only train.
 
     Raises:
         OptionError: nothing is given, or roots that do not fit.
         CorpusError: with every fault of what is given.
     """
     corpora = [_read(source, labels) for source in parse_sources(corpus, manifest, root)]
-    return corpora[0] if len(corpora) == 1 else merge(corpora)
+    more = [_read_extra(source, labels) for source in parse_extra(extra)]
+    whole = corpora[0] if len(corpora) == 1 else merge(corpora)
+    return with_extra(whole, more) if more else whole
+
+
+def _read_extra(source: Source, labels: tuple[str, ...] | None) -> Corpus:
+    """A corpus in a set of its own, that of the others where it has it, or the common one."""
+    common = labels if labels and is_common(labels) else None
+    if source.manifest is not None:
+        return _manifest(source.manifest, source.root, common)
+    assert source.corpus is not None
+    _check_name(source.corpus)
+    named = _named_set(source.corpus, labels)
+    chosen = source.labels or (None if named is None else named.name)
+    corpus = read_corpus(source.corpus, source.root, None if chosen is None else (chosen,))
+    # A set of its own first: it may be what makes single labels of several.
+    return apply_common(corpus, common[0]) if common else corpus
 
 
 def _read(source: Source, labels: tuple[str, ...] | None) -> Corpus:

@@ -28,7 +28,6 @@ def merge(corpora: Sequence[Corpus]) -> Corpus:
     if len(shared) < 2:
         raise CorpusError(together, [Fault("--labels", _few(corpora, shared))])
     alike = [_restricted(corpus, shared) for corpus in corpora]
-    split = all(u.split for corpus in alike for u in corpus.utterances)
     languages = sorted({u.language for c in alike for u in c.utterances if u.language})
     notes = [f"{corpus.name}: {note}" for corpus in alike for note in corpus.notes]
     if len(languages) > 1:
@@ -40,7 +39,7 @@ def merge(corpora: Sequence[Corpus]) -> Corpus:
         root=Path(os.path.commonpath([corpus.root.absolute() for corpus in corpora])),
         task="single-label",
         targets=shared,
-        utterances=tuple(_of(corpus, u, split) for corpus in alike for u in corpus.utterances),
+        utterances=tuple(_of(corpus, u) for corpus in alike for u in corpus.utterances),
         folds="corpus",
         synthetic=any(corpus.synthetic for corpus in corpora),
         notes=tuple(notes),
@@ -90,7 +89,7 @@ def _restricted(corpus: Corpus, shared: tuple[str, ...]) -> Corpus:
     return alike if set(corpus.targets) != set(shared) else replace(alike, notes=corpus.notes)
 
 
-def _of(corpus: Corpus, utterance: Utterance, split: bool) -> Utterance:
+def _of(corpus: Corpus, utterance: Utterance) -> Utterance:
     def named(value: str | None) -> str | None:
         return None if value is None else f"{corpus.name}/{value}"
 
@@ -101,7 +100,6 @@ def _of(corpus: Corpus, utterance: Utterance, split: bool) -> Utterance:
         dialogue=named(utterance.dialogue),
         session=named(utterance.session),
         script=named(utterance.script),
-        split=utterance.split if split else None,
         # Numbers of folds of different corpora have nothing to do with each other.
         fold=None,
         corpus=corpus.name,

@@ -9,16 +9,19 @@ from experiments.config import OptionError
 
 #: Corpora that need no root.
 ROOTLESS = ("demo",)
+#: Ends of the names of manifests.
+MANIFESTS = (".csv", ".jsonl")
 OneOrMore = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A named corpus or a manifest, and its root as far as one was given."""
+    """A named corpus or a manifest, its root as far as one was given, and a set of its labels."""
 
     corpus: str | None
     manifest: Path | None
     root: Path | None
+    labels: str | None = None
 
 
 def parse_sources(corpus: OneOrMore, manifest: OneOrMore, root: OneOrMore) -> tuple[Source, ...]:
@@ -50,6 +53,31 @@ def parse_sources(corpus: OneOrMore, manifest: OneOrMore, root: OneOrMore) -> tu
     sources = [Source(n, None, None if n in ROOTLESS else next(left, None)) for n in corpora]
     paths = [Path(location).expanduser() for location in manifests]
     return (*sources, *(Source(None, path, next(left, None)) for path in paths))
+
+
+def parse_extra(extra: OneOrMore) -> tuple[Source, ...]:
+    """Sources of ``--extra``: ``NAME=ROOT``, ``NAME:SET=ROOT``, or a manifest with or without root.
+
+    Raises:
+        OptionError: one is not of that form; CorpusError: a root is no folder.
+    """
+    return tuple(map(_extra, _listed(extra)))
+
+
+def _extra(typed: str) -> Source:
+    name, _, place = typed.partition("=")
+    root = Path(place).expanduser() if place else None
+    if root is not None and not root.is_dir():
+        raise CorpusError(f"--extra {typed}", [Fault(str(root), "is not a folder")])
+    if Path(name).suffix.lower() in MANIFESTS:
+        return Source(None, Path(name).expanduser(), root)
+    corpus, colon, labels = name.partition(":")
+    if not corpus or (colon and not labels) or (root is None and corpus not in ROOTLESS):
+        raise OptionError(
+            f"--extra {typed}: expected CORPUS=ROOT, CORPUS:SET=ROOT with a set of its labels, or "
+            "a manifest, as in more.csv"
+        )
+    return Source(corpus, None, None if corpus in ROOTLESS else root, labels or None)
 
 
 def _check_single(roots: Sequence[str]) -> None:

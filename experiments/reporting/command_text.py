@@ -11,7 +11,7 @@ COMMAND_LETTERS = 76
 #: What is said even where it is the default.
 _ALWAYS = ("audio", "text", "asr", "trials", "seeds")
 #: Options that come first and are repeated for each value; other lists stand behind one.
-_SOURCES = ("corpus", "manifest", "root")
+_SOURCES = ("corpus", "manifest", "root", "extra")
 
 
 def study_words(study: Mapping[str, Option], defaults: Mapping[str, Option]) -> Iterator[str]:

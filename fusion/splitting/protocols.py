@@ -51,7 +51,9 @@ PROTOCOLS = (
     ),
     Protocol("improvised", "BASE", "improvised utterances of a scripted corpus only"),
     Protocol("corpus", "", "leave one corpus out: train on all the others"),
-    Protocol("cross", "A+B/C", "train on corpora A and B, test on C", required=True),
+    Protocol(
+        "cross", "A+B/C", "train on corpora A and B, test on C, which may train too", required=True
+    ),
     Protocol("matrix", "", "train on each corpus alone, test on every one, on itself in groups"),
     Protocol("random", "K", "K random parts of the utterances (5)", leaky=True),
     Protocol("s4-set", "SesNNF", "IEMOCAP: test on the dialogues of one prefix", leaky=True),

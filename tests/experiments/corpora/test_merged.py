@@ -80,13 +80,14 @@ def test_classes_of_one_corpus_only_are_left_out_and_counted():
     assert both.notes == ("one: labels shared: left out calm (18) (classes that all corpora have)",)
 
 
-def test_folds_of_the_corpora_are_dropped_and_splits_kept_where_all_have_one(both):
+def test_folds_of_the_corpora_are_dropped_and_splits_kept(both):
     assert {u.fold for u in both.utterances} == {None}
     split = corpus_of("three", "a", "b")
     split = replace(split, utterances=tuple(replace(u, split="train") for u in split.utterances))
-    other = replace(split, name="four")
-    assert {u.split for u in merge([split, other]).utterances} == {"train"}
-    assert {u.split for u in merge([split, corpus_of("two", "a", "b")]).utterances} == {None}
+    mixed = merge([split, corpus_of("two", "a", "b")])
+    assert {(u.corpus, u.split) for u in mixed.utterances} == {("three", "train"), ("two", None)}
+    with pytest.raises(SplitError, match="two/u0 has no split"):
+        outer_folds(mixed.utterances, "split")
 
 
 def test_several_languages_are_told():
