@@ -1,7 +1,7 @@
 """The utterance and the corpus: what every later step is about."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -36,13 +36,26 @@ class Utterance:
     corpus: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """What people heard: the share of their votes for each target, by utterance.
+
+    ``source`` says whose votes these are and what a reader must know; ``counted`` is False where
+    only majorities are known.
+    """
+
+    votes: Mapping[str, tuple[float, ...]]
+    source: str
+    counted: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
     """Utterances with one task and one fixed order of targets.
 
     ``folds`` names the protocol that the corpus brings along: ``fold`` (column), ``split``
     (official train / dev / test), ``speaker`` (leave one speaker out) or ``groups``. ``synthetic``
-    speech is said to be so beside every number.
+    speech is said to be so beside every number. ``listeners`` are votes beside the labels.
     """
 
     name: str
@@ -53,6 +66,7 @@ class Corpus:
     folds: str = "groups"
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    listeners: Listeners | None = field(default=None, repr=False)
 
     def label(self, utterance: Utterance) -> str | None:
         """Name of the class of a single-label utterance; None where it is unlabelled."""
