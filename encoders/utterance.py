@@ -38,6 +38,19 @@ class Utterance:
     corpus: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """What people heard: the share of their votes for each target, by utterance.
+
+    ``source`` says whose votes these are and what a reader must know; ``counted`` is False where
+    only majorities are known.
+    """
+
+    votes: Mapping[str, tuple[float, ...]]
+    source: str
+    counted: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
     """Utterances with one task and one fixed order of targets.
@@ -45,7 +58,7 @@ class Corpus:
     ``folds`` names the protocol that the corpus brings along: ``fold`` (column), ``split``
     (official train / dev / test), ``speaker`` (leave one speaker out) or ``groups``. ``synthetic``
     speech is said to be so beside every number. ``extra`` are rows that only train, in every fold,
-    with the corpus that they come from by their id.
+    with the corpus that they come from by their id; ``listeners`` are votes beside the labels.
     """
 
     name: str
@@ -57,6 +70,7 @@ class Corpus:
     synthetic: bool = False
     notes: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+    listeners: Listeners | None = field(default=None, repr=False)
 
     def own(self, utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
         """Those of some utterances that are not only trained on."""

@@ -90,7 +90,7 @@ class Study:
         None,
         f"Some of {', '.join(ARMS)}, pretrained:NAME (a published classifier's own head), "
         "scores:FILE (any other model's: id and a score for each class, or a prediction), and "
-        "late:ARM+scores:FILE (both combined).",
+        "late:ARM+scores:FILE (both combined), listeners (the majority of a corpus's own votes).",
     )
     map: tuple[str, ...] | None = _option(
         None, "Classes of labels from elsewhere that differ, as in hap=happy,exc=happy."

@@ -41,6 +41,7 @@ from experiments.reporting.report import Recomputed, folder_name, recompute, wri
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import (
+    EVALUATION,
     Dropped,
     Facts,
     FoldResults,
@@ -138,10 +139,16 @@ def retrain(
     """What the study of a run gives today; embeddings and trained encoders come from the cache.
 
     Raises:
-        ValueError: the run is a cell of an ablation, which its study alone does not give, or as
-            :func:`compare`.
+        ValueError: the run is a cell of an ablation, which its study alone does not give, or the
+            evaluation of a model, or as :func:`compare`.
     """
-    cell = read_results(folder).facts.cell
+    facts = read_results(folder).facts
+    if facts.protocol == EVALUATION:
+        raise ValueError(
+            f"{folder}: the evaluation of a model that was trained before; nothing can be trained "
+            "again: run serfusion evaluate into another folder"
+        )
+    cell = facts.cell
     if cell is not None:
         named = ", ".join(
             f"{printable(name)} {printable(value)}" for name, value in cell.values.items()

@@ -40,6 +40,7 @@ from fusion.networks.losses import with_loss
 from fusion.training.arm_table import (
     ARMS,
     JOINT,
+    LISTENERS,
     MODEL,
     PUBLISHED,
     SCORES,
@@ -122,7 +123,8 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
     """
     asked = study.arms or DEFAULT_ARMS
     if unknown := [arm for arm in asked if not is_arm(arm) or arm.startswith(MODEL)]:
-        known = (*ARMS, f"{PUBLISHED}NAME", f"{SCORES}FILE", f"{JOINT}ARM+{SCORES}FILE")
+        others = (f"{PUBLISHED}NAME", f"{SCORES}FILE", f"{JOINT}ARM+{SCORES}FILE", LISTENERS)
+        known = (*ARMS, *others)
         many = "one" if option == "--arm" else "some"
         raise ConfigError(f"{option} {','.join(unknown)}: expected {many} of {', '.join(known)}")
     headless = [
@@ -134,7 +136,7 @@ def chosen_arms(study: Study, option: str = "--arms") -> tuple[str, ...]:
         raise ConfigError(f"{option}: no such head of {', '.join(headless)}: {', '.join(HEADS)}")
     wanted = dict.fromkeys(name for arm in asked for name in (*arm_of(arm).beside, arm))
     joint = [arm for arm in wanted if arm.startswith(JOINT)]
-    elsewhere = [arm for arm in wanted if arm.startswith((PUBLISHED, SCORES))]
+    elsewhere = [arm for arm in wanted if arm not in (*ARMS, *joint)]
     return (*(arm for arm in ARMS if arm in wanted), *elsewhere, *joint)
 
 

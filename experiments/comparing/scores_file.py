@@ -1,6 +1,7 @@
 """Scores of any other model among the arms: a table with a row for each utterance (``scores:``)."""
 
 import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +18,9 @@ from encoders.messages import printable, quoted, with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.config import ConfigError, Study
 from experiments.corpora.label_map import SYNONYMS, LabelMap, map_labels, parse_map, word
+from experiments.reporting.arm_names import arm_name
 from experiments.reporting.results_schema import ScoresFact
-from fusion.training.arm_table import SCORES, ScoresArm, arm_of
+from fusion.training.arm_table import LISTENERS, SCORES, ScoresArm, arm_of
 
 Form = Literal["probabilities", "logits", "votes", "labels", "values"]
 #: Ends the name of a file where its numbers do not say what they are.
@@ -27,6 +29,8 @@ AS = "@as="
 LABEL_COLUMNS = ("prediction", "label")
 #: Logit of what is impossible, far below what six decimals show.
 IMPOSSIBLE = -80.0
+#: What is taken off a label's logit, so that it loses a tie: less than any vote.
+TIE = 1e-4
 #: Forms that a user may name; the others follow from the columns and the task.
 NAMED: tuple[Form, ...] = ("probabilities", "logits", "votes")
 Values = Float64[np.ndarray, "rows labels"]
@@ -39,7 +43,8 @@ class FileScores:
     ``rows`` are by utterance, in the order of ``labels``: logits (logarithms of probabilities), or
     of sets of labels and values what the file says. ``unread`` are its other columns; ``lacking``
     counts utterances without a row, and ``strange`` rows of utterances that ``--labels`` left out.
-    ``why`` is why an utterance has no row, where that is known.
+    ``why`` is why an utterance has no row, where that is known; ``people`` says of listeners who
+    they are.
     """
 
     arm: str
@@ -51,6 +56,7 @@ class FileScores:
     lacking: int = 0
     strange: int = 0
     why: Mapping[str, str] = field(default_factory=dict)
+    people: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
@@ -70,18 +76,18 @@ class FileScores:
         read = f"{with_count(len(self.rows), 'row')} of {self.form}"
         others = [f"not read: {', '.join(map(printable, self.unread))}"] * bool(self.unread)
         left = [f"{self.strange} of utterances that --labels leaves out"] * bool(self.strange)
-        return f"{SCORES}{self.file}: {'; '.join([read, *pairs, *others, *left])}"
+        return f"{arm_name(self.arm)}: {'; '.join([read, *pairs, *others, *left])}"
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of its row must know."""
-        name = f"{SCORES}{self.file}"
-        lines = [
+        name = arm_name(self.arm)
+        lines = [f"{name}: {line}" for line in self.people] or [
             f"{name}: scored as the file has it, nothing trained or tuned here (0 trials); what it "
             "learned from is not known, and may have been these utterances or their speakers, "
             "which no fold can undo"
         ]
-        if self.form == "labels":
+        if self.form == "labels" and not self.people:
             lines.append(f"{name}: labels without probabilities: its AUC is that of one point")
         if self.lacking:
             lines.append(
@@ -130,13 +136,58 @@ def find_scores(
             "other names, or nobody can tell their rows apart"
         )
     asked, chosen = parse_map(study.map or (), corpus.targets), bool(study.labels)
-    files = {arm: read_scores(arm, corpus, asked, rows, chosen=chosen) for arm in named}
+    files = {
+        arm: votes_of(corpus, rows)
+        if arm == LISTENERS
+        else read_scores(arm, corpus, asked, rows, chosen=chosen)
+        for arm in named
+    }
     said = [*others, *(label for scores in files.values() for label in scores.labels.labels)]
     if unknown := asked.keys() - set(map(word, said)):
         raise ConfigError(
             f"--map: nothing says {', '.join(sorted(unknown))}; there are {', '.join(said)}"
         )
     return files
+
+
+def votes_of(corpus: Corpus, utterances: Sequence[Utterance]) -> FileScores:
+    """Listeners' votes as an arm: what most of them heard, which a tie is not.
+
+    Of classes with equally many votes the label comes last, so that a tie never agrees with it.
+
+    Raises:
+        ConfigError: the corpus has no votes beside its labels.
+    """
+    people = corpus.listeners
+    if people is None or corpus.task != "single-label":
+        raise ConfigError(
+            f"--arms {LISTENERS}: {corpus.name} has no votes of listeners beside its labels; "
+            "CREMA-D (as intended) and EmoDB (with erkennung.txt) have"
+        )
+    rows, agreed = {}, dict[str, list[float]]()
+    for utterance in utterances:
+        shares = people.votes.get(utterance.id)
+        if shares is None or (label := corpus.label(utterance)) is None:
+            continue
+        agreed.setdefault(label, []).append(shares[corpus.targets.index(label)])
+        behind = [0.0 if target != label else TIE for target in corpus.targets]
+        with np.errstate(divide="ignore"):
+            logits = np.log(np.array(shares)).clip(IMPOSSIBLE) - behind
+        rows[utterance.id] = tuple(map(float, logits))
+    each = ", ".join(f"{name} {np.mean(of):.0%}" for name, of in sorted(agreed.items()))
+    lines = [f"{people.source}; a tie of votes counts as another class"]
+    lines += [f"a single listener agrees with the label: {each}"] * people.counted
+    content = json.dumps([people.source, sorted(people.votes.items())])
+    return FileScores(
+        LISTENERS,
+        hashlib.sha256(content.encode()).hexdigest(),
+        "votes" if people.counted else "labels",
+        LabelMap(corpus.targets, corpus.targets, corpus.targets),
+        rows,
+        (),
+        sum(utterance.id not in rows for utterance in utterances),
+        people=tuple(lines),
+    )
 
 
 def read_scores(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from encoders.messages import with_count
-from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance, one_hot
+from encoders.utterance import Corpus, CorpusError, Fault, Listeners, Task, Utterance, one_hot
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import Row, read_table
@@ -114,7 +114,17 @@ def read(root: Path, annotation: str = "intended") -> Corpus:
         utterances=utterances,
         folds="groups",
         notes=(*media.notes, *([source] if source else []), *_missing(clips, lacking)),
+        listeners=_listeners(tree) if annotation == "intended" else None,
     )
+
+
+def _listeners(tree: Tree) -> Listeners | None:
+    """Votes of those who only heard the voice, beside the emotion that was meant."""
+    if tree.find("tabulatedVotes.csv", "summaryTable.csv") is None:
+        return None
+    votes, majorities = _votes(tree)
+    source = "raters who only heard the voice, against the emotion that the actor meant"
+    return Listeners(votes, f"{source}; {majorities}".rstrip("; "), counted=not majorities)
 
 
 def _missing(clips: Mapping[str, Path], lacking: list[str]) -> list[str]:

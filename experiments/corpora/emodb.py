@@ -4,11 +4,13 @@ Names are ``SSTTTEV``: speaker (two digits), text (a or b and two digits), emoti
 its German name), version. Ten fixed sentences, unevenly crossed with the emotions.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-from encoders.utterance import Corpus, Utterance, one_hot
+from encoders.utterance import Corpus, CorpusError, Fault, Listeners, Utterance, one_hot
 from experiments.corpora.entry import Entry
-from experiments.corpora.tree import Named, as_corpus, scan
+from experiments.corpora.tables import number, read_table
+from experiments.corpora.tree import Media, Named, Tree, as_corpus, scan
 
 ENTRY = Entry(
     name="emodb",
@@ -63,7 +65,33 @@ def read(root: Path) -> Corpus:
     """
     tree = scan(ENTRY, root)
     media = tree.expect(RULE)
-    return as_corpus(tree, media, TARGETS, _utterance)
+    return replace(as_corpus(tree, media, TARGETS, _utterance), listeners=_listeners(tree, media))
+
+
+def _listeners(tree: Tree, media: Media) -> Listeners | None:
+    """Listeners who named the emotion that was meant; what the others named is not in the file."""
+    path = tree.find("erkennung.txt")
+    if path is None:
+        return None
+    rows = read_table(path, ["Satz", "erkannt"], separator="\t")
+    faults: list[Fault] = []
+    meant = {file.id: EMOTIONS[file.fields["emotion"].upper()] for file in media.named}
+    votes = {}
+    for row in rows:
+        name = row["Satz"].rpartition(".")[0]
+        cells = {"erkannt": row["erkannt"].replace(",", ".")}
+        percent = number(cells, "erkannt", path, row["Satz"], faults)
+        if name in meant and percent is not None:
+            right, rest = percent / 100, (1 - percent / 100) / (len(TARGETS) - 1)
+            votes[name] = tuple(right if t == meant[name] else rest for t in TARGETS)
+    if faults:
+        raise CorpusError(str(path), faults)
+    return Listeners(
+        votes,
+        "listeners who recognised the emotion meant (erkennung.txt; what the others named is not "
+        "told and is spread evenly); utterances were published where at least 80 % did, so that "
+        "their majority agrees by selection",
+    )
 
 
 def _utterance(file: Named) -> Utterance:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
+from encoders.utterance import Corpus, CorpusError, Fault, Listeners, Utterance, one_hot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,31 @@ def apply(corpus: Corpus, labels: LabelSet) -> Corpus:
         raise CorpusError(corpus.name, [Fault("--labels", what)])
     counts = Counter((label, classes[u.id]) for u, label in moves if label is not None)
     note = _note(labels, counts, set(labels.classes) - set(targets))
-    return replace(corpus, targets=targets, utterances=kept, notes=(*corpus.notes, note))
+    listeners = _votes_for(corpus, labels, targets)
+    return replace(
+        corpus,
+        targets=targets,
+        utterances=kept,
+        notes=(*corpus.notes, note),
+        listeners=listeners,
+    )
+
+
+def _votes_for(corpus: Corpus, labels: LabelSet, targets: tuple[str, ...]) -> Listeners | None:
+    """Votes summed over what a class is made of; those for labels that are left out are not."""
+    if corpus.listeners is None:
+        return None
+    votes = {}
+    for utterance in corpus.utterances:
+        shares = corpus.listeners.votes.get(utterance.id, ())
+        names = [labels.class_of(target, utterance.sex) for target in corpus.targets]
+        summed = [
+            sum(share for share, name in zip(shares, names, strict=False) if name == target)
+            for target in targets
+        ]
+        if total := sum(summed):
+            votes[utterance.id] = tuple(share / total for share in summed)
+    return replace(corpus.listeners, votes=votes)
 
 
 def _relabelled(utterance: Utterance, name: str | None, targets: tuple[str, ...]) -> Utterance:

@@ -6,7 +6,7 @@ from experiments.reporting.in_print import REACHED
 from experiments.reporting.numbers import column, primary_of
 from experiments.reporting.results_schema import EVALUATION, Results
 from fusion.evaluation.statistics import CLAIM_FROM
-from fusion.training.arm_table import ARMS, SCORES, arms_that, whole_of
+from fusion.training.arm_table import ARMS, LISTENERS, SCORES, arms_that, whole_of
 
 #: Facts of a run that stand beside its title, and their words.
 BADGES = {
@@ -19,7 +19,7 @@ BADGES = {
 UNKNOWN = "precomputed {kinds} features: nobody knows what these saw"
 CONSTANT_WORDS = "same words under every label"
 #: Arms without words; the best single modality may be audio too.
-_WORDLESS = {"audio", "audio_frames", "audio_linear", "best_unimodal"}
+_WORDLESS = {"audio", "audio_frames", "audio_linear", "best_unimodal", LISTENERS}
 #: Before this trial the search draws at random (``n_startup_trials`` in :mod:`fusion.tuning.tune`).
 SEARCHED_FROM = 5
 #: An arm with a larger p than this is not above chance.

@@ -20,7 +20,7 @@ from experiments.reporting.svg import (
 )
 from experiments.reporting.target_table import chance_level
 from fusion.evaluation.statistics import Interval
-from fusion.training.arm_table import PUBLISHED, SCORES
+from fusion.training.arm_table import LISTENERS, PUBLISHED, SCORES
 
 #: Width of a letter of a label, and letters after which an arm's name is cut.
 LETTER, LONGEST = 8.4, 26
@@ -53,7 +53,7 @@ class Forest:
 
 def kind_of(arm: str) -> str:
     """The colour group of an arm: audio, text, fused, or single (the best, or from elsewhere)."""
-    if arm == "best_unimodal" or arm.startswith((PUBLISHED, SCORES)):
+    if arm in ("best_unimodal", LISTENERS) or arm.startswith((PUBLISHED, SCORES)):
         return "single"
     return next((kind for kind in ("audio", "text") if arm.startswith(kind)), "fused")
 

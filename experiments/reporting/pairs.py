@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from experiments.reporting.results_schema import ArmDifference
 from fusion.evaluation.statistics import Difference, corrected
-from fusion.training.arm_table import ARMS, JOINT, SCORES, arm_of
+from fusion.training.arm_table import ARMS, JOINT, LISTENERS, SCORES, arm_of
 
 Compare = Callable[[str, str], Difference]
 
@@ -37,12 +37,12 @@ def pairs_elsewhere(arms: Iterable[str], published: Mapping[str, str]) -> list[t
     """What arms that were trained elsewhere are compared with.
 
     A published classifier with the arm that reads what it reads (``published``); scores of a file
-    with our best arms, with published classifiers and with the files before them; a joint arm with
-    both its sides.
+    and listeners with our best arms, with published classifiers and with the files before them; a
+    joint arm with both its sides.
     """
     pairs, before = list(published.items()), list(published)
     for arm in arms:
-        if arm.startswith(SCORES):
+        if arm.startswith(SCORES) or arm == LISTENERS:
             pairs += [(arm, other) for other in ("best_unimodal", "best_fused", *before)]
             before.append(arm)
         elif arm.startswith(JOINT):

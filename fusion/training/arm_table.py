@@ -125,6 +125,8 @@ ARMS: dict[str, Arm] = {
 PUBLISHED = "pretrained:"
 #: Begins the name of an arm whose scores stand in a file.
 SCORES = "scores:"
+#: What listeners heard, of a corpus that has their votes.
+LISTENERS = "listeners"
 #: Begins the name of a saved model that is scored on a corpus it has not seen.
 MODEL = "model:"
 #: Begins the name of an arm of ours with one from elsewhere, ``late:audio+scores:FILE``.
@@ -140,6 +142,8 @@ def arm_of(name: str) -> Arm:
     for prefix, kind in ((PUBLISHED, PublishedArm), (SCORES, ScoresArm), (MODEL, ScoresArm)):
         if name.startswith(prefix) and name != prefix:
             return kind(name, (name,))
+    if name == LISTENERS:
+        return ScoresArm(name, (name,))
     if name.startswith(JOINT):
         return _joint(name)
     if name not in ARMS:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from encoders.provenance import TrainingRecord
 from experiments.commands.main import app
+from experiments.comparing.comparison import retrain
 from experiments.comparing.training import train
 from experiments.comparing.verification import rebuild, verify
 from experiments.config import ConfigError
@@ -90,6 +94,8 @@ def test_it_leaves_a_report_that_verifies(model, elsewhere, tmp_path):
     assert "serfusion evaluate MODEL" in page
     assert "high is squeak" in page
     assert not (tmp_path / "run" / "model").exists()
+    with pytest.raises(ValueError, match="nothing can be trained again"):
+        retrain(tmp_path / "run")
 
 
 # ---------------------------------------------------------------- what the model has seen
@@ -127,6 +133,17 @@ def test_the_bundled_model_is_refused_on_what_it_learned_from(tmp_path):
     path.write_text("id,speaker,label,transcript\na,s,happy,yes\nb,t,sad,no\n")
     with pytest.raises(ConfigError, match=r"learned from RAVDESS \(voice\)"):
         evaluate("demo", tmp_path / "run", manifest=str(path))
+
+
+def test_what_a_finetuned_encoder_of_it_has_seen_is_an_error(
+    model, elsewhere, tmp_path, monkeypatch
+):
+    record = SimpleNamespace(
+        seen=TrainingRecord("elsewhere", frozenset({"s3"}), frozenset()), corpus="elsewhere"
+    )
+    monkeypatch.setattr("experiments.predicting.evaluate.provenance_of", lambda _spec: record)
+    with pytest.raises(ConfigError, match="trained on 6 of 42 utterances of elsewhere"):
+        evaluate(model, tmp_path / "run", manifest=str(elsewhere), map=MAP)
 
 
 def test_the_record_holds_hashes_and_no_names(model):
@@ -170,6 +187,32 @@ def test_a_class_it_never_says_is_told(model, elsewhere, tmp_path):
     assert any("never says rumble" in line for line in results.warnings)
     assert any("its low are no classes here" in line for line in results.warnings)
     assert results.arms["model:tones-model"].uar.value == pytest.approx(0.5)
+
+
+def with_values(manifest: Path) -> Path:
+    """The same tones with a value for each in place of a label."""
+
+    def valued(row: list[str]) -> None:
+        names = {"high": "2", "squeak": "2", "low": "-1", "rumble": "-1", "label": "valence"}
+        row[3] = names[row[3]]
+
+    change_rows(manifest, valued)
+    return manifest
+
+
+def test_values_are_scored_by_their_name(elsewhere, tmp_path, monkeypatch):
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 5)
+    taught = with_values(write_tones(tmp_path / "taught"))
+    train(tones_study(taught, audio="logmel"), tmp_path / "values")
+    other = with_values(elsewhere)
+    results = evaluate(tmp_path / "values", tmp_path / "run", manifest=str(other)).results
+    arm = results.arms["model:values"]
+    loaded = FusionModel.load(tmp_path / "values")
+    rows = predictions.read(tmp_path / "run" / "predictions.jsonl")
+    said = loaded.predict(other.parent / f"{rows[0].utterance.removeprefix('u')}.wav")
+    assert rows[0].scores == pytest.approx((said["valence"],), rel=1e-5)
+    assert arm.score("ccc").value is not None
+    assert rebuild(tmp_path / "run").arms == results.arms
 
 
 def test_targets_of_another_kind_are_refused(model, tmp_path):
