@@ -403,3 +403,13 @@ def test_the_recipe_trains_both_encoders_in_every_fold(text_checkpoint, manifest
         outcome.results.arms.keys()
     )
     assert not list(damaged())
+
+
+def test_the_recipe_runs_by_a_protocol_that_leaks(text_checkpoint, manifest, tmp_path):
+    change_rows(manifest, LEAKY["random:3"])
+    quick = "train.epochs=1,train.batch_size=4,train.precision=float32"
+    text = f"{text_checkpoint('bert')}@{quick}"
+    study = tones_study(manifest, text=text, recipe="s4", arms=None, folds="random:2")
+    results = compare(study, out=tmp_path / "run", jobs=1).results
+    assert results.facts.leaky
+    assert {one.kind for one in results.facts.finetuned} == {"audio", "text"}
