@@ -356,19 +356,23 @@ def _regressed(
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """Conversations: speakers, dialogues of each, turns, and how often a mood or a room persists.
+    """Conversations: speakers, dialogues of each, turns, and how often a mood persists.
 
-    Nothing of the label is in the voice.
+    ``shared`` is how often a partner has the same mood and sound at a turn; partners then have one
+    room. Nothing of the label is in the voice.
     """
 
     speakers: int
     dialogues: int
     turns: int
     stays: float
+    shared: float = 0.0
 
 
 TALKS = tuple(
-    Talk(*shape, stays) for shape in ((10, 6, 15), (24, 3, 8)) for stays in (0.0, 0.7, 0.9)
+    Talk(*shape, stays, shared)
+    for shape in ((10, 6, 15), (24, 3, 8))
+    for stays, shared in ((0.0, 0.0), (0.7, 0.0), (0.9, 0.0), (0.9, 0.8))
 )
 
 
@@ -391,6 +395,11 @@ def _blind(talk: Talk, seed: int) -> tuple[float, float]:
             before[..., None], noise[..., turn - 1, :], noise[..., turn, :]
         )
     rooms = rng.normal(size=(talk.speakers, talk.dialogues, 1, dims))
+    if talk.shared:
+        both = rng.random(truth[1::2].shape) < talk.shared
+        truth[1::2] = np.where(both, truth[::2], truth[1::2])
+        noise[1::2] = np.where(both[..., None], noise[::2], noise[1::2])
+        rooms[1::2] = rooms[::2]
     features, labels = (noise + rooms).reshape(-1, dims), truth.ravel()
     speaker, dialogue, turns = (
         axis.ravel() for axis in np.meshgrid(*map(np.arange, shape), indexing="ij")
@@ -398,8 +407,10 @@ def _blind(talk: Talk, seed: int) -> tuple[float, float]:
     rows, named = predicted(features, labels, speaker, Design(talk.speakers, 5), 5.0)
     names, about = [f"s{speaker[row]}" for row in rows], labels[rows]
     dialogues = [f"d{dialogue[row]}" for row in rows]
-    series = [orders(names, [None] * len(rows), [None] * len(rows)),
-              orders(names, dialogues, turns[rows].tolist())]  # fmt: skip
+    partners = [f"p{speaker[row] // 2}" if talk.shared else f"s{speaker[row]}" for row in rows]
+    nothing = [None] * len(rows)
+    series = [orders(names, nothing, nothing, names),
+              orders(names, dialogues, turns[rows].tolist(), partners)]  # fmt: skip
     nulls = [
         against_null(about, named[None], one, moved(about, one)[:300], CLASSES_K, overlap)
         for one, overlap in zip(series, (0.0, _overlap(Design(talk.speakers, 5))), strict=True)
@@ -526,8 +537,8 @@ def measure() -> str:
         "Blind classifiers on conversations in which moods and rooms persist: share with p ≤ .05 "
         "against labels shuffled within speakers, before, and gone round in their order, now.",
         "",
-        "| speakers | dialogues of each | turns | persists | before | now |",
-        f"|{'---|' * 6}",
+        "| speakers | dialogues of each | turns | persists | shared | before | now |",
+        f"|{'---|' * 7}",
         *(f"| {' | '.join(row)} |" for row in _in_parallel(_blind_cells, TALKS)),
         "",
         "Disjoint sets of real speakers, five groups each: the spread of their scores over the "
@@ -566,7 +577,7 @@ def _value_cells(speakers: int) -> list[str]:
 
 
 def _blind_cells(talk: Talk) -> list[str]:
-    about = (talk.speakers, talk.dialogues, talk.turns, talk.stays)
+    about = (talk.speakers, talk.dialogues, talk.turns, talk.stays, talk.shared)
     return [*map(str, about), *(_marked(share, 0.0, ALARMS) for share in blind(talk, BLIND))]
 
 

@@ -19,7 +19,8 @@ MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
 )
 WINDOWS = "cp1252"
-WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
+#: A no-break space is no letter of any script.
+WORD = re.compile(rb"[A-Za-z\x80-\x9f\xa1-\xff]+")
 #: Codes that are no letters but control a terminal: what Windows-1252 read as Latin-1 leaves.
 _CONTROLS = {
     code: bytes([code]).decode(WINDOWS)

@@ -15,6 +15,7 @@ from encoders.decode_index import DecodeIndex
 from encoders.encoder import locate_weights
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
 from encoders.features import Features, read_features
+from encoders.messages import printable
 from encoders.pooling import statistics_of
 from encoders.specs import Kind, Modality
 from encoders.store import EmbeddingStore
@@ -232,7 +233,21 @@ def gather(
         modals.append(modal)
     modals += [_from_file(scores, ready.rows) for scores in ready.scores.values()]
     inputs = _lined_up(ready, words, modals)
+    _check_extra(ready, inputs)
     return replace(inputs, warnings=(*inputs.warnings, *hints.odd(inputs.utterances)))
+
+
+def _check_extra(ready: Ready, inputs: Inputs) -> None:
+    """Raise a :class:`ConfigError` where extra data add nothing, because no row can be used."""
+    left = {ready.corpus.extra.get(utterance.id) for utterance in inputs.utterances}
+    for name in dict.fromkeys(ready.corpus.extra.values()):
+        if name not in left:
+            lost = [f for f in inputs.dropped if ready.corpus.extra.get(f.utterance) == name]
+            first = f" (first {lost[0].utterance}: {lost[0].why})" if lost else ""
+            raise ConfigError(
+                f"--extra {printable(name)}: no row of it can be used{first}; features and scores "
+                "of extra rows stand under ids as extra/NAME/ID"
+            )
 
 
 def _from_file(scores: FileScores, utterances: Sequence[Utterance]) -> ModalityData:

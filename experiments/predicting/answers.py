@@ -46,6 +46,7 @@ class Answer:
     key: str | None = None
     duration_s: float | None = None
     silent: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def ask(
             known, text = heard.get(one.id), words.texts.get(one.id)
             said = scores[one.id] if one.id in scores else _why_not(one, kinds, done, words)
             recognised = text is not None and one.id in words.recognised
-            about = (None, None, False) if known is None else astuple(known)
+            about = (None, None, False, ()) if known is None else astuple(known)
             answers.append(Answer(one, said, text, recognised, *about))
         if progress is not None:
             progress("predictions", len(answers), len(utterances))

@@ -195,7 +195,7 @@ def _decisions(model: FusionModel, scores: EmotionScores) -> list[str]:
 
 
 def _note(answer: Answer) -> str:
-    notes = ["silent"] * answer.silent
+    notes = [*(["silent"] * answer.silent), *answer.notes]
     if answer.duration_s is not None and answer.duration_s > LONG_S:
         notes.append(
             f"{answer.duration_s:.0f} s as one utterance: serfusion interview finds its segments"

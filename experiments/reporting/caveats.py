@@ -29,6 +29,8 @@ MUCH = 0.1
 #: Development rows stop and select heads, which flatters them by a few points of UAR: from this
 #: lower bound of their lead over test rows on it is told.
 FLATTERED = 0.1
+#: From this share of half an interval on, the standard error over seeds is told.
+RESTLESS = 0.5
 #: Arms that stand for others.
 BEST = ("best_unimodal", "best_fused")
 #: UAR from which an arm is told whatever the corpus.
@@ -104,7 +106,7 @@ def cautions(results: Results) -> list[str]:
             "tries the defaults and random draws only, so that arms may differ by luck of the draw"
         )
     notes += [*_worse_choice(results), *_unchosen(results), *_too_good(results)]
-    notes += _unheard_of(results)
+    notes += [*_unheard_of(results), *_restless(results)]
     return [*notes, *_at_chance(results), *_few_speakers(results)]
 
 
@@ -163,6 +165,24 @@ def _too_good(results: Results) -> list[str]:
                 f"{_words(arm)}: development UAR {100 * uar:.1f} lies "
                 f"{100 * gap.value:.1f} points above test, {100 * (gap.low or 0.0):.1f} at "
                 "least: its embeddings may have been trained on these very labels"
+            )
+    return notes
+
+
+def _restless(results: Results) -> list[str]:
+    """Arms whose seeds differ by more than an interval over speakers can hold."""
+    name, notes = primary_of(results), []
+    metric, seeds = column(name), len(results.seeds)
+    for arm, summary in results.arms.items():
+        score = summary.score(name)
+        if arm in BEST or seeds == 1 or score.sd_over_seeds is None:
+            continue
+        if score.low is None or score.high is None:
+            continue
+        if score.sd_over_seeds / seeds**0.5 > RESTLESS * (score.high - score.low) / 2:
+            notes.append(
+                f"{_words(arm)}: {metric.title} deviates by {metric.tell(score.sd_over_seeds)} "
+                f"over {seeds} seeds, which its interval over speakers does not hold: take more"
             )
     return notes
 

@@ -82,7 +82,7 @@ def nulls(found: Evidence, overlap_of: Callable[[str], float]) -> dict[str, Null
     draws: dict[tuple[str, ...], np.ndarray] = {}
     made = {}
     for arm, one in found.test.items():
-        series = orders(one.speakers, one.dialogues, one.turns)
+        series = orders(one.speakers, one.dialogues, one.turns, one.clusters.of)
         if one.utterances not in draws:  # every arm has the same rows, and so the same draws
             draws[one.utterances] = moved(one.truth, series)
         guesses, classes = one.scores.argmax(axis=-1), one.scores.shape[-1]

@@ -51,18 +51,17 @@ def pairs_elsewhere(arms: Iterable[str], published: Mapping[str, str]) -> list[t
 
 
 def gated(rows: Sequence[ArmDifference]) -> list[ArmDifference]:
-    """The primary comparison in a further metric counts only where it is shown in the first one.
+    """The primary comparison in a further metric counts only where it is shown in all before it.
 
-    Its p is the larger of both, so that there is one chance of a false claim and not two (a fixed
-    sequence; Maurer, Hothorn & Lehmacher 1995).
+    Its p is the largest so far, so that there is one chance of a false claim and not two (a fixed
+    sequence; Maurer, Hothorn & Lehmacher 1995). After a metric without a test nothing is shown.
     """
-    first = next((row for row in rows if row.primary), None)
-    if first is None:
-        return list(rows)
-    return [_after(first, row) if row.primary and row is not first else row for row in rows]
-
-
-def _after(first: ArmDifference, row: ArmDifference) -> ArmDifference:
-    if first.p is None or row.p is None:
-        return row
-    return replace(row, p_holm=max(first.p, row.p))
+    made, before = [], None
+    for row in rows:
+        if row.primary:
+            own = 1.0 if row.p is None else row.p
+            if before is not None and row.p is not None:
+                row = replace(row, p_holm=max(before, own))
+            before = max(before or 0.0, own)
+        made.append(row)
+    return made

@@ -92,12 +92,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
         # An arm with one input alone has the heads, and so the thresholds, of the whole one.
         return chosen.get((arm, fold)) or whole_of(arm)
 
-    elsewhere = {*facts.facts.published, *(one.arm for one in facts.facts.scores)}
-
-    def overlap_of(arm: str) -> float:
-        # What was trained elsewhere is trained in no fold.
-        return 0.0 if arm in elsewhere else facts.facts.training_overlap
-
+    overlap_of = facts.facts.overlap_of
     scored = score_arms(counted, kind, targets, heads_of, overlap_of)
     told = dict.fromkeys((goal, *COMPARED[kind]))
     arms = _arms(scored, kind, facts, fits, goal)
@@ -133,7 +128,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
         "hashes": Hashes(facts.digest(), digest(rows)),
     }
     if kind != "single-label":
-        return Results(**about, arms=arms, differences=tuple(compared))
+        return Results(**about, arms=arms, differences=tuple(gated(compared)))
     evidence = scrutiny.evidence(counted)
     return ClassResults(
         **about,
@@ -145,7 +140,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
             overlap_of,
             unsure=[one.arm for one in facts.facts.scores if one.form == "labels"],
         ),
-        differences=tuple(scrutiny.with_mcnemar(row, evidence) for row in compared),
+        differences=tuple(scrutiny.with_mcnemar(row, evidence) for row in gated(compared)),
         matrix=corpus_matrix(counted, facts.facts.trained_on, facts.facts.training_overlap),
     )
 
@@ -245,4 +240,4 @@ def _differences(
             return paired_difference(scored[arm].tally, scored[other].tally, measure)
 
         rows += differences(scored, elsewhere, metric, compare)
-    return gated(rows)
+    return rows

@@ -577,6 +577,11 @@ class Facts:
     cell: CellFacts | None = None
     scores: tuple[ScoresFact, ...] = ()
 
+    def overlap_of(self, arm: str) -> float:
+        """How much an arm's folds share of what they train on; 0 of what was trained elsewhere."""
+        elsewhere = {*self.published, *(one.arm for one in self.scores)}
+        return 0.0 if arm in elsewhere else self.training_overlap
+
     @property
     def select(self) -> Option:
         """The metric that the study names to choose and tell by, None: the task's own."""

@@ -137,10 +137,17 @@ def _difference(run: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDi
     names = {utterance for utterance, *_ in shared}
     both = [[r for r in side.arms[arm] if r.utterance in names] for side in (run, first)]
     seeds = sorted(set.intersection(*({row.seed for row in rows} for rows in both)))
+    # Who talks with whom is what either run knows: both are counted by the same clusters.
+    known = {
+        row.utterance: (row.session, row.dialogue)
+        for rows in both
+        for row in rows
+        if row.session is not None or row.dialogue is not None
+    }
     one, other = (
         sums_of(
-            [table([row for row in rows if row.seed in seeds])],
-            side.results.facts.training_overlap,
+            [table([_placed(row, known) for row in rows if row.seed in seeds])],
+            side.results.facts.overlap_of(arm),
         )
         for rows, side in zip(both, (run, first), strict=True)
     )
@@ -150,6 +157,11 @@ def _difference(run: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDi
         difference = Difference(Interval(0.0, None, None, "the same predictions"))
     about = asdict(difference.interval)
     return RunDifference(arm=arm, run=run.name, against=first.name, **about, p=difference.p)
+
+
+def _placed(row: Prediction, known: Mapping[str, tuple[str | None, str | None]]) -> Prediction:
+    session, dialogue = known.get(row.utterance, (row.session, row.dialogue))
+    return replace(row, session=session, dialogue=dialogue)
 
 
 def _scores(rows: Sequence[Prediction]) -> frozenset[tuple[str, int, tuple[float, ...]]]:

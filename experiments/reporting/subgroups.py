@@ -42,7 +42,9 @@ def groups_of(
         scores = {
             level: GroupScores(
                 rows=int((group == level).sum()),
-                speakers=len(of.sums),
+                speakers=len(
+                    {s for s, own in zip(answers.speakers, group == level, strict=True) if own}
+                ),
                 **{
                     name: _auc(answers, task, group == level)
                     if name == "auc"

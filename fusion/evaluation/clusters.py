@@ -44,7 +44,8 @@ def clusters_of(
 def turns_of(utterances: Sequence[Utterance]) -> list[int | None]:
     """Place of each utterance in its dialogue, by its start, else by the numbers in its id.
 
-    None where no dialogue is known. Starts count where an utterance of the dialogue has one.
+    None where no dialogue is known, or no order: starts that differ, or ids that differ in their
+    numbers alone.
     """
     dialogues: dict[str, list[int]] = {}
     for row, utterance in enumerate(utterances):
@@ -52,6 +53,10 @@ def turns_of(utterances: Sequence[Utterance]) -> list[int | None]:
             dialogues.setdefault(utterance.dialogue, []).append(row)
     turns: list[int | None] = [None] * len(utterances)
     for rows in dialogues.values():
+        starts = {utterances[row].start_s for row in rows}
+        shapes = {re.sub(r"\d+", "0", utterances[row].id) for row in rows}
+        if len(starts) < len(rows) and len(shapes) > 1:
+            continue
         rows.sort(key=lambda row: (utterances[row].start_s, _numbered(utterances[row].id)))
         for turn, row in enumerate(rows):
             turns[row] = turn
@@ -64,14 +69,18 @@ def _numbered(name: str) -> list[tuple[int, str]]:
 
 
 def training_overlap(folds: Iterable[tuple[Collection[str], Collection[str]]]) -> float:
-    """Clusters tested, over those that train a fold: what other training sets add to a variance.
+    """Clusters tested, over those that train what tests one: what training adds to a variance.
 
-    Of cross-validation in g parts g / (g - 1), of one split test over training clusters (Nadeau &
-    Bengio 2003, section 4: J times n2 / n1 of the variance over J). ``folds`` are the clusters of
-    training and of test rows.
+    Of cross-validation in g parts g / (g - 1), of one split test over training clusters (the term
+    of Nadeau & Bengio 2003, section 4). A cluster that several folds test counts once, with all
+    that train them. ``folds`` are the clusters of training and of test rows.
 
     >>> training_overlap([(["a", "b", "c"], ["d"]), (["b", "c", "d"], ["a"])])
     0.6666666666666666
     """
-    sides = [(len(set(train)), len(set(test))) for train, test in folds]
-    return float(sum(test for _, test in sides) / np.mean([train for train, _ in sides]))
+    trained_by: dict[str, set[str]] = {}
+    for train, test in folds:
+        for name in set(test):
+            trained_by.setdefault(name, set()).update(train)
+    each = float(np.mean([len(names) for names in trained_by.values()]))
+    return len(trained_by) / each if each else 0.0

@@ -30,8 +30,8 @@ class Null:
     """UAR with labels moved within speakers: mean, 95 % point, and the one-sided p of the arm.
 
     ``fixed`` is the share of rows of speakers with one class only: there is nothing to move there,
-    so that the test cannot find what an arm knows of them. ``shuffled`` is the share of rows of
-    speakers whose order is not known.
+    so that the test cannot find what an arm knows of them. ``shuffled`` is the share of rows
+    whose place in an order is not known.
     """
 
     mean: float
@@ -41,51 +41,73 @@ class Null:
     shuffled: float
 
 
-def orders(
-    speakers: Sequence[str], dialogues: Sequence[str | None], turns: Sequence[int | None]
-) -> list[tuple[Int[np.ndarray, "_"], bool]]:
-    """Rows of each speaker, in their order where all of it is known, and whether it is.
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Rows of a speaker, in their order where it is known, and the number of their cluster."""
 
-    >>> [(rows.tolist(), known) for rows, known in orders("aab", ["d", "d", None], [1, 0, None])]
+    rows: Int[np.ndarray, "_"]
+    known: bool
+    cluster: int
+
+
+def orders(
+    speakers: Sequence[str],
+    dialogues: Sequence[str | None],
+    turns: Sequence[int | None],
+    clusters: Sequence[str],
+) -> list[Series]:
+    """Rows of each speaker whose place in a dialogue is known, in order, and the others.
+
+    >>> found = orders("aab", ["d", "d", None], [1, 0, None], "aab")
+    >>> [(series.rows.tolist(), series.known) for series in found]
     [([1, 0], True), ([2], False)]
     """
-    rows_of: dict[str, list[int]] = {}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(clusters))}
+    rows_of: dict[tuple[str, bool], list[int]] = {}
     for row, speaker in enumerate(speakers):
-        rows_of.setdefault(speaker, []).append(row)
-    made = []
-    for rows in rows_of.values():
-        known = all(dialogues[row] is not None and turns[row] is not None for row in rows)
+        known = dialogues[row] is not None and turns[row] is not None
+        rows_of.setdefault((speaker, known), []).append(row)
+    for (_, known), rows in rows_of.items():
         if known:
             rows.sort(key=lambda row: (dialogues[row] or "", turns[row] or 0))
-        made.append((np.array(rows), known))
-    return made
+    return [
+        Series(np.array(rows), known, numbers[clusters[rows[0]]])
+        for (_, known), rows in rows_of.items()
+    ]
 
 
 def moved(
-    truth: Int[np.ndarray, "rows"], series: Sequence[tuple[Int[np.ndarray, "_"], bool]]
+    truth: Int[np.ndarray, "rows"], series: Sequence[Series]
 ) -> Int[np.ndarray, "draws rows"]:
     """Labels gone round or shuffled within each speaker, with a fixed seed.
 
-    >>> draws = moved(np.array([0, 1, 1, 0]), [(np.array([0, 1, 2]), True), (np.array([3]), False)])
+    Speakers who talk with each other go round by the same share of their rows, because they share
+    moods and rooms.
+
+    >>> parts = [Series(np.array([0, 1, 2]), True, 0), Series(np.array([3]), False, 0)]
+    >>> draws = moved(np.array([0, 1, 1, 0]), parts)
     >>> draws.shape, sorted({tuple(row[:3].tolist()) for row in draws}), set(draws[:, 3].tolist())
     ((1000, 4), [(0, 1, 1), (1, 0, 1), (1, 1, 0)], {0})
     """
     rng = np.random.default_rng(0)
+    shares = rng.random((DRAWS, 1 + max(one.cluster for one in series)))
     kind = np.min_scalar_type(int(truth.max(initial=0)))
     draws = np.empty((DRAWS, len(truth)), np.int8 if kind.itemsize == 1 else np.int64)
-    for rows, known in series:
-        if known:
-            places = (np.arange(len(rows)) + rng.integers(0, len(rows), (DRAWS, 1))) % len(rows)
+    for one in series:
+        size = len(one.rows)
+        if one.known:
+            first = np.floor(shares[:, one.cluster, None] * size).astype(int)
+            places = (np.arange(size) + first) % size
         else:
-            places = rng.random((DRAWS, len(rows))).argsort(axis=1)
-        draws[:, rows] = truth[rows][places]
+            places = rng.random((DRAWS, size)).argsort(axis=1)
+        draws[:, one.rows] = truth[one.rows][places]
     return draws
 
 
 def against_null(
     truth: Int[np.ndarray, "rows"],
     guesses: Int[np.ndarray, "seeds rows"],
-    series: Sequence[tuple[Int[np.ndarray, "_"], bool]],
+    series: Sequence[Series],
     draws: Int[np.ndarray, "draws rows"],
     classes: int,
     overlap: float,
@@ -104,8 +126,8 @@ def against_null(
     null = np.array([named[rows, labels].sum() for labels in draws])
     null = null.mean() + np.sqrt(1 + overlap) * (null - null.mean())
     p = (1 + (null >= observed - 1e-12).sum()) / (1 + len(null))
-    fixed = sum(len(own) for own, _ in series if len(np.unique(truth[own])) == 1)
-    shuffled = sum(len(own) for own, known in series if not known)
+    fixed = sum(len(one.rows) for one in series if len(np.unique(truth[one.rows])) == 1)
+    shuffled = sum(len(one.rows) for one in series if not one.known)
     return Null(
         mean=float(null.mean()),
         high=float(np.quantile(null, 0.95)),

@@ -19,15 +19,25 @@ from scipy import stats
 
 from fusion.evaluation.jackknife import CONFIDENCE, SHARED, Jackknife, jackknife, widened
 from fusion.evaluation.measures import CLASSES, Metric
-from fusion.evaluation.p_values import every_sign, holm, sign_flip_p, swap_p
+from fusion.evaluation.p_values import (
+    DRAWS,
+    EXACT_SWAPS_UP_TO,
+    EXACT_UP_TO,
+    every_sign,
+    holm,
+    sign_flip_p,
+    swap_p,
+)
 from fusion.evaluation.speaker_sums import SpeakerSums
 
 #: Below this many clusters nothing is claimed about other speakers.
 CLAIM_FROM = 5
 SIGNIFICANT = 0.05
 POWER = 0.8
-#: Below this many clusters the power is that of the very test, tried on so many corpora.
-EXACT_BELOW, TRIED = 10, 4000
+#: Below this many clusters the power is that of the very test, tried on so many corpora; and up to
+#: the second number where p has a floor that many tests feel.
+EXACT_BELOW, EXACT_AT_MOST, TRIED = 10, 13, 2000
+FELT = 0.01
 #: Degrees of freedom that speakers of unequal weight may cost before the method says so.
 TOLD_FROM = 0.5
 
@@ -50,10 +60,13 @@ class Power:
     freedom: float
     clusters: int
     overlap: float
+    exact_up_to: int = EXACT_UP_TO
+    reach: float = 1.0
 
     def least_p(self, tests: int = 1) -> float:
         """The least p that random signs of so many clusters can have, after Holm's correction."""
-        return min(1.0, tests * 2.0 ** (1 - self.clusters))
+        drawn = 1 / (DRAWS + 1) if self.clusters > self.exact_up_to else 0.0
+        return min(1.0, tests * max(2.0 ** (1 - self.clusters), drawn))
 
     def detectable(self, tests: int = 1) -> float | None:
         """The difference that is shown in 80 % of corpora, as one of so many ``tests``.
@@ -63,7 +76,8 @@ class Power:
         if self.least_p(tests) > SIGNIFICANT:
             return None
         about = (self.clusters, round(self.freedom, 2), round(self.overlap, 4), tests)
-        return self.error * _detectable_errors(*about)
+        size = self.error * _detectable_errors(*about)
+        return size if size <= self.reach else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +148,11 @@ def paired_difference(arm: SpeakerSums, other: SpeakerSums, measure: Metric) -> 
     return Difference(
         _within(bounds, -reach, reach),
         max(flipped, _t_p(value, error, freedom)),
-        Power(error, freedom, clusters, overlap),
+        Power(
+            *(error, freedom, clusters, overlap),
+            exact_up_to=EXACT_UP_TO if signs is not None else EXACT_SWAPS_UP_TO,
+            reach=reach,
+        ),
         abs(value) + float(estimate.reach(2 * CONFIDENCE - 1)),
     )
 
@@ -153,9 +171,13 @@ def unpaired_difference(group: SpeakerSums, other: SpeakerSums, measure: Metric)
     if min(len(group.sums), len(other.sums)) < CLAIM_FROM:
         why = f"none: {sizes}; below {CLAIM_FROM} nothing is claimed about other speakers"
         return Interval(value, None, None, why)
+    fewest = [_fewest(side.sums, over, side.support) for side in (group, other)]
     squares = np.array([float(side.spread) ** 2 for side in sides])
-    if np.isnan(squares).any():
-        return Interval(value, None, None, "none: a class is spoken by a single speaker of a group")
+    if not np.isfinite(squares).all() or any(
+        _too_few(few, len(side.sums)) for few, side in zip(fewest, (group, other), strict=True)
+    ):
+        why = f"none: a class is spoken by {min(fewest)} {group.unit} of a group only"
+        return Interval(value, None, None, why)
     freedom = np.array([float(side.freedom) for side in sides])
     total, below = squares.sum(), (squares**2 / freedom).sum()
     welch = total**2 / below if below > 0 else freedom.min()
@@ -183,6 +205,11 @@ def _fewest(
     return fewest
 
 
+def _too_few(fewest: int, clusters: int) -> bool:
+    # Of few speakers most suffice: intervals hold where four of five have the class.
+    return fewest < min(CLAIM_FROM, clusters / 2)
+
+
 def _bounds(estimate: Jackknife, about: SpeakerSums, fewest: int) -> Interval:
     clusters, unit = len(about.sums), about.unit
     value, freedom = float(estimate.value), float(estimate.freedom)
@@ -191,10 +218,11 @@ def _bounds(estimate: Jackknife, about: SpeakerSums, fewest: int) -> Interval:
     if clusters < CLAIM_FROM:
         why = f"none: {clusters} {unit}; below {CLAIM_FROM} nothing is claimed about other {unit}"
         return Interval(value, None, None, why)
-    # Of few speakers most suffice: intervals hold where four of five have the class.
-    if fewest < min(CLAIM_FROM, clusters / 2):
+    if _too_few(fewest, clusters):
         why = f"none: a class is spoken by {fewest} {unit if fewest > 1 else one_of(unit)} only"
         return Interval(value, None, None, why)
+    if not np.isfinite(estimate.spread):
+        return Interval(value, None, None, f"none: not defined without one {one_of(unit)}")
     method = f"jackknife-t over {clusters} {unit}"
     if clusters - 1 - freedom > TOLD_FROM:
         method += f" of unequal weight ({freedom:.1f} degrees of freedom)"
@@ -243,7 +271,9 @@ def _detectable_errors(clusters: int, freedom: float, overlap: float, tests: int
     """The detectable difference in standard errors."""
     level = SIGNIFICANT / tests
     by_t = float(stats.t.ppf(1 - level / 2, freedom) + stats.t.ppf(POWER, freedom))
-    return by_t if clusters >= EXACT_BELOW else _tried(clusters, freedom, overlap, level)
+    felt = clusters <= EXACT_AT_MOST and 2.0 ** (1 - clusters) > FELT * level
+    tried = clusters < EXACT_BELOW or felt
+    return _tried(clusters, freedom, overlap, level) if tried else by_t
 
 
 def _tried(clusters: int, freedom: float, overlap: float, level: float) -> float:

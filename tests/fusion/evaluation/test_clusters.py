@@ -79,3 +79,4 @@ def test_turns_follow_starts_then_numbers_in_names():
     assert turns_of(rows) == [1, 0, None]
     later = [utterance("u1", "d", 5.0), utterance("u2", "d", 1.0)]
     assert turns_of(later) == [1, 0]
+    assert turns_of([utterance("ann", "d"), utterance("bob", "d")]) == [None, None]

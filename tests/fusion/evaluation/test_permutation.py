@@ -16,7 +16,8 @@ def corpus(speakers: int = 10, rows: int = 24, classes: int = 4, seed: int = 0):
 
 def unordered(speakers: np.ndarray):
     nothing = [None] * len(speakers)
-    return orders(list(map(str, speakers)), nothing, nothing)
+    names = list(map(str, speakers))
+    return orders(names, nothing, nothing, names)
 
 
 def shuffled(truth: np.ndarray, speakers: np.ndarray) -> np.ndarray:
@@ -147,7 +148,7 @@ def test_what_persists_in_a_dialogue_is_not_taken_for_knowledge_where_order_is_k
     found = []
     for seed in range(150):
         truth, guesses, names, dialogues, turns = conversation(np.random.default_rng(seed), 0.85)
-        series = orders(names, dialogues if known else [None] * len(names), turns)
+        series = orders(names, dialogues if known else [None] * len(names), turns, names)
         null = against_null(truth, guesses[None], series, moved(truth, series)[:200], 3, 0.0)
         assert null.shuffled == (0.0 if known else 1.0)
         found.append(null.p <= 0.05)
@@ -156,6 +157,6 @@ def test_what_persists_in_a_dialogue_is_not_taken_for_knowledge_where_order_is_k
 
 def test_knowledge_is_found_where_labels_go_round():
     truth, _, names, dialogues, turns = conversation(np.random.default_rng(0), 0.85)
-    series = orders(names, dialogues, turns)
+    series = orders(names, dialogues, turns, names)
     guesses = np.where(np.random.default_rng(1).random(len(truth)) < 0.5, truth, 0)
     assert against_null(truth, guesses[None], series, moved(truth, series), 3, 0.0).p < 0.01
