@@ -12,14 +12,21 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from experiments.reporting.diagnostics import sums_of
 from experiments.reporting.numbers import columns_of
+from experiments.reporting.pairs import gated
 from experiments.reporting.results import summarise, with_best
-from experiments.reporting.results_schema import FoldResults, RunFacts, TriedOut, as_json
+from experiments.reporting.results_schema import (
+    ArmDifference,
+    FoldResults,
+    RunFacts,
+    TriedOut,
+    as_json,
+)
 from experiments.reporting.sentences import answer
 from experiments.reporting.target_scores import score_arms
 from fusion.evaluation.measures import CLASSES as CLASS_METRICS
 from fusion.evaluation.p_values import holm
 from fusion.evaluation.predictions import Prediction, read, table, write
-from fusion.evaluation.statistics import paired_difference
+from fusion.evaluation.statistics import Difference, Interval, paired_difference
 from tests.experiments.finished_runs import make_rows, plain_facts, typed
 
 CLASSES = ("a", "b", "c")
@@ -174,6 +181,19 @@ def test_of_pairs_who_talk_with_each_other_nothing_is_claimed_from_ten_speakers(
         assert row.detectable is None
     assert "none of any size: with 5 groups of speakers p is at least .063" in answer(found)
     assert "over 5 groups of speakers" in found.arms["audio"].uar.method
+
+
+def test_gates_close_in_sequence():
+    """A further metric counts only where all before it are shown; after one without a test none."""
+
+    def row(metric: str, p: float | None) -> ArmDifference:
+        difference = Difference(Interval(0.1, 0.05, 0.15, ""), p)
+        return ArmDifference.of(("best_fused", "best_unimodal"), metric, difference, primary=True)
+
+    made = gated([row("macro_f1", 0.01), row("uar", 0.3), row("accuracy", 0.04)])
+    assert [one.p_holm for one in made] == [None, 0.3, 0.3]
+    made = gated([row("auc", None), row("uar", 0.01)])
+    assert [one.p_holm for one in made] == [None, 1.0]
 
 
 def test_counts_are_by_speaker_and_seed(rows):

@@ -70,6 +70,14 @@ def test_a_split_shares_test_over_training_speakers():
     assert training_overlap([("abcdefgh", "xy")]) == 0.25
 
 
+def test_a_cluster_that_several_folds_test_counts_once():
+    """Three corpora of two speakers, each trained on and tested on each."""
+    corpora = [["a", "b"], ["c", "d"], ["e", "f"]]
+    folds = [(one, other) for one in corpora for other in corpora if one is not other]
+    assert training_overlap(folds) == pytest.approx(6 / 4)
+    assert training_overlap([([], ["a", "b"])]) == 0.0
+
+
 def utterance(name: str, dialogue: str | None, start_s: float = 0.0) -> Utterance:
     return Utterance(id=name, audio=Path("a.wav"), dialogue=dialogue, start_s=start_s)
 
