@@ -69,9 +69,10 @@ def test_without_trials_heads_serve_every_choice(tmp_path, monkeypatch):
     assert verify(tmp_path / "second").sound
 
 
-def test_a_study_that_names_no_metric_keeps_its_name(tmp_path):
+def test_a_study_that_names_no_metric_and_no_extra_data_keeps_its_name(tmp_path):
     study = study_of(tmp_path)
-    assert identity_of(study) == {k: v for k, v in asdict(study).items() if k != "select"}
+    named = {k: v for k, v in asdict(study).items() if k not in ("select", "extra")}
+    assert identity_of(study) == named
     assert identity_of(replace(study, select="auc"))["select"] == "auc"
 
 
