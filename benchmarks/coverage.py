@@ -20,7 +20,7 @@ from experiments.reporting.sentences import verdict
 from fusion.evaluation import metrics
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.speaker_sums import SpeakerSums
-from fusion.evaluation.statistics import Interval, interval, paired_difference
+from fusion.evaluation.statistics import Difference, Interval, interval, paired_difference
 
 CORPORA, SPEAKERS = 2000, (5, 6, 10, 24, 30, 91, 300)
 POPULATION = 100_000
@@ -140,8 +140,7 @@ def rates(pair: Pair, expected: Sequence[float]) -> Rates:
     ]
     compared = [paired_difference(both[0][k], both[1][k], CLASSES["uar"]) for k in known]
     zero = np.mean([_holds(one.interval, 0.0) for one in compared])
-    told = [verdict(ArmDifference.of(("one", "other"), "uar", one)) for one in compared]
-    shown = np.mean([outcome in ("higher", "lower") for outcome in told])
+    shown = np.mean(list(map(is_shown, compared)))
     return Rates(len(known) / corpora, tuple(map(float, holds)), float(zero), float(shown))
 
 
@@ -155,12 +154,19 @@ def cell(kind: Kind, speakers: int, expected: Sequence[float], corpora: int) -> 
     found = rates(simulate(kind, (speakers, corpora), [1, speakers]), expected)
     return [
         f"{found.given:.0%}",
-        *(_marked(rate, LEAST, MOST) for rate in (*found.holds, found.zero)),
-        _marked(found.shown, 0.0, ALARMS),
+        *(marked(rate, LEAST, MOST) for rate in (*found.holds, found.zero)),
+        marked(found.shown, 0.0, ALARMS),
     ]
 
 
-def _marked(rate: float, least: float, most: float) -> str:
+def is_shown(difference: Difference) -> bool:
+    """Whether a report calls a difference shown."""
+    row = ArmDifference.of(("one", "other"), "uar", difference)
+    return verdict(row) in ("higher", "lower")
+
+
+def marked(rate: float, least: float, most: float) -> str:
+    """A rate for a table, bold where it is not what was asked for."""
     return f"{rate:.3f}" if least <= rate <= most else f"**{rate:.3f}**"
 
 

@@ -207,7 +207,8 @@ def by_speaker(found: Table) -> dict[str, SpeakerScores]:
         clusters = utterances[own].tolist()
         counts = tally_classes(found.truth[own], guesses[:, own], clusters, classes)
         counts = replace(counts, unit="utterances")
-        scores = [interval(counts, CLASSES[name]) for name in ("uar", "accuracy")]
+        # Of one speaker nothing is claimed of others, so that a class of two utterances suffices.
+        scores = [interval(counts, CLASSES[of], rarest=2) for of in ("uar", "accuracy")]
         made[name] = SpeakerScores(int(own.sum()), *scores)
     return made
 

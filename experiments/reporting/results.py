@@ -182,7 +182,7 @@ def _arms(
         scores: dict[str, Any] = values_of(of_arm, kind, measures)
         arms[arm] = ArmResults(
             **scores,
-            effective=float(effective(of_arm.tally.support)),
+            effective=effective(of_arm.tally.support),
             at_fixed_thresholds=at_fixed_thresholds(of_arm) if kind == "multi-label" else None,
             per_class=None if kind == "regression" else each,
             per_target=each if kind == "regression" else None,

@@ -112,16 +112,15 @@ def corrected(differences: Sequence[Difference | None]) -> list[Corrected]:
     return [Corrected(p, tests) for p in holm(p_values)]
 
 
-def interval(tally: SpeakerSums, measure: Metric) -> Interval:
+def interval(tally: SpeakerSums, measure: Metric, rarest: int = CLAIM_FROM) -> Interval:
     """95 % interval of a metric, mean over seeds, over the clusters of a tally.
 
     A jackknife-t (Efron & Tibshirani 1993, ch. 11), with as many degrees of freedom as there are
-    effective clusters, less one (see :func:`fusion.evaluation.jackknife.effective`).
+    effective clusters, less one (see :func:`fusion.evaluation.jackknife.effective`). There is none
+    where a class that the metric needs is of fewer than ``rarest`` clusters, or of fewer than half.
     """
-    over = _over_seeds(measure)
-    estimate = jackknife(tally.sums, over, tally.support, tally.overlap)
-    bounds = _bounds(estimate, tally, _fewest(tally.sums, over, tally.support))
-    return _within(bounds, measure.least, measure.most)
+    estimate = jackknife(tally, _over_seeds(measure))
+    return _within(_bounds(estimate, tally, rarest), measure.least, measure.most)
 
 
 def paired_difference(arm: SpeakerSums, other: SpeakerSums, measure: Metric) -> Difference:
@@ -130,30 +129,30 @@ def paired_difference(arm: SpeakerSums, other: SpeakerSums, measure: Metric) -> 
     For UAR and accuracy, which are sums over clusters, signs of their shares are flipped, for
     other metrics the arms' answers are swapped; all ways are tried up to 20 and 13 clusters.
     """
-    over, overlap = _over_seeds(measure), max(arm.overlap, other.overlap)
-    both = np.stack([arm.sums, other.sums], axis=1)  # [clusters, 2, seeds, ...]
-
-    def minus(totals: np.ndarray) -> np.ndarray:
-        return np.asarray(np.subtract(*np.moveaxis(over(totals), -1, 0)))
-
-    estimate = jackknife(both, minus, arm.support, overlap)
-    bounds = _bounds(estimate, replace(arm, overlap=overlap), _fewest(both, minus, arm.support))
+    over, seeds = _over_seeds(measure), arm.sums.shape[1]
+    both = replace(
+        arm,
+        sums=np.concatenate([arm.sums, other.sums], axis=1),
+        overlap=max(arm.overlap, other.overlap),
+    )
+    estimate = jackknife(
+        both, lambda totals: over(totals[..., :seeds, :, :]) - over(totals[..., seeds:, :, :])
+    )
+    bounds = _bounds(estimate, both)
     if bounds.low is None:
         return Difference(bounds)
-    value, error = float(estimate.value), float(estimate.spread)
-    freedom, clusters = float(estimate.freedom), len(arm.sums)
     signs = _contributions(arm.sums, other.sums, measure)
     flipped = swap_p(arm.sums, other.sums, over) if signs is None else sign_flip_p(signs)
     reach = measure.most - measure.least
     return Difference(
         _within(bounds, -reach, reach),
-        max(flipped, _t_p(value, error, freedom)),
+        max(flipped, _t_p(estimate)),
         Power(
-            *(error, freedom, clusters, overlap),
+            *(estimate.spread, estimate.freedom, len(both.sums), both.overlap),
             exact_up_to=EXACT_UP_TO if signs is not None else EXACT_SWAPS_UP_TO,
             reach=reach,
         ),
-        abs(value) + float(estimate.reach(2 * CONFIDENCE - 1)),
+        abs(estimate.value) + estimate.reach(2 * CONFIDENCE - 1),
     )
 
 
@@ -162,23 +161,19 @@ def unpaired_difference(group: SpeakerSums, other: SpeakerSums, measure: Metric)
 
     None has bounds where one of the groups has fewer than five clusters.
     """
-    over = _over_seeds(measure)
-    sides = [jackknife(side.sums, over, side.support, side.overlap) for side in (group, other)]
-    value = float(sides[0].value - sides[1].value)
+    first, second = (jackknife(side, _over_seeds(measure)) for side in (group, other))
+    value = first.value - second.value
     if np.isnan(value):
         return Interval(None, None, None, "undefined: a class has no utterance in one group")
     sizes = f"{len(group.sums)} and {len(other.sums)} {group.unit}"
     if min(len(group.sums), len(other.sums)) < CLAIM_FROM:
         why = f"none: {sizes}; below {CLAIM_FROM} nothing is claimed about other speakers"
         return Interval(value, None, None, why)
-    fewest = [_fewest(side.sums, over, side.support) for side in (group, other)]
-    squares = np.array([float(side.spread) ** 2 for side in sides])
-    if not np.isfinite(squares).all() or any(
-        _too_few(few, len(side.sums)) for few, side in zip(fewest, (group, other), strict=True)
-    ):
-        why = f"none: a class is spoken by {min(fewest)} {group.unit} of a group only"
-        return Interval(value, None, None, why)
-    freedom = np.array([float(side.freedom) for side in sides])
+    for bounds in (_bounds(first, group), _bounds(second, other)):
+        if bounds.low is None:
+            return Interval(value, None, None, f"{bounds.method} in one group")
+    squares = np.square([first.spread, second.spread])
+    freedom = np.array([first.freedom, second.freedom])
     total, below = squares.sum(), (squares**2 / freedom).sum()
     welch = total**2 / below if below > 0 else freedom.min()
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, welch) * np.sqrt(total))
@@ -194,48 +189,32 @@ def _over_seeds(measure: Metric) -> Callable[[np.ndarray], np.ndarray]:
     return lambda totals: measure.of(totals).mean(axis=-1)
 
 
-def _fewest(
-    sums: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], support: np.ndarray
-) -> int:
-    """Clusters of the rarest class without whose rows the statistic is not defined."""
-    fewest = len(sums)
-    for has in (support > 0).T:
-        if has.sum() < fewest and np.isnan(statistic(sums[~has].sum(axis=0))):
-            fewest = int(has.sum())
-    return fewest
-
-
-def _too_few(fewest: int, clusters: int) -> bool:
-    # Of few speakers most suffice: intervals hold where four of five have the class.
-    return fewest < min(CLAIM_FROM, clusters / 2)
-
-
-def _bounds(estimate: Jackknife, about: SpeakerSums, fewest: int) -> Interval:
-    clusters, unit = len(about.sums), about.unit
-    value, freedom = float(estimate.value), float(estimate.freedom)
+def _bounds(estimate: Jackknife, about: SpeakerSums, rarest: int = CLAIM_FROM) -> Interval:
+    clusters, unit, value = len(about.sums), about.unit, estimate.value
     if np.isnan(value):
         return Interval(None, None, None, "undefined: a class has no utterance")
     if clusters < CLAIM_FROM:
         why = f"none: {clusters} {unit}; below {CLAIM_FROM} nothing is claimed about other {unit}"
         return Interval(value, None, None, why)
-    if _too_few(fewest, clusters):
-        why = f"none: a class is spoken by {fewest} {unit if fewest > 1 else one_of(unit)} only"
-        return Interval(value, None, None, why)
+    # Of few speakers most suffice: intervals hold where four of five have the class.
+    if estimate.fewest < min(rarest, clusters / 2):
+        who = f"{estimate.fewest} {unit if estimate.fewest > 1 else _one_of(unit)}"
+        return Interval(value, None, None, f"none: a class is spoken by {who} only")
     if not np.isfinite(estimate.spread):
-        return Interval(value, None, None, f"none: not defined without one {one_of(unit)}")
+        return Interval(value, None, None, f"none: not defined without one {_one_of(unit)}")
     method = f"jackknife-t over {clusters} {unit}"
-    if clusters - 1 - freedom > TOLD_FROM:
-        method += f" of unequal weight ({freedom:.1f} degrees of freedom)"
+    if clusters - 1 - estimate.freedom > TOLD_FROM:
+        method += f" of unequal weight ({estimate.freedom:.1f} degrees of freedom)"
     if about.overlap:
         method += f", errors times {np.sqrt(widened(about.overlap)):.2f} for shared training"
-    reach = float(estimate.reach())
+    reach = estimate.reach()
     return Interval(value, value - reach, value + reach, method)
 
 
-def one_of(unit: str) -> str:
+def _one_of(unit: str) -> str:
     """A unit in the singular.
 
-    >>> one_of("groups of speakers"), one_of("utterances")
+    >>> _one_of("groups of speakers"), _one_of("utterances")
     ('group of speakers', 'utterance')
     """
     first, *rest = unit.split(" ", 1)
@@ -260,10 +239,10 @@ def _contributions(arm: np.ndarray, other: np.ndarray, measure: Metric) -> np.nd
     return np.asarray(hits.sum(axis=1) / support.sum())
 
 
-def _t_p(value: float, error: float, freedom: float) -> float:
-    if error == 0:
-        return float(value == 0)
-    return float(2 * stats.t.sf(abs(value) / error, freedom))
+def _t_p(estimate: Jackknife) -> float:
+    if estimate.spread == 0:
+        return float(estimate.value == 0)
+    return float(2 * stats.t.sf(abs(estimate.value) / estimate.spread, estimate.freedom))
 
 
 @lru_cache(maxsize=256)

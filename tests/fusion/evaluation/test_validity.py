@@ -56,10 +56,10 @@ def test_a_ridge_head_is_that_of_scikit_learn():
 
     rng = np.random.default_rng(0)
     features, truth = rng.normal(size=(60, 5)), rng.integers(0, 3, 60)
-    weights = validity.ridge(features, truth, 2.0)
+    weights = validity.ridge(features, np.eye(3)[truth], 2.0)
     each = 60 / 3 / np.bincount(truth)[truth]
     rows = np.hstack([features, np.ones((60, 1))])
     model = Ridge(alpha=2.0, fit_intercept=False).fit(rows, np.eye(3)[truth], sample_weight=each)
     np.testing.assert_allclose(weights, model.coef_.T, atol=1e-8)
-    wide = validity.ridge(rng.normal(size=(20, 40)), truth[:20], 2.0)
+    wide = validity.ridge(rng.normal(size=(20, 40)), np.eye(3)[truth[:20]], 2.0)
     assert wide.shape == (41, 3)
