@@ -41,7 +41,6 @@ FIXED = {
 }
 #: How a badge and a warning of a cell's own report begin.
 CELL = "cell of an ablation"
-#: The line that a figure compares with, and the column of cells that are not compared.
 
 
 @dataclass(frozen=True, slots=True)

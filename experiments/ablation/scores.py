@@ -114,7 +114,7 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
             by_arm.setdefault(row.arm, []).append(row)
     task, targets, goal = results.task, results.targets, primary_of(results)
     arms = {
-        arm: arm_sums(arm_rows, task, targets, goal, results.facts.training_overlap)
+        arm: arm_sums(arm_rows, task, targets, goal, results.facts.overlap_of(arm))
         for arm, arm_rows in by_arm.items()
         if any(row.split == "test" for row in arm_rows)
     }

@@ -162,7 +162,7 @@ def _too_good(results: Results) -> list[str]:
         uar, gap = development.uar, development.above_test
         if uar is not None and gap.value is not None and (gap.low or 0.0) > FLATTERED:
             notes.append(
-                f"{_words(arm)}: development UAR {100 * uar:.1f} lies "
+                f"{arm_name(arm)}: development UAR {100 * uar:.1f} lies "
                 f"{100 * gap.value:.1f} points above test, {100 * (gap.low or 0.0):.1f} at "
                 "least: its embeddings may have been trained on these very labels"
             )
@@ -181,7 +181,7 @@ def _restless(results: Results) -> list[str]:
             continue
         if score.sd_over_seeds / seeds**0.5 > RESTLESS * (score.high - score.low) / 2:
             notes.append(
-                f"{_words(arm)}: {metric.title} deviates by {metric.tell(score.sd_over_seeds)} "
+                f"{arm_name(arm)}: {metric.title} deviates by {metric.tell(score.sd_over_seeds)} "
                 f"over {seeds} seeds, which its interval over speakers does not hold: take more"
             )
     return notes
@@ -197,7 +197,7 @@ def _unheard_of(results: Results) -> list[str]:
             continue
         if uar > SUSPICIOUS:
             notes.append(
-                f"{_words(arm)}: UAR {100 * uar:.1f}, above {100 * SUSPICIOUS:.0f}: emotions of "
+                f"{arm_name(arm)}: UAR {100 * uar:.1f}, above {100 * SUSPICIOUS:.0f}: emotions of "
                 "people not heard before are hardly ever told so well; look for what else tells "
                 "the label, such as what the encoder saw, lengths, rooms or marks in the words"
             )
@@ -205,8 +205,8 @@ def _unheard_of(results: Results) -> list[str]:
             known is not None and uar > known.uar and not (known.voice_alone and _reads_words(arm))
         ):
             notes.append(
-                f"{_words(arm)}: UAR {100 * uar:.1f}, above the highest that we know in print for "
-                f"{printable(results.corpus)} with {len(results.targets)} classes "
+                f"{arm_name(arm)}: UAR {100 * uar:.1f}, above the highest that we know in print "
+                f"for {printable(results.corpus)} with {len(results.targets)} classes "
                 f"({100 * known.uar:.1f}; {known.source}): make sure that nothing leaks"
             )
     return notes
@@ -228,7 +228,7 @@ def _at_chance(results: Results) -> list[str]:
     blind = {arm: null for arm, null in nulls.items() if null is not None and null.p > AT_CHANCE}
     if not blind:
         return []
-    names = ", ".join(map(_words, blind))
+    names = ", ".join(map(arm_name, blind))
     verb = "is" if len(blind) == 1 else "are"
     fixed = max(null.fixed for null in blind.values())
     why = f"; {fixed:.0%} of utterances are of speakers with one class, where nothing can be moved"
@@ -255,10 +255,6 @@ def _few_speakers(results: Results) -> list[str]:
         f"{least:.1f} equal ones, and intervals are as wide as for so few"
     )
     return [*notes, unequal]
-
-
-def _words(arm: str) -> str:
-    return printable(arm).replace("_", " ") if arm in ARMS else arm_name(arm)
 
 
 def dropped_lines(results: Results) -> list[str]:

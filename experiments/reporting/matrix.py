@@ -1,6 +1,6 @@
 """Trained on one corpus, tested on another: a cell of scores for each pair, from predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from encoders.utterance import Utterance
@@ -22,11 +22,14 @@ def trained_on(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[s
 
 
 def corpus_matrix(
-    rows: Sequence[Prediction], trained_on: Mapping[str, Sequence[str]], overlap: float
+    rows: Sequence[Prediction],
+    trained_on: Mapping[str, Sequence[str]],
+    overlap_of: Callable[[str], float],
 ) -> tuple[MatrixCell, ...]:
     """UAR of each arm by the corpora trained on and the corpus tested on.
 
     ``trained_on`` are the corpora of each outer fold; it is empty where there is but one corpus.
+    ``overlap_of(arm)`` is how much its folds share of what they train on.
     Folds of equal corpora are pooled, and the interval is one over the speakers of the cell.
     """
     cells: dict[tuple[str, str, str], list[Prediction]] = {}
@@ -34,7 +37,9 @@ def corpus_matrix(
         if row.split == "test" and row.outer_fold in trained_on:
             train = "+".join(trained_on[row.outer_fold])
             cells.setdefault((train, row.corpus, row.arm), []).append(row)
-    return tuple(_cell(*place, predictions, overlap) for place, predictions in cells.items())
+    return tuple(
+        _cell(*place, predictions, overlap_of(place[2])) for place, predictions in cells.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
             unsure=[one.arm for one in facts.facts.scores if one.form == "labels"],
         ),
         differences=tuple(scrutiny.with_mcnemar(row, evidence) for row in gated(compared)),
-        matrix=corpus_matrix(counted, facts.facts.trained_on, facts.facts.training_overlap),
+        matrix=corpus_matrix(counted, facts.facts.trained_on, overlap_of),
     )
 
 
