@@ -11,7 +11,7 @@ import torch
 
 from encoders.audio.waveform import Audio
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, Spec, WindowSpec, fingerprint, model_part
+from encoders.specs import FAMILIES, Spec, WhisperEncoderSpec, WindowSpec, fingerprint, model_part
 from encoders.store import TokenCount
 from encoders.weights.locate import locate
 from encoders.weights.sources import source_of
@@ -101,6 +101,9 @@ def fingerprint_of(spec: Spec) -> str:
 
 def _without_place(spec: Spec) -> Spec:
     """The spec without where its weights lie: that says nothing about what they compute."""
+    if isinstance(spec, WhisperEncoderSpec) and not spec.untrained:
+        # Its tensors are hashed by themselves, whoever published them.
+        return replace(spec, checkpoint="", revision=None)
     # Of an image network not even a name is needed: the architecture is a field of its own.
     nameless = isinstance(spec, WindowSpec)
     if nameless or (spec.checkpoint is not None and Path(spec.checkpoint).expanduser().is_dir()):

@@ -23,11 +23,13 @@ from encoders.specs import (
     Spec,
     SpectrogramCnnSpec,
     SpeechSpec,
+    WhisperEncoderSpec,
     Windows,
 )
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MPNET, SPEECH_CARDS
-from encoders.weights.locate import locate
+from encoders.weights.locate import find, locate
 from encoders.weights.sources import checkpoint_source
+from encoders.weights.whisper import is_whisper
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 #: What every name may be given, beside the fields that its spec class lists as ``options``.
@@ -53,7 +55,9 @@ SHORT_NAMES: dict[str, Spec] = {
         for architecture in get_args(MfccArchitecture)
     },
     **{
-        card.short_name: SpeechSpec(checkpoint=checkpoint)
+        card.short_name: (
+            WhisperEncoderSpec if card.config.get("model_type") == "whisper" else SpeechSpec
+        )(checkpoint=checkpoint)
         for checkpoint, card in SPEECH_CARDS.items()
     },
     "minilm": SentenceSpec(),
@@ -137,9 +141,17 @@ def _spec(parts: EncoderName, kind: Kind) -> Spec:
             "(a folder or a hub name contains a '/')"
         )
     if kind == "audio":
-        return SpeechSpec(checkpoint=parts.name)
+        return _speech(parts.name)
     family = SentenceSpec if is_sentence_model(parts.name) else BertSpec
     return family(checkpoint=parts.name)
+
+
+def _speech(checkpoint: str) -> SpeechSpec:
+    """Whisper's encoder where what is on this machine, or else the name, says so."""
+    path = Path(checkpoint).expanduser()
+    found = path if path.exists() else find(checkpoint_source(checkpoint))
+    whisper = "whisper" in checkpoint.lower() if found is None else is_whisper(found)
+    return (WhisperEncoderSpec if whisper else SpeechSpec)(checkpoint=checkpoint)
 
 
 def is_sentence_model(checkpoint: str) -> bool:

@@ -122,7 +122,7 @@ def load(spec: ClassifierSpec, device: torch.device) -> nn.Module:
     if model.config.model_type == "whisper":
         from encoders.pretrained.whisper_encoder import feature_extractor
 
-        return WhisperClassifier(model, feature_extractor(model.config, folder))
+        return WhisperClassifier(model, feature_extractor(model.config.num_mel_bins))
     return SpeechClassifier(model, normalise=normalises(folder))
 
 

@@ -1,11 +1,11 @@
-"""wav2vec2-like encoders through OpenVINO, one recording at a time.
+"""Speech encoders through OpenVINO, one recording at a time.
 
 In float32 equal to torch within 2e-6 and about 1.2 times as fast; in bfloat16 within 1e-2 and
 several times as fast on processors with matrix units (``benchmarks/results/speech.md``).
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,14 +14,17 @@ from transformers.utils import logging
 
 from encoders.audio.waveform import Audio
 from encoders.pooling import Hidden
-from encoders.pretrained.wav2vec2 import SAMPLE_RATE_HZ, Layers, frame_s, front_end, waveform
+from encoders.pretrained.wav2vec2 import Layers, front_end
 from encoders.specs import SpeechSpec
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 #: Largest relative error of the converted model to the original before it is refused.
 TOLERANCES = {"float32": 1e-4, "bfloat16": 5e-2}
-#: Traced at one length, checked at another: a length that became a constant shows there.
-TRACED_S, CHECKED_S = 1.0, 1.7
+#: Traced at one length, checked at one so many times as long: what became a constant shows there.
+CHECKED = 1.7
+
+#: A recording as a model takes it, and how many frames of the answer are its own; None: all.
+Prepared = tuple[Tensor, int | None]
 
 
 class WholeModel(nn.Module):
@@ -39,14 +42,23 @@ class WholeModel(nn.Module):
 
 
 class OpenVinoEncoder(nn.Module):
-    """All hidden layers of a wav2vec2-like model, ``[layers, frames, dim]`` per utterance."""
+    """All hidden layers of a model, ``[layers, frames, dim]`` per utterance.
 
-    def __init__(self, model: Any, spec: SpeechSpec, *, normalise: bool) -> None:  # noqa: ANN401
+    ``whole`` goes from what ``prepare`` makes of a recording, time last as in ``example``, to
+    hidden layers with a batch of one in front; its ``layers`` are those that can be left out.
+    """
+
+    def __init__(
+        self,
+        whole: Any,  # noqa: ANN401 - a module with layers
+        prepare: Callable[[Audio], Prepared],
+        example: Tensor,
+        frame_s: float,
+        spec: SpeechSpec,
+    ) -> None:
         super().__init__()
-        self.whole = WholeModel(model)
-        self.spec = spec
-        self.normalise = normalise
-        self.frame_s = frame_s(model.config)
+        self.whole, self.prepare, self.example = whole, prepare, example
+        self.spec, self.frame_s = spec, frame_s
         self._compiled: Any = None
 
     def stop_at(self, layer: int) -> None:
@@ -55,13 +67,12 @@ class OpenVinoEncoder(nn.Module):
 
     def forward(self, inputs: Sequence[Audio]) -> list[Hidden]:
         """Hidden layers of every recording."""
-        config = self.whole.model.config
-        return [self._run(waveform(audio, config, self.normalise)) for audio in inputs]
+        return [self._run(*self.prepare(audio)) for audio in inputs]
 
-    def _run(self, wave: Tensor) -> Hidden:
+    def _run(self, prepared: Tensor, own: int | None) -> Hidden:
         if self._compiled is None:
             self._compiled = self._convert()
-        return torch.from_numpy(self._compiled(wave[None].numpy())[0])[0]
+        return torch.from_numpy(self._compiled(prepared.numpy())[0])[0][:, :own]
 
     def _convert(self) -> Any:  # noqa: ANN401 - a compiled model
         openvino = _openvino()
@@ -70,10 +81,8 @@ class OpenVinoEncoder(nn.Module):
         with torch.no_grad(), warnings.catch_warnings():
             # Tracing warns of every Python branch; the check below finds those that matter.
             warnings.simplefilter("ignore")
-            converted = openvino.convert_model(
-                self.whole, example_input=torch.zeros(1, round(TRACED_S * SAMPLE_RATE_HZ))
-            )
-        converted.reshape({0: openvino.PartialShape([1, -1])})
+            converted = openvino.convert_model(self.whole, example_input=self.example)
+        converted.reshape({0: openvino.PartialShape([*self.example.shape[:-1], -1])})
         # Its own default on such processors is bfloat16 without a word.
         hint = {"INFERENCE_PRECISION_HINT": PRECISIONS[self.spec.precision]}
         hint["INFERENCE_NUM_THREADS"] = str(torch.get_num_threads())
@@ -82,11 +91,10 @@ class OpenVinoEncoder(nn.Module):
         return compiled
 
     def _check(self, compiled: Any) -> None:  # noqa: ANN401 - a compiled model
-        samples = torch.randn(
-            1, round(CHECKED_S * SAMPLE_RATE_HZ), generator=torch.Generator().manual_seed(0)
-        )
-        expected = self.whole(samples)
-        error = (torch.from_numpy(compiled(samples.numpy())[0]) - expected).norm()
+        shape = (*self.example.shape[:-1], round(CHECKED * self.example.shape[-1]))
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        expected = self.whole(noise)
+        error = (torch.from_numpy(compiled(noise.numpy())[0]) - expected).norm()
         relative = float(error / expected.norm())
         if not relative <= TOLERANCES[self.spec.precision]:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Load wav2vec2 and its relatives, or Whisper's encoder, with torch or OpenVINO.
+"""Load wav2vec2 and its relatives with torch or OpenVINO.
 
 Relative error to float32 in torch, pooled over time, random weights of wav2vec2-base: OpenVINO in
 float32 2e-6; bfloat16 in torch and in OpenVINO 1e-2 (cosine above 0.9999).
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from encoders.pretrained.projection import ProjectedSpeech, read_projection
-from encoders.pretrained.wav2vec2 import SpeechEncoder
+from encoders.pretrained.wav2vec2 import SAMPLE_RATE_HZ, SpeechEncoder, frame_s, waveform
 from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import UNTRAINED_SEED, SpeechSpec
 from encoders.weights.cards import CARDS
@@ -44,14 +44,10 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
     if spec.backend == "openvino":
         device = torch.device("cpu")
     model = model.to(device)
-    if model.config.model_type == "whisper":
-        from encoders.pretrained.whisper_encoder import WhisperEncoder, feature_extractor
-
-        return WhisperEncoder(model, feature_extractor(model.config, folder), spec)
     if not hasattr(model, "feature_projection"):
         raise ValueError(
             f"{spec.checkpoint}: is a {model.config.model_type} model; expected wav2vec2, HuBERT, "
-            "WavLM, data2vec-audio or Whisper"
+            "WavLM or data2vec-audio, or a Whisper whose name says so"
         )
     normalise = folder is None or normalises(folder)
     # Before the encoder is made: its parts may be in bfloat16 then.
@@ -62,9 +58,15 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
 
 def _encoder(model: Any, spec: SpeechSpec, normalise: bool) -> nn.Module:  # noqa: ANN401
     if spec.backend == "openvino":
-        from encoders.pretrained.openvino_speech import OpenVinoEncoder
+        from encoders.pretrained.openvino_speech import OpenVinoEncoder, WholeModel
 
-        return OpenVinoEncoder(model, spec, normalise=normalise)
+        return OpenVinoEncoder(
+            WholeModel(model),
+            lambda audio: (waveform(audio, model.config, normalise)[None], None),
+            torch.zeros(1, SAMPLE_RATE_HZ),
+            frame_s(model.config),
+            spec,
+        )
     return SpeechEncoder(model, spec, normalise=normalise)
 
 

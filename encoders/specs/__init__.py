@@ -17,7 +17,13 @@ from encoders.specs.cnn import (
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
 from encoders.specs.families import FAMILIES, Family, spec_from_json
 from encoders.specs.modality import Modality, Windows
-from encoders.specs.pretrained import BertSpec, Cleaning, SentenceSpec, SpeechSpec
+from encoders.specs.pretrained import (
+    BertSpec,
+    Cleaning,
+    SentenceSpec,
+    SpeechSpec,
+    WhisperEncoderSpec,
+)
 from encoders.specs.spec import (
     TIME_STATISTICS,
     UNTRAINED_SEED,
@@ -34,5 +40,6 @@ __all__ = ["FAMILIES", "TIME_STATISTICS", "TORCHVISION", "UNTRAINED_SEED", "Arch
 __all__ += ["BertSpec", "ClassifierSpec", "Cleaning", "EgemapsSpec", "Family", "Kind"]
 __all__ += ["LogMelSpec", "MfccArchitecture", "MfccCnnSpec", "MfccSpec", "Modality"]
 __all__ += ["SentenceSpec", "Spec", "SpectrogramCnnSpec", "SpeechClassifierSpec", "SpeechSpec"]
-__all__ += ["Storage", "StorageDtype", "TextClassifierSpec", "WindowFunction", "WindowSpec"]
-__all__ += ["Windows", "fingerprint", "model_part", "spec_from_json"]
+__all__ += ["Storage", "StorageDtype", "TextClassifierSpec", "WhisperEncoderSpec"]
+__all__ += ["WindowFunction", "WindowSpec", "Windows", "fingerprint", "model_part"]
+__all__ += ["spec_from_json"]

@@ -7,7 +7,7 @@ from typing import Any
 from encoders.specs.classifiers import SpeechClassifierSpec, TextClassifierSpec
 from encoders.specs.cnn import MfccCnnSpec, SpectrogramCnnSpec
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
-from encoders.specs.pretrained import BertSpec, SentenceSpec, SpeechSpec
+from encoders.specs.pretrained import BertSpec, SentenceSpec, SpeechSpec, WhisperEncoderSpec
 from encoders.specs.spec import Spec
 
 
@@ -32,6 +32,7 @@ FAMILIES: dict[str, Family] = {
     "mfcc": Family(MfccSpec, "encoders.spectra.acoustic"),
     "egemaps": Family(EgemapsSpec, "encoders.spectra.acoustic"),
     "speech": Family(SpeechSpec, "encoders.pretrained.speech"),
+    "whisper_encoder": Family(WhisperEncoderSpec, "encoders.pretrained.whisper_encoder"),
     "bert": Family(BertSpec, "encoders.pretrained.text"),
     "sentence": Family(SentenceSpec, "encoders.pretrained.text"),
     "spectrogram_cnn": Family(SpectrogramCnnSpec, "encoders.networks.spectrogram_cnn"),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import ClassVar, Literal
 
 from encoders.specs.spec import TIME_STATISTICS, Spec
 
@@ -13,7 +13,7 @@ Backend = Literal["torch", "openvino"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechSpec(Spec):
-    """wav2vec2 and its relatives through transformers.
+    """wav2vec2 and its relatives through transformers; Whisper's encoder below.
 
     ``layers`` None keeps all hidden layers (index 0 is the input of the first transformer layer,
     the last index is ``last_hidden_state``); where only lower ones are named, the model is run no
@@ -35,7 +35,25 @@ class SpeechSpec(Spec):
 
     after_forward = ("storage", "storage_dtype", "time_pool", "layers")
     sequence = MappingProxyType({"time_pool": 4})
-    options = (*("revision", "layers", "window_s", "overlap_s", "precision", "backend"),)
+    options: ClassVar[tuple[str, ...]] = (
+        *("revision", "layers", "window_s", "overlap_s", "precision", "backend"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhisperEncoderSpec(SpeechSpec):
+    """The encoder half of Whisper, from a package, a file of openai-whisper, a folder or the hub.
+
+    ``window`` "own" gives the encoder an utterance as long as it is; "30" lets 30 s of sound and
+    silence through it, as Whisper itself does, at five to eight times the cost for short ones.
+    Where the weights lie is not in the key: equal tensors make equal embeddings.
+    """
+
+    family: Literal["whisper_encoder"] = "whisper_encoder"  # type: ignore[assignment]
+    checkpoint: str = "openai/whisper-base"
+    window: Literal["own", "30"] = "own"
+
+    options: ClassVar[tuple[str, ...]] = (*SpeechSpec.options, "window")
 
 
 #: A special token at both ends and one of the text.

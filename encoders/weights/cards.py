@@ -117,6 +117,12 @@ SPEECH_CARDS: Mapping[str, Card] = MappingProxyType(
         "openai/whisper-tiny": Card(
             "whisper-tiny-encoder", 384, 5, 150, "MIT", "99 languages", _whisper(384, 4, 6)
         ),
+        "openai/whisper-tiny.en": Card(
+            "whisper-tiny.en-encoder", 384, 5, 76, "MIT", "en", _whisper(384, 4, 6)
+        ),
+        "openai/whisper-base.en": Card(
+            "whisper-base.en-encoder", 512, 7, 145, "MIT", "en", _whisper(512, 6, 8)
+        ),
         "openai/whisper-base": Card(
             "whisper-base-encoder", 512, 7, 290, "MIT", "99 languages", _whisper(512, 6, 8)
         ),

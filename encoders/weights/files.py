@@ -6,14 +6,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-#: What lies at a path: a folder of transformers, one of CTranslate2, or a single file, which the
-#: folder that holds it stands for as well.
-Layout = Literal["transformers", "ctranslate2", "file"]
+#: What lies at a path: a folder of transformers, one of CTranslate2, a single file, which the
+#: folder that holds it stands for as well, or a Whisper in any of these.
+Layout = Literal["transformers", "ctranslate2", "file", "whisper"]
 EXPECTED: Mapping[Layout, str] = MappingProxyType(
     {
         "transformers": "a folder with config.json and weights (.safetensors or .bin)",
         "ctranslate2": "a folder with model.bin",
         "file": "a file of weights, or a folder with one (.safetensors, .pt or .pth)",
+        "whisper": "a file of openai-whisper (.pt), or a folder of transformers or CTranslate2 "
+        "with config.json and weights",
     }
 )
 #: Files besides the weights that decide an embedding.
@@ -47,7 +49,7 @@ FILE_SUFFIXES = (".safetensors", ".pt", ".pth")
 
 def model_at(path: Path, layout: Layout) -> Path | None:
     """The folder or file of a model that lies at a path; None where it does not."""
-    if layout == "file":
+    if layout == "file" or (layout == "whisper" and not (path / "config.json").is_file()):
         if not path.is_dir():
             return path if path.is_file() else None
         files = [file for file in path.iterdir() if file.suffix in FILE_SUFFIXES]

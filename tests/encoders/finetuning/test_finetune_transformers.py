@@ -381,7 +381,7 @@ def test_a_recording_shorter_than_a_frame_is_told(few, speech_checkpoint):
 
 @pytest.mark.parametrize("how", ["default", "trained"])
 def test_whisper_is_not_trained(few, speech_checkpoint, how):
-    spec = SpeechSpec(checkpoint=str(speech_checkpoint("whisper")))
+    spec = parse_modality(str(speech_checkpoint("whisper")), "audio").encoder
     settings = default_settings(SpeechSpec())
     with pytest.raises(FinetuneError, match="is a whisper model, which cannot be trained here"):
         default_settings(spec) if how == "default" else trained(*few, spec, settings)

@@ -1,4 +1,4 @@
-"""Speech encoders beyond the law of batches: depth, precision, OpenVINO, Whisper."""
+"""Speech encoders beyond the law of batches: depth, precision, OpenVINO."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="openv
 
 @pytest.fixture
 def spec_of(speech_checkpoint):
-    return lambda name, **how: SpeechSpec(checkpoint=str(speech_checkpoint(name)), **how)
+    def named(name: str, **how: object) -> SpeechSpec:
+        spec = parse_modality(str(speech_checkpoint(name)), "audio").encoder
+        return replace(spec, **how)
+
+    return named
 
 
 # ---------------------------------------------------------------- only the layers below
@@ -80,7 +84,7 @@ def test_what_changes_the_numbers_is_in_the_key(spec_of, field):
 
 
 @needs_openvino
-@pytest.mark.parametrize("name", [name for name in SPEECH if name != "whisper"])
+@pytest.mark.parametrize("name", SPEECH)
 def test_openvino_gives_what_torch_gives(spec_of, make_audio, name):
     audio = [make_audio(0.4), make_audio(2.3, seed=1), make_audio(400 / 16000, seed=2)]
     exact, fast = (
@@ -101,41 +105,6 @@ def test_without_openvino_the_message_says_what_to_install(spec_of, make_audio, 
     encoder = load_encoder(spec_of("hubert", backend="openvino"))
     with pytest.raises(ValueError, match=r"pip install 'serfusion\[openvino\]'"):
         encoder.encode([make_audio(0.4)])
-
-
-# ---------------------------------------------------------------- Whisper
-
-
-def test_whisper_keeps_the_frames_of_the_recording_alone(spec_of, make_audio):
-    encoder = load_encoder(spec_of("whisper"))
-    for seconds in (0.01, 0.5, 1.001):
-        (hidden,) = encoder.encode([make_audio(seconds)])
-        assert hidden.shape[1] == -(-round(seconds * 16000) // 320)
-
-
-@pytest.mark.arithmetic
-def test_whispers_last_layer_is_the_plain_encoders(spec_of, make_audio):
-    from transformers import WhisperFeatureExtractor, WhisperModel
-
-    audio, folder = make_audio(1.3), spec_of("whisper").checkpoint
-    extractor = WhisperFeatureExtractor.from_pretrained(folder)
-    features = extractor(audio.samples, sampling_rate=16000, return_tensors="pt")["input_features"]
-    with torch.inference_mode():
-        plain = WhisperModel.from_pretrained(folder).eval().get_encoder()(features)
-    found = load_encoder(spec_of("whisper")).encode([audio])[0][-1]
-    assert torch.allclose(found, plain.last_hidden_state[0, : len(found)], atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("how", "message"),
-    [
-        ({"backend": "openvino"}, "runs with backend=torch only"),
-        ({"window_s": 40.0}, "window_s=40, but Whisper's encoder takes at most 30 s"),
-    ],
-)
-def test_what_whisper_cannot_do_is_refused(spec_of, how, message):
-    with pytest.raises(ValueError, match=message):
-        load_encoder(spec_of("whisper", **how))
 
 
 # ---------------------------------------------------------------- names and foreign checkpoints

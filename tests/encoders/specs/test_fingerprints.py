@@ -19,6 +19,7 @@ from encoders.specs import (
     SpeechClassifierSpec,
     SpeechSpec,
     TextClassifierSpec,
+    WhisperEncoderSpec,
     fingerprint,
 )
 
@@ -49,6 +50,10 @@ PINNED = {
         precision="bfloat16",
         backend="openvino",
     ): "52fdaa8eb3eef65a6a083a6a32abc3614090f2fbd7e1d3031a5af00d79260adf",
+    WhisperEncoderSpec(): "11433266e298930006e53971755ff692ea005cb8ffbb98b9f17abc9d0711445d",
+    WhisperEncoderSpec(
+        checkpoint="a/b", window="30", layers=(2,)
+    ): "643acb922cb0a3c5d35b86a8f1551e8e5ed76862962f4e70e34289572e0e3d6a",
     SpeechClassifierSpec(
         checkpoint="a/b"
     ): "7c7c3f5c949020c410d63469dc4e6b0814cdbc3b3adee87c983da4c672e4e8ba",

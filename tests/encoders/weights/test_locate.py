@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -349,6 +350,7 @@ def test_a_package_that_is_not_whole_is_not_installed(tmp_path, monkeypatch, lef
 @pytest.mark.parametrize("layout", ["transformers", "ctranslate2"])
 def test_a_checkpoint_that_a_package_carries_is_not_asked_of_the_hub(tmp_path, monkeypatch, layout):
     packaged = package(tmp_path, monkeypatch)
+    packaged = replace(packaged, layout=layout)
     monkeypatch.setattr(sources, "PACKAGED", {**PACKAGED, "owner/model": packaged})
     assert checkpoint_source("owner/model", layout=layout) == packaged
 
