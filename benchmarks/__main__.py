@@ -21,6 +21,7 @@ NAMES = (
     "speech",
     "training",
     "validity",
+    "whisper_speed",
 )
 RESULTS = Path(__file__).parent / "results"
 
