@@ -216,6 +216,27 @@ def test_a_saved_model_knows_how_it_standardises(model, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (model / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("arm", "audio", "inputs"),
+    [
+        ("late", "logmel", ["audio", "text"]),
+        ("attention", "logmel", ["audio_frames", "text_tokens"]),
+        (
+            "audio",
+            "alexnet:untrained@window_s=0.3,hop_s=0.1,windows=each",
+            ["audio_windows"],
+        ),
+    ],
+)
+def test_whatever_an_arm_reads_is_standardised(tones, tmp_path, monkeypatch, arm, audio, inputs):
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 1)
+    study = tones_study(tones, audio=audio, arms=(arm,), normalise="speaker")
+    train(study, tmp_path / "model", jobs=1)
+    loaded = FusionModel.load(tmp_path / "model")
+    assert sorted(loaded.normaliser.training) == inputs
+    assert not predict(tmp_path / "model", tmp_path / "p.csv", manifest=tones).failures
+
+
 @pytest.mark.parametrize("by", ["person", None, 3, {"by": "training"}])
 def test_a_rule_that_is_none_is_refused(model, tmp_path, by):
     FusionModel.load(model).save(tmp_path / "m")
