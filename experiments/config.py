@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from encoders.manifest_rows import did_you_mean
 from fusion.evaluation.goals import Goal
-from fusion.training.arm_table import ARMS
+from fusion.training.arm_table import ARMS, Normalise
 
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
 
@@ -54,6 +54,8 @@ class Study:
     ``head`` fixes hyperparameters of heads (``loss=focal``), which are then not tuned. ``select``
     is the metric that trials, weights of late fusion and best arms are chosen by on development
     rows, and that the report tells and tests first; None: the task's own.
+    ``normalise`` other than "training" standardises each row by its own corpus, speaker or
+    recording first, test rows by test rows, and is named beside every number.
     ``allow_contaminated`` scores a fine-tuned encoder on what it has seen, and marks every table.
 
     An encoder named ``finetuned:NAME`` is trained on the training speakers of every fold, then
@@ -112,6 +114,12 @@ class Study:
         None,
         "Metric that everything is chosen by and told in: uar, accuracy, macro_f1, weighted_f1, "
         "auc or ccc [that of the task: uar, macro_f1 of sets of labels, ccc of values].",
+    )
+    normalise: Normalise = _option(  # noqa: RUF009 - a field with words
+        "training",
+        "Whose statistics standardise embeddings: training, or corpus, speaker or recording: a "
+        "row's own, drawn to training, for which test rows are looked at, never their labels "
+        "[training].",
     )
     allow_contaminated: bool = _option(
         False, "Score a fine-tuned encoder on speakers it has seen; marks every table."
@@ -251,10 +259,11 @@ def identity_of(study: Study) -> dict[str, Any]:
 
     So a command keeps the folder and the id that it had before there was such an option.
     """
+    later = {"select": None, "extra": None, "normalise": "training"}
     return {
         name: value
         for name, value in asdict(study).items()
-        if name not in ("select", "extra") or value is not None
+        if name not in later or value != later[name]
     }
 
 

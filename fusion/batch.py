@@ -71,6 +71,8 @@ class Dataset:
     ``truth`` is the class of each row, -1 where it has none: several labels, a value, a tie of
     votes. Targets of tasks other than single-label are ``values``: 0 or 1, shares, or numbers.
     Where rows are windows, ``windows`` are their numbers and ``ids`` those of their utterances.
+    ``groups`` are numbers of corpora, speakers or recordings whose own statistics standardise rows
+    (:mod:`fusion.training.normalise`), None: those of training rows do.
     ``standardizers`` remembers those of training rows: every trial and seed asks for them again.
     """
 
@@ -81,6 +83,7 @@ class Dataset:
     task: Task = "single-label"
     values: Float64[np.ndarray, "rows targets"] | None = None
     windows: Int64[np.ndarray, "rows"] | None = None
+    groups: Int64[np.ndarray, "rows"] | None = None
     standardizers: "dict[tuple[str, int, bytes], Standardizer]" = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
@@ -159,24 +162,54 @@ class Standardizer:
     def fitted(
         cls, batch: ModalityBatch, rows: Int64[Tensor, "rows"] | None = None
     ) -> "Standardizer":
-        """Fit on training rows [all]; a dimension that never varies keeps its scale.
+        """Fit on training rows [all]; a dimension that never varies keeps its scale."""
+        return Moments.of(batch, rows).standardizer()
 
-        What varies less than float32 rounds, by its own mean or by the median of all deviations,
-        counts as constant: divided by its deviation it would be noise as loud as the others.
-        """
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Mean, variance and mean size of each dimension over the frames of some rows; 0 without any.
+
+    All are ``[dim]`` in float64; the size is that of absolute values, by which rounding is judged.
+    """
+
+    mean: Float64[Tensor, "dim"]
+    variance: Float64[Tensor, "dim"]
+    size: Float64[Tensor, "dim"]
+
+    @classmethod
+    def of(cls, batch: ModalityBatch, rows: Int64[Tensor, "rows"] | None = None) -> "Moments":
+        """Those of some rows [all]."""
         rows = torch.arange(len(batch.present)) if rows is None else rows
         count = int((batch.lengths * batch.present)[rows].sum())
-        if count == 0:
-            return cls(torch.zeros(batch.dim), torch.ones(batch.dim))
         mean, size, squares = torch.zeros(3, batch.dim, dtype=torch.float64)
+        if count == 0:
+            return cls(mean, squares, size)
         for frames in _own_frames(batch, rows):
             mean += frames.sum(dim=0) / count
             size += frames.abs().sum(dim=0) / count
         for frames in _own_frames(batch, rows):
             squares += (frames - mean).square().sum(dim=0)
-        scale = (squares / count).sqrt()
-        floor = ROUNDING * torch.maximum(size.clamp_min(1e-6), scale.median())
-        return cls(mean.float(), torch.where(scale > floor, scale, 1.0).float())
+        return cls(mean, squares / count, size)
+
+    def weighed(self, share: float, others: "Moments") -> "Moments":
+        """This share of each of these, the rest of others: no variance is made of the means."""
+        rest = 1 - share
+        return Moments(
+            share * self.mean + rest * others.mean,
+            share * self.variance + rest * others.variance,
+            share * self.size + rest * others.size,
+        )
+
+    def standardizer(self) -> Standardizer:
+        """What standardises by these.
+
+        What varies less than float32 rounds, by its own mean or by the median of all deviations,
+        counts as constant: divided by its deviation it would be noise as loud as the others.
+        """
+        scale = self.variance.sqrt()
+        floor = ROUNDING * torch.maximum(self.size.clamp_min(1e-6), scale.median())
+        return Standardizer(self.mean.float(), torch.where(scale > floor, scale, 1.0).float())
 
 
 def _own_frames(batch: ModalityBatch, rows: Tensor) -> Iterator[Float64[Tensor, "_frames dim"]]:

@@ -167,6 +167,7 @@ def scored_on(plan: Plan, other: Dataset) -> Plan:
         inputs={name: stacked(batch, other.inputs[name]) for name, batch in data.inputs.items()},
         task=data.task,
         values=None if data.values is None else np.concatenate([data.values, data.values]),
+        groups=None if data.groups is None else np.concatenate([data.groups, data.groups]),
     )
     assert len(both.truth) == 2 * len(data.ids)
     folds = tuple(replace(fold, test=tuple(map(_second, fold.test))) for fold in plan.folds)

@@ -29,7 +29,7 @@ SHORT = {"layer": "layer", "pooling": "pooling", "window": "window", "hop": "hop
 NAMES = (
     *("modality", "audio", "text", "head", "trials", "layer", "pooling", "window", "hop"),
     *("audio@KEY", "text@KEY", "head@KEY", "time_pool", "labels", "transcript", "missing"),
-    *("speakers", "noise"),
+    *("speakers", "noise", "normalise"),
 )
 
 
@@ -200,6 +200,14 @@ def _hyperparameter(name: str, key: str, study: Study) -> Factor:
 
 def _of_data(study: Study, side: NoiseIn) -> tuple[Factor, ...]:
     return (
+        Factor(
+            name="normalise",
+            label="the statistics that standardise",
+            apply=settings.set_normalise,
+            own=study.normalise,
+            anchored=True,
+            values=("training", "corpus", "speaker"),
+        ),
         Factor(
             name="labels",
             label="classes",

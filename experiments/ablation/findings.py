@@ -170,6 +170,13 @@ def _of_cells(ablation: Ablation) -> list[str]:
             if gone
             else "every utterance had a transcript before any was taken away"
         )
+    by = dict.fromkeys(one.facts.standardised_by for one in ablation.facts.values())
+    if named := [printable(one) for one in by if one is not None]:
+        lines.append(
+            f"transductive: rows are standardised by those of their own {' or '.join(named)}, test "
+            "rows by test rows without their labels"
+            + (" (the cells that are named so)" if len(by) > 1 else "")
+        )
     if "noise" in names and facts.recognised:
         lines.append(
             f"{with_count(facts.recognised, 'transcript')} recognised from the clean recordings "

@@ -15,7 +15,7 @@ from experiments.ablation.scores import Summary
 from experiments.ablation.tables import shown_of
 from experiments.config import default_options, options_of
 from experiments.reporting.arm_names import arm_name
-from experiments.reporting.caveats import badges, stamped
+from experiments.reporting.caveats import badges, stamped_cells
 from experiments.reporting.command_text import folded, study_words
 from experiments.reporting.numbers import ABSENT, Column, column
 from experiments.reporting.page import WORDS
@@ -64,7 +64,7 @@ def page(ablation: Ablation, findings: Findings) -> str:
         title=corpus_title(start),
         factors=" and ".join(printable(factor.label) for factor in ablation.grid.factors),
         badges=_badges(results),
-        stamp=stamped("", start),
+        stamp=stamped_cells("", start, results),
         findings=findings,
         cells=len(ablation.grid.cells),
         utterances=_utterances(findings),

@@ -10,7 +10,7 @@ from experiments.ablation.cells import CellDraft, Noise, NoiseIn, NoiseKind
 from experiments.ablation.encoder_options import check_has_options, with_option
 from experiments.comparing.preparation import chosen_arms
 from experiments.config import ConfigError
-from fusion.training.arm_table import ARMS, PUBLISHED, is_arm
+from fusion.training.arm_table import ARMS, PUBLISHED, Normalise, is_arm
 
 #: What ``--over modality`` calls a fused arm where nobody named one.
 BOTH = "audio+text"
@@ -70,6 +70,14 @@ def set_labels(draft: CellDraft, value: str) -> CellDraft:
     """Other classes."""
     labels = tuple(part.strip() for part in value.split(",") if part.strip())
     return replace(draft, study=replace(draft.study, labels=labels))
+
+
+def set_normalise(draft: CellDraft, value: str) -> CellDraft:
+    """Embeddings standardised by other rows."""
+    if value not in get_args(Normalise):
+        known = ", ".join(get_args(Normalise))
+        raise ConfigError(f"--values {value}: expected some of {known}")
+    return replace(draft, study=replace(draft.study, normalise=cast(Normalise, value)))
 
 
 def set_words(draft: CellDraft, value: str) -> CellDraft:

@@ -8,6 +8,7 @@ from experiments.ablation.findings import Findings, cost_line, findings_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, Summary
 from experiments.reporting.arm_names import arm_name
+from experiments.reporting.caveats import stamped_cells
 from experiments.reporting.numbers import ABSENT, column, p_number
 from experiments.reporting.tables import escape_latex, latex_table, pipes
 
@@ -91,5 +92,7 @@ def markdown(ablation: Ablation, findings: Findings) -> str:
 def latex(ablation: Ablation, findings: Findings) -> str:
     """The table as LaTeX; needs the package booktabs."""
     head, rows = head_of(ablation), rows_of(ablation, findings)
-    table = latex_table(findings.answer, "l" * len(head), list(map(escape_latex, head)), rows)
+    reference = ablation.facts[ablation.grid.reference.folder]
+    caption = stamped_cells(findings.answer, reference, ablation.facts.values())
+    table = latex_table(caption, "l" * len(head), list(map(escape_latex, head)), rows)
     return "% needs \\usepackage{booktabs}\n" + table

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FACTORS = (
     "modality, audio, text, head, trials, layer, pooling, window, hop, time_pool, labels, "
-    "transcript, missing, speakers, noise; audio@KEY, text@KEY, head@KEY for any option"
+    "transcript, missing, speakers, noise, normalise; audio@KEY, text@KEY, head@KEY for any option"
 )
 
 #: A cell scores no encoder on what it has seen, and no published classifier.

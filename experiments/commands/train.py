@@ -21,6 +21,7 @@ STUDY = (
     "trials",
     "head",
     "select",
+    "normalise",
     "allow_contaminated",
 )
 

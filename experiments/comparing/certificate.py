@@ -1,7 +1,7 @@
 """Evidence for the split certificate: what is heard and said in the rows of a comparison."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from encoders.analysis.recording_quality import QualityIndex, RecordingQuality
 from encoders.audio.waveform import AudioError
@@ -10,16 +10,20 @@ from encoders.extraction import Failure, Progress
 from encoders.store import EmbeddingStore
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.inputs import Ready
+from experiments.comparing.own_statistics import transductive
 from experiments.comparing.plan import Plan
 from fusion.leakage.certificate import CONSTANCY, certify
 from fusion.leakage.evidence import Evidence
-from fusion.leakage.findings import Certificate
+from fusion.leakage.findings import Certificate, LeakTest
 from fusion.leakage.fold_sides import inner_sides
 from fusion.splitting.folds import InnerFolds
 from fusion.splitting.protocols import is_leaky
+from fusion.training.arm_table import Normalise
 
 #: The protocol of a model of every speaker: development groups are of speakers.
 MODEL = "speaker"
+#: What is looked at of test rows where they are standardised by their own statistics.
+STATISTICS = "statistics of other test rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def certify_model(
     evidence = evidence_of(ready.corpus, ready.rows, hearing, MODEL, progress)
     certificate = certify(evidence, (), MODEL, inner=inner_sides(["all"], [inner]))
     certificate.check()
-    return evidence, certificate
+    return evidence, _with_statistics(certificate, ready.study.normalise, 0)
 
 
 def certify_final_rows(evidence: Evidence, plan: Plan) -> Certificate:
@@ -150,7 +154,16 @@ def certify_final_rows(evidence: Evidence, plan: Plan) -> Certificate:
     inner = inner_sides([fold.name for fold in plan.folds], plan.inner)
     certificate = certify(rows, plan.folds, plan.protocol, plan.probe, inner)
     certificate.check()
-    return certificate
+    scored = sum(len(fold.test) for fold in plan.folds)
+    return _with_statistics(certificate, plan.inputs.normalise, scored)
+
+
+def _with_statistics(certificate: Certificate, by: Normalise, scored: int) -> Certificate:
+    """The certificate with what standardising by groups looks at."""
+    if by == "training":
+        return certificate
+    looked = LeakTest(STATISTICS, "warning", scored, scored, note=transductive(by))
+    return replace(certificate, tests=(*certificate.tests, looked))
 
 
 def certificate_lines(certificate: Certificate) -> list[str]:

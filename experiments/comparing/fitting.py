@@ -32,6 +32,7 @@ from fusion.training.crossfit import FoldData, score_crossfitted
 from fusion.training.fit_cache import FitPath, load_heads, load_scores, save_heads, save_scores
 from fusion.training.fit_key import FitKeys
 from fusion.training.late import fuse_late
+from fusion.training.normalise import Normaliser, by_groups
 from fusion.training.published import score_published
 from fusion.training.windows import WINDOWS, each_window, of_utterances, reads_windows
 
@@ -70,6 +71,8 @@ def fit_fold(
     """
     # A worker process has not met a user's own heads yet.
     load_plugins()
+    with one_thread():
+        views = [by_groups(view, arm.inputs, fold) for view in views]
     view, place = views[0], path.study
     if place.shared and not arm.crossfitted:
         with one_thread():
@@ -251,6 +254,9 @@ def final_model(
         (fused,) = scores
         model = FusionModel(arm, data.targets, modalities, tuple(parts))
     seen = Seen.of(corpus.name, people, plan.inputs.keys)
+    if plan.inputs.normalise != "training":
+        names = [name for part in parts for name in part.inputs]
+        model = replace(model, normaliser=Normaliser.of(plan.inputs.normalise, view, names))
     model = replace(model, origin=_origin(plan, corpus), seen=seen)
     return _calibrated(model, view, people, fused)
 

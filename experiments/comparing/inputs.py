@@ -22,6 +22,7 @@ from encoders.store import EmbeddingStore
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.comparing.modality_data import ModalityData, PendingEncoder, modal_of, sources_of
+from experiments.comparing.own_statistics import check_groups, groups_of
 from experiments.comparing.published import Published
 from experiments.comparing.scores_file import FileScores
 from experiments.comparing.trainable import (
@@ -35,7 +36,7 @@ from experiments.config import FINETUNED, ConfigError, Study
 from fusion.batch import Dataset, collate
 from fusion.networks.head import fixed_values
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.training.arm_table import arm_of
+from fusion.training.arm_table import Normalise, arm_of
 from fusion.training.windows import VOICE_ALONE, WINDOWS
 
 FEATURES = "features:"
@@ -81,6 +82,7 @@ class Inputs:
     published: Mapping[str, Published]
     awaited: tuple[PendingEncoder, ...] = ()
     scores: Mapping[str, FileScores] = field(default_factory=dict)
+    normalise: Normalise = "training"
 
 
 def preflight(
@@ -277,6 +279,7 @@ def _lined_up(ready: Ready, words: Transcripts, modals: Sequence[ModalityData]) 
         truth=_truth(corpus, kept),
         task=corpus.task,
         values=None if corpus.task == "single-label" else _values(corpus, kept),
+        groups=_groups(ready, kept),
         inputs={
             name: collate([rows.get(u.id) for u in kept], layers.get(name, 1))
             for name, rows in frames.items()
@@ -298,6 +301,7 @@ def _lined_up(ready: Ready, words: Transcripts, modals: Sequence[ModalityData]) 
         published=ready.published,
         awaited=tuple(modal.awaited for modal in modals if modal.awaited is not None),
         scores=ready.scores,
+        normalise=ready.study.normalise,
     )
 
 
@@ -327,6 +331,17 @@ def _plain(names: Sequence[str]) -> list[str]:
     heard = dict.fromkeys(("audio", "audio_frames", "audio_windows"), "audio")
     plain = {**heard, "text": "words", "text_tokens": "words"}
     return list(dict.fromkeys(plain.get(name, f"input for {name}") for name in names))
+
+
+def _groups(ready: Ready, rows: Sequence[Utterance]) -> Int64[np.ndarray, "rows"] | None:
+    """Numbers of the groups whose own statistics standardise rows; None: training rows' do."""
+    by, corpus = ready.study.normalise, ready.corpus
+    if by == "training":
+        return None
+    names = groups_of(by, rows, corpus.name, corpus.extra)
+    check_groups(by, names)
+    number = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    return np.array([number[name] for name in names], np.int64)
 
 
 def _truth(corpus: Corpus, utterances: Sequence[Utterance]) -> Int64[np.ndarray, "rows"]:

@@ -24,6 +24,7 @@ from experiments.comparing.inputs import (
     preflight,
     typed_encoders,
 )
+from experiments.comparing.own_statistics import check_groups, groups_of
 from experiments.comparing.plan import Plan, make_folds, make_plan, protocol_of, rows_for
 from experiments.comparing.published import find_published
 from experiments.comparing.scores_file import find_scores
@@ -193,6 +194,7 @@ def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
     arms, notes = check_sequences(study, chosen_arms(study))
     finetuned = check_targets(study, corpus, arms)
     folds, inner = make_folds(corpus, rows, protocol, held_out=finetuned)
+    check_statistics(study, corpus, rows)
     published = find_published(study, arms, corpus)
     said = [label for one in published.values() for label in one.labels.labels]
     scores = find_scores(study, arms, corpus, rows, said)
@@ -200,6 +202,17 @@ def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
     # Names before hours of work; samples and sounds once they have been heard.
     check_unseen(study, corpus, arms, scored_rows(rows, folds), Sounds())
     return Ready(study, corpus, rows, arms, notes, published, protocol, folds, inner, scores)
+
+
+def check_statistics(study: Study, corpus: Corpus, rows: Sequence[Utterance]) -> None:
+    """Refuse to standardise by groups that rows do not name, or that have too few of them.
+
+    Raises:
+        ConfigError: which.
+    """
+    if study.normalise != "training":
+        groups = groups_of(study.normalise, rows, corpus.name, corpus.extra)
+        check_groups(study.normalise, groups)
 
 
 def check_heard(ready: Ready, evidence: Evidence) -> None:

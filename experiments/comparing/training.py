@@ -24,6 +24,7 @@ from experiments.comparing.inputs import (
 from experiments.comparing.plan import Plan, budget_of
 from experiments.comparing.preparation import (
     Notify,
+    check_statistics,
     check_targets,
     chosen_arms,
     labelled,
@@ -92,6 +93,7 @@ def train(
         raise ConfigError(f"--out {out}: holds a run, whose files a model would lie among")
     arms, _ = check_sequences(study, chosen_arms(study, "--arm"))
     check_targets(study, corpus, arms)
+    check_statistics(study, corpus, rows)
     preflight(study, rows, arms)
     check_unseen(study, corpus, arms, rows, Sounds())
     inner = inner_folds(rows, corpus.classes)

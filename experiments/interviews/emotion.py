@@ -1,16 +1,21 @@
 """What a model's heads make of pieces that its own encoders have embedded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from encoders.extraction import Extraction, Extractor, SharedEncoder
 from encoders.specs import Kind, Spec
 from encoders.store import Embedding, EmbeddingStore
 from experiments.config import OptionError
 from fusion.model.fusion_model import FusionModel, inputs_of
+from fusion.training.normalise import Baseline
+
+NO_BASELINES: Mapping[str, Baseline] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,26 @@ def sounds_of(
     extractors: Mapping[Kind, Extractor],
     done: Mapping[Kind, Extraction],
     pieces: Sequence[str],
+    baselines: Mapping[str, Baseline] = NO_BASELINES,
 ) -> list[EmotionScores | str]:
-    """What each piece sounds like, or why it could not be encoded, by what was extracted."""
+    """What each piece sounds like, or why it could not be encoded, by what was extracted.
+
+    ``baselines`` are what standardises pieces beside others of their group, where a model does.
+    """
+    read = embedded(model, extractors, done, pieces)
+    return [
+        inputs if isinstance(inputs, str) else _sounds(model, inputs, baselines.get(piece))
+        for piece, inputs in zip(pieces, read, strict=True)
+    ]
+
+
+def embedded(
+    model: FusionModel,
+    extractors: Mapping[Kind, Extractor],
+    done: Mapping[Kind, Extraction],
+    pieces: Sequence[str],
+) -> list[Mapping[str, Tensor | None] | str]:
+    """What heads read of each piece, or why it could not be encoded."""
     stored: dict[str, dict[Spec, Embedding]] = {piece: {} for piece in pieces}
     failed: dict[str, str] = {}
     for kind, extractor in extractors.items():
@@ -79,13 +102,36 @@ def sounds_of(
             for piece, entry in zip(keys, entries, strict=True):
                 stored[piece][spec] = entry
     return [
-        failed[piece] if piece in failed else _sounds(model, entries)
+        failed[piece] if piece in failed else inputs_of(model.modalities, entries)
         for piece, entries in stored.items()
     ]
 
 
-def _sounds(model: FusionModel, stored: Mapping[Spec, Embedding]) -> EmotionScores:
-    verdict = model.verdict(inputs_of(model.modalities, stored))
+def baselines_of(
+    model: FusionModel, pieces: Iterable[tuple[str, Hashable, Mapping[str, Tensor | None] | str]]
+) -> Mapping[str, Baseline]:
+    """What standardises each piece, by its group and what heads read of it; see :func:`embedded`.
+
+    Nothing where a model standardises by training rows.
+    """
+    if model.normaliser is None:
+        return NO_BASELINES
+    groups: dict[Hashable, dict[str, Mapping[str, Tensor | None]]] = {}
+    for piece, group, inputs in pieces:
+        if not isinstance(inputs, str):
+            groups.setdefault(group, {})[piece] = inputs
+    return {
+        piece: baseline
+        for members in groups.values()
+        for baseline in [model.normaliser.baseline(list(members.values()))]
+        for piece in members
+    }
+
+
+def _sounds(
+    model: FusionModel, inputs: Mapping[str, Tensor | None], baseline: Baseline | None
+) -> EmotionScores:
+    verdict = model.verdict(inputs, baseline)
     alone = {model.modalities[name].name: _row(values) for name, values in verdict.alone.items()}
     return EmotionScores(_row(verdict.fused), alone.get("audio"), alone.get("text"))
 

@@ -9,12 +9,15 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from torch import Tensor
+
 from encoders.analysis.speaker_embeddings import SpeakerEncoder
 from encoders.analysis.voice_activity import Stretch
 from encoders.audio.waveform import AudioError
 from encoders.device import chosen_device
-from encoders.extraction import Failure, Progress, shared_encoders
+from encoders.extraction import Extractor, Failure, Progress, shared_encoders
 from encoders.manifest_rows import parse_json
+from encoders.specs import Kind as EncoderKind
 from encoders.store import EmbeddingStore, make_folder, write_atomically
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
@@ -23,15 +26,23 @@ from experiments.comparing.comparison import check_writable
 from experiments.interviews.classify_segments import ClassifiedSegment, read_chunks, stage
 from experiments.interviews.decisions import redacted, segments_of
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
-from experiments.interviews.emotion import EmotionScores, check_suitable, extractors_of, sounds_of
+from experiments.interviews.emotion import (
+    EmotionScores,
+    baselines_of,
+    check_suitable,
+    embedded,
+    extractors_of,
+    sounds_of,
+)
 from experiments.interviews.model_facts import about_model, notes_on
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.recognition import Recognition, recogniser_for
-from experiments.interviews.segmentation import pieces_of
+from experiments.interviews.segmentation import SpeechSegment, pieces_of
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
 from experiments.interviews.speech_scan import SpeechScan, survey
 from fusion.model.fusion_model import FusionModel, folder_of
+from fusion.training.normalise import Baseline
 
 #: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.
 WORK = "work"
@@ -149,13 +160,15 @@ class _Run:
         speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
         pieces = pieces_of(cast.voices, speech, cast.turns)
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
+        baselines = self._baselines(path, pieces, extractors, seconds, progress)
         heard: list[ClassifiedSegment] = []
         for chunk in read_chunks(path, pieces, self.recognition, seconds):
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
                 }
-                heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names))
+                theirs = dict(zip(chunk.names, baselines[len(heard) :], strict=False))
+                heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names, theirs))
             if progress is not None:
                 progress("segments", len(heard), len(pieces))
         timeline = self._timeline(path, surveyed, cast, heard)
@@ -168,6 +181,36 @@ class _Run:
         content = json.dumps({"identity": identity, "seconds": seconds}, indent=2)
         write_atomically(folder / WORK / DONE, content.encode())
         return Interviewed(path, folder, timeline, seconds)
+
+    def _baselines(
+        self,
+        path: Path,
+        pieces: Sequence[SpeechSegment],
+        extractors: Mapping[EncoderKind, Extractor],
+        seconds: dict[str, float],
+        progress: Progress | None,
+    ) -> list[Baseline]:
+        """What standardises each piece where the model does so by others: a first pass over all.
+
+        By speaker it is a person's own baseline in this recording; a recording is its own corpus.
+        """
+        if self.model.normaliser is None:
+            return []
+        read: list[Mapping[str, Tensor | None] | str] = []
+        for chunk in read_chunks(path, pieces, self.recognition, seconds):
+            with stage("emotion", seconds):
+                done = {
+                    k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
+                }
+                read += embedded(self.model, extractors, done, chunk.names)
+            if progress is not None:
+                progress("baselines", len(read), len(pieces))
+        by_speaker = self.model.normaliser.by == "speaker"
+        groups = [piece.voice.speaker if by_speaker else None for piece in pieces]
+        names = [str(number) for number in range(len(pieces))]
+        found = baselines_of(self.model, zip(names, groups, read, strict=True))
+        alone = self.model.normaliser.baseline(())
+        return [found.get(name, alone) for name in names]
 
     def _timeline(
         self,
@@ -210,7 +253,7 @@ class _Run:
                 f"{segment.sounds}"
                 for segment in unable
             ],
-            "notes": [*surveyed.notes, *notes_on(self.model, heard)],
+            "notes": [*surveyed.notes, *notes_on(self.model, heard, cast.how != SOMEONE)],
         }
 
     def _words_from(self, cast: SpeakerTurns) -> str:

@@ -1,12 +1,15 @@
 """What a reader of a timeline must know of the model that made it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from encoders.messages import with_count
+from encoders.messages import printable, with_count
 from experiments.interviews.classify_segments import ClassifiedSegment
 from experiments.interviews.emotion import EmotionScores
+from fusion.model.card import transductive
 from fusion.model.fusion_model import FusionModel
+from fusion.training.normalise import LEAST
 
 SYNTHETIC = (
     "SYNTHETIC SPEECH: this model learned from speech that a synthesiser made. What it says of "
@@ -20,6 +23,8 @@ def about_model(model: FusionModel) -> dict[str, Any]:
     warnings = [SYNTHETIC] if origin.synthetic else []
     if origin.caution:
         warnings.append(f"The model {origin.caution}")
+    if model.normaliser is not None:
+        warnings.append(transductive(model.normaliser.by))
     return {
         "model": model.arm,
         "numbers": model.meaning,
@@ -31,11 +36,18 @@ def about_model(model: FusionModel) -> dict[str, Any]:
     }
 
 
-def notes_on(model: FusionModel, heard: Sequence[ClassifiedSegment]) -> Iterator[str]:
-    """What a reader must know of what a model said of a recording."""
+def notes_on(
+    model: FusionModel, heard: Sequence[ClassifiedSegment], told_apart: bool = True
+) -> Iterator[str]:
+    """What a reader must know of what a model said of a recording.
+
+    ``told_apart`` says whether it is known who speaks.
+    """
     if not heard:
         yield "no speech was found: listen to the recording, or say --turns FILE"
         return
+    if model.normaliser is not None and model.normaliser.by == "speaker":
+        yield from _baselines(heard, told_apart)
     reads_words = any(modality.name == "text" for modality in model.modalities.values())
     missing = sum(segment.said.trusted is None for segment in heard)
     if reads_words and missing:
@@ -49,6 +61,22 @@ def notes_on(model: FusionModel, heard: Sequence[ClassifiedSegment]) -> Iterator
         yield f"{which} with values beyond those of training: this speech is unlike its corpus"
     said = "values" if model.task == "regression" else "probabilities"
     yield f"{said} are the model's own, learned on its corpus and not checked on this one"
+
+
+def _baselines(heard: Sequence[ClassifiedSegment], told_apart: bool) -> Iterator[str]:
+    """Whose own statistics are somebody else's, or none."""
+    if not told_apart:
+        yield (
+            "speakers are not told apart: all are standardised as one; --speakers N or --turns "
+            "FILE gives each a baseline of their own"
+        )
+        return
+    counts = Counter(segment.piece.voice.speaker for segment in heard)
+    few = [printable(name) for name, count in counts.items() if count < LEAST]
+    if few:
+        yield (
+            f"{', '.join(few)}: fewer than {LEAST} segments, standardised by training statistics"
+        )
 
 
 def _is_beyond(model: FusionModel, segment: ClassifiedSegment) -> bool:

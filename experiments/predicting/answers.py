@@ -19,10 +19,19 @@ from encoders.extraction import (
 )
 from encoders.specs import Kind
 from encoders.utterance import Utterance
+from experiments.comparing.own_statistics import Group, groups_of
 from experiments.comparing.transcripts import Transcripts, find_words, to_recognise
 from experiments.config import TranscriptSource
-from experiments.interviews.emotion import EmotionScores, extractors_of, sounds_of
+from experiments.interviews.emotion import (
+    NO_BASELINES,
+    EmotionScores,
+    baselines_of,
+    embedded,
+    extractors_of,
+    sounds_of,
+)
 from fusion.model.fusion_model import FusionModel
+from fusion.training.normalise import Baseline
 
 #: Utterances whose embeddings are in memory at once.
 CHUNK = 256
@@ -86,17 +95,24 @@ def ask(
     source: TranscriptSource,
     asr: str,
     progress: Progress | None = None,
+    *,
+    corpus: str = "",
 ) -> Answers:
     """Ask a model about utterances; the same call goes on from the cache where it was stopped.
 
     Words are recognised only where the model reads them and ``asr`` is not ``none``. What cannot
-    be read is an answer that says why.
+    be read is an answer that says why. A model that standardises by groups of rows knows of each
+    what is asked at once; ``corpus`` is what utterances are of where they do not say.
 
     Raises:
-        ValueError: the model reads precomputed features; MissingWeightsError: weights that are
-            needed are not to be had. Both before any work.
+        ValueError: the model reads precomputed features; ConfigError: it standardises by what some
+            utterances do not name; MissingWeightsError: weights that are needed are not to be had.
+            All before any work.
     """
     kinds = kinds_of(model)
+    groups: Sequence[Group] = ()
+    if model.normaliser is not None:
+        groups = groups_of(model.normaliser.by, utterances, corpus, {})
     reads = "text" in kinds and asr != NOBODY
     taken: TranscriptSource = source if reads else "gold"
     for modality in model.modalities.values():
@@ -114,10 +130,11 @@ def ask(
         }
         done = {kind: extractors[kind].extract(kind, sources[kind], progress) for kind in kinds}
         heard = {u.id: hints.get(u) for u in utterances if u.audio is not None}
+    baselines = _baselines(model, groups, extractors, done, utterances)
     answers: list[Answer] = []
     for start in range(0, len(utterances), CHUNK):
         some = utterances[start : start + CHUNK]
-        scores = _scores(model, extractors, done, some)
+        scores = _scores(model, extractors, done, some, baselines)
         for one in some:
             known, text = heard.get(one.id), words.texts.get(one.id)
             said = scores[one.id] if one.id in scores else _why_not(one, kinds, done, words)
@@ -134,13 +151,41 @@ def ask(
     )
 
 
+def _baselines(
+    model: FusionModel,
+    groups: Sequence[Group],
+    extractors: Mapping[Kind, Extractor],
+    done: Mapping[Kind, Extraction],
+    utterances: Sequence[Utterance],
+) -> Mapping[str, Baseline]:
+    """What standardises each utterance beside the others of its group, by id."""
+    if not groups:
+        return NO_BASELINES
+    theirs, pieces = _encoded(done, utterances)
+    read = embedded(model, {kind: extractors[kind] for kind in done}, theirs, pieces)
+    of = {one.id: group for one, group in zip(utterances, groups, strict=True)}
+    return baselines_of(model, zip(pieces, (of[name] for name in pieces), read, strict=True))
+
+
 def _scores(
     model: FusionModel,
     extractors: Mapping[Kind, Extractor],
     done: Mapping[Kind, Extraction],
     some: Sequence[Utterance],
+    baselines: Mapping[str, Baseline],
 ) -> dict[str, EmotionScores]:
     """Scores of the utterances that were encoded, by id."""
+    theirs, pieces = _encoded(done, some)
+    used = {kind: extractors[kind] for kind in done}
+    scores = sounds_of(model, used, theirs, pieces, baselines)
+    pairs = zip(pieces, scores, strict=True)
+    return {name: said for name, said in pairs if isinstance(said, EmotionScores)}
+
+
+def _encoded(
+    done: Mapping[Kind, Extraction], some: Sequence[Utterance]
+) -> tuple[dict[Kind, Extraction], list[str]]:
+    """What was extracted of some utterances, and the ids of those of which something was."""
     ids = {utterance.id for utterance in some}
     failed = {f.utterance for extraction in done.values() for f in extraction.failures}
     theirs = {
@@ -156,9 +201,7 @@ def _scores(
         kind: replace(part, keys={n: k for n, k in part.keys.items() if n not in failed})
         for kind, part in theirs.items()
     }
-    scores = sounds_of(model, {kind: extractors[kind] for kind in done}, theirs, pieces)
-    pairs = zip(pieces, scores, strict=True)
-    return {name: said for name, said in pairs if isinstance(said, EmotionScores)}
+    return theirs, pieces
 
 
 def _why_not(

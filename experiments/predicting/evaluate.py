@@ -74,7 +74,7 @@ def evaluate(
     record = check_unseen_by(loaded, source, rows, {})
     if notify is not None:
         notify(f"{arm}: {', '.join(f'{own} is {name}' for own, name in about.pairs.items())}")
-    answers = ask(loaded, rows, transcript, asr, progress)
+    answers = ask(loaded, rows, transcript, asr, progress, corpus=source.name)
     keys = {a.utterance.id: a.key for a in answers.answers if a.key is not None}
     check_unseen_by(loaded, source, [*_heard(answers)], keys)
     scores = _as_scores(arm, model_sha256(folder_of(model)), about, source, answers)
@@ -91,6 +91,7 @@ def evaluate(
         arms=(arm,),
         trials=0,
         seeds=1,
+        normalise="training" if loaded.normaliser is None else loaded.normaliser.by,
     )
     plan = _plan(study, source, rows, arm, scores)
     run = run_id(study, plan.inputs, {})

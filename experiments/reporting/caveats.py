@@ -1,5 +1,7 @@
 """What must be said beside a result, found in ``results.json``: badges, cautions, dropped rows."""
 
+from collections.abc import Iterable
+
 from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.in_print import REACHED
@@ -17,6 +19,8 @@ BADGES = {
 }
 #: Embeddings that were made elsewhere: their makers may have trained on any row of this corpus.
 UNKNOWN = "precomputed {kinds} features: nobody knows what these saw"
+#: Rows that are standardised by their own group, whose other test rows are looked at.
+TRANSDUCTIVE = "transductive: standardised by the rows of each {by}, labels unread"
 CONSTANT_WORDS = "same words under every label"
 #: Arms without words; the best single modality may be audio too.
 _WORDLESS = {"audio", "audio_frames", "audio_linear", "best_unimodal", LISTENERS}
@@ -48,6 +52,8 @@ def badges(results: Results) -> list[str]:
     unknown = [one.arm for one in facts.scores if one.arm.startswith(SCORES)]
     marks += [f"{arm_name(arm)}: not known what it saw" for arm in unknown]
     marks += [CONSTANT_WORDS] * has_constant_words(results)
+    if facts.standardised_by is not None:
+        marks.append(TRANSDUCTIVE.format(by=printable(facts.standardised_by)))
     values = {} if facts.cell is None else facts.cell.values
     cell = ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
     return marks + [f"cell of an ablation: {cell}"] * bool(cell)
@@ -65,9 +71,25 @@ def _precomputed(results: Results) -> list[str]:
 
 
 def stamped(text: str, results: Results) -> str:
-    """A title or a caption, marked where the folds leak; such scores are for replication only."""
+    """A title or a caption, marked where the folds leak and where test rows are looked at.
+
+    Scores of folds that leak are for replication only.
+    """
     facts = results.facts
-    return f"LEAKY ({printable(facts.protocol)}): {text}" if facts.leaky else text
+    leaky = f"LEAKY ({printable(facts.protocol)}): " if facts.leaky else ""
+    return leaky + _transductive([facts.standardised_by]) + text
+
+
+def stamped_cells(text: str, reference: Results, cells: Iterable[Results]) -> str:
+    """The same of the cells of an ablation, which may differ in what standardises their rows."""
+    every = [cell.facts.standardised_by for cell in cells]
+    alone = stamped("", reference).removesuffix(_transductive([reference.facts.standardised_by]))
+    return alone + _transductive(every) + text
+
+
+def _transductive(every: Iterable[str | None]) -> str:
+    by = dict.fromkeys(printable(one) for one in every if one is not None)
+    return f"TRANSDUCTIVE (by {', '.join(by)}): " if by else ""
 
 
 def has_constant_words(results: Results) -> bool:

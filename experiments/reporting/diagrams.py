@@ -52,7 +52,7 @@ def draw_confusion(results: ClassResults, arm: str) -> str:
         x, y = left + middle - 4, top - 8
         turned = write_short(root, (x, y), name, CLASS_LETTERS, anchor="start")
         turned.set("transform", f"rotate(-38 {x} {y})")
-    if stamped("", results):
+    if results.facts.leaky:
         write(root, (4, 14), stamped("for replication only", results), anchor="start", size=11)
     write(root, (left - 10, top - 26), "prediction →", anchor="end", size=11)
     write(root, (left - 10, top - 10), "truth ↓", anchor="end", size=11)

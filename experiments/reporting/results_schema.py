@@ -587,6 +587,12 @@ class Facts:
         """The metric that the study names to choose and tell by, None: the task's own."""
         return self.study.get("select")
 
+    @property
+    def standardised_by(self) -> str | None:
+        """Whose own statistics standardise rows, test rows among them; None: those of training."""
+        by = self.study.get("normalise")
+        return None if by in (None, "training") else str(by)
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:

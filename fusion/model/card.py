@@ -7,6 +7,7 @@ from encoders.specs import Modality
 from fusion.evaluation.calibration import Abstention
 from fusion.model.origin import Origin
 from fusion.model.outputs import OutputType
+from fusion.training.arm_table import Normalise
 
 SYNTHETIC = "learned from synthetic speech: what it says of a human voice means nothing"
 #: Tasks whose answers are no probabilities of one class.
@@ -20,10 +21,12 @@ def model_card(
     origin: Origin,
     outputs: OutputType,
     sureness: list[str],
+    normalise: Normalise | None = None,
 ) -> str:
     """The card; classes, checkpoints and corpora are what somebody typed: text, never markup.
 
-    ``sureness`` is what :func:`sureness_lines` says of a model of classes.
+    ``sureness`` is what :func:`sureness_lines` says of a model of classes, ``normalise`` whose
+    statistics standardise, where those of training alone do not.
     """
     head = [
         f"# {say(arm)} ({', '.join(map(say, targets))})",
@@ -34,6 +37,7 @@ def model_card(
         *encoder_lines(modalities),
         *_learned(origin),
         *(_uncalibrated(outputs) or sureness),
+        *([] if normalise is None else [f"- {transductive(normalise)}"]),
         _use(outputs, targets),
     ]
     return "\n\n".join(head) + "\n\n" + "\n".join(rest) + "\n"
@@ -73,6 +77,14 @@ def sureness_lines(temperature: float, abstention: Abstention | None) -> list[st
         else f"- temperature {temperature:g}, fitted on development speakers",
         f"- no class below a probability of {rule.threshold:.2f}, which leaves {kept}{asked}",
     ]
+
+
+def transductive(by: Normalise) -> str:
+    """What a reader must know of answers that hang on other utterances."""
+    return (
+        f"transductive: an utterance is standardised by those of the same {by}, drawn to training "
+        "statistics, so that its answer hangs on them; alone, by training statistics"
+    )
 
 
 def _learned(origin: Origin) -> Iterator[str]:

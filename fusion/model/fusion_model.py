@@ -34,6 +34,7 @@ from fusion.model.seen import FILE as SEEN
 from fusion.model.seen import Seen
 from fusion.training.combination import Combination, combination_of
 from fusion.training.late import independent
+from fusion.training.normalise import Baseline, Normaliser, normaliser_of
 
 __all__ = ["FORMAT_VERSION", "FusionModel", "HeadEnsemble", "folder_of", "late_model"]
 
@@ -49,6 +50,8 @@ class FusionModel:
 
     ``temperature`` and ``abstention`` were fitted on development speakers; without the latter every
     utterance is given a class. ``seen`` is whom it was trained on, None where no record was kept.
+    A ``normaliser`` standardises utterances by others of their speaker, recording or corpus, where
+    their baseline is given; one of which nothing else is known, by training rows.
     """
 
     arm: str
@@ -61,6 +64,7 @@ class FusionModel:
     origin: Origin = field(default_factory=Origin)
     outputs: OutputType = OF_CLASSES
     seen: Seen | None = field(default=None, repr=False)
+    normaliser: Normaliser | None = field(default=None, repr=False)
     _encoders: tuple[SharedEncoder, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -108,7 +112,7 @@ class FusionModel:
         """What the model says of each target for an utterance, from voice, words or both.
 
         Calibrated probabilities of classes, of which :meth:`decide` makes one or none; or what
-        :attr:`meaning` says.
+        :attr:`meaning` says. A model with a ``normaliser`` hears it alone, by training statistics.
 
         Raises:
             ValueError: neither is given, or the model was trained on precomputed features.
@@ -126,12 +130,26 @@ class FusionModel:
                 stored |= embed(shared.encoder, [content], shared.specs)[0]
         return self.predict_embeddings(inputs_of(self.modalities, stored))
 
-    def predict_embeddings(self, inputs: Mapping[str, Tensor | None]) -> dict[str, float]:
+    def predict_embeddings(
+        self, inputs: Mapping[str, Tensor | None], baseline: Baseline | None = None
+    ) -> dict[str, float]:
         """The same from embeddings ``[frames, dim]`` by input name."""
-        return dict(zip(self.targets, map(float, self.verdict(inputs).fused), strict=True))
+        fused = self.verdict(inputs, baseline).fused
+        return dict(zip(self.targets, map(float, fused), strict=True))
 
-    def verdict(self, inputs: Mapping[str, Tensor | None]) -> FusedPrediction:
-        """What all inputs say, and what each says alone, where some heads read it alone."""
+    def baseline(self, utterances: Sequence[Mapping[str, Tensor | None]]) -> Baseline | None:
+        """What standardises utterances of one group; None where training rows do."""
+        return None if self.normaliser is None else self.normaliser.baseline(utterances)
+
+    def verdict(
+        self, inputs: Mapping[str, Tensor | None], baseline: Baseline | None = None
+    ) -> FusedPrediction:
+        """What all inputs say, and what each says alone, where some heads read it alone.
+
+        ``baseline`` is that of the utterance's group.
+        """
+        if self.normaliser is not None:
+            inputs = self.normaliser(inputs, baseline)
         there = [part for part in self.parts if part.hears(inputs)]
         alone = {part.inputs[0]: part.alone(inputs) for part in there if len(part.inputs) == 1}
         if len(self.parts) > 1 and len(there) == 1:
@@ -168,6 +186,8 @@ class FusionModel:
             for index, head in enumerate(part.heads)
             for name, values in head.named_buffers()
         }
+        if self.normaliser is not None:
+            tensors |= self.normaliser.tensors
         write_atomically(folder / "heads.safetensors", save(tensors))
         (folder / SEEN).unlink(missing_ok=True)
         if self.seen is not None:
@@ -176,7 +196,13 @@ class FusionModel:
         write_atomically(folder / "model.json", about.encode())
         sureness = sureness_lines(self.temperature, self.abstention)
         card = model_card(
-            self.arm, self.targets, self.modalities, self.origin, self.outputs, sureness
+            self.arm,
+            self.targets,
+            self.modalities,
+            self.origin,
+            self.outputs,
+            sureness,
+            None if self.normaliser is None else self.normaliser.by,
         )
         write_atomically(folder / "README.md", card.encode())
 
@@ -214,7 +240,9 @@ class FusionModel:
             for number, fields in enumerate(about["parts"])
         )
         combination = _combination(about["combination"], len(targets))
-        _check_parts(parts, combination, tensors)
+        names = [name for part in parts for name in part.inputs]
+        normaliser, heads = normaliser_of(about.get("normalise"), names, tensors)
+        _check_parts(parts, combination, heads)
         return cls(
             arm=about["arm"],
             targets=targets,
@@ -225,6 +253,7 @@ class FusionModel:
             abstention=_abstention(about["abstention"]),
             origin=origin_of(about["origin"]),
             outputs=outputs,
+            normaliser=normaliser,
         )
 
     def _about(self) -> dict[str, Any]:
@@ -239,6 +268,7 @@ class FusionModel:
             "abstention": asdict(self.abstention) if self.abstention else None,
             "origin": asdict(self.origin),
             "outputs": asdict(self.outputs),
+            **({} if self.normaliser is None else {"normalise": self.normaliser.about}),
         }
 
 

@@ -46,9 +46,15 @@ def export_onnx(model: FusionModel, path: Path) -> None:
     ``serfusion``.
 
     Raises:
-        ValueError: a package of the extra ``onnx`` is missing, or the graph departs from torch.
+        ValueError: a package of the extra ``onnx`` is missing, the model standardises by groups of
+            rows, or the graph departs from torch.
     """
     _check_packages()
+    if model.normaliser is not None:
+        raise ValueError(
+            f"the model standardises by {model.normaliser.by}, which a graph of single rows cannot "
+            "know; export one that was trained with --normalise training"
+        )
     graph = _Graph(model).eval()
     traced = _example(model, *TRACED)
     with _quiet():

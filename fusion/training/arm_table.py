@@ -7,8 +7,12 @@ what was trained elsewhere, a published classifier or the scores of a file
 """
 
 from dataclasses import KW_ONLY, dataclass, field
+from typing import Literal
 
 from encoders.plugins import load_plugins
+
+#: Whose statistics standardise what heads read (:mod:`fusion.training.normalise`).
+Normalise = Literal["training", "corpus", "speaker", "recording"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from fusion.splitting.splits import Fold
 from fusion.training.arm_table import TrainedArm
 from fusion.training.arms import Budget
 from fusion.training.crossfit import FoldData
+from fusion.training.normalise import group_hash
 
 #: To be raised whenever heads that are trained on the same rows score otherwise than before, were
 #: it in the last digits: another loss, optimiser, order of random draws, stopping or pruning rule,
@@ -81,19 +82,27 @@ class FitKeys:
         }
         if code := own_code(arm):
             content["code"] = code
-        test = [self._rows(arm, view.data, view.data.index(fold.test)) for view in views]
+        test = [self._test(arm, view, fold) for view in views]
         return FitKey(hash_of(content), hash_of({**content, "test": test}))
 
     def _view(self, arm: TrainedArm, view: FoldData) -> dict[str, Any]:
         """Rows of training and development, in the order in which heads are given them."""
         data = view.data
         sides = [(data.index(inner.train), data.index(inner.dev)) for inner in view.inner.folds]
+        grouped = {} if data.groups is None else {"groups": group_hash(view)}
         return {
             "task": data.task,
             "targets": len(data.targets),
             "layers": [batch.layers for batch in data.of(arm.inputs)],
             "inner": [[self._rows(arm, data, rows) for rows in both] for both in sides],
+            **grouped,
         }
+
+    def _test(self, arm: TrainedArm, view: FoldData, fold: Fold) -> str:
+        """Hash of the rows scored, and of whose statistics standardise them."""
+        rows = view.data.index(fold.test)
+        grouped = "" if view.data.groups is None else group_hash(view, rows)
+        return self._rows(arm, view.data, rows) + grouped
 
     def _rows(self, arm: TrainedArm, data: Dataset, index: Int64[np.ndarray, "some"]) -> str:
         """Hash of what some rows teach, to the last bit, and of what an arm reads of them."""

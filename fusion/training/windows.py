@@ -40,6 +40,7 @@ def each_window(data: Dataset) -> Dataset:
         values=None if data.values is None else data.values[of],
         inputs={"audio": audio},
         windows=windows.numpy(),
+        groups=None if data.groups is None else data.groups[of],
     )
 
 

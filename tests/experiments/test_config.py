@@ -19,6 +19,7 @@ from experiments.config import (
     write_study,
 )
 from fusion.evaluation.goals import Goal
+from fusion.training.arm_table import Normalise
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LISTS = st.none() | st.lists(TEXT, max_size=3).map(tuple)
@@ -40,6 +41,7 @@ FIELDS = st.fixed_dictionaries(
         "seeds": st.integers(1, 10**6),
         "allow_contaminated": st.booleans(),
         "select": st.none() | st.sampled_from(get_args(Goal)),
+        "normalise": st.sampled_from(get_args(Normalise)),
     }
 )
 
@@ -64,7 +66,7 @@ def test_every_field_is_drawn():
     assert {f.name for f in fields(Study)} == {
         *("audio", "text", "corpus", "manifest", "root", "labels", "asr", "transcript", "arms"),
         *("map", "folds", "rows", "trials", "seeds", "allow_contaminated", "head", "select"),
-        "extra",
+        *("extra", "normalise"),
         # It fills other fields in, and has tests of its own.
         "recipe",
     }
