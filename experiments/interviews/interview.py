@@ -23,8 +23,14 @@ from experiments.comparing.comparison import check_writable
 from experiments.interviews.classify_segments import ClassifiedSegment, read_chunks, stage
 from experiments.interviews.decisions import redacted, segments_of
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
-from experiments.interviews.emotion import EmotionScores, check_suitable, extractors_of, sounds_of
-from experiments.interviews.model_facts import about_model, notes_on
+from experiments.interviews.emotion import (
+    EmotionScores,
+    check_suitable,
+    extractors_of,
+    sounds_of,
+    threshold_of_sets,
+)
+from experiments.interviews.model_facts import about_answers, about_model, notes_on
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.recognition import Recognition, recogniser_for
@@ -37,7 +43,7 @@ from fusion.model.fusion_model import FusionModel, folder_of
 WORK = "work"
 #: What a finished recording was made from; without it, the recording is done (again).
 DONE = "done.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ def interview(
     chosen, paths = options or InterviewOptions(), [Path(recording) for recording in recordings]
     loaded = FusionModel.load(model)
     # Before anything is heard: hours of sound would be listened to for nothing.
-    check_suitable(loaded, chosen.abstain)
+    check_suitable(loaded, chosen.abstain, chosen.sets)
     check_writable(Path(out))
     run = _Run(loaded, model_sha256(folder_of(model)), chosen, chosen_device(device))
     done: list[Interviewed] = []
@@ -122,14 +128,6 @@ class _Run:
         self.recognition: Recognition | None = None
         if not _words_are_known(options):
             self.recognition = recogniser_for(options.asr, device, options.packing)
-
-    @property
-    def threshold(self) -> float | None:
-        """Below which probability no class is named: as asked for, else the model's own."""
-        abstention = self.model.abstention
-        if self.options.abstain is None and abstention is not None:
-            return abstention.threshold
-        return self.options.abstain
 
     def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
         """One recording, unless it was done before with the same model and options."""
@@ -178,7 +176,9 @@ class _Run:
     ) -> Timeline:
         options, targets = self.options, self.model.targets
         kind: Kind = "values" if self.model.task == "regression" else "classes"
-        segments = segments_of(heard, targets, self.threshold, options.smooth, kind)
+        of_set = threshold_of_sets(self.model, options.sets)
+        backoff = self.model.backoff(options.abstain)
+        segments = segments_of(heard, backoff, options.smooth, kind, of_set)
         return Timeline(
             recording=path.name,
             duration_s=surveyed.duration_s,
@@ -202,7 +202,7 @@ class _Run:
             **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
             **({"redacted": "words and sound are left out"} if options.redact else {}),
             "languages": dict(spoken.languages) if spoken is not None else {},
-            "abstain_below": self.threshold,
+            **about_answers(self.model, options),
             "smoothed_over": options.smooth,
             "silent": sum(segment.silent for segment in heard),
             "not_classified": [
