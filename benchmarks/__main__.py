@@ -9,6 +9,7 @@ import torch
 
 NAMES = (
     "activity",
+    "answers",
     "calibration",
     "copies",
     "coverage",

@@ -35,8 +35,8 @@ Slots = tuple[str, str]
 def write(timeline: Timeline, path: Path) -> None:
     """Write a tier of words for each speaker and, below it, emotion and confidence; times in ms.
 
-    ELAN offers the classes as a list to choose from, and ``?`` for an emotion that was left open;
-    values stand as they are.
+    ELAN offers the classes as a list to choose from, what is coarser where that was answered, and
+    ``?`` for an emotion that was left open; values stand as they are.
     """
     root = Element("ANNOTATION_DOCUMENT", _about(timeline))
     placed = tuple(lanes(timeline))
@@ -47,7 +47,9 @@ def write(timeline: Timeline, path: Path) -> None:
         here = slots[done : done + len(lane.segments)]
         _add_tiers(root, lane, here, 3 * done + 1, timeline.targets)
         done += len(here)
-    _add_types(root, timeline.targets if timeline.kind == "classes" else None)
+    answered = [segment.label for segment in timeline.segments if segment.label is not None]
+    listed = tuple(dict.fromkeys((*timeline.targets, *answered)))
+    _add_types(root, listed if timeline.kind == "classes" else None)
     indent(root, "    ")
     with path.open("wb") as file:
         ElementTree(root).write(file, encoding="UTF-8", xml_declaration=True)

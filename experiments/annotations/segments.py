@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from experiments.annotations.plain import tidy, tidy_name
 from experiments.annotations.turns import PAST_END_S, check_times
+from fusion.evaluation.backoff import Answer
+from fusion.evaluation.emotions import DERIVED, branch_of, derived_values
 
 #: What the targets of a timeline are.
 Kind = Literal["classes", "values"]
@@ -23,11 +25,13 @@ class Segment:
     """One stretch of one speaker, times in seconds from the start of the recording.
 
     ``text`` is None where no words are known, ``text_doubtful`` the reasons to doubt them.
-    ``label`` is None where the classifier abstained. ``probabilities`` are those of the classes in
-    the order of ``Timeline.targets``, or empty where nothing could be classified; ``values`` stand
-    in their place where the targets are dimensions, in the units of the model's corpus. ``voice``
-    and ``words`` are the same from one modality alone, None where it is missing. ``overlap`` says
-    that someone else speaks at the same time.
+    ``answer`` is a class or what is coarser, None where nothing was sure enough;
+    ``prediction_set`` the classes that hold the true one as often as was asked, empty where it was
+    not asked. ``probabilities`` are those of the classes in the order of ``Timeline.targets``, or
+    empty where nothing could be classified; ``values`` stand in their place where the targets are
+    dimensions, in the units of the model's corpus. ``voice`` and ``words`` are the same from one
+    modality alone, None where it is missing. ``overlap`` says that someone else speaks at the same
+    time.
 
     Text and name are made fit for every format (see :func:`experiments.annotations.plain.tidy`).
 
@@ -41,12 +45,13 @@ class Segment:
     speaker: str
     text: str | None = None
     text_doubtful: tuple[str, ...] = ()
-    label: str | None = None
+    answer: Answer | None = None
     probabilities: tuple[float, ...]
     voice: tuple[float, ...] | None = None
     words: tuple[float, ...] | None = None
     overlap: bool = False
     values: tuple[float, ...] = ()
+    prediction_set: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_times(self.start_s, self.end_s)
@@ -67,8 +72,14 @@ class Segment:
             object.__setattr__(self, name, _checked(getattr(self, name), bool(self.values)))
         for name in ("voice", "words"):
             object.__setattr__(self, name, getattr(self, name) or None)
-        if self.label is not None and not self.probabilities:
-            raise ValueError(f"label {self.label!r} without probabilities: expected them, or None")
+        if (self.answer is not None or self.prediction_set) and not self.probabilities:
+            what = "a prediction set" if self.answer is None else f"label {self.answer.label!r}"
+            raise ValueError(f"{what} without probabilities: expected them, or None")
+
+    @property
+    def label(self) -> str | None:
+        """The class, or what is coarser, that was answered."""
+        return None if self.answer is None else self.answer.label
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -119,6 +130,20 @@ class Timeline:
         return tuple(dict.fromkeys(segment.speaker for segment in self.segments))
 
 
+def derived_in_words(segment: Segment, targets: Sequence[str]) -> str:
+    """Expected valence and arousal as words, empty where there is none.
+
+    >>> one = Segment(start_s=0, end_s=1, speaker="a", probabilities=(0.5, 0.5))
+    >>> derived_in_words(one, ("angry", "neutral"))
+    'derived valence -0.26, arousal 0.29'
+    """
+    values = derived_values(segment.probabilities, targets)
+    if values is None:
+        return ""
+    pairs = zip(DERIVED, values, strict=True)
+    return f"derived {', '.join(f'{name} {value:.2f}' for name, value in pairs)}"
+
+
 def values_in_words(values: Sequence[float], targets: Sequence[str]) -> str:
     """Values as words.
 
@@ -146,8 +171,13 @@ def _is_unfit(name: str) -> bool:
 
 def _check_segment(segment: Segment, number: int, timeline: Timeline) -> None:
     where, targets = f"segment {number} at {segment.start_s:g} s", timeline.targets
-    if segment.label is not None and segment.label not in targets:
-        raise ValueError(f"{where}: label {segment.label!r} is none of {', '.join(targets)}")
+    if answer := segment.answer:
+        known = dict.fromkeys(branch_of(name, answer.level) for name in targets)
+        if answer.label not in known:
+            raise ValueError(f"{where}: label {answer.label!r} is none of {', '.join(known)}")
+    if unknown := set(segment.prediction_set) - set(targets):
+        what = f"prediction set with {', '.join(sorted(unknown))}"
+        raise ValueError(f"{where}: {what}, none of {', '.join(targets)}")
     if (segment.values and timeline.kind == "classes") or (
         segment.probabilities and timeline.kind == "values"
     ):

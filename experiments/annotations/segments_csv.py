@@ -5,12 +5,18 @@ from pathlib import Path
 
 from encoders.manifest_rows import guarded
 from experiments.annotations.segments import Segment, Timeline
+from fusion.evaluation.emotions import DERIVED, derived_values
 
-COLUMNS = ("start_s", "end_s", "speaker", "text", "text_doubtful", "label", "overlap")
+COLUMNS = (
+    *("start_s", "end_s", "speaker", "text", "text_doubtful"),
+    *("label", "level", "probability", "prediction_set", "overlap"),
+)
 #: What the columns of probabilities start with: of both modalities together, and of each.
 SCORES = ("p_", "voice_", "words_")
 #: What the first of them starts with where the targets have values.
 VALUE = "value_"
+#: What columns of values that were derived from probabilities start with.
+FROM_CLASSES = "derived_"
 _BETWEEN = " | "
 
 
@@ -18,25 +24,33 @@ def write(timeline: Timeline, path: Path) -> None:
     """Write a line for each segment; times and probabilities exactly.
 
     No cell starts a formula: an apostrophe stands before what would, which :mod:`table` takes away.
-    A column for the probability of each class follows, ``p_happy`` for voice and words together,
-    ``voice_happy`` and ``words_happy`` for each alone; empty where there is none. Of dimensions
-    the first is ``value_valence``.
+    ``level`` says whether the label is a class, or a group of classes or the arousal of coarser
+    answers, ``probability`` is the label's. A column for the probability of each class follows,
+    ``p_happy`` for voice and words together, ``voice_happy`` and ``words_happy`` for each alone;
+    empty where there is none. Of dimensions the first is ``value_valence``; of classes
+    ``derived_valence`` and ``derived_arousal`` are the last.
     """
     first = VALUE if timeline.kind == "values" else SCORES[0]
     scores = [f"{prefix}{name}" for prefix in (first, *SCORES[1:]) for name in timeline.targets]
     # Lines of cells, as RFC 4180 has them.
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
+        if timeline.kind == "classes":
+            scores += [FROM_CLASSES + name for name in DERIVED]
         lines.writerow([*COLUMNS, *scores])
-        lines.writerows(_row(segment, len(timeline.targets)) for segment in timeline.segments)
+        lines.writerows(_row(segment, timeline) for segment in timeline.segments)
 
 
-def _row(segment: Segment, classes: int) -> list[str]:
-    scores = [
-        "" if value is None else repr(value)
+def _row(segment: Segment, timeline: Timeline) -> list[str]:
+    groups = [
+        values or [None] * len(timeline.targets)
         for values in (segment.scores, segment.voice, segment.words)
-        for value in (values or [None] * classes)
     ]
+    if timeline.kind == "classes":
+        derived = derived_values(segment.probabilities, timeline.targets)
+        groups.append(derived or [None] * len(DERIVED))
+    scores = ["" if value is None else repr(value) for values in groups for value in values]
+    answer = segment.answer
     return [
         repr(segment.start_s),
         repr(segment.end_s),
@@ -44,10 +58,13 @@ def _row(segment: Segment, classes: int) -> list[str]:
         guarded(segment.text or ""),
         guarded(_BETWEEN.join(map(_escaped, segment.text_doubtful))),
         guarded(segment.label or ""),
+        "" if answer is None else answer.level,
+        "" if answer is None else repr(answer.probability),
+        guarded(_BETWEEN.join(map(_escaped, segment.prediction_set))),
         str(segment.overlap).lower(),
         *scores,
     ]
 
 
-def _escaped(reason: str) -> str:
-    return reason.replace("\\", "\\\\").replace("|", "\\p")
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\p")

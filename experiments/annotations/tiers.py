@@ -7,7 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from encoders.messages import quoted
-from experiments.annotations.segments import Segment, Timeline, values_in_words
+from experiments.annotations.segments import (
+    Segment,
+    Timeline,
+    derived_in_words,
+    values_in_words,
+)
 from experiments.annotations.turns import Reading
 
 #: The tiers of one speaker in what we write: words, the class heard, how sure that is.
@@ -169,15 +174,29 @@ def _fits(before: Segment, after: Segment) -> bool:
 def label_of(segment: Segment, kind: str, targets: Sequence[str]) -> str:
     """What a tier of this kind says of a segment.
 
-    Its words; its class, or its values as in ``valence 3.2, arousal 2.5``; how sure the classifier
-    is and what speaks against it.
+    Its words; its class or what is coarser, or its values as in ``valence 3.2, arousal 2.5``; how
+    sure the classifier is, what else it could be, and what speaks against it.
     """
     if kind == WORDS:
         return segment.text or ""
     if kind == EMOTION:
         values = values_in_words(segment.values, targets) if segment.values else None
         return values or segment.label or UNSURE
-    sure = [f"{max(segment.probabilities):.2f}"] if segment.probabilities else []
-    sure += [] if segment.scores else ["not classified"]
     overlap = ["overlap"] if segment.overlap else []
-    return "; ".join([*sure, *overlap, *segment.text_doubtful])
+    return "; ".join([*_sureness(segment, targets), *overlap, *segment.text_doubtful])
+
+
+def _sureness(segment: Segment, targets: Sequence[str]) -> Iterator[str]:
+    if not segment.scores:
+        yield "not classified"
+    if not segment.probabilities:
+        return
+    highest = max(segment.probabilities)
+    answer = segment.answer
+    yield f"{highest if answer is None else answer.probability:.2f}"
+    if answer is not None and answer.level != "class":
+        yield f"{answer.level} (most probable {targets[segment.probabilities.index(highest)]})"
+    if segment.prediction_set:
+        yield f"set: {', '.join(segment.prediction_set)}"
+    if derived := derived_in_words(segment, targets):
+        yield derived

@@ -1,24 +1,30 @@
 """``timeline.json``: everything that was found in a recording, for programs.
 
 ```
-{"schema_version": 1, "recording": "talk.wav", "duration_s": 3600.5, "targets": ["angry", "sad"],
+{"schema_version": 2, "recording": "talk.wav", "duration_s": 3600.5, "targets": ["angry", "sad"],
  "kind": "classes" | "values", "facts": {...}, "segments": [
   {"start_s": 0.5, "end_s": 2.0, "speaker": "Anna", "text": "No." | null, "text_doubtful": [...],
-   "label": "angry" | null, "probabilities": {"angry": 0.7, "sad": 0.3},
+   "label": "angry" | "aroused" | null, "level": "class" | "group" | "arousal" | null,
+   "probability": 0.7 | null, "prediction_set": ["angry", ...],
+   "probabilities": {"angry": 0.7, "sad": 0.3},
+   "derived": {"valence": -0.5, "arousal": 0.3} | null,
    "voice": {...} | null, "words": {...} | null, "overlap": false}, ...]}
 ```
 
-Times are seconds from the start of the recording; ``label`` is null where the classifier abstained;
-``probabilities`` are empty where nothing could be classified; ``voice`` and ``words`` are those of
-one modality alone. Where ``kind`` is "values" the targets are dimensions, and segments have
-``"values": {"valence": 3.2, "arousal": 2.5}`` in the units of the model's corpus, ``voice`` and
-``words`` alike; ``probabilities`` are empty and ``label`` is null. Another meaning of any field is
-another ``schema_version``.
+Times are seconds from the start of the recording; ``label`` is a class or, as ``level`` says, what
+is coarser (:data:`fusion.evaluation.emotions.TREE`), with its ``probability``, and null where
+nothing was sure enough; ``prediction_set`` is empty where none was asked for; ``derived`` follows
+from the probabilities, and nothing reads it back. ``probabilities`` are empty where nothing could
+be classified; ``voice`` and ``words`` are those of one modality alone. Where ``kind`` is "values"
+the targets are dimensions, and segments have ``"values": {"valence": 3.2, "arousal": 2.5}`` in the
+units of the model's corpus, ``voice`` and ``words`` alike; ``probabilities`` are empty and
+``label`` is null. Another meaning of any field is another ``schema_version``: in the first, which
+is still read, a label was a class.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,18 +33,20 @@ from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.segments import Kind, Segment, Timeline
 from experiments.annotations.turns import Reading
+from fusion.evaluation.backoff import Answer
+from fusion.evaluation.emotions import DERIVED, Level, branches, derived_values
 from fusion.evaluation.predictions import fault_text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION, FIRST = 2, 1
 _SCORES = ("probabilities", "values", "voice", "words")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSegment:
-    """A segment as it stands in the file; its fields are those of :class:`Segment`."""
+    """A segment as it stands in the file: the fields of :class:`Segment`, its answer in three."""
 
     start_s: float
     end_s: float
@@ -51,6 +59,10 @@ class StoredSegment:
     words: dict[str, float] | None
     overlap: bool
     values: dict[str, float] | None = None
+    level: Level | None = None
+    probability: float | None = None
+    prediction_set: list[str] = field(default_factory=list)
+    derived: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +139,14 @@ def read(reading: Reading) -> None:
 
 
 def _record(segment: Segment, targets: tuple[str, ...]) -> dict[str, Any]:
-    record = {field.name: getattr(segment, field.name) for field in fields(StoredSegment)}
+    answer = segment.answer
+    derived = derived_values(segment.probabilities, targets)
+    record = {stored.name: getattr(segment, stored.name, None) for stored in fields(StoredSegment)}
+    record |= {
+        "level": None if answer is None else answer.level,
+        "probability": None if answer is None else answer.probability,
+        "derived": None if derived is None else dict(zip(DERIVED, derived, strict=True)),
+    }
     for name in _SCORES:
         if (values := record[name]) is not None:
             record[name] = dict(zip(targets, values, strict=True)) if values else {}
@@ -146,7 +165,7 @@ def _stored(path: Path) -> StoredTimeline:
         # A fault of the whole file stands at no key.
         faults = [Fault("file", fault_text(detail)) for detail in error.errors()]
         raise AnnotationError(path, faults) from error
-    if stored.schema_version != SCHEMA_VERSION:
+    if not FIRST <= stored.schema_version <= SCHEMA_VERSION:
         what = f"expected {SCHEMA_VERSION}, got {stored.schema_version}: written by another version"
         raise AnnotationError(path, [Fault("schema_version", what)])
     return stored
@@ -172,13 +191,32 @@ def _segment(stored: StoredSegment, targets: list[str]) -> Segment:
         speaker=stored.speaker,
         text=stored.text,
         text_doubtful=tuple(stored.text_doubtful),
-        label=stored.label,
+        answer=_answer(stored, scores["probabilities"]),
+        prediction_set=tuple(stored.prediction_set),
         overlap=stored.overlap,
         probabilities=scores["probabilities"] or (),
         voice=scores["voice"],
         words=scores["words"],
         values=scores["values"] or (),
     )
+
+
+def _answer(stored: StoredSegment, probabilities: tuple[float, ...] | None) -> Answer | None:
+    """The answer of a segment; in files of the first schema that of the most probable class.
+
+    Raises:
+        ValueError: a label without what belongs to it, or the reverse.
+    """
+    given = (stored.label, stored.level, stored.probability)
+    if stored.label is None and given != (None, None, None):
+        raise ValueError("level and probability without a label: expected all three, or none")
+    if stored.label is None:
+        return None
+    if stored.level is None and stored.probability is None:
+        return Answer("class", stored.label, max(probabilities or (1.0,)))
+    if stored.level is None or stored.probability is None:
+        raise ValueError(f"label {stored.label!r}: expected a level and a probability with it")
+    return Answer(stored.level, stored.label, stored.probability)
 
 
 def _scores(values: Mapping[str, float] | None, targets: list[str]) -> tuple[float, ...] | None:
@@ -189,8 +227,9 @@ def _scores(values: Mapping[str, float] | None, targets: list[str]) -> tuple[flo
 
 
 def _label_faults(stored: StoredSegment, targets: list[str]) -> Iterator[str]:
-    if stored.label is not None and stored.label not in targets:
-        yield f"label {stored.label!r} is none of {', '.join(targets)}"
+    known = tuple(dict.fromkeys(branches(targets, stored.level or "class")))
+    if stored.label is not None and stored.label not in known:
+        yield f"label {stored.label!r} is none of {', '.join(known)}"
     for name in _SCORES:
         values = getattr(stored, name)
         if values and set(values) != set(targets):

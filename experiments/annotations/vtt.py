@@ -56,7 +56,10 @@ def read(reading: Reading) -> None:
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write a cue for each segment: its speaker as voice, its emotion as class; times in ms."""
+    """Write a cue for each segment: its speaker as voice, its emotion as class; times in ms.
+
+    A coarser answer has its level as a class, too.
+    """
     blocks = ["WEBVTT\n", *map(_block, timeline.segments)]
     path.write_text("\n".join(blocks), encoding="utf-8", newline="\n")
 
@@ -74,6 +77,8 @@ def _block(segment: Segment) -> str:
     start_ms, end_ms = segment.span_ms
     unnamed = "values" if segment.values else "abstained"
     marks = [unnamed if segment.label is None else class_name(segment.label)]
+    if segment.answer is not None and segment.answer.level != "class":
+        marks.append(segment.answer.level)
     marks += ["overlap"] * segment.overlap + ["doubtful"] * bool(segment.text_doubtful)
     text = _BLANK_FOLLOWS.sub("&#10;", html.escape(segment.text or "", quote=False))
     voice = f"<v {html.escape(segment.speaker, quote=False)}><c.{'.'.join(marks)}>{text}</c></v>"

@@ -60,8 +60,15 @@ def interview(
     abstain: Annotated[
         float | None,
         typer.Option(
-            help="Name no class where the highest probability is below P; 0: always name one "
-            "[the model's own]."
+            help="Name no class where the highest probability is below P, but what is coarser if "
+            "that is sure; 0: always name one [the model's own]."
+        ),
+    ] = None,
+    sets: Annotated[
+        float | None,
+        typer.Option(
+            help="Give each segment a set of classes that holds the true one in a share P of "
+            "segments of new speakers, as in 0.9."
         ),
     ] = None,
     smooth: Annotated[
@@ -93,6 +100,7 @@ def interview(
         transcript=transcript,
         asr=asr,
         abstain=abstain,
+        sets=sets,
         smooth=smooth,
         redact=redact,
         packing=packing,

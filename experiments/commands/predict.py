@@ -36,6 +36,13 @@ def predict(
         str,
         typer.Option(help="Recogniser of missing transcripts, as in whisper-small; or none."),
     ] = DEFAULT_ASR,
+    sets: Annotated[
+        float | None,
+        typer.Option(
+            help="A column with a set of classes that holds the true one in a share P of rows of "
+            "new speakers, as in 0.9."
+        ),
+    ] = None,
     device: Device = None,
     out: Annotated[Path, typer.Option(help="The table.")] = Path("predictions.csv"),
 ) -> None:
@@ -51,6 +58,7 @@ def predict(
             manifest=manifest,
             root=root,
             asr=asr,
+            sets=sets,
             progress=progress,
             **(options or {}),
         )

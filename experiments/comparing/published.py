@@ -7,8 +7,9 @@ from encoders.pretrained.classifiers import check_head, class_labels, classifier
 from encoders.specs import ClassifierSpec
 from encoders.utterance import Corpus
 from experiments.config import ConfigError, Study
-from experiments.corpora.label_map import LabelMap, map_labels, parse_map, word
+from experiments.corpora.label_map import LabelMap, map_labels, parse_map
 from experiments.reporting.results_schema import PublishedFact
+from fusion.evaluation.emotions import word
 from fusion.training.arm_table import PUBLISHED, PublishedArm, ScoresArm, arm_of
 
 

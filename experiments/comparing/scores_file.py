@@ -17,9 +17,10 @@ from encoders.manifest_rows import Row, did_you_mean, read_rows
 from encoders.messages import printable, quoted, with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.config import ConfigError, Study
-from experiments.corpora.label_map import SYNONYMS, LabelMap, map_labels, parse_map, word
+from experiments.corpora.label_map import LabelMap, map_labels, parse_map
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.results_schema import ScoresFact
+from fusion.evaluation.emotions import SYNONYMS, word
 from fusion.training.arm_table import LISTENERS, SCORES, ScoresArm, arm_of
 
 Form = Literal["probabilities", "logits", "votes", "labels", "values"]

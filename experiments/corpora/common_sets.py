@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 from encoders.manifest_rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
-from experiments.corpora.label_map import SYNONYMS, word
 from experiments.corpora.label_sets import LabelSet, apply
+from fusion.evaluation.emotions import canonical
 
 PREFIX = "common:"
 #: Any label but neutral.
@@ -109,12 +109,3 @@ def _belongs(label: str, name: str, words: tuple[str, ...], labels: LabelSet) ->
     if label in labels.classes:
         return label == name
     return canonical(label) != "neutral" if words == ANY_OTHER else canonical(label) in words
-
-
-def canonical(label: str) -> str:
-    """The first word for an emotion that a label is a word for; the label itself where unknown.
-
-    >>> canonical("Joy"), canonical("fearful"), canonical("tension")
-    ('happy', 'fear', 'tension')
-    """
-    return next((group[0] for group in SYNONYMS if word(label) in group), label)

@@ -5,22 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from experiments.config import ConfigError
+from fusion.evaluation.emotions import SYNONYMS, word
 
-#: Words for one emotion in published checkpoints and corpora (abbreviations of IEMOCAP, TESS's ps).
-SYNONYMS = (
-    ("neutral", "neu", "neutrality"),
-    ("calm", "calmness"),
-    ("angry", "anger", "ang"),
-    ("happy", "happiness", "hap", "joy", "joyful"),
-    ("excited", "excitement", "exc"),
-    ("sad", "sadness"),
-    ("fear", "fearful", "fea"),
-    ("disgust", "disgusted", "dis"),
-    ("surprise", "surprised", "sur", "ps", "pleasantsurprise", "pleasantsurprised"),
-    ("frustrated", "frustration", "fru"),
-    ("bored", "boredom"),
-    ("contempt", "contemptuous"),
-)
 #: Where a corpus has no class of its own for it: IEMOCAP's usual four classes merge excited into
 #: happy; calm is RAVDESS's second neutral (Livingstone and Russo 2018).
 NEAREST: Mapping[str, str] = MappingProxyType({"excited": "happy", "calm": "neutral"})
@@ -96,11 +82,6 @@ def parse_map(typed: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
     if faults:
         raise ConfigError(f"--map: {'; '.join(faults)}")
     return asked
-
-
-def word(label: str) -> str:
-    """A label as it is compared: letters and digits alone, without case."""
-    return "".join(letter for letter in label.casefold() if letter.isalnum())
 
 
 def _class_of(arm: str, label: str, targets: Sequence[str], asked: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""From what a model says to the segments of a timeline: smoothing over neighbours, abstention."""
+"""From what a model says to the segments of a timeline: smoothing, answers as fine as is sure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,19 +9,22 @@ from jaxtyping import Float64
 from experiments.annotations.segments import Kind, Segment
 from experiments.interviews.classify_segments import ClassifiedSegment
 from experiments.interviews.emotion import EmotionScores
+from fusion.evaluation.backoff import Backoff
+from fusion.evaluation.conformal import prediction_set
 
 
 def segments_of(
     heard: Sequence[ClassifiedSegment],
-    targets: Sequence[str],
-    abstain: float | None,
+    backoff: Backoff,
     smooth: int,
     kind: Kind = "classes",
+    of_set: float | None = None,
 ) -> tuple[Segment, ...]:
     """Segments of all pieces.
 
-    No class is named where the highest probability is below ``abstain``, nor where the targets have
-    values. A piece that is silent, or that could not be encoded, has no numbers either.
+    Each has the finest answer that ``backoff`` finds sure enough, none where the targets have
+    values; and the classes whose probability reaches ``of_set``, where sets are asked for. A piece
+    that is silent, or that could not be encoded, has no numbers either.
     """
     rows = iter(smoothed([segment for segment in heard if _is_able(segment)], smooth))
 
@@ -34,10 +37,15 @@ def segments_of(
         voice, words = segment.sounds.voice, segment.sounds.words
         if kind == "values":
             return replace(unscored, values=fused, voice=voice, words=words)
-        highest = max(fused)
-        unsure = abstain is not None and highest < abstain
-        label = None if unsure else targets[fused.index(highest)]
-        return replace(unscored, label=label, probabilities=fused, voice=voice, words=words)
+        among = () if of_set is None else prediction_set(fused, backoff.targets, of_set)
+        return replace(
+            unscored,
+            answer=backoff.answer(fused),
+            prediction_set=among,
+            probabilities=fused,
+            voice=voice,
+            words=words,
+        )
 
     return tuple(map(decide, heard))
 

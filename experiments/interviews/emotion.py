@@ -31,11 +31,14 @@ class EmotionScores:
     words: tuple[float, ...] | None
 
 
-def check_suitable(model: FusionModel, abstain: float | None = None) -> None:
+def check_suitable(
+    model: FusionModel, abstain: float | None = None, sets: float | None = None
+) -> None:
     """Refuse a model that cannot say of a recording how each segment sounds, or not so sure.
 
     Raises:
-        OptionError: a probability to abstain below, of a model of values.
+        OptionError: a probability to abstain below, of a model of values, or sets that it cannot
+            give.
         ValueError: it hears nothing, or tells sets of labels.
     """
     if not any(modality.name == "audio" for modality in model.modalities.values()):
@@ -54,6 +57,28 @@ def check_suitable(model: FusionModel, abstain: float | None = None) -> None:
             f"--abstain {abstain:g}: the model gives values of {', '.join(model.targets)} and "
             "names no class; leave it out"
         )
+    threshold_of_sets(model, sets)
+
+
+def threshold_of_sets(model: FusionModel, sets: float | None) -> float | None:
+    """From which probability a class belongs to the sets that are asked for, None where none are.
+
+    Raises:
+        OptionError: the model cannot give such sets.
+    """
+    if sets is None:
+        return None
+    if model.task in ("multi-label", "regression"):
+        raise OptionError(f"--sets {sets:g}: a model of {model.task} targets; leave it out")
+    if model.sets is None:
+        raise OptionError(
+            f"--sets {sets:g}: the model keeps no thresholds of sets, which development speakers "
+            "give; leave it out, or train it again (serfusion train)"
+        )
+    try:
+        return model.sets.threshold(sets)
+    except ValueError as error:
+        raise OptionError(f"--sets: {error}") from error
 
 
 def extractors_of(

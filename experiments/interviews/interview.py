@@ -33,8 +33,9 @@ from experiments.interviews.emotion import (
     embedded,
     extractors_of,
     sounds_of,
+    threshold_of_sets,
 )
-from experiments.interviews.model_facts import about_model, notes_on
+from experiments.interviews.model_facts import about_answers, about_model, notes_on
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.recognition import Recognition, recogniser_for
@@ -48,7 +49,7 @@ from fusion.training.normalise import Baseline
 WORK = "work"
 #: What a finished recording was made from; without it, the recording is done (again).
 DONE = "done.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def interview(
     chosen, paths = options or InterviewOptions(), [Path(recording) for recording in recordings]
     loaded = FusionModel.load(model)
     # Before anything is heard: hours of sound would be listened to for nothing.
-    check_suitable(loaded, chosen.abstain)
+    check_suitable(loaded, chosen.abstain, chosen.sets)
     check_writable(Path(out))
     run = _Run(loaded, model_sha256(folder_of(model)), chosen, chosen_device(device))
     done: list[Interviewed] = []
@@ -133,14 +134,6 @@ class _Run:
         self.recognition: Recognition | None = None
         if not _words_are_known(options):
             self.recognition = recogniser_for(options.asr, device, options.packing)
-
-    @property
-    def threshold(self) -> float | None:
-        """Below which probability no class is named: as asked for, else the model's own."""
-        abstention = self.model.abstention
-        if self.options.abstain is None and abstention is not None:
-            return abstention.threshold
-        return self.options.abstain
 
     def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
         """One recording, unless it was done before with the same model and options."""
@@ -221,7 +214,9 @@ class _Run:
     ) -> Timeline:
         options, targets = self.options, self.model.targets
         kind: Kind = "values" if self.model.task == "regression" else "classes"
-        segments = segments_of(heard, targets, self.threshold, options.smooth, kind)
+        of_set = threshold_of_sets(self.model, options.sets)
+        backoff = self.model.backoff(options.abstain)
+        segments = segments_of(heard, backoff, options.smooth, kind, of_set)
         return Timeline(
             recording=path.name,
             duration_s=surveyed.duration_s,
@@ -245,7 +240,7 @@ class _Run:
             **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
             **({"redacted": "words and sound are left out"} if options.redact else {}),
             "languages": dict(spoken.languages) if spoken is not None else {},
-            "abstain_below": self.threshold,
+            **about_answers(self.model, options),
             "smoothed_over": options.smooth,
             "silent": sum(segment.silent for segment in heard),
             "not_classified": [

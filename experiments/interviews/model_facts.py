@@ -7,7 +7,9 @@ from typing import Any
 from encoders.messages import printable, with_count
 from experiments.interviews.classify_segments import ClassifiedSegment
 from experiments.interviews.emotion import EmotionScores
-from fusion.model.card import transductive
+from experiments.interviews.options import InterviewOptions
+from fusion.evaluation.emotions import DERIVED, DERIVED_FROM, derived_values
+from fusion.model.card import level_lines, transductive
 from fusion.model.fusion_model import FusionModel
 from fusion.training.normalise import LEAST
 
@@ -34,6 +36,26 @@ def about_model(model: FusionModel) -> dict[str, Any]:
         "encoders": {name: modality.encoder.title for name, modality in model.modalities.items()},
         "warnings": warnings,
     }
+
+
+def about_answers(model: FusionModel, options: InterviewOptions) -> dict[str, Any]:
+    """Facts of a timeline: from which probabilities something is answered, and what else follows.
+
+    ``abstain_below`` is None where a class is always named.
+    """
+    if model.task == "regression":
+        return {"abstain_below": None}
+    own = None if model.abstention is None else model.abstention.threshold
+    facts: dict[str, Any] = {
+        "abstain_below": own if options.abstain is None else options.abstain,
+        "levels": level_lines(model.levels),
+    }
+    if options.sets is not None and model.sets is not None:
+        speakers = with_count(model.sets.speakers, "development speaker")
+        facts["sets"] = f"at a coverage of {options.sets:g}, by {speakers} of the model's corpus"
+    if derived_values((1.0,) * len(model.targets), model.targets) is not None:
+        facts["derived"] = f"{' and '.join(DERIVED)}, {DERIVED_FROM}"
+    return facts
 
 
 def notes_on(

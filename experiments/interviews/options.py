@@ -15,10 +15,11 @@ class InterviewOptions:
     ``turns`` and ``transcript`` name a file or, for several recordings, a folder with one file
     per recording, named like it. ``asr`` "none" recognises nothing; None is whisper-base, or where
     its weights are not to be had pocketsphinx, which is told. ``abstain`` is the probability
-    below which no class is named, None the model's own; ``smooth`` the number of neighbouring
-    pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an x-vector checkpoint
-    for the guess. ``packing`` lets short pieces share the windows of Whisper. ``redact`` leaves the
-    words out of everything that stays on disk.
+    below which no class is named, None the model's own; ``sets`` the share of segments whose true
+    class is to be in the set that each then has, None: no sets; ``smooth`` the number of
+    neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an
+    x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper.
+    ``redact`` leaves the words out of everything that stays on disk.
     """
 
     turns: Path | None = None
@@ -28,6 +29,7 @@ class InterviewOptions:
     transcript: Path | None = None
     asr: str | None = None
     abstain: float | None = None
+    sets: float | None = None
     smooth: int = 1
     redact: bool = False
     packing: bool = False
@@ -47,6 +49,8 @@ class InterviewOptions:
             raise OptionError("--speaker-model: needs --speakers N, whose guess it makes")
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise OptionError(f"--abstain {self.abstain:g}: expected a probability from 0 to 1")
+        if self.sets is not None and not 0 < self.sets < 1:
+            raise OptionError(f"--sets {self.sets:g}: expected a coverage, as in 0.9")
         if self.packing and (self.asr == "none" or self.transcript is not None):
             other = "--transcript" if self.transcript is not None else "--asr none"
             raise OptionError(f"--packing with {other}: nothing is recognised; leave one out")

@@ -16,12 +16,24 @@ from markupsafe import Markup
 from encoders.messages import with_count
 from experiments.annotations.segments import Segment, Timeline, values_in_words
 from experiments.templates import TEMPLATES, template
+from fusion.evaluation.emotions import DERIVED, DERIVED_FROM, derived_values
 
 #: Colours that the style sheet has; further classes take them from the start again.
 COLOURS = 8
 #: Colours that people expect: red anger, grey neutral; the other classes take those that are left.
 USUAL: Mapping[str, int] = MappingProxyType(
     {"angry": 0, "surprise": 1, "neutral": 2, "sad": 3, "happy": 4, "disgust": 5, "fear": 6}
+)
+#: Colours of coarser answers, which are hatched: those of a class in them, or else near to them.
+COARSER: Mapping[str, int] = MappingProxyType(
+    {
+        "negative, aroused": 0,
+        "positive or surprised": 4,
+        "negative, low": 3,
+        "calm or neutral": 2,
+        "aroused": 6,
+        "not aroused": 1,
+    }
 )
 #: Points of the drawn wave, and bars of a time course.
 WAVE_POINTS, BARS = 1000, 48
@@ -49,6 +61,7 @@ class Row:
     colour: str
     sure: str
     alone: str
+    among: str
     left: str
     width: str
 
@@ -95,12 +108,13 @@ class ValuePoint:
 
 @dataclass(frozen=True, slots=True)
 class ValueCurve:
-    """A dimension of one speaker over time, between the least and the greatest value of all."""
+    """A dimension of one speaker over time, from ``low`` to ``high``, which ``what`` explains."""
 
     dimension: str
     speaker: str
     low: str
     high: str
+    what: str
     levels: tuple[ValuePoint, ...]
 
 
@@ -113,7 +127,9 @@ def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) 
         feelings=feelings,
         speakers=[_speaker(name, timeline, feelings) for name in timeline.speakers],
         traces=[*_traces(timeline)],
+        derived_from=DERIVED_FROM,
         facts=[*_facts(timeline.facts)],
+        coarse=any(feeling.colour.endswith("coarse") for feeling in feelings),
         redacted=bool(timeline.facts.get("redacted")),
         source=source,
         shown_source="the recording" if source.startswith("data:") else source,
@@ -139,7 +155,7 @@ def clock(seconds: float) -> str:
 
 
 def feelings_of(timeline: Timeline) -> tuple[LabelColour, ...]:
-    """The classes with their colours, and what stands for none where it is needed."""
+    """The classes with their colours; coarser answers, and what stands for none, where used."""
     used = {USUAL[name] for name in timeline.targets if name in USUAL}
     free = [k for k in range(COLOURS) if k not in used] or list(range(COLOURS))
     others = iter(name for name in timeline.targets if name not in USUAL)
@@ -148,6 +164,8 @@ def feelings_of(timeline: Timeline) -> tuple[LabelColour, ...]:
     feelings = [LabelColour(name, f"e{colours[name]}") for name in timeline.targets]
     if timeline.kind == "values":
         feelings = [LabelColour(VALUED, "e3")] if VALUED in names else []
+    coarser = (name for name in COARSER if name in names and name not in timeline.targets)
+    feelings += [LabelColour(name, f"e{COARSER[name]} coarse") for name in coarser]
     feelings += [LabelColour(name, "none") for name in (UNSURE, UNHEARD) if name in names]
     return tuple(feelings)
 
@@ -188,6 +206,7 @@ def _rows(timeline: Timeline, feelings: Sequence[LabelColour]) -> Iterator[Row]:
             colour=colours[feeling],
             sure=_sure(segment, timeline.targets),
             alone=_alone(segment, timeline.targets),
+            among=", ".join(segment.prediction_set),
             left=left,
             width=width,
         )
@@ -200,14 +219,17 @@ def _place(segment: Segment, timeline: Timeline) -> tuple[str, str]:
 
 
 def _sure(segment: Segment, targets: Sequence[str]) -> str:
-    """The highest probability; where no class was named, of what; or the values."""
+    """The probability of the answer; where no class was named, the likeliest; or the values."""
     if segment.values:
         return values_in_words(segment.values, targets)
     if not segment.probabilities:
         return ""
     highest = max(segment.probabilities)
     likely = targets[segment.probabilities.index(highest)]
-    return f"{highest:.2f}" if segment.label is not None else f"({likely} {highest:.2f})"
+    if segment.answer is None:
+        return f"({likely} {highest:.2f})"
+    sure = f"{segment.answer.probability:.2f}"
+    return sure if segment.label == likely else f"{sure} ({likely} {highest:.2f})"
 
 
 def _alone(segment: Segment, targets: Sequence[str]) -> str:
@@ -281,21 +303,41 @@ def means_of(segments: Sequence[Segment], targets: Sequence[str]) -> tuple[str, 
 
 
 def _traces(timeline: Timeline) -> Iterator[ValueCurve]:
-    known = [segment for segment in timeline.segments if segment.values]
-    for number, dimension in enumerate(timeline.targets if known else ()):
-        values = [segment.values[number] for segment in known]
-        low, high = min(values), max(values)
-        for speaker in timeline.speakers:
-            segments = [segment for segment in known if segment.speaker == speaker]
-            levels = tuple(
-                ValuePoint(
-                    *_place(segment, timeline),
-                    f"{_height(segment.values[number], low, high):.1f}",
-                    f"{dimension} {segment.values[number]:.3g}",
-                )
-                for segment in segments
+    """Curves of values, or of those that are derived from classes, wherever there are any."""
+    if timeline.kind == "values":
+        pairs = [(segment, segment.values) for segment in timeline.segments if segment.values]
+        for number, dimension in enumerate(timeline.targets if pairs else ()):
+            every = [values[number] for _, values in pairs]
+            scale = min(every), max(every), "the least and the greatest in it"
+            yield from _curves(timeline, dimension, [(s, v[number]) for s, v in pairs], scale)
+        return
+    derived = [(s, derived_values(s.probabilities, timeline.targets)) for s in timeline.segments]
+    for number, dimension in enumerate(DERIVED):
+        places = [(segment, values[number]) for segment, values in derived if values is not None]
+        if places:
+            scale = -1.0, 1.0, "the line is 0"
+            yield from _curves(timeline, f"derived {dimension}", places, scale)
+
+
+def _curves(
+    timeline: Timeline,
+    dimension: str,
+    places: Sequence[tuple[Segment, float]],
+    scale: tuple[float, float, str],
+) -> Iterator[ValueCurve]:
+    """The curve of each speaker, all of the same scale."""
+    low, high, what = scale
+    for speaker in timeline.speakers:
+        levels = tuple(
+            ValuePoint(
+                *_place(segment, timeline),
+                f"{_height(value, low, high):.1f}",
+                f"{dimension} {value:.3g}",
             )
-            yield ValueCurve(dimension, speaker, f"{low:.3g}", f"{high:.3g}", levels)
+            for segment, value in places
+            if segment.speaker == speaker
+        )
+        yield ValueCurve(dimension, speaker, f"{low:.3g}", f"{high:.3g}", what, levels)
 
 
 def _height(value: float, low: float, high: float) -> float:

@@ -26,7 +26,7 @@ from experiments.comparing.scores_file import IMPOSSIBLE, FileScores, Form
 from experiments.comparing.transcripts import Transcripts
 from experiments.config import DEFAULT_ASR, ConfigError, Study, TranscriptSource, options_of
 from experiments.corpora import load_source
-from experiments.corpora.label_map import LabelMap, map_labels, parse_map, word
+from experiments.corpora.label_map import LabelMap, map_labels, parse_map
 from experiments.interviews.emotion import EmotionScores
 from experiments.interviews.interview import model_sha256
 from experiments.interviews.model_facts import about_model
@@ -34,6 +34,7 @@ from experiments.predicting.answers import Answer, Answers, ask, kinds_of
 from experiments.reporting.cost import cost_of
 from experiments.reporting.results import summarise
 from experiments.reporting.results_schema import EVALUATION, Dropped, Facts, RunFacts
+from fusion.evaluation.emotions import branch_of, word
 from fusion.evaluation.subgroups import groupings
 from fusion.model.fusion_model import FusionModel, folder_of
 from fusion.splitting.folds import Fold, InnerFolds
@@ -298,6 +299,7 @@ def _warnings(
         yield f"{answers.recognised} transcripts were recognised by {answers.back_end}"
     if corpus.task == "single-label" and model.abstention is not None:
         yield from _abstained(model, labels, corpus, answers.answers)
+        yield from _coarser(model, labels, corpus, answers.answers)
 
 
 def _abstained(
@@ -318,4 +320,25 @@ def _abstained(
             f"{kept / asked:.0%} of the utterances, of which {right / kept:.0%} are right; on its "
             f"development speakers it was {model.abstention.coverage:.0%} and "
             f"{model.abstention.accuracy:.0%}"
+        )
+
+
+def _coarser(
+    model: FusionModel, labels: LabelMap, corpus: Corpus, answers: Sequence[Answer]
+) -> Iterator[str]:
+    """What coarser answers add here, where no class is sure enough."""
+    asked, hits = 0, dict[str, list[bool]]()
+    for answer in answers:
+        if not isinstance(answer.scores, EmotionScores):
+            continue
+        asked += 1
+        said = model.answer(dict(zip(model.targets, answer.scores.fused, strict=True)))
+        true = corpus.label(answer.utterance)
+        if said is not None and said.level != "class" and true is not None:
+            right = labels.pairs.get(said.label, said.label) in (true, branch_of(true, said.level))
+            hits.setdefault(said.level, []).append(right)
+    for level, of_level in hits.items():
+        yield (
+            f"where it names no class it answers by {level} for {len(of_level) / asked:.0%} of the "
+            f"utterances, of which {sum(of_level) / len(of_level):.0%} are right"
         )

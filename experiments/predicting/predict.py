@@ -16,9 +16,11 @@ from encoders.utterance import Utterance
 from experiments.comparing.comparison import check_writable
 from experiments.config import DEFAULT_ASR, ConfigError, OptionError, TranscriptSource
 from experiments.corpora.tree import MEDIA, first_few
-from experiments.interviews.emotion import EmotionScores
+from experiments.interviews.emotion import EmotionScores, threshold_of_sets
 from experiments.interviews.model_facts import about_model
 from experiments.predicting.answers import Answer, Answers, ask
+from fusion.evaluation.conformal import prediction_set
+from fusion.evaluation.emotions import DERIVED, derived_values
 from fusion.model.fusion_model import FusionModel
 
 #: Seconds from which on a file is more than an utterance.
@@ -56,25 +58,28 @@ def predict(
     root: Path | None = None,
     transcript: TranscriptSource = "gold_else_asr",
     asr: str = DEFAULT_ASR,
+    sets: float | None = None,
     progress: Progress | None = None,
 ) -> Predicted:
     """Write what a model says of files, of a folder's, or of a manifest's rows as a CSV table.
 
     ``model`` is a folder, or ``"demo"``: the one that ships. Embeddings and words are kept in the
     cache, so that the same call goes on where it was stopped. A file that cannot be read has a
-    row that says why.
+    row that says why. ``sets`` is the share of rows whose true class is to be in the set that each
+    then has.
 
     Raises:
         ValueError: no such model, one of another format or of precomputed features, or nothing to
             predict for; nothing is written then.
     """
     loaded = FusionModel.load(model)
+    of_set = threshold_of_sets(loaded, sets)
     utterances = utterances_of(files, folder, manifest, root)
     check_writable(out.parent)
     if out.is_dir():
         raise OptionError(f"--out {out}: is a folder; give a file, as in predictions.csv")
     answers = ask(loaded, utterances, transcript, asr, progress)
-    write_atomically(out, table(loaded, answers.answers).encode())
+    write_atomically(out, table(loaded, answers.answers, of_set).encode())
     failed = [
         Failure(answer.utterance.id, answer.scores)
         for answer in answers.answers
@@ -133,12 +138,15 @@ def _named(paths: Sequence[Path], folder: Path | None) -> tuple[Utterance, ...]:
 # ---------------------------------------------------------------- the table
 
 
-def table(model: FusionModel, answers: Sequence[Answer]) -> str:
+def table(model: FusionModel, answers: Sequence[Answer], of_set: float | None = None) -> str:
     """Answers as CSV, a row each.
 
-    Columns: what was asked, the decision and the class that is most probable, a column for each
-    target (``scores:`` of a comparison reads them), for each that voice and words said alone where
-    the model has heads that do, the words and where they are from, and what is to be known.
+    Columns: what was asked, the decision with its level (a class, or the group of classes or the
+    arousal of a coarser answer) and probability, the class that is most probable, the classes that
+    reach ``of_set`` where that is given, a column for each target (``scores:`` of a comparison
+    reads them), for each that voice and words said alone where the model has heads that do, valence
+    and arousal that follow from the probabilities, the words and where they are from, and what is
+    to be known.
     """
     alone = [
         name
@@ -146,19 +154,32 @@ def table(model: FusionModel, answers: Sequence[Answer]) -> str:
         if any(isinstance(a.scores, EmotionScores) and getattr(a.scores, name) for a in answers)
     ]
     decided = ["decision"] if model.task != "regression" else []
-    decided += ["most_probable"] if model.task in ("single-label", "distribution") else []
+    derived: list[str] = []
+    if model.task in ("single-label", "distribution"):
+        decided += ["level", "probability", "most_probable"]
+        decided += ["prediction_set"] * (of_set is not None)
+        derived = [f"derived_{name}" for name in DERIVED]
     header = ["id", "audio", "start_s", "end_s", *decided, *model.targets]
     header += [f"{name}_{target}" for name in alone for target in model.targets]
-    header += ["transcript", "transcript_from", "note"]
+    header += [*derived, "transcript", "transcript_from", "note"]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(guarded, header))
     for answer in answers:
-        writer.writerow(map(guarded, _row(model, answer, alone, len(decided))))
+        writer.writerow(
+            map(guarded, _row(model, answer, alone, (len(decided), len(derived)), of_set))
+        )
     return text.getvalue()
 
 
-def _row(model: FusionModel, answer: Answer, alone: Sequence[str], decided: int) -> list[str]:
+def _row(
+    model: FusionModel,
+    answer: Answer,
+    alone: Sequence[str],
+    more: tuple[int, int],
+    of_set: float | None,
+) -> list[str]:
+    """Cells of a row, with ``more`` of them before and after the scores."""
     one, scores = answer.utterance, answer.scores
     cells = [
         one.id,
@@ -167,15 +188,18 @@ def _row(model: FusionModel, answer: Answer, alone: Sequence[str], decided: int)
         "" if one.end_s is None else f"{one.end_s:g}",
     ]
     if isinstance(scores, str):
-        cells += [""] * (decided + len(model.targets) * (1 + len(alone)))
+        cells += [""] * (sum(more) + len(model.targets) * (1 + len(alone)))
     else:
-        cells += _decisions(model, scores)
+        cells += _decisions(model, scores, of_set)
         parts = [scores.fused, *(getattr(scores, name) for name in alone)]
         cells += [
             cell
             for part in parts
             for cell in (map(_cell, part) if part is not None else [""] * len(model.targets))
         ]
+        if more[1]:
+            derived = derived_values(scores.fused, model.targets)
+            cells += [""] * more[1] if derived is None else map(_cell, derived)
     come = "recognised" if answer.recognised else "given" if answer.words else ""
     return [*cells, answer.words or "", come, scores if isinstance(scores, str) else _note(answer)]
 
@@ -184,14 +208,21 @@ def _cell(value: float) -> str:
     return f"{value:.{DIGITS}f}"
 
 
-def _decisions(model: FusionModel, scores: EmotionScores) -> list[str]:
-    """The decision, empty where the model is too unsure, and the most probable class."""
+def _decisions(model: FusionModel, scores: EmotionScores, of_set: float | None) -> list[str]:
+    """The decision, empty where the model is too unsure, the most probable class and the set."""
     by_name = dict(zip(model.targets, scores.fused, strict=True))
     if model.task == "regression":
         return []
     if model.task == "multi-label":
         return ["|".join(model.labels(by_name)) or "none"]
-    return [model.decide(by_name) or "", max(by_name, key=lambda name: by_name[name])]
+    answer = model.answer(by_name)
+    said = ["", "", ""]
+    if answer is not None:
+        said = [answer.label, answer.level, _cell(answer.probability)]
+    likeliest = max(by_name, key=lambda name: by_name[name])
+    if of_set is None:
+        return [*said, likeliest]
+    return [*said, likeliest, "|".join(prediction_set(scores.fused, model.targets, of_set))]
 
 
 def _note(answer: Answer) -> str:

@@ -1,10 +1,15 @@
 """The card of a saved model, as Markdown: what it is, what it learned from, how sure it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from encoders.messages import escape_markdown as say
+from encoders.messages import with_count
 from encoders.specs import Modality
+from fusion.evaluation.backoff import LevelRule
 from fusion.evaluation.calibration import Abstention
+from fusion.evaluation.conformal import LEAST, PredictionSets
+from fusion.evaluation.emotions import Level
 from fusion.model.origin import Origin
 from fusion.model.outputs import OutputType
 from fusion.training.arm_table import Normalise
@@ -55,7 +60,8 @@ def _use(outputs: OutputType, targets: tuple[str, ...]) -> str:
     if outputs.task in UNCALIBRATED:
         then = "; `labels(answers)` names them" if outputs.task == "multi-label" else ""
         return f"{load} {say(outputs.meaning(targets))}{then}."
-    return f"{load} probabilities, `decide(probabilities)` a class or None."
+    then = "`decide(probabilities)` a class or None, `answer(probabilities)` what is coarser, too"
+    return f"{load} probabilities, {then}."
 
 
 def _uncalibrated(outputs: OutputType) -> list[str]:
@@ -64,8 +70,13 @@ def _uncalibrated(outputs: OutputType) -> list[str]:
     return []
 
 
-def sureness_lines(temperature: float, abstention: Abstention | None) -> list[str]:
-    """Temperature and threshold, and what the latter left of development rows."""
+def sureness_lines(
+    temperature: float,
+    abstention: Abstention | None,
+    levels: Sequence[LevelRule] = (),
+    sets: PredictionSets | None = None,
+) -> list[str]:
+    """Temperature and thresholds, and what these left of development rows."""
     if abstention is None:
         return ["- not calibrated; a class is always named"]
     rule = abstention
@@ -76,6 +87,8 @@ def sureness_lines(temperature: float, abstention: Abstention | None) -> list[st
         if temperature == 1
         else f"- temperature {temperature:g}, fitted on development speakers",
         f"- no class below a probability of {rule.threshold:.2f}, which leaves {kept}{asked}",
+        *(f"- {level}: {line}" for level, line in level_lines(levels).items()),
+        *([] if sets is None else [f"- {sets_line(sets)}"]),
     ]
 
 
@@ -84,6 +97,35 @@ def transductive(by: Normalise) -> str:
     return (
         f"transductive: an utterance is standardised by those of the same {by}, drawn to training "
         "statistics, so that its answer hangs on them; alone, by training statistics"
+    )
+
+
+#: What a level is, in words.
+LEVEL_NAMES: Mapping[Level, str] = MappingProxyType(
+    {
+        "class": "a class",
+        "group": "else a group of classes",
+        "arousal": "else whether it is aroused",
+    }
+)
+
+
+def level_lines(levels: Sequence[LevelRule]) -> dict[str, str]:
+    """What each level is, from which probability it is answered, and what that was worth."""
+    return {LEVEL_NAMES[rule.level]: _worth(rule) for rule in levels}
+
+
+def _worth(rule: LevelRule) -> str:
+    right = "" if rule.accuracy is None else f", {rule.accuracy:.0%} of them right"
+    said = f"{rule.coverage:.0%} of development utterances{right}"
+    return f"from {rule.threshold:.2f} on: {said}, at thresholds of other speakers"
+
+
+def sets_line(sets: PredictionSets) -> str:
+    """What sets may be asked for."""
+    return (
+        f"sets of classes at a coverage of {LEAST:g} to {sets.most:g}, from "
+        f"{with_count(sets.speakers, 'development speaker')} with one vote each"
     )
 
 

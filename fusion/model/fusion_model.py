@@ -24,9 +24,19 @@ from encoders.specs import Modality, Spec, spec_from_json
 from encoders.store import Embedding, write_atomically
 from encoders.utterance import Task
 from fusion.bundled import BUNDLED, DEMO
+from fusion.evaluation.backoff import Answer, Backoff, LevelRule, fit_levels
 from fusion.evaluation.calibration import Abstention, DevAnswers, tempered
+from fusion.evaluation.conformal import PredictionSets, fit_sets
+from fusion.evaluation.emotions import Level
 from fusion.model.card import model_card, sureness_lines
-from fusion.model.json import FORMAT_VERSION, number_of, read_about, targets_of
+from fusion.model.json import (
+    FORMAT_VERSION,
+    levels_of,
+    number_of,
+    read_about,
+    sets_of,
+    targets_of,
+)
 from fusion.model.origin import Origin, origin_of
 from fusion.model.outputs import OF_CLASSES, OutputType
 from fusion.model.part import FusedPrediction, HeadEnsemble, part_as_json, part_from_json
@@ -49,9 +59,11 @@ class FusionModel:
     part whose inputs are all missing says nothing: then the other speaks alone.
 
     ``temperature`` and ``abstention`` were fitted on development speakers; without the latter every
-    utterance is given a class. ``seen`` is whom it was trained on, None where no record was kept.
-    A ``normaliser`` standardises utterances by others of their speaker, recording or corpus, where
-    their baseline is given; one of which nothing else is known, by training rows.
+    utterance is given a class. So were ``levels``, the rules of coarser answers with that of the
+    class, and ``sets``; a model that was made before these were kept has none. ``seen`` is whom it
+    was trained on, None where no record was kept. A ``normaliser`` standardises utterances by
+    others of their speaker, recording or corpus, where their baseline is given; one of which
+    nothing else is known, by training rows.
     """
 
     arm: str
@@ -61,6 +73,8 @@ class FusionModel:
     combination: Combination | None = None
     temperature: float = 1.0
     abstention: Abstention | None = None
+    levels: tuple[LevelRule, ...] = ()
+    sets: PredictionSets | None = None
     origin: Origin = field(default_factory=Origin)
     outputs: OutputType = OF_CLASSES
     seen: Seen | None = field(default=None, repr=False)
@@ -87,9 +101,38 @@ class FusionModel:
         return self.outputs.named(self.targets, answers)
 
     def calibrated(self, dev: DevAnswers) -> "FusionModel":
-        """This model with temperature and abstention of answers to development rows."""
+        """This model with everything that answers to development rows say of how sure it is."""
         temperature = dev.fit_temperature()
-        return replace(self, temperature=temperature, abstention=dev.abstention(temperature))
+        sure = tempered(dev.answers, temperature)
+        return replace(
+            self,
+            temperature=temperature,
+            abstention=dev.abstention(temperature),
+            levels=fit_levels(sure, dev.truth, self.targets, dev.speakers),
+            sets=fit_sets(sure, dev.truth, dev.speakers),
+        )
+
+    def backoff(self, abstain: float | None = None) -> Backoff:
+        """What makes one answer of probabilities: a class, or what is coarser.
+
+        No class is named below ``abstain`` [``abstention.threshold``]; coarser levels keep their
+        own thresholds.
+        """
+        if abstain is None:
+            abstain = 0.0 if self.abstention is None else self.abstention.threshold
+        coarser: dict[Level, float] = {
+            rule.level: rule.threshold for rule in self.levels if rule.level != "class"
+        }
+        return Backoff(self.targets, {"class": abstain, **coarser})
+
+    def answer(self, probabilities: Mapping[str, float]) -> Answer | None:
+        """The finest answer that probabilities of :meth:`predict` allow, or None.
+
+        Raises:
+            ValueError: the model does not name one class: it gives a set of labels, or values.
+        """
+        self._check_names_classes()
+        return self.backoff().answer([probabilities[target] for target in self.targets])
 
     def decide(self, probabilities: Mapping[str, float]) -> str | None:
         """The class that probabilities of :meth:`predict` name; None where they are too unsure.
@@ -99,12 +142,15 @@ class FusionModel:
         Raises:
             ValueError: the model does not name one class: it gives a set of labels, or values.
         """
-        if self.task in ("multi-label", "regression"):
-            instead = "labels(answers)" if self.task == "multi-label" else "the values themselves"
-            raise ValueError(f"a model of {self.task} targets names no class: use {instead}")
+        self._check_names_classes()
         best = max(probabilities, key=lambda target: probabilities[target])
         unsure = self.abstention is not None and probabilities[best] < self.abstention.threshold
         return None if unsure else best
+
+    def _check_names_classes(self) -> None:
+        if self.task in ("multi-label", "regression"):
+            instead = "labels(answers)" if self.task == "multi-label" else "the values themselves"
+            raise ValueError(f"a model of {self.task} targets names no class: use {instead}")
 
     def predict(
         self, audio: Audio | Path | str | None, text: str | None = None
@@ -194,7 +240,7 @@ class FusionModel:
             self.seen.write(folder)
         about = json.dumps(self._about(), indent=2)
         write_atomically(folder / "model.json", about.encode())
-        sureness = sureness_lines(self.temperature, self.abstention)
+        sureness = sureness_lines(self.temperature, self.abstention, self.levels, self.sets)
         card = model_card(
             self.arm,
             self.targets,
@@ -251,6 +297,8 @@ class FusionModel:
             combination=combination,
             temperature=number_of(about, "temperature", above=0.0),
             abstention=_abstention(about["abstention"]),
+            levels=levels_of(about.get("levels", [])),
+            sets=sets_of(about.get("sets")),
             origin=origin_of(about["origin"]),
             outputs=outputs,
             normaliser=normaliser,
@@ -266,6 +314,8 @@ class FusionModel:
             "combination": asdict(self.combination) if self.combination else None,
             "temperature": self.temperature,
             "abstention": asdict(self.abstention) if self.abstention else None,
+            "levels": [asdict(rule) for rule in self.levels],
+            "sets": asdict(self.sets) if self.sets else None,
             "origin": asdict(self.origin),
             "outputs": asdict(self.outputs),
             **({} if self.normaliser is None else {"normalise": self.normaliser.about}),

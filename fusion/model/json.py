@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from encoders.messages import number, printable
+from fusion.evaluation.backoff import LevelRule
+from fusion.evaluation.conformal import PredictionSets
+from fusion.evaluation.emotions import LEVELS
 
 #: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part,
 #: and what its numbers mean, where they are no probabilities of one class. 4: a rule by which parts
-#: are combined.
+#: are combined. Levels and sets came later: who does not know them passes over them, and what was
+#: written without them has none.
 FORMAT_VERSION = 4
 
 
@@ -64,3 +68,43 @@ def targets_of(given: object) -> tuple[str, ...]:
             f"targets: expected a list of names, each once, got {printable(repr(given))[:80]}"
         )
     return tuple(given)
+
+
+def levels_of(given: object) -> tuple[LevelRule, ...]:
+    """Rules of levels, finest first.
+
+    Raises:
+        ValueError: another level than there are, or in another order; numbers that are none.
+    """
+    if not isinstance(given, list) or not all(isinstance(fields, Mapping) for fields in given):
+        raise ValueError(f"levels: expected a list of rules, got {printable(repr(given))[:80]}")
+    names = [fields["level"] for fields in given]
+    if names != [level for level in LEVELS if level in names]:
+        raise ValueError(
+            f"levels {printable(repr(names))[:80]}: expected some of {', '.join(LEVELS)}, each once"
+        )
+    return tuple(
+        LevelRule(
+            fields["level"],
+            number_of(fields, "threshold"),
+            number_of(fields, "coverage"),
+            None if fields["accuracy"] is None else number_of(fields, "accuracy"),
+        )
+        for fields in given
+    )
+
+
+def sets_of(given: object) -> PredictionSets | None:
+    """Thresholds of prediction sets, from the least coverage on.
+
+    Raises:
+        ValueError: none, or thresholds that are no falling numbers.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise ValueError(f"sets: expected speakers and least, got {printable(repr(given))[:80]}")
+    least = tuple(number(value, "least") for value in given["least"])
+    if not least or list(least) != sorted(least, reverse=True):
+        raise ValueError("sets: expected thresholds that fall as coverage rises")
+    return PredictionSets(int(number_of(given, "speakers", above=0.0)), least)

@@ -42,7 +42,7 @@ def export_onnx(model: FusionModel, path: Path) -> None:
     ``audio_mask`` [batch, frames] (true at a row's own frames) and ``audio_present`` [batch] (false
     where the modality is missing); utterance-level embeddings have one frame, windows one each. It
     gives ``answers`` [batch, targets]: calibrated probabilities, or what ``meaning`` says. Targets,
-    encoders and the abstention threshold stand in the graph's metadata as JSON, under
+    encoders, thresholds of answers and of sets stand in the graph's metadata as JSON, under
     ``serfusion``.
 
     Raises:
@@ -215,6 +215,8 @@ def _about(model: FusionModel) -> dict[str, Any]:
         "meaning": model.meaning,
         "modalities": {name: asdict(one) for name, one in model.modalities.items()},
         "abstention": asdict(model.abstention) if model.abstention else None,
+        "levels": [asdict(rule) for rule in model.levels],
+        "sets": asdict(model.sets) if model.sets else None,
     }
 
 

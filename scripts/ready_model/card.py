@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fusion.evaluation.backoff import LevelRule
+from fusion.evaluation.conformal import PredictionSets
+from fusion.model.card import level_lines, sets_line
+from fusion.model.json import levels_of, sets_of
 from scripts.ready_model.figures import EMODB, Figure
 
 LICENCE = "voice half CC BY-NC-SA 4.0 (RAVDESS), words half GPL-3.0 (MELD): not for commercial use"
@@ -68,7 +72,7 @@ nobody's voice.{worse}
 
 No class is named below a probability of {threshold:.2f}: the highest of the thresholds that the
 rule for all models gives for the voice alone, for words alone and for made-up pairs of development
-rows; there it keeps {coverage:.0%}, {accuracy:.0%} of them right{reached}.
+rows; there it keeps {coverage:.0%}, {accuracy:.0%} of them right{reached}.{levels}
 Of EmoDB, whose voices are unlike the actors', it keeps {share:.0%}, {right:.0%} of them right; over
 all of EmoDB its highest probability is {mean:.2f} on average, and right in {overall:.0%} of rows:
 as a whole it is {sure} there. The voices of an interview are yet others.
@@ -145,12 +149,24 @@ def card(record: Mapping[str, Any], about: Mapping[str, Any], encoders: Sequence
         coverage=rule["coverage"],
         accuracy=rule["accuracy"],
         reached=missed,
+        levels=_levels(levels_of(about.get("levels", [])), sets_of(about.get("sets"))),
         share=_found(record, "share named"),
         right=_found(record, "accuracy of named"),
         mean=mean,
         overall=overall,
         sure="too sure" if mean > overall else "not too sure",
     )
+
+
+def _levels(rules: Sequence[LevelRule], sets: PredictionSets | None) -> str:
+    """Coarser answers and sets, in a list of its own; nothing of a model without them."""
+    lines = [f"- {level}: {line}" for level, line in level_lines(rules).items()]
+    if sets is not None:
+        lines.append(f"- {sets_line(sets)}")
+    if not lines:
+        return ""
+    head = "The most cautious of the same three is taken at every level and for sets, too:"
+    return "\n" + "\n".join([head, "", *lines, ""])
 
 
 def notice() -> str:

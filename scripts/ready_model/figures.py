@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from fusion.evaluation import metrics
+from fusion.evaluation.backoff import LevelRule, fit_levels
 from fusion.evaluation.calibration import (
     Abstention,
     equal_classes,
@@ -14,6 +15,7 @@ from fusion.evaluation.calibration import (
     fit_temperature,
     tempered,
 )
+from fusion.evaluation.conformal import PredictionSets, fit_sets
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.speaker_sums import tally_classes
 from fusion.evaluation.statistics import interval
@@ -44,11 +46,13 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Sureness:
-    """Temperatures of the halves, and below which probability nothing is named."""
+    """Temperatures of the halves, and from which probabilities something is answered."""
 
     voice: float
     words: float
     abstention: Abstention
+    levels: tuple[LevelRule, ...]
+    sets: PredictionSets | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Pairs:
     truth: np.ndarray
     voice: Float[np.ndarray, "rows targets"]
     words: Float[np.ndarray, "rows targets"]
+    speakers: tuple[str, ...]
 
     @property
     def fused(self) -> Float[np.ndarray, "rows targets"]:
@@ -69,8 +74,9 @@ def sureness(voice: Voice, words: Fitted, others: Scored) -> Sureness:
     """Fitted on held-out actors and MELD's development rows, every class counting alike.
 
     The voice has the temperature of ``others``, voices unlike the actors', where that is higher.
-    No row has both, so that the threshold is the highest of three that the rule for all models
-    gives: for the voice alone, for words alone, and for made-up pairs.
+    No row has both, so that each threshold is the most cautious of three that the rule for all
+    models gives: for the voice alone, for words alone, and for made-up pairs, whose speakers are
+    those of the voice. Levels and sets, which go by speakers, take the halves' rows as they are.
     """
     heard = Scored.joined(voice.held_out)
     voice_t = max(temperature_of(heard), temperature_of(others))
@@ -78,7 +84,36 @@ def sureness(voice: Voice, words: Fitted, others: Scored) -> Sureness:
     pairs = pairs_of(heard, words.dev, voice_t, words_t)
     every = [(pairs.truth, scores) for scores in (pairs.voice, pairs.words, pairs.fused)]
     abstentions = [_abstention(truth, scores) for truth, scores in every]
-    return Sureness(voice_t, words_t, max(abstentions, key=lambda abstention: abstention.threshold))
+    rows = [
+        (heard.truth, tempered(heard.scores, voice_t), _speakers(heard)),
+        (words.dev.truth, tempered(words.dev.scores, words_t), _speakers(words.dev)),
+        (pairs.truth, pairs.fused, pairs.speakers),
+    ]
+    return Sureness(
+        voice_t,
+        words_t,
+        max(abstentions, key=lambda abstention: abstention.threshold),
+        most_cautious_levels([fit_levels(p[None], true, TARGETS, who) for true, p, who in rows]),
+        most_cautious_sets([fit_sets(p[None], true, who) for true, p, who in rows]),
+    )
+
+
+def most_cautious_levels(every: Sequence[tuple[LevelRule, ...]]) -> tuple[LevelRule, ...]:
+    """Of each level the rule with the highest threshold."""
+    return tuple(max(rules, key=lambda rule: rule.threshold) for rules in zip(*every, strict=True))
+
+
+def most_cautious_sets(every: Sequence[PredictionSets | None]) -> PredictionSets | None:
+    """The largest sets of several at each coverage that all can give."""
+    sets = [one for one in every if one is not None]
+    if not sets:
+        return None
+    least = tuple(min(values) for values in zip(*(one.least for one in sets), strict=False))
+    return PredictionSets(min(one.speakers for one in sets), least)
+
+
+def _speakers(scored: Scored) -> tuple[str, ...]:
+    return tuple(row.speaker for row in scored.rows)
 
 
 def temperature_of(scored: Scored) -> float:
@@ -100,7 +135,10 @@ def pairs_of(voice: Scored, words: Scored, voice_t: float, words_t: float) -> Pa
     heard, said = (_drawn(scored, random) for scored in (voice, words))
     truth = np.repeat(np.arange(len(TARGETS)), DRAWN)
     return Pairs(
-        truth, tempered(voice.scores[heard], voice_t), tempered(words.scores[said], words_t)
+        truth,
+        tempered(voice.scores[heard], voice_t),
+        tempered(words.scores[said], words_t),
+        tuple(voice.rows[k].speaker for k in heard),
     )
 
 

@@ -43,6 +43,8 @@ def model_of(voice: Voice, words: Fitted, sure: Sureness) -> FusionModel:
         modalities={"audio": AUDIO, "text": TEXT},
         parts=(voice.shipped.part(sure.voice), words.part(sure.words)),
         abstention=sure.abstention,
+        levels=sure.levels,
+        sets=sure.sets,
         origin=Origin(corpora=CORPORA, licence=LICENCE, caution=CAUTION),
     )
 

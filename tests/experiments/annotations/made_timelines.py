@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from experiments.annotations.segments import Segment, Timeline
 from experiments.annotations.turns import Turn
 from experiments.interviews.outputs import TIMELINES
+from fusion.evaluation.backoff import Answer
+from fusion.evaluation.emotions import LEVELS, branch_of
 
 TARGETS = ("angry", "sad")
 #: What writes a timeline, by the end of its file's name in small letters.
@@ -42,6 +44,16 @@ names = texts.filter(lambda name: Turn(start_s=0, end_s=0, speaker=name).speaker
 
 
 @st.composite
+def answers(draw: st.DrawFn, targets: tuple[str, ...]) -> Answer:
+    level = draw(st.sampled_from(LEVELS))
+    return Answer(
+        level,
+        draw(st.sampled_from([branch_of(name, level) for name in targets])),
+        draw(st.floats(0, 1)),
+    )
+
+
+@st.composite
 def segments(draw: st.DrawFn, targets: tuple[str, ...] = TARGETS) -> Segment:
     start_s = draw(st.floats(0, 5000, allow_subnormal=False))
     share = draw(st.floats(0, 1))
@@ -52,7 +64,8 @@ def segments(draw: st.DrawFn, targets: tuple[str, ...] = TARGETS) -> Segment:
         speaker=draw(names),
         text=draw(st.none() | texts),
         text_doubtful=tuple(draw(st.lists(texts, max_size=2))),
-        label=draw(st.sampled_from([None, *targets])),
+        answer=draw(st.none() | answers(targets)),
+        prediction_set=tuple(draw(st.permutations(targets)))[: draw(st.integers(0, 2))],
         probabilities=(share, 1 - share),
         voice=draw(scores),
         words=draw(scores),

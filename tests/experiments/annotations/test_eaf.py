@@ -287,7 +287,9 @@ def test_emotion_and_confidence_hang_on_the_words(timeline, tmp_path):
         (1.0, 3.25, "?"),
         (4.0, 5.0, "angry"),
     ]
-    assert tiers["Anna Maria confidence"].marks[0].text == "0.70; recogniser unsure"
+    assert tiers["Anna Maria confidence"].marks[0].text == (
+        "0.70; derived valence -0.55, arousal 0.33; recogniser unsure"
+    )
     assert not tiers["Ben emotion"].main
 
 

@@ -11,6 +11,7 @@ from experiments.annotations.clock import clock, parse_clock
 from experiments.annotations.plain import escape_name, tidy, unescape_name
 from experiments.annotations.segments import Segment, Timeline
 from experiments.annotations.turns import AnnotationError, Turn, read_turns
+from fusion.evaluation.backoff import Answer
 
 VTT = """WEBVTT - a talk
 Kind: captions
@@ -211,7 +212,8 @@ def test_what_is_no_time_is_none(text):
 
 def test_classes_of_any_name_can_be_written(tmp_path):
     label = "<a.b> --> c"
-    segment = Segment(start_s=0, end_s=1, speaker="x", text="y", label=label, probabilities=(1,))
+    answer = Answer("class", label, 1.0)
+    segment = Segment(start_s=0, end_s=1, speaker="x", text="y", answer=answer, probabilities=(1,))
     timeline = Timeline(recording="r", duration_s=1, targets=(label,), segments=(segment,))
     vtt.write(timeline, tmp_path / "x.vtt")
     assert read_turns(tmp_path / "x.vtt")[0].text == "y"

@@ -12,6 +12,8 @@ from encoders.manifest_rows import unguarded
 from experiments.annotations import segments_csv, timeline_json
 from experiments.annotations.segments import Segment, Timeline
 from experiments.annotations.turns import AnnotationError, Turn, read_turns
+from fusion.evaluation.backoff import Answer
+from fusion.evaluation.emotions import derived_values
 
 ANNA = Turn(start_s=1.5, end_s=62.25, speaker="Anna", text="no, I")
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -118,6 +120,12 @@ def test_a_table_holds_everything_exactly(tmp_path_factory, timeline):
     assert in_order(read_turns(path)) == said(timeline)
     for row, segment in zip(rows_of(path), timeline.segments, strict=True):
         assert (row["label"] or None) == segment.label
+        answer = segment.answer
+        told = ("", "") if answer is None else (answer.level, repr(answer.probability))
+        assert (row["level"], row["probability"]) == told
+        assert row["prediction_set"] == " | ".join(segment.prediction_set)
+        derived = derived_values(segment.probabilities, TARGETS)
+        assert [row["derived_valence"], row["derived_arousal"]] == list(map(repr, derived))
         assert row["overlap"] == str(segment.overlap).lower()
         doubts = unguarded(row["text_doubtful"])
         assert doubts.count(" | ") == max(0, len(segment.text_doubtful) - 1)
@@ -149,7 +157,8 @@ def test_what_could_not_be_classified_has_empty_cells(timeline, tmp_path):
     segment = Segment(start_s=0, end_s=1, speaker="x", probabilities=())
     segments_csv.write(replace(timeline, segments=(segment,)), tmp_path / "x.csv")
     (row,) = rows_of(tmp_path / "x.csv")
-    names = ("label", *(f"{of}_{name}" for of in ("p", "voice", "words") for name in TARGETS))
+    names = ("label", "level", "probability", "prediction_set", "derived_valence")
+    names += tuple(f"{of}_{name}" for of in ("p", "voice", "words") for name in TARGETS)
     assert {row[name] for name in names} == {""}
 
 
@@ -168,10 +177,12 @@ def test_timelines_are_read_back_exactly(tmp_path_factory, timeline):
 def test_the_file_says_what_its_documentation_says(timeline, tmp_path):
     timeline_json.write(timeline, tmp_path / "x.json")
     record = json.loads((tmp_path / "x.json").read_text())
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert record["segments"][0] == {
         "start_s": 0.5, "end_s": 2.0, "speaker": "Anna Maria", "text": "No & <no>",
-        "text_doubtful": ["recogniser unsure"], "label": "angry",
+        "text_doubtful": ["recogniser unsure"],
+        "label": "angry", "level": "class", "probability": 0.7, "prediction_set": [],
+        "derived": {"valence": pytest.approx(-0.546), "arousal": pytest.approx(0.332)},
         "probabilities": {"angry": 0.7, "sad": 0.3}, "voice": None, "words": None,
         "overlap": False,
     }  # fmt: skip
@@ -186,7 +197,7 @@ def test_facts_that_json_cannot_hold_are_refused(timeline, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "schema_version: expected 1, got 2"),
+        ({"schema_version": 3}, "schema_version: expected 2, got 3"),
         ({"schema_version": "1"}, "schema_version"),
         ({"more": 1}, "more"),
         ({"duration_s": "9"}, "duration_s"),
@@ -201,6 +212,39 @@ def test_faults_of_a_timeline_are_named(timeline, tmp_path, change, message):
     path = tmp_path / "x.json"
     timeline_json.write(timeline, path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(AnnotationError, match=message):
+        timeline_json.read_json(path)
+
+
+def test_timelines_of_the_first_schema_are_still_read(timeline, tmp_path):
+    path = tmp_path / "x.json"
+    timeline_json.write(timeline, path)
+    record = json.loads(path.read_text()) | {"schema_version": 1}
+    for segment in record["segments"]:
+        for name in ("level", "probability", "prediction_set", "derived"):
+            del segment[name]
+    path.write_text(json.dumps(record))
+    likeliest = replace(timeline.segments[2], answer=Answer("class", "sad", 0.7))
+    expected = (*timeline.segments[:2], likeliest, timeline.segments[3])
+    assert timeline_json.read_json(path) == replace(timeline, segments=expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": None}, "level and probability without a label"),
+        ({"level": None}, "label 'angry': expected a level and a probability with it"),
+        ({"level": "group"}, "label 'angry' is none of negative, aroused, negative, low"),
+        ({"level": "genus"}, r"level"),
+        ({"prediction_set": ["glad"]}, "prediction set with glad, none of angry, sad"),
+    ],
+)
+def test_faults_of_answers_are_named(timeline, tmp_path, change, message):
+    path = tmp_path / "x.json"
+    timeline_json.write(timeline, path)
+    record = json.loads(path.read_text())
+    record["segments"][0] |= change
+    path.write_text(json.dumps(record))
     with pytest.raises(AnnotationError, match=message):
         timeline_json.read_json(path)
 
@@ -233,7 +277,11 @@ def test_the_end_of_the_name_tells_the_format(timeline, tmp_path, suffix):
         ({"probabilities": (0.7, 0.7)}, "add up to 1"),
         ({"probabilities": (1.5, -0.5)}, "add up to 1"),
         ({"probabilities": (float("nan"), 1.0)}, "add up to 1"),
-        ({"probabilities": (), "label": "sad"}, "label 'sad' without probabilities"),
+        (
+            {"probabilities": (), "answer": Answer("class", "sad", 1.0)},
+            "label 'sad' without probabilities",
+        ),
+        ({"probabilities": (), "prediction_set": ("sad",)}, "a prediction set without"),
     ],
 )
 def test_no_segment_holds_what_cannot_be(change, message):

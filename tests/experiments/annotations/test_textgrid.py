@@ -190,9 +190,12 @@ def test_words_emotion_and_confidence_have_tiers_of_their_own(timeline, tmp_path
         for name, tier in tiers.items()
     }
     assert filled["Anna Maria words"] == [(0.5, 2.0, "No & <no>")]
-    assert filled["Anna Maria confidence"] == [(0.5, 2.0, "0.70; recogniser unsure")]
+    assert filled["Anna Maria confidence"] == [
+        (0.5, 2.0, "0.70; derived valence -0.55, arousal 0.33; recogniser unsure")
+    ]
     assert filled["Ben emotion"] == [(1.0, 3.25, "?"), (4.0, 5.0, "angry")]
-    assert filled["Ben confidence"][0] == (1.0, 3.25, "0.70; overlap")
+    unsure = (1.0, 3.25, "0.70; derived valence -0.55, arousal 0.33; overlap")
+    assert filled["Ben confidence"][0] == unsure
 
 
 def test_praatio_reads_what_is_written(timeline, tmp_path):

@@ -10,9 +10,10 @@ import pytest
 
 from encoders.utterance import Corpus, CorpusError, Utterance, one_hot
 from experiments.corpora import load_source
-from experiments.corpora.common_sets import COMMON, apply_common, canonical
+from experiments.corpora.common_sets import COMMON, apply_common
 from experiments.corpora.label_sets import LabelSet, apply, own_classes
 from experiments.corpora.registry import CORPORA
+from fusion.evaluation.emotions import canonical
 
 SETS = [(name, one) for name, entry in CORPORA.items() for one in entry.labels]
 OWN = [(name, one) for name, one in SETS if one.classes and not one.annotation]
@@ -183,7 +184,7 @@ def test_a_class_typed_twice_is_refused():
         own_classes(corpus, ("a", "a"))
 
 
-@pytest.mark.parametrize("name", ["common_sets", "tree"])
+@pytest.mark.parametrize("name", ["experiments.corpora.tree", "fusion.evaluation.emotions"])
 def test_the_examples_of_docstrings_hold(name):
-    result = doctest.testmod(import_module(f"experiments.corpora.{name}"))
+    result = doctest.testmod(import_module(name))
     assert (result.failed, result.attempted > 0) == (0, True)

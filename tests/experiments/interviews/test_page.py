@@ -13,6 +13,7 @@ import soundfile
 from experiments.annotations.segments import Segment, Timeline
 from experiments.interviews.outputs import source_of
 from experiments.interviews.page import page, wave
+from fusion.evaluation.backoff import Answer
 from tests.browser import Browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -21,8 +22,11 @@ EVIL = "</script><script>document.title='owned'</script><img src=x onerror=alert
 
 
 def segment(start_s: float, end_s: float, speaker: str, **fields) -> Segment:
-    given = {"label": "sad", "probabilities": (0.3, 0.7), **fields}
-    return Segment(start_s=start_s, end_s=end_s, speaker=speaker, **given)
+    given = {"label": "sad", "level": "class", "probabilities": (0.3, 0.7), **fields}
+    label, level = given.pop("label"), given.pop("level")
+    sure = given.pop("sure", max(given["probabilities"]))
+    answer = None if label is None else Answer(level, label, sure)
+    return Segment(start_s=start_s, end_s=end_s, speaker=speaker, answer=answer, **given)
 
 
 def timeline(*segments: Segment, name: str = "talk.wav") -> Timeline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from experiments.comparing.verification import rebuild, verify
 from experiments.config import ConfigError
 from experiments.predicting.evaluate import evaluate
 from fusion.evaluation import predictions
+from fusion.evaluation.backoff import LevelRule
 from fusion.model.fusion_model import FusionModel
 from fusion.model.seen import Seen
 from tests.experiments.tones import change_rows, tones_study, write_tones
@@ -84,6 +86,26 @@ def test_a_model_is_scored_on_speakers_it_never_heard(model, elsewhere, tmp_path
     assert results.rows.speakers == 7
     assert uar.low is not None
     assert any("it names a class for" in line for line in results.warnings)
+
+
+def test_what_coarser_answers_add_is_told(model, elsewhere, tmp_path):
+    saved = FusionModel.load(model)
+    rules = (LevelRule("class", 1.1, 0.0, None), LevelRule("group", 0.5, 1.0, 1.0))
+    abstention = replace(saved.abstention, threshold=1.1)
+    targets = ("fear", "sad")
+    replace(saved, targets=targets, levels=rules, abstention=abstention).save(tmp_path / "model")
+
+    def renamed(row: list[str]) -> None:
+        row[3] = {"squeak": "angry", "rumble": "boredom"}.get(row[3], row[3])
+
+    change_rows(elsewhere, renamed)
+    given = {"manifest": str(elsewhere), "map": ("fear=angry", "sad=boredom")}
+    found = evaluate(tmp_path / "model", tmp_path / "run", **given).results
+    (line,) = [line for line in found.warnings if "it answers by" in line]
+    # Both stand in the groups of what they were mapped to.
+    right = found.arms["model:model"].accuracy.value
+    told = re.search(r"by group for 100% of the utterances, of which (\d+)% are right", line)
+    assert int(told[1]) == pytest.approx(100 * right, abs=1)
 
 
 def test_it_leaves_a_report_that_verifies(model, elsewhere, tmp_path):

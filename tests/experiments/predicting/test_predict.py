@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from experiments.comparing.training import train
 from experiments.config import OptionError
 from experiments.predicting import answers
 from experiments.predicting.predict import predict
+from fusion.evaluation.backoff import LevelRule
+from fusion.evaluation.conformal import PredictionSets
+from fusion.evaluation.emotions import derived_values
 from fusion.model.fusion_model import FusionModel
 from tests.experiments.tones import tones_study, write_tones
 
@@ -55,7 +59,46 @@ def test_every_file_below_a_folder_has_a_row(models, tones, tmp_path):
         )
         assert row["most_probable"] == ("high", "low")[int(row["id"]) % 2]
         assert row["decision"] in ("", row["most_probable"])
+        assert row["level"] == ("class" if row["decision"] else "")
+        assert row["probability"] in ("", max(row["high"], row["low"]))
+        # "high" and "low" are no words for emotions.
+        assert row["derived_valence"] == row["derived_arousal"] == ""
+        assert "prediction_set" not in row
     assert "24 encoded" in list(done.lines())[-1]
+
+
+def test_a_coarser_answer_a_set_and_derived_values_are_columns(models, tones, tmp_path):
+    model = FusionModel.load(models / "audio")
+    made = replace(
+        model,
+        targets=("angry", "fear"),
+        abstention=replace(model.abstention, threshold=1.1),
+        levels=(LevelRule("class", 1.1, 0.0, None), LevelRule("group", 0.9, 1.0, 1.0)),
+        sets=PredictionSets(9, (0.5, 0.0)),
+    )
+    made.save(tmp_path / "model")
+    done = predict(
+        tmp_path / "model", tmp_path / "p.csv", files=[tones.parent / "0.wav"], sets=0.51
+    )
+    (row,) = rows_of(tmp_path / "p.csv")
+    assert (row["decision"], row["level"]) == ("negative, aroused", "group")
+    assert float(row["probability"]) == pytest.approx(1)
+    first, second = sorted(("angry", "fear"), key=lambda name: -float(row[name]))
+    assert row["prediction_set"] == f"{first}|{second}"
+    expected = derived_values((float(row["angry"]), float(row["fear"])), ("angry", "fear"))
+    found = (float(row["derived_valence"]), float(row["derived_arousal"]))
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert not done.failures
+
+
+def test_sets_need_a_model_that_keeps_them(models, tones, tmp_path):
+    FusionModel.load(models / "audio").save(tmp_path / "model")
+    about = json.loads((tmp_path / "model" / "model.json").read_text())
+    del about["sets"], about["levels"]
+    (tmp_path / "model" / "model.json").write_text(json.dumps(about))
+    with pytest.raises(OptionError, match=r"--sets 0.8: the model keeps no thresholds of sets"):
+        predict(tmp_path / "model", tmp_path / "p.csv", files=[tones.parent / "0.wav"], sets=0.8)
+    assert not (tmp_path / "p.csv").exists()
 
 
 def test_the_same_call_goes_on_from_the_cache(models, tones, tmp_path, monkeypatch):

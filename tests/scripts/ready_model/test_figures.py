@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from fusion.evaluation.backoff import LevelRule
 from fusion.evaluation.calibration import tempered
+from fusion.evaluation.conformal import PredictionSets
+from scripts.ready_model.card import _levels
 from scripts.ready_model.elsewhere import sureness_figures
 from scripts.ready_model.figures import (
     error_figure,
+    most_cautious_levels,
+    most_cautious_sets,
     others_figures,
     pairs_of,
     sureness,
@@ -120,3 +125,23 @@ def test_the_voice_has_the_temperature_of_voices_unlike_the_actors_where_that_is
     assert sureness(voice, half, hot).voice == temperature_of(hot) > 1.5
     (error,) = others_figures(hot)
     assert error.value < error_figure("x", hot.truth, hot.scores).value
+
+
+def test_levels_and_sets_are_the_most_cautious_of_voice_words_and_pairs():
+    actors, words = scored(seed=1), scored(seed=2)
+    voice, half = SimpleNamespace(held_out=(actors,)), SimpleNamespace(dev=words)
+    found = sureness(voice, half, actors)
+    assert [rule.level for rule in found.levels] == ["class", "group", "arousal"]
+    assert (found.sets.speakers, found.sets.most) == (10, 0.9)
+    rules = [(LevelRule("class", t, 0.5, a),) for t, a in ((0.4, 0.7), (0.6, 0.8), (0.5, 0.9))]
+    assert most_cautious_levels(rules) == rules[1]
+    sets = [PredictionSets(9, (0.5, 0.2)), PredictionSets(12, (0.4, 0.3, 0.1))]
+    assert most_cautious_sets(sets) == PredictionSets(9, (0.4, 0.2))
+    assert most_cautious_sets([None]) is None
+
+
+def test_the_card_tells_levels_and_sets_where_there_are_any():
+    text = _levels((LevelRule("class", 0.6, 0.5, 0.8),), PredictionSets(9, (0.5, 0.2)))
+    assert "- a class: from 0.60 on: 50% of development utterances, 80% of them right" in text
+    assert "9 development speakers with one vote each" in text
+    assert _levels((), None) == ""
