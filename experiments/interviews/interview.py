@@ -140,7 +140,9 @@ class _Run:
         with stage("listening for speech", seconds):
             voices = self.speaker_encoder
             describer = None if voices is None else SpeechDescriber(voices)
-            surveyed = survey(path, self.options.channels, describer, progress)
+            surveyed = survey(
+                path, self.options.channels, describer, progress, self.options.channel
+            )
         with stage("telling speakers apart", seconds):
             cast = cast_of(path, surveyed, self.options, others, describer)
         make_folder(folder / WORK)
@@ -150,7 +152,7 @@ class _Run:
         pieces = pieces_of(cast.voices, speech, cast.turns)
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
         heard: list[ClassifiedSegment] = []
-        for chunk in read_chunks(path, pieces, self.recognition, seconds):
+        for chunk in read_chunks(path, pieces, self.recognition, seconds, self.options.channel):
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
@@ -200,6 +202,7 @@ class _Run:
             "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
             "words": self._words_from(cast),
             **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
+            **({"channel": options.channel} if options.channel is not None else {}),
             **({"redacted": "words and sound are left out"} if options.redact else {}),
             "languages": dict(spoken.languages) if spoken is not None else {},
             "abstain_below": self.threshold,

@@ -27,6 +27,7 @@ FIELDS = st.fixed_dictionaries(
         "audio": TEXT,
         "text": TEXT,
         "root": st.none() | TEXT,
+        "channel": st.none() | st.sampled_from(["mean", "1", "2"]),
         "extra": st.none() | TEXT | st.lists(TEXT, min_size=1, max_size=3).map(tuple),
         "labels": LISTS,
         "arms": LISTS.filter(lambda arms: arms != ()),
@@ -64,7 +65,7 @@ def test_every_field_is_drawn():
     assert {f.name for f in fields(Study)} == {
         *("audio", "text", "corpus", "manifest", "root", "labels", "asr", "transcript", "arms"),
         *("map", "folds", "rows", "trials", "seeds", "allow_contaminated", "head", "select"),
-        "extra",
+        *("extra", "channel"),
         # It fills other fields in, and has tests of its own.
         "recipe",
     }
