@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from encoders.manifest_rows import channel_of, did_you_mean
 from fusion.evaluation.goals import Goal
-from fusion.training.arm_table import ARMS
+from fusion.training.arm_table import ARMS, LISTENERS, SCORES
 
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
 
@@ -256,11 +256,17 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
 
 
 def _inputs_of(arms: Sequence[str] | None) -> set[str]:
-    """Modalities that arms read, windows and frames of one among them; both of arms not known."""
+    """Modalities that arms read, windows and frames of one among them; both of arms not known.
+
+    Scores of a file and of listeners are read by no encoder.
+    """
     both = {"audio", "text"}
-    if not arms or not set(arms) <= ARMS.keys():
+    read = [arm for arm in arms or () if arm != LISTENERS and not arm.startswith(SCORES)]
+    if arms and not read:
+        return set()
+    if not read or not set(read) <= ARMS.keys():
         return both
-    inputs = {name for arm in arms for name in ARMS[arm].inputs}
+    inputs = {name for arm in read for name in ARMS[arm].inputs}
     return {kind for kind in both if any(name.startswith(kind) for name in inputs)} or both
 
 

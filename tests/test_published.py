@@ -16,7 +16,8 @@ from experiments.commands.main import app
 from tests.documented import DOCS, block_under, placed
 
 PAGE = "published.md"
-slow = pytest.mark.slow
+#: Minutes on one free core; of MELD most of it is MiniLM.
+slow = (pytest.mark.slow, pytest.mark.timeout(1800))
 #: Heading, what must be there, and by run and arm each metric with what the page says and allows.
 CASES = {
     "RAVDESS: posteriors of others": (

@@ -211,7 +211,23 @@ def test_an_encoder_that_no_arm_reads_need_not_be_named(arms, given):
     assert getattr(study, given) == names[given]
 
 
-@pytest.mark.parametrize("arms", [None, ("concat",), ("text", "late")])
+@pytest.mark.parametrize(
+    ("arms", "given"),
+    [
+        (("scores:a.csv", "listeners"), {}),
+        (("text", "listeners"), {"text": "bert-base"}),
+        (("scores:a.csv", "audio"), {"audio": "wavlm-base"}),
+    ],
+)
+def test_scores_and_listeners_read_no_encoder(arms, given):
+    study = study_from_options(manifest="m.csv", arms=arms, **given)
+    assert {kind: getattr(study, kind) for kind in given} == given
+
+
+@pytest.mark.parametrize(
+    "arms",
+    [None, ("concat",), ("text", "late"), ("audio", "listeners"), ("late:audio+scores:a.csv",)],
+)
 def test_an_encoder_that_an_arm_reads_must_be_named(arms):
     with pytest.raises(OptionError, match="--audio is required"):
         study_from_options(manifest="m.csv", arms=arms, text="minilm")
