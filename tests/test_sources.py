@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -136,7 +137,7 @@ def test_every_network_of_the_sources_has_a_command():
         "cnn-lstm",
         "cnn-lstm-attention",
     ):
-        assert f"finetuned:mfcc-{kind}" in text
+        assert f"finetuned:mfcc-{kind} " in text
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "`serfusion" in row or "| – |" in row])
@@ -163,13 +164,11 @@ RUN = sorted(
 @pytest.mark.parametrize("line", RUN)
 def test_the_command_runs(line, data_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in FOLDERS:
-        if (
-            re.search(rf"(?<![\w-]){name}(?![\w-])", line)
-            and not (data_folder / FOLDERS[name]).is_dir()
-        ):
-            pytest.skip(f"no {name} in {data_folder}")
-    done = CliRunner().invoke(app, shlex.split(placed(line, data_folder))[1:])
+    words = shlex.split(placed(line, data_folder))[1:]
+    lacking = [w for w in words if w.startswith(str(data_folder)) and not Path(w).exists()]
+    if lacking:
+        pytest.skip(f"no {lacking[0]}")
+    done = CliRunner().invoke(app, words)
     # A check of a corpus without folds that keep speakers apart says so, and ends with 1.
     obstacle = "check" in line and "LEAKY" in done.output
     assert done.exit_code == 0 or obstacle, done.output
