@@ -83,7 +83,7 @@ class Study:
         "More training data, as CORPUS=ROOT, CORPUS:SET=ROOT or a manifest; repeat it. It joins "
         "the training rows of every fold in the same classes, and is never scored.",
     )
-    channel: str | None = _option(None, CHANNEL)
+    channel: int | str | None = _option(None, CHANNEL)
     audio: str = _option(
         MISSING, "Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."
     )
@@ -157,14 +157,14 @@ class Study:
         return faults
 
 
-def channel_asked(typed: str | None) -> int | None:
+def channel_asked(typed: int | str | None) -> int | None:
     """The channel of ``--channel``, from 1 on; None is the mean of all.
 
     Raises:
         OptionError: it is neither a number from 1 on nor ``mean``.
     """
     try:
-        return None if typed is None else channel_of(typed)
+        return None if typed is None else channel_of(str(typed))
     except ValueError as error:
         raise OptionError(f"--{error}") from None
 

@@ -31,7 +31,7 @@ def load_source(
     root: OneOrMore,
     labels: tuple[str, ...] | None = None,
     extra: OneOrMore = None,
-    channel: str | None = None,
+    channel: int | str | None = None,
 ) -> Corpus:
     """The corpus that ``--corpus NAME --root DIR`` or ``--manifest FILE`` names, or several as one.
 

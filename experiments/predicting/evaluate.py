@@ -50,7 +50,7 @@ def evaluate(
     manifest: str | tuple[str, ...] | None = None,
     root: str | tuple[str, ...] | None = None,
     labels: tuple[str, ...] | None = None,
-    channel: str | None = None,
+    channel: int | str | None = None,
     map: tuple[str, ...] = (),
     transcript: TranscriptSource = "gold_else_asr",
     asr: str = DEFAULT_ASR,

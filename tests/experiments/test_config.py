@@ -27,7 +27,7 @@ FIELDS = st.fixed_dictionaries(
         "audio": TEXT,
         "text": TEXT,
         "root": st.none() | TEXT,
-        "channel": st.none() | st.sampled_from(["mean", "1", "2"]),
+        "channel": st.none() | st.sampled_from(["mean", "1", 2]),
         "extra": st.none() | TEXT | st.lists(TEXT, min_size=1, max_size=3).map(tuple),
         "labels": LISTS,
         "arms": LISTS.filter(lambda arms: arms != ()),
