@@ -2,9 +2,10 @@
 
 Columns: ``id,audio,start_s,end_s,transcript,speaker,label`` and any of ``dialogue, session,
 script, split, fold, language, sex, age, channel, valence, arousal, dominance``. ``channel`` counts
-from 1; without it the mean of all channels is heard. ``label`` is ``happy``, or
-``happy|sad`` (several at once), or ``happy:0.7|sad:0.3`` (shares), or ``none`` (no class present);
-an empty cell is unlabelled. Every fault of a manifest is collected before anything is raised.
+from 1, or is ``mean``, which is what an empty cell means where nothing else was asked for.
+``label`` is ``happy``, or ``happy|sad`` (several at once), or ``happy:0.7|sad:0.3`` (shares), or
+``none`` (no class present); an empty cell is unlabelled. Every fault of a manifest is collected
+before anything is raised.
 """
 
 import math
@@ -14,7 +15,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from encoders.manifest_rows import COLUMNS, DIMENSIONS, TEXT_COLUMNS, Row, did_you_mean, read_rows
+from encoders.manifest_rows import (
+    COLUMNS,
+    DIMENSIONS,
+    TEXT_COLUMNS,
+    Row,
+    channel_of,
+    did_you_mean,
+    read_rows,
+)
 from encoders.messages import composed, cut, quoted
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
 
@@ -34,11 +43,16 @@ SYNONYMS = MappingProxyType(
 
 
 def read_manifest(
-    path: Path | str, *, root: Path | str | None = None, labels: Sequence[str] | None = None
+    path: Path | str,
+    *,
+    root: Path | str | None = None,
+    labels: Sequence[str] | None = None,
+    channel: int | None = None,
 ) -> Corpus:
     """Read a manifest; audio paths are relative to ``root`` (default: the manifest's folder).
 
     ``labels`` fixes the classes and their order; without it they are the labels found, sorted.
+    ``channel``, from 1 on, is heard of recordings whose row names none (default: the mean of all).
 
     Raises:
         CorpusError: with every fault found: unknown columns, duplicate ids, missing files,
@@ -57,7 +71,7 @@ def read_manifest(
         faults += _label_faults(labels)
     faults += _column_faults(rows) + _identity_faults(rows)
     task, targets = _task(rows, labels)
-    utterances = [_utterance(row, root, task, targets, faults) for row in rows]
+    utterances = [_utterance(row, root, task, targets, channel, faults) for row in rows]
     if not rows and not faults:
         faults.append(Fault(str(path), "no rows: expected a header and one line per utterance"))
     if faults:
@@ -158,7 +172,12 @@ def _task(rows: Sequence[Row], labels: Sequence[str] | None) -> tuple[Task, tupl
 
 
 def _utterance(
-    row: Row, root: Path, task: Task, targets: tuple[str, ...], faults: list[Fault]
+    row: Row,
+    root: Path,
+    task: Task,
+    targets: tuple[str, ...],
+    channel: int | None,
+    faults: list[Fault],
 ) -> Utterance:
     start_s = _number(row, "start_s", faults) or 0.0
     end_s = _number(row, "end_s", faults)
@@ -175,7 +194,7 @@ def _utterance(
         audio=_audio(row, root, faults),
         start_s=start_s,
         end_s=end_s,
-        channel=_channel(row, faults),
+        channel=_channel(row, channel, faults),
         transcript=row.cells.get("transcript"),
         age=_number(row, "age", faults),
         target=_target(row, task, targets, faults),
@@ -183,14 +202,15 @@ def _utterance(
     )
 
 
-def _channel(row: Row, faults: list[Fault]) -> int | None:
+def _channel(row: Row, otherwise: int | None, faults: list[Fault]) -> int | None:
     cell = row.cells.get("channel")
-    if cell in (None, "mean"):
+    if cell is None:
+        return otherwise
+    try:
+        return channel_of(cell)
+    except ValueError as error:
+        faults.append(Fault(row.where, str(error)))
         return None
-    if not cell.isdecimal() or int(cell) < 1:
-        faults.append(Fault(row.where, f"channel {quoted(cell)}: expected 1, 2, ... or mean"))
-        return None
-    return int(cell)
 
 
 def _number(row: Row, column: str, faults: list[Fault]) -> float | None:

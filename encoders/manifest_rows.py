@@ -81,6 +81,22 @@ def _lacks(column: str, cell: str) -> bool:
     return cell in MISSING and column in ("label", "audio", *TEXT_COLUMNS)
 
 
+def channel_of(typed: str) -> int | None:
+    """The channel that a cell or an option names, from 1 on; None is the mean of all.
+
+    Raises:
+        ValueError: it is neither a number from 1 on nor ``mean``.
+
+    >>> channel_of("2"), channel_of("mean")
+    (2, None)
+    """
+    if typed == "mean":
+        return None
+    if not (typed.isascii() and typed.isdecimal()) or int(typed) < 1:
+        raise ValueError(f"channel {quoted(typed)}: expected 1, 2, ... or mean")
+    return int(typed)
+
+
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     """What somebody may have meant by a name that is none of the known ones.
 

@@ -9,9 +9,9 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from encoders.manifest_rows import did_you_mean
+from encoders.manifest_rows import channel_of, did_you_mean
 from fusion.evaluation.goals import Goal
-from fusion.training.arm_table import ARMS, Normalise
+from fusion.training.arm_table import ARMS, LISTENERS, SCORES, Normalise
 
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
 
@@ -26,6 +26,10 @@ RECIPE_ENCODERS = {"audio": "finetuned:alexnet@pooling=mean", "text": "finetuned
 
 
 TRIALS = "Optuna trials per arm and fold; 0: documented defaults."
+CHANNEL = (
+    "Channel that is heard of recordings with several: 1, 2, … or mean; a manifest's column "
+    "channel goes before [mean]."
+)
 SEEDS = "Heads trained with different seeds, per arm and fold."
 
 
@@ -47,8 +51,9 @@ class Study:
     """One comparison: the corpus, the encoders, the protocol and the budget.
 
     ``corpus`` or ``manifest`` is given; several of them are compared as one. ``extra`` corpora join
-    the training rows of every fold, and are never scored. ``arms`` None means
-    the default arms, of which those that the inputs cannot serve are left out with a warning.
+    the training rows of every fold, and are never scored. ``channel`` is heard of recordings whose
+    row of a manifest names none. ``arms`` None means the default arms, of which those that the
+    inputs cannot serve are left out with a warning.
     ``map`` says which class a label of a published classifier is (``hap=happy``), where its name
     does not.
     ``head`` fixes hyperparameters of heads (``loss=focal``), which are then not tuned. ``select``
@@ -80,6 +85,7 @@ class Study:
         "More training data, as CORPUS=ROOT, CORPUS:SET=ROOT or a manifest; repeat it. It joins "
         "the training rows of every fold in the same classes, and is never scored.",
     )
+    channel: int | str | None = _option(None, CHANNEL)
     audio: str = _option(
         MISSING, "Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."
     )
@@ -157,6 +163,18 @@ class Study:
                 faults.append(f"--{kind} {typed}: --recipe s4 trains encoders, not features")
             object.__setattr__(self, kind, FINETUNED + typed.removeprefix(FINETUNED))
         return faults
+
+
+def channel_asked(typed: int | str | None) -> int | None:
+    """The channel of ``--channel``, from 1 on; None is the mean of all.
+
+    Raises:
+        OptionError: it is neither a number from 1 on nor ``mean``.
+    """
+    try:
+        return None if typed is None else channel_of(str(typed))
+    except ValueError as error:
+        raise OptionError(f"--{error}") from None
 
 
 def read_study(path: Path) -> Study:
@@ -246,11 +264,17 @@ def study_from_options(**options: Any) -> Study:  # noqa: ANN401 - checked here
 
 
 def _inputs_of(arms: Sequence[str] | None) -> set[str]:
-    """Modalities that arms read, windows and frames of one among them; both of arms not known."""
+    """Modalities that arms read, windows and frames of one among them; both of arms not known.
+
+    Scores of a file and of listeners are read by no encoder.
+    """
     both = {"audio", "text"}
-    if not arms or not set(arms) <= ARMS.keys():
+    read = [arm for arm in arms or () if arm != LISTENERS and not arm.startswith(SCORES)]
+    if arms and not read:
+        return set()
+    if not read or not set(read) <= ARMS.keys():
         return both
-    inputs = {name for arm in arms for name in ARMS[arm].inputs}
+    inputs = {name for arm in read for name in ARMS[arm].inputs}
     return {kind for kind in both if any(name.startswith(kind) for name in inputs)} or both
 
 
@@ -259,7 +283,7 @@ def identity_of(study: Study) -> dict[str, Any]:
 
     So a command keeps the folder and the id that it had before there was such an option.
     """
-    later = {"select": None, "extra": None, "normalise": "training"}
+    later = {"select": None, "extra": None, "normalise": "training", "channel": None}
     return {
         name: value
         for name, value in asdict(study).items()

@@ -7,7 +7,7 @@ only when the last block has been taken: what was made of the blocks before is w
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from encoders.audio.waveform import (
     Audio,
     AudioError,
     Samples,
+    channel_of,
     check_length,
     check_samples,
 )
@@ -66,12 +67,16 @@ class Span:
     channel: int | None = None
 
 
-def read_blocks(path: Path, block_s: float = BLOCK_S) -> Generator[Block, None, None]:
+def read_blocks(
+    path: Path, block_s: float = BLOCK_S, channel: int | None = None
+) -> Generator[Block, None, None]:
     """All of a recording, in blocks of about ``block_s`` seconds.
 
+    Blocks have all channels, or the one ``channel``, counted from 1.
+
     Raises:
-        AudioError: missing, empty, unreadable or damaged; some damage only shows after the last
-            block.
+        AudioError: missing, empty, unreadable or damaged, or without such a channel; some damage
+            only shows after the last block.
     """
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
@@ -81,6 +86,8 @@ def read_blocks(path: Path, block_s: float = BLOCK_S) -> Generator[Block, None, 
     try:
         for block in _blocks(path, block_s):
             check_samples(path, block.samples)
+            if channel is not None:
+                block = replace(block, samples=channel_of(path, block.samples, channel))
             last = block
             yield block
     except (MemoryError, RuntimeError, OSError) as error:
@@ -123,8 +130,12 @@ class HeldBlocks:
         return Audio(joined[first - within[0].start : last - within[0].start], rate)
 
 
-def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> Iterator[Audio]:
+def read_spans(
+    path: Path, spans: Sequence[Span], block_s: float = BLOCK_S, channel: int | None = None
+) -> Iterator[Audio]:
     """Audio of each span, in their order, from one pass over the recording.
+
+    With ``channel``, counted from 1, the recording is that channel alone.
 
     Equal to :func:`encoders.audio.reading.read_segment` of the same seconds. At most the longest
     chain of spans that overlap is in memory.
@@ -139,7 +150,7 @@ def read_spans(path: Path, spans: Sequence[Span], block_s: float = BLOCK_S) -> I
     held = HeldBlocks(path)
     if not waiting:
         return
-    with closing(read_blocks(path, block_s)) as blocks:
+    with closing(read_blocks(path, block_s, channel)) as blocks:
         for block in blocks:
             held.add(block)
             while waiting and round(waiting[-1].end_s * block.sample_rate_hz) <= block.stop:

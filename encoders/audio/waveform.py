@@ -29,7 +29,10 @@ SILENCE_PEAK = 1e-4
 CANCELLED_SHARE = 0.01
 #: What is told of a recording.
 LONGER = "more sound than the header declares: read to the end"
-CANCELLED = "channels cancel each other in their mean, which is heard: take one (column channel)"
+CANCELLED = (
+    "channels cancel each other in their mean, which is heard: take one (--channel 1, or column "
+    "channel of a manifest)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,7 @@ class Mono:
     def of(self, samples: Float[np.ndarray, "channels frames"]) -> Samples:
         """The next block as one channel; an :class:`AudioError` where there is no such."""
         if self._channel is not None:
-            if not 1 <= self._channel <= len(samples):
-                count = with_count(len(samples), "channel")
-                raise AudioError(f"{self._path}: channel {self._channel} asked for, it has {count}")
-            return samples[self._channel - 1].astype(np.float32)
+            return channel_of(self._path, samples, self._channel)[0].astype(np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = samples.mean(axis=0).astype(np.float32)
             if len(samples) > 1:
@@ -84,6 +84,16 @@ class Mono:
         """What is told of the channels so far."""
         heard = self._apart > SILENCE_PEAK**2
         return (CANCELLED,) if heard and self._together < CANCELLED_SHARE * self._apart else ()
+
+
+def channel_of(
+    path: Path, samples: Float[np.ndarray, "channels frames"], channel: int
+) -> Float[np.ndarray, "1 frames"]:
+    """One channel of a block, counted from 1; an :class:`AudioError` where there is no such."""
+    if not 1 <= channel <= len(samples):
+        count = with_count(len(samples), "channel")
+        raise AudioError(f"{path}: channel {channel} asked for, it has {count}")
+    return samples[channel - 1 : channel]
 
 
 def resample(audio: Audio, sample_rate_hz: int) -> Audio:

@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 
 from encoders.messages import with_count
-from experiments.commands.options import Device
+from experiments.commands.options import Channel, Device
+from experiments.config import channel_asked
 
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
@@ -39,6 +40,7 @@ def interview(
     channels: Annotated[
         bool, typer.Option("--channels", help="Each channel is one speaker.")
     ] = False,
+    channel: Channel = None,
     speakers: Annotated[
         int | None, typer.Option(help="Guess which of N speakers is heard when.")
     ] = None,
@@ -95,6 +97,7 @@ def interview(
     options = InterviewOptions(
         turns=turns,
         channels=channels,
+        channel=channel_asked(channel),
         speakers=speakers,
         speaker_model=speaker_model,
         transcript=transcript,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from encoders.device import use_device
-from experiments.config import OptionError, Study, read_study, study_from_options
+from experiments.config import CHANNEL, OptionError, Study, read_study, study_from_options
 
 #: Options that may be given several times.
 REPEATED: Mapping[str, Any] = {
@@ -19,7 +19,7 @@ REPEATED: Mapping[str, Any] = {
     "root": list[Path],
     "extra": list[str],
 }
-SOURCE = ("corpus", "manifest", "root", "labels", "extra")
+SOURCE = ("corpus", "manifest", "root", "labels", "extra", "channel")
 
 
 def _use(device: str | None) -> str | None:
@@ -54,6 +54,7 @@ Device = Annotated[
         help="Where models compute and are trained: cpu, cuda, cuda:N [cpu].",
     ),
 ]
+Channel = Annotated[str | None, typer.Option(help=CHANNEL)]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [runs/<hash of the command>].")]
 
 

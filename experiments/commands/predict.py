@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.commands.options import SOURCE, Device, takes_study
+from experiments.commands.options import SOURCE, Channel, Device, takes_study
 from experiments.commands.terminal import bars, console, leave, tell
-from experiments.config import DEFAULT_ASR, OptionError
+from experiments.config import DEFAULT_ASR, OptionError, channel_asked
 
 Model = Annotated[
     str, typer.Argument(help="Folder of a model, as train or a run leaves it; or demo.")
@@ -31,6 +31,7 @@ def predict(
     root: Annotated[
         Path | None, typer.Option(help="Folder of the manifest's audio [the manifest's own].")
     ] = None,
+    channel: Channel = None,
     options: Mapping[str, Any] | None = None,
     asr: Annotated[
         str,
@@ -57,6 +58,7 @@ def predict(
             folder=folder,
             manifest=manifest,
             root=root,
+            channel=channel_asked(channel),
             asr=asr,
             sets=sets,
             progress=progress,

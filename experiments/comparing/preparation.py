@@ -74,7 +74,9 @@ def load_corpus(study: Study) -> Corpus:
     Raises:
         CorpusError: with every fault of a manifest, or of a corpus's layout.
     """
-    return load_source(study.corpus, study.manifest, study.root, study.labels, study.extra)
+    return load_source(
+        study.corpus, study.manifest, study.root, study.labels, study.extra, study.channel
+    )
 
 
 def labelled(corpus: Corpus) -> tuple[Utterance, ...]:

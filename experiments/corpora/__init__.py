@@ -11,6 +11,7 @@ from pathlib import Path
 from encoders.manifest import read_manifest
 from encoders.manifest_rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
+from experiments.config import channel_asked
 from experiments.corpora.common_sets import PREFIX, apply_common, common_set
 from experiments.corpora.extra import with_extra
 from experiments.corpora.label_sets import LabelSet, apply, own_classes
@@ -30,42 +31,56 @@ def load_source(
     root: OneOrMore,
     labels: tuple[str, ...] | None = None,
     extra: OneOrMore = None,
+    channel: int | str | None = None,
 ) -> Corpus:
     """The corpus that ``--corpus NAME --root DIR`` or ``--manifest FILE`` names, or several as one.
 
     ``labels`` are classes of a manifest in their order; of a named corpus they are a set of it
     (``4-class``), some of its classes, or ``common:NAME``, which manifests take too. ``extra`` are
     more corpora, ``NAME=ROOT`` or ``NAME:SET=ROOT`` or manifests, whose rows only train.
+    ``channel`` (``1``, ``2``, … or ``mean``) is heard of recordings whose row of a manifest names
+    none.
 
     Raises:
         OptionError: nothing is given, or roots that do not fit.
         CorpusError: with every fault of what is given.
     """
-    corpora = [_read(source, labels) for source in parse_sources(corpus, manifest, root)]
-    more = [_read_extra(source, labels) for source in parse_extra(extra)]
+    heard = channel_asked(channel)
+    corpora = [_read(source, labels, heard) for source in parse_sources(corpus, manifest, root)]
+    more = [_read_extra(source, labels, heard) for source in parse_extra(extra)]
     whole = corpora[0] if len(corpora) == 1 else merge(corpora)
     return with_extra(whole, more) if more else whole
 
 
-def _read_extra(source: Source, labels: tuple[str, ...] | None) -> Corpus:
+def _heard(corpus: Corpus, channel: int | None) -> Corpus:
+    """A named corpus of whose recordings one channel is heard; None is the mean of all."""
+    if channel is None:
+        return corpus
+    return replace(
+        corpus, utterances=tuple(replace(one, channel=channel) for one in corpus.utterances)
+    )
+
+
+def _read_extra(source: Source, labels: tuple[str, ...] | None, channel: int | None) -> Corpus:
     """A corpus in a set of its own, that of the others where it has it, or the common one."""
     common = labels if labels and is_common(labels) else None
     if source.manifest is not None:
-        return _manifest(source.manifest, source.root, common)
+        return _manifest(source.manifest, source.root, common, channel)
     assert source.corpus is not None
     _check_name(source.corpus)
     named = _named_set(source.corpus, labels)
     chosen = source.labels or (None if named is None else named.name)
     corpus = read_corpus(source.corpus, source.root, None if chosen is None else (chosen,))
+    corpus = _heard(corpus, channel)
     # A set of its own first: it may be what makes single labels of several.
     return apply_common(corpus, common[0]) if common else corpus
 
 
-def _read(source: Source, labels: tuple[str, ...] | None) -> Corpus:
+def _read(source: Source, labels: tuple[str, ...] | None, channel: int | None) -> Corpus:
     if source.manifest is not None:
-        return _manifest(source.manifest, source.root, labels)
+        return _manifest(source.manifest, source.root, labels, channel)
     assert source.corpus is not None
-    return read_corpus(source.corpus, source.root, labels)
+    return _heard(read_corpus(source.corpus, source.root, labels), channel)
 
 
 def read_corpus(name: str, root: Path | None, labels: Sequence[str] | None = None) -> Corpus:
@@ -130,11 +145,13 @@ def _labelled(corpus: Corpus, labels: Sequence[str] | None, sets: Sequence[Label
     return apply(corpus, own_classes(corpus, labels, sets))
 
 
-def _manifest(path: Path, root: Path | None, labels: Sequence[str] | None) -> Corpus:
+def _manifest(
+    path: Path, root: Path | None, labels: Sequence[str] | None, channel: int | None
+) -> Corpus:
     if labels and is_common(labels):
         common_set(labels[0])
-        return apply_common(read_manifest(path, root=root), labels[0])
-    return read_manifest(path, root=root, labels=labels)
+        return apply_common(read_manifest(path, root=root, channel=channel), labels[0])
+    return read_manifest(path, root=root, labels=labels, channel=channel)
 
 
 def is_common(labels: Sequence[str]) -> bool:

@@ -65,8 +65,11 @@ def read_chunks(
     pieces: Sequence[SpeechSegment],
     recognition: Recognition | None,
     seconds: dict[str, float],
+    channel: int | None = None,
 ) -> Iterator[Chunk]:
     """All pieces in their order, :data:`CHUNK` of them in memory at a time.
+
+    With ``channel``, counted from 1, the recording is that channel alone.
 
     Words are remembered by their content, so that the same call goes on where it stopped.
 
@@ -74,7 +77,7 @@ def read_chunks(
         AudioError: the recording cannot be read a second time.
     """
     spans = [Span(piece.voice.start_s, piece.voice.end_s, piece.voice.channel) for piece in pieces]
-    audio = read_spans(path, spans)
+    audio = read_spans(path, spans, channel=channel)
     for start in range(0, len(pieces), CHUNK):
         chunk = pieces[start : start + CHUNK]
         with stage("decoding", seconds):

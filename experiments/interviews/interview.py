@@ -144,7 +144,9 @@ class _Run:
         with stage("listening for speech", seconds):
             voices = self.speaker_encoder
             describer = None if voices is None else SpeechDescriber(voices)
-            surveyed = survey(path, self.options.channels, describer, progress)
+            surveyed = survey(
+                path, self.options.channels, describer, progress, self.options.channel
+            )
         with stage("telling speakers apart", seconds):
             cast = cast_of(path, surveyed, self.options, others, describer)
         make_folder(folder / WORK)
@@ -155,7 +157,7 @@ class _Run:
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
         baselines = self._baselines(path, pieces, extractors, seconds, progress)
         heard: list[ClassifiedSegment] = []
-        for chunk in read_chunks(path, pieces, self.recognition, seconds):
+        for chunk in read_chunks(path, pieces, self.recognition, seconds, self.options.channel):
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
@@ -238,6 +240,7 @@ class _Run:
             "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
             "words": self._words_from(cast),
             **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
+            **({"channel": options.channel} if options.channel is not None else {}),
             **({"redacted": "words and sound are left out"} if options.redact else {}),
             "languages": dict(spoken.languages) if spoken is not None else {},
             **about_answers(self.model, options),

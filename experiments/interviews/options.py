@@ -19,11 +19,13 @@ class InterviewOptions:
     class is to be in the set that each then has, None: no sets; ``smooth`` the number of
     neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an
     x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper.
-    ``redact`` leaves the words out of everything that stays on disk.
+    ``redact`` leaves the words out of everything that stays on disk. ``channel``, from 1 on, is
+    heard alone; None is the mean of all.
     """
 
     turns: Path | None = None
     channels: bool = False
+    channel: int | None = None
     speakers: int | None = None
     speaker_model: str | None = None
     transcript: Path | None = None
@@ -43,6 +45,8 @@ class InterviewOptions:
         given = [name for name, wanted in ways.items() if wanted]
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)}: expected one way to tell who speaks")
+        if self.channels and self.channel is not None:
+            raise OptionError("--channel with --channels, which hears each as a speaker: drop one")
         if self.speakers is not None and not 1 <= self.speakers <= MOST_SPEAKERS:
             raise OptionError(f"--speakers {self.speakers}: expected 1 to {MOST_SPEAKERS}")
         if self.speaker_model is not None and self.speakers is None:

@@ -78,8 +78,11 @@ def survey(
     by_channel: bool = False,
     describer: SpeechDescriber | None = None,
     progress: Progress | None = None,
+    channel: int | None = None,
 ) -> SpeechScan:
     """Listen to a recording once, block by block; each stretch of speech is given to ``describer``.
+
+    With ``channel``, counted from 1, the recording is that channel alone.
 
     Raises:
         AudioError: it cannot be read, is damaged, or has no channels to tell apart.
@@ -90,7 +93,7 @@ def survey(
     short: list[Samples] = []
     mean, notes = Mono(path), list[str]()
     end, rate, channels, expected = 0, 0, 0, _blocks_of(path)
-    for number, block in enumerate(read_blocks(path), start=1):
+    for number, block in enumerate(read_blocks(path, channel=channel), start=1):
         if not listeners:
             rate, channels = block.sample_rate_hz, len(block.samples)
             _check_channels(path, channels, by_channel)

@@ -51,6 +51,7 @@ def evaluate(
     manifest: str | tuple[str, ...] | None = None,
     root: str | tuple[str, ...] | None = None,
     labels: tuple[str, ...] | None = None,
+    channel: int | str | None = None,
     map: tuple[str, ...] = (),
     transcript: TranscriptSource = "gold_else_asr",
     asr: str = DEFAULT_ASR,
@@ -68,7 +69,7 @@ def evaluate(
             corpus do not meet; CorpusError; ValueError: no such model. Nothing is written then.
     """
     loaded = FusionModel.load(model)
-    source = load_source(corpus, manifest, root, labels)
+    source = load_source(corpus, manifest, root, labels, channel=channel)
     rows, arm = labelled(source), f"{MODEL}{folder_of(model).resolve().name}"
     about = _label_map(arm, loaded, source, map)
     check_writable(out)
@@ -84,6 +85,7 @@ def evaluate(
         manifest=manifest,
         root=root,
         labels=labels,
+        channel=channel,
         audio=_encoder(loaded, "audio"),
         text=_encoder(loaded, "text"),
         asr=asr,

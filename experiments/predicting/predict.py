@@ -56,6 +56,7 @@ def predict(
     folder: Path | None = None,
     manifest: Path | None = None,
     root: Path | None = None,
+    channel: int | None = None,
     transcript: TranscriptSource = "gold_else_asr",
     asr: str = DEFAULT_ASR,
     sets: float | None = None,
@@ -66,7 +67,8 @@ def predict(
     ``model`` is a folder, or ``"demo"``: the one that ships. Embeddings and words are kept in the
     cache, so that the same call goes on where it was stopped. A file that cannot be read has a
     row that says why. ``sets`` is the share of rows whose true class is to be in the set that each
-    then has.
+    then has. ``channel``, from 1 on, is heard where a manifest's row names none; None is the mean
+    of all.
 
     Raises:
         ValueError: no such model, one of another format or of precomputed features, or nothing to
@@ -74,7 +76,7 @@ def predict(
     """
     loaded = FusionModel.load(model)
     of_set = threshold_of_sets(loaded, sets)
-    utterances = utterances_of(files, folder, manifest, root)
+    utterances = utterances_of(files, folder, manifest, root, channel)
     check_writable(out.parent)
     if out.is_dir():
         raise OptionError(f"--out {out}: is a folder; give a file, as in predictions.csv")
@@ -89,7 +91,11 @@ def predict(
 
 
 def utterances_of(
-    files: Sequence[Path], folder: Path | None, manifest: Path | None, root: Path | None
+    files: Sequence[Path],
+    folder: Path | None,
+    manifest: Path | None,
+    root: Path | None,
+    channel: int | None = None,
 ) -> tuple[Utterance, ...]:
     """What is to be predicted: each file, each file below a folder, or each row of a manifest.
 
@@ -102,16 +108,16 @@ def utterances_of(
         which = "none is" if not any(given) else "several are"
         raise OptionError(f"expected FILES, --folder DIR or --manifest FILE, and {which} given")
     if manifest is not None:
-        return read_manifest(manifest, root=root).utterances
+        return read_manifest(manifest, root=root, channel=channel).utterances
     if folder is None:
-        return _named(files, None)
+        return _named(files, None, channel)
     if not folder.is_dir():
         raise ConfigError(f"--folder {folder}: is no folder")
     inside = sorted(path for path in folder.rglob("*") if _is_media(path.relative_to(folder)))
     paths = [path for path in inside if path.is_file()]
     if not paths:
         raise ConfigError(f"--folder {folder}: holds no file that ends in {', '.join(MEDIA)}")
-    return _named(paths, folder)
+    return _named(paths, folder, channel)
 
 
 def _is_media(path: Path) -> bool:
@@ -119,7 +125,9 @@ def _is_media(path: Path) -> bool:
     return path.suffix.lower() in MEDIA and not hidden
 
 
-def _named(paths: Sequence[Path], folder: Path | None) -> tuple[Utterance, ...]:
+def _named(
+    paths: Sequence[Path], folder: Path | None, channel: int | None
+) -> tuple[Utterance, ...]:
     """Files by their names without an ending, where these differ; else by their paths."""
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
@@ -132,7 +140,7 @@ def _named(paths: Sequence[Path], folder: Path | None) -> tuple[Utterance, ...]:
     if again:
         raise ConfigError(f"given more than once: {first_few(again)}")
     pairs = zip(names, paths, strict=True)
-    return tuple(Utterance(id=name, audio=path) for name, path in pairs)
+    return tuple(Utterance(id=name, audio=path, channel=channel) for name, path in pairs)
 
 
 # ---------------------------------------------------------------- the table

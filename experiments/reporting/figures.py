@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from encoders.messages import with_count
-from experiments.reporting.arm_names import arm_name
+from experiments.reporting.arm_names import arm_name, in_rows, row_name
 from experiments.reporting.caveats import BEST, stamped
 from experiments.reporting.numbers import ABSENT, MINUS, Column, column, primary_of
 from experiments.reporting.results_schema import ArmDifference, Results
@@ -41,7 +41,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """A forest plot: its rows, the line to compare with, and what the axis says."""
+    """A forest plot: its rows, the line to compare with, and what the axis says.
+
+    ``ceiling`` is a second line, of what people reach, with its own words.
+    """
 
     title: str
     marks: tuple[Mark, ...]
@@ -49,6 +52,8 @@ class Forest:
     reference_label: str
     axis_label: str
     share: bool = True
+    ceiling: float | None = None
+    ceiling_label: str = ""
 
 
 def kind_of(arm: str) -> str:
@@ -59,17 +64,19 @@ def kind_of(arm: str) -> str:
 
 
 def arms_forest(results: Results) -> Forest:
-    """The primary metric of every arm with its interval, and what knows nothing."""
+    """The primary metric of every arm with its interval, what knows nothing, and listeners."""
     metric, primary = primary_of(results), column(primary_of(results))
     marks = tuple(
-        make_mark(arm_name(arm), arm, summary.score(metric), primary, strong=arm in BEST)
-        for arm, summary in results.arms.items()
+        make_mark(row_name(arm), arm, results.arms[arm].score(metric), primary, strong=arm in BEST)
+        for arm in in_rows(results.arms)
     )
     speakers = with_count(results.rows.speakers, "speaker")
     label = f"{scale_of(primary)}, with 95 % intervals over {speakers}"
     title, label = stamped(f"{primary.title} of every arm", results), stamped(label, results)
     blind = chance_level(results)
-    return Forest(title, marks, blind.value, blind.label, label, primary.share)
+    people = results.arms[LISTENERS].score(metric).value if LISTENERS in results.arms else None
+    told = "" if people is None else f"listeners {primary.tell(people)}"
+    return Forest(title, marks, blind.value, blind.label, label, primary.share, people, told)
 
 
 def differences_forest(results: Results) -> Forest:
@@ -128,17 +135,20 @@ def draw_forest(forest: Forest, *, narrow: bool = False) -> str:
     longest = max((len(mark.label) for mark in forest.marks), default=0)
     left = 24 + round(LETTER * min(max(longest, 14), LONGEST))
     width, left, right, row = (340, 10, 330, 46) if narrow else (800, left, 640, 32)
-    bottom = 30 + row * len(forest.marks)
+    # A second line has its words above those of the first.
+    head = 0 if forest.ceiling is None else 16
+    bottom = head + 30 + row * len(forest.marks)
     spoken = "; ".join(f"{mark.label} {mark.text}" for mark in forest.marks)
     root = canvas(width, bottom + 48, f"{forest.title}: {spoken}")
     values = [end for mark in forest.marks for end in (mark.value, mark.low, mark.high)]
+    values.append(forest.ceiling)
     ends = [forest.reference, *(end for end in values if end is not None)]
     axis = axis_around(ends, most=5 if narrow else 8, share=forest.share)
-    chart = Chart(root, left, 26, right - left, bottom - 26, across=axis)
+    chart = Chart(root, left, head + 26, right - left, bottom - head - 26, across=axis)
     _grid(chart, forest)
     before = False
     for number, mark in enumerate(forest.marks):
-        top = 30 + number * row
+        top = chart.top + 4 + number * row
         if number and mark.strong != before:
             line(root, (0, top), (width, top), "rule")
         before = mark.strong
@@ -153,14 +163,30 @@ def _grid(chart: Chart, forest: Forest) -> None:
         x = chart.x(tick)
         line(chart.root, (x, chart.top), (x, chart.bottom), "axis")
         chart.tick_below(tick, drop=17)
-    x = chart.x(forest.reference)
-    line(chart.root, (x, 22), (x, chart.bottom), "reference", dash="4 3")
-    # Near an edge of the frame the words stay inside it.
-    right = chart.left + chart.wide
-    anchor = "start" if x < chart.left + 45 else "end" if x > right - 45 else "middle"
-    write(chart.root, (x, 15), forest.reference_label, anchor=anchor, size=12)
+    words = [(forest.reference, chart.top - 11, forest.reference_label, "4 3")]
+    if forest.ceiling is not None:
+        words.insert(0, (forest.ceiling, 15, forest.ceiling_label, "1 3"))
+    for level in words:
+        letters = _level(chart, *level)
+        if len(words) > 1:
+            _halo(letters)
     below = (chart.left + chart.wide / 2, chart.bottom + 38)
     write(chart.root, below, forest.axis_label, anchor="middle", size=12)
+
+
+def _level(chart: Chart, value: float, y: float, words: str, dash: str) -> Element:
+    """The words of a line down the frame at a value, which begins below them."""
+    x, right = chart.x(value), chart.left + chart.wide
+    line(chart.root, (x, y + 7), (x, chart.bottom), "reference", dash=dash)
+    # Near an edge of the frame the words stay inside it.
+    anchor = "start" if x < chart.left + 45 else "end" if x > right - 45 else "middle"
+    return write(chart.root, (x, y), words, anchor=anchor, size=12)
+
+
+def _halo(letters: Element) -> None:
+    """Let lines pass behind words."""
+    paint = {"stroke": "#ffffff", "stroke-width": "5", "paint-order": "stroke"}
+    letters.attrib |= {"class": "halo", "stroke-linejoin": "round", **paint}
 
 
 def _write_mark(chart: Chart, mark: Mark, y: float, right: float, *, halo: bool) -> None:
@@ -169,9 +195,7 @@ def _write_mark(chart: Chart, mark: Mark, y: float, right: float, *, halo: bool)
     label.set("font-weight", "600" if mark.strong else "400")
     value = write(chart.root, (right, y), mark.text, anchor="end", size=12.5)
     for letters in (label, value) if halo else ():
-        # Lines of the grid pass behind the words.
-        paint = {"stroke": "#ffffff", "stroke-width": "5", "paint-order": "stroke"}
-        letters.attrib |= {"class": "halo", "stroke-linejoin": "round", **paint}
+        _halo(letters)
 
 
 def _draw_mark(chart: Chart, mark: Mark, y: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from encoders.messages import printable, with_count
-from experiments.reporting.arm_names import arm_name
+from experiments.reporting.arm_names import arm_name, in_rows, row_name
 from experiments.reporting.caveats import BEST, badges, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.cost import Cost, arm_costs
@@ -215,6 +215,8 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "told": lambda value, name: column(name).tell(value),
     "told_signed": lambda value, name: column(name).tell_signed(value),
     "told_span": lambda interval, name: column(name).tell_span(interval),
+    "row": row_name,
+    "in_rows": in_rows,
     # What is made of results as a whole.
     "answer": answer,
     "title": corpus_title,

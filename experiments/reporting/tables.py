@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from encoders.messages import escape_markdown, printable
-from experiments.reporting.arm_names import arm_name
+from experiments.reporting.arm_names import arm_name, in_rows, row_name
 from experiments.reporting.caveats import BEST, cautions, stamped
 from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.numbers import (
@@ -92,10 +92,11 @@ def terminal_table(results: Results) -> "Table":
     for name in ("arm", *titles):
         table.add_column(name, no_wrap=True)
     table.add_column("trials", justify="right")
-    for arm, summary in results.arms.items():
+    for arm in in_rows(results.arms):
+        summary = results.arms[arm]
         cells = [column.tell_score(summary.score(metric)) for metric, column in shown.items()]
         # Names from outside are text, never markup of the terminal.
-        row = [arm_name(arm), *cells, _trials(arm, summary)]
+        row = [row_name(arm), *cells, _trials(arm, summary)]
         table.add_row(*map(Text, row))
     return table
 
@@ -103,14 +104,14 @@ def terminal_table(results: Results) -> "Table":
 def _arms(results: Results) -> Rows:
     return [
         [
-            arm_name(arm),
+            row_name(arm),
             *(
-                column.tell_score(summary.score(metric))
+                column.tell_score(results.arms[arm].score(metric))
                 for metric, column in columns_of(results).items()
             ),
-            _trials(arm, summary),
+            _trials(arm, results.arms[arm]),
         ]
-        for arm, summary in results.arms.items()
+        for arm in in_rows(results.arms)
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from encoders.messages import with_count
 from encoders.utterance import Utterance
 from fusion.splitting.folds import Fold, balanced, grouped, in_turn, speaker_of
-from fusion.splitting.groups import linked_by_dialogue
+from fusion.splitting.groups import joined_by, linked_by_talk
 from fusion.splitting.protocols import Asked, SplitError, parse_protocol
 
 OUTER_GROUPS = 5
@@ -65,7 +65,7 @@ def _is_improvised(utterance: Utterance) -> bool:
 
 def _groups(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
     """Speakers dealt into groups; those who talk with each other stay together."""
-    unit = linked_by_dialogue(utterances)
+    unit = _dealt_together(utterances)
     counts = Counter(unit[speaker_of(utterance)] for utterance in utterances)
     wanted = _number(asked, OUTER_GROUPS)
     if why := apart(utterances):
@@ -81,13 +81,30 @@ def _groups(utterances: Sequence[Utterance], asked: Asked) -> tuple[Fold, ...]:
     )
 
 
-def apart(utterances: Sequence[Utterance]) -> str:
-    """Why dialogues and speakers cannot both be kept on one side, and what runs; "" if they can."""
-    unit = linked_by_dialogue(utterances)
+def _dealt_together(utterances: Sequence[Utterance]) -> dict[str, str]:
+    """Who is dealt together, by speaker; each alone where sessions join too many of them.
+
+    A session may be a day in a studio: that it is on two sides is a warning of the certificate.
+    """
+    unit = linked_by_talk(utterances)
+    if joined_by(utterances) == "dialogue" or _leaves_groups(utterances, unit):
+        return unit
+    return {speaker: speaker for speaker in unit}
+
+
+def _leaves_groups(utterances: Sequence[Utterance], unit: Mapping[str, str]) -> bool:
     counts = Counter(unit[speaker_of(utterance)] for utterance in utterances)
     largest = max(counts.values()) / len(utterances)
-    if len(counts) == len(unit) or (len(counts) >= LEAST_GROUPS and largest <= MOST_IN_ONE):
+    return len(counts) == len(unit) or (len(counts) >= LEAST_GROUPS and largest <= MOST_IN_ONE)
+
+
+def apart(utterances: Sequence[Utterance]) -> str:
+    """Why dialogues and speakers cannot both be kept on one side, and what runs; "" if they can."""
+    unit = linked_by_talk(utterances)
+    if joined_by(utterances) == "session" or _leaves_groups(utterances, unit):
         return ""
+    counts = Counter(unit[speaker_of(utterance)] for utterance in utterances)
+    largest = max(counts.values()) / len(utterances)
     return (
         f"dialogues join {len(unit)} speakers into {with_count(len(counts), 'group')}, the largest "
         f"with {largest:.0%} of the utterances, and {LEAST_GROUPS} of at most {MOST_IN_ONE:.0%} "
@@ -102,7 +119,7 @@ def _what_runs(utterances: Sequence[Utterance]) -> str:
     counts = Counter(speaker for speaker, _, dialogue in dialogues if dialogue is not None)
     busiest = min(counts, key=lambda speaker: (-counts[speaker], speaker))
     rest = [utterance for utterance in utterances if speaker_of(utterance) != busiest]
-    others = {*linked_by_dialogue(rest).values()}
+    others = {*linked_by_talk(rest).values()}
     left_out = ""
     if len(others) >= LEAST_GROUPS and not apart(rest):
         left_out = f"without the rows of {busiest} there are {len(others)} groups; "

@@ -19,14 +19,23 @@ def linked_by_script(utterances: Sequence[Utterance]) -> dict[str, str]:
     return linked((speaker_of(utterance), str(utterance.script)) for utterance in utterances)
 
 
-def linked_by_dialogue(utterances: Sequence[Utterance]) -> dict[str, str]:
+def joined_by(utterances: Sequence[Utterance]) -> str:
+    """What joins speakers: the ``dialogue``, or the ``session`` where no row has a dialogue."""
+    known = any(utterance.dialogue is not None for utterance in utterances)
+    return "dialogue" if known else "session"
+
+
+def linked_by_talk(utterances: Sequence[Utterance]) -> dict[str, str]:
     """The first of those who talk with each other, however indirectly, by speaker.
 
-    Numbers of dialogues that start again in each session are told apart.
+    They share a dialogue, or where none is known a session. Numbers of dialogues that start again
+    in each session are told apart.
     """
+    place = joined_by(utterances)
+    names = ((speaker_of(u), u.session, getattr(u, place)) for u in utterances)
     root = linked(
-        (speaker_of(u), None if u.dialogue is None else f"{u.session}\n{u.dialogue}")
-        for u in utterances
+        (speaker, None if name is None else f"{session}\n{name}")
+        for speaker, session, name in names
     )
     # By name, so that the order of rows changes nothing.
     first: dict[str, str] = {}
@@ -37,7 +46,7 @@ def linked_by_dialogue(utterances: Sequence[Utterance]) -> dict[str, str]:
 
 def units(utterances: Sequence[Utterance]) -> tuple[UnitOf, ...]:
     """What groups are dealt of, the better first: those who talk together, then each alone."""
-    unit = linked_by_dialogue(utterances)
+    unit = linked_by_talk(utterances)
     if len({*unit.values()}) == len(unit):
         return (speaker_of,)
     return (lambda utterance: unit[speaker_of(utterance)], speaker_of)

@@ -35,7 +35,8 @@ PROTOCOLS = (
     Protocol(
         "groups",
         "K",
-        "K groups of speakers of nearly equal size (5); those who share a dialogue stay together",
+        "K groups of speakers of nearly equal size (5); those who share a dialogue, or where none "
+        "is known a session, stay together",
     ),
     Protocol("speaker", "", "leave one speaker out"),
     Protocol("session", "", "leave one session out, as dyads need it"),

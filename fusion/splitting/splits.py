@@ -22,6 +22,7 @@ from fusion.splitting.groups import (
     complete,
     grouped_ids,
     groupings,
+    joined_by,
     linked_by_script,
     no_groups,
     units,
@@ -45,7 +46,7 @@ INNER_GROUPS = 3
 #: What runs where a split shares speakers.
 SPLIT_AS_IT_IS = "--folds split-leaky runs the split as it is, stamped LEAKY"
 #: What is said where no groups of those who talk together hold every class.
-TALKING = "development shares dialogues with training: no groups of them hold every class"
+TALKING = "development shares {}s with training: no groups of them hold every class"
 
 
 def outer_folds(utterances: Sequence[Utterance], protocol: str) -> tuple[Fold, ...]:
@@ -100,7 +101,7 @@ def inner_folds(utterances: Sequence[Utterance], label_of: LabelOf) -> InnerFold
         groups = _group(utterances, unit_of, label_of)
         if groups is not None:
             break
-        notes = (TALKING,)
+        notes = (TALKING.format(joined_by(utterances)),)
     if groups is None:
         raise SplitError(no_groups(utterances, label_of))
     if not scripted:

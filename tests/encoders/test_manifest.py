@@ -689,6 +689,14 @@ def test_a_channel_counts_from_one_and_mean_is_all_of_them(tmp_path):
     assert [u.channel for u in read_manifest(write(tmp_path, rows)).utterances] == [2, None]
 
 
+def test_a_channel_that_is_asked_for_is_heard_where_a_row_names_none(tmp_path):
+    (tmp_path / "a.wav").touch()
+    cells = {"named": "2", "all": "mean", "open": ""}
+    path = write(tmp_path, [{"id": k, "audio": "a.wav", "channel": c} for k, c in cells.items()])
+    heard = {u.id: u.channel for u in read_manifest(path, channel=1).utterances}
+    assert heard == {"named": 2, "all": None, "open": 1}
+
+
 @pytest.mark.parametrize("channel", ["0", "left", "-1", "1.5"])
 def test_what_is_no_channel_is_refused(tmp_path, channel):
     (tmp_path / "a.wav").write_bytes(b"")

@@ -28,6 +28,7 @@ FIELDS = st.fixed_dictionaries(
         "audio": TEXT,
         "text": TEXT,
         "root": st.none() | TEXT,
+        "channel": st.none() | st.sampled_from(["mean", "1", 2]),
         "extra": st.none() | TEXT | st.lists(TEXT, min_size=1, max_size=3).map(tuple),
         "labels": LISTS,
         "arms": LISTS.filter(lambda arms: arms != ()),
@@ -66,7 +67,7 @@ def test_every_field_is_drawn():
     assert {f.name for f in fields(Study)} == {
         *("audio", "text", "corpus", "manifest", "root", "labels", "asr", "transcript", "arms"),
         *("map", "folds", "rows", "trials", "seeds", "allow_contaminated", "head", "select"),
-        *("extra", "normalise"),
+        *("extra", "normalise", "channel"),
         # It fills other fields in, and has tests of its own.
         "recipe",
     }
@@ -212,7 +213,23 @@ def test_an_encoder_that_no_arm_reads_need_not_be_named(arms, given):
     assert getattr(study, given) == names[given]
 
 
-@pytest.mark.parametrize("arms", [None, ("concat",), ("text", "late")])
+@pytest.mark.parametrize(
+    ("arms", "given"),
+    [
+        (("scores:a.csv", "listeners"), {}),
+        (("text", "listeners"), {"text": "bert-base"}),
+        (("scores:a.csv", "audio"), {"audio": "wavlm-base"}),
+    ],
+)
+def test_scores_and_listeners_read_no_encoder(arms, given):
+    study = study_from_options(manifest="m.csv", arms=arms, **given)
+    assert {kind: getattr(study, kind) for kind in given} == given
+
+
+@pytest.mark.parametrize(
+    "arms",
+    [None, ("concat",), ("text", "late"), ("audio", "listeners"), ("late:audio+scores:a.csv",)],
+)
 def test_an_encoder_that_an_arm_reads_must_be_named(arms):
     with pytest.raises(OptionError, match="--audio is required"):
         study_from_options(manifest="m.csv", arms=arms, text="minilm")

@@ -71,6 +71,21 @@ def test_a_channel_is_that_channel(tmp_path):
         np.testing.assert_array_equal(np.concatenate(parts), wave[:, channel])
 
 
+def test_a_recording_may_be_one_of_its_channels(tmp_path):
+    wave = stereo(0.5)
+    soundfile.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    blocks = list(read_blocks(tmp_path / "a.wav", 0.1, channel=2))
+    assert {block.samples.shape[0] for block in blocks} == {1}
+    joined = np.concatenate([block.mono() for block in blocks])
+    np.testing.assert_array_equal(joined, wave[:, 1])
+    (span,) = read_spans(tmp_path / "a.wav", [Span(0.1, 0.3)], 0.1, channel=2)
+    np.testing.assert_array_equal(
+        span.samples, read_segment(tmp_path / "a.wav", 0.1, 0.3, 2).samples
+    )
+    with pytest.raises(AudioError, match="channel 3 asked for, it has 2 channels"):
+        list(read_blocks(tmp_path / "a.wav", channel=3))
+
+
 @pytest.mark.parametrize("name", ["wav", "mp3", "mp4"])
 @given(data=st.data())
 @settings(max_examples=15, deadline=None)

@@ -53,6 +53,90 @@ def compare(monkeypatch: pytest.MonkeyPatch, manifest: Path, *more: object) -> i
     return run(monkeypatch, "compare", "--manifest", manifest, *sides, *budget, *more)
 
 
+def test_a_channel_is_heard_by_every_command_that_reads_audio(monkeypatch, corpus, capsys):
+    folder, rng = corpus.parent, np.random.default_rng(0)
+    encoders = ("--audio", "logmel", "--text", "minilm")
+    assert run(monkeypatch, "embed", "--manifest", corpus, *encoders) == 0
+    for path in folder.glob("*.wav"):
+        samples, rate = soundfile.read(path)
+        noise = 0.1 * rng.standard_normal(len(samples))
+        soundfile.write(path, np.stack([samples, noise], axis=1), rate)
+    capsys.readouterr()
+    for channel, encoded in ((1, 0), (2, 36)):
+        # The first one is what was a recording of its own, in the key of the cache too.
+        words = ("embed", "--manifest", corpus, *encoders, "--channel", channel)
+        assert run(monkeypatch, *words) == 0
+        assert f"{encoded} encoded" in capsys.readouterr().out
+    assert compare(monkeypatch, corpus, "--channel", 1, "--arms", "audio") == 0
+    study = json.loads((folder / "run" / "results.json").read_text())["facts"]["study"]
+    assert study["channel"] == "1"
+    assert "--channel 1" in (folder / "run" / "report.html").read_text()
+    tables = []
+    for channel in (1, 2):
+        to = ("--out", folder / "p.csv", "--asr", "none", "--channel", channel)
+        assert run(monkeypatch, "predict", folder / "run" / "model", folder / "s0-0.wav", *to) == 0
+        tables.append((folder / "p.csv").read_text())
+    assert tables[0] != tables[1]
+
+
+@pytest.mark.parametrize(
+    ("channel", "code", "said"),
+    [
+        ("left", 2, "--channel 'left': expected 1, 2, ... or mean"),
+        ("2", 1, "channel 2 asked for, it has 1 channel"),
+    ],
+)
+def test_a_channel_that_cannot_be_heard_is_told(monkeypatch, corpus, capsys, channel, code, said):
+    assert run(monkeypatch, "check", "--manifest", corpus, "--channel", channel) == code
+    told = capsys.readouterr()
+    assert said in " ".join((told.out + told.err).split())
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Twelve dialogues of two who talk with nobody else; their embeddings are random."""
+    rng = np.random.default_rng(0)
+    said = "well you know what that is where they went".split()
+    rows = [
+        [
+            f"{who}{pair}-{label}{n}",
+            " ".join(rng.choice(said, 6)),
+            f"{who}{pair}",
+            label,
+            f"talk {pair}",
+        ]
+        for pair in range(12)
+        for who in "ab"
+        for label in EMOTIONS
+        for n in range(2)
+    ]
+    for kind in ("audio", "text"):
+        values = rng.standard_normal((len(rows), 8)).astype(np.float32)
+        np.savez(tmp_path / f"{kind}.npz", id=[row[0] for row in rows], values=values)
+    with (tmp_path / "pairs.csv").open("w", newline="") as handle:
+        csv.writer(handle).writerows([["id", "transcript", "speaker", "label", "place"], *rows])
+    return tmp_path
+
+
+@pytest.mark.parametrize("place", ["dialogue", "session"])
+def test_twelve_dialogues_of_two_are_compared_by_default(monkeypatch, pairs, place):
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 3)
+    table = (pairs / "pairs.csv").read_text()
+    (pairs / "pairs.csv").write_text(table.replace("place", place, 1))
+    sides = [f for k in ("audio", "text") for f in (f"--{k}", f"features:{pairs / k}.npz")]
+    budget = ("--trials", 0, "--seeds", 1, "--jobs", 1, "--out", pairs / "run")
+    assert run(monkeypatch, "compare", "--manifest", pairs / "pairs.csv", *sides, *budget) == 0
+    results = json.loads((pairs / "run" / "results.json").read_text())
+    assert results["rows"]["used"] == 144
+    assert {"audio", "text", "concat", "late"} <= results["arms"].keys()
+    folds = json.loads((pairs / "run" / "folds.json").read_text())
+    with (pairs / "pairs.csv").open(newline="") as handle:
+        talk = {row["id"]: row[place] for row in csv.DictReader(handle)}
+    assert len(folds) == 5
+    for fold in folds:
+        assert not {talk[i] for i in fold["train"]} & {talk[i] for i in fold["test"]}
+
+
 def test_compare_writes_a_run_and_ends_with_0(monkeypatch, corpus, capsys):
     assert compare(monkeypatch, corpus) == 0
     results = json.loads((corpus.parent / "run" / "results.json").read_text())

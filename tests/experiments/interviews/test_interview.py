@@ -172,6 +172,19 @@ def test_each_channel_is_a_speaker_and_crosstalk_is_none(model_folder, tmp_path)
         assert (one.start_s >= 3.8) == (one.speaker == "channel 2")
 
 
+def test_one_channel_is_heard_alone(model_folder, talk, tmp_path):
+    speech = talk_samples()
+    # Turned over on the right: their mean is silence.
+    soundfile.write(tmp_path / "line.wav", np.stack([speech, -speech], axis=1), RATE)
+    alone = timeline(model_folder(), tmp_path / "line.wav", tmp_path, channel=1)
+    assert alone.facts["channel"] == 1
+    assert alone.segments == timeline(model_folder(), talk, tmp_path).segments
+    outcome = interview(
+        model_folder(), [talk], tmp_path / "x", InterviewOptions(asr="none", channel=2)
+    )
+    assert "channel 2 asked for, it has 1 channel" in outcome.failures[0].why
+
+
 @pytest.mark.parametrize(("channels", "message"), [(1, "one channel"), (2, "the same sound")])
 def test_channels_that_are_no_speakers_are_refused(model_folder, tmp_path, channels, message):
     samples = np.stack([talk_samples()] * channels, axis=1)
@@ -415,6 +428,7 @@ def test_a_turn_past_the_end_is_refused(model_folder, talk, tmp_path):
     ("options", "message"),
     [
         ({"channels": True, "speakers": 2}, "expected one way to tell who speaks"),
+        ({"channels": True, "channel": 1}, "--channel with --channels"),
         ({"speakers": 0}, "expected 1 to 20"),
         ({"speaker_model": "x"}, "needs --speakers"),
         ({"abstain": 1.5}, "expected a probability from 0 to 1"),

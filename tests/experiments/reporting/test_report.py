@@ -17,11 +17,14 @@ from rich.console import Console
 
 from encoders.messages import escape_markdown
 from experiments.comparing.verification import report_of
+from experiments.reporting.caveats import cautions
+from experiments.reporting.figures import arms_forest, draw_forest
 from experiments.reporting.numbers import decimals, p_text
+from experiments.reporting.page import Report, page
 from experiments.reporting.report import answer, claim, print_report, terminal_table
 from experiments.reporting.results_schema import ArmDifference, Score
 from experiments.reporting.sentences import beats_both
-from experiments.reporting.tables import escape_latex
+from experiments.reporting.tables import escape_latex, markdown
 from tests.experiments.finished_runs import (
     EVIL,
     STUDY,
@@ -545,3 +548,41 @@ def test_a_report_needs_no_model_library(module):
         capture_output=True, text=True, check=True, cwd=REPOSITORY,
     )  # fmt: skip
     assert done.stdout.strip() == "set()"
+
+
+# ---------------------------------------------------------------- listeners
+
+
+@pytest.fixture
+def heard():
+    """Listeners among the arms, typed first; one of their scores is perfect."""
+    return make_results(arms=("listeners", "audio", "text", "concat"))
+
+
+def test_listeners_are_a_line_of_the_figure_and_the_last_row(heard):
+    forest = arms_forest(heard)
+    value = heard.arms["listeners"].uar.value
+    assert forest.ceiling == value
+    assert forest.ceiling_label == f"listeners {100 * value:.1f}"
+    assert [mark.label for mark in forest.marks][-1] == "ceiling: listeners"
+    figure = ElementTree.fromstring(draw_forest(forest))
+    dashes = [line.get("stroke-dasharray") for line in figure.iter() if line.tag.endswith("line")]
+    assert (dashes.count("1 3"), dashes.count("4 3")) == (1, 1)
+    rows = [line for line in markdown(heard).split("\n") if line.startswith("| ")]
+    arms = [row.split("|")[1].strip() for row in rows[:8]]
+    assert arms.index("ceiling: listeners") == 7
+    assert "The dotted line is the majority" in page(Report(heard))
+
+
+def test_without_listeners_nothing_is_changed(results):
+    forest = arms_forest(results)
+    assert (forest.ceiling, forest.ceiling_label) == (None, "")
+    assert "1 3" not in draw_forest(forest)
+    assert "dotted line" not in page(Report(results))
+
+
+def test_listeners_are_not_told_to_score_too_well(heard):
+    arms = {name: replace(arm, uar=replace(arm.uar, value=1.0)) for name, arm in heard.arms.items()}
+    told = [line for line in cautions(replace(heard, arms=arms)) if "hardly ever told" in line]
+    assert told
+    assert not any(line.startswith("listeners") for line in told)

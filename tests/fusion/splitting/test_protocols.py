@@ -291,6 +291,28 @@ def test_numbers_of_dialogues_start_again_in_each_session():
     assert len(folds_of(rows, "groups")) == 3
 
 
+def in_sessions(rows: list[Utterance]) -> list[Utterance]:
+    return [replace(u, session=u.dialogue, dialogue=None) for u in rows]
+
+
+@given(st.lists(st.tuples(people, people), min_size=1, max_size=14))
+def test_where_no_dialogue_is_known_sessions_join_speakers_or_each_is_dealt_alone(pairs):
+    rows = [replace(u, id=f"{n}") for n, u in enumerate(talks(pairs))]
+    if len({u.speaker for u in rows}) < 3:
+        return
+    folds = folds_of(in_sessions(rows), "groups")
+    if not apart(rows):
+        assert folds == folds_of(rows, "groups")
+        return
+    alone = [replace(u, dialogue=None) for u in rows]
+    assert folds == folds_of(alone, "groups")
+
+
+def test_where_dialogues_are_known_sessions_join_nobody():
+    rows = [replace(u, session="one day") for u in dyads(12)]
+    assert len(folds_of(rows, "groups")) == 5
+
+
 @pytest.mark.parametrize("leaky", ["random", "split-leaky"])
 def test_what_leaks_by_its_name_runs_with_two_speakers_too(leaky):
     rows = [row(f"u{n}", f"s{n % 2}", split=("train", "test")[n // 6]) for n in range(12)]

@@ -366,8 +366,15 @@ def test_who_talks_together_is_on_one_side_of_development():
         assert not {dialogue[i] for i in fold.train} & {dialogue[i] for i in fold.dev}
 
 
-def test_where_dialogues_cannot_be_kept_together_that_is_told():
-    found = inner_folds([replace(u, dialogue="all") for u in dyads(4)], label_of)
-    assert [note for note in found.notes if "shares dialogues with training" in note]
+def test_sessions_stay_together_where_no_dialogue_is_known():
+    rows = [replace(u, session=u.dialogue, dialogue=None) for u in dyads(4)]
+    assert inner_folds(rows, label_of) == inner_folds(dyads(4), label_of)
+
+
+@pytest.mark.parametrize("place", ["dialogue", "session"])
+def test_where_those_who_talk_cannot_be_kept_together_that_is_told(place):
+    rows = [replace(u, **{"dialogue": None, place: "all"}) for u in dyads(4)]
+    found = inner_folds(rows, label_of)
+    assert [note for note in found.notes if f"shares {place}s with training" in note]
     for fold in found.folds:
         assert_speakers_apart(fold, dyads(4))
