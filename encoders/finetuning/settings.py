@@ -23,6 +23,7 @@ from encoders.weights.sources import checkpoint_source
 
 Precision = Literal["float32", "bfloat16"]
 Pooling = Literal["mean", "sum", "max", "cls"]
+ValueLoss = Literal["ccc", "mse"]
 #: Transformers of speech whose front end runs on each recording alone; Whisper's does not.
 SPEECH_MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
 NO_MASKS = Masks(frequency_masks=0, time_masks=0)
@@ -38,10 +39,12 @@ class Settings:
 
     AdamW with a rate that rises over a tenth of all steps and falls to nothing at the last (Smith
     2018, arXiv 1708.07120). An epoch shows one random window of every training recording, or every
-    text. Training ends ``patience`` epochs after the best development UAR. An embedding has
+    text. Training ends ``patience`` epochs after the best development score. An embedding has
     ``projection_dim`` values, 256 as in the recipe for AlexNet; None: those of the network itself.
     ``pooling`` is how a transformer's frames or tokens become one vector for the classifier; a
     network on windows has its own (None). ``bfloat16`` computes forward passes with 8 bits.
+    ``loss`` is that of values (None: 1 - CCC); classes and sets of labels have one each. Smoothing
+    is of classes and labels.
     """
 
     epochs: int = 50
@@ -54,6 +57,7 @@ class Settings:
     projection_dim: int | None = 256
     pooling: Pooling | None = None
     precision: Precision = "float32"
+    loss: ValueLoss | None = None
     masks: Masks = field(default_factory=Masks)
     changes: WaveformChanges = field(default_factory=WaveformChanges)
 

@@ -21,7 +21,7 @@ from transformers import Wav2Vec2FeatureExtractor
 
 from encoders.audio.waveform import Audio, Samples
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.labelled_audio import Recordings, counts_labels_keys, heard
+from encoders.finetuning.labelled_audio import Recordings, counts_targets_keys, heard
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.training import TrainableEncoder
 from encoders.packing import in_batches
@@ -104,7 +104,7 @@ class SpeechPupil(TrainableEncoder):
         """
         examples = list(heard(utterances, SAMPLE_RATE_HZ, changes, random, self._windows))
         waves = [wave for example in examples for wave in example.windows]
-        return Recordings(*counts_labels_keys(examples), waves)
+        return Recordings(*counts_targets_keys(examples), waves)
 
     def forward(self, inputs: list[Wave]) -> Float[Tensor, "windows dim"]:
         """Pooled frames of every window, each over its own."""

@@ -16,7 +16,7 @@ from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import AudioError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.finetuning.finetune import Finetuned, finetune, held_out_uar
+from encoders.finetuning.finetune import Finetuned, finetune, held_out_score
 from encoders.finetuning.settings import FinetuneError, Settings, default_settings
 from encoders.pretrained.projection import FILE
 from encoders.provenance import PROVENANCE, seen, trained_spec
@@ -112,11 +112,11 @@ def content(utterance: Utterance, kind: str):
 @pytest.mark.parametrize("kind", ["speech", "bert"])
 def test_two_kinds_are_learned_from_other_speakers(tuned, sides, kind):
     new = sides[2]
-    assert held_out_uar(tuned(kind), new) >= 0.75
+    assert held_out_score(tuned(kind), new) >= 0.75
     swapped = [replace(one, target=one.target[::-1]) for one in new]
-    assert held_out_uar(tuned(kind), swapped) <= 0.25
+    assert held_out_score(tuned(kind), swapped) <= 0.25
     with pytest.raises(FinetuneError, match="that is no held-out score"):
-        held_out_uar(tuned(kind), [*new, sides[1][0]])
+        held_out_score(tuned(kind), [*new, sides[1][0]])
 
 
 @pytest.mark.parametrize("kind", ["speech", "bert"])
@@ -268,7 +268,7 @@ def test_it_learns_on_a_gpu_and_comes_back(tuned, sides, kind):
         pytest.skip("no CUDA device")
     spec, settings = tuned(kind).spec, quick(tuned(kind).spec)
     found = finetune(*sides[:2], TARGETS, spec, settings, seed=0, corpus="tones", device="cuda")
-    assert held_out_uar(found, sides[2]) >= 0.75
+    assert held_out_score(found, sides[2]) >= 0.75
 
 
 # ---------------------------------------------------------------- windows, copies, company
