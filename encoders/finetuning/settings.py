@@ -24,8 +24,8 @@ from encoders.weights.sources import checkpoint_source
 Precision = Literal["float32", "bfloat16"]
 Pooling = Literal["mean", "sum", "max", "cls"]
 ValueLoss = Literal["ccc", "mse"]
-#: Transformers of speech whose front end runs on each recording alone; Whisper's does not.
-SPEECH_MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+#: Transformers of speech that are trained here.
+SPEECH_MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "whisper")
 NO_MASKS = Masks(frequency_masks=0, time_masks=0)
 
 

@@ -30,13 +30,7 @@ class WhisperEncoder(nn.Module):
 
     def __init__(self, model: Any, extractor: Any, spec: SpeechSpec) -> None:  # noqa: ANN401
         super().__init__()
-        if spec.backend != "torch":
-            raise ValueError(f"{spec.checkpoint}: Whisper's encoder runs with backend=torch only")
-        if spec.window_s > extractor.chunk_length:
-            raise ValueError(
-                f"{spec.checkpoint}: window_s={spec.window_s:g}, but Whisper's encoder takes at "
-                f"most {extractor.chunk_length} s"
-            )
+        check_heard(spec, extractor)
         self.model = model.get_encoder().to(DTYPES[spec.precision])
         self.extractor = extractor
         self.layers = Layers(self.model)
@@ -56,11 +50,30 @@ class WhisperEncoder(nn.Module):
         mel = self.extractor(waves, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
         features = mel["input_features"].to(self.model.device, self.model.dtype)
         layers = self.layers(features)
-        longest = layers.shape[2]
         return [
-            row[:, : min(longest, -(-len(wave) // SAMPLES_PER_FRAME))]
+            row[:, : own_frames(len(wave), layers.shape[2])]
             for row, wave in zip(layers, waves, strict=True)
         ]
+
+
+def check_heard(spec: SpeechSpec, extractor: Any) -> None:  # noqa: ANN401
+    """Compare a spec with what Whisper's encoder can be given.
+
+    Raises:
+        ValueError: another back end or longer windows are asked for.
+    """
+    if spec.backend != "torch":
+        raise ValueError(f"{spec.checkpoint}: Whisper's encoder runs with backend=torch only")
+    if spec.window_s > extractor.chunk_length:
+        raise ValueError(
+            f"{spec.checkpoint}: window_s={spec.window_s:g}, but Whisper's encoder takes at "
+            f"most {extractor.chunk_length} s"
+        )
+
+
+def own_frames(samples: int, most: int) -> int:
+    """Frames of a window that are its recording's own, not the silence behind it."""
+    return min(most, -(-samples // SAMPLES_PER_FRAME))
 
 
 def feature_extractor(config: Any, folder: Path | None) -> Any:  # noqa: ANN401

@@ -28,7 +28,9 @@ from encoders.utterance import Utterance, one_hot
 TARGETS = ("high", "low")
 HERTZ = {"high": 1200.0, "low": 300.0}
 RATE = 16000
-SPEECH = ("wav2vec2-group-norm", "wav2vec2-layer-norm", "hubert", "wavlm", "data2vec")
+SPEECH = (
+    *("wav2vec2-group-norm", "wav2vec2-layer-norm", "hubert", "wavlm", "data2vec", "whisper"),
+)
 MODEL = "model.safetensors"
 SILENT = WaveformChanges(copies=0)
 
@@ -200,6 +202,40 @@ def test_the_transformer_learns_and_its_front_end_is_frozen(few, speech_checkpoi
     moved = [n for n, v in before.items() if n in after and not torch.equal(v, after[n])]
     assert any(name.startswith("encoder.layers.0") for name in moved)
     assert any(name.startswith("feature_projection") for name in moved)
+
+
+def test_whispers_layers_learn_and_the_rest_of_it_stays(few, speech_checkpoint):
+    spec = SpeechSpec(checkpoint=str(speech_checkpoint("whisper")))
+    found = trained(*few, spec, quick(spec, epochs=1, batch_size=2))
+    from transformers import AutoModel
+
+    before = AutoModel.from_pretrained(spec.checkpoint).state_dict()
+    after = found.pupil.network.state_dict()
+    assert before.keys() == after.keys()
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert moved
+    assert {name.split(".")[1] for name in moved} == {"layers", "layer_norm"}
+    assert all(name.startswith("encoder.") for name in moved)
+
+
+def test_whisper_learns_tones_of_other_speakers(sides, speech_checkpoint, tmp_path):
+    """Its window is of one second here, and its convolutions let the sound through."""
+    from transformers import AutoModel, WhisperFeatureExtractor, WhisperModel
+
+    whole = AutoModel.from_pretrained(speech_checkpoint("whisper"))
+    config = type(whole.config)(**{**whole.config.to_dict(), "max_source_positions": 50})
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(1)
+        model = WhisperModel(config)
+        for part in (model.encoder.conv1, model.encoder.conv2):
+            torch.nn.init.normal_(part.weight, std=0.5)
+    model.save_pretrained(tmp_path)
+    WhisperFeatureExtractor(feature_size=8, chunk_length=1).save_pretrained(tmp_path)
+    spec = SpeechSpec(checkpoint=str(tmp_path), window_s=1.0, overlap_s=0.2)
+    found = trained(sides[0], sides[1], spec, quick(spec, learning_rate=5e-3))
+    assert held_out_score(found, sides[2]) >= 0.75
+    swapped = [replace(one, target=one.target[::-1]) for one in sides[2]]
+    assert held_out_score(found, swapped) <= 0.25
 
 
 def test_transformers_itself_reads_the_folder(tuned, tmp_path):
@@ -380,13 +416,21 @@ def test_a_recording_shorter_than_a_frame_is_told(few, speech_checkpoint):
 
 
 @pytest.mark.parametrize("how", ["default", "trained"])
-def test_whisper_is_not_trained(few, speech_checkpoint, how):
-    spec = SpeechSpec(checkpoint=str(speech_checkpoint("whisper")))
+def test_a_model_of_another_type_is_not_trained(few, text_checkpoint, how):
+    spec = SpeechSpec(checkpoint=str(text_checkpoint("bert")))
     settings = default_settings(SpeechSpec())
-    with pytest.raises(FinetuneError, match="is a whisper model, which cannot be trained here"):
+    with pytest.raises(FinetuneError, match="is a bert model, which cannot be trained here"):
         default_settings(spec) if how == "default" else trained(*few, spec, settings)
-    with pytest.raises(FinetuneError, match="is a whisper model"):
-        default_settings(parse_modality("whisper-tiny-encoder", "audio").encoder)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [({"window_s": 31.0}, "takes at most 30 s"), ({"backend": "openvino"}, "backend=torch only")],
+)
+def test_what_whisper_cannot_be_given_is_refused_before_training(few, speech_checkpoint, how, said):
+    spec = SpeechSpec(checkpoint=str(speech_checkpoint("whisper")), **how)
+    with pytest.raises(FinetuneError, match=said):
+        trained(*few, spec, quick(spec))
 
 
 def test_settings_that_mean_nothing_to_a_family_are_named_all_at_once(few):
