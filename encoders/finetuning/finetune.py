@@ -19,6 +19,7 @@ from encoders.analysis import fingerprints, landmarks
 from encoders.analysis.recording_quality import sound_of
 from encoders.audio.reading import read_utterance
 from encoders.device import chosen_device
+from encoders.finetuning import lora
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.objective import STOPPED_BY, Objective, check_task, objective_of
 from encoders.finetuning.settings import FinetuneError, Settings, check_fit
@@ -112,6 +113,8 @@ def finetune(
     with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
         torch.manual_seed(seed)
         pupil: TrainableEncoder = import_module(PUPILS[spec.family]).start(spec, settings)
+        if settings.lora_rank is not None:
+            lora.adapt(pupil.network, settings.lora_rank)
         heard = pupil.prepare(train, settings.changes, random)
         held = pupil.prepare(dev, WaveformChanges(copies=0), random)
         trainee = EncoderWithClassifier(pupil, len(targets), settings).to(device)
@@ -119,6 +122,8 @@ def finetune(
         notify = notify or (lambda *_: None)
         course = train_stopped(trainee, heard, held, objective, settings, notify)
     trainee.to("cpu")
+    if settings.lora_rank is not None:
+        lora.merge(pupil.network)
     sounds = [sound_of(read_utterance(u)) for u in (*train, *dev) if u.audio is not None]
     provenance = Provenance(
         corpus=corpus,

@@ -32,10 +32,11 @@ Inputs = Any
 class TrainableEncoder(nn.Module, ABC):
     """A network in training, which knows its inputs and how its weights are kept.
 
-    ``dim`` is the length of an embedding; ``rectified`` says whether its classifier sees a
-    rectified one.
+    ``network`` is what it is around; ``dim`` is the length of an embedding; ``rectified`` says
+    whether its classifier sees a rectified one.
     """
 
+    network: Any
     dim: int
     rectified = True
 

@@ -36,7 +36,7 @@ SEED = 0
 #: What trains encoders besides our own code.
 LIBRARIES = ("torch", "numpy", "transformers", "soxr", "soundfile")
 #: Settings that encoders kept by older versions do not know; None or 0 is what those did.
-LATER = ("loss",)
+LATER = ("loss", "lora_rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +180,17 @@ def _name(
         "corpus": corpus.name,
         "seed": SEED,
         "numerics": NUMERICS_VERSION,
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: version(name) for name in _libraries(trainable.settings)},
     }
     if corpus.task != "single-label":
         content["task"] = corpus.task
     if device := other_arithmetic():
         content["device"] = device
     return hash_of(content)[:32]
+
+
+def _libraries(settings: Settings) -> tuple[str, ...]:
+    return LIBRARIES if settings.lora_rank is None else (*LIBRARIES, "peft")
 
 
 def _settings(settings: Settings) -> dict[str, Any]:

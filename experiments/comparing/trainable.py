@@ -6,7 +6,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from encoders.encoder import locate_weights
-from encoders.finetuning.settings import FinetuneError, Settings, default_settings
+from encoders.finetuning.settings import FinetuneError, Settings, check_fit, default_settings
 from encoders.manifest_rows import did_you_mean
 from encoders.provenance import provenance_of
 from encoders.specs import Kind, Modality
@@ -55,6 +55,7 @@ def parse_trainable(typed: str, kind: Kind) -> FinetuneRequest:
     ]
     try:
         settings = _with_options(default_settings(modality.encoder), of_training)
+        check_fit(modality.encoder, settings)
     except ValueError as error:
         raise ConfigError(f"--{kind} {typed}: {error}") from error
     return FinetuneRequest(kind, typed, modality, settings)
