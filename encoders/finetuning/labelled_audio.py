@@ -15,13 +15,21 @@ from torch import Tensor
 
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import AudioError, Samples, resample
-from encoders.finetuning.augmentation import Masks, WaveformChanges, changed, masked
+from encoders.finetuning.augmentation import (
+    Masks,
+    WaveformChanges,
+    changed,
+    masked,
+    silenced,
+)
 from encoders.networks.spectrogram_cnn import to_unit, trimmed, windows_of
 from encoders.specs import WindowSpec
 from encoders.store import audio_key
 from encoders.utterance import Utterance
 
 STEPS = 255
+#: Samples at 16 kHz of a frame of speech transformers, of which masks of waveforms are made: 20 ms.
+MASKED_SAMPLES = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,19 @@ class Recordings:
         """The number of a random window of each of some recordings."""
         share = torch.rand(len(recordings), generator=random, dtype=torch.float64)
         return self.first[recordings] + (share * self.count[recordings]).long()
+
+
+@dataclass(frozen=True, slots=True)
+class Waveforms(Recordings):
+    """Windows of samples at 16 kHz."""
+
+    windows: list[Tensor]
+
+    def masked(
+        self, rows: Int64[Tensor, "rows"], masks: Masks, random: torch.Generator
+    ) -> list[Tensor]:
+        """Some windows, stretches of them silenced."""
+        return [silenced(wave, masks, MASKED_SAMPLES, random) for wave in self.inputs(rows)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from transformers import Wav2Vec2FeatureExtractor
 
 from encoders.audio.waveform import Audio, Samples, resample
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.labelled_audio import Recordings, counts_targets_keys, heard
+from encoders.finetuning.labelled_audio import Waveforms, counts_targets_keys, heard
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.training import TrainableEncoder
 from encoders.packing import in_batches
@@ -114,7 +114,7 @@ class SpeechPupil(TrainableEncoder):
 
     def prepare(
         self, utterances: Sequence[Utterance], changes: WaveformChanges, random: np.random.Generator
-    ) -> Recordings:
+    ) -> Waveforms:
         """Windows of waveforms, of utterances and of changed copies of them.
 
         Raises:
@@ -122,7 +122,7 @@ class SpeechPupil(TrainableEncoder):
         """
         examples = list(heard(utterances, SAMPLE_RATE_HZ, changes, random, self._windows))
         waves = [wave for example in examples for wave in example.windows]
-        return Recordings(*counts_targets_keys(examples), waves)
+        return Waveforms(*counts_targets_keys(examples), waves)
 
     def forward(self, inputs: list[Wave]) -> Float[Tensor, "windows dim"]:
         """Pooled frames of every window, each over its own."""

@@ -436,9 +436,9 @@ def test_what_whisper_cannot_be_given_is_refused_before_training(few, speech_che
 def test_settings_that_mean_nothing_to_a_family_are_named_all_at_once(few):
     wrong = Settings(masks=Masks(), changes=WaveformChanges(copies=1))
     with pytest.raises(
-        FinetuneError, match=r"speech: pooling None: expected mean or sum or max; ma"
+        FinetuneError, match=r"speech: pooling None: expected mean or sum or max; frequency_masks, "
     ):
         trained(*few, SpeechSpec(), wrong)
-    said = r"bert: pooling None: .*; masks: .*; changes: .*; projection_dim 256: a text model keeps"
+    said = r"bert: pooling None: .*; time_masks 2: .*; copies 1: .*; projection_dim 256: a text m"
     with pytest.raises(FinetuneError, match=said):
         trained(*few, BertSpec(), wrong)
