@@ -160,7 +160,7 @@ def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
         except ValueError as error:
             faults.append(str(error))
     published = [arm for arm in arms if arm.startswith(PUBLISHED)]
-    if published and corpus.task in ("multi-label", "regression"):
+    if published and corpus.task == "multi-label":
         faults.append(
             f"--arms {printable(','.join(published))}: a published classifier names one class, and "
             f"these targets are {corpus.task}; leave it out"

@@ -380,7 +380,7 @@ def test_squared_errors_are_a_loss_of_values(tmp_path):
 
 
 def test_published_classifiers_need_one_class(tmp_path):
-    study = replace(write_targets(tmp_path, "regression"), arms=("audio", "pretrained:x/y"))
+    study = replace(write_targets(tmp_path, "multi-label"), arms=("audio", "pretrained:x/y"))
     with pytest.raises(ConfigError, match="a published classifier names one class"):
         compare(study, out=tmp_path / "run", jobs=1)
 
