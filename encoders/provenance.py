@@ -41,6 +41,8 @@ class TrainingRecord:
 class Provenance:
     """How weights came about; ``dev_uar`` is per epoch, of the development speakers.
 
+    It is UAR unless ``dev_metric`` says otherwise: records keep the name that they began with.
+
     ``keys`` are those of :func:`encoders.store.audio_key`, of every recording that was trained or
     stopped on, and of :func:`encoders.store.text_key` where an utterance is text alone;
     ``fingerprints`` and ``landmarks`` are those of the recordings, by which changed copies and
@@ -63,6 +65,7 @@ class Provenance:
     weights_sha256: str
     notice: str = ""
     start: str = ""
+    dev_metric: str = "UAR"
     fingerprints: str = field(default="", repr=False)
     landmarks: str = field(default="", repr=False)
 

@@ -1,4 +1,4 @@
-"""Augmentation of training recordings: masks on spectrograms, and changes of the waveform."""
+"""Augmentation of training recordings: masks, and changes of the waveform."""
 
 from dataclasses import dataclass
 
@@ -27,6 +27,8 @@ class Masks:
     ``time_warp`` (W, 80 in the paper; 0: none) comes first: a frame, uniform over the window but
     for W frames at both ends, is moved by up to W frames either way, and what lies before and
     behind it is stretched or pressed. The paper found that it helped least (its section 5).
+
+    Of waveforms only stretches of time are masked, in frames of 20 ms.
     """
 
     frequency_masks: int = 2
@@ -92,6 +94,18 @@ def warped(windows: Windows, most: int, random: torch.Generator) -> Windows:
     left = asked.floor().clamp(max=last - 1).long()[:, None].expand_as(windows)
     share = (asked - left[:, 0])[:, None]
     return windows.gather(2, left) * (1 - share) + windows.gather(2, left + 1) * share
+
+
+def silenced(
+    wave: Float32[Tensor, "samples"], masks: Masks, samples_per_frame: int, random: torch.Generator
+) -> Float32[Tensor, "samples"]:
+    """A waveform with stretches of whole frames replaced by its mean."""
+    frames = -(-len(wave) // samples_per_frame)
+    for _ in range(masks.time_masks):
+        covered = _stretches(1, frames, masks.most_frames, random)[0]
+        covered = covered.repeat_interleave(samples_per_frame)[: len(wave)]
+        wave = torch.where(covered, wave.mean(), wave)
+    return wave
 
 
 def _stretches(rows: int, length: int, most: int, random: torch.Generator) -> Tensor:

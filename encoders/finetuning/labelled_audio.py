@@ -15,21 +15,29 @@ from torch import Tensor
 
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import AudioError, Samples, resample
-from encoders.finetuning.augmentation import Masks, WaveformChanges, changed, masked
+from encoders.finetuning.augmentation import (
+    Masks,
+    WaveformChanges,
+    changed,
+    masked,
+    silenced,
+)
 from encoders.networks.spectrogram_cnn import to_unit, trimmed, windows_of
 from encoders.specs import WindowSpec
 from encoders.store import audio_key
 from encoders.utterance import Utterance
 
 STEPS = 255
+#: Samples at 16 kHz of a frame of speech transformers, of which masks of waveforms are made: 20 ms.
+MASKED_SAMPLES = 320
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledWindows:
-    """Windows of a recording, a changed copy of one or a text; its class and its content key."""
+    """Windows of a recording, a changed copy of one or a text; its target and its content key."""
 
     windows: Any
-    label: int
+    target: tuple[float, ...]
     key: str
 
 
@@ -37,13 +45,13 @@ class LabelledWindows:
 class Recordings:
     """What a network is trained or scored on: windows of all recordings, one after the other.
 
-    ``count`` says how many windows a recording has, ``truth`` the number of its class; ``keys`` are
+    ``count`` says how many windows a recording has, ``truth`` its target; ``keys`` are
     the content keys of the utterances, each once. A changed copy is a recording of its own here; a
     text is a recording with one window.
     """
 
     count: Int64[Tensor, "recordings"]
-    truth: Int64[Tensor, "recordings"]
+    truth: Float32[Tensor, "recordings targets"]
     keys: tuple[str, ...]
     windows: Any
 
@@ -73,6 +81,19 @@ class Recordings:
         """The number of a random window of each of some recordings."""
         share = torch.rand(len(recordings), generator=random, dtype=torch.float64)
         return self.first[recordings] + (share * self.count[recordings]).long()
+
+
+@dataclass(frozen=True, slots=True)
+class Waveforms(Recordings):
+    """Windows of samples at 16 kHz."""
+
+    windows: list[Tensor]
+
+    def masked(
+        self, rows: Int64[Tensor, "rows"], masks: Masks, random: torch.Generator
+    ) -> list[Tensor]:
+        """Some windows, stretches of them silenced."""
+        return [silenced(wave, masks, MASKED_SAMPLES, random) for wave in self.inputs(rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,32 +127,31 @@ def heard(
     """
     for utterance in utterances:
         audio = read_utterance(utterance)
-        key, label = audio_key(audio), label_of(utterance)
+        key, target = audio_key(audio), target_of(utterance)
         samples = resample(audio, sample_rate_hz).samples
         if len(samples) == 0:
             raise AudioError(f"{utterance.id}: a segment of {audio.duration_s:g} s holds no sample")
-        yield LabelledWindows(windows_of_samples(samples), label, key)
+        yield LabelledWindows(windows_of_samples(samples), target, key)
         for _ in range(changes.copies):
             copy = changed(samples, changes, random)
-            yield LabelledWindows(windows_of_samples(copy), label, key)
+            yield LabelledWindows(windows_of_samples(copy), target, key)
 
 
-def counts_labels_keys(
+def counts_targets_keys(
     examples: Sequence[LabelledWindows],
-) -> tuple[Int64[Tensor, "recordings"], Int64[Tensor, "recordings"], tuple[str, ...]]:
-    """What :class:`Recordings` begin with: windows per example, classes, keys without doubles."""
+) -> tuple[Int64[Tensor, "recordings"], Float32[Tensor, "recordings targets"], tuple[str, ...]]:
+    """What :class:`Recordings` begin with: windows per example, targets, keys without doubles."""
     return (
         torch.tensor([len(example.windows) for example in examples]),
-        torch.tensor([example.label for example in examples]),
+        torch.tensor([example.target for example in examples], dtype=torch.float32),
         tuple(dict.fromkeys(example.key for example in examples)),
     )
 
 
-def label_of(utterance: Utterance) -> int:
-    """Number of an utterance's class."""
-    target = utterance.target
-    assert target is not None, "finetune refuses what is not labelled"
-    return target.index(max(target))
+def target_of(utterance: Utterance) -> tuple[float, ...]:
+    """An utterance's target."""
+    assert utterance.target is not None, "finetune refuses what is not labelled"
+    return utterance.target
 
 
 def prepare(
@@ -152,5 +172,5 @@ def prepare(
 
     examples = list(heard(utterances, spec.sample_rate_hz, changes, random, as_bytes))
     return Spectrograms(
-        *counts_labels_keys(examples), torch.cat([example.windows for example in examples])
+        *counts_targets_keys(examples), torch.cat([example.windows for example in examples])
     )

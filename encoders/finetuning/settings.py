@@ -1,8 +1,11 @@
 """How an encoder is trained: settings, those a family starts from, those that do not fit it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Literal
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
 
@@ -15,6 +18,7 @@ from encoders.specs import (
     Spec,
     SpectrogramCnnSpec,
     SpeechSpec,
+    WhisperEncoderSpec,
     WindowSpec,
 )
 from encoders.weights.cards import CARDS
@@ -23,8 +27,24 @@ from encoders.weights.sources import checkpoint_source
 
 Precision = Literal["float32", "bfloat16"]
 Pooling = Literal["mean", "sum", "max", "cls"]
-#: Transformers of speech whose front end runs on each recording alone; Whisper's does not.
-SPEECH_MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+ValueLoss = Literal["ccc", "mse"]
+#: Transformers of speech that are trained here.
+SPEECH_MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "whisper")
+#: What settings can be, those of masks and changes included. A pitch more than two octaves away and
+#: levels that samples cannot have are no speech.
+BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        **dict.fromkeys(("epochs", "patience", "projection_dim", "lora_rank"), (1.0, math.inf)),
+        **dict.fromkeys(("most_bands", "most_frames"), (1.0, math.inf)),
+        **dict.fromkeys(("frequency_masks", "time_masks", "time_warp"), (0.0, math.inf)),
+        **dict.fromkeys(("weight_decay", "copies"), (0.0, math.inf)),
+        **dict.fromkeys(("dropout", "label_smoothing"), (0.0, 0.99)),
+        "batch_size": (2.0, math.inf),
+        "gain_db": (0.0, 60.0),
+        "pitch_semitones": (0.0, 24.0),
+        "noise_snr_db": (-40.0, 120.0),
+    }
+)
 NO_MASKS = Masks(frequency_masks=0, time_masks=0)
 
 
@@ -38,10 +58,13 @@ class Settings:
 
     AdamW with a rate that rises over a tenth of all steps and falls to nothing at the last (Smith
     2018, arXiv 1708.07120). An epoch shows one random window of every training recording, or every
-    text. Training ends ``patience`` epochs after the best development UAR. An embedding has
+    text. Training ends ``patience`` epochs after the best development score. An embedding has
     ``projection_dim`` values, 256 as in the recipe for AlexNet; None: those of the network itself.
     ``pooling`` is how a transformer's frames or tokens become one vector for the classifier; a
     network on windows has its own (None). ``bfloat16`` computes forward passes with 8 bits.
+    ``loss`` is that of values (None: 1 - CCC); classes and sets of labels have one each. Smoothing
+    is of classes and labels. ``lora_rank`` trains low-rank adapters of a transformer instead of its
+    weights (:mod:`encoders.finetuning.lora`); Hu et al. 2021 (table 9) take rates of 4e-4 for them.
     """
 
     epochs: int = 50
@@ -54,21 +77,30 @@ class Settings:
     projection_dim: int | None = 256
     pooling: Pooling | None = None
     precision: Precision = "float32"
+    loss: ValueLoss | None = None
+    lora_rank: int | None = None
     masks: Masks = field(default_factory=Masks)
     changes: WaveformChanges = field(default_factory=WaveformChanges)
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "patience": 1, "batch_size": 2, "projection_dim": 1}
-        given = {name: getattr(self, name) for name in least}
-        low = [
-            f"{name} {value}: expected {least[name]} or more"
-            for name, value in given.items()
-            if value is not None and value < least[name]
+        given = {**_values(self), **_values(self.masks), **_values(self.changes)}
+        wrong = [
+            f"{name} {given[name]:g}: expected {_range(*bounds)}"
+            for name, bounds in BOUNDS.items()
+            if given[name] is not None and not bounds[0] <= given[name] <= bounds[1]
         ]
         if self.learning_rate <= 0:
-            low.append(f"learning_rate {self.learning_rate:g}: expected more than 0")
-        if low:
-            raise FinetuneError("; ".join(low))
+            wrong.append(f"learning_rate {self.learning_rate:g}: expected more than 0")
+        if wrong:
+            raise FinetuneError("; ".join(wrong))
+
+
+def _values(part: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+    return {field.name: getattr(part, field.name) for field in fields(part)}
+
+
+def _range(least: float, most: float) -> str:
+    return f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
 
 
 def default_settings(spec: Spec) -> Settings:
@@ -136,11 +168,22 @@ def _unfit(spec: Spec, settings: Settings) -> Iterator[str]:
     if pooling not in allowed:
         yield f"pooling {pooling}: expected {' or '.join(map(str, allowed))}"
     masks = settings.masks
-    if not windowed and (masks.frequency_masks or masks.time_masks or masks.time_warp):
-        yield "masks: are of spectrograms; expected Masks(frequency_masks=0, time_masks=0)"
-    if isinstance(spec, BertSpec) and settings.changes.copies:
-        yield "changes: are of waveforms; expected WaveformChanges(copies=0)"
-    if isinstance(spec, BertSpec) and settings.projection_dim is not None:
+    if not windowed and (masks.frequency_masks or masks.time_warp):
+        yield "frequency_masks, time_warp: are of spectrograms; expected 0 of each"
+    if settings.lora_rank is not None and windowed:
+        yield f"lora_rank {settings.lora_rank}: adapters are of transformers; expected none"
+    elif settings.lora_rank is not None and find_spec("peft") is None:
+        yield f"lora_rank {settings.lora_rank}: pip install 'serfusion[lora]' first"
+    if isinstance(spec, BertSpec):
+        yield from _unfit_for_text(settings)
+
+
+def _unfit_for_text(settings: Settings) -> Iterator[str]:
+    if settings.masks.time_masks:
+        yield f"time_masks {settings.masks.time_masks}: are of sound; expected 0"
+    if settings.changes.copies:
+        yield f"copies {settings.changes.copies}: are changed in sound; expected 0"
+    if settings.projection_dim is not None:
         given = f"projection_dim {settings.projection_dim}"
         yield f"{given}: a text model keeps its width; expected None"
 
@@ -156,6 +199,8 @@ def _check_type(spec: SpeechSpec) -> None:
 
 def _model_type(spec: SpeechSpec) -> str:
     """What a speech checkpoint is, as far as this machine knows; else it is taken for wav2vec2."""
+    if isinstance(spec, WhisperEncoderSpec):
+        return "whisper"
     if spec.checkpoint in CARDS:
         return str(CARDS[spec.checkpoint].config.get("model_type", "wav2vec2"))
     folder = find(checkpoint_source(spec.checkpoint, spec.revision))

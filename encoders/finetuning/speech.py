@@ -1,4 +1,4 @@
-"""wav2vec2 and its relatives in training, exact whatever the batch.
+"""wav2vec2 and its relatives, and Whisper's encoder, in training, exact whatever the batch.
 
 The convolutional front end is frozen, as published fine-tuning of these models freezes it (Baevski
 et al. 2020, section 4.3), and runs on each recording alone; so does the positional convolution.
@@ -7,6 +7,7 @@ with a group norm (:mod:`encoders.pretrained.speech`): hence steps of our own.
 """
 
 import warnings
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Wav2Vec2FeatureExtractor
 
-from encoders.audio.waveform import Audio, Samples
+from encoders.audio.waveform import Audio, Samples, resample
 from encoders.finetuning.augmentation import WaveformChanges
-from encoders.finetuning.labelled_audio import Recordings, counts_labels_keys, heard
+from encoders.finetuning.labelled_audio import Waveforms, counts_targets_keys, heard
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.training import TrainableEncoder
 from encoders.packing import in_batches
@@ -36,8 +37,17 @@ from encoders.pretrained.wav2vec2 import (
     project,
     waveform,
 )
+from encoders.pretrained.whisper_encoder import (
+    FRAME_S,
+    LogMel,
+    check_heard,
+    front,
+    side_by_side,
+    through_layers,
+    trained_whisper,
+)
 from encoders.provenance import claim_record
-from encoders.specs import SpeechSpec
+from encoders.specs import SpeechSpec, WhisperEncoderSpec
 from encoders.utterance import Utterance
 from encoders.weights.files import weight_files
 from encoders.weights.locate import locate
@@ -53,23 +63,97 @@ def start(spec: SpeechSpec, settings: Settings) -> "SpeechPupil":
 
     Raises:
         MissingWeightsError: its weights are not to be had.
-        FinetuneError: it is no model whose front end runs on each recording alone.
+        FinetuneError: it is of a type that is not trained here, or hears shorter windows.
     """
-    if spec.untrained:
-        model, normalise = untrained_model(spec), True
-    else:
-        folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
-        model, normalise = trained_model(folder), normalises(folder)
+    if isinstance(spec, WhisperEncoderSpec):
+        whisper = untrained_model(spec) if spec.untrained else trained_whisper(spec)
+        return WhisperPupil(whisper, spec, settings)
+    source = checkpoint_source(spec.checkpoint, spec.revision)
+    folder = None if spec.untrained else locate(source)
+    model = untrained_model(spec) if folder is None else trained_model(folder)
     if not hasattr(model, "feature_projection"):
         raise FinetuneError(
             f"{spec.checkpoint}: is a {model.config.model_type} model, which cannot be trained "
-            "here; expected wav2vec2, HuBERT, WavLM or data2vec-audio"
+            "here; expected wav2vec2, HuBERT, WavLM, data2vec-audio or Whisper"
         )
-    return SpeechPupil(model, spec, settings, normalise=normalise)
+    return Wav2Vec2Pupil(model, spec, settings, normalise=folder is None or normalises(folder))
 
 
 class SpeechPupil(TrainableEncoder):
-    """A transformer, a linear map of its last frames, and their mean, sum or maximum."""
+    """A transformer, a linear map of its last frames, and their mean, sum or maximum.
+
+    ``frame_s`` is the distance of two frames in seconds.
+    """
+
+    frame_s: float
+
+    def __init__(self, model: Any, spec: SpeechSpec, settings: Settings) -> None:  # noqa: ANN401
+        super().__init__()
+        assert settings.pooling is not None, "check_fit asks for one"
+        self.network = model
+        self.spec = spec
+        self.pooling: Pooling = settings.pooling
+        width = int(model.config.hidden_size)
+        self.dim = settings.projection_dim or width
+        self.projection: nn.Module = nn.Identity()
+        if settings.projection_dim is not None:
+            self.projection = nn.Linear(width, self.dim)
+
+    @abstractmethod
+    def window(self, audio: Audio) -> Wave:
+        """Samples at 16 kHz as the network takes them.
+
+        Raises:
+            AudioError: they are fewer than one frame needs.
+        """
+
+    @abstractmethod
+    def frames(self, inputs: list[Wave]) -> list[Float[Tensor, "_ dim"]]:
+        """Projected frames of every window, its own alone."""
+
+    @abstractmethod
+    def save_network(self, folder: Path, dtype: torch.dtype) -> None:
+        """Write what transformers itself would write."""
+
+    def prepare(
+        self, utterances: Sequence[Utterance], changes: WaveformChanges, random: np.random.Generator
+    ) -> Waveforms:
+        """Windows of waveforms, of utterances and of changed copies of them.
+
+        Raises:
+            AudioError: a recording cannot be read, or is shorter than a frame.
+        """
+        examples = list(heard(utterances, SAMPLE_RATE_HZ, changes, random, self._windows))
+        waves = [wave for example in examples for wave in example.windows]
+        return Waveforms(*counts_targets_keys(examples), waves)
+
+    def forward(self, inputs: list[Wave]) -> Float[Tensor, "windows dim"]:
+        """Pooled frames of every window, each over its own."""
+        return torch.stack([pooled(row, self.pooling) for row in self.frames(inputs)])
+
+    def _windows(self, samples: Samples) -> list[Wave]:
+        audio = Audio(samples, SAMPLE_RATE_HZ)
+        windows = cut(audio, self.spec.window_s, self.spec.overlap_s, self.frame_s)
+        return [
+            self.window(window.content) for window in windows if isinstance(window.content, Audio)
+        ]
+
+    def save(self, folder: Path, dtype: torch.dtype) -> None:
+        """Write what transformers itself would write, and the projection beside it."""
+        self.save_network(folder, dtype)
+        # One that was left by another training would be taken for this one's.
+        (folder / FILE).unlink(missing_ok=True)
+        if isinstance(self.projection, nn.Linear):
+            write_projection(self.projection, folder, dtype)
+
+    def saved_spec(self, folder: str) -> SpeechSpec:
+        """The same windows with the weights of a folder; projected frames are one layer."""
+        layers = self.spec.layers if isinstance(self.projection, nn.Identity) else None
+        return replace(self.spec, checkpoint=folder, revision=None, untrained=False, layers=layers)
+
+
+class Wav2Vec2Pupil(SpeechPupil):
+    """wav2vec2, HuBERT, WavLM or data2vec-audio, its front end frozen."""
 
     def __init__(
         self,
@@ -79,51 +163,25 @@ class SpeechPupil(TrainableEncoder):
         *,
         normalise: bool,
     ) -> None:
-        super().__init__()
-        assert settings.pooling is not None, "check_fit asks for one"
-        self.network = model
-        self.spec = spec
+        super().__init__(model, spec, settings)
         self.normalise = normalise
-        self.pooling: Pooling = settings.pooling
+        self.frame_s = frame_s(model.config)
         model.feature_extractor.requires_grad_(False)
         self.positions = PerUtterance(model.encoder.pos_conv_embed)
         model.encoder.pos_conv_embed = self.positions
-        width = int(model.config.hidden_size)
-        self.dim = settings.projection_dim or width
-        self.projection: nn.Module = nn.Identity()
-        if settings.projection_dim is not None:
-            self.projection = nn.Linear(width, self.dim)
 
-    def prepare(
-        self, utterances: Sequence[Utterance], changes: WaveformChanges, random: np.random.Generator
-    ) -> Recordings:
-        """Windows of waveforms, of utterances and of changed copies of them.
+    def window(self, audio: Audio) -> Wave:
+        """Samples of zero mean and unit variance where the checkpoint takes them so."""
+        return waveform(audio, self.network.config, self.normalise)
 
-        Raises:
-            AudioError: a recording cannot be read, or is shorter than a frame.
-        """
-        examples = list(heard(utterances, SAMPLE_RATE_HZ, changes, random, self._windows))
-        waves = [wave for example in examples for wave in example.windows]
-        return Recordings(*counts_labels_keys(examples), waves)
-
-    def forward(self, inputs: list[Wave]) -> Float[Tensor, "windows dim"]:
-        """Pooled frames of every window, each over its own."""
+    def frames(self, inputs: list[Wave]) -> list[Float[Tensor, "_ dim"]]:
+        """Frames of windows that are batched behind the convolutions."""
         with warnings.catch_warnings():
             # WavLM hands torch a bool mask beside a float one; the result is right.
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
-            frames = in_batches(
+            return in_batches(
                 inputs, lambda wave: len(wave) / SAMPLE_RATE_HZ, BATCH_SECONDS, self._batch
             )
-        return torch.stack([pooled(row, self.pooling) for row in frames])
-
-    def _windows(self, samples: Samples) -> list[Wave]:
-        config, audio = self.network.config, Audio(samples, SAMPLE_RATE_HZ)
-        windows = cut(audio, self.spec.window_s, self.spec.overlap_s, frame_s(config))
-        return [
-            waveform(window.content, config, self.normalise)
-            for window in windows
-            if isinstance(window.content, Audio)
-        ]
 
     def _batch(self, waves: list[Wave]) -> list[Float[Tensor, "_ dim"]]:
         features = [self._front(wave.to(self.device)) for wave in waves]
@@ -141,8 +199,8 @@ class SpeechPupil(TrainableEncoder):
             features = features_of(self.network, wave)
         return project(self.network, features)[0]
 
-    def save(self, folder: Path, dtype: torch.dtype) -> None:
-        """Write what transformers itself would write, and the projection beside it."""
+    def save_network(self, folder: Path, dtype: torch.dtype) -> None:
+        """Write the model, its positional convolution in its own place, and what it takes."""
         self.network.encoder.pos_conv_embed = self.positions.convolution
         try:
             save_model(self.network, folder, dtype)
@@ -150,15 +208,55 @@ class SpeechPupil(TrainableEncoder):
             self.network.encoder.pos_conv_embed = self.positions
         extractor = Wav2Vec2FeatureExtractor(do_normalize=self.normalise)
         extractor.save_pretrained(folder)
-        # One that was left by another training would be taken for this one's.
-        (folder / FILE).unlink(missing_ok=True)
-        if isinstance(self.projection, nn.Linear):
-            write_projection(self.projection, folder, dtype)
 
-    def saved_spec(self, folder: str) -> SpeechSpec:
-        """The same windows with the weights of a folder; projected frames are one layer."""
-        layers = self.spec.layers if isinstance(self.projection, nn.Identity) else None
-        return replace(self.spec, checkpoint=folder, revision=None, untrained=False, layers=layers)
+
+class WhisperPupil(SpeechPupil):
+    """Whisper's encoder, its convolutions frozen, on windows as the frozen encoder hears them.
+
+    Only a recording's own frames are pooled. The decoder is kept with the weights, for transformers
+    to read them, and not trained.
+    """
+
+    frame_s = FRAME_S
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - a transformers model
+        spec: WhisperEncoderSpec,
+        settings: Settings,
+    ) -> None:
+        encoder = model.get_encoder()
+        try:
+            check_heard(spec, encoder)
+        except ValueError as error:
+            raise FinetuneError(str(error)) from error
+        super().__init__(model, spec, settings)
+        self.log_mel = LogMel(encoder, spec)
+        model.requires_grad_(False)
+        for part in (encoder.layers, encoder.layer_norm):
+            part.requires_grad_(True)
+
+    def window(self, audio: Audio) -> Wave:
+        """Samples as they are."""
+        return torch.from_numpy(resample(audio, SAMPLE_RATE_HZ).samples)
+
+    def frames(self, inputs: list[Wave]) -> list[Float[Tensor, "_ dim"]]:
+        """Frames of windows that are batched behind the convolutions."""
+        mels = [self.log_mel.of_samples(wave.numpy()) for wave in inputs]
+        return in_batches(mels, lambda mel: mel[0].shape[-1] / 100, BATCH_SECONDS, self._batch)
+
+    def _batch(self, mels: list[tuple[Tensor, int]]) -> list[Float[Tensor, "_ dim"]]:
+        encoder = self.network.get_encoder()
+        # Frozen, so without gradients; in float32, as the frozen encoder computes it.
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            frames = [front(encoder, mel.to(self.device))[0] for mel, _ in mels]
+        hidden = through_layers(encoder, *side_by_side(frames))
+        return [self.projection(row[:own]) for row, (_, own) in zip(hidden, mels, strict=True)]
+
+    def save_network(self, folder: Path, dtype: torch.dtype) -> None:
+        """Write the model, and what makes its frames."""
+        save_model(self.network, folder, dtype)
+        self.log_mel.extractor.save_pretrained(folder)
 
 
 def pooled(frames: Float[Tensor, "frames dim"], pooling: Pooling) -> Float[Tensor, "dim"]:

@@ -16,8 +16,8 @@ from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.labelled_audio import (
     LabelledWindows,
     Recordings,
-    counts_labels_keys,
-    label_of,
+    counts_targets_keys,
+    target_of,
 )
 from encoders.finetuning.settings import FinetuneError, Pooling, Settings
 from encoders.finetuning.speech import pooled, save_model
@@ -86,12 +86,12 @@ class TextPupil(TrainableEncoder):
         """
         examples = [
             LabelledWindows(
-                [self._ids(utterance, text)], label_of(utterance), _key(utterance, text)
+                [self._ids(utterance, text)], target_of(utterance), _key(utterance, text)
             )
             for utterance, text in zip(utterances, _transcripts(utterances), strict=True)
         ]
         return Recordings(
-            *counts_labels_keys(examples), [example.windows[0] for example in examples]
+            *counts_targets_keys(examples), [example.windows[0] for example in examples]
         )
 
     def forward(self, inputs: list[list[int]]) -> Float[Tensor, "texts dim"]:

@@ -1,5 +1,6 @@
 """How a network is trained: what it must be able to do, its steps, and the end of training."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoders.finetuning.augmentation import WaveformChanges
 from encoders.finetuning.labelled_audio import Recordings
+from encoders.finetuning.objective import Objective
 from encoders.finetuning.settings import Settings
 from encoders.specs import Spec
 from encoders.utterance import Utterance
@@ -30,10 +32,11 @@ Inputs = Any
 class TrainableEncoder(nn.Module, ABC):
     """A network in training, which knows its inputs and how its weights are kept.
 
-    ``dim`` is the length of an embedding; ``rectified`` says whether its classifier sees a
-    rectified one.
+    ``network`` is what it is around; ``dim`` is the length of an embedding; ``rectified`` says
+    whether its classifier sees a rectified one.
     """
 
+    network: Any
     dim: int
     rectified = True
 
@@ -85,10 +88,11 @@ def train_stopped(
     trainee: EncoderWithClassifier,
     heard: Recordings,
     held: Recordings,
+    objective: Objective,
     settings: Settings,
     notify: Notify,
 ) -> list[float]:
-    """Train in place, leave the best epoch's weights; returns development UAR per epoch."""
+    """Train in place, leave the best epoch's weights; returns development scores per epoch."""
     random = torch.Generator().manual_seed(torch.initial_seed())
     steps = settings.epochs * _batches(heard, settings)
     weights = [parameter for parameter in trainee.parameters() if parameter.requires_grad]
@@ -102,11 +106,11 @@ def train_stopped(
     best: State = {}
     for epoch in range(settings.epochs):
         for inputs, truth in _epoch(heard, settings, random):
-            _step(trainee, inputs, truth, optimiser, settings)
+            _step(trainee, inputs, truth, objective, optimiser)
             rates.step()
-        course.append(uar_of(scores_of(trainee, held), held.truth))
+        course.append(score_of(trainee, held, objective))
         notify(epoch, course[-1])
-        if course[-1] > max(course[:-1], default=-1.0):
+        if course[-1] > max(course[:-1], default=-math.inf):
             best = {name: value.clone() for name, value in trainee.state_dict().items()}
         if epoch - int(np.argmax(course)) >= settings.patience:
             break
@@ -121,8 +125,8 @@ def _batches(heard: Recordings, settings: Settings) -> int:
 
 def _epoch(
     heard: Recordings, settings: Settings, random: torch.Generator
-) -> Iterator[tuple[Inputs, Int64[Tensor, "batch"]]]:
-    """Masked inputs and their classes: one window of every recording."""
+) -> Iterator[tuple[Inputs, Float[Tensor, "batch targets"]]]:
+    """Masked inputs and their targets: one window of every recording."""
     order = torch.randperm(len(heard), generator=random)
     for chosen in order.tensor_split(_batches(heard, settings)):
         rows = heard.one_window_each(chosen, random)
@@ -132,14 +136,12 @@ def _epoch(
 def _step(
     trainee: EncoderWithClassifier,
     inputs: Inputs,
-    truth: Int64[Tensor, "windows"],
+    truth: Float[Tensor, "windows targets"],
+    objective: Objective,
     optimiser: torch.optim.Optimizer,
-    settings: Settings,
 ) -> None:
     trainee.train()
-    loss = nn.functional.cross_entropy(
-        trainee(inputs), truth, label_smoothing=settings.label_smoothing
-    )
+    loss = objective.loss(trainee(inputs), truth)
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(trainee.parameters(), LARGEST_GRADIENT)
@@ -147,19 +149,11 @@ def _step(
 
 
 @torch.no_grad()
-def scores_of(trainee: nn.Module, held: Recordings) -> Float[Tensor, "recordings classes"]:
-    """Sum of the log probabilities of each recording's windows."""
+def score_of(trainee: nn.Module, held: Recordings, objective: Objective) -> float:
+    """The objective's score of recordings, each by the mean over its windows."""
     trainee.eval()
     rows = torch.arange(int(held.count.sum()))
-    logits = [trainee(held.inputs(some)) for some in rows.split(SCORED_AT_ONCE)]
-    scores = torch.cat(logits).log_softmax(dim=1)
-    return torch.zeros(len(held), scores.shape[1]).index_add_(0, held.owners(), scores)
-
-
-def uar_of(
-    scores: Float[Tensor, "recordings classes"], truth: Int64[Tensor, "recordings"]
-) -> float:
-    """Mean over classes of the share of recordings that are right."""
-    right = (scores.argmax(dim=1) == truth).double()
-    recalls = [right[truth == label].mean() for label in truth.unique()]
-    return float(torch.stack(recalls).mean())
+    logits = torch.cat([trainee(held.inputs(some)) for some in rows.split(SCORED_AT_ONCE)])
+    answers = torch.zeros_like(held.truth)
+    answers = answers.index_add_(0, held.owners(), objective.answers(logits))
+    return objective.score(answers / held.count[:, None], held.truth)

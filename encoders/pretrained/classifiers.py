@@ -1,4 +1,4 @@
-"""Published classifiers with their own head: a recording or a sentence in, its logits out.
+"""Published models with their own head: a recording or a sentence in, its logits or values out.
 
 Nothing is trained, and nothing is guessed: a head whose weights are not all in the files is
 refused, because transformers would draw random ones for what is missing.
@@ -35,6 +35,11 @@ NUMERICS_VERSION = 1
 #: Models of speech whose head is a projection, the mean over time and a linear layer.
 SPEECH_MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
 DIMENSIONS = {"arousal", "dominance", "valence"}
+#: Layers of a head that transformers does not build, which audEERING and others publish.
+TANH_HEAD = tuple(
+    f"classifier.{layer}.{part}" for layer in ("dense", "out_proj") for part in ("weight", "bias")
+)
+POOLINGS = ("mean", "sum", "max")
 #: Replaces masked frames in training; a classifier never reads it.
 UNUSED = "masked_spec_embed"
 #: Names of weights in a message.
@@ -52,7 +57,7 @@ def classifier_spec(checkpoint: str, revision: str | None = None) -> ClassifierS
 
     Raises:
         MissingWeightsError: it is neither here nor to be had; ClassifierError: it needs code of its
-            own, is of a type that is not read, or does not say one class of several.
+            own, is of a type that is not read, or says several labels at once.
     """
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as TEXT_MODELS,
@@ -77,14 +82,33 @@ def class_labels(spec: ClassifierSpec) -> tuple[str, ...]:
     return tuple(str(id2label[number]) for number in sorted(id2label))
 
 
+def says_values(spec: ClassifierSpec) -> bool:
+    """Whether a checkpoint predicts values instead of classes, as its configuration says."""
+    config = _config(locate(checkpoint_source(spec.checkpoint, spec.revision)))
+    named = {str(label).lower() for label in config.id2label.values()}
+    return config.problem_type == "regression" or len(named) == 1 or named <= DIMENSIONS
+
+
 def check_head(spec: ClassifierSpec) -> None:
-    """Compare the head that transformers would build with the files, without reading weights.
+    """Compare the head with the files, without reading weights.
+
+    It is the one that transformers would build, or that of :class:`TanhClassifier`.
 
     Raises:
         ClassifierError: a weight of the head is not there, or has another shape.
     """
     folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
     stored = _stored_shapes(folder)
+    if _has_tanh_head(spec, stored):
+        config = _config(folder)
+        width, said = int(config.hidden_size), len(config.id2label)
+        shapes = ((width, width), (width,), (said, width), (said,))
+        wrong = [n for n, shape in zip(TANH_HEAD, shapes, strict=True) if stored.get(n) != shape]
+        if wrong:
+            raise ClassifierError(
+                _no_head(spec.checkpoint, wrong, [n for n in stored if n in TANH_HEAD])
+            )
+        return
     with torch.device("meta"):
         model = _auto_class(spec).from_config(_config(folder))
     base = f"{model.base_model_prefix}."
@@ -110,6 +134,8 @@ def load(spec: ClassifierSpec, device: torch.device) -> nn.Module:
     """
     check_head(spec)
     folder = locate(checkpoint_source(spec.checkpoint, spec.revision))
+    if _has_tanh_head(spec, _stored_shapes(folder)):
+        return _tanh_classifier(spec, folder).to(device)
     model, about = _auto_class(spec).from_pretrained(
         folder, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
     )
@@ -146,6 +172,53 @@ class SpeechClassifier(nn.Module):
             weights = self.model.layer_weights.softmax(dim=0)
             hidden = (weights[:, None, None] * layers).sum(dim=0)
         return self.model.classifier(self.model.projector(hidden).mean(dim=0))
+
+
+class TanhClassifier(nn.Module):
+    """Logits or values of a wav2vec2-like model under the head of audEERING's and others'.
+
+    Frames are pooled, then ``dense``, tanh, ``out_proj``: as the page of
+    audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim prints it, and the code that those of
+    m3hrdadfi were trained by, whose configuration may name another pooling than the mean.
+    """
+
+    frame_s = None
+
+    def __init__(self, model: Any, state: Mapping[str, Tensor], *, normalise: bool) -> None:  # noqa: ANN401
+        super().__init__()
+        self.pooling = str(getattr(model.config, "pooling_mode", "mean"))
+        self.encoder = SpeechEncoder(model, SpeechSpec(), normalise=normalise)
+        dense, _, out, _ = (state[name] for name in TANH_HEAD)
+        self.dense, self.out_proj = nn.Linear(*dense.shape[::-1]), nn.Linear(*out.shape[::-1])
+        own = {name.removeprefix("classifier."): state[name] for name in TANH_HEAD}
+        missing = self.load_state_dict(own, strict=False).unexpected_keys
+        assert not missing, "names of a head are names of its layers"
+
+    def forward(self, inputs: Sequence[Audio]) -> list[Raw]:
+        """Logits or values of every recording."""
+        return [self._logits(layers[-1])[None, None] for layers in self.encoder(inputs)]
+
+    def _logits(self, frames: Float[Tensor, "frames dim"]) -> Float[Tensor, "labels"]:
+        whole = frames.amax(dim=0) if self.pooling == "max" else frames.sum(dim=0)
+        pooled = whole / len(frames) if self.pooling == "mean" else whole
+        return self.out_proj(self.dense(pooled).tanh())
+
+
+def _tanh_classifier(spec: ClassifierSpec, folder: Path) -> TanhClassifier:
+    from transformers import AutoModel
+
+    model, about = AutoModel.from_pretrained(
+        folder, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+    )
+    missing = sorted(name for name in about["missing_keys"] if not name.endswith(UNUSED))
+    if missing:
+        raise ClassifierError(_no_head(spec.checkpoint, missing, sorted(about["unexpected_keys"])))
+    pooling = getattr(model.config, "pooling_mode", "mean")
+    if pooling not in POOLINGS:
+        raise ClassifierError(
+            f"{spec.checkpoint}: pools frames by {pooling}; expected {', '.join(POOLINGS)}"
+        )
+    return TanhClassifier(model, _stored_head(folder), normalise=normalises(folder))
 
 
 class WhisperClassifier(nn.Module):
@@ -210,14 +283,7 @@ def _check_task(checkpoint: str, raw: Mapping[str, Any]) -> None:
             f"{checkpoint}: this checkpoint needs code of its own from the hub, which is never run "
             "here; use one whose class is in transformers, such as superb/hubert-large-superb-er"
         )
-    labels = {str(label).lower() for label in raw.get("id2label", {}).values()}
-    problem = raw.get("problem_type")
-    if problem == "regression" or len(labels) == 1 or (labels and labels <= DIMENSIONS):
-        raise ClassifierError(
-            f"{checkpoint}: predicts values ({', '.join(sorted(labels)) or 'no classes'}), not "
-            f"classes, and is no arm of a classification; its embeddings are: --audio {checkpoint}"
-        )
-    if problem == "multi_label_classification":
+    if raw.get("problem_type") == "multi_label_classification":
         raise ClassifierError(
             f"{checkpoint}: says several labels at once, whose scores are no shares of one label; "
             "expected a classifier of problem_type single_label_classification"
@@ -250,6 +316,25 @@ def _stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
             state = torch.load(path, map_location="meta", weights_only=True)
             shapes |= {name: tuple(tensor.shape) for name, tensor in state.items()}
     return shapes
+
+
+def _has_tanh_head(spec: ClassifierSpec, stored: Mapping[str, object]) -> bool:
+    """Whether it is a model of speech with the layers of that head, which others name otherwise."""
+    return isinstance(spec, SpeechClassifierSpec) and {TANH_HEAD[0], TANH_HEAD[2]} <= {*stored}
+
+
+def _stored_head(folder: Path) -> dict[str, Tensor]:
+    """Weights of that head, from whichever files hold them."""
+    found: dict[str, Tensor] = {}
+    for path in weight_files(folder):
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as weights:
+                held = {*weights.keys()}
+                found |= {name: weights.get_tensor(name) for name in TANH_HEAD if name in held}
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            found |= {name: state[name] for name in TANH_HEAD if name in state}
+    return {name: tensor.float() for name, tensor in found.items()}
 
 
 def _no_head(checkpoint: str, wrong: Sequence[str], stored: Sequence[str]) -> str:

@@ -44,19 +44,19 @@ def load(spec: SpeechSpec, device: torch.device) -> nn.Module:
     if spec.backend == "openvino":
         device = torch.device("cpu")
     model = model.to(device)
+    # Before the encoder is made: its parts may be in bfloat16 then.
+    projection = None if folder is None else read_projection(folder, model.config.hidden_size)
+    encoder = _encoder(model, spec, folder)
+    return encoder if projection is None else ProjectedSpeech(encoder, projection.to(device))
+
+
+def _encoder(model: Any, spec: SpeechSpec, folder: Path | None) -> nn.Module:  # noqa: ANN401
     if not hasattr(model, "feature_projection"):
         raise ValueError(
             f"{spec.checkpoint}: is a {model.config.model_type} model; expected wav2vec2, HuBERT, "
             "WavLM or data2vec-audio, or a Whisper whose name says so"
         )
     normalise = folder is None or normalises(folder)
-    # Before the encoder is made: its parts may be in bfloat16 then.
-    projection = None if folder is None else read_projection(folder, model.config.hidden_size)
-    encoder = _encoder(model, spec, normalise)
-    return encoder if projection is None else ProjectedSpeech(encoder, projection.to(device))
-
-
-def _encoder(model: Any, spec: SpeechSpec, normalise: bool) -> nn.Module:  # noqa: ANN401
     if spec.backend == "openvino":
         from encoders.pretrained.openvino_speech import OpenVinoEncoder, WholeModel
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 from torch.nn.utils.rnn import pad_sequence
 
-from encoders.audio.waveform import Audio, AudioError, resample
+from encoders.audio.waveform import Audio, AudioError, Samples, resample
 from encoders.packing import in_batches
 from encoders.pooling import Raw
+from encoders.pretrained.projection import ProjectedSpeech, read_projection
 from encoders.pretrained.speech import seeded_model, state_sha256
 from encoders.pretrained.wav2vec2 import BATCH_SECONDS, DTYPES, SAMPLE_RATE_HZ, Layers
 from encoders.provenance import record_of
@@ -22,7 +23,7 @@ from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import WhisperEncoderSpec
 from encoders.weights.locate import locate
 from encoders.weights.sources import source_of
-from encoders.weights.whisper import WhisperWeights, read_whisper
+from encoders.weights.whisper import Part, WhisperWeights, read_whisper
 
 NUMERICS_VERSION = 1
 #: Samples of one frame of the transformer: two of the spectrogram.
@@ -50,31 +51,54 @@ def load(spec: WhisperEncoderSpec, device: torch.device) -> nn.Module:
         MissingWeightsError: they are not to be had.
         ValueError: what is there is no Whisper, or windows are longer than it takes.
     """
-    if spec.window_s > CHUNK_S:
-        raise ValueError(
-            f"{spec.checkpoint}: window_s={spec.window_s:g}, but Whisper's encoder takes at most "
-            f"{CHUNK_S} s"
-        )
-    whole = seeded_model(spec) if spec.untrained else trained_whisper(spec)
+    whole = seeded_model(spec) if spec.untrained else trained_whisper(spec, "encoder")
     encoder = whole.get_encoder()
+    check_heard(spec, encoder)
+    # Before the encoder is made: its parts may be in bfloat16 then.
+    projection = None if spec.untrained else _projection(spec, whole.config.d_model)
     if spec.backend == "openvino":
         from encoders.pretrained.openvino_speech import OpenVinoEncoder
 
         example = torch.zeros(1, encoder.num_mel_bins, 100)
-        return OpenVinoEncoder(Stack(encoder), LogMel(encoder, spec), example, FRAME_S, spec)
-    return WhisperEncoder(encoder.to(device), spec)
+        whisper: nn.Module = OpenVinoEncoder(
+            Stack(encoder), LogMel(encoder, spec), example, FRAME_S, spec
+        )
+        device = torch.device("cpu")
+    else:
+        whisper = WhisperEncoder(encoder.to(device), spec)
+    return whisper if projection is None else ProjectedSpeech(whisper, projection.to(device))
 
 
-def trained_whisper(spec: WhisperEncoderSpec) -> Any:  # noqa: ANN401 - a transformers model
-    """The weights of a spec in a model of transformers, whose decoder is random."""
-    return whisper_model(read_whisper(locate(_source(spec)), "encoder"))
+def check_heard(spec: WhisperEncoderSpec, encoder: Any) -> None:  # noqa: ANN401
+    """Compare a spec with what an encoder has positions for.
+
+    Raises:
+        ValueError: windows are longer.
+    """
+    limit_s = encoder.max_source_positions * FRAME_S
+    if spec.window_s > limit_s:
+        raise ValueError(
+            f"{spec.checkpoint}: window_s={spec.window_s:g}, but Whisper's encoder takes at most "
+            f"{limit_s:g} s"
+        )
+
+
+def _projection(spec: WhisperEncoderSpec, width: int) -> nn.Linear | None:
+    path = locate(_source(spec))
+    return read_projection(path, width) if path.is_dir() else None
+
+
+def trained_whisper(spec: WhisperEncoderSpec, part: Part | None = None) -> Any:  # noqa: ANN401
+    """The weights of a spec, or of one part, in a model of transformers; the rest is random."""
+    return whisper_model(read_whisper(locate(_source(spec)), part))
 
 
 def whisper_model(weights: WhisperWeights) -> Any:  # noqa: ANN401 - a transformers model
     """A ``WhisperModel`` with these weights, in float32 and ready for inference."""
     from transformers import WhisperConfig, WhisperModel
 
-    model: Any = WhisperModel(WhisperConfig(**weights.config()))
+    sizes = {"decoder_layers": 1, "decoder_attention_heads": weights.heads, **weights.config()}
+    model: Any = WhisperModel(WhisperConfig(**sizes))
     tensors = {name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()}
     lacking, unknown = model.load_state_dict(tensors, strict=False)
     if unknown or any(name.startswith("encoder.") for name in lacking):
@@ -107,17 +131,47 @@ class LogMel:
 
     def __call__(self, audio: Audio) -> tuple[Tensor, int]:
         """Spectrogram of a recording; with silence up to 30 s where windows have that length."""
-        wave = resample(audio, SAMPLE_RATE_HZ).samples
+        return self.of_samples(resample(audio, SAMPLE_RATE_HZ).samples)
+
+    def of_samples(self, wave: Samples) -> tuple[Tensor, int]:
+        """The same of samples at 16 kHz."""
         if len(wave) < SHORTEST:
             raise AudioError(
                 f"{len(wave)} samples at 16 kHz are shorter than one frame ({SHORTEST} samples)"
             )
-        mel = self.extractor(
-            wave, sampling_rate=SAMPLE_RATE_HZ, padding=self.padding, return_tensors="pt"
-        )
+        # Spectra are float32 whatever the precision of a network in training.
+        with torch.autocast("cpu", enabled=False):
+            mel = self.extractor(
+                wave, sampling_rate=SAMPLE_RATE_HZ, padding=self.padding, return_tensors="pt"
+            )
         features = mel["input_features"]
         own = -(-len(wave) // SAMPLES_PER_FRAME)
         return features, min(own, -(-features.shape[-1] // 2))
+
+
+def front(encoder: Any, mel: Tensor) -> Tensor:  # noqa: ANN401 - a transformers encoder
+    """Frames as the first layer takes them, ``[1, frames, dim]``, of one spectrogram."""
+    frames = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).transpose(1, 2)
+    return frames + encoder.embed_positions.weight[: frames.shape[1]]
+
+
+def through_layers(encoder: Any, frames: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: ANN401
+    """All layers and the last norm over ``[batch, frames, dim]``."""
+    for layer in encoder.layers:
+        frames = layer(frames, mask)
+    normed: Tensor = encoder.layer_norm(frames)
+    return normed
+
+
+def side_by_side(frames: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Frames of several utterances, padded, and which are there, ``[batch, 1, 1, frames]``.
+
+    None where nothing is padded: attention without a mask is faster.
+    """
+    padded = pad_sequence(list(frames), batch_first=True)
+    lengths = torch.tensor([len(row) for row in frames], device=padded.device)
+    mask = torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
+    return padded, None if mask.all() else mask[:, None, None]
 
 
 class Transformer(nn.Module):
@@ -131,9 +185,7 @@ class Transformer(nn.Module):
         """All layers over ``[batch, frames, dim]``."""
         from transformers.modeling_outputs import BaseModelOutput
 
-        for layer in self.layers:
-            frames = layer(frames, attention_mask)
-        return BaseModelOutput(last_hidden_state=self.layer_norm(frames))
+        return BaseModelOutput(last_hidden_state=through_layers(self, frames, attention_mask))
 
 
 class Stack(nn.Module):
@@ -141,18 +193,12 @@ class Stack(nn.Module):
 
     def __init__(self, encoder: Any) -> None:  # noqa: ANN401 - a transformers encoder
         super().__init__()
-        self.conv1, self.conv2 = encoder.conv1, encoder.conv2
-        self.positions = nn.Parameter(encoder.embed_positions.weight.detach().clone(), False)
+        self.encoder = encoder
         self.layers = Layers(Transformer(encoder))
-
-    def front(self, mel: Tensor) -> Tensor:
-        """Frames as the first layer takes them, ``[1, frames, dim]``."""
-        frames = gelu(self.conv2(gelu(self.conv1(mel)))).transpose(1, 2)
-        return frames + self.positions[: frames.shape[1]]
 
     def forward(self, mel: Tensor) -> Tensor:
         """Hidden layers of one recording, ``[1, layers, frames, dim]``."""
-        layers: Tensor = self.layers(self.front(mel))
+        layers: Tensor = self.layers(front(self.encoder, mel))
         return layers
 
 
@@ -182,12 +228,8 @@ class WhisperEncoder(nn.Module):
         return in_batches(mels, lambda mel: mel[0].shape[-1] / 100, BATCH_SECONDS, self._batch)
 
     def _batch(self, mels: list[tuple[Tensor, int]]) -> list[Raw]:
-        device = self.stack.positions.device
-        frames = [self.stack.front(mel.to(device))[0].to(self.dtype) for mel, _ in mels]
-        lengths = torch.tensor([len(row) for row in frames], device=device)
-        padded = pad_sequence(frames, batch_first=True)
-        mask = torch.arange(padded.shape[1], device=device) < lengths[:, None]
-        # None where nothing is padded: attention without a mask is faster.
-        masked = {} if mask.all() else {"attention_mask": mask[:, None, None]}
-        layers = self.stack.layers(padded, **masked)
+        encoder = self.stack.encoder
+        frames = [front(encoder, mel.to(encoder.device))[0].to(self.dtype) for mel, _ in mels]
+        padded, mask = side_by_side(frames)
+        layers = self.stack.layers(padded, **({} if mask is None else {"attention_mask": mask}))
         return [row[:, :own] for row, (_, own) in zip(layers, mels, strict=True)]

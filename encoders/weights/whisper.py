@@ -55,7 +55,6 @@ class WhisperWeights:
     def config(self) -> dict[str, Any]:
         """The fields of transformers' configuration that shapes tell."""
         width, mels, _ = self.tensors["encoder.conv1.weight"].shape
-        words = self.tensors.get("decoder.embed_tokens.weight")
         return {
             "d_model": width,
             "num_mel_bins": mels,
@@ -63,10 +62,16 @@ class WhisperWeights:
             "encoder_attention_heads": self.heads,
             "encoder_ffn_dim": self.tensors["encoder.layers.0.fc1.weight"].shape[0],
             "max_source_positions": len(self.tensors["encoder.embed_positions.weight"]),
-            "decoder_layers": max(1, self._layers("decoder")),
+            **(self._decoder() if "decoder.embed_tokens.weight" in self.tensors else {}),
+        }
+
+    def _decoder(self) -> dict[str, Any]:
+        return {
+            "decoder_layers": self._layers("decoder"),
             "decoder_attention_heads": self.heads,
-            "decoder_ffn_dim": 4 * width,
-            **({} if words is None else {"vocab_size": len(words)}),
+            "decoder_ffn_dim": self.tensors["decoder.layers.0.fc1.weight"].shape[0],
+            "max_target_positions": len(self.tensors["decoder.embed_positions.weight"]),
+            "vocab_size": len(self.tensors["decoder.embed_tokens.weight"]),
         }
 
     def _layers(self, part: Part) -> int:
@@ -178,18 +183,15 @@ def _transformers(folder: Path) -> tuple[Iterator[tuple[str, Any]], int]:
 
 def _transformers_tensors(folder: Path) -> Iterator[tuple[str, Any]]:
     import torch
-    from safetensors import safe_open
+    from safetensors.torch import load_file
 
     for path in weight_files(folder):
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():
-                    if not name.startswith("proj_out."):
-                        yield name.removeprefix("model."), file.get_tensor(name).float().numpy()
-            continue
-        for name, tensor in torch.load(path, map_location="cpu", weights_only=True).items():
-            if not name.startswith("proj_out."):
-                yield name.removeprefix("model."), tensor.float().numpy()
+        safe = path.suffix == ".safetensors"
+        tensors = load_file(path) if safe else torch.load(path, "cpu", weights_only=True)
+        for name, tensor in tensors.items():
+            # Words are tied to the embeddings; what else lies there is none of Whisper's.
+            if (ours := name.removeprefix("model.")).startswith(("encoder.", "decoder.")):
+                yield ours, tensor.float().numpy()
 
 
 # ---------------------------------------------------------------- CTranslate2

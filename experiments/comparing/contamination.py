@@ -17,6 +17,7 @@ from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
 from encoders.weights.cards import CARDS
 from experiments.comparing.inputs import FEATURES, SEQUENCE_OF, inputs_needed, typed_encoders
+from experiments.comparing.published import checkpoint_of
 from experiments.comparing.trainable import parse_trainable
 from experiments.config import FINETUNED, ConfigError, Study
 from experiments.corpora.known_names import known_name
@@ -194,8 +195,7 @@ def _started(study: Study, arms: Sequence[str]) -> Iterator[tuple[str, tuple[str
             yield f"--{kind} {typed}", _heard(spec)
     for arm in arms:
         if arm.startswith(PUBLISHED):
-            name = arm.removeprefix(PUBLISHED)
-            card = CARDS.get(name)
+            card = CARDS.get(checkpoint_of(arm))
             yield f"--arms {arm}", () if card is None else card.heard
 
 

@@ -8,7 +8,7 @@ the next encoder and a repeated one trains none.
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,10 +18,11 @@ from encoders.device import other_arithmetic
 from encoders.encoder import fingerprint_of
 from encoders.extraction import Progress
 from encoders.finetuning.finetune import NUMERICS_VERSION, finetune
+from encoders.finetuning.settings import Settings
 from encoders.provenance import Provenance, provenance_of, trained_spec
 from encoders.specs import Spec
 from encoders.store import make_folder, write_atomically
-from encoders.utterance import Utterance
+from encoders.utterance import Corpus, Utterance
 from experiments.cache import TRAINED
 from experiments.comparing.trainable import FinetuneRequest
 from experiments.locks import file_lock
@@ -34,6 +35,8 @@ TIMES = "training.json"
 SEED = 0
 #: What trains encoders besides our own code.
 LIBRARIES = ("torch", "numpy", "transformers", "soxr", "soundfile")
+#: Settings that encoders kept by older versions do not know; None or 0 is what those did.
+LATER = ("loss", "lora_rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,7 @@ def trained_encoder(
     trainable: FinetuneRequest,
     lesson: TrainingSplit,
     keys: Mapping[str, str],
-    targets: Sequence[str],
-    corpus: str,
+    corpus: Corpus,
     root: Path,
     progress: Progress | None,
 ) -> TrainedFoldEncoder:
@@ -74,13 +76,13 @@ def trained_encoder(
     Raises:
         FinetuneError, AudioError: as :func:`encoders.finetuning.finetune.finetune`.
     """
-    name = _name(trainable, lesson, keys, targets, corpus)
+    name = _name(trainable, lesson, keys, corpus)
     folder = root / TRAINED / name
     with file_lock(folder):
         found = _kept(folder, trainable, lesson)
         if found is None:
             shutil.rmtree(folder, ignore_errors=True)
-            _train(trainable, lesson, targets, corpus, folder, progress)
+            _train(trainable, lesson, corpus, folder, progress)
             found = _kept(folder, trainable, lesson)
     assert found is not None, "what was just written can be read"
     return found
@@ -89,8 +91,7 @@ def trained_encoder(
 def _train(
     trainable: FinetuneRequest,
     lesson: TrainingSplit,
-    targets: Sequence[str],
-    corpus: str,
+    corpus: Corpus,
     folder: Path,
     progress: Progress | None,
 ) -> None:
@@ -99,7 +100,7 @@ def _train(
         "" if lesson.part == "all" else f", {lesson.part}"
     )
 
-    def notify(epoch: int, _uar: float) -> None:
+    def notify(epoch: int, _score: float) -> None:
         if progress is not None:
             progress(what, epoch + 1, epochs)
 
@@ -109,12 +110,13 @@ def _train(
     tuned = finetune(
         lesson.train,
         lesson.dev,
-        targets,
+        corpus.targets,
         encoder,
         trainable.settings,
         seed=SEED,
-        corpus=corpus,
-        notice=f"trained on {corpus}: the terms of that corpus apply to the weights",
+        corpus=corpus.name,
+        task=corpus.task,
+        notice=f"trained on {corpus.name}: the terms of that corpus apply to the weights",
         notify=notify,
         leaky=lesson.leaky,
     )
@@ -150,6 +152,7 @@ def _kept(
         dev_speakers=len(record.dev_speakers),
         utterances=len(lesson.train),
         dev_uar=record.dev_uar[record.best_epoch],
+        dev_metric=record.dev_metric,
         epoch=record.best_epoch + 1,
         epochs=len(record.dev_uar),
         seconds=seconds,
@@ -163,8 +166,7 @@ def _name(
     trainable: FinetuneRequest,
     lesson: TrainingSplit,
     keys: Mapping[str, str],
-    targets: Sequence[str],
-    corpus: str,
+    corpus: Corpus,
 ) -> str:
     """Hash of what training depends on; never a file's name or an utterance's id."""
     sides = [
@@ -172,14 +174,25 @@ def _name(
     ]
     content: dict[str, Any] = {
         "encoder": fingerprint_of(trainable.modality.encoder),
-        "settings": asdict(trainable.settings),
+        "settings": _settings(trainable.settings),
         "sides": sides,
-        "targets": tuple(targets),
-        "corpus": corpus,
+        "targets": corpus.targets,
+        "corpus": corpus.name,
         "seed": SEED,
         "numerics": NUMERICS_VERSION,
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: version(name) for name in _libraries(trainable.settings)},
     }
+    if corpus.task != "single-label":
+        content["task"] = corpus.task
     if device := other_arithmetic():
         content["device"] = device
     return hash_of(content)[:32]
+
+
+def _libraries(settings: Settings) -> tuple[str, ...]:
+    return LIBRARIES if settings.lora_rank is None else (*LIBRARIES, "peft")
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    """Settings without those that came later and say nothing, so that kept encoders stay found."""
+    return {name: value for name, value in asdict(settings).items() if name not in LATER or value}

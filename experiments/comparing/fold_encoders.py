@@ -186,10 +186,9 @@ def _encoder(
         assert_speakers_apart(Fold(fold.name, sides.train, fold.test, sides.dev), _all(bench))
     lesson = TrainingSplit(fold.name, lessons.part, train, dev, bench.leaky)
     root = bench.store.root
-    targets, name = bench.corpus.targets, bench.corpus.name
     try:
         return trained_encoder(
-            awaited.trainable, lesson, awaited.keys, targets, name, root, bench.progress
+            awaited.trainable, lesson, awaited.keys, bench.corpus, root, bench.progress
         )
     except FinetuneError as error:
         typed = f"--{awaited.trainable.kind} {awaited.trainable.typed}"

@@ -284,7 +284,7 @@ def _trained(kind: str, trained: Sequence[Trained], leaky: bool) -> str:
         f"the {kind} encoder ({trained[0].typed}) was fine-tuned in every fold on "
         f"{_span([encoder.train_speakers for encoder in trained])} training speakers and stopped "
         f"on {_span([encoder.dev_speakers for encoder in trained])}{dev}, {never}: "
-        f"{len(trained)} encoders, {seconds / 60:.1f} minutes, development UAR "
+        f"{len(trained)} encoders, {seconds / 60:.1f} minutes, development {trained[0].dev_metric} "
         f"{min(encoder.dev_uar for encoder in trained):.3f} to "
         f"{max(encoder.dev_uar for encoder in trained):.3f}"
     )

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from encoders.extraction import Progress
+from encoders.finetuning.objective import check_task
+from encoders.finetuning.settings import FinetuneError
 from encoders.messages import printable
 from encoders.store import EmbeddingStore
-from encoders.utterance import Corpus, CorpusError, Fault, Utterance
+from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
 from experiments.comparing.certificate import certify_final_rows
 from experiments.comparing.contamination import (
     Contamination,
@@ -28,7 +30,7 @@ from experiments.comparing.own_statistics import check_groups, groups_of
 from experiments.comparing.plan import Plan, make_folds, make_plan, protocol_of, rows_for
 from experiments.comparing.published import find_published
 from experiments.comparing.scores_file import find_scores
-from experiments.comparing.trainable import is_finetuned
+from experiments.comparing.trainable import is_finetuned, parse_trainable
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
@@ -153,21 +155,15 @@ def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
     checks: tuple[Callable[[], object], ...] = (
         lambda: with_loss(fixed_values(study.head), corpus.task),
         lambda: goal_of(corpus.task, study.select),
+        lambda: check_trained(study, corpus.task),
     )
     for check in checks:
         try:
             check()
         except ValueError as error:
             faults.append(str(error))
-    if corpus.task != "single-label":
-        faults += [
-            f"--{kind} {printable(typed)}: encoders are trained on one class per utterance, and "
-            f"these targets are {corpus.task}; use the encoder as it is"
-            for kind, typed in typed_encoders(study)
-            if is_finetuned(typed)
-        ]
     published = [arm for arm in arms if arm.startswith(PUBLISHED)]
-    if published and corpus.task in ("multi-label", "regression"):
+    if published and corpus.task == "multi-label":
         faults.append(
             f"--arms {printable(','.join(published))}: a published classifier names one class, and "
             f"these targets are {corpus.task}; leave it out"
@@ -182,6 +178,21 @@ def check_targets(study: Study, corpus: Corpus, arms: Sequence[str]) -> bool:
     if faults:
         raise ConfigError("; ".join(faults))
     return any(is_finetuned(typed) for _, typed in typed_encoders(study))
+
+
+def check_trained(study: Study, task: Task) -> None:
+    """Refuse settings of training that mean nothing to targets of this kind.
+
+    Raises:
+        ConfigError: there are some; MissingWeightsError: an encoder's family is not to be told.
+    """
+    for kind, typed in typed_encoders(study):
+        if is_finetuned(typed):
+            trainable = parse_trainable(typed, kind)
+            try:
+                check_task(trainable.modality.encoder, trainable.settings, task)
+            except FinetuneError as error:
+                raise ConfigError(f"--{kind} {printable(typed)}: {error}") from error
 
 
 def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:

@@ -3,8 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.pretrained.classifiers import check_head, class_labels, classifier_spec
-from encoders.specs import ClassifierSpec
+from encoders.manifest_rows import did_you_mean
+from encoders.messages import printable
+from encoders.pretrained.classifiers import (
+    check_head,
+    class_labels,
+    classifier_spec,
+    says_values,
+)
+from encoders.specs import BertSpec, ClassifierSpec, SpeechSpec
+from encoders.typed_names import SHORT_NAMES
 from encoders.utterance import Corpus
 from experiments.config import ConfigError, Study
 from experiments.corpora.label_map import LabelMap, map_labels, parse_map
@@ -15,11 +23,15 @@ from fusion.training.arm_table import PUBLISHED, PublishedArm, ScoresArm, arm_of
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A published classifier as an arm: its checkpoint, and the class of each of its labels."""
+    """A published classifier as an arm: its checkpoint, and the class of each of its labels.
+
+    One of values has a target for each of its dimensions.
+    """
 
     arm: str
     spec: ClassifierSpec
     labels: LabelMap
+    values: bool = False
 
     @property
     def fact(self) -> PublishedFact:
@@ -41,6 +53,12 @@ class Published:
             f"{self.arm}: scored as it was published, nothing trained or tuned here (0 trials); it "
             "may have been trained on this corpus or on its speakers, which no fold can undo"
         ]
+        if self.values:
+            lines.append(
+                f"{self.arm}: its values are brought to the units of the corpus by the mean and "
+                "the deviation of each fold's training rows, which Pearson's r does not see"
+            )
+            return tuple(lines)
         if self.labels.absent:
             lines.append(f"{self.arm}: never says {', '.join(self.labels.absent)}: no such label")
         if self.labels.unused:
@@ -69,7 +87,7 @@ def find_published(study: Study, arms: Sequence[str], corpus: Corpus) -> dict[st
             "where its input is missing; use --rows complete"
         )
     asked = parse_map(study.map or (), corpus.targets)
-    published = {arm: _published(arm, corpus.targets, asked) for arm in named}
+    published = {arm: _published(arm, corpus, asked) for arm in named}
     said = {word(label) for classifier in published.values() for label in classifier.labels.labels}
     # A label of the map may be a column of a file, which is read afterwards.
     if (unknown := asked.keys() - said) and not from_files:
@@ -83,7 +101,42 @@ def find_published(study: Study, arms: Sequence[str], corpus: Corpus) -> dict[st
     return published
 
 
-def _published(arm: str, targets: Sequence[str], asked: Mapping[str, str]) -> Published:
-    spec = classifier_spec(arm.removeprefix(PUBLISHED))
+def checkpoint_of(arm: str) -> str:
+    """Checkpoint of a published arm, which may go by the short name of ``serfusion models ls``.
+
+    Raises:
+        ConfigError: it is no short name of a transformer, and neither a folder nor a hub name.
+    """
+    name = arm.removeprefix(PUBLISHED)
+    if "/" in name or name.startswith("."):
+        return name
+    spec = SHORT_NAMES.get(name)
+    if isinstance(spec, SpeechSpec | BertSpec):
+        return spec.checkpoint
+    known = [short for short, one in SHORT_NAMES.items() if isinstance(one, SpeechSpec | BertSpec)]
+    why = "no such checkpoint" if spec is None else f"{name} is no transformer with a head"
+    raise ConfigError(
+        f"--arms {printable(arm)}: {why}; {did_you_mean(name, known, most=3)} (a folder or a hub "
+        "name contains a '/')"
+    )
+
+
+def _published(arm: str, corpus: Corpus, asked: Mapping[str, str]) -> Published:
+    spec = classifier_spec(checkpoint_of(arm))
+    values = says_values(spec)
+    said = class_labels(spec)
+    if values != (corpus.task == "regression"):
+        kinds = ("values", "classes") if values else ("classes", "values")
+        raise ConfigError(
+            f"--arms {printable(arm)}: predicts {kinds[0]} ({', '.join(said)}), and these targets "
+            f"are {kinds[1]}; use its embeddings, --{spec.kind} {spec.checkpoint}, or leave it out"
+        )
     check_head(spec)
-    return Published(arm, spec, map_labels(arm, class_labels(spec), targets, asked))
+    labels = map_labels(arm, said, corpus.targets, asked)
+    if values and (labels.absent or len(labels.pairs) > len(corpus.targets)):
+        raise ConfigError(
+            f"--arms {printable(arm)}: says {', '.join(said)}, and the targets are "
+            f"{', '.join(corpus.targets)}; expected one of its values for each: say which as in "
+            f"--map {said[0]}={corpus.targets[0]}"
+        )
+    return Published(arm, spec, labels, values)

@@ -6,7 +6,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from encoders.encoder import locate_weights
-from encoders.finetuning.settings import FinetuneError, Settings, default_settings
+from encoders.finetuning.settings import FinetuneError, Settings, check_fit, default_settings
 from encoders.manifest_rows import did_you_mean
 from encoders.provenance import provenance_of
 from encoders.specs import Kind, Modality
@@ -55,6 +55,7 @@ def parse_trainable(typed: str, kind: Kind) -> FinetuneRequest:
     ]
     try:
         settings = _with_options(default_settings(modality.encoder), of_training)
+        check_fit(modality.encoder, settings)
     except ValueError as error:
         raise ConfigError(f"--{kind} {typed}: {error}") from error
     return FinetuneRequest(kind, typed, modality, settings)
@@ -97,7 +98,9 @@ def check_trainable(trainable: FinetuneRequest) -> None:
 
 
 def _with_options(settings: Settings, options: list[str]) -> Settings:
-    hints = {n: hint for n, hint in get_type_hints(type(settings)).items() if _is_plain(hint)}
+    """Settings with those that a user typed; what lies in masks and changes is typed alike."""
+    own, masks, changes = map(_plain, (settings, settings.masks, settings.changes))
+    hints = {**own, **masks, **changes}
     values: dict[str, Any] = {}
     for option in options:
         name, _, text = option.partition("=")
@@ -106,7 +109,39 @@ def _with_options(settings: Settings, options: list[str]) -> Settings:
         if name not in hints:
             raise FinetuneError(_unknown(name, hints))
         values[name] = parsed(f"{OF_TRAINING}{name}", text.strip(), hints[name])
-    return replace(settings, **values)
+
+    def asked(part: Mapping[str, object]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if name in part}
+
+    changed = replace(
+        settings,
+        masks=replace(settings.masks, **asked(masks)),
+        changes=replace(settings.changes, **asked(changes)),
+        **asked(own),
+    )
+    _check_read(values, asked(changes), changed)
+    return changed
+
+
+def _plain(part: object) -> dict[str, object]:
+    """Fields of settings that can be typed, with their types."""
+    return {name: hint for name, hint in get_type_hints(type(part)).items() if _is_plain(hint)}
+
+
+def _check_read(values: Mapping[str, Any], changes: Mapping[str, Any], settings: Settings) -> None:
+    """Refuse augmentation that is described and not asked for: nothing would read it."""
+    masks = settings.masks
+    unread = {
+        "most_bands": None if masks.frequency_masks else "frequency_masks",
+        "most_frames": None if masks.time_masks else "time_masks",
+        **dict.fromkeys(changes, None if settings.changes.copies else "copies"),
+    }
+    for name in values:
+        if (number := unread.get(name)) and name != number:
+            raise FinetuneError(
+                f"{OF_TRAINING}{name} changes nothing without {OF_TRAINING}{number}: add "
+                f"{OF_TRAINING}{number}=1 or more"
+            )
 
 
 def _is_plain(hint: object) -> bool:

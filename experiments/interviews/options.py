@@ -47,16 +47,19 @@ class InterviewOptions:
             raise OptionError(f"{' and '.join(given)}: expected one way to tell who speaks")
         if self.channels and self.channel is not None:
             raise OptionError("--channel with --channels, which hears each as a speaker: drop one")
+        self._check_numbers()
         if self.speakers is not None and not 1 <= self.speakers <= MOST_SPEAKERS:
             raise OptionError(f"--speakers {self.speakers}: expected 1 to {MOST_SPEAKERS}")
         if self.speaker_model is not None and self.speakers is None:
             raise OptionError("--speaker-model: needs --speakers N, whose guess it makes")
+        if self.packing and (self.asr == "none" or self.transcript is not None):
+            other = "--transcript" if self.transcript is not None else "--asr none"
+            raise OptionError(f"--packing with {other}: nothing is recognised; leave one out")
+
+    def _check_numbers(self) -> None:
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise OptionError(f"--abstain {self.abstain:g}: expected a probability from 0 to 1")
         if self.sets is not None and not 0 < self.sets < 1:
             raise OptionError(f"--sets {self.sets:g}: expected a coverage, as in 0.9")
-        if self.packing and (self.asr == "none" or self.transcript is not None):
-            other = "--transcript" if self.transcript is not None else "--asr none"
-            raise OptionError(f"--packing with {other}: nothing is recognised; leave one out")
         if self.smooth < 1 or self.smooth % 2 == 0:
             raise OptionError(f"--smooth {self.smooth}: expected an odd number of pieces, as in 3")

@@ -14,7 +14,7 @@ import torch
 
 from encoders.bundled import ALEXNET
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.finetuning.finetune import Finetuned, finetune, held_out_uar
+from encoders.finetuning.finetune import Finetuned, finetune, held_out_score
 from encoders.finetuning.settings import Settings
 from encoders.specs import SpectrogramCnnSpec
 from encoders.utterance import Utterance
@@ -64,7 +64,7 @@ def read_actors(root: Path) -> dict[str, list[Utterance]]:
 def make(actors: dict[str, list[Utterance]]) -> Made:
     """Train the twin and score it, then train what ships."""
     twin = _trained(actors, without=(*DEV_ACTORS, *TEST_ACTORS))
-    uar = held_out_uar(twin, _of(actors, TEST_ACTORS))
+    uar = held_out_score(twin, _of(actors, TEST_ACTORS))
     _tell(f"UAR of actors {', '.join(TEST_ACTORS)}, never heard: {uar:.4f}")
     return Made(_trained(actors, without=DEV_ACTORS), uar)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from encoders.utterance import Task
 from experiments.config import Study
 
 #: A spectrogram network of the true class, as small as it can be, and few epochs.
@@ -56,3 +57,28 @@ def tones_study(manifest: Path, **changes: object) -> Study:
         "seeds": 1,
     }
     return Study(**{**given, **changes})
+
+
+def relabel(manifest: Path, task: Task) -> Path:
+    """The tones with other targets: votes, labels at once, or what is between soft and loud."""
+    words = {
+        "distribution": {"high": "high:0.8|low:0.2", "low": "high:0.3|low:0.7"},
+        "multi-label": {"high": "high|tone", "low": "tone"},
+    }
+    values = {"high": (1.0, 0.5), "low": (-1.0, 0.25)}
+
+    def change(row: list[str]) -> None:
+        number = 0 if row[0] == "id" else int(row[0][1:])
+        if task != "regression":
+            told = words[task]
+            row[3] = (
+                "none" if task == "multi-label" and number % 8 == 1 else told.get(row[3], row[3])
+            )
+        elif row[0] == "id":
+            row[3:4] = ["valence", "arousal"]
+        else:
+            high, low = values[row[3]]
+            row[3:4] = [str(high + number % 3 / 10), str(low * (2 + number % 3))]
+
+    change_rows(manifest, change)
+    return manifest

@@ -14,6 +14,7 @@ from encoders.finetuning.augmentation import (
     changed,
     masked,
     pitch_shifted,
+    silenced,
     warped,
 )
 
@@ -157,6 +158,28 @@ def test_an_onset_stays_where_it_was():
 
 def test_what_is_shorter_than_a_frame_is_left_alone():
     assert np.array_equal(pitch_shifted(tone(seconds=0.01), 2.0), tone(seconds=0.01))
+
+
+def test_stretches_of_a_waveform_are_silenced_in_whole_frames():
+    """One stretch of 0 to 5 of 25 frames, the last of them shorter, at the waveform's mean."""
+    wave, masks = (
+        3.0 + torch.rand(490, generator=torch.manual_seed(0)),
+        Masks(time_masks=1, most_frames=5),
+    )
+    random, sizes = torch.Generator().manual_seed(0), []
+    for _ in range(600):
+        found = silenced(wave, masks, 20, random)
+        covered = found != wave
+        assert torch.equal(found[covered], wave.mean().expand(int(covered.sum())))
+        frames = torch.nn.functional.pad(covered, (0, 10), value=bool(covered[-1])).view(25, 20)
+        assert torch.equal(frames.all(dim=1), frames.any(dim=1))
+        assert frames[:, 0].int().diff().abs().sum() <= 2, "one stretch"
+        sizes.append(int(frames[:, 0].sum()))
+    assert set(sizes) == set(range(6))
+    assert np.mean(sizes) == pytest.approx(2.5, abs=0.2)
+    before = random.get_state()
+    assert torch.equal(silenced(wave, Masks(time_masks=0), 20, random), wave)
+    assert torch.equal(random.get_state(), before), "what is off draws nothing"
 
 
 NONE = WaveformChanges(copies=1, gain_db=0.0, pitch_semitones=0.0, noise_snr_db=None)

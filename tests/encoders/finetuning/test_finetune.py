@@ -15,7 +15,7 @@ from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio, AudioError
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.finetuning.finetune import Finetuned, finetune, held_out_uar
+from encoders.finetuning.finetune import Finetuned, finetune, held_out_score
 from encoders.finetuning.labelled_audio import prepare
 from encoders.finetuning.settings import FinetuneError, Settings, default_settings
 from encoders.networks.spectrogram_cnn import to_unit, windows_of
@@ -103,9 +103,9 @@ def test_its_embeddings_tell_new_speakers_tones_apart(saved, sides):
 
 def test_its_own_classifier_is_scored_on_new_speakers_only(tuned, sides):
     train, dev, new = sides
-    assert held_out_uar(tuned, new) == 1.0
+    assert held_out_score(tuned, new) == 1.0
     swapped = [replace(one, target=one.target[::-1]) for one in new]
-    assert held_out_uar(tuned, swapped) == 0.0
+    assert held_out_score(tuned, swapped) == 0.0
     for heard in (
         train[0],
         dev[0],
@@ -113,7 +113,7 @@ def test_its_own_classifier_is_scored_on_new_speakers_only(tuned, sides):
         replace(new[0], speaker="s0"),
     ):
         with pytest.raises(FinetuneError, match=r"that is no held-out score"):
-            held_out_uar(tuned, [*new, heard])
+            held_out_score(tuned, [*new, heard])
 
 
 def test_labels_that_the_tones_do_not_tell_are_not_learned(sides):

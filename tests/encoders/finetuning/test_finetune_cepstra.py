@@ -15,7 +15,7 @@ import torch
 from encoders.audio.reading import read_utterance
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.finetuning.augmentation import Masks, WaveformChanges
-from encoders.finetuning.finetune import finetune, held_out_uar
+from encoders.finetuning.finetune import finetune, held_out_score
 from encoders.finetuning.settings import FinetuneError, default_settings
 from encoders.provenance import PROVENANCE, WEIGHTS, provenance_of, seen, trained_spec
 from encoders.specs import MfccArchitecture, MfccCnnSpec
@@ -76,9 +76,9 @@ def tuned(sides):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_courses_are_learned_from_other_speakers(tuned, sides, name):
-    assert held_out_uar(tuned(name), sides[2]) >= 0.75
+    assert held_out_score(tuned(name), sides[2]) >= 0.75
     swapped = [replace(one, target=one.target[::-1]) for one in sides[2]]
-    assert held_out_uar(tuned(name), swapped) <= 0.25
+    assert held_out_score(tuned(name), swapped) <= 0.25
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

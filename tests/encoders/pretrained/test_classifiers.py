@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from encoders.pretrained.classifiers import (
     check_head,
     class_labels,
     classifier_spec,
+    says_values,
 )
 from encoders.specs import SpeechClassifierSpec, TextClassifierSpec, spec_from_json
 from encoders.weights.sources import MissingWeightsError
 
 LABELS = ("neu", "hap", "ang", "sad")
+DIMENSIONS = ("arousal", "dominance", "valence")
 #: Exactly the head's logits but for the order of additions.
 CLOSE = 1e-5
 
@@ -190,6 +193,89 @@ def test_weights_with_the_older_names_of_weight_norm_are_the_same(edited, make_a
     assert torch.equal(logits(edited(rename), make_audio(0.5))[0], expected)
 
 
+# ---------------------------------------------------------------- dense, tanh, out_proj
+
+
+@pytest.fixture
+def tanh_head(speech_checkpoint, tmp_path) -> Callable[..., Path]:
+    """A wav2vec2 with the names of weights and the fields that audEERING publishes."""
+
+    def make(labels: tuple[str, ...] = DIMENSIONS, suffix: str = ".safetensors", **fields) -> Path:
+        source = speech_checkpoint("wav2vec2-layer-norm")
+        folder = shutil.copytree(source, tmp_path / "tanh", dirs_exist_ok=True)
+        config = json.loads((folder / "config.json").read_text())
+        named = {
+            "id2label": dict(enumerate(labels)),
+            "label2id": {n: k for k, n in enumerate(labels)},
+        }
+        (folder / "config.json").write_text(json.dumps({**config, **named, **fields}))
+        body = load_file(folder / "model.safetensors")
+        random = torch.Generator().manual_seed(0)
+        shapes = {"dense.weight": (32, 32), "dense.bias": (32,)}
+        shapes |= {"out_proj.weight": (len(labels), 32), "out_proj.bias": (len(labels),)}
+        head = {f"classifier.{n}": torch.randn(s, generator=random) for n, s in shapes.items()}
+        state = {**{f"wav2vec2.{name}": value for name, value in body.items()}, **head}
+        (folder / "model.safetensors").unlink()
+        if suffix == ".bin":
+            torch.save(state, folder / "pytorch_model.bin")
+        else:
+            save_file(state, folder / "model.safetensors", {"format": "pt"})
+        return folder
+
+    return make
+
+
+@pytest.mark.arithmetic
+@pytest.mark.parametrize("pooling", [None, "mean", "sum", "max"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+def test_values_are_pooled_frames_through_dense_tanh_and_out_proj(
+    tanh_head, speech_checkpoint, make_audio, suffix, pooling
+):
+    import transformers
+
+    folder = tanh_head(suffix=suffix, **({} if pooling is None else {"pooling_mode": pooling}))
+    spec = classifier_spec(str(folder))
+    assert says_values(spec)
+    assert class_labels(spec) == DIMENSIONS
+    body = transformers.AutoModel.from_pretrained(speech_checkpoint("wav2vec2-layer-norm")).eval()
+    state = torch.load(folder / "pytorch_model.bin") if suffix == ".bin" else None
+    state = state or load_file(folder / "model.safetensors")
+    for seconds in (0.3, 0.7):
+        audio = make_audio(seconds)
+        wave = transformers.Wav2Vec2FeatureExtractor()(
+            resample(audio, 16000).samples, sampling_rate=16000, return_tensors="pt"
+        )["input_values"]
+        with torch.inference_mode():
+            frames = body(wave).last_hidden_state[0]
+            whole = {"sum": frames.sum(0), "max": frames.amax(0)}.get(pooling, frames.mean(0))
+            hidden = state["classifier.dense.weight"] @ whole + state["classifier.dense.bias"]
+            expected = state["classifier.out_proj.weight"] @ hidden.tanh()
+            expected += state["classifier.out_proj.bias"]
+        assert relative(logits(folder, audio, make_audio(1.1))[0], expected) < CLOSE
+
+
+def test_classes_under_that_head_are_classes(tanh_head, make_audio):
+    folder = tanh_head(LABELS)
+    assert not says_values(classifier_spec(str(folder)))
+    assert logits(folder, make_audio(0.4))[0].shape == (1, 1, 4)
+
+
+def test_a_head_of_that_kind_that_is_not_whole_is_refused(tanh_head):
+    folder = tanh_head()
+    state = load_file(folder / "model.safetensors")
+    state["classifier.out_proj.weight"] = torch.zeros(2, 32)
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ClassifierError, match=r"expected classifier\.out_proj\.weight; found"):
+        check_head(classifier_spec(str(folder)))
+    with pytest.raises(ClassifierError, match="pools frames by attention; expected mean, sum, max"):
+        load_encoder(classifier_spec(str(tanh_head(pooling_mode="attention"))))
+
+
+def test_values_under_the_head_of_transformers_are_values(speech_classifier):
+    assert says_values(classifier_spec(str(speech_classifier("hubert", DIMENSIONS))))
+    assert not says_values(classifier_spec(str(speech_classifier("hubert"))))
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -242,11 +328,6 @@ def test_the_head_of_a_pickled_checkpoint_is_looked_at_too(speech_classifier, tm
     ("fields", "message"),
     [
         ({"auto_map": {"AutoModelForAudioClassification": "own.Model"}}, "code of its own"),
-        ({"problem_type": "regression"}, "predicts values"),
-        (
-            {"id2label": {"0": "arousal", "1": "dominance", "2": "valence"}},
-            r"predicts values \(arousal, dominance, valence\)",
-        ),
         ({"problem_type": "multi_label_classification"}, "several labels at once"),
         ({"model_type": "wav2vec2-conformer"}, "is a wav2vec2-conformer model; expected"),
     ],

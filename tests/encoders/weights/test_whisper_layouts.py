@@ -57,7 +57,7 @@ def transformers(openai, tmp_path_factory) -> Path:
 
     weights = read_whisper(openai)
     special = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 1)
-    sizes = {"max_target_positions": 16, "decoder_start_token_id": 1, **special}
+    sizes = {"decoder_start_token_id": 1, **special}
     model = WhisperForConditionalGeneration(WhisperConfig(**weights.config(), **sizes))
     tensors = {f"model.{name}": torch.tensor(t) for name, t in weights.tensors.items()}
     lacking, unknown = model.load_state_dict(tensors, strict=False)

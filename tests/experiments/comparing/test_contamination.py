@@ -321,6 +321,7 @@ def test_known_names(file, corpus, speaker):
         {"audio": "ser-hubert-large", "arms": ("audio",)},
         {"audio": "finetuned:superb/hubert-large-superb-er", "arms": ("audio",)},
         {"audio": "logmel", "arms": ("audio", "pretrained:superb/hubert-large-superb-er")},
+        {"audio": "logmel", "arms": ("audio", "pretrained:ser-hubert-large")},
     ],
 )
 def test_a_checkpoint_that_heard_the_corpus_is_refused(corpus_folder, typed):

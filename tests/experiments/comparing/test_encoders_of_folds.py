@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from encoders.finetuning.settings import Settings
 from encoders.provenance import WEIGHTS, read_provenance
 from experiments.ablation.ablate import ablate
 from experiments.ablation.grid import FactorSpec
@@ -24,7 +25,7 @@ from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study
 from fusion.leakage.findings import LeakError
 from fusion.training import train
-from tests.experiments.tones import ENCODER, change_rows, tones_study, write_tones
+from tests.experiments.tones import ENCODER, change_rows, relabel, tones_study, write_tones
 
 CROSSED = ("audio", "audio_linear", "text_linear", "concat_linear", "concat_crossfit")
 
@@ -413,3 +414,52 @@ def test_the_recipe_runs_by_a_protocol_that_leaks(text_checkpoint, manifest, tmp
     results = compare(study, out=tmp_path / "run", jobs=1).results
     assert results.facts.leaky
     assert {one.kind for one in results.facts.finetuned} == {"audio", "text"}
+
+
+# ---------------------------------------------------------------- other targets than one class
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "told"),
+    [
+        ("regression", "CCC", "development CCC"),
+        ("multi-label", "weighted accuracy", "development weighted accuracy"),
+        ("distribution", "UAR", "development UAR"),
+    ],
+)
+def test_encoders_are_trained_on_values_sets_and_shares(tmp_path, task, metric, told):
+    study = tones_study(relabel(write_tones(tmp_path / "corpus"), task), arms=("audio", "text"))
+    outcome = compare(study, out=tmp_path / "run", jobs=1)
+    assert outcome.results.task == task
+    trained = outcome.results.facts.finetuned
+    assert [one.dev_metric for one in trained] == [metric] * 2
+    assert told in str(trained[0])
+    assert told in (outcome.folder / "report.html").read_text()
+    (again,) = {one.seconds for one in trained[:1]}
+    repeated = compare(study, out=tmp_path / "again", jobs=1).results.facts.finetuned
+    assert repeated[0].seconds == again, "what was trained is found again"
+
+
+def test_a_loss_of_values_is_an_option_of_training(monkeypatch, tmp_path):
+    manifest = relabel(write_tones(tmp_path / "corpus"), "regression")
+    found = [
+        compare(
+            tones_study(manifest, audio=f"{ENCODER}{option}"),
+            out=tmp_path / f"run{number}",
+            jobs=1,
+        ).results.facts.finetuned[0]
+        for number, option in enumerate(("", ",train.loss=ccc", ",train.loss=mse"))
+    ]
+    assert found[0].dev_uar == found[1].dev_uar != found[2].dev_uar
+    study = tones_study(write_tones(tmp_path / "classes"), audio=f"{ENCODER},train.loss=mse")
+    with pytest.raises(ConfigError, match=r"train\.loss=mse: is a loss of values"):
+        compare(study, out=tmp_path / "none", jobs=1)
+
+
+def test_encoders_that_older_versions_kept_are_found(tmp_path):
+    """Their hash, of settings that came later left out, is what it was."""
+    settings = encoder_training._settings(Settings())
+    assert list(settings) == [
+        *("epochs", "patience", "batch_size", "learning_rate", "weight_decay", "dropout"),
+        *("label_smoothing", "projection_dim", "pooling", "precision", "masks", "changes"),
+    ]

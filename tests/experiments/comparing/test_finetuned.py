@@ -33,6 +33,12 @@ def test_options_of_the_encoder_and_of_its_training_are_told_apart():
     assert found.settings.patience == default_settings(found.modality.encoder).patience
 
 
+def test_adapters_of_a_transformer_are_asked_for_by_their_rank():
+    found = parse_trainable("finetuned:wav2vec2-base:untrained@train.lora_rank=8", "audio")
+    assert found.settings.lora_rank == 8
+    assert parse_trainable("finetuned:bert-base:untrained", "text").settings.lora_rank is None
+
+
 def test_without_options_it_is_the_family_s_own_way():
     found = parse_trainable(ALEXNET, "audio")
     assert found.modality == parse_modality("alexnet:untrained", "audio")
@@ -51,6 +57,19 @@ def test_without_options_it_is_the_family_s_own_way():
         ("train.epochs=0", "epochs 0: expected 1 or more"),
         ("train.learning_rate=nan", "not a number"),
         ("train.precision=int8", "expected one of float32, bfloat16"),
+        ("train.time_masks=-1", "time_masks -1: expected 0 or more"),
+        ("train.most_bands=0", "most_bands 0: expected 1 or more"),
+        ("train.dropout=1", "dropout 1: expected 0 to 0.99"),
+        ("train.copies=1,train.pitch_semitones=99", "pitch_semitones 99: expected 0 to 24"),
+        ("train.copies=1,train.gain_db=-3", "gain_db -3: expected 0 to 60"),
+        ("train.copies=1,train.noise_snr_db=loud", "noise_snr_db 'loud' is not a number"),
+        (
+            "train.gain_db=3",
+            "train.gain_db changes nothing without train.copies: add train.copies=1",
+        ),
+        ("train.time_masks=0,train.most_frames=9", "changes nothing without train.time_masks"),
+        ("train.lora_rank=8", "lora_rank 8: adapters are of transformers"),
+        ("train.pooling=mean", "pooling mean: expected None"),
         ("window=2", "unknown option 'window'"),
     ],
 )

@@ -14,14 +14,18 @@ import pytest
 from encoders.audio.reading import read_segment
 from encoders.encoder import load_encoder
 from encoders.pretrained.classifiers import ClassifierError, classifier_spec
+from encoders.specs import SpeechSpec
+from encoders.typed_names import SHORT_NAMES
 from experiments.commands import main as cli
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.preparation import chosen_arms
+from experiments.comparing.published import checkpoint_of
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study, read_study
 from experiments.reporting.results_schema import PublishedFact
 from fusion.evaluation import predictions
 from fusion.training import train
+from fusion.training.published import in_units
 
 LABELS = ("happy", "neutral", "surprised")
 Corpus = Callable[..., Study]
@@ -180,7 +184,103 @@ def test_the_command_takes_arms_and_map_and_tells_what_is_what(
     assert (study.arms, study.map) == ((name,), ("[red]=happy", "x=surprised"))
 
 
+def test_short_names_of_transformers_are_taken(corpus, speech_classifier, tmp_path, monkeypatch):
+    assert checkpoint_of("pretrained:ser-hubert-large") == "superb/hubert-large-superb-er"
+    assert checkpoint_of("pretrained:roberta-base") == "FacebookAI/roberta-base"
+    assert checkpoint_of("pretrained:superb/other") == "superb/other"
+    spec = SpeechSpec(checkpoint=str(speech_classifier("hubert")))
+    monkeypatch.setitem(SHORT_NAMES, "tiny-ser", spec)
+    outcome = run(corpus("pretrained:tiny-ser"), tmp_path)
+    assert outcome.results.facts.published["pretrained:tiny-ser"].checkpoint == spec.checkpoint
+
+
+# ---------------------------------------------------------------- values
+
+
+@pytest.fixture
+def values(corpus) -> Corpus:
+    """The same tones with valence from 1 to 7 and arousal from 0 to 100, in two folds."""
+
+    def make(*arms: str, **study: object) -> Study:
+        made = corpus(*arms, **study)
+        with Path(made.manifest).open(newline="") as handle:
+            head, *rows = csv.reader(handle)
+        with Path(made.manifest).open("w", newline="") as handle:
+            table = csv.writer(handle)
+            table.writerow([*head[:3], "transcript", "valence", "arousal", "fold"])
+            for n, row in enumerate(rows):
+                table.writerow([*row[:3], row[4], 1 + 6 * n / 17, 100 - 5 * n, n // 3 % 2])
+        return made
+
+    return make
+
+
+DIMENSIONS = ("arousal", "dominance", "valence")
+
+
+def test_values_of_a_published_model_are_an_arm_in_the_units_of_the_corpus(
+    values, speech_classifier, tmp_path
+):
+    folder = speech_classifier("hubert", DIMENSIONS)
+    arm = f"pretrained:{folder}"
+    study = values("audio", arm)
+    outcome = run(study, tmp_path)
+    every = predictions.read(outcome.folder / "predictions.jsonl")
+    rows = [row for row in every if row.arm == arm and row.split == "test"]
+    assert {row.utterance for row in rows} == {f"u{n}" for n in range(18)}
+    paths = [Path(study.manifest).parent / f"{n}.wav" for n in range(18)]
+    encoder = load_encoder(classifier_spec(str(folder)))
+    said = np.stack([encoder.encode([read_segment(path)])[0][0, 0].numpy() for path in paths])
+    said = said[:, [2, 0]].astype(float)
+    n = np.arange(18)
+    true = np.stack([1 + 6 * n / 17, 100.0 - 5 * n], axis=1)
+    for row in rows:
+        number = int(row.utterance[1:])
+        train = n // 3 % 2 != number // 3 % 2
+        scale = true[train].std(axis=0) / said[train].std(axis=0)
+        found = (said[number] - said[train].mean(axis=0)) * scale + true[train].mean(axis=0)
+        np.testing.assert_allclose(row.scores, found, rtol=1e-3)
+    assert outcome.results.arms[arm].ccc is not None
+    warned = [line for line in outcome.results.warnings if line.startswith(arm)]
+    assert "its values are brought to the units of the corpus" in warned[-1]
+
+
+def test_values_that_never_vary_become_the_mean():
+    found = in_units(np.ones((3, 1)), np.array([[1.0], [3.0], [9.0]]), np.array([0, 1]))
+    np.testing.assert_array_equal(found, np.full((3, 1), 2.0))
+
+
+def test_values_and_classes_are_not_taken_for_each_other(
+    values, corpus, speech_classifier, tmp_path
+):
+    of_values, of_classes = (
+        f"pretrained:{speech_classifier('hubert', labels)}"
+        for labels in (DIMENSIONS, ("hap", "neu", "sur"))
+    )
+    with pytest.raises(ConfigError, match=r"predicts values \(arousal, .*targets are classes"):
+        run(corpus("audio", of_values), tmp_path)
+    with pytest.raises(ConfigError, match=r"predicts classes \(hap, .*targets are values"):
+        run(values("audio", of_classes), tmp_path)
+    with pytest.raises(ConfigError, match="expected one of its values for each: say which as in"):
+        run(values("audio", of_values, map=("valence=none",)), tmp_path)
+    with pytest.raises(ConfigError, match="expected one of its values for each"):
+        run(values("audio", of_values, map=("dominance=valence",)), tmp_path)
+
+
 # ---------------------------------------------------------------- refused before any work
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ser-hubert-larg", "no such checkpoint; did you mean ser-hubert-large"),
+        ("minilm", "minilm is no transformer with a head"),
+        ("alexnet", "alexnet is no transformer with a head"),
+    ],
+)
+def test_a_short_name_of_nothing_with_a_head_is_refused(name, message, corpus, tmp_path):
+    with pytest.raises(ConfigError, match=rf"--arms pretrained:{name}: {message}"):
+        run(corpus("audio", f"pretrained:{name}"), tmp_path)
 
 
 @pytest.mark.parametrize(
