@@ -243,9 +243,10 @@ class WhisperPupil(SpeechPupil):
         return in_batches(inputs, lambda _: 1.0, BATCH_WINDOWS, self._batch)
 
     def _batch(self, waves: list[Wave]) -> list[Float[Tensor, "_ dim"]]:
-        mel = self.extractor(
-            [wave.numpy() for wave in waves], sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt"
-        )
+        samples = [wave.numpy() for wave in waves]
+        # Spectra are computed by torch, too, and are float32 whatever the network's precision.
+        with torch.autocast("cpu", enabled=False):
+            mel = self.extractor(samples, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
         hidden = self.network.encoder(mel["input_features"].to(self.device)).last_hidden_state
         return [
             self.projection(row[: own_frames(len(wave), len(row))])
