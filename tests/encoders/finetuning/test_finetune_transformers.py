@@ -219,6 +219,18 @@ def test_whispers_layers_learn_and_the_rest_of_it_stays(few, speech_checkpoint):
     assert all(name.startswith("encoder.") for name in moved)
 
 
+@pytest.mark.parametrize("name", ["whisper", "wavlm"])
+def test_forward_passes_of_8_bits_learn_in_float32(few, speech_checkpoint, name):
+    spec = parse_modality(str(speech_checkpoint(name)), "audio").encoder
+    settings = quick(spec, epochs=1, batch_size=2)
+    exact, coarse = (
+        trained(*few, spec, replace(settings, precision=precision)).pupil.state_dict()
+        for precision in ("float32", "bfloat16")
+    )
+    assert {value.dtype for value in coarse.values()} == {torch.float32}
+    assert not all(torch.equal(value, coarse[name]) for name, value in exact.items())
+
+
 def test_whisper_learns_tones_of_other_speakers(sides, speech_checkpoint, tmp_path):
     """Its window is of one second here, and its convolutions let the sound through."""
     from transformers import AutoModel, WhisperFeatureExtractor, WhisperModel
