@@ -341,6 +341,6 @@ def _coarser(
             hits.setdefault(said.level, []).append(right)
     for level, of_level in hits.items():
         yield (
-            f"where it names no class it answers by {level} for {len(of_level) / asked:.0%} of the "
-            f"utterances, of which {sum(of_level) / len(of_level):.0%} are right"
+            f"where it names no class it answers by {level} for {len(of_level)} of {asked} "
+            f"utterances, {sum(of_level)} of them right"
         )

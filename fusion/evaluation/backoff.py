@@ -63,12 +63,6 @@ class Backoff:
                 return Answer(level, names[best], float(sums[best]))
         return None
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Everything that may be answered: the classes, then coarser branches."""
-        every = (branches(self.targets, level) for level in self.thresholds)
-        return tuple(dict.fromkeys((*self.targets, *(name for level in every for name in level))))
-
 
 def fit_levels(
     scores: Float[np.ndarray, "answers rows targets"],

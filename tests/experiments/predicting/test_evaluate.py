@@ -104,8 +104,8 @@ def test_what_coarser_answers_add_is_told(model, elsewhere, tmp_path):
     (line,) = [line for line in found.warnings if "it answers by" in line]
     # Both stand in the groups of what they were mapped to.
     right = found.arms["model:model"].accuracy.value
-    told = re.search(r"by group for 100% of the utterances, of which (\d+)% are right", line)
-    assert int(told[1]) == pytest.approx(100 * right, abs=1)
+    told = re.search(r"by group for 42 of 42 utterances, (\d+) of them right", line)
+    assert int(told[1]) == pytest.approx(42 * right)
 
 
 def test_it_leaves_a_report_that_verifies(model, elsewhere, tmp_path):

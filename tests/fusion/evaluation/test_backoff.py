@@ -85,11 +85,3 @@ def test_without_coarser_levels_or_other_speakers_there_are_no_rules():
     scores, truth, speakers = drawn(60)
     assert fit_levels(scores, truth, ("a", "b", "c", "d", "e"), speakers) == ()
     assert fit_levels(scores, truth, TARGETS, ["one"] * 60) == ()
-
-
-def test_everything_that_may_be_answered_is_listed_once():
-    assert RULES.labels[:5] == TARGETS
-    assert set(RULES.labels[5:]) == {
-        *("negative, aroused", "positive or surprised", "calm or neutral", "negative, low"),
-        *("aroused", "not aroused"),
-    }
