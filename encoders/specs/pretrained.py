@@ -68,6 +68,7 @@ class BertSpec(Spec):
     layers: tuple[int, ...] | None = None
 
     kind = "text"
+    contextual = True
     statistics = (*TIME_STATISTICS, "cls")
     default_pooling = "mean"
     after_forward = ("storage", "storage_dtype", "layers")
@@ -92,6 +93,7 @@ class SentenceSpec(Spec):
     clean: Cleaning = "none"
 
     kind = "text"
+    contextual = True
     statistics = ("sentence",)
     default_pooling = "sentence"
     after_forward = ("storage_dtype",)

@@ -114,6 +114,7 @@ class _Run:
         self.model = model
         self.model_sha256 = model_sha256
         self.options = options
+        self.context = max((m.context for m in model.modalities.values()), default=0)
         specs = [modality.encoder for modality in model.modalities.values()]
         self.encoders = shared_encoders(specs, device)
         self.speaker_encoder: SpeakerEncoder | None = None
@@ -153,7 +154,8 @@ class _Run:
         for chunk in read_chunks(path, pieces, self.recognition, seconds):
             with stage("emotion", seconds):
                 done = {
-                    k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
+                    k: extractor.extract(k, chunk.sources(k, heard, self.context))
+                    for k, extractor in extractors.items()
                 }
                 heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names))
             if progress is not None:
@@ -210,8 +212,17 @@ class _Run:
                 f"{segment.sounds}"
                 for segment in unable
             ],
-            "notes": [*surveyed.notes, *notes_on(self.model, heard)],
+            "notes": [*surveyed.notes, *notes_on(self.model, heard), *self._alike(cast)],
         }
+
+    def _alike(self, cast: SpeakerTurns) -> list[str]:
+        """What it means that a model reads turns of speakers who are not told apart."""
+        if not self.context or cast.how != SOMEONE:
+            return []
+        return [
+            "the model reads turns before each segment, and took all of them for turns of the same "
+            "speaker: --speakers, --channels or --turns tell speakers apart"
+        ]
 
     def _words_from(self, cast: SpeakerTurns) -> str:
         if self.options.transcript is not None:
