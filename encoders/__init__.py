@@ -6,7 +6,7 @@ What a notebook needs is one import deep; each name is loaded when it is first a
 Files and rooms, each importing only from lines above its own:
 
     bundled, device, messages, packing, plugins, specs, utterance
-    audio, features, pooling, text_encodings, weights
+    audio, context, features, pooling, text_encodings, weights
     manifest_rows
     manifest, spectra, store, windows
     analysis, decode_index, encoder, provenance

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from encoders.audio.waveform import Audio
+from encoders.context import TextInContext
 from encoders.encoder import Encoder
 from encoders.packing import batches
 from encoders.pooling import Hidden, Reduction
@@ -54,7 +55,7 @@ def unstorable(stored: Mapping[str, Stored]) -> dict[str, str]:
     }
 
 
-def _windows(content: Audio | str, spec: Spec, encoder: Encoder) -> list[Window]:
+def _windows(content: Audio | str | TextInContext, spec: Spec, encoder: Encoder) -> list[Window]:
     if not isinstance(spec, SpeechSpec):
         return [Window(content)]
     assert isinstance(content, Audio)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from encoders.audio.waveform import Audio
+from encoders.context import TextInContext
 from encoders.pooling import Hidden
 from encoders.specs import FAMILIES, Spec, WhisperEncoderSpec, WindowSpec, fingerprint, model_part
 from encoders.store import TokenCount
@@ -31,7 +32,7 @@ class Encoder:
         self.module = module.eval().requires_grad_(False)
         self.frame_s: float | None = getattr(module, "frame_s", None)
 
-    def offset_s(self, content: Audio | str) -> float:
+    def offset_s(self, content: Audio | str | TextInContext) -> float:
         """Seconds before the first frame of an input; 0 where the family trims nothing."""
         offset: float = getattr(self.module, "offset_s", lambda _content: 0.0)(content)
         return offset

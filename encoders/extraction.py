@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from encoders.audio.waveform import Audio, AudioError
+from encoders.context import TextInContext
 from encoders.decode_index import DecodeIndex
 from encoders.device import chosen_device
 from encoders.embedding import Stored, embed, unstorable
@@ -37,6 +38,8 @@ CHUNK = 64
 OPTIONAL_PACKAGES = ("opensmile",)
 
 Progress = Callable[[str, int, int], None]
+#: What encoders are given.
+Content = Audio | str | TextInContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Source(Protocol):
         """Content key without reading the input, or None."""
         ...
 
-    def load(self) -> tuple[str, Audio | str]:
+    def load(self) -> tuple[str, Content]:
         """Content key and input."""
         ...
 
@@ -88,7 +91,7 @@ class AudioSource:
         heard = self.hints.get(self.utterance)
         return heard.key if heard else None
 
-    def load(self) -> tuple[str, Audio | str]:
+    def load(self) -> tuple[str, Content]:
         """Decode the segment."""
         heard, audio = self.hints.decode(self.utterance)
         return heard.key, audio
@@ -100,13 +103,13 @@ class HeldSource:
 
     id: str
     key: str
-    content: Audio | str = field(repr=False)
+    content: Content = field(repr=False)
 
     def peek(self) -> str | None:
         """The key."""
         return self.key
 
-    def load(self) -> tuple[str, Audio | str]:
+    def load(self) -> tuple[str, Content]:
         """Key and content."""
         return self.key, self.content
 
@@ -191,9 +194,9 @@ class Extractor:
 
     def _load_missing(
         self, chunk: Sequence[Source], keys: dict[str, str], failures: list[Failure]
-    ) -> dict[str, tuple[str, Audio | str]]:
+    ) -> dict[str, tuple[str, Content]]:
         """Inputs of a chunk that some spec still lacks; notes every key on the way."""
-        inputs: dict[str, tuple[str, Audio | str]] = {}
+        inputs: dict[str, tuple[str, Content]] = {}
         for source in chunk:
             key = source.peek()
             try:
@@ -219,7 +222,7 @@ class Extractor:
         return refused
 
 
-def _alone(shared: SharedEncoder, content: Audio | str) -> Stored | str:
+def _alone(shared: SharedEncoder, content: Content) -> Stored | str:
     """What is stored of one input, or why not: a bad one must not cost those of its batch."""
     try:
         return embed(shared.encoder, [content], shared.specs)[0]
@@ -251,7 +254,7 @@ def embed_audio(
 
 
 def embed_text(
-    texts: Mapping[str, str],
+    texts: Mapping[str, str] | Mapping[str, TextInContext | str],
     specs: Sequence[Spec],
     store: EmbeddingStore,
     *,
@@ -263,8 +266,8 @@ def embed_text(
     return extractor.extract("text", text_sources(texts), progress)
 
 
-def text_sources(texts: Mapping[str, str]) -> list[HeldSource]:
-    """Transcripts by the id of their utterance as inputs of an encoder."""
+def text_sources(texts: Mapping[str, str] | Mapping[str, TextInContext | str]) -> list[HeldSource]:
+    """Transcripts, in context or alone, by the id of their utterance as inputs of an encoder."""
     return [HeldSource(name, text_key(text), text) for name, text in texts.items()]
 
 

@@ -1,8 +1,9 @@
 """The generic manifest: a CSV or JSONL table of utterances.
 
-Columns: ``id,audio,start_s,end_s,transcript,speaker,label`` and any of ``dialogue, session,
-script, split, fold, language, sex, age, channel, valence, arousal, dominance``. ``channel`` counts
-from 1, or is ``mean``, which is what an empty cell means where nothing else was asked for.
+Columns: ``id,audio,start_s,end_s,transcript,speaker,label`` and any of ``dialogue, turn, session,
+script, split, fold, language, sex, age, channel, valence, arousal, dominance``. ``turn`` is the
+place in the dialogue. ``channel`` counts from 1, or is ``mean``, which is what an empty cell means
+where nothing else was asked for.
 ``label`` is ``happy``, or ``happy|sad`` (several at once), or ``happy:0.7|sad:0.3`` (shares), or
 ``none`` (no class present); an empty cell is unlabelled. Every fault of a manifest is collected
 before anything is raised.
@@ -196,6 +197,7 @@ def _utterance(
         end_s=end_s,
         channel=_channel(row, channel, faults),
         transcript=row.cells.get("transcript"),
+        turn=_number(row, "turn", faults),
         age=_number(row, "age", faults),
         target=_target(row, task, targets, faults),
         **{name: row.cells.get(name) for name in TEXT_COLUMNS},

@@ -20,7 +20,8 @@ DIMENSIONS = ("valence", "arousal", "dominance")
 TEXT_COLUMNS = ("speaker", "dialogue", "session", "script", "split", "fold", "language", "sex")
 COLUMNS = (
     *("id", "audio", "start_s", "end_s", "transcript", "speaker", "label"),
-    *("dialogue", "session", "script", "split", "fold", "language", "sex", "age", "channel"),
+    *("dialogue", "turn", "session", "script", "split", "fold", "language", "sex", "age"),
+    "channel",
     *DIMENSIONS,
 )
 #: Columns that name something: equal to the eye must be equal. File names are bytes, and words

@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from encoders.audio.waveform import Audio
+from encoders.context import TextInContext
 from encoders.specs import Spec
 
 FORMAT_VERSION = 1
@@ -34,10 +35,14 @@ CHECKSUM, START_S, FRAME_COUNT = ".sha256", ".start_s", ".frames"
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """How long a text is in tokens, special ones included, and how many of them were read."""
+    """How long a text is in tokens, special ones included, and how many of them were read.
+
+    ``turns_cut`` turns around the words were left out first, so that these were read whole.
+    """
 
     tokens: int
     tokens_read: int
+    turns_cut: int = 0
 
     @property
     def cut(self) -> bool:
@@ -71,9 +76,14 @@ def audio_key(audio: Audio) -> str:
     return digest.hexdigest()
 
 
-def text_key(text: str) -> str:
-    """Sha256 of a transcript as :func:`encoders.asr.transcription.normalise` leaves it."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def text_key(text: str | TextInContext) -> str:
+    """Sha256 of a transcript as :func:`encoders.asr.transcription.normalise` leaves it.
+
+    Of one in context, of its words and all turns around them.
+    """
+    # No transcript holds line breaks: none has the key of another one in context.
+    content = text if isinstance(text, str) else json.dumps(asdict(text), indent=1)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 class EmbeddingStore:
@@ -276,7 +286,9 @@ def _tensors(key: str, entry: Embedding, dtype: str) -> dict[str, np.ndarray]:
         raise StoreError(f"{key}: {why}")
     values = np.ascontiguousarray(entry.values, dtype=dtype)
     start_s = entry.start_s.astype(np.float32)
-    extent = () if entry.extent is None else (entry.extent.tokens, entry.extent.tokens_read)
+    extent = () if entry.extent is None else astuple(entry.extent)
+    # As it was before there was context: the third number only where it says something.
+    extent = extent if any(extent[2:]) else extent[:2]
     frame_count = np.array([entry.frame_count, *extent], np.int64)
     checksum = _checksum(values, start_s, frame_count)
     return {
@@ -310,6 +322,6 @@ def _read_shard(path: Path, keys: Sequence[str]) -> dict[str, Embedding]:
                     "'serfusion cache gc' removes damaged shards, the next run encodes them again"
                 )
             values, start_s, counts = parts
-            extent = TokenCount(int(counts[1]), int(counts[2])) if len(counts) == 3 else None
+            extent = TokenCount(*map(int, counts[1:])) if len(counts) > 1 else None
             embeddings[key] = Embedding(values.astype(np.float32), int(counts[0]), start_s, extent)
     return embeddings

@@ -33,7 +33,7 @@ from encoders.weights.whisper import is_whisper
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 #: What every name may be given, beside the fields that its spec class lists as ``options``.
-MODALITY_OPTIONS = ("layer", "pooling", "windows")
+MODALITY_OPTIONS = ("layer", "pooling", "windows", "context", "ahead")
 #: What users call a field, where that is another word.
 SYNONYMS: Mapping[str, str] = MappingProxyType({"checkpoint": "weights"})
 #: Short names that ``--audio`` and ``--text`` accept, each with its spec; a user's own come behind.
@@ -105,7 +105,16 @@ def parse_modality(typed: str, kind: Kind) -> Modality:
         layer = _layer(parts.options.get("layer", "-1"))
         windows: Windows = parsed("windows", parts.options.get("windows", "pooled"), Windows)
         pooling = parts.options.get("pooling", "")
-        return Modality(name=kind, encoder=spec, layer=layer, pooling=pooling, windows=windows)
+        context, ahead = (_whole(n, parts.options.get(n, "0")) for n in ("context", "ahead"))
+        return Modality(
+            name=kind,
+            encoder=spec,
+            layer=layer,
+            pooling=pooling,
+            windows=windows,
+            context=context,
+            ahead=ahead,
+        )
     except ValueError as error:
         raise ValueError(f"--{kind} {typed}: {error}") from None
 

@@ -14,7 +14,8 @@ class Utterance:
 
     ``target`` has the length of ``Corpus.targets`` (one-hot, multi-hot, shares or values); None
     means unlabelled, which is not "no class present". ``transcript`` is None where the words are
-    not known, never an empty string. ``end_s`` None means: to the end of the file. ``channel``
+    not known, never an empty string. ``turn`` orders the utterances of a ``dialogue``, a lower one
+    comes first. ``end_s`` None means: to the end of the file. ``channel``
     counts from 1; None is the mean of all. ``corpus`` is the corpus of origin where several were
     merged, None elsewhere.
     """
@@ -28,6 +29,7 @@ class Utterance:
     speaker: str | None = None
     target: tuple[float, ...] | None = None
     dialogue: str | None = None
+    turn: float | None = None
     session: str | None = None
     script: str | None = None
     split: str | None = None

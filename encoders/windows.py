@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from encoders.audio.waveform import Audio
+from encoders.context import TextInContext
 from encoders.pooling import Hidden
 
 
@@ -17,7 +18,7 @@ from encoders.pooling import Hidden
 class Window:
     """A stretch of an input and which of its frames count, as a slice; ``stop`` None: all."""
 
-    content: Audio | str
+    content: Audio | str | TextInContext
     start: int = 0
     stop: int | None = None
 

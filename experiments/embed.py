@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from encoders.context import in_context, with_dialogues
 from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.extraction import (
     Extraction,
@@ -14,7 +15,7 @@ from encoders.extraction import (
 from encoders.specs import Kind, Spec
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, Utterance
-from experiments.comparing.inputs import FEATURES
+from experiments.comparing.inputs import FEATURES, check_dialogues
 from experiments.comparing.transcripts import find_words
 from experiments.config import FINETUNED, OptionError
 
@@ -64,9 +65,15 @@ def embed_corpus(
             parts.append(embed_audio(voiced, specs, store, hints=hints, progress=progress))
             failures |= {f.utterance: f for f in parts[-1].failures}
         if text is not None:
-            words = find_words(rows, "gold_else_asr", asr, store, hints, progress)
+            read = rows
+            if (modality := parse_modality(text, "text")).in_dialogue:
+                check_dialogues(modality, text, corpus.utterances)
+                read = with_dialogues(rows, corpus.utterances)
+            words = find_words(read, "gold_else_asr", asr, store, hints, progress)
             failures |= {f.utterance: f for f in words.failures}
-            parts.append(embed_text(words.texts, _specs(text, "text"), store, progress=progress))
+            texts = in_context(words.texts, read, modality.context, modality.ahead).texts
+            own = {u.id: texts[u.id] for u in rows if u.id in texts}
+            parts.append(embed_text(own, _specs(text, "text"), store, progress=progress))
     encoded, cached = (
         sum(extraction.encoded for extraction in parts),
         sum(extraction.cached for extraction in parts),

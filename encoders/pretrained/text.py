@@ -1,18 +1,23 @@
 """BERT, RoBERTa and sentence-transformers: a sentence in, hidden layers over its tokens out.
 
 Padding changes nothing here: attention is masked, and nothing else looks across tokens.
+An utterance in context is read whole, turns around it included, and only the frames of its own
+words are kept, with the special tokens at both ends: its words as they are understood there.
 """
 
 import logging
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from encoders.context import TextInContext, Turn
 from encoders.packing import in_batches
 from encoders.pooling import Hidden
 from encoders.pretrained.speech import state_sha256
@@ -48,6 +53,63 @@ def clean_text(text: str, how: Cleaning) -> str:
     if not cleaned:
         raise TextError(f"clean={how} leaves nothing of the transcript {text!r}; use clean=none")
     return cleaned
+
+
+#: A text as it is typed, or amid the turns around it.
+Text = str | TextInContext
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What is read of a text: cleaned, and with as many turns around it as there is room for."""
+
+    text: Text
+    turns_cut: int = 0
+
+    @property
+    def whole(self) -> str:
+        """All that is read."""
+        return self.text if isinstance(self.text, str) else self.text.whole
+
+
+def readable(text: Text, how: Cleaning, most: float, count: Callable[[str], int]) -> Readable:
+    """A text, and where it is longer than ``most`` tokens as few turns fewer as leave it whole.
+
+    Raises:
+        TextError: cleaning leaves nothing of its words.
+    """
+    if isinstance(text, str):
+        return Readable(clean_text(text, how))
+    clean = TextInContext(
+        clean_text(text.words, how), *(_clean(turns, how) for turns in (text.before, text.after))
+    )
+    left = clean
+    while left.turns and count(left.whole) > most:
+        left = left.shorter()
+    return Readable(left if left.turns else left.words, clean.turns - left.turns)
+
+
+def _clean(turns: Sequence[Turn], how: Cleaning) -> tuple[Turn, ...]:
+    """Turns with cleaned words; one of which nothing is left is no turn."""
+    cleaned = []
+    for mark, words in turns:
+        with suppress(TextError):
+            cleaned.append((mark, clean_text(words, how)))
+    return tuple(cleaned)
+
+
+def own_places(
+    text: TextInContext, special: Sequence[int], bare: Callable[[str], int], prompt: str = ""
+) -> list[int]:
+    """Where the words of a text and special tokens lie among all tokens of it.
+
+    ``special`` marks tokens that are no text, ``bare`` counts the others. Tokenizers part texts at
+    blanks first, so that words are the same tokens whatever follows them.
+    """
+    head = f"{prompt}{text.head}"
+    first = special.index(0)
+    start, end = first + bare(head), first + bare(f"{head} {text.words}")
+    return [n for n, mark in enumerate(special) if mark or start <= n < end]
 
 
 def weights_sha256(spec: BertSpec | SentenceSpec) -> str:
@@ -114,23 +176,40 @@ class BertEncoder(nn.Module):
         self.max_length = _checked(spec, limit, position_limit(model))
         self.clean = spec.clean
 
-    def forward(self, inputs: Sequence[str]) -> list[Hidden]:
-        """Hidden layers of every text."""
-        return in_batches(self.token_ids(inputs), len, BATCH_TOKENS, self._batch)
+    def forward(self, inputs: Sequence[Text]) -> list[Hidden]:
+        """Hidden layers of every text, of one in context those of its own words."""
+        texts = [self._readable(text).text for text in inputs]
+        hidden = in_batches(self.token_ids(texts), len, BATCH_TOKENS, self._batch)
+        return [
+            rows if isinstance(text, str) else rows[:, self._own(text)]
+            for text, rows in zip(texts, hidden, strict=True)
+        ]
 
-    def token_ids(self, inputs: Sequence[str]) -> list[list[int]]:
+    def token_ids(self, inputs: Sequence[Text]) -> list[list[int]]:
         """Tokens of every text, cleaned and cut, special ones included."""
-        texts = [clean_text(text, self.clean) for text in inputs]
+        texts = [self._readable(text).whole for text in inputs]
         most = int(self.max_length)
         return [
             self.tokenizer(text, truncation=True, max_length=most)["input_ids"] for text in texts
         ]
 
-    def extents(self, inputs: Sequence[str]) -> list[TokenCount]:
-        """Tokens of every text after cleaning, and how many of them are read."""
-        texts = [clean_text(text, self.clean) for text in inputs]
-        counts = [len(self.tokenizer(text, verbose=False)["input_ids"]) for text in texts]
-        return [TokenCount(count, int(min(count, self.max_length))) for count in counts]
+    def extents(self, inputs: Sequence[Text]) -> list[TokenCount]:
+        """Tokens of every text after cleaning, how many are read, and turns that are left out."""
+        texts = [self._readable(text) for text in inputs]
+        counts = [self._count(text.whole) for text in texts]
+        return [
+            TokenCount(count, int(min(count, self.max_length)), text.turns_cut)
+            for count, text in zip(counts, texts, strict=True)
+        ]
+
+    def _readable(self, text: Text) -> Readable:
+        return readable(text, self.clean, self.max_length, self._count)
+
+    def _count(self, text: str) -> int:
+        return len(self.tokenizer(text, verbose=False)["input_ids"])
+
+    def _own(self, text: TextInContext) -> list[int]:
+        return own_places(text, special_mask(self.tokenizer, text.whole), bare_of(self.tokenizer))
 
     def run(self, ids: list[list[int]]) -> Any:  # noqa: ANN401 - what a transformers model returns
         """The model's output for a padded batch, its hidden states included."""
@@ -166,29 +245,89 @@ class SentenceEncoder(nn.Module):
         if self.max_length < math.inf:
             model.max_seq_length = int(self.max_length)
 
-    def forward(self, inputs: Sequence[str]) -> list[Hidden]:
-        """Hidden layers of every text."""
-        texts = [clean_text(text, self.clean) for text in inputs]
-        rows = self.model.encode(
-            texts, output_value=self.output, convert_to_tensor=True, show_progress_bar=False
-        )
-        if self.output == "sentence_embedding":
-            return [row[None, None] for row in rows]
-        return [row[None] for row in rows]
+    def forward(self, inputs: Sequence[Text]) -> list[Hidden]:
+        """Hidden layers of every text, of one in context those of its own words."""
+        texts = [self._readable(text).text for text in inputs]
+        alone = [text for text in texts if isinstance(text, str)]
+        amid = [text for text in texts if not isinstance(text, str)]
+        rows = iter(self._alone(alone) if alone else [])
+        own = iter(in_batches(amid, self._size, BATCH_TOKENS, self._own_words))
+        return [next(rows if isinstance(text, str) else own) for text in texts]
 
-    def extents(self, inputs: Sequence[str]) -> list[TokenCount | None]:
+    def extents(self, inputs: Sequence[Text]) -> list[TokenCount | None]:
         """Tokens of every text after cleaning, and how many are read; None without a limit."""
         if self.max_length == math.inf:
             return [None] * len(inputs)
-        counts = [self._count(clean_text(text, self.clean)) for text in inputs]
-        return [TokenCount(count, int(min(count, self.max_length))) for count in counts]
+        texts = [self._readable(text) for text in inputs]
+        counts = [self._count(text.whole) for text in texts]
+        return [
+            TokenCount(count, int(min(count, self.max_length)), text.turns_cut)
+            for count, text in zip(counts, texts, strict=True)
+        ]
+
+    def _alone(self, texts: list[str]) -> list[Hidden]:
+        rows = self.model.encode(
+            texts, output_value=self.output, convert_to_tensor=True, show_progress_bar=False
+        )
+        pooled = self.output == "sentence_embedding"
+        return [row[None, None] if pooled else row[None] for row in rows]
+
+    def _own_words(self, texts: list[TextInContext]) -> list[Hidden]:
+        """The transformer reads all tokens; what comes behind it sees those of the own words."""
+        first, *others = self.model
+        features = self._features([text.whole for text in texts])
+        features = first({name: v.to(self.model.device) if isinstance(v, torch.Tensor) else v
+                          for name, v in features.items()})  # fmt: skip
+        own = self._own_mask(texts, features["attention_mask"])
+        features["attention_mask"] = own
+        for module in others:
+            features = module(features)
+        if self.output == "sentence_embedding":
+            most = self.model.truncate_dim
+            return [row[None, None, :most] for row in features["sentence_embedding"]]
+        pairs = zip(features["token_embeddings"], own.bool(), strict=True)
+        return [row[mask][None] for row, mask in pairs]
+
+    def _own_mask(self, texts: Sequence[TextInContext], mask: Tensor) -> Tensor:
+        own = torch.zeros_like(mask)
+        tokenizer, prompt = self.model.tokenizer, self._prompt or ""
+        for row, text in enumerate(texts):
+            special = special_mask(tokenizer, f"{prompt}{text.whole}")
+            places = own_places(text, special, bare_of(tokenizer), prompt)
+            # Padding may be on either side.
+            own[row, mask[row].nonzero().flatten()[places]] = 1
+        return own
+
+    def _readable(self, text: Text) -> Readable:
+        return readable(text, self.clean, self.max_length, self._count)
+
+    def _size(self, text: TextInContext) -> int:
+        return self._count(text.whole)
 
     def _count(self, text: str) -> int:
-        # As encode() does it, prompt and all, but whole.
-        prompt = self.model.prompts.get(self.model.default_prompt_name)
         whole = {"text": {"truncation": False, "verbose": False}}
-        features = self.model.preprocess([text], prompt=prompt, processing_kwargs=whole)
-        return int(features["input_ids"].shape[1])
+        return int(self._features([text], processing_kwargs=whole)["input_ids"].shape[1])
+
+    @property
+    def _prompt(self) -> str | None:
+        prompt: str | None = self.model.prompts.get(self.model.default_prompt_name)
+        return prompt
+
+    def _features(self, texts: list[str], **how: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        # As encode() does it, prompt and all.
+        features: Mapping[str, Any] = self.model.preprocess(texts, prompt=self._prompt, **how)
+        return features
+
+
+def special_mask(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
+    """1 for every token that a tokenizer adds to a text, 0 for those of the text."""
+    read = tokenizer(text, return_special_tokens_mask=True, verbose=False)
+    return list(read["special_tokens_mask"])
+
+
+def bare_of(tokenizer: Any) -> Callable[[str], int]:  # noqa: ANN401 - a transformers tokenizer
+    """Counts the tokens of a text without those that are added to it."""
+    return lambda text: len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 # ---------------------------------------------------------------- how much is read

@@ -16,7 +16,8 @@ class Modality:
     ``layer`` counts from 0 or, negative, from the end; "mix" gives a head all stored layers, which
     it weighs. ``pooling`` joins statistics of the spec with ``+``, and ``sum`` over time where the
     mean is one of them; it is ignored where the spec stores frames. ``windows`` "each" gives heads
-    that read this input alone every window of a recording by itself.
+    that read this input alone every window of a recording by itself. ``context`` and ``ahead`` are
+    how many turns of the dialogue before and after an utterance are read with its words.
     """
 
     name: str
@@ -24,6 +25,13 @@ class Modality:
     layer: int | Literal["mix"] = -1
     pooling: str = ""
     windows: Windows = "pooled"
+    context: int = 0
+    ahead: int = 0
+
+    @property
+    def in_dialogue(self) -> bool:
+        """Whether turns around an utterance are read with it."""
+        return bool(self.context or self.ahead)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pooling", self.pooling or self.encoder.default_pooling)
@@ -39,6 +47,17 @@ class Modality:
             raise ValueError(
                 f"windows=each: {self.encoder.family} embeds no windows by themselves; expected a "
                 "network on windows of a spectrogram, such as alexnet, resnet50 or mfcc-cnn1d-3"
+            )
+        self._check_dialogue()
+
+    def _check_dialogue(self) -> None:
+        for name in ("context", "ahead"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)}: expected 0 turns or more")
+        if self.in_dialogue and not self.encoder.contextual:
+            raise ValueError(
+                f"context={self.context}, ahead={self.ahead}: {self.encoder.family} reads no turns "
+                "around an utterance; expected an encoder of text, such as minilm or bert-base"
             )
 
     def as_sequence(self) -> "Modality":

@@ -86,6 +86,7 @@ class BertSpec(Spec):
     layers: tuple[int, ...] | None = None
 
     kind = "text"
+    contextual = True
     statistics = (*TIME_STATISTICS, "cls")
     default_pooling = "mean"
     after_forward = ("storage", "storage_dtype", "layers")
@@ -110,6 +111,7 @@ class SentenceSpec(Spec):
     clean: Cleaning = "none"
 
     kind = "text"
+    contextual = True
     statistics = ("sentence",)
     default_pooling = "sentence"
     after_forward = ("storage_dtype",)

@@ -39,6 +39,8 @@ class Spec:
     after_forward: ClassVar[tuple[str, ...]] = ("storage", "storage_dtype")
     #: What changes, beside ``storage``, when frames are asked for.
     sequence: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    #: Whether texts come with the turns around them (:class:`encoders.context.TextInContext`).
+    contextual: ClassVar[bool] = False
     #: Fields that a user may set behind an ``@``.
     options: ClassVar[tuple[str, ...]] = ()
 

@@ -24,12 +24,14 @@ from fusion.networks.heads import HEADS
 from fusion.networks.losses import LOSSES
 
 #: Options of an encoder, by the short name of their factor.
-SHORT = {"layer": "layer", "pooling": "pooling", "window": "window", "hop": "hop"}
+SHORT = {name: name for name in ("layer", "pooling", "window", "hop", "context", "ahead")}
+#: Those of them that are of the text encoder: turns of the dialogue around an utterance.
+TURNS = ("context", "ahead")
 #: Names of all factors, ``KEY`` standing for an option.
 NAMES = (
     *("modality", "audio", "text", "head", "trials", "layer", "pooling", "window", "hop"),
     *("audio@KEY", "text@KEY", "head@KEY", "time_pool", "labels", "transcript", "missing"),
-    *("speakers", "noise", "normalise"),
+    *("speakers", "noise", "normalise", *TURNS),
 )
 
 
@@ -114,7 +116,7 @@ def _option(name: str, kind: Kind, key: str, study: Study) -> Factor:
         own=own,
         values=_option_values(typed, kind, key),
         tidy=tidy,
-        ordered=key not in MODALITY_OPTIONS,
+        ordered=key in TURNS or key not in MODALITY_OPTIONS,
         unit=next((unit for end, unit in (("_ms", "ms"), ("_s", "s"), ("_hz", "Hz"), ("_db", "dB"))
                    if key.endswith(end)), ""),
     )  # fmt: skip
@@ -152,6 +154,8 @@ def _option_values(typed: str, kind: Kind, key: str) -> tuple[str, ...]:
         return get_args(Windows)
     if key not in MODALITY_OPTIONS or typed.startswith(FINETUNED):
         return ()
+    if key in TURNS:
+        return ("0", "1", "3", "5")
     modality = parse_modality(typed, kind)
     if key == "layer":
         count = layer_count(modality)
@@ -161,7 +165,12 @@ def _option_values(typed: str, kind: Kind, key: str) -> tuple[str, ...]:
 
 
 def _short(name: str, study: Study) -> Factor:
-    """Layer and pooling of the audio encoder; its window and hop, in whichever unit it has them."""
+    """Layer and pooling of the audio encoder; its window and hop, in whichever unit it has them.
+
+    Turns around an utterance are those of the text encoder.
+    """
+    if name in TURNS:
+        return replace(_option(name, "text", name, study), label=f"turns of {name}")
     if name in ("layer", "pooling"):
         return _option(name, "audio", name, study)
     check_has_options(study.audio, "audio", name)

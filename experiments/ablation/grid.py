@@ -258,6 +258,11 @@ def _check_missing(study: Study, trained: Sequence[str], elsewhere: Sequence[str
             f"--over missing cannot go with {', '.join((*trained, *elsewhere))}: name frozen "
             "encoders and arms that are trained here"
         )
+    if not study.text.startswith(FEATURES) and parse_modality(study.text, "text").in_dialogue:
+        raise ConfigError(
+            f"--over missing cannot go with --text {study.text}: words that a row has lost would "
+            "still be read around its neighbours; leave context and ahead out"
+        )
 
 
 def _check_time_pool(study: Study, arms: Sequence[str]) -> None:

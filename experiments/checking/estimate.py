@@ -8,13 +8,13 @@ import numpy as np
 
 from encoders.asr.transcript import normalise
 from encoders.audio.reading import read_utterance
-from encoders.audio.waveform import Audio
+from encoders.context import TextInContext, in_context
 from encoders.decode_index import DecodedAudio
 from encoders.device import chosen_device
 from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
-from encoders.extraction import default_store
-from encoders.specs import Kind, Spec
+from encoders.extraction import Content, default_store
+from encoders.specs import Kind, Modality, Spec
 from encoders.store import StoreError, text_key
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
@@ -45,15 +45,18 @@ def estimate(
         MissingWeightsError: the weights are neither here nor to be had; ValueError: there is
             nothing of this kind to encode.
     """
-    spec = parse_modality(typed, kind).encoder
-    sizes = _sizes(kind, utterances, heard)
+    modality = parse_modality(typed, kind)
+    spec, texts = modality.encoder, _texts(modality, utterances)
+    sizes = _sizes(heard) if kind == "audio" else dict.fromkeys(texts, 1.0)
     if not sizes:
         raise ValueError(f"--{kind} {typed}: nothing to encode: no utterance has {kind}")
-    left = _left(spec, kind, utterances, heard)
+    keys = {n: heard[n].key if kind == "audio" else text_key(texts[n]) for n in sizes}
+    left = _left(spec, keys)
     order = sorted(sizes, key=lambda name: sizes[name])
     middle = order[max(len(order) // 2 - 1, 0) :][:MEASURED]
     by_id = {utterance.id: utterance for utterance in utterances}
-    spent = _measured(spec, [_input(by_id[name], kind) for name in middle])
+    inputs = [read_utterance(by_id[n]) if kind == "audio" else texts[n] for n in middle]
+    spent = _measured(spec, inputs)
     share = sum(sizes[name] for name in left) / sum(sizes[name] for name in middle)
     stored = share if spec.storage == "frames" else len(left) / len(middle)
     megabytes = spent.stored_bytes * stored / 1e6
@@ -66,7 +69,7 @@ class _Spent:
     stored_bytes: int
 
 
-def _measured(spec: Spec, inputs: Sequence[Audio | str]) -> _Spent:
+def _measured(spec: Spec, inputs: Sequence[Content]) -> _Spent:
     encoder = load_encoder(spec, chosen_device())
     # The first call also warms up what it needs.
     embed(encoder, inputs[:1], [spec])
@@ -79,28 +82,21 @@ def _measured(spec: Spec, inputs: Sequence[Audio | str]) -> _Spent:
     )
 
 
-def _input(utterance: Utterance, kind: Kind) -> Audio | str:
-    return read_utterance(utterance) if kind == "audio" else normalise(utterance.transcript) or ""
+def _texts(
+    modality: Modality, utterances: Sequence[Utterance]
+) -> Mapping[str, TextInContext | str]:
+    """Transcripts as the encoder reads them, by utterance."""
+    texts = {u.id: text for u in utterances if (text := normalise(u.transcript)) is not None}
+    return in_context(texts, utterances, modality.context, modality.ahead).texts
 
 
-def _sizes(
-    kind: Kind, utterances: Sequence[Utterance], heard: Mapping[str, DecodedAudio]
-) -> dict[str, float]:
-    """Seconds of audio, or one for each text, by utterance."""
-    if kind == "audio":
-        return {
-            name: max(audio.duration_s, 1e-3) for name, audio in heard.items() if not audio.silent
-        }
-    return {u.id: 1.0 for u in utterances if normalise(u.transcript)}
+def _sizes(heard: Mapping[str, DecodedAudio]) -> dict[str, float]:
+    """Seconds of audio by utterance."""
+    return {name: max(audio.duration_s, 1e-3) for name, audio in heard.items() if not audio.silent}
 
 
-def _left(
-    spec: Spec, kind: Kind, utterances: Sequence[Utterance], heard: Mapping[str, DecodedAudio]
-) -> list[str]:
-    """Utterances that the cache does not hold under this encoder."""
-    sizes = _sizes(kind, utterances, heard)
-    texts = {u.id: normalise(u.transcript) or "" for u in utterances if u.id in sizes}
-    keys = {n: heard[n].key if kind == "audio" else text_key(texts[n]) for n in sizes}
+def _left(spec: Spec, keys: Mapping[str, str]) -> list[str]:
+    """Utterances that the cache does not hold under this encoder, by their content keys."""
     try:
         missing = set(default_store().space(spec, fingerprint_of(spec)).missing(keys.values()))
     except StoreError:

@@ -152,7 +152,8 @@ def certify_final_rows(evidence: Evidence, plan: Plan) -> Certificate:
     """
     rows = evidence.of(plan.inputs.utterances)
     inner = inner_sides([fold.name for fold in plan.folds], plan.inner)
-    certificate = certify(rows, plan.folds, plan.protocol, plan.probe, inner)
+    around = plan.inputs.around
+    certificate = certify(rows, plan.folds, plan.protocol, plan.probe, inner, around)
     certificate.check()
     scored = sum(len(fold.test) for fold in plan.folds)
     return _with_statistics(certificate, plan.inputs.normalise, scored)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from encoders.context import turns_of
 from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, default_store
@@ -22,7 +23,7 @@ from experiments.comparing.contamination import stamped
 from experiments.comparing.disk import heavy_frames
 from experiments.comparing.fit_facts import fit_facts
 from experiments.comparing.fitting import final_model, fit_all
-from experiments.comparing.inputs import Inputs, gather, words_of
+from experiments.comparing.inputs import Inputs, gather, turns_read, words_of
 from experiments.comparing.plan import Plan, describe_folds, warnings_of
 from experiments.comparing.preparation import Notify, Prepared, check_heard, check_ready, prepare
 from experiments.comparing.variation import NO_VARIATION, Variation
@@ -49,7 +50,7 @@ from experiments.reporting.results_schema import (
     RunFacts,
     as_json,
 )
-from fusion.evaluation.clusters import clusters_of, training_overlap, turns_of
+from fusion.evaluation.clusters import clusters_of, training_overlap
 from fusion.evaluation.predictions import Prediction, best_per_fold, stored_score
 from fusion.evaluation.predictions import write as write_predictions
 from fusion.evaluation.subgroups import groupings
@@ -105,7 +106,7 @@ def compare(
         check_heard(ready, evidence)
         for line in heavy_frames(study, ready.arms, ready.rows, hints):
             tell(line)
-        words = variation.words(words_of(ready, store, hints, progress), ready.rows)
+        words = variation.words(words_of(ready, store, hints, progress), turns_read(ready))
         inputs = gather(ready, words, store, hints, progress)
     tell(f"{inputs.encoded} encoded, {inputs.cached} from the cache")
     found = prepare(ready, inputs, evidence, variation, store, progress, tell)
@@ -208,6 +209,9 @@ def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
         for u in inputs.utterances
     ]
     content = {"study": identity_of(study), "inputs": dict(inputs.identity), "rows": rows}
+    if inputs.around:
+        texts, turns = inputs.words.texts, [inputs.around.get(u.id, ()) for u in inputs.utterances]
+        content["around"] = [[texts[name] for name in names] for names in turns]
     return hash_of({**content, "varied": dict(varied), "arithmetic": arithmetic()})[:12]
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
+from encoders.context import ContextError, Contexts, check_order, with_dialogues
 from encoders.decode_index import DecodeIndex
 from encoders.encoder import locate_weights
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
@@ -31,7 +32,12 @@ from experiments.comparing.trainable import (
     is_finetuned,
     parse_trainable,
 )
-from experiments.comparing.transcripts import Transcripts, find_words, to_recognise
+from experiments.comparing.transcripts import (
+    Transcripts,
+    contexts_of,
+    find_words,
+    to_recognise,
+)
 from experiments.config import FINETUNED, ConfigError, Study
 from fusion.batch import Dataset, collate
 from fusion.networks.head import fixed_values
@@ -66,7 +72,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Rows of a comparison with everything a head reads, and what happened on the way."""
+    """Rows of a comparison with everything a head reads, and what happened on the way.
+
+    ``around`` are the ids of the turns that are read with the words of each row.
+    """
 
     data: Dataset
     utterances: tuple[Utterance, ...]
@@ -81,6 +90,7 @@ class Inputs:
     warnings: tuple[str, ...]
     published: Mapping[str, Published]
     awaited: tuple[PendingEncoder, ...] = ()
+    around: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     scores: Mapping[str, FileScores] = field(default_factory=dict)
     normalise: Normalise = "training"
 
@@ -114,6 +124,7 @@ def preflight(
             modality = parse_modality(typed, kind)
             _check_windows(modality, typed, arms)
             if needed & {kind, SEQUENCE_OF[kind]}:
+                check_dialogues(modality, typed, utterances)
                 locate_weights(modality.encoder)
     if reads_words(study, arms, published) and to_recognise(utterances, study.transcript):
         recogniser_fingerprint(recogniser)
@@ -125,6 +136,19 @@ def _check_windows(modality: Modality, typed: str, arms: Sequence[str]) -> None:
             f"--audio {typed}: windows are scored by arms that read the voice alone, and none of "
             f"{', '.join(arms)} does; add audio, audio_linear or late, or leave windows=each out"
         )
+
+
+def check_dialogues(modality: Modality, typed: str, utterances: Sequence[Utterance]) -> None:
+    """Refuse turns around utterances where no place in a dialogue is known.
+
+    Raises:
+        ConfigError: none is; names the columns.
+    """
+    try:
+        if modality.in_dialogue:
+            check_order(utterances)
+    except ContextError as error:
+        raise ConfigError(f"--{modality.name} {typed}: {error}") from None
 
 
 def check_crossfitted(study: Study, arms: Sequence[str]) -> None:
@@ -161,7 +185,13 @@ def words_of(
     """The words of every row; those that are missing are recognised where some arm reads words."""
     read = reads_words(ready.study, ready.arms, ready.published)
     source = ready.study.transcript if read else "gold"
-    return find_words(ready.rows, source, ready.study.asr, store, hints, progress)
+    return find_words(turns_read(ready), source, ready.study.asr, store, hints, progress)
+
+
+def turns_read(ready: Ready) -> tuple[Utterance, ...]:
+    """Whose words are read: the rows, and all of their dialogues where turns around them are."""
+    asked = [m.in_dialogue for r in _requests(ready) if r.kind == "text" for m in r.wanted.values()]
+    return with_dialogues(ready.rows, ready.corpus.utterances) if any(asked) else ready.rows
 
 
 def inputs_needed(arms: Sequence[str]) -> frozenset[str]:
@@ -221,10 +251,13 @@ def gather(
         # Of an encoder that is yet to be trained nothing is kept: its inputs are only read.
         kept = {} if request.trainable else request.wanted
         extractor = Extractor(shared_encoders(one.encoder for one in kept.values()), store)
-        sources = sources_of(request.kind, ready.rows, words, hints)
+        contexts = _contexts(request, ready, words)
+        sources = sources_of(request.kind, ready.rows, words, hints, contexts)
         done = extractor.extract(request.kind, sources, progress)
         read = [u for u in ready.rows if request.kind == "audio" and u.id in done.keys]
         modal = modal_of(request.kind, kept, extractor, done, hints.silent(read))
+        if contexts is not None:
+            modal.around, modal.remarks = contexts.around, (*contexts.lines(), *modal.remarks)
         if request.trainable is not None:
             # A frame of zeros stands for each embedding to come, so that rows can be lined up.
             modal.cached, blank = 0, torch.zeros(1, 1)
@@ -237,6 +270,12 @@ def gather(
     inputs = _lined_up(ready, words, modals)
     _check_extra(ready, inputs)
     return replace(inputs, warnings=(*inputs.warnings, *hints.odd(inputs.utterances)))
+
+
+def _contexts(request: _Request, ready: Ready, words: Transcripts) -> Contexts | None:
+    """The words of every row amid turns of its dialogue, where a request reads these."""
+    one = next((m for m in request.wanted.values() if m.in_dialogue), None)
+    return contexts_of(words, ready.rows, turns_read(ready), one)
 
 
 def _check_extra(ready: Ready, inputs: Inputs) -> None:
@@ -299,6 +338,7 @@ def _lined_up(ready: Ready, words: Transcripts, modals: Sequence[ModalityData]) 
         failures=tuple({f.utterance: f for f in failed}.values()),
         warnings=tuple(dict.fromkeys(line for modal in modals for line in modal.remarks)),
         published=ready.published,
+        around={name: ids for modal in modals for name, ids in modal.around.items()},
         awaited=tuple(modal.awaited for modal in modals if modal.awaited is not None),
         scores=ready.scores,
         normalise=ready.study.normalise,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from encoders.context import Contexts
 from encoders.decode_index import DecodeIndex
 from encoders.extraction import (
     AudioSource,
@@ -54,16 +55,21 @@ class ModalityData:
     heard: bool = False
     layers: dict[str, int] = field(default_factory=dict)
     awaited: PendingEncoder | None = None
+    around: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def sources_of(
-    kind: Kind, utterances: Sequence[Utterance], words: Transcripts, hints: DecodeIndex
+    kind: Kind,
+    utterances: Sequence[Utterance],
+    words: Transcripts,
+    hints: DecodeIndex,
+    contexts: Contexts | None = None,
 ) -> list[Source]:
     """The inputs of encoders of a kind: recordings, or transcripts, of those that have one."""
     if kind == "audio":
         return [AudioSource(u.id, u, hints) for u in utterances if u.audio is not None]
-    ids = [u.id for u in utterances if u.id in words.texts]
-    return [*text_sources({name: words.texts[name] for name in ids})]
+    texts = words.texts if contexts is None else contexts.texts
+    return [*text_sources({u.id: texts[u.id] for u in utterances if u.id in texts})]
 
 
 def modal_of(
@@ -106,14 +112,21 @@ def silence(silent: Sequence[str]) -> tuple[str, ...]:
 
 
 def cuts(modality: Modality, extents: Mapping[str, TokenCount | None]) -> tuple[str, ...]:
-    """A line that counts the transcripts of which the encoder did not read the end.
+    """Lines that count the transcripts of which the encoder did not read the end, or all turns.
 
     ``extents`` are those of every transcript, by utterance id, as they are kept beside the
     embeddings: a run that finds all of them in the cache says the same as the first one.
     """
+    shortened = [one.turns_cut for one in extents.values() if one is not None and one.turns_cut]
+    lines: tuple[str, ...] = ()
+    if shortened:
+        lines = (
+            f"{len(shortened)} of {len(extents)} transcripts were read with up to {max(shortened)} "
+            "turns fewer around them, the oldest left out first, to leave room for their own words",
+        )
     cut = [extent for extent in extents.values() if extent is not None and extent.cut]
     if not cut:
-        return ()
+        return lines
     # All cut texts were read up to one limit: it is that of the encoder.
     limit, longest = cut[0].tokens_read, max(extent.tokens for extent in cut)
     by_encoder = modality.encoder.max_length is None
@@ -121,6 +134,7 @@ def cuts(modality: Modality, extents: Mapping[str, TokenCount | None]) -> tuple[
         f"which is all that {modality.encoder.title} reads" if by_encoder else "as max_length says"
     )
     return (
+        *lines,
         f"{len(cut)} of {len(extents)} transcripts were longer than {limit} tokens (special ones "
         f"included) and were cut there, {whose}; the longest has {longest}",
     )

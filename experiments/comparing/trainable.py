@@ -50,6 +50,11 @@ def parse_trainable(typed: str, kind: Kind) -> FinetuneRequest:
     of_encoder = [option for option in options if not option.startswith(OF_TRAINING)]
     name = "@".join(part for part in (head, ",".join(of_encoder)) if part)
     modality = _start(parse_modality(name, kind))
+    if modality.in_dialogue:
+        raise ConfigError(
+            f"--{kind} {typed}: encoders are trained on utterances alone, without the turns "
+            f"around them; leave context and ahead out, or {FINETUNED}, which reads them frozen"
+        )
     of_training = [
         option.removeprefix(OF_TRAINING) for option in options if option not in of_encoder
     ]

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from encoders.asr.recognisers import parse_recogniser
 from encoders.asr.transcript import normalise
 from encoders.asr.transcription import transcribe
+from encoders.context import Contexts, in_context
 from encoders.decode_index import DecodeIndex
 from encoders.extraction import Failure, Progress
+from encoders.specs import Modality
 from encoders.store import EmbeddingStore
 from encoders.utterance import Utterance
 from experiments.config import TranscriptSource
@@ -53,3 +55,16 @@ def find_words(
     done = transcribe(wanted, spec, store.root, hints=hints, progress=progress)
     heard = {name: text for name, t in done.transcripts.items() if (text := t.text) is not None}
     return Transcripts({**gold, **heard}, frozenset(u.id for u in wanted), asr, done.failures)
+
+
+def contexts_of(
+    words: Transcripts,
+    rows: Sequence[Utterance],
+    turns: Sequence[Utterance],
+    modality: Modality | None,
+) -> Contexts | None:
+    """The words of rows amid ``turns`` of their dialogues; None where an input reads no turns."""
+    if modality is None or not modality.in_dialogue:
+        return None
+    own = [utterance.id for utterance in rows if utterance.id in words.texts]
+    return in_context(words.texts, turns, modality.context, modality.ahead).of(own)

@@ -191,6 +191,7 @@ def _utterance(
         speaker=f"Ses0{name['session']}{letter}",
         target=_target(rated.fields, dimensional),
         dialogue=name["dialogue"],
+        turn=float(times["start"]),
         session=name["session"],
         script=name["script"],
         language="en",

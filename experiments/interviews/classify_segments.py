@@ -9,9 +9,11 @@ from time import perf_counter
 
 from encoders.audio.streaming import Span, read_spans
 from encoders.audio.waveform import Audio
+from encoders.context import in_context
 from encoders.extraction import HeldSource, text_sources
 from encoders.specs import Kind
 from encoders.store import audio_key
+from encoders.utterance import Utterance
 from experiments.interviews.emotion import EmotionScores
 from experiments.interviews.recognition import LEAST_SPEECH_S, RecognisedText, Recognition
 from experiments.interviews.segmentation import SpeechSegment
@@ -43,13 +45,26 @@ class Chunk:
         """A name for each piece."""
         return [str(number) for number in range(len(self.pieces))]
 
-    def sources(self, kind: Kind) -> list[HeldSource]:
-        """What encoders of a kind are given, by the names of the pieces that have it."""
+    def sources(
+        self, kind: Kind, earlier: Sequence["ClassifiedSegment"] = (), context: int = 0
+    ) -> list[HeldSource]:
+        """What encoders of a kind are given, by the names of the pieces that have it.
+
+        Words come with ``context`` turns before them, of this chunk and ``earlier`` pieces.
+        """
         if kind == "audio":
             pairs = zip(self.names, self.audio, strict=True)
             return [HeldSource(name, audio_key(audio), audio) for name, audio in pairs]
-        words = zip(self.names, (said.trusted for said in self.said), strict=True)
-        return text_sources({name: text for name, text in words if text is not None})
+        names = [*(f"earlier {number}" for number in range(len(earlier))), *self.names]
+        pieces = [*(one.piece for one in earlier), *self.pieces]
+        said = [*(one.said for one in earlier), *self.said]
+        turns = [
+            Utterance(id=name, speaker=piece.voice.speaker, dialogue="recording", turn=float(place))
+            for place, (name, piece) in enumerate(zip(names, pieces, strict=True))
+        ]
+        words = {name: one.trusted for name, one in zip(names, said, strict=True) if one.trusted}
+        texts = in_context(words, turns, context, 0).texts
+        return text_sources({name: texts[name] for name in self.names if name in texts})
 
     def heard(self, sounds: Sequence[EmotionScores | str]) -> list[ClassifiedSegment]:
         """The pieces with how they sound."""

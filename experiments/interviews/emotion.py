@@ -52,6 +52,11 @@ def check_suitable(
             "the model was trained on sets of labels (multi-label): expected one of classes, "
             "shares or values, as a timeline has one per segment; its predict() gives what it says"
         )
+    if any(modality.ahead for modality in model.modalities.values()):
+        raise ValueError(
+            "the model reads turns that follow an utterance (ahead), whose words are not known yet "
+            "when a recording is read in order: expected one trained with context alone"
+        )
     if abstain is not None and model.task == "regression":
         raise OptionError(
             f"--abstain {abstain:g}: the model gives values of {', '.join(model.targets)} and "

@@ -126,6 +126,7 @@ class _Run:
         self.model = model
         self.model_sha256 = model_sha256
         self.options = options
+        self.context = max((m.context for m in model.modalities.values()), default=0)
         specs = [modality.encoder for modality in model.modalities.values()]
         self.encoders = shared_encoders(specs, device)
         self.speaker_encoder: SpeakerEncoder | None = None
@@ -160,7 +161,8 @@ class _Run:
         for chunk in read_chunks(path, pieces, self.recognition, seconds, self.options.channel):
             with stage("emotion", seconds):
                 done = {
-                    k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
+                    k: extractor.extract(k, chunk.sources(k, heard, self.context))
+                    for k, extractor in extractors.items()
                 }
                 theirs = dict(zip(chunk.names, baselines[len(heard) :], strict=False))
                 heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names, theirs))
@@ -251,8 +253,21 @@ class _Run:
                 f"{segment.sounds}"
                 for segment in unable
             ],
-            "notes": [*surveyed.notes, *notes_on(self.model, heard, cast.how != SOMEONE)],
+            "notes": [
+                *surveyed.notes,
+                *notes_on(self.model, heard, cast.how != SOMEONE),
+                *self._alike(cast),
+            ],
         }
+
+    def _alike(self, cast: SpeakerTurns) -> list[str]:
+        """What it means that a model reads turns of speakers who are not told apart."""
+        if not self.context or cast.how != SOMEONE:
+            return []
+        return [
+            "the model reads turns before each segment, and took all of them for turns of the same "
+            "speaker: --speakers, --channels or --turns tell speakers apart"
+        ]
 
     def _words_from(self, cast: SpeakerTurns) -> str:
         if self.options.transcript is not None:

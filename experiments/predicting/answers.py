@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass, replace
 from types import MappingProxyType
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
+from encoders.context import with_dialogues
 from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.encoder import locate_weights
 from encoders.extraction import (
@@ -20,7 +21,12 @@ from encoders.extraction import (
 from encoders.specs import Kind
 from encoders.utterance import Utterance
 from experiments.comparing.own_statistics import Group, groups_of
-from experiments.comparing.transcripts import Transcripts, find_words, to_recognise
+from experiments.comparing.transcripts import (
+    Transcripts,
+    contexts_of,
+    find_words,
+    to_recognise,
+)
 from experiments.config import TranscriptSource
 from experiments.interviews.emotion import (
     NO_BASELINES,
@@ -60,12 +66,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers in the order of their utterances, and how much was encoded now."""
+    """Answers in the order of their utterances, how much was encoded now, and what is notable."""
 
     answers: tuple[Answer, ...]
     encoded: int
     cached: int
     back_end: str | None
+    notes: tuple[str, ...] = ()
 
     @property
     def recognised(self) -> int:
@@ -97,12 +104,14 @@ def ask(
     progress: Progress | None = None,
     *,
     corpus: str = "",
+    others: Sequence[Utterance] = (),
 ) -> Answers:
     """Ask a model about utterances; the same call goes on from the cache where it was stopped.
 
     Words are recognised only where the model reads them and ``asr`` is not ``none``. What cannot
     be read is an answer that says why. A model that standardises by groups of rows knows of each
-    what is asked at once; ``corpus`` is what utterances are of where they do not say.
+    what is asked at once; ``corpus`` is what utterances are of where they do not say. ``others``
+    are not asked about; a model that reads turns around an utterance reads theirs too.
 
     Raises:
         ValueError: the model reads precomputed features; ConfigError: it standardises by what some
@@ -117,16 +126,19 @@ def ask(
     taken: TranscriptSource = source if reads else "gold"
     for modality in model.modalities.values():
         locate_weights(modality.encoder)
-    if reads and to_recognise(utterances, taken):
+    dialogue = next((m for m in model.modalities.values() if m.in_dialogue), None)
+    read = utterances if dialogue is None else with_dialogues(utterances, others)
+    if reads and to_recognise(read, taken):
         recogniser_fingerprint(parse_recogniser(asr))
     store = default_store()
     encoders = shared_encoders(modality.encoder for modality in model.modalities.values())
     extractors = extractors_of(encoders, store)
     with DecodeIndex(store.root / "hints.json", HELD_BYTES) as hints:
-        words = find_words(utterances, taken, asr, store, hints, progress)
+        words = find_words(read, taken, asr, store, hints, progress)
+        contexts = contexts_of(words, utterances, read, dialogue)
         sources: Mapping[Kind, Sequence[Source]] = {
             "audio": [AudioSource(u.id, u, hints) for u in utterances if u.audio is not None],
-            "text": text_sources(words.texts),
+            "text": text_sources(words.texts if contexts is None else contexts.texts),
         }
         done = {kind: extractors[kind].extract(kind, sources[kind], progress) for kind in kinds}
         heard = {u.id: hints.get(u) for u in utterances if u.audio is not None}
@@ -148,6 +160,7 @@ def ask(
         sum(extraction.encoded for extraction in done.values()),
         sum(extraction.cached for extraction in done.values()),
         words.back_end,
+        () if contexts is None else tuple(contexts.lines()),
     )
 
 

@@ -76,7 +76,11 @@ def evaluate(
     record = check_unseen_by(loaded, source, rows, {})
     if notify is not None:
         notify(f"{arm}: {', '.join(f'{own} is {name}' for own, name in about.pairs.items())}")
-    answers = ask(loaded, rows, transcript, asr, progress, corpus=source.name)
+    answers = ask(
+        *(loaded, rows, transcript, asr, progress),
+        corpus=source.name,
+        others=source.utterances,
+    )
     keys = {a.utterance.id: a.key for a in answers.answers if a.key is not None}
     check_unseen_by(loaded, source, [*_heard(answers)], keys)
     scores = _as_scores(arm, model_sha256(folder_of(model)), about, source, answers)
@@ -297,6 +301,7 @@ def _warnings(
             f"its {', '.join(labels.unused)} are no classes here; what they would get is shared "
             "out among the others in proportion"
         )
+    yield from answers.notes
     if answers.recognised:
         yield f"{answers.recognised} transcripts were recognised by {answers.back_end}"
     if corpus.task == "single-label" and model.abstention is not None:

@@ -87,7 +87,8 @@ def predict(
         for answer in answers.answers
         if isinstance(answer.scores, str)
     ]
-    return Predicted(out, answers, tuple(failed), tuple(about_model(loaded)["warnings"]))
+    warnings = (*about_model(loaded)["warnings"], *answers.notes)
+    return Predicted(out, answers, tuple(failed), warnings)
 
 
 def utterances_of(

@@ -1,12 +1,11 @@
 """Who counts as independent of whom, and how much of a corpus trains what is tested on the rest."""
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.utterance import Utterance, linked
+from encoders.utterance import linked
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +38,6 @@ def clusters_of(
         names.setdefault(group[speaker], speaker)
     unit = "speakers" if len(names) == len(group) else "groups of speakers"
     return Clusters(tuple(names[group[speaker]] for speaker in speakers), unit)
-
-
-def turns_of(utterances: Sequence[Utterance]) -> list[int | None]:
-    """Place of each utterance in its dialogue, by its start, else by the numbers in its id.
-
-    None where no dialogue is known, or no order: starts that differ, or ids that differ in their
-    numbers alone.
-    """
-    dialogues: dict[str, list[int]] = {}
-    for row, utterance in enumerate(utterances):
-        if utterance.dialogue is not None:
-            dialogues.setdefault(utterance.dialogue, []).append(row)
-    turns: list[int | None] = [None] * len(utterances)
-    for rows in dialogues.values():
-        starts = {utterances[row].start_s for row in rows}
-        shapes = {re.sub(r"\d+", "0", utterances[row].id) for row in rows}
-        if len(starts) < len(rows) and len(shapes) > 1:
-            continue
-        rows.sort(key=lambda row: (utterances[row].start_s, _numbered(utterances[row].id)))
-        for turn, row in enumerate(rows):
-            turns[row] = turn
-    return turns
-
-
-def _numbered(name: str) -> list[tuple[int, str]]:
-    """What puts ``utt10`` behind ``utt2``."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def training_overlap(folds: Iterable[tuple[Collection[str], Collection[str]]]) -> float:

@@ -5,8 +5,9 @@ sounds alike are warnings with their share. Inner folds, where heads are stopped
 tested like the outer ones; what only they have on two sides is counted apart.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Bool
@@ -31,6 +32,10 @@ from fusion.splitting.splits import Fold
 SIGNIFICANT = 0.05
 #: The test that a probe of the fixed sentences answers, and tells in full.
 CONSTANCY = "sentence alone tells the label"
+#: The test of words that are read with those of others, and what it means where it finds some.
+IN_CONTEXT = "words in each other's context"
+CONTEXT = "what is trained on holds words of what it is judged on"
+NO_TURNS: Mapping[str, Sequence[str]] = MappingProxyType({})
 #: Why words are not tested for telling labels of a set, or values.
 NO_CLASS = "utterances have no single class that words could tell"
 
@@ -57,13 +62,16 @@ def certify(
     protocol: str,
     probe: TextProbe | None = None,
     inner: Sequence[Fold] = (),
+    around: Mapping[str, Sequence[str]] = NO_TURNS,
 ) -> Certificate:
     """Test folds for leaks; ``probe`` is that of the gold transcripts, where there are some.
 
-    ``inner`` are the inner folds (:func:`fusion.leakage.fold_sides.inner_sides`).
+    ``inner`` are the inner folds (:func:`fusion.leakage.fold_sides.inner_sides`); ``around`` the
+    ids of the turns whose words are read with those of a row.
     """
     leaky = is_leaky(protocol)
-    questions = [*_who(evidence), *_sound(evidence), *_text(evidence, bool(folds))]
+    words_read = _context(evidence, around) if around else []
+    questions = [*_who(evidence), *_sound(evidence), *_text(evidence, bool(folds)), *words_read]
     links = [question.link for question in questions]
     outside, inside = (overlaps(evidence.ids, some, links) for some in (folds, inner))
     rows = scored(evidence.ids, folds)
@@ -163,6 +171,21 @@ def _text(evidence: Evidence, chosen: bool) -> list[_Question]:
         _Question("identical text", "warning", Groups(evidence.texts()), tested, none, note),
         _Question("nearly identical text", "warning", near, tested, none, note),
     ]
+
+
+def _context(evidence: Evidence, around: Mapping[str, Sequence[str]]) -> list[_Question]:
+    """Rows and those whose words their embeddings hold: one dialogue, which a fold must not cut."""
+    place = {name: row for row, name in enumerate(evidence.ids)}
+    pairs = [
+        (place[name], place[turn])
+        for name, turns in around.items()
+        for turn in turns
+        if name in place and turn in place
+    ]
+    read = Pairs(np.array(pairs, np.int64).reshape(-1, 2))
+    tested = np.array([name in around for name in evidence.ids], bool)
+    none = "no place in a dialogue is known"
+    return [_Question(IN_CONTEXT, "error", read, tested, none, CONTEXT)]
 
 
 # ---------------------------------------------------------------- words and labels

@@ -50,9 +50,15 @@ def model_card(
 
 def encoder_lines(modalities: Mapping[str, Modality]) -> list[str]:
     """A line for each encoder."""
-    return [f"- {say(name)}: {say(m.encoder.title)}" for name, m in modalities.items()] or [
-        "- precomputed features"
-    ]
+    return [
+        f"- {say(name)}: {say(m.encoder.title)}{_turns(m)}" for name, m in modalities.items()
+    ] or ["- precomputed features"]
+
+
+def _turns(modality: Modality) -> str:
+    if not modality.in_dialogue:
+        return ""
+    return f", with {modality.context} turns before an utterance and {modality.ahead} after it"
 
 
 def _use(outputs: OutputType, targets: tuple[str, ...]) -> str:

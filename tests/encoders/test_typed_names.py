@@ -60,7 +60,11 @@ def test_untrained_and_options_go_together():
     [
         ("bert-base@maxlength=64", "text", "'maxlength'; did you mean max_length"),
         ("bert-base@poling=cls", "text", "'poling'; did you mean pooling\\?"),
-        ("bert-base@zzz=1", "text", "'zzz'; known are layer, pooling, windows, max_length, clean"),
+        (
+            "bert-base@zzz=1",
+            "text",
+            "known are layer, pooling, windows, context, ahead, max_l",
+        ),
         ("bert-base@n_mfcc=13", "text", "unknown option 'n_mfcc'"),
         ("bert-base@checkpoint=x", "text", "unknown option 'checkpoint'"),
         ("bert-base@max_length=64.0", "text", "max_length '64.0' is not a whole number"),

@@ -27,7 +27,7 @@ def write_manifest(corpus: Corpus, path: Path | str) -> None:
 
 def _record(corpus: Corpus, utterance: Utterance) -> dict[str, str]:
     values: dict[str, Any] = {
-        name: getattr(utterance, name) for name in ("id", "end_s", "transcript", "age")
+        name: getattr(utterance, name) for name in ("id", "end_s", "transcript", "turn", "age")
     } | {name: getattr(utterance, name) for name in TEXT_COLUMNS}
     values["start_s"] = utterance.start_s or None
     if utterance.audio is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from encoders.context import TextInContext
+from encoders.embedding import embed
+from encoders.extraction import shared_encoders
 from experiments.annotations.turns import read_turns
 from experiments.config import OptionError
 from experiments.interviews import interview as module
@@ -17,6 +21,7 @@ from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
 from experiments.interviews.recognition import RecognisedText, recogniser_for
+from fusion.model.fusion_model import FusionModel, inputs_of
 from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
 from tests.experiments.interviews.diarisation_error import Spoken, diarisation_error
 
@@ -89,6 +94,32 @@ def test_predictions_are_those_of_the_model(model_folder, talk, turns, tmp_path)
                 read_segment(talk, one.start_s, one.end_s), one.text
             )
             np.testing.assert_allclose(one.probabilities, list(alone.values()), atol=1e-6)
+
+
+def test_a_model_reads_the_turns_before_a_segment(model_folder, talk, turns, tmp_path):
+    def with_turns(**how: int) -> FusionModel:
+        model = FusionModel.load(model_folder())
+        read = {n: replace(m, **how) if n == "text" else m for n, m in model.modalities.items()}
+        model = replace(model, modalities=read)
+        model.save(tmp_path / "model")
+        return model
+
+    model = with_turns(context=1)
+    (tmp_path / "talk.txt").write_text("no\nsaid\nthe horse\n", encoding="utf-8")
+    words = tmp_path / "talk.txt"
+    found = timeline(tmp_path / "model", talk, tmp_path / "out", turns=turns, transcript=words)
+    before = ((), (("B:", "no"),), (("B:", "said"),))
+    (shared,) = shared_encoders([model.modalities["text"].encoder])
+    for one, turn in zip(found.segments, before, strict=True):
+        text = TextInContext(one.text, turn) if turn else one.text
+        (entries,) = embed(shared.encoder, [text], shared.specs)
+        inputs = inputs_of(model.modalities, {**entries})
+        np.testing.assert_allclose(one.words, model.verdict(inputs).fused, atol=1e-5)
+    alike = timeline(tmp_path / "model", talk, tmp_path / "alike")
+    assert any("turns of the same speaker" in note for note in alike.facts["notes"])
+    with_turns(context=1, ahead=1)
+    with pytest.raises(ValueError, match="trained with context alone"):
+        timeline(tmp_path / "model", talk, tmp_path / "ahead")
 
 
 def test_a_fused_head_has_no_verdict_of_one_modality(model_folder, talk, tmp_path):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.utterance import Utterance
-from fusion.evaluation.clusters import clusters_of, training_overlap, turns_of
+from fusion.evaluation.clusters import clusters_of, training_overlap
 
 ROWS = st.lists(
     st.tuples(
@@ -76,15 +73,3 @@ def test_a_cluster_that_several_folds_test_counts_once():
     folds = [(one, other) for one in corpora for other in corpora if one is not other]
     assert training_overlap(folds) == pytest.approx(6 / 4)
     assert training_overlap([([], ["a", "b"])]) == 0.0
-
-
-def utterance(name: str, dialogue: str | None, start_s: float = 0.0) -> Utterance:
-    return Utterance(id=name, audio=Path("a.wav"), dialogue=dialogue, start_s=start_s)
-
-
-def test_turns_follow_starts_then_numbers_in_names():
-    rows = [utterance("u10", "d"), utterance("u9", "d"), utterance("x", None)]
-    assert turns_of(rows) == [1, 0, None]
-    later = [utterance("u1", "d", 5.0), utterance("u2", "d", 1.0)]
-    assert turns_of(later) == [1, 0]
-    assert turns_of([utterance("ann", "d"), utterance("bob", "d")]) == [None, None]

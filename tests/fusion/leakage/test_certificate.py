@@ -152,6 +152,30 @@ def test_people_of_one_dialogue_on_two_inner_sides_are_told():
     assert inside(Evidence(plain), "same dialogue").status == "warning"
 
 
+def test_words_that_are_read_with_those_of_another_side_leak():
+    """u1 is trained on, u5 stopped on, u6 scored; who reads whom does not matter."""
+    around = {f"u{n}": () for n in range(8)}
+    evidence, name = Evidence(rows()), "words in each other's context"
+
+    def test_of(turns: dict[str, tuple[str, ...]]) -> LeakTest:
+        certificate = certify(evidence, SPLIT, "fold", around={**around, **turns})
+        return next(test for test in certificate.tests if test.name == name)
+
+    for leak in ({"u1": ("u6",)}, {"u6": ("u1",)}, {"u6": ("u5", "unlabelled")}):
+        assert (test_of(leak).status, test_of(leak).found) == ("error", 1)
+    assert test_of({"u1": ("u0", "unlabelled"), "u7": ("u6",)}).status == "clean"
+    assert name not in {test.name for test in certify(evidence, SPLIT, "fold").tests}
+    sides = inner_sides(["1"], [InnerFolds((InnerFold(("u0", "u1"), ("u2", "u3")),))])
+    (inside,) = (
+        test
+        for test in certify(
+            evidence, SPLIT, "fold", inner=sides, around={**around, "u1": ("u2",)}
+        ).tests
+        if test.name == name
+    )
+    assert (inside.status, inside.inner) == ("warning", 1)
+
+
 def test_a_model_is_certified_without_folds():
     keys = {"u0": "a", "u3": "a"}
     with pytest.raises(LeakError, match="development rows leak, 1 error: identical audio"):
