@@ -7,18 +7,22 @@ from fusion.evaluation.backoff import LevelRule
 from fusion.evaluation.conformal import PredictionSets
 from fusion.model.card import level_lines, sets_line
 from fusion.model.json import levels_of, sets_of
-from scripts.ready_model.figures import EMODB, Figure
+from scripts.ready_model.figures import STRANGE, Figure
+from scripts.ready_model.voice import EMODB
 
-LICENCE = "voice half CC BY-NC-SA 4.0 (RAVDESS), words half GPL-3.0 (MELD): not for commercial use"
+LICENCE = (
+    "voice half CC BY-NC-SA 4.0 (RAVDESS) and for research (EmoDB), words half GPL-3.0 (MELD): not "
+    "for commercial use"
+)
 CAUTION = (
-    "learned from actors who read two sentences and from the lines of a sitcom, which are no "
+    "learned from actors who read a dozen sentences and from the lines of a sitcom, which are no "
     "interviews: take what it says as a hint where to listen, never as a finding about a person"
 )
 #: Names of the corpora, as a page shows them.
-CORPORA = ("RAVDESS (voice)", "MELD (words)")
+CORPORA = ("RAVDESS (voice)", "EmoDB (voice)", "MELD (words)")
 
 _CARD = """\
-# demo: voice from RAVDESS, words from MELD
+# demo: voice from RAVDESS and EmoDB, words from MELD
 
 `serfusion interview demo RECORDING` and `FusionModel.load("demo")`: {classes} classes ({targets}).
 It is there so that the command runs on a fresh machine, offline. **{caution}**
@@ -28,9 +32,10 @@ It is there so that the command runs on a fresh machine, offline. **{caution}**
 ## What it is
 
 {encoders}
-- voice: {voice_heads} heads on the bundled AlexNet, from the speech of RAVDESS (Livingstone and
-  Russo 2018): {voice_rows} recordings of {voice_speakers} actors, each as it is, as a telephone
-  brings it, and with noise; calm counts as neutral
+- voice: {voice_heads} heads on the frozen encoder of Whisper tiny.en, layer 2, from the speech of
+  RAVDESS (Livingstone and Russo 2018) and of EmoDB (Burkhardt et al. 2005; German; the copy at hand
+  is cut or filled to 2 s): {voice_rows} recordings of {voice_speakers} actors, each as it is, as a
+  telephone brings it, and with noise; calm counts as neutral, boredom is left out
 - words: {words_heads} heads on MiniLM, from the transcripts of MELD (Poria et al. 2019), official
   training rows: {words_rows} lines of {words_speakers} speakers of the series Friends, each as
   written and without capitals and marks
@@ -42,21 +47,22 @@ It is there so that the command runs on a fresh machine, offline. **{caution}**
 |---|---|---|---|---|---|
 {figures}
 
-Voice on RAVDESS is measured with twins: the AlexNet that ships has heard every actor, so {twins}
-more were trained like it, each without the four actors of one of the six folds of EmoBox, and got
-heads like those that ship. Twins learned from 16 actors, what ships from 20. MELD's official split
-shares its main speakers between training and test. Intervals are over speakers. Chance is
-1 / classes.
+Voices are measured on speakers whom no head heard: in {folds} folds (EmoBox's, EmoDB's speakers
+among them) heads like those that ship were trained without the fold and without another that
+stopped them. Where heads are of one corpus alone, the other took no part. MELD's official split
+shares its main speakers between training and test. Intervals are over speakers. Chance is 1 /
+classes. Whisper was trained to write down speech of the web; that it heard these actors is not
+known.
 
-MOSI and the synthetic corpus took no part in training and calibration. EmoDB took part in one
-choice, of AlexNet over log-mel functionals and MFCC, and in the voice's temperature, so that its
-figures flatter a little.
+MOSI and the synthetic corpus took no part in training and calibration. The layer was chosen on both
+corpora of voices, which flatters their figures a little.
 
 ## How the two are put together
 
 Each half is calibrated with every class counting alike (temperature {voice_t:g} for the voice, the
-higher of that of the twins' held-out actors and that of EmoDB, each in all three copies, because
-voices in an interview are unlike the actors'; {words_t:g} for words, on MELD's development rows).
+higher of that of held-out speakers and that of each corpus by heads of the other, in all three
+copies, because voices in an interview are unlike the actors'; {words_t:g} for words, on MELD's
+development rows).
 Their probabilities are multiplied: Bayes' rule for evidence that is independent given the class,
 with every class as likely as any other beforehand. A half that knows nothing, or is missing,
 changes nothing.
@@ -65,7 +71,7 @@ Nothing was learned about how far to trust each half, because no recording here 
 and a label. What is **not known**: whether voice and words are independent given the emotion
 (where they are not, the result is too sure); how often each emotion occurs in an interview (equal
 shares are assumed, so that rare ones are named too often); whether sounding happy and a line
-written to be happy are one thing. The made-up pairs of the table are recordings of RAVDESS beside
+written to be happy are one thing. The made-up pairs of the table are recordings of actors beside
 lines of MELD of the same class, drawn at random: independent by construction, so that they test
 the arithmetic and show the most that fusion could give. The synthetic corpus is paired, and
 nobody's voice.{worse}
@@ -73,15 +79,15 @@ nobody's voice.{worse}
 No class is named below a probability of {threshold:.2f}: the highest of the thresholds that the
 rule for all models gives for the voice alone, for words alone and for made-up pairs of development
 rows; there it keeps {coverage:.0%}, {accuracy:.0%} of them right{reached}.{levels}
-Of EmoDB, whose voices are unlike the actors', it keeps {share:.0%}, {right:.0%} of them right; over
-all of EmoDB its highest probability is {mean:.2f} on average, and right in {overall:.0%} of rows:
-as a whole it is {sure} there. The voices of an interview are yet others.
+Of EmoDB, by heads of RAVDESS alone, it keeps {share:.0%}, {right:.0%} of them right; over all of
+EmoDB their highest probability is {mean:.2f} on average, and right in {overall:.0%} of rows: as a
+whole they are {sure} there. The voices of an interview are yet others.
 
 ## Limits
 
-Twenty-four actors of one dialect, two sentences, a studio; one sitcom, its writers' idea of how
-people talk. English words only: the voice half was tried on German (EmoDB), the words half on
-nothing else. Nothing was tried on children, on illness, or on people who are not acting. Emotions
+Thirty-four actors, twelve sentences, two studios; one sitcom, its writers' idea of how people talk.
+English words only; the voice half knows English and German actors and was tried on no others.
+Nothing was tried on children, on illness, or on people who are not acting. Emotions
 were acted: it tells how a voice sounds beside those actors, not what a person feels.
 """
 
@@ -94,16 +100,19 @@ The two halves of this model were made from different data; each has the terms o
 side by side in heads.safetensors (tensors 0.* voice, 1.* words) and are not derived from one
 another.
 
-Voice half (tensors 0.*): derived from The Ryerson Audio-Visual Database of Emotional Speech and
-Song (RAVDESS) by Steven R. Livingstone and Frank A. Russo (doi 10.5281/zenodo.1188976), licensed
-under the Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International licence
+Voice half (tensors 0.*): derived from two corpora. The first is The Ryerson Audio-Visual
+Database of Emotional Speech and Song (RAVDESS) by Steven R. Livingstone and Frank A. Russo (doi
+10.5281/zenodo.1188976), licensed under the Creative Commons
+Attribution-NonCommercial-ShareAlike 4.0 International licence
 (https://creativecommons.org/licenses/by-nc-sa/4.0/), and licensed under the same terms: give
-credit, use it for non-commercial purposes only, share what you derive from it alike. It reads the
-embeddings of encoders/bundled/alexnet, which has the same terms.
+credit, use it for non-commercial purposes only, share what you derive from it alike. The
+second is the Berlin Database of Emotional Speech (EmoDB), free for research. It reads embeddings of
+the encoder of Whisper tiny.en (OpenAI, MIT licence), which is not part of these files.
 
 Cite: Livingstone SR, Russo FA (2018) The Ryerson Audio-Visual Database of Emotional Speech and Song
 (RAVDESS): A dynamic, multimodal set of facial and vocal expressions in North American English. PLoS
-ONE 13(5): e0196391.
+ONE 13(5): e0196391. Burkhardt F, Paeschke A, Rolfes M, Sendlmeier W, Weiss B (2005) A database of
+German emotional speech. Interspeech 2005.
 
 Words half (tensors 1.*): trained on the transcripts and labels of MELD
 (https://github.com/declare-lab/MELD), published under the GNU General Public License, version 3
@@ -138,7 +147,7 @@ def card(record: Mapping[str, Any], about: Mapping[str, Any], encoders: Sequence
         words_heads=heads[1],
         voice_rows=record["voice"]["utterances"],
         voice_speakers=record["voice"]["speakers"],
-        twins=record["voice"]["twins"],
+        folds=record["voice"]["folds"],
         words_rows=record["words"]["utterances"],
         words_speakers=record["words"]["speakers"],
         figures="\n".join(_line(Figure(**figure)) for figure in record["figures"]),
@@ -180,8 +189,10 @@ def _value(record: Mapping[str, Any], what: str) -> float:
 
 
 def _found(record: Mapping[str, Any], metric: str) -> float:
-    """How sure it is on EmoDB as it is; 0 where nothing was named, so that nothing was right."""
-    figures = [figure for figure in record["figures"] if figure["what"] == f"{EMODB}, studio"]
+    """How sure heads of RAVDESS alone are on EmoDB; 0 where nothing was named."""
+    figures = [
+        figure for figure in record["figures"] if figure["what"] == f"{STRANGE[EMODB]}, studio"
+    ]
     return next((float(figure["value"]) for figure in figures if figure["metric"] == metric), 0.0)
 
 

@@ -1,6 +1,5 @@
 """What becomes of the halves away from the corpora that they learned from."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,32 +10,22 @@ from jaxtyping import Float
 from encoders.asr.transcript import normalise
 from encoders.utterance import Corpus
 from experiments import demo
-from experiments.corpora import emodb, mosi
+from experiments.corpora import mosi
 from experiments.corpora.common_sets import apply_common
 from fusion.evaluation import metrics
 from fusion.model.fusion_model import FusionModel
-from fusion.model.part import HeadEnsemble
 from scripts.ready_model import voice as hearing
 from scripts.ready_model import words as reading
-from scripts.ready_model.copies import HEARD, WRITTEN
-from scripts.ready_model.figures import EMODB, Figure, error_figure, plain_figure, uar_figure
+from scripts.ready_model.copies import WRITTEN
+from scripts.ready_model.figures import Figure, plain_figure, uar_figure
 from scripts.ready_model.half import TARGETS, Row, Scored
 
 UNPLEASANT = ("angry", "disgust", "fear", "sad")
 
 
-def unlike_actors(voice: HeadEnsemble, german: Path, work: Path) -> Scored:
-    """What the voice's heads say of EmoDB in all copies, before any temperature."""
-    rows = list(hearing.embedded(_german(german), hearing.AUDIO, work))
-    plain = replace(voice, temperature=1.0)
-    scores = np.array([plain.alone({"audio": row.values}) for row in rows])
-    truth = [TARGETS.index(row.label) for row in rows]
-    return Scored(tuple(rows), np.array(truth, np.int64), scores)
-
-
-def elsewhere(model: FusionModel, german: Path, opinions: Path, work: Path) -> list[Figure]:
-    """Voice on EmoDB, words on MOSI, and both on the one paired corpus there is: synthetic."""
-    return [*_emodb(model, german, work), _mosi(model, opinions, work), *_demo(model, work)]
+def elsewhere(model: FusionModel, opinions: Path, work: Path) -> list[Figure]:
+    """Words on MOSI, and both halves on the one paired corpus there is: synthetic."""
+    return [_mosi(model, opinions, work), *_demo(model, work)]
 
 
 def scored(model: FusionModel, rows: list[Row], others: list[Row] | None = None) -> Scored:
@@ -53,38 +42,6 @@ def scored(model: FusionModel, rows: list[Row], others: list[Row] | None = None)
 
 def _input(row: Row) -> str:
     return "text" if row.copy in WRITTEN else "audio"
-
-
-def _emodb(model: FusionModel, root: Path, work: Path) -> list[Figure]:
-    corpus = _german(root)
-    rows = list(hearing.embedded(corpus, hearing.AUDIO, work))
-    results = scored(model, rows)
-    assert model.abstention is not None
-    studio, least = f"{EMODB}, {HEARD[0]}", model.abstention.threshold
-    whole = {f"{EMODB}, {how}": results.of(how) for how in HEARD}
-    return [
-        *(uar_figure(what, copy, corpus.targets) for what, copy in whole.items()),
-        *(error_figure(what, copy.truth, copy.scores) for what, copy in whole.items()),
-        *sureness_figures(studio, whole[studio], least),
-    ]
-
-
-def _german(root: Path) -> Corpus:
-    return apply_common(emodb.read(root), "ekman")
-
-
-def sureness_figures(what: str, results: Scored, threshold: float) -> Iterator[Figure]:
-    """How sure a model is, and how often right: of all rows, and of those that it names a class."""
-    highest = results.scores.max(axis=1)
-    right = results.scores.argmax(axis=1) == results.truth
-    named = highest >= threshold
-    count, people = len(results.rows), len({row.speaker for row in results.rows})
-    yield plain_figure(what, "mean probability", float(highest.mean()), count, people)
-    yield plain_figure(what, "accuracy", float(right.mean()), count, people)
-    yield plain_figure(what, "share named", float(named.mean()), count, people)
-    if named.any():
-        of_named = float(right[named].mean())
-        yield plain_figure(what, "accuracy of named", of_named, int(named.sum()), people)
 
 
 def _mosi(model: FusionModel, root: Path, work: Path) -> Figure:

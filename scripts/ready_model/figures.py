@@ -1,7 +1,7 @@
 """What the halves are worth on rows that they did not learn from, and how sure both may be."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -21,13 +21,18 @@ from fusion.evaluation.speaker_sums import tally_classes
 from fusion.evaluation.statistics import interval
 from fusion.training.late import independent
 from scripts.ready_model.half import TARGETS, Fitted, Scored
-from scripts.ready_model.voice import Voice
+from scripts.ready_model.voice import EMODB, RAVDESS, Voice
 
 #: Rows of each class in a draw by which classes are made equal.
 DRAWN = 1000
 SEED = 0
-#: What figures of voices unlike the actors' begin with.
-EMODB = "voice, EmoDB (German)"
+#: What figures of corpora begin with, and of one by heads of the other alone.
+NAMES = {RAVDESS: "voice, RAVDESS", EMODB: "voice, EmoDB (German, cut to 2 s)"}
+STRANGE = {
+    EMODB: f"{NAMES[EMODB]}, heads of RAVDESS alone",
+    RAVDESS: f"{NAMES[RAVDESS]}, heads of EmoDB alone",
+}
+COPIES = {"studio": "studio", "telephone": "telephone", "noise": "noise at 15 dB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,10 @@ class Pairs:
 
 
 def sureness(voice: Voice, words: Fitted, others: Scored) -> Sureness:
-    """Fitted on held-out actors and MELD's development rows, every class counting alike.
+    """Fitted on held-out speakers and MELD's development rows, every class counting alike.
 
-    The voice has the temperature of ``others``, voices unlike the actors', where that is higher.
+    The voice has the temperature of ``others``, what heads of one corpus say of the other, where
+    that is higher: voices in an interview are unlike the actors'.
     No row has both, so that each threshold is the most cautious of three that the rule for all
     models gives: for the voice alone, for words alone, and for made-up pairs, whose speakers are
     those of the voice. Levels and sets, which go by speakers, take the halves' rows as they are.
@@ -156,9 +162,8 @@ def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
     heard = Scored.joined(voice.held_out)
     test = pairs_of(heard, words.test, sure.voice, sure.words)
     return [
-        uar_figure("voice, RAVDESS, studio", heard.of("studio")),
-        uar_figure("voice, RAVDESS, telephone", heard.of("telephone")),
-        uar_figure("voice, RAVDESS, noise at 15 dB", heard.of("noise")),
+        *(line for name in NAMES for line in _by_copies(NAMES[name], of_corpus(heard, name))),
+        *(line for name in STRANGE for line in _by_copies(STRANGE[name], voice.strangers[name])),
         uar_figure("words, MELD test, as written", words.test.of("script")),
         uar_figure("words, MELD test, without capitals and marks", words.test.of("bare")),
         _accuracy("words, MELD test, as written", words.test.of("script")),
@@ -166,14 +171,53 @@ def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
         *_of_pairs(test, test.words, "words alone"),
         *_of_pairs(test, test.fused, "both"),
         error_figure("voice, temperature of the other folds", *_refitted(voice.held_out)),
+        *strangers_figures(voice.strangers, sure),
     ]
+
+
+def of_corpus(scored: Scored, name: str) -> Scored:
+    """Rows of one corpus."""
+    return scored.where([row.speaker.startswith(f"{name}/") for row in scored.rows])
+
+
+def _by_copies(what: str, scored: Scored) -> list[Figure]:
+    kept = tuple(name for name in TARGETS if any(row.label == name for row in scored.rows))
+    return [uar_figure(f"{what}, {title}", scored.of(how), kept) for how, title in COPIES.items()]
+
+
+def joined_strangers(voice: Voice) -> Scored:
+    """Both corpora, each by heads of the other."""
+    return Scored.joined(voice.strangers.values())
+
+
+def strangers_figures(strangers: Mapping[str, Scored], sure: Sureness) -> Iterator[Figure]:
+    """How sure the voice is of speakers of another corpus, and how often right, as it ships."""
+    for name, scored in strangers.items():
+        studio = scored.of("studio")
+        calm = replace(studio, scores=tempered(studio.scores, sure.voice))
+        yield error_figure(f"{STRANGE[name]}, studio", calm.truth, calm.scores)
+        yield from sureness_figures(f"{STRANGE[name]}, studio", calm, sure.abstention.threshold)
+
+
+def sureness_figures(what: str, results: Scored, threshold: float) -> Iterator[Figure]:
+    """How sure a model is, and how often right: of all rows, and of those that it names a class."""
+    highest = results.scores.max(axis=1)
+    right = results.scores.argmax(axis=1) == results.truth
+    named = highest >= threshold
+    count, people = len(results.rows), len({row.speaker for row in results.rows})
+    yield plain_figure(what, "mean probability", float(highest.mean()), count, people)
+    yield plain_figure(what, "accuracy", float(right.mean()), count, people)
+    yield plain_figure(what, "share named", float(named.mean()), count, people)
+    if named.any():
+        of_named = float(right[named].mean())
+        yield plain_figure(what, "accuracy of named", of_named, int(named.sum()), people)
 
 
 def others_figures(others: Scored) -> list[Figure]:
     """Whether a temperature of voices unlike the actors' holds for speakers that it never saw."""
     speakers = sorted({row.speaker for row in others.rows})
     parts = [others.where([row.speaker == speaker for row in others.rows]) for speaker in speakers]
-    what = f"{EMODB}, all three, temperature of the other speakers"
+    what = "voice, each corpus by heads of the other, temperature of the other speakers"
     return [error_figure(what, *_refitted(parts))]
 
 

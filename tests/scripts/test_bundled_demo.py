@@ -59,7 +59,7 @@ def test_card_and_notice_are_those_of_the_record(model, record):
 
 
 def test_it_says_what_it_learned_from(model):
-    assert model.origin.corpora == ("RAVDESS (voice)", "MELD (words)")
+    assert model.origin.corpora == ("RAVDESS (voice)", "EmoDB (voice)", "MELD (words)")
     assert not model.origin.synthetic
     assert model.origin.caution == CAUTION
     assert model.targets == TARGETS
@@ -69,7 +69,7 @@ def test_its_halves_are_better_than_chance_on_strangers(record):
     for what in ("voice, RAVDESS, studio", "words, MELD test, as written"):
         assert figure(record, what, "UAR of 7")["low"] > 1 / 7
     heard = figure(record, "voice, RAVDESS, studio", "UAR of 7")
-    assert heard["speakers"] == 4 * record["voice"]["twins"]
+    assert heard["speakers"] == 4 * record["voice"]["folds"] == 24
 
 
 def test_it_is_two_halves_that_no_row_brought_together(model):

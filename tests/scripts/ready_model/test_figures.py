@@ -13,7 +13,6 @@ from fusion.evaluation.backoff import LevelRule
 from fusion.evaluation.calibration import tempered
 from fusion.evaluation.conformal import PredictionSets
 from scripts.ready_model.card import _levels
-from scripts.ready_model.elsewhere import sureness_figures
 from scripts.ready_model.figures import (
     error_figure,
     most_cautious_levels,
@@ -21,6 +20,7 @@ from scripts.ready_model.figures import (
     others_figures,
     pairs_of,
     sureness,
+    sureness_figures,
     temperature_of,
     uar_figure,
 )
