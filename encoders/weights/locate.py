@@ -12,6 +12,7 @@ from encoders.weights.downloads import cached, download, offline, server_fault
 from encoders.weights.files import EXPECTED, file_sha256, model_at
 from encoders.weights.sources import (
     PACKAGED,
+    WHISPER_MODELS,
     HubCheckpoint,
     JoinedFiles,
     LocalPath,
@@ -137,9 +138,12 @@ def _missing(source: PublishedFile | HubCheckpoint, damage: str | None, why: str
     else:
         from huggingface_hub import constants
 
-        card, package = CARDS.get(source.name), PACKAGED.get(source.name)
-        size = f" (about {card.size_mb} MB)" if card else ""
-        name = card.short_name if card else source.name
+        card = CARDS.get(source.name)
+        recogniser = source.fetched_as.partition("@")[0]
+        package = PACKAGED.get(f"openai/{recogniser}" if recogniser else source.name)
+        size_mb = card.size_mb if card else WHISPER_MODELS.get(recogniser.removeprefix("whisper-"))
+        size = f" (about {size_mb} MB)" if size_mb else ""
+        name = source.fetched_as or (card.short_name if card else source.name)
         otherwise = f"Or run: {package.install}. " if package else ""
         otherwise += "A local folder with the checkpoint works as well."
         place = Path(constants.HF_HUB_CACHE)

@@ -8,7 +8,7 @@ import typer
 
 from experiments.commands.options import SOURCE, Device, takes_study
 from experiments.commands.terminal import bars, console, leave, tell
-from experiments.config import DEFAULT_ASR, OptionError
+from experiments.config import OptionError
 
 Model = Annotated[
     str, typer.Argument(help="Folder of a model, as train or a run leaves it; or demo.")
@@ -33,9 +33,12 @@ def predict(
     ] = None,
     options: Mapping[str, Any] | None = None,
     asr: Annotated[
-        str,
-        typer.Option(help="Recogniser of missing transcripts, as in whisper-small; or none."),
-    ] = DEFAULT_ASR,
+        str | None,
+        typer.Option(
+            help="Recogniser of missing transcripts, as in whisper-small; or none [whisper-base, "
+            "or whisper-tiny.en where only that is here]."
+        ),
+    ] = None,
     device: Device = None,
     out: Annotated[Path, typer.Option(help="The table.")] = Path("predictions.csv"),
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.asr.recognisers import parse_recogniser
+from encoders.asr.recognisers import describe, parse_recogniser
 from encoders.asr.transcript import normalise
 from encoders.asr.transcription import transcribe
 from encoders.decode_index import DecodeIndex
@@ -15,7 +15,7 @@ from experiments.config import TranscriptSource
 
 @dataclass(frozen=True, slots=True)
 class Transcripts:
-    """The transcript of each utterance, and which of them were recognised."""
+    """The transcript of each utterance, which of them were recognised, and by what, in words."""
 
     texts: Mapping[str, str]
     recognised: frozenset[str] = frozenset()
@@ -52,4 +52,5 @@ def find_words(
     spec = parse_recogniser(asr)
     done = transcribe(wanted, spec, store.root, hints=hints, progress=progress)
     heard = {name: text for name, t in done.transcripts.items() if (text := t.text) is not None}
-    return Transcripts({**gold, **heard}, frozenset(u.id for u in wanted), asr, done.failures)
+    recognised = frozenset(u.id for u in wanted)
+    return Transcripts({**gold, **heard}, recognised, describe(asr), done.failures)

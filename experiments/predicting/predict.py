@@ -14,7 +14,7 @@ from encoders.messages import with_count
 from encoders.store import write_atomically
 from encoders.utterance import Utterance
 from experiments.comparing.comparison import check_writable
-from experiments.config import DEFAULT_ASR, ConfigError, OptionError, TranscriptSource
+from experiments.config import ConfigError, OptionError, TranscriptSource, default_asr
 from experiments.corpora.tree import MEDIA, first_few
 from experiments.interviews.emotion import EmotionScores
 from experiments.interviews.model_facts import about_model
@@ -55,7 +55,7 @@ def predict(
     manifest: Path | None = None,
     root: Path | None = None,
     transcript: TranscriptSource = "gold_else_asr",
-    asr: str = DEFAULT_ASR,
+    asr: str | None = None,
     progress: Progress | None = None,
 ) -> Predicted:
     """Write what a model says of files, of a folder's, or of a manifest's rows as a CSV table.
@@ -73,7 +73,7 @@ def predict(
     check_writable(out.parent)
     if out.is_dir():
         raise OptionError(f"--out {out}: is a folder; give a file, as in predictions.csv")
-    answers = ask(loaded, utterances, transcript, asr, progress)
+    answers = ask(loaded, utterances, transcript, asr or default_asr(), progress)
     write_atomically(out, table(loaded, answers.answers).encode())
     failed = [
         Failure(answer.utterance.id, answer.scores)
