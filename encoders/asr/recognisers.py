@@ -125,8 +125,7 @@ def _checkpoint(name: str, options: Mapping[str, str]) -> str:
     names = [f"whisper-{model}" for model in WHISPER_MODELS]
     raise ValueError(
         f"--asr {name}: no such recogniser; {did_you_mean(name, names, most=3)} "
-        "(whisper:PATH takes weights of your own; none needs whisper-tiny.en fetched where "
-        "'serfusion[offline]' is installed)"
+        "(whisper:PATH takes weights of your own; whisper-tiny.en comes with 'serfusion[offline]')"
     )
 
 
@@ -163,8 +162,8 @@ def check_task(spec: RecogniserSpec, multilingual: bool) -> None:
     """Refuse, with a ValueError, a translation by a model that knows English alone."""
     if spec.task == "translate" and not multilingual:
         raise ValueError(
-            f"{spec.checkpoint}: knows English alone, and task=translate translates into English; "
-            "expected a model of many languages, as in whisper-base@task=translate"
+            f"Whisper {spec.checkpoint}: knows English alone, and task=translate translates into "
+            "English; expected a model of many languages, as in whisper-base@task=translate"
         )
 
 

