@@ -104,7 +104,7 @@ def _studies(folder: Path) -> dict[str, Study]:
         return Study(corpus=corpus, audio=audio, **options)  # type: ignore[arg-type]
 
     return {
-        "demo": study("demo", asr="pocketsphinx"),
+        "demo": study("demo", asr="whisper-tiny.en"),
         "EmoDB": study("emodb"),
         "MOSI": study("mosi", f"features:{features}"),
         "RAVDESS": study("ravdess", arms=("audio", "concat")),

@@ -67,7 +67,7 @@ def commands(folder: Path) -> dict[str, tuple[str, ...]]:
             "mean,mean+std",
         ),
         "interview": (
-            *("interview", "demo", talk, "--turns", turns, "--asr", "pocketsphinx"),
+            *("interview", "demo", talk, "--turns", turns, "--asr", "whisper-tiny.en"),
             *("--abstain", "0"),
         ),
     }

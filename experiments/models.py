@@ -1,13 +1,11 @@
 """Encoders and recognisers by short name, and their weights on this machine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from encoders.asr.recognisers import (
-    HUBS,
-    parse_recogniser,
-    recogniser_source,
-)
+from encoders.asr.recognisers import ENGINES, parse_recogniser, recogniser_source
 from encoders.manifest_rows import did_you_mean
 from encoders.messages import cut
 from encoders.specs import Spec
@@ -16,13 +14,17 @@ from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
 from encoders.weights.locate import find, locate
 from encoders.weights.sources import (
     WHISPER_MODELS,
+    HubCheckpoint,
+    JoinedFiles,
+    LocalPath,
     MissingWeightsError,
+    PackageFiles,
+    PublishedFile,
     Source,
     checkpoint_source,
     source_of,
-    whisper_source,
 )
-from fusion.bundled import BUNDLED, DEMO
+from fusion.bundled import BUNDLED
 
 
 def _trained_on() -> str:
@@ -45,7 +47,10 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One line of ``models ls``; numbers are None where they mean nothing."""
+    """One line of ``models ls``; numbers are None where they mean nothing.
+
+    ``here`` says what holds the weights on this machine, None that nothing does.
+    """
 
     name: str
     kind: str
@@ -55,13 +60,13 @@ class ModelRow:
     size_mb: int | None
     licence: str
     language: str
-    here: bool
+    here: str | None
 
     def cells(self) -> list[str]:
         """Cells of the table."""
         numbers = ["" if n is None else str(n) for n in (self.dim, self.layers, self.size_mb)]
-        here = "yes" if self.here else "no"
-        return [self.name, self.kind, self.checkpoint, *numbers, self.licence, self.language, here]
+        facts = (self.licence, self.language, self.here or "no")
+        return [self.name, self.kind, self.checkpoint, *numbers, *facts]
 
 
 def known_models() -> list[ModelRow]:
@@ -74,26 +79,48 @@ def known_models() -> list[ModelRow]:
         if card is not None:
             facts = (card.dim, card.layers, card.size_mb, card.licence, card.language)
         shown = spec.checkpoint or ("opensmile" if name == "egemaps" else "none")
-        rows.append(ModelRow(name, spec.kind, shown, *facts, _is_here(spec)))
+        rows.append(ModelRow(name, spec.kind, shown, *facts, _place(spec)))
     for name, size_mb in WHISPER_MODELS.items():
         language = "en" if name.endswith(".en") else "99 languages"
-        here = find(whisper_source(name)) is not None
-        row = ModelRow(
-            f"whisper-{name}", "asr", f"openai/{name}", None, None, size_mb, "MIT", language, here
-        )
-        rows.append(row)
+        facts = (None, None, size_mb, "MIT", language)
+        here = _recogniser_place(f"whisper-{name}")
+        rows.append(ModelRow(f"whisper-{name}", "asr", f"openai/{name}", *facts, here))
     licence = "CC BY-NC-SA 4.0 and GPL-3.0"
-    shipped = (None, None, None, licence, "en", (DEMO / "heads.safetensors").is_file())
+    shipped = (None, None, None, licence, "en", "shipped")
     return [*rows, ModelRow(BUNDLED, "interview", "fusion/bundled/demo", *shipped)]
 
 
-def _is_here(spec: Spec) -> bool:
-    """Whether the weights are on this machine; of descriptors, the package that computes them."""
+#: What holds weights that are on this machine.
+PLACES: Mapping[type[Source], str] = MappingProxyType(
+    {
+        PackageFiles: "package",
+        JoinedFiles: "package",
+        HubCheckpoint: "hub's cache",
+        PublishedFile: "cache",
+        LocalPath: "file",
+    }
+)
+
+
+def _place(spec: Spec) -> str | None:
+    """What holds the weights of a spec here, or the package that computes descriptors."""
+    if spec.checkpoint == BUNDLED_ALEXNET:
+        return "shipped"
     try:
         source = source_of(spec)
     except MissingWeightsError:
-        return False
-    return source is None or find(source) is not None
+        return None
+    if source is None:
+        return "needs none"
+    return None if find(source) is None else PLACES[type(source)]
+
+
+def _recogniser_place(name: str) -> str | None:
+    """What holds a recogniser's weights here, whichever engine reads them."""
+    engines = (parse_recogniser(f"{name}@engine={engine}") for engine in ENGINES)
+    sources = (recogniser_source(spec) for spec in engines)
+    here = (PLACES[type(source)] for source in sources if find(source) is not None)
+    return ", ".join(dict.fromkeys(here)) or None
 
 
 def fetch_model(name: str) -> Path:
@@ -109,7 +136,8 @@ def fetch_model(name: str) -> Path:
 
 def _source(name: str) -> Source:
     whisper = [f"whisper-{model}" for model in WHISPER_MODELS]
-    if name in whisper or name.startswith(tuple(f"{hub}{mark}" for hub in HUBS for mark in "-:")):
+    engines = ("whisper:", "faster-whisper", "transformers-whisper")
+    if name.partition("@")[0] in whisper or name.startswith(engines):
         return recogniser_source(parse_recogniser(name))
     if "/faster-whisper" in name:
         return checkpoint_source(name, layout="ctranslate2")

@@ -1,13 +1,21 @@
 """Whisper through transformers: the models of its hub, and those that users fine-tuned."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.asr.recognisers import HubWhisperSpec, check_language, recogniser_source
+from encoders.asr.recognisers import (
+    RecogniserSpec,
+    check_language,
+    check_task,
+    recogniser_source,
+)
 from encoders.asr.transcript import (
     NOTHING,
     SAMPLE_RATE_HZ,
@@ -18,11 +26,107 @@ from encoders.asr.transcript import (
 )
 from encoders.audio.waveform import Audio, Samples
 from encoders.weights.locate import locate
+from encoders.weights.whisper import WhisperLayoutError, is_ctranslate2, read_whisper
 
 #: Whisper hears windows of 30 s.
 WINDOW_S = 30.0
 #: The token that tells how likely no one speaks, under both of its names.
 NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
+#: Tokens of a model of many languages, at least.
+MULTILINGUAL_WORDS = 51865
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A Whisper of transformers with what goes before and after it."""
+
+    model: Any
+    extractor: Any
+    decode: Callable[[Tensor], str]
+    no_speech: int | None
+
+
+def _from_folder(folder: Path) -> HubModel:
+    """What lies in a folder of transformers, which says itself how it is to generate."""
+    from transformers import WhisperForConditionalGeneration, WhisperProcessor
+
+    try:
+        processor: Any = WhisperProcessor.from_pretrained(folder)
+        model: Any = WhisperForConditionalGeneration.from_pretrained(folder)
+    # Each missing file fails in its own way; to a user they are one.
+    except Exception as error:
+        raise ValueError(f"{folder}: is no Whisper model of transformers ({error})") from error
+    tokenizer = processor.tokenizer
+    ids = tokenizer.convert_tokens_to_ids(list(NO_SPEECH))
+    known = [token for token in ids if token is not None and token != tokenizer.unk_token_id]
+    decode = partial(processor.decode, skip_special_tokens=True)
+    return HubModel(model, processor.feature_extractor, decode, known[0] if known else None)
+
+
+def _from_tensors(path: Path) -> HubModel:
+    """The same of tensors in another layout, with the tokens of openai-whisper.
+
+    Raises:
+        WhisperLayoutError: there are no tensors of Whisper.
+    """
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+    from whisper.tokenizer import get_tokenizer
+
+    weights = read_whisper(path)
+    words, positions = (
+        len(weights.tensors[f"decoder.embed_{name}.weight"]) for name in ("tokens", "positions")
+    )
+    multilingual = words >= MULTILINGUAL_WORDS
+    # As openai-whisper counts them (``Whisper.num_languages``).
+    tokenizer = get_tokenizer(multilingual, num_languages=words - 51765 - multilingual)
+    ids = {"decoder_start_token_id": tokenizer.sot, "eos_token_id": tokenizer.eot}
+    ids |= dict.fromkeys(("pad_token_id", "bos_token_id"), tokenizer.eot)
+    config = WhisperConfig(**weights.config(), **ids, max_target_positions=positions)
+    model: Any = WhisperForConditionalGeneration(config)
+    tensors = {f"model.{name}": torch.from_numpy(t) for name, t in weights.tensors.items()}
+    lacking, unknown = model.load_state_dict(tensors, strict=False)
+    if unknown or set(lacking) > {"proj_out.weight"}:
+        fault = f"lacks {lacking[:3]}, has {unknown[:3]} besides"
+        raise WhisperLayoutError(f"{path}: is no whole model of Whisper ({fault})")
+    model.tie_weights()
+    model.generation_config = _generation(tokenizer, ids, multilingual)
+    model.generation_config.max_length = positions
+
+    def decode(tokens: Tensor) -> str:
+        return str(tokenizer.decode([token for token in tokens.tolist() if token < tokenizer.eot]))
+
+    return HubModel(model, feature_extractor(model), decode, tokenizer.no_speech)
+
+
+def feature_extractor(model: Any) -> Any:  # noqa: ANN401 - of transformers
+    """Whisper's own spectrogram of 30 s, with the bands of a model."""
+    from transformers import WhisperFeatureExtractor
+
+    return WhisperFeatureExtractor(feature_size=model.config.num_mel_bins)
+
+
+def _generation(tokenizer: Any, ids: Mapping[str, int], multilingual: bool) -> Any:  # noqa: ANN401
+    """How the checkpoints of the hub say to generate: tokens that are never said, or not first.
+
+    The lists are those of ``generation_config.json`` there and of ``whisper.decoding``.
+    """
+    from transformers import GenerationConfig
+
+    spoken = {"transcribe": tokenizer.transcribe, "translate": tokenizer.translate}
+    silent = [tokenizer.sot_prev, tokenizer.sot_lm, tokenizer.no_speech]
+    languages = zip(tokenizer.all_language_codes, tokenizer.all_language_tokens, strict=True)
+    several = {
+        "lang_to_id": {f"<|{code}|>": token for code, token in languages},
+        "task_to_id": spoken,
+    }
+    return GenerationConfig(
+        **ids,
+        **(several if multilingual else {}),
+        is_multilingual=multilingual,
+        no_timestamps_token_id=tokenizer.no_timestamps,
+        suppress_tokens=sorted({*tokenizer.non_speech_tokens, *spoken.values(), *silent}),
+        begin_suppress_tokens=[*tokenizer.encode(" "), tokenizer.eot],
+    )
 
 
 class HubWhisperRecogniser:
@@ -31,24 +135,21 @@ class HubWhisperRecogniser:
     A window is one segment: with timestamps transformers gives no probabilities of tokens.
     """
 
-    def __init__(self, spec: HubWhisperSpec, device: str = "cpu") -> None:
-        from transformers import WhisperForConditionalGeneration, WhisperProcessor
+    def __init__(self, spec: RecogniserSpec, device: str = "cpu") -> None:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        logging.set_verbosity_error()
         self.spec = spec
-        folder = locate(recogniser_source(spec))
-        try:
-            self.processor: Any = WhisperProcessor.from_pretrained(folder)
-            model: Any = WhisperForConditionalGeneration.from_pretrained(folder)
-        # Each missing file fails in its own way; to a user they are one.
-        except Exception as error:
-            raise ValueError(f"{folder}: is no Whisper model of transformers ({error})") from error
-        self.model = model.eval().to(device)
+        path = locate(recogniser_source(spec))
+        own = path.is_dir() and not is_ctranslate2(path)
+        self.hub = _from_folder(path) if own else _from_tensors(path)
+        self.model = self.hub.model.eval().to(device)
         languages = getattr(self.model.generation_config, "lang_to_id", None) or {}
         self.languages = {int(token): name.strip("<|>") for name, token in languages.items()}
         known = sorted(self.languages.values()) or ["en"]
-        check_language(f"transformers-whisper {spec.checkpoint}", spec.language, known)
+        check_language(spec.checkpoint, spec.language, known)
+        check_task(spec, bool(self.languages))
 
     def transcribe(self, audio: Audio) -> Transcript:
         """The transcript of one utterance; what is silent is not shown to the model."""
@@ -72,13 +173,13 @@ class HubWhisperRecogniser:
         size = round(WINDOW_S * SAMPLE_RATE_HZ)
         for start in range(0, len(samples), size):
             start_s = start / SAMPLE_RATE_HZ
-            features = self.processor(
+            features = self.hub.extractor(
                 samples[start : start + size], sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt"
             ).input_features.to(self.model.device)
             with torch.inference_mode():
                 language = self._language(features)
                 output = self._generated(features, language)
-                words = self.processor.decode(output.sequences[0], skip_special_tokens=True)
+                words = self.hub.decode(output.sequences[0])
                 if (text := normalise(words)) is None:
                     continue
                 silent = self._no_speech(features)
@@ -88,7 +189,7 @@ class HubWhisperRecogniser:
     def _generated(self, features: Tensor, language: str) -> Any:  # noqa: ANN401 - of transformers
         return self.model.generate(
             features,
-            **({"language": language, "task": "transcribe"} if self.languages else {}),
+            **({"language": language, "task": self.spec.task} if self.languages else {}),
             num_beams=1,
             do_sample=False,
             return_timestamps=False,
@@ -104,14 +205,11 @@ class HubWhisperRecogniser:
 
     def _no_speech(self, features: Tensor) -> float | None:
         """Probability of the token for no speech where the transcript would start."""
-        ids = self.processor.tokenizer.convert_tokens_to_ids(list(NO_SPEECH))
-        unknown = self.processor.tokenizer.unk_token_id
-        known = [token for token in ids if token is not None and token != unknown]
-        if not known:
+        if self.hub.no_speech is None:
             return None
         start = torch.tensor([[self.model.config.decoder_start_token_id]], device=features.device)
         logits = self.model(features, decoder_input_ids=start).logits[0, 0]
-        return float(logits.softmax(dim=-1)[known[0]])
+        return float(logits.softmax(dim=-1)[self.hub.no_speech])
 
 
 def _mean_log_probability(output: Any) -> float:  # noqa: ANN401 - an output of transformers

@@ -1,137 +1,106 @@
-"""What a recogniser is: its spec, the names users type, where its weights come from.
+"""What a recogniser is: a model of Whisper, the engine that computes it, where it comes from.
 
-openai-whisper is the default; faster-whisper computes its models with 8 bits, transformers reads
-those of its hub, pocketsphinx its own. :mod:`encoders.asr.transcription` runs them.
+One name stands for one model, whoever computes it: faster-whisper with 8 bits, openai-whisper, or
+transformers. :mod:`encoders.asr.transcription` runs them.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeVar, get_args
 
-from encoders.asr.sphinx import sphinx_sha256
 from encoders.manifest_rows import did_you_mean
-from encoders.provenance import weights_sha256 as folder_sha256
-from encoders.weights.files import CTRANSLATE2_FILES, Layout, file_sha256, files_sha256
-from encoders.weights.locate import locate
+from encoders.weights.files import CTRANSLATE2_FILES, files_sha256, model_at
+from encoders.weights.locate import find, locate
 from encoders.weights.sources import (
-    POCKETSPHINX,
     WHISPER_MODELS,
-    PublishedFile,
+    HubCheckpoint,
+    LocalPath,
     Source,
-    checkpoint_source,
+    packaged_whisper,
+    whisper_hub,
     whisper_source,
 )
+from encoders.weights.whisper import WhisperLayoutError, is_ctranslate2, whisper_sha256
 
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
+
+Value = TypeVar("Value", bound=str)
+
+Engine = Literal["faster", "openai", "transformers"]
+Task = Literal["transcribe", "translate"]
+Compute = Literal["int8", "float32"]
+
+#: The package that computes each engine, by its name in registries.
+ENGINES: Mapping[Engine, str] = MappingProxyType(
+    {"faster": "faster-whisper", "openai": "openai-whisper", "transformers": "transformers"}
+)
+#: Recognisers where none is named: the first that is here, else the first.
+DEFAULTS = ("whisper-base", "whisper-tiny.en")
+#: Hashes of the tensors of models that packages carry, as :func:`whisper_sha256` has them.
+TENSORS: Mapping[str, str] = MappingProxyType(
+    {
+        "tiny.en": "d500b568ee77a48c440363a45c581cc771e4358f8670a7fc1ed5afa2f6302438",
+        "base": "11599cf96b458e1cf749fbf84fb1606804a22f5dd619f4843223ea4704ef6e0e",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WhisperSpec:
-    """openai-whisper: a name from :data:`WHISPER_MODELS`, or the path of a checkpoint.
+class RecogniserSpec:
+    """Whisper: a name from :data:`WHISPER_MODELS`, a hub name, or a path, and what computes it.
 
-    ``language`` None means that it is detected in each utterance. The rest is fixed, because a
-    transcript is a function of its audio: temperature 0 without fallback (sampling is random),
-    no condition on previous text, greedy search, float32, whisper's own thresholds for silence.
+    ``language`` None means that it is detected in each utterance; ``task`` translate gives English
+    words of speech in other languages; ``compute`` is the precision of faster-whisper, None that of
+    the other engines, float32. The rest is fixed, because a transcript is a function of its audio:
+    temperature 0 without fallback (sampling is random), no condition on previous text, greedy
+    search, whisper's own thresholds for silence.
     """
 
-    family: Literal["whisper"] = "whisper"
     checkpoint: str = "base"
+    engine: Engine = "openai"
     language: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PocketsphinxSpec:
-    """pocketsphinx with the English model of its package: poor accuracy, nothing to download."""
-
-    family: Literal["pocketsphinx"] = "pocketsphinx"
-
-    language = "en"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubWhisperSpec:
-    """Whisper through transformers: a hub name, or a folder with such a model.
-
-    The options of :class:`WhisperSpec` hold; what is longer than 30 s is heard window by window.
-    """
-
-    family: Literal["transformers-whisper"] = "transformers-whisper"
-    checkpoint: str = "openai/whisper-base"
-    language: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FasterWhisperSpec:
-    """Whisper through faster-whisper: a hub name, or a folder with CTranslate2's ``model.bin``.
-
-    The options of :class:`WhisperSpec` hold; ``compute`` int8 multiplies with 8 bits.
-    """
-
-    family: Literal["faster-whisper"] = "faster-whisper"
-    checkpoint: str = "Systran/faster-whisper-base"
-    language: str | None = None
-    compute: Literal["int8", "float32"] = "int8"
-
-
-RecogniserSpec = WhisperSpec | HubWhisperSpec | FasterWhisperSpec | PocketsphinxSpec
-
-#: Recognisers that read Whisper models of a hub: what stands before the model's own name there.
-HUBS: Mapping[str, str] = MappingProxyType(
-    {"transformers-whisper": "openai/whisper-", "faster-whisper": "Systran/faster-whisper-"}
-)
-#: Models that another group has converted.
-ELSEWHERE: Mapping[str, str] = MappingProxyType(
-    {"faster-whisper-large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo"}
-)
+    task: Task = "transcribe"
+    compute: Compute | None = None
 
 
 def parse_recogniser(typed: str) -> RecogniserSpec:
-    """Recogniser that ``--asr`` names.
+    """Recogniser that ``--asr`` names: ``whisper-base``, ``whisper:PATH``, ``whisper:OWNER/NAME``.
 
-    ``whisper-base``, ``whisper:CHECKPOINT``, the same with ``faster-whisper`` and
-    ``transformers-whisper`` (folders, hub names), or ``pocketsphinx``. Whisper takes
-    ``@language=de``, faster-whisper ``@compute=float32``.
+    Options follow an ``@``: ``engine=faster|openai|transformers``, ``compute=int8|float32`` (of
+    faster), ``language=de``, ``task=translate``. Where no engine is named a path has that of its
+    layout, and a model faster-whisper's, where :func:`engine_note` says nothing else.
 
     Raises:
-        ValueError: unknown name (nearest ones are offered), option or language.
+        ValueError: unknown name (nearest ones are offered), option, language or value.
     """
     name, options = _take_apart(typed)
-    known = ["language", *(["compute"] if name.startswith("faster-whisper") else [])]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
+    checkpoint = _checkpoint(name, options)
+    known = ("engine", "language", "task", "compute")
+    if unknown := sorted(set(options) - set(known)):
         fault = f"unknown option {', '.join(unknown)}; known: {', '.join(known)}"
         raise ValueError(f"--asr {typed}: {fault}")
-    language = options.get("language")
-    if name == "pocketsphinx":
-        check_language(typed, language, ["en"])
-        return PocketsphinxSpec()
-    code, hub = _language(typed, name, language), _on_hub(name)
-    if hub is None:
-        return WhisperSpec(checkpoint=_checkpoint(name), language=code)
-    if name.startswith("transformers"):
-        return HubWhisperSpec(checkpoint=hub, language=code)
-    compute = options.get("compute", "int8")
-    if compute not in ("int8", "float32"):
-        raise ValueError(f"--asr {typed}: compute is {compute!r}, expected int8 or float32")
-    return FasterWhisperSpec(
-        checkpoint=hub, language=code, compute="int8" if compute == "int8" else "float32"
+    engine: Engine = _choice(typed, options, "engine", get_args(Engine)) or (
+        "faster" if "compute" in options else _default_engine(checkpoint)[0]
     )
-
-
-def _on_hub(name: str) -> str | None:
-    """Hub name or folder of a model for transformers or faster-whisper; None for other names."""
-    for family, before in HUBS.items():
-        path, model = name.removeprefix(f"{family}:"), name.removeprefix(f"{family}-")
-        if path not in (name, ""):
-            return path
-        if model != name and model in WHISPER_MODELS:
-            # Names that openai-whisper alone has for the newest of a kind.
-            newest = {"large": "large-v3", "turbo": "large-v3-turbo"}.get(model, model)
-            return ELSEWHERE.get(f"{family}-{newest}", f"{before}{newest}")
-    return None
+    compute: Compute | None = _choice(typed, options, "compute", get_args(Compute))
+    if compute is not None and engine != "faster":
+        raise ValueError(f"--asr {typed}: compute is an option of engine=faster alone")
+    english = checkpoint in WHISPER_MODELS and checkpoint.endswith(".en")
+    spec = RecogniserSpec(
+        checkpoint=checkpoint,
+        engine=engine,
+        language=_language(typed, english, options.get("language")),
+        task=_choice(typed, options, "task", get_args(Task)) or "transcribe",
+        compute=(compute or "int8") if engine == "faster" else None,
+    )
+    if english:
+        check_task(spec, multilingual=False)
+    return spec
 
 
 def _take_apart(typed: str) -> tuple[str, Mapping[str, str]]:
@@ -142,28 +111,44 @@ def _take_apart(typed: str) -> tuple[str, Mapping[str, str]]:
     return head, {name.strip(): value.strip().lower() for name, _, value in pairs}
 
 
-def _checkpoint(name: str) -> str:
-    path = name.removeprefix("whisper:")
-    if path not in (name, ""):
+def _checkpoint(name: str, options: Mapping[str, str]) -> str:
+    if (path := name.removeprefix("whisper:")) not in (name, ""):
         return path
     checkpoint = name.removeprefix("whisper-")
     if checkpoint != name and checkpoint in WHISPER_MODELS:
         return checkpoint
-    every = ("whisper", *HUBS)
-    names = [*(f"{family}-{model}" for family in every for model in WHISPER_MODELS), "pocketsphinx"]
+    for engine in ("faster", "transformers"):
+        if (rest := name.removeprefix(f"{engine}-")).startswith("whisper") and rest != name:
+            written = {"engine": engine, **options}
+            now = f"{rest}@{','.join(f'{option}={value}' for option, value in written.items())}"
+            raise ValueError(f"--asr {name}: engines are options now, write {now}")
+    names = [f"whisper-{model}" for model in WHISPER_MODELS]
     raise ValueError(
         f"--asr {name}: no such recogniser; {did_you_mean(name, names, most=3)} "
-        "(whisper:PATH takes a local openai-whisper checkpoint)"
+        "(whisper:PATH takes weights of your own; whisper-tiny.en comes with 'serfusion[offline]')"
     )
 
 
-def _language(typed: str, name: str, language: str | None) -> str | None:
+def _choice(
+    typed: str, options: Mapping[str, str], name: str, known: tuple[Value, ...]
+) -> Value | None:
+    """The value of an option, one of those known; None where it is not given."""
+    if (given := options.get(name)) is None:
+        return None
+    for value in known:
+        if value == given:
+            return value
+    expected = f"{', '.join(known[:-1])} or {known[-1]}"
+    raise ValueError(f"--asr {typed}: {name} is {given!r}, expected {expected}")
+
+
+def _language(typed: str, english: bool, language: str | None) -> str | None:
     if language is None:
         return None
     from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
     code = TO_LANGUAGE_CODE.get(language, language)
-    check_language(typed, code, ["en"] if name.endswith(".en") else list(LANGUAGES))
+    check_language(f"--asr {typed}", code, ["en"] if english else list(LANGUAGES))
     return code
 
 
@@ -173,13 +158,88 @@ def check_language(where: str, language: str | None, known: Sequence[str]) -> No
         raise ValueError(f"{where}: no language {language!r} here; known: {', '.join(known)}")
 
 
+def check_task(spec: RecogniserSpec, multilingual: bool) -> None:
+    """Refuse, with a ValueError, a translation by a model that knows English alone."""
+    if spec.task == "translate" and not multilingual:
+        raise ValueError(
+            f"Whisper {spec.checkpoint}: knows English alone, and task=translate translates into "
+            "English; expected a model of many languages, as in whisper-base@task=translate"
+        )
+
+
+# ---------------------------------------------------------------- engines
+
+
+def _default_engine(checkpoint: str) -> tuple[Engine, str]:
+    """The engine of a model where none is named, and why it is not faster-whisper."""
+    engine: Engine = "faster"
+    if checkpoint not in WHISPER_MODELS:
+        engine = _engine_of_layout(checkpoint)
+    elif not _is_here(checkpoint, "faster") and _is_here(checkpoint, "openai"):
+        return "openai", "its weights are here, and not as faster-whisper reads them"
+    if engine == "faster" and find_spec("faster_whisper") is None:
+        return "openai", "faster-whisper is not installed: pip install 'serfusion[fast]'"
+    return engine, ""
+
+
+def _engine_of_layout(checkpoint: str) -> Engine:
+    """The engine that a path was made for; of a hub name that is not here, by its words."""
+    path = model_at(Path(checkpoint).expanduser(), "whisper")
+    if path is None and _is_hub_name(checkpoint):
+        return "faster" if "faster-whisper" in checkpoint else "transformers"
+    if path is None or path.is_file():
+        return "openai"
+    return "faster" if is_ctranslate2(path) else "transformers"
+
+
+def _is_here(checkpoint: str, engine: Engine) -> bool:
+    """Whether an engine can read a published model that is on this machine."""
+    spec = RecogniserSpec(checkpoint=checkpoint, engine=engine)
+    return find(recogniser_source(spec)) is not None
+
+
+def engine_note(typed: str) -> str:
+    """Why a name that says no engine is not computed by faster-whisper; empty where it is."""
+    name, options = _take_apart(typed)
+    if "engine" in options or "compute" in options:
+        return ""
+    return _default_engine(_checkpoint(name, options))[1]
+
+
+def describe(typed: str) -> str:
+    """A recogniser for readers: what was typed, and what computes it how.
+
+    >>> describe("whisper-tiny.en@engine=faster")
+    'whisper-tiny.en@engine=faster (English only, faster-whisper int8)'
+    """
+    spec, note = parse_recogniser(typed), engine_note(typed)
+    known = spec.checkpoint in WHISPER_MODELS
+    computes = " ".join(filter(None, (ENGINES[spec.engine], spec.compute)))
+    parts = [
+        *(["English only"] if known and spec.checkpoint.endswith(".en") else []),
+        *(["translated into English"] if spec.task == "translate" else []),
+        f"{computes}: {note}" if note else computes,
+    ]
+    return f"{typed} ({', '.join(parts)})"
+
+
+def default_recogniser() -> str:
+    """The recogniser where none is named: whisper-base, or whisper-tiny.en where only that is here.
+
+    Where neither is, whisper-base is what will be downloaded.
+    """
+    here = (n for n in DEFAULTS if find(recogniser_source(parse_recogniser(n))) is not None)
+    return next(here, DEFAULTS[0])
+
+
 # ---------------------------------------------------------------- weights
 
 
 def recogniser_fingerprint(spec: RecogniserSpec) -> str:
     """Sha256 over everything that can change a transcript: options, weights, version of our code.
 
-    Where a checkpoint lies is left out: the hash of its weights says which it is.
+    Where a checkpoint lies and in which layout is left out: the hash of its tensors says which it
+    is, so that package, hub and the file of OpenAI share the transcripts of one engine.
     """
     options = {name: value for name, value in asdict(spec).items() if name != "checkpoint"}
     identity = {"spec": options, "weights": weights_sha256(spec), "numerics": NUMERICS_VERSION}
@@ -188,30 +248,60 @@ def recogniser_fingerprint(spec: RecogniserSpec) -> str:
 
 
 def weights_sha256(spec: RecogniserSpec) -> str:
-    """Hash of a recogniser's weights.
+    """Hash of a recogniser's tensors; of a quantised folder of CTranslate2 that of its files.
 
-    For a published Whisper model it is the published one, which loading checks: transcripts that
-    are in the cache can be read where the model is not.
+    Of a model that a package carries it is known where the model is not, so that transcripts in
+    the cache can be read there; those of other models need the model. How users' own folders of
+    transformers are to generate is part of it.
+
+    Raises:
+        MissingWeightsError: the weights are not to be had; WhisperLayoutError: they are none.
     """
     source = recogniser_source(spec)
-    if isinstance(source, PublishedFile):
-        return source.sha256
-    if isinstance(spec, PocketsphinxSpec):
-        return sphinx_sha256()
-    if isinstance(spec, HubWhisperSpec):
-        return folder_sha256(locate(source))
+    if find(source) is None and spec.checkpoint in TENSORS:
+        return TENSORS[spec.checkpoint]
     path = locate(source)
-    if isinstance(spec, WhisperSpec):
-        return file_sha256(path)
-    files = sorted({file for pattern in CTRANSLATE2_FILES for file in path.glob(pattern)})
-    return files_sha256((file.name, file) for file in files)
+    try:
+        tensors = whisper_sha256(path)
+    except WhisperLayoutError:
+        if not (path.is_dir() and is_ctranslate2(path)):
+            raise
+        files = sorted({file for pattern in CTRANSLATE2_FILES for file in path.glob(pattern)})
+        return files_sha256((file.name, file) for file in files)
+    generation = path / "generation_config.json"
+    if isinstance(source, LocalPath) and spec.engine == "transformers" and generation.is_file():
+        return files_sha256([(tensors, generation)])
+    return tensors
 
 
 def recogniser_source(spec: RecogniserSpec) -> Source:
-    """Where the weights of a recogniser come from."""
-    if isinstance(spec, PocketsphinxSpec):
-        return POCKETSPHINX
-    if isinstance(spec, WhisperSpec):
-        return whisper_source(spec.checkpoint)
-    layout: Layout = "ctranslate2" if isinstance(spec, FasterWhisperSpec) else "transformers"
-    return checkpoint_source(spec.checkpoint, layout=layout)
+    """Where the weights of a recogniser are: what is on this machine, else what is downloaded.
+
+    faster-whisper reads folders of CTranslate2; the other engines read every layout.
+    """
+    name, engine = spec.checkpoint, spec.engine
+    if name not in WHISPER_MODELS:
+        path = Path(name).expanduser()
+        if path.exists() or not _is_hub_name(name):
+            return LocalPath(path, "whisper")
+        return HubCheckpoint(name, layout="ctranslate2" if engine == "faster" else "transformers")
+    package = packaged_whisper(name)
+    packages = [] if package is None else [package]
+    own = _publisher(name, engine)
+    if engine == "faster":
+        places = [*packages, own]
+    else:
+        others = (_publisher(name, other) for other in ENGINES if other != engine)
+        places = [own, *packages, *others]
+    return next((place for place in places if find(place) is not None), own)
+
+
+def _publisher(name: str, engine: Engine) -> Source:
+    """Where the makers of an engine, or its users, publish a model for it."""
+    if engine == "openai":
+        return whisper_source(name)
+    return whisper_hub(name, "ctranslate2" if engine == "faster" else "transformers")
+
+
+def _is_hub_name(checkpoint: str) -> bool:
+    return checkpoint.count("/") == 1 and not checkpoint.startswith((".", "/", "~"))

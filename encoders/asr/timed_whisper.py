@@ -8,6 +8,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +17,9 @@ import torch
 from torch import Tensor
 
 from encoders.asr.recognisers import (
-    FasterWhisperSpec,
-    WhisperSpec,
+    RecogniserSpec,
     check_language,
+    check_task,
     recogniser_source,
 )
 from encoders.asr.transcript import NOTHING, Segment, Transcript, heard_samples, normalise
@@ -26,6 +27,13 @@ from encoders.asr.window_packing import spoken, timed
 from encoders.audio.waveform import Audio, Samples
 from encoders.weights.locate import locate
 from encoders.weights.sources import MissingWeightsError
+from encoders.weights.whisper import (
+    WhisperLayoutError,
+    WhisperWeights,
+    from_openai,
+    is_ctranslate2,
+    read_whisper,
+)
 
 
 class TimedWhisper(ABC):
@@ -82,34 +90,42 @@ def _placed(segment: Any, duration_s: float) -> Segment:  # noqa: ANN401 - as fa
 class FasterWhisperRecogniser(TimedWhisper):
     """faster-whisper; segments are computed as they are asked for."""
 
-    def __init__(self, spec: FasterWhisperSpec, device: str = "cpu") -> None:
+    def __init__(self, spec: RecogniserSpec, device: str = "cpu") -> None:
         if find_spec("faster_whisper") is None:
             raise MissingWeightsError(
-                "faster-whisper is not installed: pip install 'serfusion[fast]', or take "
-                "--asr whisper-base"
+                "faster-whisper is not installed: pip install 'serfusion[fast]', or put "
+                "@engine=openai behind the recogniser's name"
             )
         from faster_whisper import WhisperModel
 
         self.spec = spec
         folder = locate(recogniser_source(spec))
+        if not is_ctranslate2(folder):
+            raise ValueError(
+                f"{folder}: engine=faster reads folders of CTranslate2 (model.bin), and this is "
+                "none: leave the engine out, or convert it with ct2-transformers-converter"
+            )
         kind, _, number = device.partition(":")
         try:
             self.model = WhisperModel(
                 str(folder),
                 device=kind,
                 device_index=int(number or 0),
-                compute_type=spec.compute,
+                compute_type=spec.compute or "int8",
             )
         # CTranslate2 and the tokenizer fail in ways of their own; to a user they are one.
         except Exception as error:
             raise ValueError(f"{folder}: is no model of faster-whisper ({error})") from error
-        known = self.model.supported_languages if self.model.model.is_multilingual else ["en"]
-        check_language(f"faster-whisper {spec.checkpoint}", spec.language, known)
+        multilingual = self.model.model.is_multilingual
+        known = self.model.supported_languages if multilingual else ["en"]
+        check_language(spec.checkpoint, spec.language, known)
+        check_task(spec, multilingual)
 
     def _heard(self, samples: Samples, **options: bool) -> tuple[Iterable[Any], str]:
         segments, about = self.model.transcribe(
             samples,
             language=self.spec.language,
+            task=self.spec.task,
             beam_size=1,
             temperature=0.0,
             condition_on_previous_text=False,
@@ -121,25 +137,20 @@ class FasterWhisperRecogniser(TimedWhisper):
 # ---------------------------------------------------------------- openai-whisper
 
 
-class WhisperRecogniser(TimedWhisper):
-    """openai-whisper."""
+class OpenAIRecogniser(TimedWhisper):
+    """openai-whisper, with weights of any layout."""
 
-    def __init__(self, spec: WhisperSpec, device: str = "cpu") -> None:
-        import whisper
+    def __init__(self, spec: RecogniserSpec, device: str = "cpu") -> None:
         from whisper.tokenizer import LANGUAGES
 
         self.spec = spec
         path = locate(recogniser_source(spec))
-        try:
-            # By path, because by name whisper would download again what it does not recognise.
-            self.model = whisper.load_model(str(path), device=device).eval()
-        # Pickles, archives and missing entries each fail in their own way; to a user they are one.
-        except Exception as error:
-            raise ValueError(f"{path}: is no checkpoint of openai-whisper ({error})") from error
+        self.model = openai_model(read_whisper(path), spec.checkpoint, path).to(device).eval()
         self.model.encoder = _Remembering(self.model.encoder)
         languages = list(LANGUAGES)[: self.model.num_languages]
         known = languages if self.model.is_multilingual else ["en"]
-        check_language(f"whisper {spec.checkpoint}", spec.language, known)
+        check_language(spec.checkpoint, spec.language, known)
+        check_task(spec, self.model.is_multilingual)
 
     def _heard(self, samples: Samples, **options: bool) -> tuple[Iterable[Any], str]:
         if options:
@@ -150,6 +161,7 @@ class WhisperRecogniser(TimedWhisper):
             result = self.model.transcribe(
                 samples,
                 language=self.spec.language,
+                task=self.spec.task,
                 temperature=0.0,
                 condition_on_previous_text=False,
                 fp16=False,
@@ -160,6 +172,47 @@ class WhisperRecogniser(TimedWhisper):
         for segment in segments:
             segment.words = [SimpleNamespace(**word) for word in getattr(segment, "words", ())]
         return segments, str(result["language"])
+
+
+def openai_model(weights: WhisperWeights, name: str, path: Path) -> Any:  # noqa: ANN401 - untyped
+    """A ``Whisper`` of openai-whisper with these tensors.
+
+    Times of words are aligned with the heads that its authors chose for its published models, and
+    with all heads of the upper half of the layers in others.
+
+    Raises:
+        WhisperLayoutError: a tensor is missing, or has another shape.
+    """
+    from whisper import _ALIGNMENT_HEADS
+    from whisper.model import ModelDimensions, Whisper
+
+    try:
+        model = Whisper(ModelDimensions(**_dimensions(weights)))
+        state = {
+            key: torch.from_numpy(weights.tensors[from_openai(key)]) for key in model.state_dict()
+        }
+        model.load_state_dict(state)
+    except (KeyError, RuntimeError) as error:
+        raise WhisperLayoutError(f"{path}: is no whole model of Whisper ({error})") from error
+    if name in _ALIGNMENT_HEADS:
+        model.set_alignment_heads(_ALIGNMENT_HEADS[name])
+    return model
+
+
+def _dimensions(weights: WhisperWeights) -> dict[str, int]:
+    shapes = weights.config()
+    return {
+        "n_mels": shapes["num_mel_bins"],
+        "n_audio_ctx": shapes["max_source_positions"],
+        "n_audio_state": shapes["d_model"],
+        "n_audio_head": weights.heads,
+        "n_audio_layer": shapes["encoder_layers"],
+        "n_vocab": len(weights.tensors["decoder.embed_tokens.weight"]),
+        "n_text_ctx": len(weights.tensors["decoder.embed_positions.weight"]),
+        "n_text_state": shapes["d_model"],
+        "n_text_head": weights.heads,
+        "n_text_layer": shapes["decoder_layers"],
+    }
 
 
 def _start_numba() -> None:

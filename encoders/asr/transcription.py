@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from encoders.asr.recognisers import (
-    FasterWhisperSpec,
-    HubWhisperSpec,
-    PocketsphinxSpec,
+    ENGINES,
     RecogniserSpec,
     recogniser_fingerprint,
     weights_sha256,
 )
-from encoders.asr.sphinx import PocketsphinxRecogniser
 from encoders.asr.transcript import Segment, Transcript
 from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import DecodeIndex
@@ -30,14 +27,6 @@ from encoders.extraction import Failure, Progress
 from encoders.manifest_rows import parse_json
 from encoders.store import make_folder, text_key, write_atomically
 from encoders.utterance import Utterance
-
-#: The package that computes each family of recognisers.
-PACKAGES = {
-    "pocketsphinx": "pocketsphinx",
-    "whisper": "openai-whisper",
-    "faster-whisper": "faster-whisper",
-    "transformers-whisper": "transformers",
-}
 
 
 @runtime_checkable
@@ -144,12 +133,12 @@ class Transcriber:
 
 
 class TranscriptCache:
-    """``ROOT/transcripts/<family>-<fingerprint>/<audio key>.json``, one file per transcript."""
+    """``ROOT/transcripts/whisper-<engine>-<fingerprint>/<audio key>.json``, a file each."""
 
     def __init__(self, root: Path, spec: RecogniserSpec) -> None:
         self.spec = spec
         fingerprint = recogniser_fingerprint(spec)
-        self.folder = root / "transcripts" / f"{spec.family}-{fingerprint[:32]}"
+        self.folder = root / "transcripts" / f"whisper-{spec.engine}-{fingerprint[:32]}"
 
     def read(self, key: str) -> Transcript | None:
         """The transcript under an audio key; None where there is none, or a damaged one."""
@@ -175,7 +164,7 @@ class TranscriptCache:
         path = self.folder / "spec.json"
         if path.exists():
             return
-        package = PACKAGES[self.spec.family]
+        package = ENGINES[self.spec.engine]
         versions = {name: version(name) for name in (package, "torch", "soxr", "soundfile")}
         content = {
             "spec": asdict(self.spec),
@@ -186,20 +175,19 @@ class TranscriptCache:
 
 
 def load_recogniser(spec: RecogniserSpec, device: str = "cpu") -> Recogniser:
-    """Load the recogniser of a spec; pocketsphinx computes on the CPU, whatever the device.
+    """Load the recogniser of a spec.
 
     Raises:
         MissingWeightsError: in under five seconds where its weights are not to be had.
-        ValueError: the checkpoint is damaged or does not know the language.
+        ValueError: the checkpoint is damaged, of a layout that the engine does not read, or does
+            not know the language or task.
     """
-    if isinstance(spec, PocketsphinxSpec):
-        return PocketsphinxRecogniser()
-    if isinstance(spec, HubWhisperSpec):
+    if spec.engine == "transformers":
         from encoders.asr.hub_whisper import HubWhisperRecogniser
 
         return HubWhisperRecogniser(spec, device)
-    from encoders.asr.timed_whisper import FasterWhisperRecogniser, WhisperRecogniser
+    from encoders.asr.timed_whisper import FasterWhisperRecogniser, OpenAIRecogniser
 
-    if isinstance(spec, FasterWhisperSpec):
+    if spec.engine == "faster":
         return FasterWhisperRecogniser(spec, device)
-    return WhisperRecogniser(spec, device)
+    return OpenAIRecogniser(spec, device)

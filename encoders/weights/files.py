@@ -49,6 +49,8 @@ FILE_SUFFIXES = (".safetensors", ".pt", ".pth")
 
 def model_at(path: Path, layout: Layout) -> Path | None:
     """The folder or file of a model that lies at a path; None where it does not."""
+    if layout == "whisper" and (path / "model.bin").is_file():
+        return path
     if layout == "file" or (layout == "whisper" and not (path / "config.json").is_file()):
         if not path.is_dir():
             return path if path.is_file() else None

@@ -12,6 +12,7 @@ from encoders.weights.downloads import cached, download, offline, server_fault
 from encoders.weights.files import EXPECTED, file_sha256, model_at
 from encoders.weights.sources import (
     PACKAGED,
+    WHISPER_MODELS,
     HubCheckpoint,
     JoinedFiles,
     LocalPath,
@@ -21,6 +22,7 @@ from encoders.weights.sources import (
     Source,
     folder_of,
     parts_of,
+    without_download,
 )
 
 #: Names of files in a message.
@@ -137,11 +139,16 @@ def _missing(source: PublishedFile | HubCheckpoint, damage: str | None, why: str
     else:
         from huggingface_hub import constants
 
-        card, package = CARDS.get(source.name), PACKAGED.get(source.name)
-        size = f" (about {card.size_mb} MB)" if card else ""
-        name = card.short_name if card else source.name
+        card = CARDS.get(source.name)
+        whisper = source.fetched_as.removeprefix("whisper-").partition("@")[0]
+        size_mb = WHISPER_MODELS.get(whisper, card.size_mb if card else None)
+        size = f" (about {size_mb} MB)" if size_mb else ""
+        name = source.fetched_as or (card.short_name if card else source.name)
+        package = PACKAGED.get(source.name)
         otherwise = f"Or run: {package.install}. " if package else ""
         otherwise += "A local folder with the checkpoint works as well."
+        if whisper:
+            otherwise = without_download(whisper)
         place = Path(constants.HF_HUB_CACHE)
     state = f"is damaged ({damage})" if damage else f"is not in {place}"
     return (

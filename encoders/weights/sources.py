@@ -6,7 +6,7 @@ under a URL, a checkpoint of a model hub. :func:`encoders.weights.locate.locate`
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -89,6 +89,8 @@ class HubCheckpoint:
     name: str
     revision: str | None = None
     layout: Layout = "transformers"
+    #: What ``models fetch`` takes where that is not the name.
+    fetched_as: str = field(default="", compare=False)
 
 
 Packaged = PackageFiles | JoinedFiles
@@ -133,9 +135,6 @@ OPENSMILE = PackageFiles(
     "core/config",
     "it is free for research and other non-commercial use only (else it needs a licence of "
     "audEERING). If that is your use, run: pip install 'serfusion[opensmile]'",
-)
-POCKETSPHINX = PackageFiles(
-    "pocketsphinx", "model/en-us", "pip install 'serfusion[offline]', or --asr whisper-base"
 )
 
 _MULTILINGUAL_AND_ENGLISH = {"tiny": 76, "base": 145, "small": 484, "medium": 1530}
@@ -252,9 +251,36 @@ def whisper_source(checkpoint: str) -> LocalPath | PublishedFile:
         sha256=sha256,
         path=_cache() / "whisper" / file,
         size_mb=WHISPER_MODELS[checkpoint],
-        otherwise="Offline, --asr whisper:FILE takes a copy, and --asr pocketsphinx works where "
-        "'serfusion[offline]' is installed (English, many errors).",
+        otherwise=without_download(checkpoint),
     )
+
+
+def packaged_whisper(name: str) -> Packaged | None:
+    """The packages that carry a model of Whisper, where they are installed."""
+    packaged = PACKAGED.get(f"openai/whisper-{name}")
+    return packaged if packaged and all(map(folder_of, parts_of(packaged))) else None
+
+
+def whisper_hub(name: str, layout: Layout) -> HubCheckpoint:
+    """The checkpoint of a hub that holds a model of Whisper in a layout."""
+    # Names that openai-whisper alone has for the newest of a kind.
+    newest = {"large": "large-v3", "turbo": "large-v3-turbo"}.get(name, name)
+    if layout == "transformers":
+        fetched_as = f"whisper-{name}@engine=transformers"
+        return HubCheckpoint(f"openai/whisper-{newest}", None, layout, fetched_as)
+    owner = "mobiuslabsgmbh" if newest == "large-v3-turbo" else "Systran"
+    return HubCheckpoint(f"{owner}/faster-whisper-{newest}", None, layout, f"whisper-{name}")
+
+
+def without_download(name: str) -> str:
+    """What else can be done where a model of Whisper cannot be downloaded."""
+    packaged = PACKAGED.get(f"openai/whisper-{name}")
+    package = (
+        f"Or run: {packaged.install}"
+        if packaged
+        else f"Or take --asr whisper-tiny.en (English), which comes with {_OFFLINE}"
+    )
+    return f"{package}. A copy works as well, in any layout: --asr whisper:PATH."
 
 
 def _cache() -> Path:

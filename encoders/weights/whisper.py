@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -44,13 +45,7 @@ class WhisperWeights:
 
     def sha256(self, part: Part | None = None) -> str:
         """Hash of all tensors, or of those of one part, whatever file they came from."""
-        digest = hashlib.sha256(str(self.heads).encode())
-        for name in sorted(self.tensors):
-            if part is None or name.startswith(f"{part}."):
-                tensor = self.tensors[name]
-                digest.update(f"{name} {tensor.shape}".encode())
-                digest.update(np.ascontiguousarray(tensor, "<f4").tobytes())
-        return digest.hexdigest()
+        return _sha256(self.tensors, self.heads, part)
 
     def config(self) -> dict[str, Any]:
         """The fields of transformers' configuration that shapes tell."""
@@ -86,14 +81,45 @@ def read_whisper(path: Path, part: Part | None = None) -> WhisperWeights:
         WhisperLayoutError: there are none, or they are cut short, quantised, or of a version that
             is not known here.
     """
+    published, heads = _as_published(path, part)
+    tensors = {name: np.asarray(tensor, np.float32) for name, tensor in published.items()}
+    return WhisperWeights(MappingProxyType(tensors), heads)
+
+
+def whisper_sha256(path: Path) -> str:
+    """:meth:`WhisperWeights.sha256` of all that lies at a path, without a copy in float32.
+
+    Raises:
+        WhisperLayoutError: as :func:`read_whisper`.
+    """
+    files = weight_files(path) if path.is_dir() else [path]
+    state = tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    return _sha256_at(path, state)
+
+
+@lru_cache
+def _sha256_at(path: Path, _state: tuple[tuple[str, int, int], ...]) -> str:
+    return _sha256(*_as_published(path))
+
+
+def _sha256(tensors: Mapping[str, np.ndarray], heads: int, part: Part | None = None) -> str:
+    digest = hashlib.sha256(str(heads).encode())
+    for name in sorted(tensors):
+        if part is None or name.startswith(f"{part}."):
+            tensor = tensors[name]
+            digest.update(f"{name} {tensor.shape}".encode())
+            digest.update(np.ascontiguousarray(tensor, "<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _as_published(path: Path, part: Part | None = None) -> tuple[dict[str, np.ndarray], int]:
+    """The tensors with the numbers of bits in which they lie there, and the number of heads."""
     try:
         named, heads = _read(path)
         tensors = {
-            name: np.asarray(tensor, np.float32)
-            for name, tensor in named
-            if part is None or name.startswith(f"{part}.")
+            name: tensor for name, tensor in named if part is None or name.startswith(f"{part}.")
         }
-        return WhisperWeights(MappingProxyType(_with_sinusoids(tensors)), heads)
+        return _with_sinusoids(tensors), heads
     except WhisperLayoutError:
         raise
     # Pickles, archives, JSON and tensors each fail in ways of their own; to a user they are one.
@@ -128,6 +154,11 @@ def _read(path: Path) -> tuple[Iterator[tuple[str, Any]], int]:
     return _ctranslate2(path / "model.bin") if is_ctranslate2(path) else _transformers(path)
 
 
+def _array(tensor: Any) -> np.ndarray:  # noqa: ANN401 - a tensor of torch
+    """A tensor's numbers as they are, but bfloat16, which numpy lacks, in float32."""
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+
+
 def _with_sinusoids(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The encoder's positions with the 16 bits in which they were published, if they are those.
 
@@ -156,7 +187,7 @@ def _openai(path: Path) -> tuple[Iterator[tuple[str, Any]], int]:
 
     checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     tensors = checkpoint["model_state_dict"]
-    pairs = ((from_openai(name), tensor.float().numpy()) for name, tensor in tensors.items())
+    pairs = ((from_openai(name), _array(tensor)) for name, tensor in tensors.items())
     return pairs, int(checkpoint["dims"]["n_audio_head"])
 
 
@@ -191,7 +222,7 @@ def _transformers_tensors(folder: Path) -> Iterator[tuple[str, Any]]:
         for name, tensor in tensors.items():
             # Words are tied to the embeddings; what else lies there is none of Whisper's.
             if (ours := name.removeprefix("model.")).startswith(("encoder.", "decoder.")):
-                yield ours, tensor.float().numpy()
+                yield ours, _array(tensor)
 
 
 # ---------------------------------------------------------------- CTranslate2

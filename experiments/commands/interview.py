@@ -55,8 +55,8 @@ def interview(
     asr: Annotated[
         str | None,
         typer.Option(
-            help="Recogniser, as in whisper-small@language=de or pocketsphinx; or none "
-            "[whisper-base, where it cannot be had pocketsphinx]."
+            help="Recogniser, as in whisper-small@language=de; or none [whisper-base, or "
+            "whisper-tiny.en where only that is here]."
         ),
     ] = None,
     abstain: Annotated[

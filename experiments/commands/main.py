@@ -42,7 +42,7 @@ from experiments.commands.options import (
     takes_study,
 )
 from experiments.commands.terminal import bars, console, errors, leave, tell
-from experiments.config import DEFAULT_ASR, SEEDS, TRIALS, OptionError, Study
+from experiments.config import SEEDS, TRIALS, OptionError, Study, default_asr
 
 if TYPE_CHECKING:
     from experiments.comparing.comparison import Outcome
@@ -110,7 +110,7 @@ def demo(
         corpus="demo",
         audio="logmel",
         text="minilm",
-        asr="pocketsphinx",
+        asr="whisper-tiny.en",
         trials=trials,
         seeds=seeds,
     )
@@ -188,7 +188,7 @@ def embed(
 
     corpus = load_source(*(options.get(name) for name in SOURCE))
     encoders = {name: options.get(name) for name in ("audio", "text")}
-    asr = options.get("asr", DEFAULT_ASR)
+    asr = options.get("asr") or default_asr()
     with bars() as progress:
         done = embed_corpus(corpus, **encoders, asr=asr, shard=shard, progress=progress)
     console.print(f"{done.encoded} encoded, {done.cached} from the cache")

@@ -8,7 +8,7 @@ import typer
 
 from experiments.commands.options import SOURCE, Channel, Device, takes_study
 from experiments.commands.terminal import bars, console, leave, tell
-from experiments.config import DEFAULT_ASR, OptionError, channel_asked
+from experiments.config import OptionError, channel_asked
 
 Model = Annotated[
     str, typer.Argument(help="Folder of a model, as train or a run leaves it; or demo.")
@@ -34,9 +34,12 @@ def predict(
     channel: Channel = None,
     options: Mapping[str, Any] | None = None,
     asr: Annotated[
-        str,
-        typer.Option(help="Recogniser of missing transcripts, as in whisper-small; or none."),
-    ] = DEFAULT_ASR,
+        str | None,
+        typer.Option(
+            help="Recogniser of missing transcripts, as in whisper-small; or none [whisper-base, "
+            "or whisper-tiny.en where only that is here]."
+        ),
+    ] = None,
     sets: Annotated[
         float | None,
         typer.Option(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from encoders.asr.recognisers import parse_recogniser
+from encoders.asr.recognisers import describe, parse_recogniser
 from encoders.asr.transcript import normalise
 from encoders.asr.transcription import transcribe
 from encoders.context import Contexts, in_context
@@ -17,7 +17,7 @@ from experiments.config import TranscriptSource
 
 @dataclass(frozen=True, slots=True)
 class Transcripts:
-    """The transcript of each utterance, and which of them were recognised."""
+    """The transcript of each utterance, which of them were recognised, and by what, in words."""
 
     texts: Mapping[str, str]
     recognised: frozenset[str] = frozenset()
@@ -54,7 +54,8 @@ def find_words(
     spec = parse_recogniser(asr)
     done = transcribe(wanted, spec, store.root, hints=hints, progress=progress)
     heard = {name: text for name, t in done.transcripts.items() if (text := t.text) is not None}
-    return Transcripts({**gold, **heard}, frozenset(u.id for u in wanted), asr, done.failures)
+    recognised = frozenset(u.id for u in wanted)
+    return Transcripts({**gold, **heard}, recognised, describe(asr), done.failures)
 
 
 def contexts_of(

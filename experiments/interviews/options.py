@@ -13,10 +13,10 @@ class InterviewOptions:
     """Options of ``serfusion interview`` that hold for all its recordings.
 
     ``turns`` and ``transcript`` name a file or, for several recordings, a folder with one file
-    per recording, named like it. ``asr`` "none" recognises nothing; None is whisper-base, or where
-    its weights are not to be had pocketsphinx, which is told. ``abstain`` is the probability
-    below which no class is named, None the model's own; ``sets`` the share of segments whose true
-    class is to be in the set that each then has, None: no sets; ``smooth`` the number of
+    per recording, named like it. ``asr`` "none" recognises nothing; None is whisper-base, or
+    whisper-tiny.en where only that is on this machine, which is told. ``abstain`` is the
+    probability below which no class is named, None the model's own; ``sets`` the share of segments
+    whose true class is to be in the set that each then has, None: no sets; ``smooth`` the number of
     neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an
     x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper.
     ``redact`` leaves the words out of everything that stays on disk. ``channel``, from 1 on, is

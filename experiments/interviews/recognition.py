@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.asr.recognisers import (
-    FasterWhisperSpec,
-    PocketsphinxSpec,
-    WhisperSpec,
+    DEFAULTS,
+    default_recogniser,
+    describe,
     parse_recogniser,
 )
 from encoders.asr.transcript import Transcript
@@ -21,17 +21,10 @@ from encoders.asr.window_packing import packed, taken_apart, windows_of
 from encoders.audio.waveform import Audio
 from encoders.messages import with_count
 from encoders.store import audio_key
-from encoders.weights.sources import MissingWeightsError
 from experiments.config import OptionError
 
 #: Seconds of speech that a piece needs to be listened to: silence is not transcribed.
 LEAST_SPEECH_S = 0.1
-#: Recognisers where none is named: the second needs no download.
-DEFAULT, WITHOUT_WEIGHTS = "whisper-base", "pocketsphinx"
-SPHINX = (
-    "pocketsphinx: a small English recogniser that needs no download; it gets many words wrong "
-    "and gives no probabilities, so that only repetitions raise a doubt"
-)
 #: Bounds of openai-whisper's ``transcribe`` (Radford et al. 2022, section 4.5).
 NO_SPEECH_PROBABILITY = 0.6
 AVERAGE_LOG_PROBABILITY = -1.0
@@ -73,8 +66,7 @@ class Recognition:
     @property
     def about(self) -> str:
         """What the recogniser is, for a reader of the timeline."""
-        what = SPHINX if isinstance(self.spec, PocketsphinxSpec) else self.asr
-        return f"{what}{self.why}"
+        return describe(self.asr) + self.why
 
     def load(self) -> None:
         """Load the model now, so that one that is missing is told before hours of work."""
@@ -140,31 +132,39 @@ class Recognition:
 def recogniser_for(asr: str | None, device: str, packing: bool = False) -> Recognition | None:
     """The recogniser that was asked for, loaded; None where nothing is to be recognised.
 
+    Where none is asked for it is :func:`default_recogniser`, and ``about`` says if that is the
+    second best.
+
     Raises:
         ValueError: there is no such recogniser, or it cannot hear several pieces in one window.
-        MissingWeightsError: it is named, and its weights are not to be had; or none is.
+        MissingWeightsError: its weights are not to be had.
     """
     if asr == "none":
         return None
+    name = asr or default_recogniser()
     if packing:
-        _check_packing(asr or DEFAULT)
-    recognition = Recognition(asr or DEFAULT, Path(), device, packing)
-    try:
-        recognition.load()
-    except MissingWeightsError:
-        if asr is not None:
-            raise
-        recognition = Recognition(WITHOUT_WEIGHTS, Path(), device)
-        recognition.why = f" ({DEFAULT} is not on this machine: serfusion models fetch {DEFAULT})"
-        recognition.load()
+        _check_packing(name)
+    recognition = Recognition(name, Path(), device, packing)
+    if asr is None and name != DEFAULTS[0]:
+        recognition.why = (
+            f"; {DEFAULTS[0]}, which knows other languages, is not on this machine: "
+            f"serfusion models fetch {DEFAULTS[0]}"
+        )
+    recognition.load()
     return recognition
 
 
 def _check_packing(asr: str) -> None:
-    if not isinstance(parse_recogniser(asr), WhisperSpec | FasterWhisperSpec):
+    spec = parse_recogniser(asr)
+    if spec.engine == "transformers":
         raise OptionError(
             f"--packing: {asr} has no times of words with their probabilities in windows of 30 s: "
-            "expected --asr whisper-... or faster-whisper-..., or leave out --packing"
+            "expected engine=faster or engine=openai, or leave out --packing"
+        )
+    if spec.task == "translate":
+        raise OptionError(
+            f"--packing: {asr} has no times of words, because a translation has an order of its "
+            "own: leave out task=translate or --packing"
         )
 
 

@@ -24,7 +24,7 @@ from experiments.comparing.plan import FoldViews, Plan, budget_of
 from experiments.comparing.preparation import Notify, labelled
 from experiments.comparing.scores_file import IMPOSSIBLE, FileScores, Form
 from experiments.comparing.transcripts import Transcripts
-from experiments.config import DEFAULT_ASR, ConfigError, Study, TranscriptSource, options_of
+from experiments.config import ConfigError, Study, TranscriptSource, default_asr, options_of
 from experiments.corpora import load_source
 from experiments.corpora.label_map import LabelMap, map_labels, parse_map
 from experiments.interviews.emotion import EmotionScores
@@ -54,7 +54,7 @@ def evaluate(
     channel: int | str | None = None,
     map: tuple[str, ...] = (),
     transcript: TranscriptSource = "gold_else_asr",
-    asr: str = DEFAULT_ASR,
+    asr: str | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
 ) -> Outcome:
@@ -76,6 +76,7 @@ def evaluate(
     record = check_unseen_by(loaded, source, rows, {})
     if notify is not None:
         notify(f"{arm}: {', '.join(f'{own} is {name}' for own, name in about.pairs.items())}")
+    asr = asr or default_asr()
     answers = ask(
         *(loaded, rows, transcript, asr, progress),
         corpus=source.name,

@@ -14,7 +14,7 @@ from encoders.messages import with_count
 from encoders.store import write_atomically
 from encoders.utterance import Utterance
 from experiments.comparing.comparison import check_writable
-from experiments.config import DEFAULT_ASR, ConfigError, OptionError, TranscriptSource
+from experiments.config import ConfigError, OptionError, TranscriptSource, default_asr
 from experiments.corpora.tree import MEDIA, first_few
 from experiments.interviews.emotion import EmotionScores, threshold_of_sets
 from experiments.interviews.model_facts import about_model
@@ -58,7 +58,7 @@ def predict(
     root: Path | None = None,
     channel: int | None = None,
     transcript: TranscriptSource = "gold_else_asr",
-    asr: str = DEFAULT_ASR,
+    asr: str | None = None,
     sets: float | None = None,
     progress: Progress | None = None,
 ) -> Predicted:
@@ -80,7 +80,7 @@ def predict(
     check_writable(out.parent)
     if out.is_dir():
         raise OptionError(f"--out {out}: is a folder; give a file, as in predictions.csv")
-    answers = ask(loaded, utterances, transcript, asr, progress)
+    answers = ask(loaded, utterances, transcript, asr or default_asr(), progress)
     write_atomically(out, table(loaded, answers.answers, of_set).encode())
     failed = [
         Failure(answer.utterance.id, answer.scores)

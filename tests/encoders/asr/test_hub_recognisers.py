@@ -12,12 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.asr.recognisers import (
-    FasterWhisperSpec,
-    HubWhisperSpec,
-    parse_recogniser,
-    recogniser_fingerprint,
-)
+from encoders.asr.recognisers import RecogniserSpec, recogniser_fingerprint
 from encoders.asr.transcript import NOTHING
 from encoders.asr.transcription import TimedRecogniser, TranscriptCache, load_recogniser
 from encoders.audio.waveform import Audio
@@ -109,61 +104,20 @@ def tiny(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("typed", "spec"),
-    [
-        ("transformers-whisper-base", HubWhisperSpec(checkpoint="openai/whisper-base")),
-        ("transformers-whisper-turbo", HubWhisperSpec(checkpoint="openai/whisper-large-v3-turbo")),
-        (
-            "transformers-whisper:me/ours@language=de",
-            HubWhisperSpec(checkpoint="me/ours", language="de"),
-        ),
-        (
-            "faster-whisper-small.en",
-            FasterWhisperSpec(checkpoint="Systran/faster-whisper-small.en"),
-        ),
-        (
-            "faster-whisper-turbo",
-            FasterWhisperSpec(checkpoint="mobiuslabsgmbh/faster-whisper-large-v3-turbo"),
-        ),
-        (
-            "faster-whisper:/m@language=German,compute=float32",
-            FasterWhisperSpec(checkpoint="/m", language="de", compute="float32"),
-        ),
-    ],
-)
-def test_names_of_other_back_ends(typed, spec):
-    assert parse_recogniser(typed) == spec
-
-
-@pytest.mark.parametrize(
-    ("typed", "told"),
-    [
-        ("faster-whisper-bas", "did you mean .*faster-whisper-base"),
-        ("transformers-whisper-base@compute=int8", "unknown option compute; known: language"),
-        ("faster-whisper-base@compute=int4", "expected int8 or float32"),
-        ("faster-whisper-small.en@language=de", "no language 'de' here"),
-        ("transformers-whisper:", "no such recogniser"),
-    ],
-)
-def test_names_that_are_none_are_refused(typed, told):
-    with pytest.raises(ValueError, match=told):
-        parse_recogniser(typed)
-
-
 # ---------------------------------------------------------------- transformers
 
 
 @pytest.fixture(scope="session")
 def hub(tiny):
-    return load_recogniser(HubWhisperSpec(checkpoint=str(tiny)))
+    return load_recogniser(RecogniserSpec(engine="transformers", checkpoint=str(tiny)))
 
 
 @pytest.mark.arithmetic
 def test_transformers_hears_each_utterance_alone(hub, tiny):
     sounds = [noise(seed) for seed in range(3)]
     alone = [
-        load_recogniser(HubWhisperSpec(checkpoint=str(tiny))).transcribe(one) for one in sounds
+        load_recogniser(RecogniserSpec(engine="transformers", checkpoint=str(tiny))).transcribe(one)
+        for one in sounds
     ]
     assert [hub.transcribe(one) for one in sounds[::-1]] == alone[::-1]
     assert all(one.text for one in alone)
@@ -195,28 +149,32 @@ def test_silence_is_not_shown_to_transformers(hub):
 
 
 def test_the_language_that_is_asked_for_is_taken(tiny):
-    asked = load_recogniser(HubWhisperSpec(checkpoint=str(tiny), language="de"))
+    asked = load_recogniser(
+        RecogniserSpec(engine="transformers", checkpoint=str(tiny), language="de")
+    )
     assert asked.transcribe(noise(0)).language == "de"
     with pytest.raises(ValueError, match="no language 'fr' here; known: de, en"):
-        load_recogniser(HubWhisperSpec(checkpoint=str(tiny), language="fr"))
+        load_recogniser(RecogniserSpec(engine="transformers", checkpoint=str(tiny), language="fr"))
 
 
 def test_its_transcripts_are_kept_under_its_weights(tiny, tmp_path, hub):
-    spec = HubWhisperSpec(checkpoint=str(tiny))
+    spec = RecogniserSpec(engine="transformers", checkpoint=str(tiny))
     cache = TranscriptCache(tmp_path, spec)
     cache.write("key", hub.transcribe(noise(0)), "cpu")
     assert TranscriptCache(tmp_path, spec).read("key") == hub.transcribe(noise(0))
     about = json.loads((cache.folder / "spec.json").read_text())
     assert "transformers" in about["provenance"]
-    german = HubWhisperSpec(checkpoint=str(tiny), language="de")
+    german = RecogniserSpec(engine="transformers", checkpoint=str(tiny), language="de")
     assert recogniser_fingerprint(german) != recogniser_fingerprint(spec)
 
 
 def test_a_folder_without_whisper_is_named(tmp_path, text_checkpoint):
     with pytest.raises(ValueError, match="is no Whisper model of transformers"):
-        load_recogniser(HubWhisperSpec(checkpoint=str(text_checkpoint("bert"))))
+        load_recogniser(
+            RecogniserSpec(engine="transformers", checkpoint=str(text_checkpoint("bert")))
+        )
     with pytest.raises(MissingWeightsError, match="no such file or folder"):
-        load_recogniser(HubWhisperSpec(checkpoint=str(tmp_path / "none")))
+        load_recogniser(RecogniserSpec(engine="transformers", checkpoint=str(tmp_path / "none")))
 
 
 # ---------------------------------------------------------------- faster-whisper
@@ -257,7 +215,7 @@ def faked(monkeypatch, tmp_path):
     module.WhisperModel = FakeModel
     monkeypatch.setitem(sys.modules, "faster_whisper", module)
     (tmp_path / "model.bin").write_bytes(b"weights")
-    return FasterWhisperSpec(checkpoint=str(tmp_path))
+    return RecogniserSpec(engine="faster", checkpoint=str(tmp_path))
 
 
 def test_faster_whisper_is_asked_for_what_repeats_itself(faked, tmp_path):
@@ -268,6 +226,7 @@ def test_faster_whisper_is_asked_for_what_repeats_itself(faked, tmp_path):
         "device_index": 0,
         "compute_type": "int8",
         "language": None,
+        "task": "transcribe",
         "beam_size": 1,
         "temperature": 0.0,
         "condition_on_previous_text": False,
@@ -302,7 +261,7 @@ def test_silence_is_not_shown_to_faster_whisper(faked):
 
 def test_its_fingerprint_follows_weights_and_precision(faked, tmp_path):
     first = recogniser_fingerprint(faked)
-    exact = FasterWhisperSpec(checkpoint=str(tmp_path), compute="float32")
+    exact = RecogniserSpec(engine="faster", checkpoint=str(tmp_path), compute="float32")
     assert recogniser_fingerprint(exact) != first
     (tmp_path / "model.bin").write_bytes(b"others")
     assert recogniser_fingerprint(faked) != first
@@ -310,10 +269,10 @@ def test_its_fingerprint_follows_weights_and_precision(faked, tmp_path):
 
 def test_without_the_package_or_the_weights_the_next_step_is_told(monkeypatch, tmp_path, faked):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(MissingWeightsError, match="models fetch Systran/faster-whisper-base"):
-        recogniser_fingerprint(FasterWhisperSpec())
-    with pytest.raises(MissingWeightsError, match=r"expected a folder with model\.bin"):
-        recogniser_fingerprint(FasterWhisperSpec(checkpoint=str(tmp_path / "none")))
+    with pytest.raises(MissingWeightsError, match=r"faster-whisper-small .*fetch whisper-small\."):
+        recogniser_fingerprint(RecogniserSpec(engine="faster", checkpoint="small"))
+    with pytest.raises(MissingWeightsError, match="no such file or folder; expected a file of"):
+        recogniser_fingerprint(RecogniserSpec(engine="faster", checkpoint=str(tmp_path / "none")))
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(MissingWeightsError, match=r"pip install 'serfusion\[fast\]'"):
         load_recogniser(faked)
@@ -328,7 +287,7 @@ def test_faster_whisper_hears_each_utterance_alone(tiny, tmp_path):
     TransformersConverter(str(tiny), copy_files=files).convert(
         str(tmp_path / "ct2"), quantization="int8"
     )
-    spec = FasterWhisperSpec(checkpoint=str(tmp_path / "ct2"))
+    spec = RecogniserSpec(engine="faster", checkpoint=str(tmp_path / "ct2"))
     sounds = [noise(seed) for seed in range(3)]
     alone = [load_recogniser(spec).transcribe(one) for one in sounds]
     shared = load_recogniser(spec)

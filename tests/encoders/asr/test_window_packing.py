@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.asr.recognisers import WhisperSpec
+from encoders.asr.recognisers import RecogniserSpec
 from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment
 from encoders.asr.transcription import TimedRecogniser, load_recogniser
 from encoders.asr.window_packing import (
@@ -235,7 +235,7 @@ def whisper(tmp_path_factory):
         torch.nn.init.normal_(model.decoder.token_embedding.weight, std=1.0)
     path = tmp_path_factory.mktemp("whisper-words") / "tiny.pt"
     torch.save({"dims": dims.__dict__, "model_state_dict": model.state_dict()}, path)
-    return load_recogniser(WhisperSpec(checkpoint=str(path), language="en"))
+    return load_recogniser(RecogniserSpec(checkpoint=str(path), language="en"))
 
 
 @pytest.mark.arithmetic

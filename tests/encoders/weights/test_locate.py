@@ -165,9 +165,15 @@ FAMILIES = {
     "wav2vec2-base": ("facebook/wav2vec2-base (about 380 MB)", "wav2vec2-base"),
     "resnet50": ("resnet50 (about 103 MB)", "resnet50"),
     "bert-base": ("google-bert/bert-base-uncased (about 440 MB)", "bert-base"),
-    "whisper-base": ("whisper-base (about 145 MB)", "whisper-base"),
-    "faster-whisper-base": ("Systran/faster-whisper-base", "Systran/faster-whisper-base"),
-    "transformers-whisper:openai/whisper-base": ("openai/whisper-base", "whisper-base-encoder"),
+    "whisper-small@engine=openai": ("whisper-small (about 484 MB)", "whisper-small"),
+    "whisper-small@engine=faster": (
+        "Systran/faster-whisper-small (about 484 MB)",
+        "whisper-small",
+    ),
+    "whisper-small@engine=transformers": (
+        "openai/whisper-small (about ",
+        "whisper-small@engine=transformers",
+    ),
 }
 
 

@@ -11,7 +11,7 @@ import torch
 
 import encoders.weights.downloads as downloads
 import encoders.weights.sources as sources
-from encoders.asr.recognisers import WhisperSpec
+from encoders.asr.recognisers import RecogniserSpec
 from encoders.asr.transcription import load_recogniser
 from encoders.encoder import fingerprint_of, locate_weights
 from encoders.typed_names import parse_modality
@@ -137,7 +137,7 @@ def test_a_damaged_recogniser_is_not_loaded(tmp_path):
     (tmp_path / "xdg" / "whisper").mkdir(parents=True)
     (tmp_path / "xdg" / "whisper" / "base.pt").write_bytes(b"half of it")
     with pytest.raises(MissingWeightsError, match="serfusion models fetch whisper-base"):
-        load_recogniser(WhisperSpec(checkpoint="base"))
+        load_recogniser(RecogniserSpec(checkpoint="base"))
 
 
 # ---------------------------------------------------------------- fetched

@@ -12,7 +12,7 @@ from experiments.ablation.factors import NAMES, find_factor
 from experiments.ablation.grid import FactorSpec, Grid, make_grid, paired_values
 from experiments.config import ConfigError, OptionError, Study
 
-STUDY = Study(audio="logmel", text="minilm", corpus="demo", asr="pocketsphinx")
+STUDY = Study(audio="logmel", text="minilm", corpus="demo", asr="whisper-tiny.en")
 
 
 def grid_of(factor: str, values: str | None = None, study: Study = STUDY, **how) -> Grid:
@@ -38,7 +38,7 @@ def titles(grid: Grid) -> list[str]:
         ("hop", "5,20", ["5", "20"], "5"),
         ("pooling", "mean+std+max,mean", ["mean+std+max", "mean"], "mean+std+max"),
         ("transcript", "wer=0.1,0.2", ["gold", "wer=0.1", "wer=0.2"], "gold"),
-        ("transcript", "asr,gold", ["pocketsphinx", "gold"], "gold"),
+        ("transcript", "asr,gold", ["whisper-tiny.en", "gold"], "gold"),
         ("speakers", "4,2", ["4", "2", "all"], "all"),
         ("noise", "white:10,reverb:0.60", ["clean", "white:10", "reverb:0.6"], "clean"),
         ("noise", "reverb", ["clean", "reverb:0.3", "reverb:0.6", "reverb:1"], "clean"),

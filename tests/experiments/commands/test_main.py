@@ -261,7 +261,7 @@ def test_missing_weights_are_named_before_work_starts(monkeypatch, corpus, capsy
 
 
 def test_a_missing_package_is_named_before_work_starts(monkeypatch, corpus, capsys):
-    monkeypatch.setattr("encoders.weights.locate.find_spec", lambda _name: None)
+    monkeypatch.setattr("encoders.weights.sources.find_spec", lambda _name: None)
     assert compare(monkeypatch, corpus, "--audio", "egemaps") == 1
     said = capsys.readouterr().err
     assert "research and other non-commercial use only" in said
@@ -342,7 +342,7 @@ def test_image_networks_are_listed_with_their_files(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     row = next(row for row in known_models() if row.name == "resnet50")
     assert (row.checkpoint, row.dim, row.layers, row.size_mb, row.here) == (
-        *("resnet50-0676ba61.pth", 2048, 1, 103, False),
+        *("resnet50-0676ba61.pth", 2048, 1, 103, None),
     )
     assert row.licence.startswith("BSD-3-Clause")
 
@@ -388,7 +388,7 @@ def test_report_imports_no_torch(monkeypatch, corpus):
 
 
 def test_the_demo_says_in_one_line_what_to_install(monkeypatch, capsys):
-    monkeypatch.setattr("encoders.weights.locate.find_spec", lambda _name: None)
+    monkeypatch.setattr("encoders.weights.sources.find_spec", lambda _name: None)
     assert run(monkeypatch, "demo") == 1
     said = capsys.readouterr().err.strip()
     assert said.count("\n") == 0

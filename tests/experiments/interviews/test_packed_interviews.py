@@ -14,7 +14,6 @@ from encoders.asr import transcription as module
 from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment, Transcript
 from encoders.asr.window_packing import GAP_S, spoken, timed
 from encoders.audio.waveform import Audio
-from encoders.weights.sources import MissingWeightsError
 from experiments.config import OptionError
 from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
@@ -71,8 +70,9 @@ def listener(monkeypatch) -> Listener:
 
 @pytest.fixture
 def checkpoint(tmp_path) -> str:
-    (tmp_path / "m.pt").write_bytes(b"weights")
-    return f"whisper:{tmp_path / 'm.pt'}"
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "model.bin").write_bytes(b"weights")
+    return f"whisper:{tmp_path / 'm'}"
 
 
 def texts(heard) -> list[str | None]:
@@ -150,26 +150,16 @@ def test_without_packing_each_piece_has_a_window_of_its_own(listener, checkpoint
     assert alone.packed is None
 
 
-def test_recognisers_without_windows_are_refused_before_they_are_loaded():
-    with pytest.raises(OptionError, match=r"--packing: pocketsphinx .* expected --asr whisper-"):
-        recogniser_for("pocketsphinx", "cpu", packing=True)
-    with pytest.raises(OptionError, match=r"--packing: transformers-whisper-base has no times"):
-        recogniser_for("transformers-whisper-base", "cpu", packing=True)
-
-
-def test_without_weights_pocketsphinx_hears_each_piece_alone(monkeypatch):
-    loaded = []
-
-    def load(spec, _):
-        loaded.append(spec.family)
-        if spec.family == "whisper":
-            raise MissingWeightsError("not here")
-        return Listener()
-
-    monkeypatch.setattr(module, "load_recogniser", load)
-    found = recogniser_for(None, "cpu", packing=True)
-    assert loaded == ["whisper", "pocketsphinx"]
-    assert not found.packing
+@pytest.mark.parametrize(
+    ("asr", "said"),
+    [
+        ("whisper-base@engine=transformers", "has no times of words .* expected engine=faster or"),
+        ("whisper-base@task=translate", "a translation has an order of its own"),
+    ],
+)
+def test_recognisers_without_windows_are_refused_before_they_are_loaded(asr, said):
+    with pytest.raises(OptionError, match=f"--packing: {asr} .*{said}"):
+        recogniser_for(asr, "cpu", packing=True)
 
 
 @pytest.mark.parametrize("known", [{"asr": "none"}, {"transcript": Path("talk.txt")}])
