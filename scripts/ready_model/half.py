@@ -85,10 +85,14 @@ def fit_half(
     train: Sequence[Row],
     dev: Sequence[Row],
     test: Sequence[Row],
+    targets: tuple[str, ...] = TARGETS,
 ) -> Fitted:
-    """Tune heads of the arm ``name`` on development rows, train them, score what they never saw."""
+    """Tune heads of the arm ``name`` on development rows, train them, score what they never saw.
+
+    Scores have a column for each of ``targets``, which are the classes of the rows.
+    """
     rows = {row.id: row for row in (*train, *dev, *test)}
-    data = _dataset(name, rows)
+    data = _dataset(name, rows, targets)
     inner = InnerFolds((InnerFold(_ids(train), _ids(dev)),))
     with one_thread():
         fitted = fit_arm(trained_arm(name), data, inner, BUDGET, None)
@@ -101,10 +105,10 @@ def fit_half(
     )
 
 
-def _dataset(name: str, rows: Mapping[str, Row]) -> Dataset:
-    truth = np.array([TARGETS.index(row.label) for row in rows.values()], np.int64)
+def _dataset(name: str, rows: Mapping[str, Row], targets: tuple[str, ...]) -> Dataset:
+    truth = np.array([targets.index(row.label) for row in rows.values()], np.int64)
     batch = collate([row.values for row in rows.values()])
-    return Dataset(tuple(rows), TARGETS, truth, {name: batch})
+    return Dataset(tuple(rows), targets, truth, {name: batch})
 
 
 def _ids(rows: Sequence[Row]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from encoders.audio.reading import read_segment
@@ -26,7 +27,7 @@ from fusion.model.seen import Seen
 from fusion.splitting.designs import EMOBOX
 from fusion.splitting.splits import speaker_of
 from scripts.ready_model.copies import HEARD, heard
-from scripts.ready_model.half import Fitted, Row, Scored, fit_half
+from scripts.ready_model.half import TARGETS, Fitted, Row, Scored, fit_half
 
 RAVDESS, EMODB = "ravdess", "emodb"
 #: Speakers of EmoDB that join the actors of each of the six folds of EmoBox.
@@ -116,20 +117,30 @@ def _sound(utterance: Utterance) -> Audio:
     return read_segment(utterance.audio, utterance.start_s, utterance.end_s)
 
 
-def _fitted(rows: Sequence[Row], dev: frozenset[str], test: frozenset[str]) -> Fitted:
+def _fitted(
+    rows: Sequence[Row],
+    dev: frozenset[str],
+    test: frozenset[str],
+    targets: tuple[str, ...] = TARGETS,
+) -> Fitted:
     return fit_half(
         "audio",
         [row for row in rows if row.speaker not in dev | test],
         [row for row in rows if row.speaker in dev],
         [row for row in rows if row.speaker in test],
+        targets,
     )
 
 
 def _strangers(own: Sequence[Row], others: Sequence[Row], dev: frozenset[str]) -> Scored:
-    """What heads of one corpus say of another, of the classes that they know."""
-    known = {row.label for row in own}
+    """What heads of one corpus say of another, of the classes that they know; others have none."""
+    known = tuple(name for name in TARGETS if any(row.label == name for row in own))
     kept = [row for row in others if row.label in known]
-    return _fitted([*own, *kept], dev & {r.speaker for r in own}, _speakers(kept)).test
+    found = _fitted([*own, *kept], dev & _speakers(own), _speakers(kept), known).test
+    columns = np.array([TARGETS.index(name) for name in known])
+    scores = np.zeros((len(kept), len(TARGETS)), found.scores.dtype)
+    scores[:, columns] = found.scores
+    return Scored(found.rows, columns[found.truth], scores)
 
 
 def _speakers(rows: Sequence[Row]) -> frozenset[str]:
