@@ -26,7 +26,12 @@ from encoders.asr.transcript import (
 )
 from encoders.audio.waveform import Audio, Samples
 from encoders.weights.locate import locate
-from encoders.weights.whisper import WhisperLayoutError, is_ctranslate2, read_whisper
+from encoders.weights.whisper import (
+    WhisperLayoutError,
+    WhisperWeights,
+    is_ctranslate2,
+    read_whisper,
+)
 
 #: Whisper hears windows of 30 s.
 WINDOW_S = 30.0
@@ -67,12 +72,19 @@ def _from_tensors(path: Path) -> HubModel:
     """The same of tensors in another layout, with the tokens of openai-whisper.
 
     Raises:
-        WhisperLayoutError: there are no tensors of Whisper.
+        WhisperLayoutError: there are no tensors of Whisper, or not all.
     """
+    weights = read_whisper(path)
+    try:
+        return _of_tensors(weights)
+    except (KeyError, RuntimeError) as error:
+        raise WhisperLayoutError(f"{path}: is no whole model of Whisper ({error})") from error
+
+
+def _of_tensors(weights: WhisperWeights) -> HubModel:
     from transformers import WhisperConfig, WhisperForConditionalGeneration
     from whisper.tokenizer import get_tokenizer
 
-    weights = read_whisper(path)
     words, positions = (
         len(weights.tensors[f"decoder.embed_{name}.weight"]) for name in ("tokens", "positions")
     )
@@ -83,11 +95,8 @@ def _from_tensors(path: Path) -> HubModel:
     ids |= dict.fromkeys(("pad_token_id", "bos_token_id"), tokenizer.eot)
     config = WhisperConfig(**weights.config(), **ids, max_target_positions=positions)
     model: Any = WhisperForConditionalGeneration(config)
-    tensors = {f"model.{name}": torch.from_numpy(t) for name, t in weights.tensors.items()}
-    lacking, unknown = model.load_state_dict(tensors, strict=False)
-    if unknown or set(lacking) > {"proj_out.weight"}:
-        fault = f"lacks {lacking[:3]}, has {unknown[:3]} besides"
-        raise WhisperLayoutError(f"{path}: is no whole model of Whisper ({fault})")
+    tensors = {name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()}
+    model.model.load_state_dict(tensors)
     model.tie_weights()
     model.generation_config = _generation(tokenizer, ids, multilingual)
     model.generation_config.max_length = positions
@@ -113,7 +122,7 @@ def _generation(tokenizer: Any, ids: Mapping[str, int], multilingual: bool) -> A
     from transformers import GenerationConfig
 
     spoken = {"transcribe": tokenizer.transcribe, "translate": tokenizer.translate}
-    silent = [tokenizer.sot_prev, tokenizer.sot_lm, tokenizer.no_speech]
+    silent = [tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm, tokenizer.no_speech]
     languages = zip(tokenizer.all_language_codes, tokenizer.all_language_tokens, strict=True)
     several = {
         "lang_to_id": {f"<|{code}|>": token for code, token in languages},

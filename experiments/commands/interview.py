@@ -80,8 +80,8 @@ def interview(
         bool,
         typer.Option(
             "--packing/--no-packing",
-            help="Let short segments share Whisper's windows of 30 s: fewer of them; whether it "
-            "costs words was not measured.",
+            help="Let short segments share Whisper's windows of 30 s: fewer of them; it cost no "
+            "words where that was tried.",
         ),
     ] = False,
     redact: Annotated[

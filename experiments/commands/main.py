@@ -108,7 +108,7 @@ def demo(
     check_offline()
     study = Study(
         corpus="demo",
-        audio="logmel",
+        audio="whisper-tiny.en-encoder@layer=2",
         text="minilm",
         asr="whisper-tiny.en",
         trials=trials,

