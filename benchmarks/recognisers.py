@@ -10,11 +10,12 @@ short clips that share windows, and which sounds without English words raise a d
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
-from whisper.normalizers import EnglishTextNormalizer
 
 from benchmarks.functionals import DATA
 from encoders.asr.recognisers import parse_recogniser
@@ -172,7 +173,13 @@ def _audio(samples: np.ndarray) -> Audio:
 
 # ---------------------------------------------------------------- errors
 
-_NORMALISED = EnglishTextNormalizer()
+
+@cache
+def _normaliser() -> Any:
+    # Not where the module is imported: it leaves a file of its own open.
+    from whisper.normalizers import EnglishTextNormalizer
+
+    return EnglishTextNormalizer()
 
 
 def words_of(text: str) -> list[str]:
@@ -181,7 +188,7 @@ def words_of(text: str) -> list[str]:
     >>> words_of("I don't, you know...")
     ['i', 'do', 'not', 'you', 'know']
     """
-    return str(_NORMALISED(text)).split()
+    return str(_normaliser()(text)).split()
 
 
 def edits(said: Sequence[str], heard: Sequence[str]) -> int:

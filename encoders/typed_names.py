@@ -34,6 +34,8 @@ from encoders.weights.whisper import is_whisper
 AnySpec = TypeVar("AnySpec", bound=Spec)
 #: What every name may be given, beside the fields that its spec class lists as ``options``.
 MODALITY_OPTIONS = ("layer", "pooling", "windows", "context", "ahead")
+#: Those of them that only texts have: turns before and after.
+TURNS = ("context", "ahead")
 #: What users call a field, where that is another word.
 SYNONYMS: Mapping[str, str] = MappingProxyType({"checkpoint": "weights"})
 #: Short names that ``--audio`` and ``--text`` accept, each with its spec; a user's own come behind.
@@ -191,7 +193,8 @@ def with_options(spec: AnySpec, options: Mapping[str, str]) -> AnySpec:
     words = {SYNONYMS.get(name, name): name for name in spec.options}
     for name in options:
         if name not in words:
-            hint = did_you_mean(name, (*MODALITY_OPTIONS, *words))
+            shared = [one for one in MODALITY_OPTIONS if spec.kind == "text" or one not in TURNS]
+            hint = did_you_mean(name, (*shared, *words))
             raise ValueError(f"unknown option {name!r}; {hint}")
     hints = get_type_hints(type(spec))
     values = {words[n]: parsed(n, text, hints[words[n]]) for n, text in options.items()}

@@ -1,7 +1,7 @@
 """One half of the model: rows in several copies, heads that are tuned, stopped and scored."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -14,6 +14,8 @@ from fusion.model.fusion_model import HeadEnsemble
 from fusion.splitting.folds import Fold, InnerFold, InnerFolds
 from fusion.training.arm_table import trained_arm
 from fusion.training.arms import Budget, FittedArm, fit_arm, score
+from fusion.training.crossfit import FoldData
+from fusion.training.normalise import Normaliser, by_groups
 
 #: Three heads, whose mean speaks. Both halves have many rows: larger batches, fewer steps.
 BUDGET = Budget(trials=10, seeds=3, fixed={"batch_size": 256})
@@ -71,6 +73,7 @@ class Fitted:
     """Heads of one modality with what they say of development and of test rows."""
 
     arm: FittedArm
+    normaliser: Normaliser | None
     train: tuple[Row, ...]
     dev: Scored
     test: Scored
@@ -86,23 +89,41 @@ def fit_half(
     dev: Sequence[Row],
     test: Sequence[Row],
     targets: tuple[str, ...] = TARGETS,
+    *,
+    by_speaker: bool = False,
 ) -> Fitted:
     """Tune heads of the arm ``name`` on development rows, train them, score what they never saw.
 
-    Scores have a column for each of ``targets``, which are the classes of the rows.
+    Scores have a column for each of ``targets``, which are the classes of the rows. ``by_speaker``
+    standardises each by the rows of its speaker in the same copy, as a recording of one would be.
     """
     rows = {row.id: row for row in (*train, *dev, *test)}
     data = _dataset(name, rows, targets)
-    inner = InnerFolds((InnerFold(_ids(train), _ids(dev)),))
+    inner, fold = (
+        InnerFolds((InnerFold(_ids(train), _ids(dev)),)),
+        Fold(name, _ids(train), _ids(test)),
+    )
+    if by_speaker:
+        data = replace(data, groups=_groups(rows.values()))
+    view = FoldData(data, inner)
+    normaliser = Normaliser.of("speaker", view, [name]) if by_speaker else None
+    data = by_groups(view, [name], fold).data
     with one_thread():
         fitted = fit_arm(trained_arm(name), data, inner, BUDGET, None)
-        scored = score(fitted, data, Fold(name, _ids(train), _ids(test)), BUDGET.seeds)
+        scored = score(fitted, data, fold, BUDGET.seeds)
     return Fitted(
         fitted,
+        normaliser,
         tuple(train),
         _scored(data, rows, scored.dev, scored.dev_scores),
         _scored(data, rows, scored.test, scored.test_scores),
     )
+
+
+def _groups(rows: Iterable[Row]) -> Int64[np.ndarray, "rows"]:
+    """Numbers of speakers, each in one copy."""
+    _, numbers = np.unique([f"{row.speaker} {row.copy}" for row in rows], return_inverse=True)
+    return numbers.astype(np.int64)
 
 
 def _dataset(name: str, rows: Mapping[str, Row], targets: tuple[str, ...]) -> Dataset:

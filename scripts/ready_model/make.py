@@ -53,6 +53,7 @@ def model_of(voice: Voice, words: Fitted, sure: Sureness) -> FusionModel:
         sets=sure.sets,
         origin=Origin(corpora=CORPORA, licence=LICENCE, caution=CAUTION),
         seen=voice.seen,
+        normaliser=voice.shipped.normaliser,
     )
 
 

@@ -2,7 +2,8 @@
 
 The encoder was trained to write down what is said, not on emotions, so that nothing but heads has
 heard an actor: heads like those that ship score every actor as a stranger, fold by fold, and heads
-of one corpus alone score the other.
+of one corpus alone score the other. Every voice is heard by its own baseline: standardised by what
+else its speaker says in the same recording, which is what carries heads from one corpus to another.
 """
 
 import sys
@@ -129,6 +130,7 @@ def _fitted(
         [row for row in rows if row.speaker in dev],
         [row for row in rows if row.speaker in test],
         targets,
+        by_speaker=True,
     )
 
 

@@ -29,7 +29,7 @@ FRAMES = EgemapsSpec(storage="frames")
 
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("encoders.weights.locate.find_spec", lambda _name: None)
+    monkeypatch.setattr("encoders.weights.sources.find_spec", lambda _name: None)
 
 
 @pytest.mark.parametrize("use", [fingerprint_of, load_encoder])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+import torch
 from typer.testing import CliRunner
 
 from encoders.analysis.fingerprints import FingerprintSet, packed, signature_of
@@ -19,6 +20,8 @@ from encoders.analysis.landmarks import packed as packed_marks
 from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio, resample
 from encoders.finetuning.finetune import Finetuned
+from encoders.finetuning.objective import objective_of
+from encoders.finetuning.settings import Settings
 from encoders.finetuning.windows import WindowPupil
 from encoders.networks.cnn_models import Projected, build
 from encoders.provenance import Provenance, provenance_of
@@ -83,7 +86,8 @@ def encoder(tmp_path):
             fingerprints=prints,
         )
         pupil = WindowPupil(Projected(build("alexnet", 0), 8), spec)
-        Finetuned(spec, pupil, record, pupil).save(tmp_path / "tuned")
+        objective = objective_of("single-label", Settings(), torch.eye(2))
+        Finetuned(spec, pupil, record, pupil, objective).save(tmp_path / "tuned")
         return tmp_path / "tuned"
 
     return write
