@@ -175,7 +175,7 @@ def _audio(samples: np.ndarray) -> Audio:
 
 
 @cache
-def _normaliser() -> Any:
+def _normaliser() -> Any:  # noqa: ANN401 - of openai-whisper
     # Not where the module is imported: it leaves a file of its own open.
     from whisper.normalizers import EnglishTextNormalizer
 
