@@ -14,7 +14,6 @@ from experiments.corpora import mosi
 from experiments.corpora.common_sets import apply_common
 from fusion.evaluation import metrics
 from fusion.model.fusion_model import FusionModel
-from fusion.training.normalise import Baseline
 from scripts.ready_model import voice as hearing
 from scripts.ready_model import words as reading
 from scripts.ready_model.copies import WRITTEN
@@ -31,22 +30,14 @@ def elsewhere(model: FusionModel, opinions: Path, work: Path) -> list[Figure]:
 
 def scored(model: FusionModel, rows: list[Row], others: list[Row] | None = None) -> Scored:
     """What a model says of rows of one modality, or of two: the same utterances in one order."""
-    both, baselines = others or rows, _baselines(model, rows)
+    both = others or rows
     scores = []
     for row, other in zip(rows, both, strict=True):
         inputs: dict[str, torch.Tensor | None] = {"audio": None, "text": None}
         inputs |= {_input(row): row.values, _input(other): other.values}
-        scores.append(model.verdict(inputs, baselines[row.speaker]).fused)
+        scores.append(model.verdict(inputs).fused)
     truth = [TARGETS.index(row.label) if row.label in TARGETS else 0 for row in rows]
     return Scored(tuple(rows), np.array(truth, np.int64), np.array(scores))
-
-
-def _baselines(model: FusionModel, rows: list[Row]) -> dict[str, Baseline | None]:
-    """Of each speaker by all that they say."""
-    speakers: dict[str, list[dict[str, torch.Tensor | None]]] = {}
-    for row in rows:
-        speakers.setdefault(row.speaker, []).append({_input(row): row.values})
-    return {speaker: model.baseline(said) for speaker, said in speakers.items()}
 
 
 def _input(row: Row) -> str:

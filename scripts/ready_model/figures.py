@@ -163,7 +163,9 @@ def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
     test = pairs_of(heard, words.test, sure.voice, sure.words)
     return [
         *(line for name in NAMES for line in _by_copies(NAMES[name], of_corpus(heard, name))),
+        uar_figure("voice, both corpora", heard),
         *(line for name in STRANGE for line in _by_copies(STRANGE[name], voice.strangers[name])),
+        *baseline_figures(heard, voice),
         uar_figure("words, MELD test, as written", words.test.of("script")),
         uar_figure("words, MELD test, without capitals and marks", words.test.of("bare")),
         _accuracy("words, MELD test, as written", words.test.of("script")),
@@ -172,6 +174,16 @@ def figures(voice: Voice, words: Fitted, sure: Sureness) -> list[Figure]:
         *_of_pairs(test, test.fused, "both"),
         error_figure("voice, temperature of the other folds", *_refitted(voice.held_out)),
         *strangers_figures(voice.strangers, sure),
+    ]
+
+
+def baseline_figures(heard: Scored, voice: Voice) -> list[Figure]:
+    """What a person's own baseline gives actors, and people who are mostly neutral."""
+    plain = heard.where([row.utterance in voice.skewed for row in heard.rows])
+    return [
+        uar_figure("voice, both corpora, own baseline", voice.baselines["balanced"]),
+        _accuracy("voice, speakers mostly neutral", plain),
+        _accuracy("voice, speakers mostly neutral, own baseline", voice.baselines["skewed"]),
     ]
 
 

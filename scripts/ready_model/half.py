@@ -15,7 +15,7 @@ from fusion.splitting.folds import Fold, InnerFold, InnerFolds
 from fusion.training.arm_table import trained_arm
 from fusion.training.arms import Budget, FittedArm, fit_arm, score
 from fusion.training.crossfit import FoldData
-from fusion.training.normalise import Normaliser, by_groups
+from fusion.training.normalise import by_groups
 
 #: Three heads, whose mean speaks. Both halves have many rows: larger batches, fewer steps.
 BUDGET = Budget(trials=10, seeds=3, fixed={"batch_size": 256})
@@ -73,7 +73,6 @@ class Fitted:
     """Heads of one modality with what they say of development and of test rows."""
 
     arm: FittedArm
-    normaliser: Normaliser | None
     train: tuple[Row, ...]
     dev: Scored
     test: Scored
@@ -105,15 +104,12 @@ def fit_half(
     )
     if by_speaker:
         data = replace(data, groups=_groups(rows.values()))
-    view = FoldData(data, inner)
-    normaliser = Normaliser.of("speaker", view, [name]) if by_speaker else None
-    data = by_groups(view, [name], fold).data
+        data = by_groups(FoldData(data, inner), [name], fold).data
     with one_thread():
         fitted = fit_arm(trained_arm(name), data, inner, BUDGET, None)
         scored = score(fitted, data, fold, BUDGET.seeds)
     return Fitted(
         fitted,
-        normaliser,
         tuple(train),
         _scored(data, rows, scored.dev, scored.dev_scores),
         _scored(data, rows, scored.test, scored.test_scores),

@@ -53,7 +53,6 @@ def model_of(voice: Voice, words: Fitted, sure: Sureness) -> FusionModel:
         sets=sure.sets,
         origin=Origin(corpora=CORPORA, licence=LICENCE, caution=CAUTION),
         seen=voice.seen,
-        normaliser=voice.shipped.normaliser,
     )
 
 
