@@ -78,8 +78,8 @@ and a label. What is **not known**: whether voice and words are independent give
 shares are assumed, so that rare ones are named too often); whether sounding happy and a line
 written to be happy are one thing. The made-up pairs of the table are recordings of actors beside
 lines of MELD of the same class, drawn at random: independent by construction, so that they test
-the arithmetic and show the most that fusion could give. The synthetic corpus is paired, and
-nobody's voice.{worse}
+the arithmetic and show the most that fusion could give.{quiet} The synthetic corpus is paired,
+and nobody's voice.{worse}
 
 No class is named below a probability of {threshold:.2f}: the highest of the thresholds that the
 rule for all models gives for the voice alone, for words alone and for made-up pairs of development
@@ -99,6 +99,10 @@ were acted: it tells how a voice sounds beside those actors, not what a person f
 _WORSE = """ There both together are worse than the words alone: a voice that is unlike those of the
 actors misleads with confidence instead of saying nothing. Compare what voice and words say alone,
 which every output shows, before you believe what they say together."""
+
+_QUIET = """ The voice is as unsure as it should be of strangers, so that beside words
+it counts little: of actors of the corpora that it knows, both together are right less often than
+the voice alone."""
 
 _NOTICE = """\
 The two halves of this model were made from different data; each has the terms of its own. They lie
@@ -158,6 +162,7 @@ def card(record: Mapping[str, Any], about: Mapping[str, Any], encoders: Sequence
         figures="\n".join(_line(Figure(**figure)) for figure in record["figures"]),
         voice_t=temperatures[0],
         words_t=temperatures[1],
+        quiet=_QUIET if _pairs(record, "both") < _pairs(record, "voice alone") else "",
         worse=_WORSE if _value(record, "both") < _value(record, "words alone") else "",
         threshold=rule["threshold"],
         coverage=rule["coverage"],
@@ -179,7 +184,10 @@ def _levels(rules: Sequence[LevelRule], sets: PredictionSets | None) -> str:
         lines.append(f"- {sets_line(sets)}")
     if not lines:
         return ""
-    head = "The most cautious of the same three is taken at every level and for sets, too:"
+    head = (
+        "The most cautious of the same three is taken at every level and for sets, too; a coarser "
+        "level that would be wrong more than once in four says nothing:"
+    )
     return "\n" + "\n".join([head, "", *lines, ""])
 
 
@@ -191,6 +199,11 @@ def notice() -> str:
 def _value(record: Mapping[str, Any], what: str) -> float:
     name = f"synthetic demo corpus, {what}"
     return next(float(figure["value"]) for figure in record["figures"] if figure["what"] == name)
+
+
+def _pairs(record: Mapping[str, Any], what: str) -> float:
+    figures = [one for one in record["figures"] if one["what"] == f"made-up pairs, {what}"]
+    return next(float(one["value"]) for one in figures if one["metric"].startswith("UAR"))
 
 
 def _found(record: Mapping[str, Any], metric: str) -> float:

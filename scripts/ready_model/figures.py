@@ -26,6 +26,8 @@ from scripts.ready_model.voice import EMODB, RAVDESS, Voice
 #: Rows of each class in a draw by which classes are made equal.
 DRAWN = 1000
 SEED = 0
+#: Share of right answers below which a coarser level says nothing.
+LEAST_RIGHT = 0.75
 #: What figures of corpora begin with, and of one by heads of the other alone.
 NAMES = {RAVDESS: "voice, RAVDESS", EMODB: "voice, EmoDB (German, cut to 2 s)"}
 STRANGE = {
@@ -105,8 +107,11 @@ def sureness(voice: Voice, words: Fitted, others: Scored) -> Sureness:
 
 
 def most_cautious_levels(every: Sequence[tuple[LevelRule, ...]]) -> tuple[LevelRule, ...]:
-    """Of each level the rule with the highest threshold."""
-    return tuple(max(rules, key=lambda rule: rule.threshold) for rules in zip(*every, strict=True))
+    """Of each level the rule with the highest threshold; coarser ones that are often wrong go."""
+    rules = [max(of, key=lambda rule: rule.threshold) for of in zip(*every, strict=True)]
+    return tuple(
+        rule for rule in rules if rule.level == "class" or (rule.accuracy or 0.0) >= LEAST_RIGHT
+    )
 
 
 def most_cautious_sets(every: Sequence[PredictionSets | None]) -> PredictionSets | None:

@@ -131,10 +131,12 @@ def test_levels_and_sets_are_the_most_cautious_of_voice_words_and_pairs():
     actors, words = scored(seed=1), scored(seed=2)
     voice, half = SimpleNamespace(held_out=(actors,)), SimpleNamespace(dev=words)
     found = sureness(voice, half, actors)
-    assert [rule.level for rule in found.levels] == ["class", "group", "arousal"]
+    assert found.levels[0].level == "class"
     assert (found.sets.speakers, found.sets.most) == (10, 0.9)
     rules = [(LevelRule("class", t, 0.5, a),) for t, a in ((0.4, 0.7), (0.6, 0.8), (0.5, 0.9))]
     assert most_cautious_levels(rules) == rules[1]
+    wrong = (rules[0][0], LevelRule("group", 0.7, 0.2, 0.7), LevelRule("arousal", 0.8, 0.1, 0.9))
+    assert [rule.level for rule in most_cautious_levels([wrong])] == ["class", "arousal"]
     sets = [PredictionSets(9, (0.5, 0.2)), PredictionSets(12, (0.4, 0.3, 0.1))]
     assert most_cautious_sets(sets) == PredictionSets(9, (0.4, 0.2))
     assert most_cautious_sets([None]) is None
