@@ -93,7 +93,7 @@ def _of_tensors(weights: WhisperWeights) -> HubModel:
     tokenizer = get_tokenizer(multilingual, num_languages=words - 51765 - multilingual)
     ids = {"decoder_start_token_id": tokenizer.sot, "eos_token_id": tokenizer.eot}
     ids |= dict.fromkeys(("pad_token_id", "bos_token_id"), tokenizer.eot)
-    config = WhisperConfig(**weights.config(), **ids, max_target_positions=positions)
+    config = WhisperConfig(**weights.config(), **ids)
     model: Any = WhisperForConditionalGeneration(config)
     tensors = {name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()}
     model.model.load_state_dict(tensors)
