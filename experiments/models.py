@@ -39,7 +39,8 @@ NOTES = (
     "commercial use); RAVDESS is not scored with it. alexnet-imagenet is torchvision's",
     f"trained on emotions, and refused where those are scored: {_trained_on()}",
     "demo: the model of 'serfusion interview demo'; its voice half was trained on RAVDESS (CC "
-    "BY-NC-SA 4.0), its words half on MELD (GPL-3.0); acted voices and sitcom lines, no interviews",
+    "BY-NC-SA 4.0) and EmoDB (for research), its words half on MELD (GPL-3.0); acted voices and "
+    "sitcom lines, no interviews",
     "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "
     "with pip install 'serfusion[opensmile]'",
 )
