@@ -85,21 +85,20 @@ def _of_tensors(weights: WhisperWeights) -> HubModel:
     from transformers import WhisperConfig, WhisperForConditionalGeneration
     from whisper.tokenizer import get_tokenizer
 
-    words, positions = (
-        len(weights.tensors[f"decoder.embed_{name}.weight"]) for name in ("tokens", "positions")
-    )
+    sizes = weights.config()
+    words = sizes["vocab_size"]
     multilingual = words >= MULTILINGUAL_WORDS
     # As openai-whisper counts them (``Whisper.num_languages``).
     tokenizer = get_tokenizer(multilingual, num_languages=words - 51765 - multilingual)
     ids = {"decoder_start_token_id": tokenizer.sot, "eos_token_id": tokenizer.eot}
     ids |= dict.fromkeys(("pad_token_id", "bos_token_id"), tokenizer.eot)
-    config = WhisperConfig(**weights.config(), **ids)
+    config = WhisperConfig(**sizes, **ids)
     model: Any = WhisperForConditionalGeneration(config)
     tensors = {name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()}
     model.model.load_state_dict(tensors)
     model.tie_weights()
     model.generation_config = _generation(tokenizer, ids, multilingual)
-    model.generation_config.max_length = positions
+    model.generation_config.max_length = sizes["max_target_positions"]
 
     def decode(tokens: Tensor) -> str:
         return str(tokenizer.decode([token for token in tokens.tolist() if token < tokenizer.eot]))

@@ -23,7 +23,7 @@ from encoders.provenance import weights_sha256 as sha256_of
 from encoders.specs import WhisperEncoderSpec
 from encoders.weights.locate import locate
 from encoders.weights.sources import source_of
-from encoders.weights.whisper import Part, WhisperWeights, read_whisper
+from encoders.weights.whisper import Part, WhisperWeights, read_whisper, whisper_sha256
 
 NUMERICS_VERSION = 1
 #: Samples of one frame of the transformer: two of the spectrogram.
@@ -41,7 +41,7 @@ def weights_sha256(spec: WhisperEncoderSpec) -> str:
     path = locate(_source(spec))
     if path.is_dir() and record_of(path) is not None:
         return sha256_of(path)
-    return read_whisper(path, "encoder").sha256()
+    return whisper_sha256(path, "encoder")
 
 
 def load(spec: WhisperEncoderSpec, device: torch.device) -> nn.Module:

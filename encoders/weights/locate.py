@@ -21,6 +21,7 @@ from encoders.weights.sources import (
     PublishedFile,
     Source,
     folder_of,
+    installed,
     parts_of,
     without_download,
 )
@@ -74,8 +75,7 @@ def find(source: Source) -> Path | None:
 
 
 def _first_part(source: JoinedFiles) -> Path | None:
-    folders = [folder_of(part) for part in source.parts]
-    return folders[0] if all(folders) else None
+    return folder_of(source.parts[0]) if installed(source) else None
 
 
 def _joined(source: JoinedFiles) -> Path | None:

@@ -176,7 +176,7 @@ def checkpoint_source(
         return LocalPath(folder, layout)
     packaged = PACKAGED.get(checkpoint)
     if packaged is not None and layout in (packaged.layout, "whisper"):
-        if all(map(folder_of, parts_of(packaged))):
+        if installed(packaged):
             return packaged
     return HubCheckpoint(checkpoint, revision, layout)
 
@@ -184,6 +184,11 @@ def checkpoint_source(
 def parts_of(packaged: Packaged) -> tuple[PackageFiles, ...]:
     """The packages that hold it."""
     return packaged.parts if isinstance(packaged, JoinedFiles) else (packaged,)
+
+
+def installed(packaged: Packaged) -> bool:
+    """Whether every package that holds a part of it is installed."""
+    return all(folder_of(files) is not None for files in parts_of(packaged))
 
 
 def folder_of(files: PackageFiles) -> Path | None:
@@ -258,7 +263,7 @@ def whisper_source(checkpoint: str) -> LocalPath | PublishedFile:
 def packaged_whisper(name: str) -> Packaged | None:
     """The packages that carry a model of Whisper, where they are installed."""
     packaged = PACKAGED.get(f"openai/whisper-{name}")
-    return packaged if packaged and all(map(folder_of, parts_of(packaged))) else None
+    return packaged if packaged and installed(packaged) else None
 
 
 def whisper_hub(name: str, layout: Layout) -> HubCheckpoint:

@@ -86,20 +86,22 @@ def read_whisper(path: Path, part: Part | None = None) -> WhisperWeights:
     return WhisperWeights(MappingProxyType(tensors), heads)
 
 
-def whisper_sha256(path: Path) -> str:
-    """:meth:`WhisperWeights.sha256` of all that lies at a path, without a copy in float32.
+def whisper_sha256(path: Path, part: Part | None = None) -> str:
+    """:meth:`WhisperWeights.sha256` of what lies at a path, or of one part, without a copy of it.
+
+    Remembered while the files stay as they are: every key of a run asks for it.
 
     Raises:
         WhisperLayoutError: as :func:`read_whisper`.
     """
     files = weight_files(path) if path.is_dir() else [path]
     state = tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    return _sha256_at(path, state)
+    return _sha256_at(path, part, state)
 
 
 @lru_cache
-def _sha256_at(path: Path, _state: tuple[tuple[str, int, int], ...]) -> str:
-    return _sha256(*_as_published(path))
+def _sha256_at(path: Path, part: Part | None, _state: tuple[tuple[str, int, int], ...]) -> str:
+    return _sha256(*_as_published(path, part))
 
 
 def _sha256(tensors: Mapping[str, np.ndarray], heads: int, part: Part | None = None) -> str:

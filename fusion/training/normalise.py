@@ -100,7 +100,7 @@ def group_hash(view: FoldData, test: Rows | None = None) -> str:
 class Normaliser:
     """What a saved model standardises by, before its heads: a group's own, drawn to training.
 
-    ``training`` are the moments over training rows of each input that is standardised so.
+    ``training`` are the moments of each input over training rows.
     """
 
     by: Normalise
@@ -135,8 +135,7 @@ class Normaliser:
         """Inputs of an utterance by the baseline of its group; by training without one."""
         by = self.baseline(()) if baseline is None else baseline
         return {
-            name: by[name](frames) if frames is not None and name in by else frames
-            for name, frames in inputs.items()
+            name: None if frames is None else by[name](frames) for name, frames in inputs.items()
         }
 
     @property
@@ -168,9 +167,8 @@ def normaliser_of(
     by = about.get("by") if isinstance(about, Mapping) else None
     if not isinstance(about, Mapping) or by not in get_args(Normalise)[1:]:
         raise ValueError(f"normalise: expected corpus, speaker or recording, got {by!r:.80}")
-    kept = {name.removeprefix(STORED).rpartition(".")[0] for name in tensors} & {*inputs}
     training = {
         name: Moments(*(tensors[f"{STORED}{name}.{moment}"] for moment in MOMENTS))
-        for name in kept or inputs
+        for name in inputs
     }
     return Normaliser(cast(Normalise, by), training, number(about["prior"], "prior", 0.0)), others
