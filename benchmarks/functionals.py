@@ -74,7 +74,8 @@ def _training(corpus: Corpus, fold: Fold, place: dict[str, int]) -> list[list[in
     known = set(fold.train)
     rows = [utterance for utterance in corpus.utterances if utterance.id in known]
     return [
-        [place[name] for name in inner.train] for inner in inner_folds(rows, corpus.label).folds
+        [place[name] for name in inner.train]
+        for inner in inner_folds(rows, corpus.label, new_scripts=False).folds
     ]
 
 

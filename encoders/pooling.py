@@ -119,11 +119,11 @@ def for_head(
 ) -> Float32[Tensor, "kept_frames wide"]:
     """One layer of what is stored, and of pooled storage the statistics that the modality names.
 
-    Layers of a mix stand side by side, ``[frames, layers * wide]``, the first layer first.
+    Several layers stand side by side, ``[frames, layers * wide]``, the first layer first.
     ``frame_count`` is the number of frames before pooling; the sum over them, which alone needs
     it, is their mean times it.
     """
-    if modality.layer == "mix":
+    if isinstance(modality.layer, str):
         each = [_of_layer(stored, k, modality, frame_count) for k in range(len(stored))]
         return torch.cat(each, dim=1)
     return _of_layer(stored, modality.layer, modality, frame_count)

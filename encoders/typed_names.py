@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from encoders.manifest_rows import did_you_mean
 from encoders.provenance import PROVENANCE, record_of, trained_spec
 from encoders.specs import (
+    AllLayers,
     BertSpec,
     EgemapsSpec,
     Kind,
@@ -121,9 +122,9 @@ def parse_modality(typed: str, kind: Kind) -> Modality:
         raise ValueError(f"--{kind} {typed}: {error}") from None
 
 
-def _layer(typed: str) -> int | Literal["mix"]:
-    if typed == "mix":
-        return "mix"
+def _layer(typed: str) -> int | AllLayers:
+    if typed in get_args(AllLayers):
+        return cast(AllLayers, typed)
     layer: int = parsed("layer", typed, int)
     return layer
 

@@ -16,7 +16,7 @@ from encoders.specs.cnn import (
 )
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
 from encoders.specs.families import FAMILIES, Family, spec_from_json
-from encoders.specs.modality import Modality, Windows
+from encoders.specs.modality import AllLayers, Modality, Windows
 from encoders.specs.pretrained import (
     BertSpec,
     Cleaning,
@@ -41,5 +41,5 @@ __all__ += ["BertSpec", "ClassifierSpec", "Cleaning", "EgemapsSpec", "Family", "
 __all__ += ["LogMelSpec", "MfccArchitecture", "MfccCnnSpec", "MfccSpec", "Modality"]
 __all__ += ["SentenceSpec", "Spec", "SpectrogramCnnSpec", "SpeechClassifierSpec", "SpeechSpec"]
 __all__ += ["Storage", "StorageDtype", "TextClassifierSpec", "WhisperEncoderSpec"]
-__all__ += ["WindowFunction", "WindowSpec", "Windows", "fingerprint", "model_part"]
+__all__ += ["AllLayers", "WindowFunction", "WindowSpec", "Windows", "fingerprint", "model_part"]
 __all__ += ["spec_from_json"]

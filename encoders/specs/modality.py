@@ -7,6 +7,8 @@ from encoders.specs.cnn import WindowSpec
 from encoders.specs.spec import Spec
 
 Windows = Literal["pooled", "each"]
+#: All stored layers: weighed by the head, or side by side.
+AllLayers = Literal["mix", "concat"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,15 +16,16 @@ class Modality:
     """One input of a head: an encoder and what is cheap to change about it.
 
     ``layer`` counts from 0 or, negative, from the end; "mix" gives a head all stored layers, which
-    it weighs. ``pooling`` joins statistics of the spec with ``+``, and ``sum`` over time where the
-    mean is one of them; it is ignored where the spec stores frames. ``windows`` "each" gives heads
-    that read this input alone every window of a recording by itself. ``context`` and ``ahead`` are
-    how many turns of the dialogue before and after an utterance are read with its words.
+    it weighs; "concat" gives it all of them side by side, as one wide vector or frame. ``pooling``
+    joins statistics of the spec with ``+``, and ``sum`` over time where the mean is one of them; it
+    is ignored where the spec stores frames. ``windows`` "each" gives heads that read this input
+    alone every window of a recording by itself. ``context`` and ``ahead`` are how many turns of the
+    dialogue before and after an utterance are read with its words.
     """
 
     name: str
     encoder: Spec
-    layer: int | Literal["mix"] = -1
+    layer: int | AllLayers = -1
     pooling: str = ""
     windows: Windows = "pooled"
     context: int = 0
@@ -64,10 +67,10 @@ class Modality:
         """The same input as a sequence: frames pooled in time by four, or tokens.
 
         Of a deep model only this layer is kept, because frames of all layers would fill a disk; a
-        mix needs all of them.
+        mix needs all of them, and so do layers side by side.
         """
         changed: dict[str, Any] = {"storage": "frames", **self.encoder.sequence}
-        if self.layer == "mix":
+        if isinstance(self.layer, str):
             return replace(self, encoder=replace(self.encoder, **changed))
         if "layers" in self.encoder.after_forward:
             changed["layers"] = (self._own_layer(self.layer),)

@@ -4,9 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import get_args
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from encoders.messages import printable
+from encoders.specs import AllLayers
 from experiments.ablation.cells import Factor
 from experiments.ablation.figure_words import blind_of, shown_arms, title_of
 from experiments.ablation.findings import Findings
@@ -75,13 +77,13 @@ def axis_of(factor: Factor, values: Sequence[str]) -> Steps | None:
     if factor.name == "noise":
         return _noise_axis(factor, values)
     steps = [_step(value) for value in values]
-    ends = {"transcript": GOLD, "speakers": EVERYONE, "layer": "mix"}
-    numbers = [step for step in steps if step != ends.get(name)]
+    ends = {"transcript": (GOLD,), "speakers": (EVERYONE,), "layer": get_args(AllLayers)}
+    numbers = [step for step in steps if step not in ends.get(name, ())]
     known = factor.ordered or name in ends
     if not known or len(numbers) < 2 or any(_number(step) is None for step in numbers):
         return None
     numbers.sort(key=float)
-    last = [step for step in steps if step == ends.get(name)]
+    last = [step for step in steps if step in ends.get(name, ())]
     order = [*last, *numbers] if name == "transcript" else [*numbers, *last]
     unit = f", {factor.unit}" if factor.unit else ""
     title = "simulated word error rate" if name == "transcript" else f"{factor.label}{unit}"

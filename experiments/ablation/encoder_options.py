@@ -55,7 +55,7 @@ def option_value(typed: str, kind: Kind, name: str) -> str:
 def _layer(modality: Modality) -> str:
     """A layer counted from 0 where the number of layers is known."""
     count = layer_count(modality)
-    if modality.layer == "mix" or count is None or modality.layer >= 0:
+    if isinstance(modality.layer, str) or count is None or modality.layer >= 0:
         return str(modality.layer)
     return str(count + modality.layer)
 

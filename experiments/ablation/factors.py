@@ -6,7 +6,7 @@ from functools import partial
 from typing import cast, get_args
 
 from encoders.manifest_rows import did_you_mean
-from encoders.specs import Kind, Windows
+from encoders.specs import AllLayers, Kind, Windows
 from encoders.typed_names import MODALITY_OPTIONS, SYNONYMS, parse_modality
 from experiments.ablation import settings
 from experiments.ablation.cells import CellChanges, CellDraft, Factor, NoiseIn
@@ -159,7 +159,8 @@ def _option_values(typed: str, kind: Kind, key: str) -> tuple[str, ...]:
     modality = parse_modality(typed, kind)
     if key == "layer":
         count = layer_count(modality)
-        return () if count is None else (*map(str, range(count)), *(("mix",) if count > 1 else ()))
+        several = get_args(AllLayers) if count != 1 else ()
+        return () if count is None else (*map(str, range(count)), *several)
     known = modality.encoder.statistics
     return tuple(dict.fromkeys((*known, modality.encoder.default_pooling)))
 

@@ -212,7 +212,9 @@ def _check_layer(typed: str, kind: Kind) -> None:
     """A layer or a pooling that there is not is told before hours of work."""
     modality = parse_modality(typed, kind)
     count = layer_count(modality)
-    if count is not None and modality.layer != "mix" and not -count <= modality.layer < count:
+    if count is None or isinstance(modality.layer, str):
+        return
+    if not -count <= modality.layer < count:
         raise ConfigError(
             f"--{kind} {typed}: there are {with_count(count, 'layer')}, 0 to {count - 1}"
         )

@@ -25,7 +25,13 @@ from fusion.model.origin import Origin
 from fusion.model.outputs import OutputType
 from fusion.model.seen import Seen
 from fusion.networks.heads import HEADS
-from fusion.splitting.splits import Fold, InnerFolds, inner_folds, speaker_of
+from fusion.splitting.splits import (
+    Fold,
+    InnerFolds,
+    inner_folds,
+    says_new_scripts,
+    speaker_of,
+)
 from fusion.training.arm_table import JointArm, LateFusionArm, TrainedArm, arm_of, trained_arm
 from fusion.training.arms import Budget, FittedArm, FoldScores, fit_chosen, score, search_arm
 from fusion.training.crossfit import FoldData, score_crossfitted
@@ -203,7 +209,7 @@ def final_model(
     Its heads are kept in ``folder`` by their content.
     """
     data, people = plan.inputs.data, plan.inputs.utterances
-    view = FoldData(data, _everybody(corpus, people))
+    view = FoldData(data, _everybody(plan, corpus, people))
     budget = replace(plan.budget, seeds=seeds)
     # Only development scores are read: weight, temperature and threshold are fitted on them.
     everyone = Fold("all", data.ids, data.ids)
@@ -261,10 +267,11 @@ def final_model(
     return _calibrated(model, view, people, fused)
 
 
-def _everybody(corpus: Corpus, people: Sequence[Utterance]) -> InnerFolds:
-    """Inner folds of all rows, those that only train on their training sides."""
-    inner = inner_folds(corpus.own(people), corpus.classes)
+def _everybody(plan: Plan, corpus: Corpus, people: Sequence[Utterance]) -> InnerFolds:
+    """Inner folds of all rows as folds have them; those that only train on their training sides."""
     by_id = {utterance.id: utterance for utterance in people}
+    new = all(says_new_scripts(fold, by_id) for fold in plan.folds)
+    inner = inner_folds(corpus.own(people), corpus.classes, new_scripts=new)
     return with_extra_rows(corpus, inner, by_id, tuple(by_id))
 
 

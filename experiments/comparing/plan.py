@@ -26,6 +26,7 @@ from fusion.splitting.splits import (
     is_leaky,
     outer_folds,
     rows_of,
+    says_new_scripts,
     speaker_of,
 )
 from fusion.training.arm_table import ARMS
@@ -168,7 +169,8 @@ def _inner(
         held = hold_out(corpus.own(rows), corpus.classes)
         splits = InnerFolds((held.fold,), held.notes)
     else:
-        splits = inner_folds(corpus.own(rows), corpus.classes)
+        new = says_new_scripts(fold, by_id)
+        splits = inner_folds(corpus.own(rows), corpus.classes, new_scripts=new)
     splits = with_extra_rows(corpus, splits, by_id, fold.train)
     for inner in splits.folds:
         for side, names in (("training", inner.train), ("development", inner.dev)):

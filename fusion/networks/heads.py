@@ -123,10 +123,10 @@ _HIDDEN: Space = {
 HEADS: dict[str, HeadSpec] = {
     "linear": HeadSpec(
         LinearHead,
-        Hyperparameters(hidden=0, dropout=0.0),
+        Hyperparameters(hidden=0, dropout=0.0, learning_rate=3e-4),
         {
             "dropout": FloatDistribution(0.0, 0.7),
-            "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
+            "learning_rate": FloatDistribution(1e-4, 3e-3, log=True),
             "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
         },
     ),

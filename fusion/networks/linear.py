@@ -30,6 +30,11 @@ class LinearHead(Head):
     ) -> None:
         dims = [shape.dim for shape in shapes]
         super().__init__(shapes, sum(dims) if width is None else width, classes)
+        if width is None:
+            # A convex problem: stopped early on its way from zero the layer is as if penalised,
+            # while first weights at random would stay in it as noise.
+            nn.init.zeros_(self.classify.weight)
+            nn.init.zeros_(self.classify.bias)
         self.tokens = nn.ParameterList(torch.zeros(dim) for dim in dims)
 
     def forward(self, inputs: Inputs, keep: Keep = None) -> Logits:

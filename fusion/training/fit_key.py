@@ -28,7 +28,7 @@ from fusion.training.normalise import group_hash
 #: To be raised whenever heads that are trained on the same rows score otherwise than before, were
 #: it in the last digits: another loss, optimiser, order of random draws, stopping or pruning rule,
 #: search space or default. Kept fits of another number are not read.
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 #: What trains heads besides our own code: another version may give other last digits.
 LIBRARIES = ("torch", "numpy", "optuna")
 #: What of an arm decides its heads; the rest is for readers.

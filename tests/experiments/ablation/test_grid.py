@@ -175,7 +175,7 @@ def test_options_of_encoders_are_set_and_read():
     assert option_value("wav2vec2-base@layer=-1", "audio", "layer") == "12"
     assert titles(
         grid_of("layer", None, Study(audio="wav2vec2-base", text="minilm", corpus="demo"))
-    )[-2:] == ["12", "mix"]
+    )[-3:] == ["12", "mix", "concat"]
 
 
 def test_every_name_in_the_help_is_a_factor():

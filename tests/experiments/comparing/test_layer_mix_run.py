@@ -54,5 +54,7 @@ def test_the_weights_of_each_fold_are_in_the_results_and_the_model_predicts(
 
 def test_mix_is_typed_where_a_layer_is():
     assert parse_modality("wav2vec2-base@layer=mix,pooling=mean", "audio").layer == "mix"
+    beside = parse_modality("wav2vec2-base@layers=4+5,layer=concat", "audio")
+    assert (beside.layer, beside.encoder.layers) == ("concat", (4, 5))
     with pytest.raises(ValueError, match="layer 'mixed' is not a whole number"):
         parse_modality("wav2vec2-base@layer=mixed", "audio")

@@ -36,9 +36,9 @@ def make(kind: str, shapes: tuple[InputShape, ...] = SHAPES) -> MlpHead | Attent
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         head = HEADS[kind].network(shapes, 3, HEADS[kind].defaults)
-        # Tokens start at zero, where a mistake would not show.
+        # Tokens start at zero, where a mistake would not show, and so does a linear head.
         for name, parameter in head.named_parameters():
-            if "token" in name:
+            if "token" in name or (kind == "linear" and "classify" in name):
                 torch.nn.init.normal_(parameter)
     fitted = [
         Standardizer(torch.full((s.dim,), 3.0), torch.linspace(0.5, 2, s.dim)) for s in shapes

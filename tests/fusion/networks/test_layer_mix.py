@@ -122,9 +122,10 @@ def test_a_mix_is_the_weighted_sum_of_standardised_layers(layers, kind, seed):
     torch.testing.assert_close(mix([batch]), plain([collate(summed)]), rtol=1e-4, atol=1e-5)
 
 
-def test_for_head_puts_the_layers_side_by_side():
+@pytest.mark.parametrize("layers", ["mix", "concat"])
+def test_for_head_puts_the_layers_side_by_side(layers):
     stored = torch.arange(3 * 1 * 6, dtype=torch.float32).view(3, 1, 6)  # mean, std, max of 2
-    mix = Modality(name="audio", encoder=SpeechSpec(), layer="mix", pooling="mean+max")
+    mix = Modality(name="audio", encoder=SpeechSpec(), layer=layers, pooling="mean+max")
     each = [for_head(stored, replace(mix, layer=k)) for k in range(3)]
     torch.testing.assert_close(for_head(stored, mix), torch.cat(each, dim=1), rtol=0, atol=0)
 

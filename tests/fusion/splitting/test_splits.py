@@ -18,6 +18,7 @@ from fusion.splitting.splits import (
     assert_speakers_apart,
     inner_folds,
     outer_folds,
+    says_new_scripts,
 )
 
 CLASSES = ("a", "b", "c")
@@ -308,6 +309,22 @@ def test_speakers_of_one_dialogue_stay_together():
 def test_crossed_scripts_cost_rows():
     rows = crossed()
     assert all(len(f.train) + len(f.dev) < len(rows) for f in inner_folds(rows, label_of).folds)
+
+
+def test_crossed_scripts_cost_no_row_where_the_test_has_them_too():
+    rows = crossed(3)
+    found = inner_folds(rows, label_of, new_scripts=False)
+    assert [len(f.train) + len(f.dev) for f in found.folds] == [len(rows)] * 3
+    assert found.notes == ()
+
+
+def test_a_test_has_new_scripts_where_training_knows_none_of_them():
+    rows = {one.id: one for one in crossed(3)}
+    said = [[n for n, one in rows.items() if one.script == f"t{k}"] for k in range(3)]
+    assert says_new_scripts(Fold("", (*said[0], *said[1]), tuple(said[2])), rows)
+    assert not says_new_scripts(Fold("", (*said[0], *said[1]), (said[1][0], *said[2])), rows)
+    bare = {name: replace(one, script=None) for name, one in rows.items()}
+    assert says_new_scripts(Fold("", tuple(said[0]), tuple(said[1])), bare)
 
 
 def test_crossed_scripts_leave_every_class_on_both_sides():

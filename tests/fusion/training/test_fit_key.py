@@ -231,7 +231,7 @@ def test_a_head_of_the_users_own_is_kept_by_its_files_and_others_are_not(
 #: tells apart what has the same mean.
 EXPECTED = {
     "audio": [0.3280514, 0.3193491, 0.3525994, 0.1122640, 0.1052706, 0.1339929],
-    "concat_linear": [0.2950896, 0.3428165, 0.3620938, 0.0890161, 0.1210437, 0.1386155],
+    "concat_linear": [0.3334243, 0.3329437, 0.333632, 0.1111747, 0.1108547, 0.111314],
     "gated": [0.3354859, 0.3090242, 0.3554899, 0.1147353, 0.0968170, 0.1304244],
     "lowrank": [0.3052808, 0.3791224, 0.3155968, 0.0941370, 0.1464140, 0.1004784],
     "attention": [0.3459555, 0.3179089, 0.3361355, 0.1202896, 0.1018457, 0.1142069],
@@ -256,7 +256,7 @@ def test_training_gives_what_it_gave_when_the_number_was_raised_last(
 
 #: Hashes of the search space and the defaults of each kind of head and rule of late fusion.
 RULES = {
-    "linear": "657741e3c029",
+    "linear": "553c6b8560e1",
     "mlp": "ee807266d3ba",
     "gated": "84e00effc048",
     "lowrank": "0522ddc0e678",

@@ -145,7 +145,8 @@ def test_another_seed_gives_another_head(kind, make_data):
     data, one = make_data(), members(42)[0]
     other = HeadRows(one.train, one.dev, 7)
     first, second = fitted(kind, data, [one, other])
-    assert apart(first, second) > 0.01
+    # Of linear heads only the order of batches is drawn.
+    assert apart(first, second) > (1e-4 if kind == "linear" else 0.01)
 
 
 def test_training_does_not_touch_the_global_generator(make_data):
