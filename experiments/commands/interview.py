@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from experiments.config import channel_asked
 
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
+    from experiments.interviews.options import Words
 
 console = Console(emoji=False)
 
@@ -77,13 +78,20 @@ def interview(
         int, typer.Option(help="Mean over so many neighbouring segments of a speaker.")
     ] = 1,
     packing: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--packing/--no-packing",
-            help="Let short segments share Whisper's windows of 30 s: fewer of them; it cost no "
-            "words where that was tried.",
+            help="Let short segments share Whisper's windows of 30 s: several times as fast "
+            "[from whisper-base on, not with engine=transformers or task=translate].",
         ),
-    ] = False,
+    ] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(
+            help="classify: the model reads all words; show: none of them; off: there are none "
+            "[those of its text model's language]."
+        ),
+    ] = None,
     redact: Annotated[
         bool, typer.Option("--redact", help="Leave the words out of everything that is written.")
     ] = False,
@@ -107,6 +115,7 @@ def interview(
         smooth=smooth,
         redact=redact,
         packing=packing,
+        words=cast("Words | None", words),
     )
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)

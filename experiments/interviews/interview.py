@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
-from experiments.interviews.classify_segments import ClassifiedSegment, read_chunks, stage
+from experiments.interviews.classify_segments import Chunk, ClassifiedSegment, read_chunks, stage
 from experiments.interviews.decisions import redacted, segments_of
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
 from experiments.interviews.emotion import (
@@ -35,10 +36,10 @@ from experiments.interviews.emotion import (
     sounds_of,
     threshold_of_sets,
 )
-from experiments.interviews.model_facts import about_answers, about_model, notes_on
+from experiments.interviews.model_facts import about_answers, about_model, notes_on, text_languages
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
-from experiments.interviews.recognition import Recognition, recogniser_for
+from experiments.interviews.recognition import Recognition, WordUse, recogniser_for
 from experiments.interviews.segmentation import SpeechSegment, pieces_of
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
 from experiments.interviews.speech_scan import SpeechScan, survey
@@ -133,7 +134,8 @@ class _Run:
         if (options.speakers or 1) > 1:
             self.speaker_encoder = speaker_encoder(options.speaker_model)
         self.recognition: Recognition | None = None
-        if not _words_are_known(options):
+        self.use = WordUse(options.words, text_languages(model))
+        if options.words != "off" and not _words_are_known(options):
             self.recognition = recogniser_for(options.asr, device, options.packing)
 
     def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
@@ -158,7 +160,7 @@ class _Run:
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
         baselines = self._baselines(path, pieces, extractors, seconds, progress)
         heard: list[ClassifiedSegment] = []
-        for chunk in read_chunks(path, pieces, self.recognition, seconds, self.options.channel):
+        for chunk in self._chunks(path, pieces, seconds):
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k, heard, self.context))
@@ -179,6 +181,12 @@ class _Run:
         write_atomically(folder / WORK / DONE, content.encode())
         return Interviewed(path, folder, timeline, seconds)
 
+    def _chunks(
+        self, path: Path, pieces: Sequence[SpeechSegment], seconds: dict[str, float]
+    ) -> Iterator[Chunk]:
+        channel = self.options.channel
+        return read_chunks(path, pieces, self.recognition, seconds, channel, self.use)
+
     def _baselines(
         self,
         path: Path,
@@ -194,7 +202,7 @@ class _Run:
         if self.model.normaliser is None:
             return []
         read: list[Mapping[str, Tensor | None] | str] = []
-        for chunk in read_chunks(path, pieces, self.recognition, seconds):
+        for chunk in self._chunks(path, pieces, seconds):
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
@@ -256,9 +264,24 @@ class _Run:
             "notes": [
                 *surveyed.notes,
                 *notes_on(self.model, heard, cast.how != SOMEONE),
+                *self._unread(heard),
                 *self._alike(cast),
             ],
         }
+
+    def _unread(self, heard: Sequence[ClassifiedSegment]) -> Iterator[str]:
+        """Which words are shown and not classified, and why."""
+        if self.options.words == "show":
+            yield "words are shown, not classified (--words show)"
+        foreign = Counter(s.said.language for s in heard if self.use.is_foreign(s.said))
+        if foreign:
+            counts = ", ".join(f"{number} in {code}" for code, number in foreign.items())
+            yield (
+                f"{counts}: another language than the text model's "
+                f"({', '.join(sorted(self.use.languages))}): these words are shown and not "
+                "classified; --asr whisper-base@task=translate gives English ones, --words "
+                "classify takes them all"
+            )
 
     def _alike(self, cast: SpeakerTurns) -> list[str]:
         """What it means that a model reads turns of speakers who are not told apart."""
@@ -270,6 +293,8 @@ class _Run:
         ]
 
     def _words_from(self, cast: SpeakerTurns) -> str:
+        if self.options.words == "off":
+            return "none"
         if self.options.transcript is not None:
             return f"transcript {self.options.transcript.name}"
         if self.recognition is not None:

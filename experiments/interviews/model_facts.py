@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from encoders.messages import printable, with_count
+from encoders.weights.cards import CARDS
 from experiments.interviews.classify_segments import ClassifiedSegment
 from experiments.interviews.emotion import EmotionScores
 from experiments.interviews.options import InterviewOptions
@@ -36,6 +37,14 @@ def about_model(model: FusionModel) -> dict[str, Any]:
         "encoders": {name: modality.encoder.title for name, modality in model.modalities.items()},
         "warnings": warnings,
     }
+
+
+def text_languages(model: FusionModel) -> frozenset[str]:
+    """Languages that the text encoders of a model know, by two letters; empty where not known."""
+    specs = [m.encoder for name, m in model.modalities.items() if name == "text"]
+    cards = [CARDS.get(getattr(spec, "checkpoint", "")) for spec in specs]
+    # "en", "en (tweets)": many languages have more letters.
+    return frozenset(card.language[:2] for card in cards if card is not None)
 
 
 def about_answers(model: FusionModel, options: InterviewOptions) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from experiments.config import OptionError
 
 MOST_SPEAKERS = 20
+Words = Literal["show", "classify", "off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +20,12 @@ class InterviewOptions:
     probability below which no class is named, None the model's own; ``sets`` the share of segments
     whose true class is to be in the set that each then has, None: no sets; ``smooth`` the number of
     neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an
-    x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper.
-    ``redact`` leaves the words out of everything that stays on disk. ``channel``, from 1 on, is
-    heard alone; None is the mean of all.
+    x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper,
+    None where that was measured to cost no words. ``redact`` leaves the words
+    out of everything that stays on disk. ``channel``, from 1 on, is heard alone; None is the mean
+    of all. ``words`` "classify" gives the model all words that are
+    not in doubt, "show" none, "off" leaves them out altogether; None gives it those of its text
+    model's language.
     """
 
     turns: Path | None = None
@@ -34,7 +39,8 @@ class InterviewOptions:
     sets: float | None = None
     smooth: int = 1
     redact: bool = False
-    packing: bool = False
+    packing: bool | None = None
+    words: Words | None = None
 
     def __post_init__(self) -> None:
         ways = {
@@ -55,6 +61,13 @@ class InterviewOptions:
         if self.packing and (self.asr == "none" or self.transcript is not None):
             other = "--transcript" if self.transcript is not None else "--asr none"
             raise OptionError(f"--packing with {other}: nothing is recognised; leave one out")
+        if self.words is not None and self.words not in get_args(Words):
+            known = ", ".join(get_args(Words))
+            raise OptionError(f"--words {self.words}: expected one of {known}")
+        known_words = self.transcript is not None or self.asr not in (None, "none")
+        if self.words == "off" and known_words:
+            other = "--transcript" if self.transcript is not None else "--asr"
+            raise OptionError(f"--words off with {other}: nobody would see them; leave one out")
 
     def _check_numbers(self) -> None:
         if self.abstain is not None and not 0 <= self.abstain <= 1:

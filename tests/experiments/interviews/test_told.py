@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
 import typer
 
 from experiments.commands.interview import _show
+from experiments.config import OptionError
+from experiments.interviews import interview as module
 from experiments.interviews.interview import interview
+from experiments.interviews.model_facts import text_languages
 from experiments.interviews.options import InterviewOptions
+from experiments.interviews.recognition import RecognisedText
 from fusion.model.origin import Origin
 from tests.experiments.interviews.conftest import RATE, talk_samples
 
@@ -85,3 +92,50 @@ def test_turns_of_a_folder_may_call_a_renamed_recording_by_its_old_name(
     options = InterviewOptions(asr="none", turns=tmp_path / "turns" / "day1.rttm")
     outcome = interview(model_folder(), days, tmp_path / "other", options)
     assert [("no 'day" in one.why) for one in outcome.failures] == [True, True]
+
+
+class German:
+    """A recogniser that hears German in everything."""
+
+    about, packed, languages = "german", None, Counter({"de": 1})
+
+    def moved_to(self, folder):
+        pass
+
+    def listen(self, heard):
+        return [RecognisedText("ja", language="de") for _ in heard]
+
+
+@pytest.mark.parametrize(("words", "read"), [(None, False), ("classify", True), ("show", False)])
+def test_words_of_another_language_are_shown_and_told(
+    model_folder, talk, tmp_path, monkeypatch, words, read
+):
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: German())
+    monkeypatch.setattr(module, "text_languages", lambda _: frozenset({"en"}))
+    options = InterviewOptions(asr="german", words=words)
+    (done,) = interview(model_folder(), [talk], tmp_path / "out", options).done
+    segments, notes = done.timeline.segments, done.timeline.facts["notes"]
+    assert {segment.text for segment in segments} == {"ja"}
+    assert {segment.words is not None for segment in segments} == {read}
+    told = f"{len(segments)} in de: another language than the text model's (en)"
+    assert any(note.startswith(told) for note in notes) == (words is None)
+    assert any("--words show" in note for note in notes) == (words == "show")
+
+
+def test_without_words_none_are_looked_for(model_folder, talk, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: pytest.fail("nobody asked"))
+    options = InterviewOptions(words="off")
+    (done,) = interview(model_folder(), [talk], tmp_path / "out", options).done
+    assert {segment.text for segment in done.timeline.segments} == {None}
+    assert done.timeline.facts["words"] == "none"
+    for fields, said in (({"words": "of"}, "one of show, class"), ({"asr": "x"}, "--words off")):
+        with pytest.raises(OptionError, match=said):
+            InterviewOptions(**{"words": "off", **fields})
+
+
+def test_the_language_of_a_text_encoder_is_that_of_its_card():
+    bert = SimpleNamespace(encoder=SimpleNamespace(checkpoint="google-bert/bert-base-uncased"))
+    own = SimpleNamespace(encoder=SimpleNamespace(checkpoint="somebody/xlm"))
+    for modality, languages in ((bert, {"en"}), (own, set())):
+        model = SimpleNamespace(modalities={"audio": own, "text": modality})
+        assert text_languages(model) == languages
