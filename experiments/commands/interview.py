@@ -92,6 +92,12 @@ def interview(
             "[those of its text model's language]."
         ),
     ] = None,
+    speech_threshold: Annotated[
+        float, typer.Option(help="Probability from which on a moment is speech (Silero).")
+    ] = 0.5,
+    speech_padding: Annotated[
+        float, typer.Option(help="Seconds that each stretch of speech is longer on both sides.")
+    ] = 0.03,
     redact: Annotated[
         bool, typer.Option("--redact", help="Leave the words out of everything that is written.")
     ] = False,
@@ -116,6 +122,8 @@ def interview(
         redact=redact,
         packing=packing,
         words=cast("Words | None", words),
+        speech_threshold=speech_threshold,
+        speech_padding=speech_padding,
     )
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)

@@ -13,7 +13,6 @@ from typing import Any
 from torch import Tensor
 
 from encoders.analysis.speaker_embeddings import SpeakerEncoder
-from encoders.analysis.voice_activity import Stretch
 from encoders.audio.waveform import AudioError
 from encoders.device import chosen_device
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
@@ -36,7 +35,14 @@ from experiments.interviews.emotion import (
     sounds_of,
     threshold_of_sets,
 )
-from experiments.interviews.model_facts import about_answers, about_model, notes_on, text_languages
+from experiments.interviews.model_facts import (
+    about_answers,
+    about_model,
+    notes_on,
+    text_languages,
+    turns_and_speech,
+    words_and_speech,
+)
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.recognition import Recognition, WordUse, recogniser_for
@@ -148,14 +154,15 @@ class _Run:
             voices = self.speaker_encoder
             describer = None if voices is None else SpeechDescriber(voices)
             surveyed = survey(
-                path, self.options.channels, describer, progress, self.options.channel
+                *(path, self.options.channels, describer, progress, self.options.channel),
+                self.options.activity,
             )
         with stage("telling speakers apart", seconds):
             cast = cast_of(path, surveyed, self.options, others, describer)
         make_folder(folder / WORK)
         if self.recognition is not None:
             self.recognition.moved_to(folder / WORK)
-        speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
+        speech = surveyed.all_speech()
         pieces = pieces_of(cast.voices, speech, cast.turns)
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
         baselines = self._baselines(path, pieces, extractors, seconds, progress)
@@ -263,11 +270,20 @@ class _Run:
             ],
             "notes": [
                 *surveyed.notes,
-                *notes_on(self.model, heard, cast.how != SOMEONE),
+                *self._coverage(surveyed, cast),
+                *notes_on(self.model, heard, cast.how != SOMEONE, surveyed.level()),
                 *self._unread(heard),
                 *self._alike(cast),
             ],
         }
+
+    def _coverage(self, surveyed: SpeechScan, cast: SpeakerTurns) -> Iterator[str]:
+        """What turns and words that were given leave out of the speech, and hold that is none."""
+        options = self.options
+        if options.turns is not None or cast.how.startswith("turns of"):
+            yield from turns_and_speech(cast.turns or cast.voices, surveyed.all_speech())
+        if options.transcript is not None:
+            yield from words_and_speech(cast.voices, surveyed.all_speech())
 
     def _unread(self, heard: Sequence[ClassifiedSegment]) -> Iterator[str]:
         """Which words are shown and not classified, and why."""
@@ -331,18 +347,6 @@ def _words_are_known(options: InterviewOptions) -> bool:
         return all(turn.text is not None for turn in read_turns(options.turns))
     except AnnotationError:
         return False
-
-
-def _all_speech(surveyed: SpeechScan) -> tuple[Stretch, ...]:
-    """Stretches in which any channel holds speech, without overlap."""
-    joined: list[Stretch] = []
-    every = (interval for stretches in surveyed.speech_by_channel() for interval in stretches)
-    for interval in sorted(every, key=lambda stretch: stretch.start_s):
-        if joined and interval.start_s <= joined[-1].end_s:
-            joined[-1] = Stretch(joined[-1].start_s, max(joined[-1].end_s, interval.end_s))
-        else:
-            joined.append(interval)
-    return tuple(joined)
 
 
 def _was_done(folder: Path, identity: str) -> bool:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from encoders.analysis.voice_activity import SILERO_DEFAULTS, ActivityOptions
 from experiments.config import OptionError
 
 MOST_SPEAKERS = 20
+LONGEST_PADDING_S = 5.0
 Words = Literal["show", "classify", "off"]
 
 
@@ -25,7 +27,8 @@ class InterviewOptions:
     out of everything that stays on disk. ``channel``, from 1 on, is heard alone; None is the mean
     of all. ``words`` "classify" gives the model all words that are
     not in doubt, "show" none, "off" leaves them out altogether; None gives it those of its text
-    model's language.
+    model's language. ``speech_threshold`` is the probability from which on Silero's windows are
+    speech, ``speech_padding`` the seconds that each stretch is longer on both sides.
     """
 
     turns: Path | None = None
@@ -41,6 +44,8 @@ class InterviewOptions:
     redact: bool = False
     packing: bool | None = None
     words: Words | None = None
+    speech_threshold: float = SILERO_DEFAULTS.threshold
+    speech_padding: float = SILERO_DEFAULTS.padding_s
 
     def __post_init__(self) -> None:
         ways = {
@@ -69,7 +74,18 @@ class InterviewOptions:
             other = "--transcript" if self.transcript is not None else "--asr"
             raise OptionError(f"--words off with {other}: nobody would see them; leave one out")
 
+    @property
+    def activity(self) -> ActivityOptions:
+        """What is taken for speech."""
+        return ActivityOptions(threshold=self.speech_threshold, padding_s=self.speech_padding)
+
     def _check_numbers(self) -> None:
+        if not 0 < self.speech_threshold < 1:
+            what = "expected a probability between 0 and 1, as in 0.3"
+            raise OptionError(f"--speech-threshold {self.speech_threshold:g}: {what}")
+        if not 0 <= self.speech_padding <= LONGEST_PADDING_S:
+            what = f"expected seconds from 0 to {LONGEST_PADDING_S:g}, as in 0.2"
+            raise OptionError(f"--speech-padding {self.speech_padding:g}: {what}")
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise OptionError(f"--abstain {self.abstain:g}: expected a probability from 0 to 1")
         if self.sets is not None and not 0 < self.sets < 1:

@@ -45,7 +45,8 @@ def test_the_caution_of_a_model_is_told_once_for_all_recordings(
 def test_a_recording_without_speech_says_so(model_folder, silence, tmp_path, capsys):
     outcome = interview(model_folder(), [silence], tmp_path / "out", QUIET)
     assert outcome.done[0].timeline.facts["notes"] == [
-        "no speech was found: listen to the recording, or say --turns FILE"
+        "no speech was found (digital silence): listen to the recording, try --speech-threshold "
+        "0.3, or say --turns FILE"
     ]
     _show(outcome)
     assert "3.0 s, 0 segments, 0 speakers" in capsys.readouterr().out
@@ -139,3 +140,60 @@ def test_the_language_of_a_text_encoder_is_that_of_its_card():
     for modality, languages in ((bert, {"en"}), (own, set())):
         model = SimpleNamespace(modalities={"audio": own, "text": modality})
         assert text_languages(model) == languages
+
+
+def rttm(folder, *turns):
+    lines = [
+        f"SPEAKER talk 1 {start_s} {length_s} <NA> <NA> anna <NA> <NA>\n"
+        for start_s, length_s in turns
+    ]
+    (folder / "talk.rttm").write_text("".join(lines), encoding="utf-8")
+    return folder / "talk.rttm"
+
+
+def notes_of(model, recording, out, **options):
+    (done,) = interview(model, [recording], out, InterviewOptions(**options)).done
+    return done.timeline.facts["notes"]
+
+
+def test_speech_outside_the_turns_and_turns_without_speech_are_told(model_folder, talk, tmp_path):
+    model = model_folder("audio")
+    # Anna, a pause, Ben, a pause, Anna: the pauses and one sentence.
+    turns = rttm(tmp_path, (4.2, 0.6), (9.1, 0.7), (10.0, 2.0))
+    notes = notes_of(model, talk, tmp_path / "out", asr="none", turns=turns)
+    (outside,) = [note for note in notes if "outside the turns" in note]
+    assert outside.endswith(
+        "s of speech lie outside the turns and are not classified: are they of this recording?"
+    )
+    assert "2 of 3 turns, 1.3 s, where no speech was found" in notes
+    turns = rttm(tmp_path, (0.0, 4.5), (4.6, 7.4))
+    notes = notes_of(model, talk, tmp_path / "all", asr="none", turns=turns)
+    assert not [note for note in notes if "turn" in note]
+
+
+def test_a_transcript_of_two_sentences_is_told(model_folder, talk, tmp_path):
+    cues = "WEBVTT\n\n00:00.500 --> 00:01.500\nyes\n\n00:05.500 --> 00:06.500\nno\n"
+    (tmp_path / "talk.vtt").write_text(cues, encoding="utf-8")
+    notes = notes_of(model_folder(), talk, tmp_path / "out", transcript=tmp_path / "talk.vtt")
+    (told,) = [note for note in notes if "no words for" in note]
+    assert told.endswith("s of speech: is it of this recording, and all of it?")
+
+
+def test_what_is_speech_can_be_asked_for(model_folder, talk, tmp_path):
+    model = model_folder("audio")
+    lengths = []
+    for padding in (0.03, 0.4):
+        options = InterviewOptions(asr="none", speech_padding=padding)
+        (done,) = interview(model, [talk], tmp_path / str(padding), options).done
+        lengths.append(sum(s.end_s - s.start_s for s in done.timeline.segments))
+    assert lengths[0] + 1.5 < lengths[1]
+    # A hiss at -60 dBFS.
+    hiss = np.random.default_rng(0).normal(0, 1e-3, 3 * RATE)
+    soundfile.write(tmp_path / "hiss.wav", hiss, RATE)
+    (told, *_) = notes_of(model, tmp_path / "hiss.wav", tmp_path / "none", asr="none")
+    assert told.startswith(
+        "no speech was found (-60 dBFS on average, -59 dBFS where it is loudest)"
+    )
+    for name, value in (("threshold", 1.0), ("threshold", 0.0), ("padding", -0.1)):
+        with pytest.raises(OptionError, match=f"--speech-{name}"):
+            InterviewOptions(**{f"speech_{name}": value})
