@@ -98,6 +98,13 @@ def interview(
     speech_padding: Annotated[
         float, typer.Option(help="Seconds that each stretch of speech is longer on both sides.")
     ] = 0.03,
+    keep_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--keep-damaged",
+            help="Go on with what can be read of a damaged recording, and tell the seconds lost.",
+        ),
+    ] = False,
     redact: Annotated[
         bool, typer.Option("--redact", help="Leave the words out of everything that is written.")
     ] = False,
@@ -124,6 +131,7 @@ def interview(
         words=cast("Words | None", words),
         speech_threshold=speech_threshold,
         speech_padding=speech_padding,
+        keep_damaged=keep_damaged,
     )
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)
@@ -131,11 +139,9 @@ def interview(
 
 
 def _show(outcome: "Outcome") -> None:
-    printed: set[str] = set()
+    cautions: set[str] = set()
     for result in outcome.done:
-        # What holds for all recordings of a command, as a model's caution, is told once.
-        for line in (line for line in _lines(result) if line not in printed):
-            printed.add(line)
+        for line in _lines(result, cautions):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     if outcome.failures:
         console.print(f"{len(outcome.failures)} could not be used:", markup=False)
@@ -144,7 +150,8 @@ def _show(outcome: "Outcome") -> None:
         raise typer.Exit(1)
 
 
-def _lines(result: "Interviewed") -> Iterator[str]:
+def _lines(result: "Interviewed", cautions: set[str]) -> Iterator[str]:
+    """What is told of a recording; a model's ``cautions`` hold for all, and are told once."""
     if result.timeline is None:
         yield f"{result.recording.name}: done before, in {result.folder}"
         return
@@ -153,7 +160,9 @@ def _lines(result: "Interviewed") -> Iterator[str]:
     counts = f"{with_count(segments, 'segment')}, {with_count(speakers, 'speaker')}"
     yield f"{result.recording.name}: {timeline.duration_s:.1f} s, {counts}, in {result.folder}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
-    for note in (*timeline.facts["warnings"], *timeline.facts["notes"]):
+    fresh = [caution for caution in timeline.facts["warnings"] if caution not in cautions]
+    cautions.update(fresh)
+    for note in (*fresh, *timeline.facts["notes"]):
         yield f"  {note}"
     yield f"  {_pace(result.seconds, timeline.duration_s)}"
 

@@ -87,6 +87,7 @@ def read_chunks(
     seconds: dict[str, float],
     channel: int | None = None,
     use: WordUse = WordUse(),  # noqa: B008 - frozen
+    keep_damaged: bool = False,
 ) -> Iterator[Chunk]:
     """All pieces in their order, :data:`CHUNK` of them in memory at a time.
 
@@ -99,7 +100,7 @@ def read_chunks(
         AudioError: the recording cannot be read a second time.
     """
     spans = [Span(piece.voice.start_s, piece.voice.end_s, piece.voice.channel) for piece in pieces]
-    audio = read_spans(path, spans, channel=channel)
+    audio = read_spans(path, spans, channel=channel, keep_damaged=keep_damaged)
     for start in range(0, len(pieces), CHUNK):
         chunk = pieces[start : start + CHUNK]
         with stage("decoding", seconds):

@@ -57,6 +57,8 @@ WORK = "work"
 #: What a finished recording was made from; without it, the recording is done (again).
 DONE = "done.json"
 FORMAT_VERSION = 2
+#: What is said of a damaged recording besides.
+KEEP = "; --keep-damaged goes on with what can be read of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ def interview(
         try:
             done.append(run.one(path, folder, len(paths) - 1, progress))
         except (AudioError, AnnotationError) as error:
-            failures.append(Failure(path.name, str(error)))
+            hint = "" if chosen.keep_damaged or "damaged" not in str(error) else KEEP
+            failures.append(Failure(path.name, f"{error}{hint}"))
     return Outcome(tuple(done), tuple(failures))
 
 
@@ -155,7 +158,7 @@ class _Run:
             describer = None if voices is None else SpeechDescriber(voices)
             surveyed = survey(
                 *(path, self.options.channels, describer, progress, self.options.channel),
-                self.options.activity,
+                *(self.options.activity, self.options.keep_damaged),
             )
         with stage("telling speakers apart", seconds):
             cast = cast_of(path, surveyed, self.options, others, describer)
@@ -191,8 +194,8 @@ class _Run:
     def _chunks(
         self, path: Path, pieces: Sequence[SpeechSegment], seconds: dict[str, float]
     ) -> Iterator[Chunk]:
-        channel = self.options.channel
-        return read_chunks(path, pieces, self.recognition, seconds, channel, self.use)
+        channel, keep = self.options.channel, self.options.keep_damaged
+        return read_chunks(path, pieces, self.recognition, seconds, channel, self.use, keep)
 
     def _baselines(
         self,

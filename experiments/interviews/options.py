@@ -29,6 +29,7 @@ class InterviewOptions:
     not in doubt, "show" none, "off" leaves them out altogether; None gives it those of its text
     model's language. ``speech_threshold`` is the probability from which on Silero's windows are
     speech, ``speech_padding`` the seconds that each stretch is longer on both sides.
+    ``keep_damaged`` goes on with what can be read of a damaged recording.
     """
 
     turns: Path | None = None
@@ -46,6 +47,7 @@ class InterviewOptions:
     words: Words | None = None
     speech_threshold: float = SILERO_DEFAULTS.threshold
     speech_padding: float = SILERO_DEFAULTS.padding_s
+    keep_damaged: bool = False
 
     def __post_init__(self) -> None:
         ways = {

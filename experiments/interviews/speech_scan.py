@@ -20,6 +20,7 @@ from encoders.analysis.voice_activity import (
     padded,
     speech_in,
 )
+from encoders.audio.sound_files import quiet_stderr
 from encoders.audio.streaming import BLOCK_S, Block, HeldBlocks, Resampler, Span, read_blocks
 from encoders.audio.waveform import Audio, AudioError, Mono, Samples
 from encoders.extraction import Progress
@@ -102,11 +103,12 @@ def survey(
     progress: Progress | None = None,
     channel: int | None = None,
     activity: ActivityOptions = SILERO_DEFAULTS,
+    keep_damaged: bool = False,
 ) -> SpeechScan:
     """Listen to a recording once, block by block; each stretch of speech is given to ``describer``.
 
     With ``channel``, counted from 1, the recording is that channel alone; ``activity`` says what
-    is speech.
+    is speech; ``keep_damaged`` is that of :func:`encoders.audio.streaming.read_blocks`.
 
     Raises:
         AudioError: it cannot be read, is damaged, or has no channels to tell apart.
@@ -117,7 +119,8 @@ def survey(
     short: list[Samples] = []
     mean, notes = Mono(path), list[str]()
     end, rate, channels, expected = 0, 0, 0, _blocks_of(path)
-    for number, block in enumerate(read_blocks(path, channel=channel), start=1):
+    blocks = read_blocks(path, channel=channel, keep_damaged=keep_damaged)
+    for number, block in enumerate(blocks, start=1):
         if not listeners:
             rate, channels = block.sample_rate_hz, len(block.samples)
             _check_channels(path, channels, by_channel)
@@ -149,7 +152,8 @@ def survey(
 def _blocks_of(path: Path) -> int:
     """Blocks that a header promises; 0 where only reading tells."""
     try:
-        return math.ceil(soundfile.info(path).duration / BLOCK_S)
+        with quiet_stderr():
+            return math.ceil(soundfile.info(path).duration / BLOCK_S)
     except (RuntimeError, OverflowError):
         return 0
 

@@ -42,6 +42,30 @@ def test_the_caution_of_a_model_is_told_once_for_all_recordings(
     assert "other.wav: 12.0 s" in told
 
 
+def test_notes_are_told_for_every_recording(model_folder, talk, tmp_path, capsys):
+    (tmp_path / "other.wav").write_bytes(talk.read_bytes())
+    outcome = interview(
+        model_folder("audio"), [talk, tmp_path / "other.wav"], tmp_path / "out", QUIET
+    )
+    _show(outcome)
+    assert capsys.readouterr().out.count("the model hears the voice only") == 2
+
+
+def test_a_damaged_recording_is_refused_with_what_keeps_it(model_folder, talk, tmp_path):
+    content = talk.read_bytes()
+    (tmp_path / "cut.wav").write_bytes(content[: len(content) * 2 // 3])
+    model, cut = model_folder("audio"), tmp_path / "cut.wav"
+    (failure,) = interview(model, [cut], tmp_path / "out", QUIET).failures
+    assert failure.why.endswith("; --keep-damaged goes on with what can be read of it")
+    options = InterviewOptions(asr="none", keep_damaged=True)
+    (done,) = interview(model, [cut], tmp_path / "out", options).done
+    assert done.timeline.duration_s == pytest.approx(8.0, abs=0.01)
+    assert done.timeline.facts["notes"][0].startswith("damaged: 8.00 s were read, 4.00 s are lost")
+    # Up to there it is the same.
+    (whole,) = interview(model, [talk], tmp_path / "whole", QUIET).done
+    assert done.timeline.segments[0] == whole.timeline.segments[0]
+
+
 def test_a_recording_without_speech_says_so(model_folder, silence, tmp_path, capsys):
     outcome = interview(model_folder(), [silence], tmp_path / "out", QUIET)
     assert outcome.done[0].timeline.facts["notes"] == [
