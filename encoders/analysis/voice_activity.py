@@ -47,6 +47,9 @@ class ActivityOptions:
     padding_s: float = 0.03
 
 
+SILERO_DEFAULTS = ActivityOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """From one time to another, in seconds."""

@@ -1,6 +1,6 @@
 """Whisper through transformers: the models of its hub, and those that users fine-tuned."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from encoders.asr.recognisers import (
 from encoders.asr.transcript import (
     NOTHING,
     SAMPLE_RATE_HZ,
+    WINDOW_S,
     Segment,
     Transcript,
     heard_samples,
@@ -33,8 +34,6 @@ from encoders.weights.whisper import (
     read_whisper,
 )
 
-#: Whisper hears windows of 30 s.
-WINDOW_S = 30.0
 #: The token that tells how likely no one speaks, under both of its names.
 NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
 #: Tokens of a model of many languages, at least.
@@ -62,10 +61,38 @@ def _from_folder(folder: Path) -> HubModel:
     except Exception as error:
         raise ValueError(f"{folder}: is no Whisper model of transformers ({error})") from error
     tokenizer = processor.tokenizer
+    _complete(model, tokenizer)
     ids = tokenizer.convert_tokens_to_ids(list(NO_SPEECH))
     known = [token for token in ids if token is not None and token != tokenizer.unk_token_id]
     decode = partial(processor.decode, skip_special_tokens=True)
     return HubModel(model, processor.feature_extractor, decode, known[0] if known else None)
+
+
+def _complete(model: Any, tokenizer: Any) -> None:  # noqa: ANN401 - of transformers
+    """Tokens that tell a model language and task, which old folders do not name.
+
+    Without them it would start in the middle of nothing, and could not be asked for a language.
+    """
+    from whisper.tokenizer import LANGUAGES
+
+    def known(names: Iterable[str]) -> dict[str, int]:
+        ids = {name: tokenizer.convert_tokens_to_ids(name) for name in names}
+        return {name: k for name, k in ids.items() if k not in (None, tokenizer.unk_token_id)}
+
+    generation = model.generation_config
+    if getattr(generation, "no_timestamps_token_id", None) is None:
+        (generation.no_timestamps_token_id,) = known(["<|notimestamps|>"]).values() or (None,)
+    if getattr(generation, "is_multilingual", None) is None:
+        generation.is_multilingual = model.config.vocab_size >= MULTILINGUAL_WORDS
+    if not generation.is_multilingual:
+        return
+    if not getattr(generation, "lang_to_id", None):
+        generation.lang_to_id = known(f"<|{code}|>" for code in LANGUAGES)
+    if not getattr(generation, "task_to_id", None):
+        tasks = known(["<|transcribe|>", "<|translate|>"])
+        generation.task_to_id = {name.strip("<|>"): k for name, k in tasks.items()}
+    # What they held instead; transformers takes one of both.
+    generation.forced_decoder_ids = None
 
 
 def _from_tensors(path: Path) -> HubModel:
@@ -138,7 +165,7 @@ def _generation(tokenizer: Any, ids: Mapping[str, int], multilingual: bool) -> A
 
 
 class HubWhisperRecogniser:
-    """Whisper with greedy search and without timestamps, one window of 30 s at a time.
+    """Whisper without timestamps, one window of 30 s at a time.
 
     A window is one segment: with timestamps transformers gives no probabilities of tokens.
     """
@@ -198,8 +225,10 @@ class HubWhisperRecogniser:
         return self.model.generate(
             features,
             **({"language": language, "task": self.spec.task} if self.languages else {}),
-            num_beams=1,
+            num_beams=self.spec.beam,
             do_sample=False,
+            # The score of a hypothesis is then the mean over its tokens.
+            length_penalty=1.0,
             return_timestamps=False,
             condition_on_prev_tokens=False,
             return_dict_in_generate=True,
@@ -222,6 +251,8 @@ class HubWhisperRecogniser:
 
 def _mean_log_probability(output: Any) -> float:  # noqa: ANN401 - an output of transformers
     """Mean over the tokens that were generated, the end among them, as openai-whisper has it."""
+    if (best := getattr(output, "sequences_scores", None)) is not None:
+        return float(best[0])
     said = output.sequences[0, -len(output.scores) :]
     rows = [scores[0].log_softmax(dim=-1) for scores in output.scores]
     return float(np.mean([float(row[token]) for row, token in zip(rows, said, strict=True)]))

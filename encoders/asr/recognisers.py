@@ -27,7 +27,7 @@ from encoders.weights.sources import (
 )
 from encoders.weights.whisper import WhisperLayoutError, is_ctranslate2, whisper_sha256
 
-NUMERICS_VERSION = 2
+NUMERICS_VERSION = 3
 
 Value = TypeVar("Value", bound=str)
 
@@ -39,6 +39,9 @@ Compute = Literal["int8", "float32"]
 ENGINES: Mapping[Engine, str] = MappingProxyType(
     {"faster": "faster-whisper", "openai": "openai-whisper", "transformers": "transformers"}
 )
+#: Hypotheses that can be followed at once, and how many are where nothing is said.
+BEAMS = tuple(str(number) for number in range(1, 11))
+DEFAULT_BEAM = 5
 #: Recognisers where none is named: the first that is here, else the first.
 DEFAULTS = ("whisper-base", "whisper-tiny.en")
 #: Hashes of the tensors of models that packages carry, as :func:`whisper_sha256` has them.
@@ -56,9 +59,11 @@ class RecogniserSpec:
 
     ``language`` None means that it is detected in each utterance; ``task`` translate gives English
     words of speech in other languages; ``compute`` is the precision of faster-whisper, None that of
-    the other engines, float32. The rest is fixed, because a transcript is a function of its audio:
-    temperature 0 without fallback (sampling is random), no condition on previous text, greedy
-    search, whisper's own thresholds for silence.
+    the other engines, float32; ``beam`` is how many hypotheses are followed, 1 a greedy search.
+    ``fallback`` decodes again, at higher temperatures, what repeats itself or is unlikely; words
+    are drawn there, so that only a transcript that was kept is had again. Without it a transcript
+    is a function of its audio. The rest is fixed: no condition on previous text, no times within
+    what fits into one window, whisper's own thresholds for silence.
     """
 
     checkpoint: str = "base"
@@ -66,21 +71,24 @@ class RecogniserSpec:
     language: str | None = None
     task: Task = "transcribe"
     compute: Compute | None = None
+    beam: int = DEFAULT_BEAM
+    fallback: bool = False
 
 
 def parse_recogniser(typed: str) -> RecogniserSpec:
     """Recogniser that ``--asr`` names: ``whisper-base``, ``whisper:PATH``, ``whisper:OWNER/NAME``.
 
     Options follow an ``@``: ``engine=faster|openai|transformers``, ``compute=int8|float32`` (of
-    faster), ``language=de``, ``task=translate``. Where no engine is named a path has that of its
-    layout, and a model faster-whisper's, where :func:`engine_note` says nothing else.
+    faster), ``language=de``, ``task=translate``, ``beam=N``, ``fallback=yes`` (not of
+    transformers). Where no engine is named a path has that of its layout, and a model
+    faster-whisper's, where :func:`engine_note` says nothing else.
 
     Raises:
         ValueError: unknown name (nearest ones are offered), option, language or value.
     """
     name, options = _take_apart(typed)
     checkpoint = _checkpoint(name, options)
-    known = ("engine", "language", "task", "compute")
+    known = ("engine", "language", "task", "compute", "beam", "fallback")
     if unknown := sorted(set(options) - set(known)):
         fault = f"unknown option {', '.join(unknown)}; known: {', '.join(known)}"
         raise ValueError(f"--asr {typed}: {fault}")
@@ -97,7 +105,11 @@ def parse_recogniser(typed: str) -> RecogniserSpec:
         language=_language(typed, english, options.get("language")),
         task=_choice(typed, options, "task", get_args(Task)) or "transcribe",
         compute=(compute or "int8") if engine == "faster" else None,
+        beam=int(_choice(typed, options, "beam", BEAMS) or DEFAULT_BEAM),
+        fallback=_choice(typed, options, "fallback", ("no", "yes")) == "yes",
     )
+    if spec.fallback and engine == "transformers":
+        raise ValueError(f"--asr {typed}: fallback is an option of engine=faster and engine=openai")
     if english:
         check_task(spec, multilingual=False)
     return spec
@@ -218,6 +230,7 @@ def describe(typed: str) -> str:
     parts = [
         *(["English only"] if known and spec.checkpoint.endswith(".en") else []),
         *(["translated into English"] if spec.task == "translate" else []),
+        *(["with fallback to drawn words"] if spec.fallback else []),
         f"{computes}: {note}" if note else computes,
     ]
     return f"{typed} ({', '.join(parts)})"

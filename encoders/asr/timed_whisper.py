@@ -1,7 +1,9 @@
 """Whisper through its authors' package or faster-whisper: what is said, and when each word is.
 
-Both search greedily at temperature 0, with no memory of what was heard before. openai-whisper
-computes with float32, faster-whisper the same models with 8 bits, several times as fast on a CPU.
+Both follow several hypotheses at temperature 0, with no memory of what was heard before.
+openai-whisper computes with float32, faster-whisper the same models with 8 bits, several times as
+fast on a CPU. What fits into a window is decoded without times: a model that need not write them
+makes fewer words up.
 """
 
 import warnings
@@ -22,7 +24,15 @@ from encoders.asr.recognisers import (
     check_task,
     recogniser_source,
 )
-from encoders.asr.transcript import NOTHING, Segment, Transcript, heard_samples, normalise
+from encoders.asr.transcript import (
+    NOTHING,
+    SAMPLE_RATE_HZ,
+    WINDOW_S,
+    Segment,
+    Transcript,
+    heard_samples,
+    normalise,
+)
 from encoders.asr.window_packing import spoken, timed
 from encoders.audio.waveform import Audio, Samples
 from encoders.weights.locate import locate
@@ -35,13 +45,30 @@ from encoders.weights.whisper import (
     read_whisper,
 )
 
+#: Of openai-whisper's ``transcribe``: what fails its checks is decoded again at the next one.
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
 
 class TimedWhisper(ABC):
     """A Whisper that cuts what is longer than 30 s into windows itself."""
 
+    spec: RecogniserSpec
+
     @abstractmethod
     def _heard(self, samples: Samples, **options: bool) -> tuple[Iterable[Any], str]:
         """Segments with the fields that faster-whisper gives them, and the language of all."""
+
+    def _decoding(self, samples: Samples) -> dict[str, Any]:
+        """How to decode, in words that both packages know."""
+        return {
+            "language": self.spec.language,
+            "task": self.spec.task,
+            "beam_size": self.spec.beam,
+            "temperature": TEMPERATURES if self.spec.fallback else 0.0,
+            "condition_on_previous_text": False,
+            # Behind the first window times say where the next one starts.
+            "without_timestamps": len(samples) <= round(WINDOW_S * SAMPLE_RATE_HZ),
+        }
 
     def transcribe(self, audio: Audio) -> Transcript:
         """The transcript of one utterance; what is silent is not shown to the model."""
@@ -122,15 +149,7 @@ class FasterWhisperRecogniser(TimedWhisper):
         check_task(spec, multilingual)
 
     def _heard(self, samples: Samples, **options: bool) -> tuple[Iterable[Any], str]:
-        segments, about = self.model.transcribe(
-            samples,
-            language=self.spec.language,
-            task=self.spec.task,
-            beam_size=1,
-            temperature=0.0,
-            condition_on_previous_text=False,
-            **options,
-        )
+        segments, about = self.model.transcribe(samples, **self._decoding(samples), **options)
         return segments, str(about.language)
 
 
@@ -158,15 +177,10 @@ class OpenAIRecogniser(TimedWhisper):
         with warnings.catch_warnings():
             # Our caller chose the device.
             warnings.filterwarnings("ignore", message="Performing inference on CPU")
+            # Its ranking of hypotheses sorts tensors by numpy.
+            warnings.filterwarnings("ignore", message="__array_wrap__", category=DeprecationWarning)
             result = self.model.transcribe(
-                samples,
-                language=self.spec.language,
-                task=self.spec.task,
-                temperature=0.0,
-                condition_on_previous_text=False,
-                fp16=False,
-                verbose=None,
-                **options,
+                samples, fp16=False, verbose=None, **self._decoding(samples), **options
             )
         segments = [SimpleNamespace(**row) for row in result["segments"]]
         for segment in segments:

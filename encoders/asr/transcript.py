@@ -8,6 +8,8 @@ import numpy as np
 from encoders.audio.waveform import Audio, Samples, resample
 
 SAMPLE_RATE_HZ = 16000
+#: What Whisper hears at once, in seconds.
+WINDOW_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

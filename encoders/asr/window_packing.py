@@ -12,13 +12,14 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from encoders.asr.transcript import (
     NOTHING,
     SAMPLE_RATE_HZ,
+    WINDOW_S,
     Segment,
     Transcript,
     heard_samples,
@@ -27,13 +28,15 @@ from encoders.asr.transcript import (
 from encoders.audio.waveform import Audio
 from encoders.store import audio_key
 
-#: What Whisper hears at once, and the silence after each segment in it, in seconds.
-WINDOW_S, GAP_S = 30.0, 1.0
+#: The silence after each segment in a window, in seconds.
+GAP_S = 1.0
 #: So far outside its segment a word may be timed: times of words are good to some frames of 20 ms.
 SLACK_S = 0.2
 #: What a word's probability is at least.
 LEAST_PROBABILITY = 1e-10
-#: Of how packs are laid out and taken apart: part of their key.
+#: What a sentence ends with: the next word is the first of another one.
+SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
+#: Of how packs are laid out: part of their key.
 VERSION = 1
 
 
@@ -128,8 +131,14 @@ def taken_apart(heard: Transcript, places: Sequence[Place]) -> tuple[Transcript 
 
     None where the segment is to be heard alone: a word of it reaches into another segment or lies
     in the silence beside it, no word lies in it, or words are not in the order of the segments.
+    Whisper lets the first word of a segment start in the silence before it, and the last one of
+    that before too: it is the first one where a sentence has ended, and else neither is known.
     """
-    homes = [_home(word, places) for word in heard.segments]
+    ended = [True, *(word.text.rstrip().endswith(SENTENCE_ENDS) for word in heard.segments)]
+    homes = [
+        _home(word, places) if after or not _starts_in_silence(word, places) else None
+        for word, after in zip(heard.segments, ended, strict=False)
+    ]
     clear = [home for home in homes if home is not None]
     if clear != sorted(clear):
         return (None,) * len(places)
@@ -153,6 +162,12 @@ def _home(word: Segment, places: Sequence[Place]) -> int | None:
         if numbers:
             return numbers[0] if len(numbers) == 1 else None
     return None
+
+
+def _starts_in_silence(word: Segment, places: Sequence[Place]) -> bool:
+    """Whether no segment is near its start; near counts for less where it has no length at all."""
+    slack_s = SLACK_S if word.end_s > word.start_s else 0.0
+    return not _overlapping(replace(word, end_s=word.start_s), places, slack_s)
 
 
 def _beside(word: Segment, places: Sequence[Place]) -> set[int]:

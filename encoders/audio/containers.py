@@ -4,7 +4,7 @@ A file is data: no playlist, script or reference makes another file or an addres
 is decoded is held against what the container declares: decoders pass over damage in silence.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +83,11 @@ class Piece:
     notes: tuple[str, ...] = ()
 
 
-def container_pieces(path: Path) -> Generator[Piece, None, None]:
+def container_pieces(path: Path, keep_damaged: bool = False) -> Generator[Piece, None, None]:
     """Audio of a container frame by frame, as :func:`read_container` reads it.
 
-    What it declares is held against what was decoded when the last frame has been taken.
+    With ``keep_damaged`` silence stands for what is damaged, and is told. What it declares is held
+    against what was decoded when the last frame has been taken.
 
     Raises:
         AudioError: no container that we read, no audio, or damaged: a gap, or less than declared.
@@ -95,7 +96,7 @@ def container_pieces(path: Path) -> Generator[Piece, None, None]:
         with path.open("rb") as file, av.open(file, "r", options=OPTIONS) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: holds no audio stream")
-            yield from _decode(path, container)
+            yield from _decode(path, container, keep_damaged)
     except AudioError:
         raise
     # PyAV raises nine kinds of exception on damaged files; to a user they are one.
@@ -184,13 +185,13 @@ class Bytes:
         self.stop = max(self.stop, packet.pos + packet.size)
 
 
-def _decode(path: Path, container: InputContainer) -> Iterator[Piece]:
+def _decode(path: Path, container: InputContainer, keep_damaged: bool) -> Iterator[Piece]:
     stream = container.streams.audio[0]
     if stream.codec_context.name in CHECKED:
         stream.codec_context.options = {"err_detect": "crccheck+explode"}
     rate, decoded = 0, 0
     values = np.zeros((0, 0))
-    for frame, gap_s in _joined(path, container, stream):
+    for frame, gap_s in _joined(path, container, stream, keep_damaged):
         values = channels_of(frame)
         if not rate:
             rate = frame.sample_rate
@@ -224,21 +225,21 @@ def _origin_s(container: InputContainer) -> float:
 
 
 def _joined(
-    path: Path, container: InputContainer, stream: av.AudioStream
+    path: Path, container: InputContainer, stream: av.AudioStream, keep_damaged: bool
 ) -> Iterator[tuple[av.AudioFrame, float]]:
     """Decoded frames, each with the seconds that are missing before it.
 
     A pause in the times is one of the recording; where bytes of the file are missing too, it is
-    damaged.
+    damaged, which ``keep_damaged`` takes for a pause too.
     """
     joint, rate, between = Joint(path, _origin_s(container)), 0, Bytes()
     for packet in container.demux():
         between.take(packet)
         if packet.stream_index != stream.index:
             continue
-        if packet.is_corrupt:
+        if packet.is_corrupt and not keep_damaged:
             raise AudioError(f"{path}: damaged or cut short (a packet of its audio is)")
-        for frame in packet.decode():
+        for frame in _frames_of(packet, keep_damaged):
             assert isinstance(frame, av.AudioFrame)
             rate = rate or frame.sample_rate
             if frame.sample_rate != rate:
@@ -247,12 +248,22 @@ def _joined(
             gap_s = 0.0
             if frame.pts is not None and frame.time_base is not None:
                 gap_s = joint.join(float(frame.pts * frame.time_base), frame.samples / rate)
-            if gap_s and between.lost > OVERHEAD_BYTES:
+            if gap_s and between.lost > OVERHEAD_BYTES and not keep_damaged:
                 raise AudioError(
                     f"{path}: {gap_s:.3f} s of audio missing at {joint.next_s or 0.0:.3f} s, and "
                     f"{between.lost} bytes that belong to nothing: the file is damaged"
                 )
             yield frame, gap_s
+
+
+def _frames_of(packet: "av.Packet[Any]", keep_damaged: bool) -> Sequence[Any]:
+    """What a packet holds; nothing where it is damaged and that is no reason to stop."""
+    try:
+        return [] if packet.is_corrupt else packet.decode()
+    except av.FFmpegError:
+        if not keep_damaged:
+            raise
+        return []
 
 
 def _frames_before(first: av.AudioFrame, origin_s: float) -> int:

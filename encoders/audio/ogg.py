@@ -26,6 +26,12 @@ def damage_of(path: Path) -> str | None:
     return _pages(path, status.st_size, status.st_mtime_ns).damage
 
 
+def whole_until(path: Path) -> int:
+    """Bytes before the first damaged page; those of the file where there is none."""
+    status = path.stat()
+    return _pages(path, status.st_size, status.st_mtime_ns).whole
+
+
 def streams_of(path: Path) -> tuple[int, ...]:
     """Bytes at which streams begin that follow each other, as of files joined end to end."""
     status = path.stat()
@@ -38,6 +44,7 @@ class Pages:
 
     damage: str | None
     starts: tuple[int, ...]
+    whole: int
 
 
 def page_checksum(page: bytes) -> int:
@@ -57,28 +64,28 @@ def _pages(path: Path, size: int, _changed_ns: int) -> Pages:
     starts: list[int] = []
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            return Pages(None, ())
+            return Pages(None, (), size)
         file.seek(0)
-        damage = next(_faults(file, size, starts), None)
-    return Pages(damage, tuple(starts))
+        whole, damage = next(_faults(file, size, starts), (size, None))
+    return Pages(damage, tuple(starts), whole)
 
 
-def _faults(file: BinaryIO, size: int, starts: list[int]) -> Iterator[str]:
+def _faults(file: BinaryIO, size: int, starts: list[int]) -> Iterator[tuple[int, str]]:
     ended, begins = False, False
     while (start := file.tell()) < size:
         header = file.read(HEADER_BYTES)
         if not header.startswith(MAGIC):
             # Behind the page that ends a stream other programs append tags.
             if not ended:
-                yield f"no page of Ogg at byte {start}"
+                yield start, f"no page of Ogg at byte {start}"
             return
         sizes = file.read(header[-1])
         body = file.read(sum(sizes))
         if file.tell() < start + HEADER_BYTES + header[-1] + sum(sizes):
-            yield f"the page at byte {start} is cut short by the end of the file"
+            yield start, f"the page at byte {start} is cut short by the end of the file"
         page = header[: CHECKSUM.start] + bytes(4) + header[CHECKSUM.stop :] + sizes + body
         if page_checksum(page) != int.from_bytes(header[CHECKSUM], "little"):
-            yield f"the checksum of the page at byte {start} is wrong"
+            yield start, f"the checksum of the page at byte {start} is wrong"
         # Streams side by side begin with a page each before any goes on.
         if header[FLAGS] & BEGINS_STREAM and not begins:
             starts.append(start)

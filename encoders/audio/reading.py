@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from encoders.audio.sound_files import UNKNOWN_FRAMES, SoundFile, open_sound
+from encoders.audio.sound_files import UNKNOWN_FRAMES, SoundFile, open_sound, quiet_stderr
 from encoders.audio.waveform import (
     END_TOLERANCE_S,
     MAX_DURATION_S,
@@ -79,11 +79,21 @@ def declared_length_s(path: Path) -> float | None:
     return _declared(path, status.st_size, status.st_mtime_ns)
 
 
+def announced_length_s(path: Path) -> float | None:
+    """The same of a damaged file, whose header libsndfile would mend by what is there."""
+    try:
+        with quiet_stderr(), soundfile.SoundFile(path) as file:
+            return SoundFile([file]).announced_frames / float(file.samplerate)
+    except (soundfile.LibsndfileError, OSError):
+        return declared_length_s(path)
+
+
 # Once per file: joins of a corpus may be made anew in one command.
 @lru_cache(maxsize=100_000)
 def _declared(path: Path, _size: int, _changed_ns: int) -> float | None:
     try:
-        information = soundfile.info(path)
+        with quiet_stderr():
+            information = soundfile.info(path)
         if 0 < information.frames < UNKNOWN_FRAMES:
             return float(information.frames / information.samplerate)
     except (soundfile.LibsndfileError, OSError):

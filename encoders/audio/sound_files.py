@@ -5,10 +5,14 @@ given the file with a true header. Streams that were joined end to end are read 
 """
 
 import io
+import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -65,6 +69,23 @@ class Spliced:
         self._file.close()
 
 
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep what C libraries print, as libmpg123 does of tags and damage, off the terminal.
+
+    What is wrong with a file is told by the errors and notes of whoever reads it.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
     """An mp3: soundfile seeks to where it is after every reading, and the decoder falls silent.
 
@@ -74,9 +95,16 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
     def seekable(self) -> bool:
         return False
 
+    def read(self, frames: int, **how: Any) -> Any:  # noqa: ANN401 - as soundfile has it
+        with quiet_stderr():
+            return super().read(frames, **how)
+
 
 class SoundFile:
-    """Streams of one file, read as one; ``notes`` are what is told of it."""
+    """Streams of one file, read as one; ``notes`` are what is told of it.
+
+    ``damage`` is what is wrong with a file that was opened all the same.
+    """
 
     def __init__(
         self,
@@ -88,6 +116,7 @@ class SoundFile:
         self._spliced = spliced
         self._place = 0
         self.notes = notes
+        self.damage: str | None = None
 
     @property
     def samplerate(self) -> int:
@@ -146,21 +175,22 @@ class SoundFile:
             file.close()
 
 
-def open_sound(path: Path) -> SoundFile | None:
+def open_sound(path: Path, keep_damaged: bool = False) -> SoundFile | None:
     """A file that libsndfile reads; None where :mod:`encoders.audio.containers` must.
+
+    With ``keep_damaged`` an Ogg file is opened up to its first damaged page, and an mp3 with holes.
 
     Raises:
         AudioError: it is an Ogg file that is not whole, or streams that were joined do not fit.
     """
-    damage = ogg.damage_of(path)
-    if damage is not None:
-        raise AudioError(f"{path}: {damage}: the file is damaged or cut short")
+    if (damage := ogg.damage_of(path)) is not None:
+        return _up_to(path, damage, keep_damaged)
     try:
-        file = soundfile.SoundFile(path)
+        with quiet_stderr():
+            file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError:
         return None
-    mend = {"WAV": _wav, "WAVEX": _wav, "MP3": _mp3, "FLAC": _flac, "OGG": _ogg}.get(file.format)
-    pieces, notes = mend(path, file) if mend is not None else ([], ())
+    pieces, notes = _mended(path, file, keep_damaged)
     # A flac that was written to a pipe does not say how long it is.
     if file.frames >= UNKNOWN_FRAMES or (notes and not pieces):
         file.close()
@@ -169,12 +199,43 @@ def open_sound(path: Path) -> SoundFile | None:
         return SoundFile([file])
     file.close()
     if not pieces:
-        return SoundFile([_Forward(path)])
+        with quiet_stderr():
+            sound = SoundFile([_Forward(path)])
+        sound.damage = _holes(path) if keep_damaged else None
+        return sound
     return _of_pieces(path, pieces, notes, forward=file.format == "MP3")
 
 
 #: Parts of each stream of a file, and what is told of it; notes without parts: libsndfile must not.
 Mend = tuple[Sequence[Sequence[bytes | range]], tuple[str, ...]]
+
+
+def _up_to(path: Path, damage: str, keep_damaged: bool) -> SoundFile:
+    """The pages of an Ogg file before the first that is damaged, if they are asked for."""
+    whole = ogg.whole_until(path)
+    if not keep_damaged or whole == 0:
+        raise AudioError(f"{path}: {damage}: the file is damaged or cut short")
+    streams, notes = _ranges((*(start for start in ogg.streams_of(path) if start < whole), whole))
+    sound = _of_pieces(path, streams, notes if len(streams) > 1 else (), forward=False)
+    sound.damage = damage
+    return sound
+
+
+def _mended(path: Path, file: soundfile.SoundFile, keep_damaged: bool) -> Mend:
+    mend = {"WAV": _wav, "WAVEX": _wav, "MP3": _mp3, "FLAC": _flac, "OGG": _ogg}.get(file.format)
+    try:
+        return mend(path, file) if mend is not None else ([], ())
+    except AudioError:
+        # libmpg123 goes on behind a hole by itself.
+        if not keep_damaged:
+            raise
+        return [], ()
+
+
+def _holes(path: Path) -> str | None:
+    lost = sum(stream.lost for stream in mpeg.streams_of(path))
+    what = "bytes between its frames are none: what lies behind them comes too early"
+    return f"{lost} {what}" if lost else None
 
 
 def _of_pieces(
@@ -186,7 +247,8 @@ def _of_pieces(
 ) -> SoundFile:
     spliced = [Spliced(path, pieces) for pieces in streams]
     try:
-        files = [(_Forward if forward else soundfile.SoundFile)(file) for file in spliced]
+        with quiet_stderr():
+            files = [(_Forward if forward else soundfile.SoundFile)(file) for file in spliced]
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{path}: the file is damaged ({error.error_string})") from error
     sound = SoundFile(files, spliced, notes)

@@ -16,7 +16,7 @@ import soundfile
 import soxr
 from jaxtyping import Float, Float32
 
-from encoders.audio.reading import bounds
+from encoders.audio.reading import announced_length_s, bounds
 from encoders.audio.sound_files import SoundFile, open_sound
 from encoders.audio.waveform import (
     MAX_DURATION_S,
@@ -68,11 +68,16 @@ class Span:
 
 
 def read_blocks(
-    path: Path, block_s: float = BLOCK_S, channel: int | None = None
+    path: Path,
+    block_s: float = BLOCK_S,
+    channel: int | None = None,
+    keep_damaged: bool = False,
 ) -> Generator[Block, None, None]:
     """All of a recording, in blocks of about ``block_s`` seconds.
 
-    Blocks have all channels, or the one ``channel``, counted from 1.
+    Blocks have all channels, or the one ``channel``, counted from 1. With ``keep_damaged`` a
+    damaged recording ends where its damage begins, or goes on behind it where the file knows the
+    times of what follows; the last block, which may be empty, tells what is lost.
 
     Raises:
         AudioError: missing, empty, unreadable or damaged, or without such a channel; some damage
@@ -84,17 +89,38 @@ def read_blocks(
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     last = None
     try:
-        for block in _blocks(path, block_s):
+        # What is lost with a block that cannot be read is a second at most.
+        for block in _blocks(path, min(block_s, 1.0) if keep_damaged else block_s, keep_damaged):
             check_samples(path, block.samples)
             if channel is not None:
                 block = replace(block, samples=channel_of(path, block.samples, channel))
             last = block
             yield block
-    except (MemoryError, RuntimeError, OSError) as error:
-        why = str(error) or type(error).__name__
-        raise AudioError(f"{path}: cannot be read ({why})") from error
+    except (MemoryError, RuntimeError, OSError, AudioError) as error:
+        damage = _as_audio_error(path, error)
+        if last is None or not keep_damaged:
+            raise damage from error
+        yield replace(
+            last, samples=last.samples[:, :0], start=last.stop, notes=(_lost(path, last, damage),)
+        )
     if last is None:
         raise AudioError(f"{path}: holds no samples")
+
+
+def _as_audio_error(path: Path, error: Exception) -> AudioError:
+    if isinstance(error, AudioError):
+        return error
+    return AudioError(f"{path}: cannot be read ({str(error) or type(error).__name__})")
+
+
+def _lost(path: Path, last: Block, damage: AudioError) -> str:
+    """What is told of a recording that is shorter than it should be."""
+    read_s, declared_s = last.stop / last.sample_rate_hz, announced_length_s(path)
+    lost = "how much is missing is not known"
+    if declared_s is not None and declared_s > read_s:
+        lost = f"{declared_s - read_s:.2f} s are lost"
+    why = str(damage).removeprefix(f"{path}: ")
+    return f"damaged: {read_s:.2f} s were read, {lost} ({why})"
 
 
 class HeldBlocks:
@@ -131,11 +157,15 @@ class HeldBlocks:
 
 
 def read_spans(
-    path: Path, spans: Sequence[Span], block_s: float = BLOCK_S, channel: int | None = None
+    path: Path,
+    spans: Sequence[Span],
+    block_s: float = BLOCK_S,
+    channel: int | None = None,
+    keep_damaged: bool = False,
 ) -> Iterator[Audio]:
     """Audio of each span, in their order, from one pass over the recording.
 
-    With ``channel``, counted from 1, the recording is that channel alone.
+    ``channel`` and ``keep_damaged`` are those of :func:`read_blocks`.
 
     Equal to :func:`encoders.audio.reading.read_segment` of the same seconds. At most the longest
     chain of spans that overlap is in memory.
@@ -150,7 +180,7 @@ def read_spans(
     held = HeldBlocks(path)
     if not waiting:
         return
-    with closing(read_blocks(path, block_s, channel)) as blocks:
+    with closing(read_blocks(path, block_s, channel, keep_damaged)) as blocks:
         for block in blocks:
             held.add(block)
             while waiting and round(waiting[-1].end_s * block.sample_rate_hz) <= block.stop:
@@ -182,19 +212,22 @@ class Resampler:
 # ---------------------------------------------------------------- soundfile first, PyAV after
 
 
-def _blocks(path: Path, block_s: float) -> Iterator[Block]:
-    file = open_sound(path)
+def _blocks(path: Path, block_s: float, keep_damaged: bool) -> Iterator[Block]:
+    file = open_sound(path, keep_damaged)
     if file is None:
-        yield from _of_container(path, block_s)
-    else:
-        with file:
-            yield from _of_soundfile(path, file, block_s)
+        yield from _of_container(path, block_s, keep_damaged)
+        return
+    with file:
+        yield from _of_soundfile(path, file, block_s, keep_damaged)
 
 
-def _of_soundfile(path: Path, file: SoundFile, block_s: float) -> Iterator[Block]:
+def _of_soundfile(
+    path: Path, file: SoundFile, block_s: float, keep_damaged: bool
+) -> Iterator[Block]:
     form, rate = file.format, file.samplerate
     bounds(path, 0.0, None, rate, file.frames)
-    check_length(path, form, rate, file.frames, file.announced_frames)
+    if not keep_damaged:
+        check_length(path, form, rate, file.frames, file.announced_frames)
     size, decoded = max(1, round(block_s * rate)), 0
     while decoded < file.frames:
         wanted = min(size, file.frames - decoded)
@@ -210,17 +243,19 @@ def _of_soundfile(path: Path, file: SoundFile, block_s: float) -> Iterator[Block
         # After a short block libsndfile reads on behind the hole, as if nothing were missing.
         if len(values) < wanted:
             break
-    check_length(path, form, rate, decoded, file.frames)
+    if file.damage is not None:
+        raise AudioError(f"{path}: {file.damage}")
+    check_length(path, form, rate, decoded, max(file.frames, file.announced_frames))
 
 
-def _of_container(path: Path, block_s: float) -> Iterator[Block]:
+def _of_container(path: Path, block_s: float, keep_damaged: bool) -> Iterator[Block]:
     # Imported when needed: most recordings are wav.
     from encoders.audio.containers import container_pieces
 
     held: list[Float[np.ndarray, "channels frames"]] = []
     start, frames, rate = 0, 0, 0
     notes: tuple[str, ...] = ()
-    with closing(container_pieces(path)) as pieces:
+    with closing(container_pieces(path, keep_damaged)) as pieces:
         for piece in pieces:
             if held and len(held[0]) != len(piece.samples):
                 raise AudioError(f"{path}: its number of channels changes: convert it to one")

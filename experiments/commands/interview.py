@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from experiments.config import channel_asked
 
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
+    from experiments.interviews.options import Words
 
 console = Console(emoji=False)
 
@@ -77,11 +78,31 @@ def interview(
         int, typer.Option(help="Mean over so many neighbouring segments of a speaker.")
     ] = 1,
     packing: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--packing/--no-packing",
-            help="Let short segments share Whisper's windows of 30 s: fewer of them; it cost no "
-            "words where that was tried.",
+            help="Let short segments share Whisper's windows of 30 s: several times as fast "
+            "[from whisper-base on, not with engine=transformers or task=translate].",
+        ),
+    ] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(
+            help="classify: the model reads all words; show: none of them; off: there are none "
+            "[those of its text model's language]."
+        ),
+    ] = None,
+    speech_threshold: Annotated[
+        float, typer.Option(help="Probability from which on a moment is speech (Silero).")
+    ] = 0.5,
+    speech_padding: Annotated[
+        float, typer.Option(help="Seconds that each stretch of speech is longer on both sides.")
+    ] = 0.03,
+    keep_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--keep-damaged",
+            help="Go on with what can be read of a damaged recording, and tell the seconds lost.",
         ),
     ] = False,
     redact: Annotated[
@@ -107,6 +128,10 @@ def interview(
         smooth=smooth,
         redact=redact,
         packing=packing,
+        words=cast("Words | None", words),
+        speech_threshold=speech_threshold,
+        speech_padding=speech_padding,
+        keep_damaged=keep_damaged,
     )
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)
@@ -114,11 +139,9 @@ def interview(
 
 
 def _show(outcome: "Outcome") -> None:
-    printed: set[str] = set()
+    cautions: set[str] = set()
     for result in outcome.done:
-        # What holds for all recordings of a command, as a model's caution, is told once.
-        for line in (line for line in _lines(result) if line not in printed):
-            printed.add(line)
+        for line in _lines(result, cautions):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     if outcome.failures:
         console.print(f"{len(outcome.failures)} could not be used:", markup=False)
@@ -127,7 +150,8 @@ def _show(outcome: "Outcome") -> None:
         raise typer.Exit(1)
 
 
-def _lines(result: "Interviewed") -> Iterator[str]:
+def _lines(result: "Interviewed", cautions: set[str]) -> Iterator[str]:
+    """What is told of a recording; a model's ``cautions`` hold for all, and are told once."""
     if result.timeline is None:
         yield f"{result.recording.name}: done before, in {result.folder}"
         return
@@ -136,7 +160,9 @@ def _lines(result: "Interviewed") -> Iterator[str]:
     counts = f"{with_count(segments, 'segment')}, {with_count(speakers, 'speaker')}"
     yield f"{result.recording.name}: {timeline.duration_s:.1f} s, {counts}, in {result.folder}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
-    for note in (*timeline.facts["warnings"], *timeline.facts["notes"]):
+    fresh = [caution for caution in timeline.facts["warnings"] if caution not in cautions]
+    cautions.update(fresh)
+    for note in (*fresh, *timeline.facts["notes"]):
         yield f"  {note}"
     yield f"  {_pace(result.seconds, timeline.duration_s)}"
 

@@ -15,7 +15,12 @@ from encoders.specs import Kind
 from encoders.store import audio_key
 from encoders.utterance import Utterance
 from experiments.interviews.emotion import EmotionScores
-from experiments.interviews.recognition import LEAST_SPEECH_S, RecognisedText, Recognition
+from experiments.interviews.recognition import (
+    LEAST_SPEECH_S,
+    RecognisedText,
+    Recognition,
+    WordUse,
+)
 from experiments.interviews.segmentation import SpeechSegment
 
 #: Pieces between two writes to disk: what is lost at most when a command is stopped.
@@ -81,10 +86,13 @@ def read_chunks(
     recognition: Recognition | None,
     seconds: dict[str, float],
     channel: int | None = None,
+    use: WordUse = WordUse(),  # noqa: B008 - frozen
+    keep_damaged: bool = False,
 ) -> Iterator[Chunk]:
     """All pieces in their order, :data:`CHUNK` of them in memory at a time.
 
-    With ``channel``, counted from 1, the recording is that channel alone.
+    With ``channel``, counted from 1, the recording is that channel alone; ``use`` says what becomes
+    of words.
 
     Words are remembered by their content, so that the same call goes on where it stopped.
 
@@ -92,13 +100,13 @@ def read_chunks(
         AudioError: the recording cannot be read a second time.
     """
     spans = [Span(piece.voice.start_s, piece.voice.end_s, piece.voice.channel) for piece in pieces]
-    audio = read_spans(path, spans, channel=channel)
+    audio = read_spans(path, spans, channel=channel, keep_damaged=keep_damaged)
     for start in range(0, len(pieces), CHUNK):
         chunk = pieces[start : start + CHUNK]
         with stage("decoding", seconds):
             samples = list(islice(audio, len(chunk)))
         with stage("words", seconds):
-            said = _words(chunk, samples, recognition)
+            said = [use.of(words) for words in _words(chunk, samples, recognition)]
         yield Chunk(chunk, samples, said)
 
 

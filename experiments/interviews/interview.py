@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -12,7 +13,6 @@ from typing import Any
 from torch import Tensor
 
 from encoders.analysis.speaker_embeddings import SpeakerEncoder
-from encoders.analysis.voice_activity import Stretch
 from encoders.audio.waveform import AudioError
 from encoders.device import chosen_device
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
@@ -23,7 +23,7 @@ from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
-from experiments.interviews.classify_segments import ClassifiedSegment, read_chunks, stage
+from experiments.interviews.classify_segments import Chunk, ClassifiedSegment, read_chunks, stage
 from experiments.interviews.decisions import redacted, segments_of
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
 from experiments.interviews.emotion import (
@@ -35,10 +35,17 @@ from experiments.interviews.emotion import (
     sounds_of,
     threshold_of_sets,
 )
-from experiments.interviews.model_facts import about_answers, about_model, notes_on
+from experiments.interviews.model_facts import (
+    about_answers,
+    about_model,
+    notes_on,
+    text_languages,
+    turns_and_speech,
+    words_and_speech,
+)
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
-from experiments.interviews.recognition import Recognition, recogniser_for
+from experiments.interviews.recognition import Recognition, WordUse, recogniser_for
 from experiments.interviews.segmentation import SpeechSegment, pieces_of
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
 from experiments.interviews.speech_scan import SpeechScan, survey
@@ -50,6 +57,8 @@ WORK = "work"
 #: What a finished recording was made from; without it, the recording is done (again).
 DONE = "done.json"
 FORMAT_VERSION = 2
+#: What is said of a damaged recording besides.
+KEEP = "; --keep-damaged goes on with what can be read of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,8 @@ def interview(
         try:
             done.append(run.one(path, folder, len(paths) - 1, progress))
         except (AudioError, AnnotationError) as error:
-            failures.append(Failure(path.name, str(error)))
+            hint = "" if chosen.keep_damaged or "damaged" not in str(error) else KEEP
+            failures.append(Failure(path.name, f"{error}{hint}"))
     return Outcome(tuple(done), tuple(failures))
 
 
@@ -133,7 +143,8 @@ class _Run:
         if (options.speakers or 1) > 1:
             self.speaker_encoder = speaker_encoder(options.speaker_model)
         self.recognition: Recognition | None = None
-        if not _words_are_known(options):
+        self.use = WordUse(options.words, text_languages(model))
+        if options.words != "off" and not _words_are_known(options):
             self.recognition = recogniser_for(options.asr, device, options.packing)
 
     def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
@@ -146,19 +157,20 @@ class _Run:
             voices = self.speaker_encoder
             describer = None if voices is None else SpeechDescriber(voices)
             surveyed = survey(
-                path, self.options.channels, describer, progress, self.options.channel
+                *(path, self.options.channels, describer, progress, self.options.channel),
+                *(self.options.activity, self.options.keep_damaged),
             )
         with stage("telling speakers apart", seconds):
             cast = cast_of(path, surveyed, self.options, others, describer)
         make_folder(folder / WORK)
         if self.recognition is not None:
             self.recognition.moved_to(folder / WORK)
-        speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
+        speech = surveyed.all_speech()
         pieces = pieces_of(cast.voices, speech, cast.turns)
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
         baselines = self._baselines(path, pieces, extractors, seconds, progress)
         heard: list[ClassifiedSegment] = []
-        for chunk in read_chunks(path, pieces, self.recognition, seconds, self.options.channel):
+        for chunk in self._chunks(path, pieces, seconds):
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k, heard, self.context))
@@ -179,6 +191,12 @@ class _Run:
         write_atomically(folder / WORK / DONE, content.encode())
         return Interviewed(path, folder, timeline, seconds)
 
+    def _chunks(
+        self, path: Path, pieces: Sequence[SpeechSegment], seconds: dict[str, float]
+    ) -> Iterator[Chunk]:
+        channel, keep = self.options.channel, self.options.keep_damaged
+        return read_chunks(path, pieces, self.recognition, seconds, channel, self.use, keep)
+
     def _baselines(
         self,
         path: Path,
@@ -194,7 +212,7 @@ class _Run:
         if self.model.normaliser is None:
             return []
         read: list[Mapping[str, Tensor | None] | str] = []
-        for chunk in read_chunks(path, pieces, self.recognition, seconds):
+        for chunk in self._chunks(path, pieces, seconds):
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
@@ -255,10 +273,34 @@ class _Run:
             ],
             "notes": [
                 *surveyed.notes,
-                *notes_on(self.model, heard, cast.how != SOMEONE),
+                *self._coverage(surveyed, cast),
+                *notes_on(self.model, heard, cast.how != SOMEONE, surveyed.level()),
+                *self._unread(heard),
                 *self._alike(cast),
             ],
         }
+
+    def _coverage(self, surveyed: SpeechScan, cast: SpeakerTurns) -> Iterator[str]:
+        """What turns and words that were given leave out of the speech, and hold that is none."""
+        options = self.options
+        if options.turns is not None or cast.how.startswith("turns of"):
+            yield from turns_and_speech(cast.turns or cast.voices, surveyed.all_speech())
+        if options.transcript is not None:
+            yield from words_and_speech(cast.voices, surveyed.all_speech())
+
+    def _unread(self, heard: Sequence[ClassifiedSegment]) -> Iterator[str]:
+        """Which words are shown and not classified, and why."""
+        if self.options.words == "show":
+            yield "words are shown, not classified (--words show)"
+        foreign = Counter(s.said.language for s in heard if self.use.is_foreign(s.said))
+        if foreign:
+            counts = ", ".join(f"{number} in {code}" for code, number in foreign.items())
+            yield (
+                f"{counts}: another language than the text model's "
+                f"({', '.join(sorted(self.use.languages))}): these words are shown and not "
+                "classified; --asr whisper-base@task=translate gives English ones, --words "
+                "classify takes them all"
+            )
 
     def _alike(self, cast: SpeakerTurns) -> list[str]:
         """What it means that a model reads turns of speakers who are not told apart."""
@@ -270,6 +312,8 @@ class _Run:
         ]
 
     def _words_from(self, cast: SpeakerTurns) -> str:
+        if self.options.words == "off":
+            return "none"
         if self.options.transcript is not None:
             return f"transcript {self.options.transcript.name}"
         if self.recognition is not None:
@@ -306,18 +350,6 @@ def _words_are_known(options: InterviewOptions) -> bool:
         return all(turn.text is not None for turn in read_turns(options.turns))
     except AnnotationError:
         return False
-
-
-def _all_speech(surveyed: SpeechScan) -> tuple[Stretch, ...]:
-    """Stretches in which any channel holds speech, without overlap."""
-    joined: list[Stretch] = []
-    every = (interval for stretches in surveyed.speech_by_channel() for interval in stretches)
-    for interval in sorted(every, key=lambda stretch: stretch.start_s):
-        if joined and interval.start_s <= joined[-1].end_s:
-            joined[-1] = Stretch(joined[-1].start_s, max(joined[-1].end_s, interval.end_s))
-        else:
-            joined.append(interval)
-    return tuple(joined)
 
 
 def _was_done(folder: Path, identity: str) -> bool:

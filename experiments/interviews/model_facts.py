@@ -4,15 +4,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from encoders.analysis.voice_activity import Stretch
 from encoders.messages import printable, with_count
+from encoders.weights.cards import CARDS
 from experiments.interviews.classify_segments import ClassifiedSegment
 from experiments.interviews.emotion import EmotionScores
 from experiments.interviews.options import InterviewOptions
+from experiments.interviews.recognition import LEAST_SPEECH_S
+from experiments.interviews.segmentation import SpeakerTurn, SpeechIndex
+from experiments.interviews.speech_scan import union
 from fusion.evaluation.emotions import DERIVED, DERIVED_FROM, derived_values
 from fusion.model.card import level_lines, transductive
 from fusion.model.fusion_model import FusionModel
 from fusion.training.normalise import LEAST
 
+#: Speech that turns or words leave out is told from so many seconds, and such a share, on: people
+#: start a turn a little late and end it early.
+TOLD_S, TOLD_SHARE = 1.0, 0.05
 SYNTHETIC = (
     "SYNTHETIC SPEECH: this model learned from speech that a synthesiser made. What it says of "
     "people means nothing. Take serfusion interview demo, or a model trained on people"
@@ -38,6 +46,14 @@ def about_model(model: FusionModel) -> dict[str, Any]:
     }
 
 
+def text_languages(model: FusionModel) -> frozenset[str]:
+    """Languages that the text encoders of a model know, by two letters; empty where not known."""
+    specs = [m.encoder for name, m in model.modalities.items() if name == "text"]
+    cards = [CARDS.get(getattr(spec, "checkpoint", "")) for spec in specs]
+    # "en", "en (tweets)": many languages have more letters.
+    return frozenset(card.language[:2] for card in cards if card is not None)
+
+
 def about_answers(model: FusionModel, options: InterviewOptions) -> dict[str, Any]:
     """Facts of a timeline: from which probabilities something is answered, and what else follows.
 
@@ -59,14 +75,17 @@ def about_answers(model: FusionModel, options: InterviewOptions) -> dict[str, An
 
 
 def notes_on(
-    model: FusionModel, heard: Sequence[ClassifiedSegment], told_apart: bool = True
+    model: FusionModel, heard: Sequence[ClassifiedSegment], told_apart: bool, level: str
 ) -> Iterator[str]:
     """What a reader must know of what a model said of a recording.
 
-    ``told_apart`` says whether it is known who speaks.
+    ``told_apart`` says whether it is known who speaks, ``level`` how loud it is.
     """
     if not heard:
-        yield "no speech was found: listen to the recording, or say --turns FILE"
+        yield (
+            f"no speech was found ({level}): listen to the recording, try --speech-threshold 0.3, "
+            "or say --turns FILE"
+        )
         return
     if model.normaliser is not None and model.normaliser.by == "speaker":
         yield from _baselines(heard, told_apart)
@@ -83,6 +102,33 @@ def notes_on(
         yield f"{which} with values beyond those of training: this speech is unlike its corpus"
     said = "values" if model.task == "regression" else "probabilities"
     yield f"{said} are the model's own, learned on its corpus and not checked on this one"
+
+
+def turns_and_speech(turns: Sequence[SpeakerTurn], speech: Sequence[Stretch]) -> Iterator[str]:
+    """Speech outside the turns that were given, and turns without speech."""
+    total_s, index = sum(stretch.length_s for stretch in speech), SpeechIndex(speech)
+    within = union([Stretch(turn.start_s, turn.end_s) for turn in turns])
+    outside_s = total_s - sum(index.seconds(held.start_s, held.end_s) for held in within)
+    if outside_s >= max(TOLD_S, TOLD_SHARE * total_s):
+        what = ": are they of this recording?" if outside_s > total_s / 2 else ""
+        yield (
+            f"{outside_s:.1f} of {total_s:.1f} s of speech lie outside the turns and are not "
+            f"classified{what}"
+        )
+    empty = [t for t in turns if index.seconds(t.start_s, t.end_s) < LEAST_SPEECH_S]
+    if empty:
+        counts = f"{len(empty)} of {with_count(len(turns), 'turn')}"
+        yield f"{counts}, {sum(t.length_s for t in empty):.1f} s, where no speech was found"
+
+
+def words_and_speech(voices: Sequence[SpeakerTurn], speech: Sequence[Stretch]) -> Iterator[str]:
+    """Speech that a transcript has no words for."""
+    total_s, index = sum(stretch.length_s for stretch in speech), SpeechIndex(speech)
+    worded = union([Stretch(v.start_s, v.end_s) for v in voices if v.text is not None])
+    without_s = total_s - sum(index.seconds(held.start_s, held.end_s) for held in worded)
+    if without_s >= max(TOLD_S, TOLD_SHARE * total_s):
+        what = ": is it of this recording, and all of it?" if without_s > total_s / 2 else ""
+        yield f"the transcript has no words for {without_s:.1f} of {total_s:.1f} s of speech{what}"
 
 
 def _baselines(heard: Sequence[ClassifiedSegment], told_apart: bool) -> Iterator[str]:

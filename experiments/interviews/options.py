@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
+from encoders.analysis.voice_activity import SILERO_DEFAULTS, ActivityOptions
 from experiments.config import OptionError
 
 MOST_SPEAKERS = 20
+LONGEST_PADDING_S = 5.0
+Words = Literal["show", "classify", "off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +22,14 @@ class InterviewOptions:
     probability below which no class is named, None the model's own; ``sets`` the share of segments
     whose true class is to be in the set that each then has, None: no sets; ``smooth`` the number of
     neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an
-    x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper.
-    ``redact`` leaves the words out of everything that stays on disk. ``channel``, from 1 on, is
-    heard alone; None is the mean of all.
+    x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper,
+    None where that was measured to cost no words. ``redact`` leaves the words
+    out of everything that stays on disk. ``channel``, from 1 on, is heard alone; None is the mean
+    of all. ``words`` "classify" gives the model all words that are
+    not in doubt, "show" none, "off" leaves them out altogether; None gives it those of its text
+    model's language. ``speech_threshold`` is the probability from which on Silero's windows are
+    speech, ``speech_padding`` the seconds that each stretch is longer on both sides.
+    ``keep_damaged`` goes on with what can be read of a damaged recording.
     """
 
     turns: Path | None = None
@@ -34,7 +43,11 @@ class InterviewOptions:
     sets: float | None = None
     smooth: int = 1
     redact: bool = False
-    packing: bool = False
+    packing: bool | None = None
+    words: Words | None = None
+    speech_threshold: float = SILERO_DEFAULTS.threshold
+    speech_padding: float = SILERO_DEFAULTS.padding_s
+    keep_damaged: bool = False
 
     def __post_init__(self) -> None:
         ways = {
@@ -55,8 +68,26 @@ class InterviewOptions:
         if self.packing and (self.asr == "none" or self.transcript is not None):
             other = "--transcript" if self.transcript is not None else "--asr none"
             raise OptionError(f"--packing with {other}: nothing is recognised; leave one out")
+        if self.words is not None and self.words not in get_args(Words):
+            known = ", ".join(get_args(Words))
+            raise OptionError(f"--words {self.words}: expected one of {known}")
+        known_words = self.transcript is not None or self.asr not in (None, "none")
+        if self.words == "off" and known_words:
+            other = "--transcript" if self.transcript is not None else "--asr"
+            raise OptionError(f"--words off with {other}: nobody would see them; leave one out")
+
+    @property
+    def activity(self) -> ActivityOptions:
+        """What is taken for speech."""
+        return ActivityOptions(threshold=self.speech_threshold, padding_s=self.speech_padding)
 
     def _check_numbers(self) -> None:
+        if not 0 < self.speech_threshold < 1:
+            what = "expected a probability between 0 and 1, as in 0.3"
+            raise OptionError(f"--speech-threshold {self.speech_threshold:g}: {what}")
+        if not 0 <= self.speech_padding <= LONGEST_PADDING_S:
+            what = f"expected seconds from 0 to {LONGEST_PADDING_S:g}, as in 0.2"
+            raise OptionError(f"--speech-padding {self.speech_padding:g}: {what}")
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise OptionError(f"--abstain {self.abstain:g}: expected a probability from 0 to 1")
         if self.sets is not None and not 0 < self.sets < 1:

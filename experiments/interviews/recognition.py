@@ -3,14 +3,17 @@
 Doubtful words are shown as such and reach the model as missing words, not as words.
 """
 
+import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from encoders.asr.recognisers import (
     DEFAULTS,
+    RecogniserSpec,
     default_recogniser,
     describe,
     parse_recogniser,
@@ -21,6 +24,7 @@ from encoders.asr.window_packing import packed, taken_apart, windows_of
 from encoders.audio.waveform import Audio
 from encoders.messages import with_count
 from encoders.store import audio_key
+from encoders.weights.sources import WHISPER_MODELS
 from experiments.config import OptionError
 
 #: Seconds of speech that a piece needs to be listened to: silence is not transcribed.
@@ -29,21 +33,57 @@ LEAST_SPEECH_S = 0.1
 NO_SPEECH_PROBABILITY = 0.6
 AVERAGE_LOG_PROBABILITY = -1.0
 COMPRESSION_RATIO = 2.4
-#: So many times the same one to four words, one after the other, are nobody's speech.
-REPETITIONS, LONGEST_REPEATED = 4, 4
+#: So many times one after the other passages of so many words and more are rarely anybody's speech:
+#: 29 of the 13 708 utterances of MELD hold three words thrice or five words twice.
+REPETITIONS = ((5, 2), (3, 3), (2, 4))
+#: So many times the same word: the run is left out, and what is beside it is believed.
+RUN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class RecognisedText:
-    """The words of a piece, None where none are known, and the reasons to doubt them."""
+    """The words of a piece, None where none are known, and the reasons to doubt them.
+
+    ``believed`` is what is left of them where only a part is doubted; ``language`` is theirs, where
+    a recogniser said it; ``shown_only`` says that they are no matter of the model.
+    """
 
     text: str | None = None
     doubts: tuple[str, ...] = ()
+    believed: str | None = None
+    language: str | None = None
+    shown_only: bool = False
 
     @property
     def trusted(self) -> str | None:
         """What goes to the model: doubtful words are missing words."""
-        return None if self.doubts else self.text
+        if self.shown_only:
+            return None
+        return self.believed if self.doubts else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class WordUse:
+    """What becomes of words: ``mode`` as of ``--words``, ``languages`` those of the text model.
+
+    Without a mode, words go to the model where their language is one of its own, or nobody knows
+    theirs or its own; without languages its own are not known.
+    """
+
+    mode: str | None = None
+    languages: frozenset[str] = frozenset()
+
+    def of(self, said: RecognisedText) -> RecognisedText:
+        """The words of a piece as they are used."""
+        if self.mode == "off":
+            return RecognisedText()
+        return replace(said, shown_only=self.mode == "show" or self.is_foreign(said))
+
+    def is_foreign(self, said: RecognisedText) -> bool:
+        """Whether words are of another language than the text model's, and that matters."""
+        if self.mode is not None or said.language is None or not self.languages:
+            return False
+        return said.text is not None and said.language not in self.languages
 
 
 class Recognition:
@@ -85,9 +125,11 @@ class Recognition:
         self.languages.update(
             transcript.language for transcript in transcripts if transcript.language is not None
         )
-        return [
-            RecognisedText(transcript.text, doubts_about(transcript)) for transcript in transcripts
-        ]
+        return [self._said(transcript) for transcript in transcripts]
+
+    def _said(self, transcript: Transcript) -> RecognisedText:
+        language = "en" if self.spec.task == "translate" else transcript.language
+        return replace(recognised(transcript), language=language)
 
     @property
     def packed(self) -> str | None:
@@ -120,17 +162,21 @@ class Recognition:
     def _pack(self, heard: Sequence[Audio]) -> list[Transcript | None]:
         pack = packed(heard)
         words = self._transcriber.timed_words(pack.key, pack.audio)
-        apart = [None] * len(heard) if doubts_about(words) else taken_apart(words, pack.places)
+        # All else that raises a doubt is measured on each piece.
+        loops = repeated_words((words.text or "").split()) is not None
+        apart = [None] * len(heard) if loops else taken_apart(words, pack.places)
         sure = [
-            None if transcript is None or doubts_about(transcript) else transcript
+            None if transcript is None or recognised(transcript).doubts else transcript
             for transcript in apart
         ]
         self.windows.update(shared=1, pieces=len(heard), again=sure.count(None))
         return sure
 
 
-def recogniser_for(asr: str | None, device: str, packing: bool = False) -> Recognition | None:
+def recogniser_for(asr: str | None, device: str, packing: bool | None = None) -> Recognition | None:
     """The recogniser that was asked for, loaded; None where nothing is to be recognised.
+
+    ``packing`` None lets pieces share windows where that was measured to cost no words.
 
     Where none is asked for it is :func:`default_recogniser`, and ``about`` says if that is the
     second best.
@@ -144,7 +190,8 @@ def recogniser_for(asr: str | None, device: str, packing: bool = False) -> Recog
     name = asr or default_recogniser()
     if packing:
         _check_packing(name)
-    recognition = Recognition(name, Path(), device, packing)
+    shares = _shares_windows(parse_recogniser(name)) if packing is None else packing
+    recognition = Recognition(name, Path(), device, shares)
     if asr is None and name != DEFAULTS[0]:
         recognition.why = (
             f"; {DEFAULTS[0]}, which knows other languages, is not on this machine: "
@@ -152,6 +199,13 @@ def recogniser_for(asr: str | None, device: str, packing: bool = False) -> Recog
         )
     recognition.load()
     return recognition
+
+
+def _shares_windows(spec: RecogniserSpec) -> bool:
+    """Whether pieces are packed where nothing is said: by published models from base on."""
+    if spec.engine == "transformers" or spec.task == "translate":
+        return False
+    return spec.checkpoint in WHISPER_MODELS and not spec.checkpoint.startswith("tiny")
 
 
 def _check_packing(asr: str) -> None:
@@ -171,9 +225,18 @@ def _check_packing(asr: str) -> None:
 # ---------------------------------------------------------------- doubts
 
 
+def recognised(transcript: Transcript) -> RecognisedText:
+    """What was recognised, with the reasons to doubt all or a part of it."""
+    text, doubts = transcript.text, doubts_about(transcript)
+    runs = runs_of(text or "")
+    believed = None if doubts or not runs else without_runs(text or "")
+    reasons = [f"repeats {word!r}" for word in dict.fromkeys(runs)]
+    return RecognisedText(text, (*doubts, *reasons), believed)
+
+
 def doubts_about(transcript: Transcript) -> tuple[str, ...]:
-    """Reasons to doubt what was recognised, in words; none where there are none."""
-    text, doubts = transcript.text or "", []
+    """Reasons to doubt all that was recognised but runs of one word, in words."""
+    text, doubts = without_runs(transcript.text or "") or "", []
     silent, sure = transcript.no_speech_prob, transcript.avg_logprob
     if silent is not None and silent > NO_SPEECH_PROBABILITY:
         doubts.append(f"probably no speech ({silent:.2f})")
@@ -182,8 +245,7 @@ def doubts_about(transcript: Transcript) -> tuple[str, ...]:
     ratio = compression_ratio(text)
     if ratio > COMPRESSION_RATIO:
         doubts.append(f"repetitive (compression ratio {ratio:.1f})")
-    repeated = repeated_words(text.lower().split())
-    if repeated is not None:
+    if (repeated := repeated_words(text.split())) is not None:
         doubts.append(f"repeats {' '.join(repeated)!r}")
     return tuple(doubts)
 
@@ -199,14 +261,41 @@ def compression_ratio(text: str) -> float:
 
 
 def repeated_words(words: Sequence[str]) -> tuple[str, ...] | None:
-    """The first one to four words that are said four times or more in a row; None without any.
+    """The shortest passage that is said too often in a row; None without any.
 
-    >>> repeated_words("oh thank you thank you thank you thank you".split())
+    Marks and capitals are no difference.
+
+    >>> repeated_words("I see. Thank you. Thank you, thank you! Thank you. Bye".split())
     ('thank', 'you')
     """
-    for length in range(1, LONGEST_REPEATED + 1):
-        for start in range(len(words) - REPETITIONS * length + 1):
-            first = tuple(words[start : start + length])
-            if tuple(words[start : start + REPETITIONS * length]) == first * REPETITIONS:
-                return first
+    plain = [*map(_plain, words)]
+    for length in range(2, len(plain) // 2 + 1):
+        size = length * next(times for shortest, times in REPETITIONS if length >= shortest)
+        for start in range(len(plain) - size + 1):
+            first, all_of_them = plain[start : start + length], plain[start : start + size]
+            if all_of_them == first * (size // length):
+                return tuple(first)
     return None
+
+
+def runs_of(text: str) -> list[str]:
+    """Words that are said four times and more in a row, without capitals and marks."""
+    return [word for word, group in _groups(text) if len(group) >= RUN]
+
+
+def without_runs(text: str) -> str | None:
+    """A text without these; None where nothing is left.
+
+    >>> without_runs("Hello. Hello. Hello. Hello. Who is there?")
+    'Who is there?'
+    """
+    kept = [word for _, group in _groups(text) if len(group) < RUN for word in group]
+    return " ".join(kept) or None
+
+
+def _groups(text: str) -> list[tuple[str, list[str]]]:
+    return [(word, list(group)) for word, group in groupby(text.split(), _plain)]
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[^\w']", "", word.lower())

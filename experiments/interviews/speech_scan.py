@@ -11,13 +11,16 @@ from jaxtyping import Float32
 
 from encoders.analysis.voice_activity import (
     SAMPLE_RATE_HZ,
+    SILERO_DEFAULTS,
     WINDOW,
+    ActivityOptions,
     SpeechSegmenter,
     Stretch,
     VoiceActivity,
     padded,
     speech_in,
 )
+from encoders.audio.sound_files import quiet_stderr
 from encoders.audio.streaming import BLOCK_S, Block, HeldBlocks, Resampler, Span, read_blocks
 from encoders.audio.waveform import Audio, AudioError, Mono, Samples
 from encoders.extraction import Progress
@@ -58,17 +61,37 @@ class SpeechScan:
     peaks: Float32[np.ndarray, "points"]
     whole: Audio | None = None
     notes: tuple[str, ...] = ()
+    activity: ActivityOptions = SILERO_DEFAULTS
 
     def speech(self) -> tuple[Stretch, ...]:
         """Stretches of speech in the mean of the channels."""
-        return speech_in(self.tracks[0].probabilities, self.duration_s)
+        return speech_in(self.tracks[0].probabilities, self.duration_s, self.activity)
+
+    def all_speech(self) -> tuple[Stretch, ...]:
+        """Stretches in which any track holds speech, without overlap."""
+        if len(self.tracks) == 1:
+            return self.speech()
+        return union([stretch for track in self.speech_by_channel() for stretch in track])
+
+    def level(self) -> str:
+        """How loud the recording is on average and at its loudest, for who wonders what it holds.
+
+        In decibels of full scale, of the power of windows of 32 ms.
+        """
+        power = np.stack([track.power for track in self.tracks]).max(axis=0)
+        if not power.any():
+            return "digital silence"
+        mean, loudest = (10 * math.log10(value) for value in (power.mean(), power.max()))
+        return f"{mean:.0f} dBFS on average, {loudest:.0f} dBFS where it is loudest"
 
     def speech_by_channel(self) -> tuple[tuple[Stretch, ...], ...]:
         """Stretches of speech in each channel, without what it only hears of a louder one."""
         power = np.stack([track.power for track in self.tracks])
         masks = power >= power.max(axis=0) * 10 ** (-CROSSTALK_DB / 10)
         return tuple(
-            speech_in(np.where(mine, track.probabilities, np.float32(0)), self.duration_s)
+            speech_in(
+                np.where(mine, track.probabilities, np.float32(0)), self.duration_s, self.activity
+            )
             for track, mine in zip(self.tracks, masks, strict=True)
         )
 
@@ -79,21 +102,25 @@ def survey(
     describer: SpeechDescriber | None = None,
     progress: Progress | None = None,
     channel: int | None = None,
+    activity: ActivityOptions = SILERO_DEFAULTS,
+    keep_damaged: bool = False,
 ) -> SpeechScan:
     """Listen to a recording once, block by block; each stretch of speech is given to ``describer``.
 
-    With ``channel``, counted from 1, the recording is that channel alone.
+    With ``channel``, counted from 1, the recording is that channel alone; ``activity`` says what
+    is speech; ``keep_damaged`` is that of :func:`encoders.audio.streaming.read_blocks`.
 
     Raises:
         AudioError: it cannot be read, is damaged, or has no channels to tell apart.
     """
     listeners: list[_Listener] = []
     peaks, difference = _Peaks(), _Difference()
-    speech = None if describer is None else _Speech(path, describer)
+    speech = None if describer is None else _Speech(path, describer, activity)
     short: list[Samples] = []
     mean, notes = Mono(path), list[str]()
     end, rate, channels, expected = 0, 0, 0, _blocks_of(path)
-    for number, block in enumerate(read_blocks(path, channel=channel), start=1):
+    blocks = read_blocks(path, channel=channel, keep_damaged=keep_damaged)
+    for number, block in enumerate(blocks, start=1):
         if not listeners:
             rate, channels = block.sample_rate_hz, len(block.samples)
             _check_channels(path, channels, by_channel)
@@ -115,7 +142,7 @@ def survey(
     tracks = tuple(listener.track() for listener in listeners)
     whole = Audio(np.concatenate(short), rate) if short else None
     scan = SpeechScan(
-        end / rate, rate, channels, tracks, peaks.all(), whole, (*notes, *mean.notes())
+        end / rate, rate, channels, tracks, peaks.all(), whole, (*notes, *mean.notes()), activity
     )
     if speech is not None:
         speech.end(scan.speech())
@@ -125,9 +152,21 @@ def survey(
 def _blocks_of(path: Path) -> int:
     """Blocks that a header promises; 0 where only reading tells."""
     try:
-        return math.ceil(soundfile.info(path).duration / BLOCK_S)
+        with quiet_stderr():
+            return math.ceil(soundfile.info(path).duration / BLOCK_S)
     except (RuntimeError, OverflowError):
         return 0
+
+
+def union(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
+    """What lies in any of some stretches, in its order, without overlap."""
+    joined: list[Stretch] = []
+    for stretch in sorted(stretches, key=lambda one: one.start_s):
+        if joined and stretch.start_s <= joined[-1].end_s:
+            joined[-1] = Stretch(joined[-1].start_s, max(joined[-1].end_s, stretch.end_s))
+        else:
+            joined.append(stretch)
+    return tuple(joined)
 
 
 class _Listener:
@@ -163,18 +202,31 @@ class _Listener:
 class _Speech:
     """Gives each stretch of speech in the mean of the channels away as soon as it has ended."""
 
-    def __init__(self, path: Path, describer: SpeechDescriber) -> None:
+    def __init__(self, path: Path, describer: SpeechDescriber, activity: ActivityOptions) -> None:
         self._describer = describer
         self._held = HeldBlocks(path)
-        self._segmenter = SpeechSegmenter()
+        self._segmenter = SpeechSegmenter(activity)
+        self._ended: list[Stretch] = []
         self._given: list[Stretch] = []
 
     def hear(self, block: Block, probabilities: Float32[np.ndarray, "windows"]) -> None:
         self._held.add(block)
-        for stretch in self._segmenter.push(probabilities):
-            # Pauses are longer than two paddings: none is shared with the next stretch.
-            self._give(*padded([stretch], math.inf, self._segmenter.options.padding_s))
-        self._held.forget(self._segmenter.open_s)
+        self._ended += self._segmenter.push(probabilities)
+        padding_s = self._segmenter.options.padding_s
+        while len(self._given) < len(self._ended) and self._next_is_known(padding_s):
+            # A pause that is too short for two paddings is shared with the stretch beside it.
+            place = len(self._given)
+            around = self._ended[max(0, place - 1) : place + 2]
+            self._give(padded(around, math.inf, padding_s)[min(place, 1)])
+        waiting = self._ended[len(self._given) :]
+        starts_s = [self._segmenter.open_s, *(s.start_s - padding_s for s in waiting)]
+        self._held.forget(min(starts_s))
+
+    def _next_is_known(self, padding_s: float) -> bool:
+        """Whether what follows the next stretch has ended too, or starts too late to matter."""
+        place = len(self._given)
+        ended_s = self._ended[place].end_s
+        return place + 1 < len(self._ended) or self._segmenter.open_s >= ended_s + padding_s
 
     def end(self, speech: Sequence[Stretch]) -> None:
         for stretch in speech[len(self._given) :]:

@@ -234,9 +234,9 @@ def test_an_interview_decodes_its_recording_twice(interviewed, talk, monkeypatch
     read: list[Path] = []
     decode = streaming._blocks
 
-    def counted(path: Path, block_s: float) -> Iterator[streaming.Block]:
+    def counted(path: Path, *how: float) -> Iterator[streaming.Block]:
         read.append(path)
-        return decode(path, block_s)
+        return decode(path, *how)
 
     monkeypatch.setattr(streaming, "_blocks", counted)
     monkeypatch.setattr(audio, "_read", None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+import encoders.asr.hub_whisper as hub_whisper
 from encoders.asr.recognisers import RecogniserSpec, recogniser_fingerprint
 from encoders.asr.transcript import NOTHING
 from encoders.asr.transcription import TimedRecogniser, TranscriptCache, load_recogniser
@@ -157,6 +160,25 @@ def test_the_language_that_is_asked_for_is_taken(tiny):
         load_recogniser(RecogniserSpec(engine="transformers", checkpoint=str(tiny), language="fr"))
 
 
+def test_an_old_folder_gets_the_tokens_that_it_does_not_name(tiny, tmp_path, monkeypatch, hub):
+    monkeypatch.setattr(hub_whisper, "MULTILINGUAL_WORDS", 100)
+    old = shutil.copytree(tiny, tmp_path / "old")
+    said = json.loads((old / "generation_config.json").read_text())
+    for name in ("is_multilingual", "lang_to_id", "task_to_id", "no_timestamps_token_id"):
+        del said[name]
+    (old / "generation_config.json").write_text(json.dumps(said))
+    spec = RecogniserSpec(engine="transformers", checkpoint=str(old))
+    assert load_recogniser(spec).transcribe(noise(1)) == hub.transcribe(noise(1))
+    assert load_recogniser(replace(spec, language="de")).transcribe(noise(1)).language == "de"
+
+
+def test_its_score_is_a_mean_over_tokens_however_many_hypotheses(tiny, hub):
+    greedy = RecogniserSpec(engine="transformers", checkpoint=str(tiny), beam=1)
+    one, five = load_recogniser(greedy).transcribe(noise(1)), hub.transcribe(noise(1))
+    # The best of five is no less likely, and both are means over 12 tokens at most.
+    assert one.avg_logprob - 1e-4 <= five.avg_logprob < 0
+
+
 def test_its_transcripts_are_kept_under_its_weights(tiny, tmp_path, hub):
     spec = RecogniserSpec(engine="transformers", checkpoint=str(tiny))
     cache = TranscriptCache(tmp_path, spec)
@@ -227,14 +249,31 @@ def test_faster_whisper_is_asked_for_what_repeats_itself(faked, tmp_path):
         "compute_type": "int8",
         "language": None,
         "task": "transcribe",
-        "beam_size": 1,
+        "beam_size": 5,
         "temperature": 0.0,
         "condition_on_previous_text": False,
+        "without_timestamps": True,
     }
     assert found.text == "so it goes"
     # The end lies in the padding of the window.
     assert [one.end_s for one in found.segments] == [0.5, 1.0]
     assert found.avg_logprob == pytest.approx((3 * -0.5 + 1 * -1.5) / 4)
+
+
+def test_only_what_is_longer_than_a_window_is_decoded_with_times(faked):
+    recogniser = load_recogniser(faked)
+    for seconds, without in ((30.0, True), (30.1, False)):
+        recogniser.transcribe(noise(0, seconds))
+        assert FakeModel.asked["without_timestamps"] is without
+
+
+def test_greedy_search_and_temperatures_are_to_be_had_and_part_of_the_key(faked):
+    other = replace(faked, beam=1, fallback=True)
+    load_recogniser(other).transcribe(noise(0))
+    assert FakeModel.asked["beam_size"] == 1
+    assert FakeModel.asked["temperature"] == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    keys = {recogniser_fingerprint(one) for one in (faked, other, replace(other, beam=5))}
+    assert len(keys) == 3
 
 
 def test_faster_whisper_is_told_which_of_several_gpus(faked):

@@ -245,6 +245,8 @@ def test_the_folder_says_what_recognised(tmp_path, utterances, whisper_spec):
         "language": None,
         "task": "transcribe",
         "compute": None,
+        "beam": 5,
+        "fallback": False,
     }
     assert described["provenance"]["openai-whisper"]
 

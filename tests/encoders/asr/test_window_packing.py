@@ -45,6 +45,10 @@ def word(text: str, start_s: float, end_s: float) -> Segment:
     return timed(text, start_s, end_s, 0.5, 0.1)
 
 
+def pairs(edges):
+    return zip(edges[::2], edges[1::2], strict=True)
+
+
 @st.composite
 def talks(draw):
     """Places of two segments or more, and the words of each with their times, in their order."""
@@ -55,7 +59,8 @@ def talks(draw):
         low, high = place.start_s - 0.9 * SLACK_S, place.stop_s + 0.9 * SLACK_S
         count = draw(st.integers(1, 5))
         edges = sorted(draw(st.lists(st.floats(low, high), min_size=2 * count, max_size=2 * count)))
-        times = zip(edges[::2], edges[1::2], strict=True)
+        # A word has a frame's length at least.
+        times = ((start_s, max(end_s, start_s + 0.02)) for start_s, end_s in pairs(edges))
         script.append([word(f" w{number}.{k}", *one) for k, one in enumerate(times)])
     return places, script
 
@@ -152,6 +157,24 @@ def test_a_word_in_the_silence_may_be_of_either_side(talk, data):
     assert [k for k, one in enumerate(found) if one is None] == [
         k for k in (left, left + 1) if k < len(places)
     ]
+
+
+def test_a_last_word_that_starts_in_the_silence_is_not_given_to_the_next_segment():
+    places = (Place(0, 96000), Place(112000, 144000))
+    words = [word(" by", 4.0, 4.5), word(" the", 4.5, 5.0), word(" door.", 6.4, 7.1)]
+    words.append(word(" Kids", 7.2, 8.0))
+    heard = spoken(words, "by the door. Kids", "en")
+    assert taken_apart(heard, places) == (None, None)
+    # No length: Whisper did not find it at all.
+    door = [*words[:2], word(" door.", 6.98, 6.98), words[3]]
+    assert taken_apart(spoken(door, "by the door. Kids", "en"), places) == (None, None)
+
+
+def test_a_first_word_that_starts_in_the_silence_stays_with_its_sentence():
+    places = (Place(0, 96000), Place(112000, 144000))
+    words = [word(" door.", 5.0, 5.5), word(" Kids", 6.4, 7.3), word(" talk", 7.4, 7.9)]
+    found = taken_apart(spoken(words, "door. Kids talk", "en"), places)
+    assert [one.text for one in found] == ["door.", "Kids talk"]
 
 
 @given(talks())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import av
 import numpy as np
 import pytest
@@ -21,8 +23,9 @@ def stereo(seconds: float, rate: int = RATE) -> np.ndarray:
     return (0.2 * rng.standard_normal((round(seconds * rate), 2))).astype(np.float32)
 
 
-def write_mp4(path, wave: np.ndarray, rate: int) -> None:
-    with av.open(str(path), "w") as container:
+def write_mp4(path, wave: np.ndarray, rate: int, fast: bool = False) -> None:
+    """With its index before its sound where it is ``fast``, as what is streamed has it."""
+    with av.open(str(path), "w", options={"movflags": "faststart"} if fast else {}) as container:
         stream = container.add_stream("aac", rate=rate, layout="stereo")
         size = stream.codec_context.frame_size or 1024
         for start in range(0, len(wave), size):
@@ -41,8 +44,8 @@ def recording(tmp_path_factory):
         path = folder / f"a.{name}"
         if path.exists():
             return path
-        if name == "mp4":
-            write_mp4(path, stereo(3.3), RATE)
+        if name.endswith("mp4"):
+            write_mp4(path, stereo(3.3), RATE, fast=name.startswith("fast"))
         else:
             soundfile.write(path, stereo(3.3), RATE)
         return path
@@ -147,6 +150,70 @@ def test_a_recording_cut_short_is_refused(recording, tmp_path, name):
     path.write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(AudioError, match=r"cut\.|read|damaged"):
         list(read_blocks(path, 0.5))
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg", "mp3", "fast.mp4"])
+def test_of_a_recording_cut_short_what_is_there_can_be_kept(recording, tmp_path, name):
+    whole = recording(name)
+    content = whole.read_bytes()
+    path = tmp_path / f"cut.{name}"
+    path.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(AudioError):
+        list(read_blocks(path))
+    blocks = list(read_blocks(path, keep_damaged=True))
+    kept = np.concatenate([block.samples for block in blocks], axis=1)
+    expected = np.concatenate([block.samples for block in read_blocks(whole)], axis=1)
+    assert kept.shape[1] > 0.5 * RATE
+    # The last frame of a lossy format lacks what overlaps it.
+    safe = kept.shape[1] - 2048
+    np.testing.assert_allclose(kept[:, :safe], expected[:, :safe], atol=1e-6)
+    read_s = kept.shape[1] / RATE
+    assert 3.3 * 2 / 3 - 1.3 < read_s < 3.3 * 2 / 3 + 0.3
+    (note,) = blocks[-1].notes
+    assert note.startswith(f"damaged: {read_s:.2f} s were read, ")
+    known = re.search(r"([\d.]+) s are lost", note)
+    assert name == "ogg" or float(known[1]) == pytest.approx(3.3 - read_s, abs=0.1)
+    spans = [Span(0.0, 0.3), Span(0.2, 0.5)]
+    again = read_spans(path, spans, keep_damaged=True)
+    assert [audio.duration_s for audio in again] == [pytest.approx(0.3)] * 2
+
+
+def test_behind_a_hole_a_file_that_knows_its_times_goes_on(recording, tmp_path):
+    whole = recording("fast.mp4")
+    content = bytearray(whole.read_bytes())
+    place = content.index(b"mdat") + 8000
+    content[place : place + 2000] = bytes(2000)
+    (tmp_path / "hole.mp4").write_bytes(content)
+    blocks = list(read_blocks(tmp_path / "hole.mp4", keep_damaged=True))
+    kept = np.concatenate([block.samples for block in blocks], axis=1)
+    expected = np.concatenate([block.samples for block in read_blocks(whole)], axis=1)
+    notes = [note for block in blocks for note in block.notes]
+    assert any("silence stands for them" in note for note in notes)
+    # Nothing behind it lies at another time.
+    assert kept.shape == expected.shape
+    np.testing.assert_allclose(kept[:, -RATE:], expected[:, -RATE:], atol=1e-6)
+
+
+def test_what_lies_behind_a_hole_of_an_mp3_comes_too_early_and_nobody_prints(
+    recording, tmp_path, capfd
+):
+    frame = b"COMM\0\0\0\3\0\0\1ab"  # too short: libmpg123 says so
+    content = bytearray(recording("mp3").read_bytes())
+    third = len(content) // 3
+    content[third : third + 700] = np.random.default_rng(7).bytes(700)
+    (tmp_path / "a.mp3").write_bytes(b"ID3\3\0\0\0\0\0" + bytes([len(frame)]) + frame + content)
+    blocks = list(read_blocks(tmp_path / "a.mp3", keep_damaged=True))
+    assert re.search(r"0\.\d\d s are lost \(\d+ bytes .* comes too early\)", blocks[-1].notes[0])
+    assert capfd.readouterr().err == ""
+
+
+def test_a_whole_recording_is_the_same_where_damage_would_be_kept(recording):
+    for name in ("wav", "ogg", "mp3", "mp4"):
+        blocks = list(read_blocks(recording(name), keep_damaged=True))
+        kept = np.concatenate([block.samples for block in blocks], axis=1)
+        expected = np.concatenate([block.samples for block in read_blocks(recording(name))], axis=1)
+        np.testing.assert_array_equal(kept, expected)
+        assert not any(block.notes for block in blocks)
 
 
 @pytest.mark.parametrize(

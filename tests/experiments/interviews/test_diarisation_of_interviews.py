@@ -7,7 +7,12 @@ import pytest
 import soundfile
 
 from encoders.analysis.speaker_embeddings import CepstralStatistics, XVectors, cepstra, windows_of
-from encoders.analysis.voice_activity import Stretch, VoiceActivity, speech_in
+from encoders.analysis.voice_activity import (
+    ActivityOptions,
+    Stretch,
+    VoiceActivity,
+    speech_in,
+)
 from encoders.audio.reading import read_segment
 from encoders.audio.streaming import Span, read_spans
 from encoders.audio.waveform import resample
@@ -60,9 +65,12 @@ def test_without_speech_nobody_is_guessed(tmp_path):
     assert guess(tmp_path / "a.wav", ()) == ()
 
 
-def test_what_one_pass_describes_is_the_speech_that_it_finds(talk):
+@pytest.mark.parametrize("padding_s", [0.03, 0.3])
+def test_what_one_pass_describes_is_the_speech_that_it_finds(talk, padding_s):
     describer, again = (SpeechDescriber(CepstralStatistics()) for _ in range(2))
-    surveyed = survey(talk, describer=describer)
+    surveyed = survey(
+        talk, describer=describer, activity=ActivityOptions(threshold=0.3, padding_s=padding_s)
+    )
     for audio in read_spans(talk, [Span(one.start_s, one.end_s) for one in surveyed.speech()]):
         again.add(audio)
     one, other = describer.described(), again.described()

@@ -61,6 +61,15 @@ class Listener:
                 yield timed(name, a, b, self.probability, 0.1)
 
 
+def looping() -> Transcript:
+    """One passage twice, once in each of two pieces of a second."""
+    starts = (0.1, 2.1)
+    words = [
+        timed(f" {k}", s + k / 10, s + k / 10 + 0.1, 0.9, 0.1) for s in starts for k in range(5)
+    ]
+    return spoken(words, "".join(one.text for one in words), "en")
+
+
 @pytest.fixture
 def listener(monkeypatch) -> Listener:
     made = Listener()
@@ -160,6 +169,28 @@ def test_without_packing_each_piece_has_a_window_of_its_own(listener, checkpoint
 def test_recognisers_without_windows_are_refused_before_they_are_loaded(asr, said):
     with pytest.raises(OptionError, match=f"--packing: {asr} .*{said}"):
         recogniser_for(asr, "cpu", packing=True)
+
+
+@pytest.mark.parametrize(
+    ("asr", "packs"),
+    [
+        ("whisper-base@engine=openai", True),
+        ("whisper-tiny.en@engine=openai", False),
+        ("whisper-base@engine=transformers", False),
+        ("whisper-base@engine=openai,task=translate", False),
+    ],
+)
+def test_where_nothing_is_said_it_depends_on_the_recogniser(listener, asr, packs):
+    assert recogniser_for(asr, "cpu").packing is packs
+    assert recogniser_for(asr, "cpu", packing=False).packing is False
+
+
+def test_a_window_that_repeats_a_passage_is_heard_again_alone(
+    listener, checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(listener, "words", lambda _: looping())
+    found = Recognition(checkpoint, tmp_path, packing=True).listen([tone(0), tone(1)])
+    assert texts(found) == ["0a 0b", "1a 1b"]
 
 
 @pytest.mark.parametrize("known", [{"asr": "none"}, {"transcript": Path("talk.txt")}])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
 import typer
 
 from experiments.commands.interview import _show
+from experiments.config import OptionError
+from experiments.interviews import interview as module
 from experiments.interviews.interview import interview
+from experiments.interviews.model_facts import text_languages
 from experiments.interviews.options import InterviewOptions
+from experiments.interviews.recognition import RecognisedText
 from fusion.model.origin import Origin
 from tests.experiments.interviews.conftest import RATE, talk_samples
 
@@ -35,10 +42,35 @@ def test_the_caution_of_a_model_is_told_once_for_all_recordings(
     assert "other.wav: 12.0 s" in told
 
 
+def test_notes_are_told_for_every_recording(model_folder, talk, tmp_path, capsys):
+    (tmp_path / "other.wav").write_bytes(talk.read_bytes())
+    outcome = interview(
+        model_folder("audio"), [talk, tmp_path / "other.wav"], tmp_path / "out", QUIET
+    )
+    _show(outcome)
+    assert capsys.readouterr().out.count("the model hears the voice only") == 2
+
+
+def test_a_damaged_recording_is_refused_with_what_keeps_it(model_folder, talk, tmp_path):
+    content = talk.read_bytes()
+    (tmp_path / "cut.wav").write_bytes(content[: len(content) * 2 // 3])
+    model, cut = model_folder("audio"), tmp_path / "cut.wav"
+    (failure,) = interview(model, [cut], tmp_path / "out", QUIET).failures
+    assert failure.why.endswith("; --keep-damaged goes on with what can be read of it")
+    options = InterviewOptions(asr="none", keep_damaged=True)
+    (done,) = interview(model, [cut], tmp_path / "out", options).done
+    assert done.timeline.duration_s == pytest.approx(8.0, abs=0.01)
+    assert done.timeline.facts["notes"][0].startswith("damaged: 8.00 s were read, 4.00 s are lost")
+    # Up to there it is the same.
+    (whole,) = interview(model, [talk], tmp_path / "whole", QUIET).done
+    assert done.timeline.segments[0] == whole.timeline.segments[0]
+
+
 def test_a_recording_without_speech_says_so(model_folder, silence, tmp_path, capsys):
     outcome = interview(model_folder(), [silence], tmp_path / "out", QUIET)
     assert outcome.done[0].timeline.facts["notes"] == [
-        "no speech was found: listen to the recording, or say --turns FILE"
+        "no speech was found (digital silence): listen to the recording, try --speech-threshold "
+        "0.3, or say --turns FILE"
     ]
     _show(outcome)
     assert "3.0 s, 0 segments, 0 speakers" in capsys.readouterr().out
@@ -85,3 +117,107 @@ def test_turns_of_a_folder_may_call_a_renamed_recording_by_its_old_name(
     options = InterviewOptions(asr="none", turns=tmp_path / "turns" / "day1.rttm")
     outcome = interview(model_folder(), days, tmp_path / "other", options)
     assert [("no 'day" in one.why) for one in outcome.failures] == [True, True]
+
+
+class German:
+    """A recogniser that hears German in everything."""
+
+    about, packed, languages = "german", None, Counter({"de": 1})
+
+    def moved_to(self, folder):
+        pass
+
+    def listen(self, heard):
+        return [RecognisedText("ja", language="de") for _ in heard]
+
+
+@pytest.mark.parametrize(("words", "read"), [(None, False), ("classify", True), ("show", False)])
+def test_words_of_another_language_are_shown_and_told(
+    model_folder, talk, tmp_path, monkeypatch, words, read
+):
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: German())
+    monkeypatch.setattr(module, "text_languages", lambda _: frozenset({"en"}))
+    options = InterviewOptions(asr="german", words=words)
+    (done,) = interview(model_folder(), [talk], tmp_path / "out", options).done
+    segments, notes = done.timeline.segments, done.timeline.facts["notes"]
+    assert {segment.text for segment in segments} == {"ja"}
+    assert {segment.words is not None for segment in segments} == {read}
+    told = f"{len(segments)} in de: another language than the text model's (en)"
+    assert any(note.startswith(told) for note in notes) == (words is None)
+    assert any("--words show" in note for note in notes) == (words == "show")
+
+
+def test_without_words_none_are_looked_for(model_folder, talk, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: pytest.fail("nobody asked"))
+    options = InterviewOptions(words="off")
+    (done,) = interview(model_folder(), [talk], tmp_path / "out", options).done
+    assert {segment.text for segment in done.timeline.segments} == {None}
+    assert done.timeline.facts["words"] == "none"
+    for fields, said in (({"words": "of"}, "one of show, class"), ({"asr": "x"}, "--words off")):
+        with pytest.raises(OptionError, match=said):
+            InterviewOptions(**{"words": "off", **fields})
+
+
+def test_the_language_of_a_text_encoder_is_that_of_its_card():
+    bert = SimpleNamespace(encoder=SimpleNamespace(checkpoint="google-bert/bert-base-uncased"))
+    own = SimpleNamespace(encoder=SimpleNamespace(checkpoint="somebody/xlm"))
+    for modality, languages in ((bert, {"en"}), (own, set())):
+        model = SimpleNamespace(modalities={"audio": own, "text": modality})
+        assert text_languages(model) == languages
+
+
+def rttm(folder, *turns):
+    lines = [
+        f"SPEAKER talk 1 {start_s} {length_s} <NA> <NA> anna <NA> <NA>\n"
+        for start_s, length_s in turns
+    ]
+    (folder / "talk.rttm").write_text("".join(lines), encoding="utf-8")
+    return folder / "talk.rttm"
+
+
+def notes_of(model, recording, out, **options):
+    (done,) = interview(model, [recording], out, InterviewOptions(**options)).done
+    return done.timeline.facts["notes"]
+
+
+def test_speech_outside_the_turns_and_turns_without_speech_are_told(model_folder, talk, tmp_path):
+    model = model_folder("audio")
+    # Anna, a pause, Ben, a pause, Anna: the pauses and one sentence.
+    turns = rttm(tmp_path, (4.2, 0.6), (9.1, 0.7), (10.0, 2.0))
+    notes = notes_of(model, talk, tmp_path / "out", asr="none", turns=turns)
+    (outside,) = [note for note in notes if "outside the turns" in note]
+    assert outside.endswith(
+        "s of speech lie outside the turns and are not classified: are they of this recording?"
+    )
+    assert "2 of 3 turns, 1.3 s, where no speech was found" in notes
+    turns = rttm(tmp_path, (0.0, 4.5), (4.6, 7.4))
+    notes = notes_of(model, talk, tmp_path / "all", asr="none", turns=turns)
+    assert not [note for note in notes if "turn" in note]
+
+
+def test_a_transcript_of_two_sentences_is_told(model_folder, talk, tmp_path):
+    cues = "WEBVTT\n\n00:00.500 --> 00:01.500\nyes\n\n00:05.500 --> 00:06.500\nno\n"
+    (tmp_path / "talk.vtt").write_text(cues, encoding="utf-8")
+    notes = notes_of(model_folder(), talk, tmp_path / "out", transcript=tmp_path / "talk.vtt")
+    (told,) = [note for note in notes if "no words for" in note]
+    assert told.endswith("s of speech: is it of this recording, and all of it?")
+
+
+def test_what_is_speech_can_be_asked_for(model_folder, talk, tmp_path):
+    model = model_folder("audio")
+    lengths = []
+    for padding in (0.03, 0.4):
+        options = InterviewOptions(asr="none", speech_padding=padding)
+        (done,) = interview(model, [talk], tmp_path / str(padding), options).done
+        lengths.append(sum(s.end_s - s.start_s for s in done.timeline.segments))
+    assert lengths[0] + 1.5 < lengths[1]
+    # A hiss at -60 dBFS.
+    hiss = np.random.default_rng(0).normal(0, 1e-3, 3 * RATE)
+    soundfile.write(tmp_path / "hiss.wav", hiss, RATE)
+    (told, *_) = notes_of(model, tmp_path / "hiss.wav", tmp_path / "none", asr="none")
+    assert told.startswith(
+        "no speech was found (-60 dBFS on average, -59 dBFS where it is loudest)"
+    )
+    for name, value in (("threshold", 1.0), ("threshold", 0.0), ("padding", -0.1)):
+        with pytest.raises(OptionError, match=f"--speech-{name}"):
+            InterviewOptions(**{f"speech_{name}": value})
