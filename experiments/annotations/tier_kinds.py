@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from math import isfinite
 from types import MappingProxyType
 
 from experiments.annotations.turns import is_remark
@@ -99,12 +101,16 @@ def with_kinds(tiers: Sequence[Tier]) -> list[Tier]:
     Short labels within the words of another tier, whose edges they share, are single sounds.
     """
     known = [replace(tier, holds=_kind_of(tier)) for tier in tiers]
-    words = [tier for tier in known if tier.holds == SPEECH][:COMPARED]
+    spoken = [tier for tier in known if tier.holds == SPEECH][:COMPARED]
+    words = [(tier.count, edges_of(tier)) for tier in spoken]
+
+    def are_sounds(tier: Tier) -> bool:
+        parts, edges = tier.count, edges_of(tier)
+        return any(count < parts and divide(edges, whole) for count, whole in words)
+
     return [
         replace(tier, holds=PHONES)
-        if tier.holds == SPEECH
-        and _is_short(tier)
-        and any(divides(tier, other) and tier.count > other.count for other in words)
+        if tier.holds == SPEECH and _is_short(tier) and are_sounds(tier)
         else tier
         for tier in known
     ]
@@ -149,14 +155,15 @@ def _is_short(tier: Tier) -> bool:
     return sum(lengths) <= SHORT * len(lengths)
 
 
-def divides(parts: Tier, whole: Tier) -> bool:
-    """Whether marks of ``parts`` lie between the edges of ``whole``, at nearly all of them."""
-    inner, outer = _edges(parts), _edges(whole)
-    return parts is not whole and len(outer & inner) >= MOSTLY * len(outer)
+def divide(parts: AbstractSet[int], whole: AbstractSet[int]) -> bool:
+    """Whether the edges of parts are those of a whole, nearly all of them, and maybe more."""
+    return len(whole & parts) >= MOSTLY * len(whole)
 
 
-def _edges(tier: Tier) -> set[int]:
-    return {round(1000 * edge) for mark in tier.filled() for edge in (mark.start_s, mark.end_s)}
+def edges_of(tier: Tier) -> AbstractSet[int]:
+    """Starts and ends of its marks that have a label, in milliseconds."""
+    edges = (edge_s for mark in tier.filled() for edge_s in (mark.start_s, mark.end_s))
+    return {round(1000 * edge_s) for edge_s in edges if isfinite(edge_s)}
 
 
 def name_of(tier_name: str) -> str | None:

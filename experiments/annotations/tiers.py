@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from encoders.manifest_rows import did_you_mean
@@ -25,7 +26,8 @@ from experiments.annotations.tier_kinds import (
     Mark,
     Tier,
     are_sentences,
-    divides,
+    divide,
+    edges_of,
     is_named_words,
     name_of,
     with_kinds,
@@ -50,17 +52,18 @@ def add_turns(tiers: Sequence[Tier], reading: Reading) -> None:
     the tier is one speaker. ``reading.tiers`` are those whose labels are words. Without either
     they are told by their names and labels.
     """
+    names = _by_name(tiers)
     if reading.tier is not None:
         for tier in _named([reading.tier], tiers, reading):
             if are_sentences(tier):
-                _add_words([(_speaker_of(tier, tiers), tier)], reading)
+                _add_words([(_speaker_of(tier, names), tier)], reading)
             else:
                 reading.note(f"the labels of tier {quoted(tier.name)} are the speakers")
                 for mark in tier.filled():
                     reading.turn(mark.where, (mark.start_s, mark.end_s), speaker=mark.text)
     elif reading.tiers is not None:
         meant = list(_named(reading.tiers, tiers, reading))
-        _add_words([(_speaker_of(tier, tiers), tier) for tier in meant], reading)
+        _add_words([(_speaker_of(tier, names), tier) for tier in meant], reading)
     else:
         _add_words(_speakers(tiers, reading), reading)
 
@@ -82,11 +85,12 @@ def _speakers(tiers: Sequence[Tier], reading: Reading) -> list[tuple[str | None,
     ours, unknown = _ours(tiers)
     others = with_kinds(unknown)
     meant = _meant(others)
-    left = [f"{quoted(t.name)} ({t.holds})" for t in others if not _is_among(t, meant)]
+    ids, names = {id(tier) for tier in meant}, _by_name(tiers)
+    left = [f"{quoted(tier.name)} ({tier.holds})" for tier in others if id(tier) not in ids]
     if not ours and not meant:
         what = f"no tier that tells who speaks: {', '.join(left[:SHOWN])}"
         reading.fault("file", f"{what}; --words-tier NAME takes one all the same")
-    speakers = [*ours, *((_speaker_of(tier, tiers), tier) for tier in meant)]
+    speakers = [*ours, *((_speaker_of(tier, names), tier) for tier in meant)]
     _check_alike(speakers, tiers, reading)
     if meant:
         taken = ", ".join(_taken(*pair) for pair in speakers[:SHOWN])
@@ -104,8 +108,8 @@ def _wordless(tier: Tier) -> Tier:
     return replace(tier, marks=tuple(replace(m, text="") for m in tier.filled()), gaps=False)
 
 
-def _is_among(tier: Tier, tiers: Sequence[Tier]) -> bool:
-    return any(tier is other for other in tiers)
+def _by_name(tiers: Sequence[Tier]) -> dict[str, Tier]:
+    return {tier.name: tier for tier in reversed(tiers)}
 
 
 def _ours(tiers: Sequence[Tier]) -> tuple[list[tuple[str | None, Tier]], list[Tier]]:
@@ -137,10 +141,11 @@ def _meant(tiers: Sequence[Tier]) -> list[Tier]:
     trees = [_of_tree(tier, hanging) for tier in tiers if tier.main]
     spoken = [tier for tier in trees if tier.holds == SPEECH]
     named = {tier.speaker for tier in spoken}
+    coarsest = {id(tier) for tier in _coarsest(spoken, _by_name(tiers))}
 
     def is_meant(tier: Tier) -> bool:
         if tier.holds == SPEECH:
-            return not _is_divided(tier, spoken, tiers)
+            return id(tier) in coarsest
         # Numbers alone say who speaks when, if they name a speaker or nothing else does.
         if tier.holds == NUMBERS:
             return tier.speaker not in named if tier.speaker else not spoken
@@ -162,24 +167,30 @@ def _of_tree(root: Tier, hanging: Mapping[str, Sequence[Tier]]) -> Tier:
     return root
 
 
-def _is_divided(tier: Tier, spoken: Sequence[Tier], tiers: Sequence[Tier]) -> bool:
-    """Whether a tier says what another one of its speaker says, in smaller parts or later."""
-    speaker, place = _speaker_of(tier, tiers), next(n for n, t in enumerate(spoken) if t is tier)
-    return any(
-        _speaker_of(other, tiers) == speaker
-        and (other.annotator, other.kind) == (tier.annotator, tier.kind)
-        and (other.count, number) < (tier.count, place)
-        and divides(tier, other)
-        for number, other in enumerate(spoken[:COMPARED])
-    )
+def _coarsest(spoken: Sequence[Tier], names: Mapping[str, Tier]) -> Iterator[Tier]:
+    """Tiers but those that say what another of their speaker says, in smaller parts or later."""
+    known: list[_Said] = []
+    for tier in sorted(spoken, key=lambda tier: tier.count):
+        said = _Said((_speaker_of(tier, names), tier.annotator, tier.kind), edges_of(tier))
+        if not any(one.whose == said.whose and divide(said.edges, one.edges) for one in known):
+            yield tier
+        if len(known) < COMPARED:
+            known.append(said)
 
 
-def _speaker_of(tier: Tier, tiers: Sequence[Tier]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Of a tier, its speaker, annotator and type, and the edges of what is said."""
+
+    whose: tuple[str | None, str | None, str | None]
+    edges: AbstractSet[int]
+
+
+def _speaker_of(tier: Tier, names: Mapping[str, Tier]) -> str | None:
     """Whose speech a tier is: by its participant, else that of what it hangs on, else its name."""
     above, seen = tier, {tier.name}
-    while above.speaker is None and above.parent is not None:
-        over = next((t for t in tiers if t.name == above.parent and t.name not in seen), None)
-        if over is None:
+    while above.speaker is None and (over := names.get(above.parent or "")) is not None:
+        if over.name in seen:
             break
         above = over
         seen.add(over.name)

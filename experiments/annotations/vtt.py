@@ -34,6 +34,8 @@ _BRACKETED = re.compile(r"\[([^\]\n]+)\](?: \([^()\n]*\))?:(?: |\Z|(?=\n))")
 TOUCHING_S = 0.1
 #: So many cues at least, and half of all, repeat the words before them where captions roll.
 ROLLING = 3
+#: Captions show two or three lines at once; no more are compared.
+MOST_LINES = 5
 #: The class of doubtful words, among others, in what we write.
 _DOUBTFUL = re.compile(r"<c(?:\.[\w-]+)*\.doubtful[.>]")
 #: What a class in a tag may not hold.
@@ -150,7 +152,7 @@ def unrolled(cues: Sequence[Cue], reading: Reading) -> list[Cue]:
 
 def _added(before: Sequence[str], now: Sequence[str]) -> str | None:
     """What lines say beyond those before them; None where they repeat none of these."""
-    for count in range(min(len(before), len(now)), 0, -1):
+    for count in range(min(len(before), len(now), MOST_LINES), 0, -1):
         if before[-count:] == now[:count]:
             return "\n".join(now[count:])
     said, words = " ".join(before).split(), " ".join(now).split()
