@@ -155,21 +155,24 @@ class Known:
     def read(self, recording: Path, duration_s: float, others: int) -> Annotation:
         """Turns of a recording that lie in it and last.
 
-        A file from a folder, which has the recording's name, may call it by another name inside,
-        as one that was renamed.
+        A file for one recording may call it by another name inside, as one that was renamed; of a
+        file of several it is the one of that name.
 
         Raises:
             AnnotationError: with every fault of the file.
         """
         path = self.file_of(recording, others)
-        name = recording.stem if others else None
         read = partial(read_annotation, path, tier=self.tier, tiers=self.tiers)
+        names = (recording.stem, None) if others else (None, recording.stem)
         try:
-            every = read(recording=name, duration_s=duration_s)
-        except AnnotationError:
-            if not self.source.is_dir():
+            every = read(recording=names[0], duration_s=duration_s)
+        except AnnotationError as error:
+            if others and not self.source.is_dir():
                 raise
-            every = read(duration_s=duration_s)
+            try:
+                every = read(recording=names[1], duration_s=duration_s)
+            except AnnotationError:
+                raise error from None
         annotation = words_apart(within(every, duration_s, path))
         lasting = tuple(t for t in annotation.turns if t.end_s - t.start_s >= SHORTEST_S)
         if not lasting:

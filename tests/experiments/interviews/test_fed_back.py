@@ -78,6 +78,18 @@ def test_a_corrected_table_is_what_was_said(model_folder, talk, written, tmp_pat
     assert again[1].words is not None
 
 
+def test_of_a_table_of_several_recordings_those_lines_are_read_that_are_of_it(
+    model_folder, talk, tmp_path
+):
+    rows = "other.wav,1,2,ben,so\ntalk.wav,0,4,anna,no\n"
+    (tmp_path / "all.csv").write_text(f"recording,start_s,end_s,speaker,text\n{rows}")
+    (only,) = fed_back(model_folder(), talk, tmp_path / "all.csv", tmp_path / "out")
+    assert (only.speaker, only.text, only.end_s) == ("anna", "no", 4.0)
+    (tmp_path / "all.csv").write_text("recording,start_s,end_s\nb.wav,0,1\nother.wav,1,2\n")
+    why = why_not(model_folder(), talk, tmp_path, turns=tmp_path / "all.csv")
+    assert "several recordings: it holds 'b.wav', 'other.wav'" in why
+
+
 def test_a_corrected_timeline_is_what_was_said(model_folder, talk, written, tmp_path):
     record = json.loads((written / "timeline.json").read_text())
     record["segments"][1] |= {"text": "a house", "text_doubtful": []}
