@@ -53,8 +53,8 @@ UNITLESS = ("start", "end")
 #: Letters a second below which nobody speaks, pauses within a turn included: speech has ten and
 #: more, written Chinese four; milliseconds read as seconds have a thousandth of that.
 SLOWEST = 0.1
-#: Digits of a time: four months in milliseconds.
-LONGEST = 11
+#: A whole number up to four months in milliseconds; data frames write a zero behind it.
+_WHOLE = re.compile(r"\d{1,11}(?:\.0{1,9})?", re.ASCII)
 #: The shortest turn, as the median of a table, that is believed in milliseconds.
 SHORTEST_MS = 100
 EXPECTED = "start_s,end_s,speaker,text (also start, begin, onset; end, stop, duration; ...)"
@@ -113,13 +113,14 @@ def _are_milliseconds(
     if not {*UNITLESS} <= {*columns} or any(columns[name].unit for name in UNITLESS):
         return False
     cells = [[columns[name].of(line).strip() for name in UNITLESS] for line in lines]
-    if not all(cell.isdecimal() and len(cell) <= LONGEST for pair in cells for cell in pair):
+    if not all(_WHOLE.fullmatch(cell) for pair in cells for cell in pair):
         return False
-    spans = [(int(start), int(end)) for start, end in cells]
+    spans = [(float(start), float(end)) for start, end in cells]
     if "text" in columns:
         letters = sum(len(columns["text"].of(line).strip()) for line in lines)
         if letters:
-            return letters < SLOWEST * sum(end - start for start, end in spans)
+            plain = all(cell.isdecimal() for pair in cells for cell in pair)
+            return plain and letters < SLOWEST * sum(end - start for start, end in spans)
     if not spans or duration_s is None or max(start for start, _ in spans) <= duration_s:
         return False
     lasts = median(end - start for start, end in spans) >= SHORTEST_MS

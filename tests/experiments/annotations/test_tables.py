@@ -387,8 +387,9 @@ def in_recording(tmp_path, content, duration_s):
     return [(turn.start_s, turn.end_s) for turn in annotation.turns], annotation.notes
 
 
-def test_whole_milliseconds_are_known_by_the_length_of_the_recording(tmp_path):
-    content = "start,end,speaker\n0,6000,Anna\n6000,12000,Ben\n"
+@pytest.mark.parametrize("end", ["", ".0"], ids=["whole", "as data frames write them"])
+def test_whole_milliseconds_are_known_by_the_length_of_the_recording(tmp_path, end):
+    content = f"start,end,speaker\n0{end},6000{end},Anna\n6000{end},12000{end},Ben\n"
     spans, notes = in_recording(tmp_path, content, 22.0)
     assert spans == [(0, 6), (6, 12)]
     assert "taken for milliseconds" in notes[0]
