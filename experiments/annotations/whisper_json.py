@@ -2,8 +2,8 @@
 
 Whisper and WhisperX: ``{"segments": [{"start": 0.0, "end": 6.0, "text": "..."}]}`` in seconds,
 with a ``speaker`` where WhisperX knows one, and ``words`` with times and speakers of their own;
-whisper.cpp: ``{"transcription": [{"offsets": {"from":
-0, "to": 6000}, "text": "..."}]}`` in milliseconds.
+whisper.cpp: ``{"transcription": [{"offsets": {"from": 0, "to": 6000}, "text": "..."}]}`` in
+milliseconds; transformers: ``{"chunks": [{"timestamp": [0.0, 6.0], "text": "..."}]}``.
 """
 
 import math
@@ -34,7 +34,18 @@ def read(reading: Reading) -> None:
         if isinstance(content.get("segments"), list):
             _add(reading, content["segments"], ("start", "end"), 1.0)
             return
+        if isinstance(content.get("chunks"), list):
+            _add(reading, list(map(_of_chunk, content["chunks"])), ("start", "end"), 1.0)
+            return
     timeline_json.read(reading)
+
+
+def _of_chunk(chunk: object) -> object:
+    """A chunk of transformers as a segment of Whisper."""
+    span = chunk.get("timestamp") if isinstance(chunk, dict) else None
+    if not (isinstance(chunk, dict) and isinstance(span, list) and len(span) == 2):
+        return chunk
+    return {**chunk, "start": span[0], "end": span[1]}
 
 
 def _add(reading: Reading, segments: Sequence[Any], times: tuple[str, str], unit_s: float) -> None:

@@ -459,6 +459,16 @@ def test_the_json_of_whisper_cpp_is_in_milliseconds(read):
     assert read(json.dumps({"transcription": rows}), ".json") == SLEEP
 
 
+def test_the_json_of_transformers_is_in_chunks(read):
+    chunks = [{"timestamp": [t.start_s, t.end_s], "text": f" {t.text}"} for t in SLEEP]
+    assert read(json.dumps({"text": "...", "chunks": chunks}), ".json") == SLEEP
+    for chunk in ({"timestamp": [0.0, None]}, {"timestamp": 3}, {}, 3):
+        with pytest.raises(
+            AnnotationError, match=r"segment 1: .*expected numbers as start and end"
+        ):
+            read(json.dumps({"chunks": [chunk]}), ".json")
+
+
 def test_speakers_of_words_divide_a_segment(read):
     words = [
         {"word": "How", "start": 0.1, "end": 0.5, "speaker": "A"},
