@@ -15,7 +15,8 @@ from xml.etree.ElementTree import Element
 
 from encoders.messages import quoted
 from experiments.annotations.bounded_xml import read_xml
-from experiments.annotations.tiers import Mark, Tier, add_turns
+from experiments.annotations.tier_kinds import Mark, Tier
+from experiments.annotations.tiers import add_turns
 from experiments.annotations.turns import Reading
 
 Span = tuple[float, float]
@@ -38,7 +39,7 @@ class _Annotation:
 
 
 def read(reading: Reading) -> None:
-    """Turns of the tiers that are meant: without a choice those that hang on no other."""
+    """Turns of the tiers that are meant."""
     add_turns(read_tiers(reading), reading)
 
 
@@ -72,6 +73,7 @@ def _tier(element: Element, marks: Sequence[Mark]) -> Tier:
         name=element.get("TIER_ID", ""),
         marks=tuple(marks),
         main=not element.get("PARENT_REF"),
+        parent=element.get("PARENT_REF") or None,
         gaps=False,
         speaker=(element.get("PARTICIPANT") or "").strip() or None,
         annotator=element.get("ANNOTATOR") or None,

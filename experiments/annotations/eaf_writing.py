@@ -5,14 +5,23 @@ The order of elements and their attributes is that of the schema which every fil
 """
 
 import mimetypes
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
+from experiments.annotations.lanes import (
+    CONFIDENCE,
+    EMOTION,
+    UNSURE,
+    WORDS,
+    Lane,
+    label_of,
+    lanes,
+)
 from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.tiers import CONFIDENCE, EMOTION, UNSURE, WORDS, Lane, label_of, lanes
 
 #: The fact that becomes the date of the file; without it the same timeline gives the same bytes.
 DATE = "date"
@@ -32,15 +41,16 @@ _LANGUAGE = {
 Slots = tuple[str, str]
 
 
-def write(timeline: Timeline, path: Path) -> None:
+def write(timeline: Timeline, path: Path, recording: Path | None = None) -> None:
     """Write a tier of words for each speaker and, below it, emotion and confidence; times in ms.
 
     ELAN offers the classes as a list to choose from, what is coarser where that was answered, and
-    ``?`` for an emotion that was left open; values stand as they are.
+    ``?`` for an emotion that was left open; values stand as they are. It finds the ``recording``
+    by its address or by the way to it from the file; without one, beside the file by its name.
     """
     root = Element("ANNOTATION_DOCUMENT", _about(timeline))
     placed = tuple(lanes(timeline))
-    _add_header(root, timeline)
+    _add_header(root, timeline, path, recording)
     slots = _add_slots(root, [segment for lane in placed for segment in lane.segments])
     done = 0
     for lane in placed:
@@ -66,12 +76,17 @@ def _about(timeline: Timeline) -> dict[str, str]:
     return about | {_XSI: _SCHEMA}
 
 
-def _add_header(root: Element, timeline: Timeline) -> None:
+def _add_header(root: Element, timeline: Timeline, path: Path, recording: Path | None) -> None:
     header = SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     name = timeline.recording.replace("\\", "/").rsplit("/", 1)[-1]
     kind = mimetypes.guess_type(name)[0] or "unknown"
-    url = f"./{quote(name)}"
-    media = {"MEDIA_URL": url, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": url}
+    url = relative = f"./{quote(name)}"
+    if recording is not None:
+        url = recording.resolve().as_uri()
+        way = os.path.relpath(recording.resolve(), path.parent.resolve())
+        relative = quote(Path(way).as_posix())
+        relative = relative if relative.startswith("../") else f"./{relative}"
+    media = {"MEDIA_URL": url, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": relative}
     SubElement(header, "MEDIA_DESCRIPTOR", media)
     # ELAN numbers new annotations from here on.
     last = SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"})
@@ -103,7 +118,8 @@ def _add_tiers(
     words = SubElement(root, "TIER", {"LINGUISTIC_TYPE_REF": WORDS, **who, "TIER_ID": name})
     for number, (segment, (first, last)) in enumerate(zip(lane.segments, slots, strict=True)):
         about = {"TIME_SLOT_REF1": first, "TIME_SLOT_REF2": last}
-        _add_annotation(words, "ALIGNABLE", used + number, about, segment.text or "")
+        text = label_of(segment, WORDS, targets)
+        _add_annotation(words, "ALIGNABLE", used + number, about, text)
     for step, kind in enumerate((EMOTION, CONFIDENCE), start=1):
         about = {"LINGUISTIC_TYPE_REF": kind, "PARENT_REF": name, **who}
         tier = SubElement(root, "TIER", {**about, "TIER_ID": lane.name(kind)})

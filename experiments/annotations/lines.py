@@ -7,6 +7,7 @@ that Audacity exports (start, end, label) have this form.
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from encoders.messages import quoted
 from experiments.annotations.clock import SHAPES, parse_clock
@@ -46,6 +47,16 @@ def read(reading: Reading) -> None:
         else:
             words = label[name.end() :] if name else label
             reading.turn(where, span, name[1] if name else None, words)
+
+
+def are_timed(path: Path) -> bool:
+    """Whether lines of a plain text begin with times, as Audacity's labels do, or hold words only.
+
+    Raises:
+        AnnotationError: there is no such file, or it cannot be read.
+    """
+    lines = [line for line in read_text(path).split("\n") if line.strip()]
+    return bool(lines) and all(line.startswith("\\") or _TIMES.fullmatch(line) for line in lines)
 
 
 def _are_names(labels: Sequence[str]) -> bool:

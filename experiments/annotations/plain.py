@@ -94,6 +94,24 @@ def read_content(path: Path) -> bytes:
     return path.read_bytes()
 
 
+#: What stands between several reasons or classes in a cell of ours.
+BETWEEN = " | "
+
+
+def escape_reason(text: str) -> str:
+    r"""Text that holds no :data:`BETWEEN`.
+
+    >>> escape_reason("a | b"), unescape_reason(escape_reason("a\\|p"))
+    ('a \\p b', 'a\\|p')
+    """
+    return text.replace("\\", "\\\\").replace("|", "\\p")
+
+
+def unescape_reason(cell: str) -> str:
+    """The text that a part of a cell holds."""
+    return re.sub(r"\\(.)", lambda match: "|" if match[1] == "p" else match[1], cell)
+
+
 # ---------------------------------------------------------------- names in formats without quotes
 
 

@@ -4,7 +4,7 @@ Emotion is a class with the probabilities of all, or values as of valence and ar
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, Literal
@@ -16,8 +16,11 @@ from fusion.evaluation.emotions import DERIVED, branch_of, derived_values
 
 #: What the targets of a timeline are.
 Kind = Literal["classes", "values"]
-#: How far probabilities may be from 1 in all: six classes written with three decimals.
-SUM_ERR = 0.005
+#: How far each probability may be from what adds up to 1: a place after the three of what we write.
+SUM_ERR = 0.001
+#: What is written: times in whole milliseconds, probabilities and values with three decimals. More
+#: would claim more than anybody measured.
+PLACES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +133,34 @@ class Timeline:
         return tuple(dict.fromkeys(segment.speaker for segment in self.segments))
 
 
+def rounded(timeline: Timeline) -> Timeline:
+    """A timeline with the decimals that mean something: times to the ms, other numbers to .001."""
+    return replace(
+        timeline,
+        duration_s=round(timeline.duration_s, PLACES),
+        segments=tuple(map(_rounded, timeline.segments)),
+    )
+
+
+def _rounded(segment: Segment) -> Segment:
+    start_ms, end_ms = segment.span_ms
+    answer = segment.answer
+    return replace(
+        segment,
+        start_s=start_ms / 1000,
+        end_s=end_ms / 1000,
+        answer=answer and replace(answer, probability=round(answer.probability, PLACES)),
+        probabilities=_short(segment.probabilities),
+        values=_short(segment.values),
+        voice=segment.voice and _short(segment.voice),
+        words=segment.words and _short(segment.words),
+    )
+
+
+def _short(scores: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(round(score, PLACES) for score in scores)
+
+
 def derived_in_words(segment: Segment, targets: Sequence[str]) -> str:
     """Expected valence and arousal as words, empty where there is none.
 
@@ -160,7 +191,8 @@ def _checked(scores: Sequence[float] | None, are_values: bool) -> tuple[float, .
     numbers = tuple(map(float, scores))
     if are_values and not all(map(isfinite, numbers)):
         raise ValueError(f"values {numbers}: expected finite numbers")
-    if not are_values and not (abs(sum(numbers) - 1) <= SUM_ERR and min(numbers) >= 0):
+    off = abs(sum(numbers) - 1)
+    if not are_values and not (off <= SUM_ERR * len(numbers) and min(numbers) >= 0):
         raise ValueError(f"probabilities {numbers}: expected numbers from 0 to 1 that add up to 1")
     return numbers
 

@@ -1,15 +1,17 @@
 """``segments.csv``: a timeline as a table for spreadsheets and statistics."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from encoders.manifest_rows import guarded
-from experiments.annotations.segments import Segment, Timeline
+from experiments.annotations.plain import BETWEEN, escape_reason
+from experiments.annotations.segments import PLACES, Segment, Timeline
 from fusion.evaluation.emotions import DERIVED, derived_values
 
 COLUMNS = (
     *("start_s", "end_s", "speaker", "text", "text_doubtful"),
-    *("label", "level", "probability", "prediction_set", "overlap"),
+    *("label", "level", "probability", "prediction_set", "overlap", "recording"),
 )
 #: What the columns of probabilities start with: of both modalities together, and of each.
 SCORES = ("p_", "voice_", "words_")
@@ -17,11 +19,10 @@ SCORES = ("p_", "voice_", "words_")
 VALUE = "value_"
 #: What columns of values that were derived from probabilities start with.
 FROM_CLASSES = "derived_"
-_BETWEEN = " | "
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write a line for each segment; times and probabilities exactly.
+    """Write a line for each segment, that tables of several recordings can be put together.
 
     No cell starts a formula: an apostrophe stands before what would, which :mod:`table` takes away.
     ``level`` says whether the label is a class, or a group of classes or the arousal of coarser
@@ -42,13 +43,14 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 def _row(segment: Segment, timeline: Timeline) -> list[str]:
-    groups = [
-        values or [None] * len(timeline.targets)
-        for values in (segment.scores, segment.voice, segment.words)
+    nothing = [None] * len(timeline.targets)
+    groups: list[Sequence[float | None]] = [
+        values or nothing for values in (segment.scores, segment.voice, segment.words)
     ]
     if timeline.kind == "classes":
         derived = derived_values(segment.probabilities, timeline.targets)
-        groups.append(derived or [None] * len(DERIVED))
+        shown = [round(value, PLACES) for value in derived] if derived else [None] * len(DERIVED)
+        groups.append(shown)
     scores = ["" if value is None else repr(value) for values in groups for value in values]
     answer = segment.answer
     return [
@@ -56,15 +58,12 @@ def _row(segment: Segment, timeline: Timeline) -> list[str]:
         repr(segment.end_s),
         guarded(segment.speaker),
         guarded(segment.text or ""),
-        guarded(_BETWEEN.join(map(_escaped, segment.text_doubtful))),
+        guarded(BETWEEN.join(map(escape_reason, segment.text_doubtful))),
         guarded(segment.label or ""),
         "" if answer is None else answer.level,
         "" if answer is None else repr(answer.probability),
-        guarded(_BETWEEN.join(map(_escaped, segment.prediction_set))),
+        guarded(BETWEEN.join(map(escape_reason, segment.prediction_set))),
         str(segment.overlap).lower(),
+        guarded(timeline.recording),
         *scores,
     ]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\p")

@@ -7,18 +7,17 @@ recognisers with diarisation write it. It has no escapes either, but some write 
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from encoders.messages import quoted
 from experiments.annotations.clock import parse_clock
-from experiments.annotations.plain import read_text, unescape_name
+from experiments.annotations.plain import read_text
 from experiments.annotations.turns import Reading
-from experiments.annotations.vtt import ARROW, Cue, split_names
+from experiments.annotations.vtt import ARROW, Cue, add_cues
 
 _TIME = r"(\d{1,4}:\d\d:\d\d(?:[,.]\d{1,3})?)"
 #: Some tools write the place on the screen behind the times.
 _TIMES = re.compile(rf"\s*{_TIME}\s*{ARROW}\s*{_TIME}(?:\s+[XY][12]:.*)?\s*", re.ASCII)
-#: The speaker of a cue and how it sounded.
-_SPEAKER = re.compile(r"\[([^\]\n]+)\](?: \([^()\n]*\))?:(?: |\Z|(?=\n))")
 #: What players take for markup.
 _MARKUP = re.compile(r"</?(?:b|i|u|s|font)(?:\s[^<>]*)?>", re.IGNORECASE)
 _ESCAPED = re.compile(r"&((?:amp;)*)(gt;|lt;)")
@@ -27,16 +26,7 @@ _ESCAPED = re.compile(r"&((?:amp;)*)(gt;|lt;)")
 def read(reading: Reading) -> None:
     """One turn for each cue."""
     cues = list(_cues(read_text(reading.path).split("\n"), reading))
-    matches = [_SPEAKER.match(cue.text) for cue in cues]
-    if any(matches):
-        named = [
-            (match and unescape_name(match[1]), cue.text[match.end() if match else 0 :])
-            for match, cue in zip(matches, cues, strict=True)
-        ]
-    else:
-        named = split_names([cue.text for cue in cues])
-    for cue, (name, text) in zip(cues, named, strict=True):
-        reading.turn(cue.where, cue.span, name, _unescaped(text))
+    add_cues([replace(cue, text=_unescaped(cue.text)) for cue in cues], reading)
 
 
 def _unescaped(text: str) -> str:

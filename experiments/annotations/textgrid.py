@@ -15,9 +15,11 @@ from pathlib import Path
 
 from encoders.messages import quoted
 from encoders.utterance import Fault
+from experiments.annotations.lanes import KINDS, WORDS, Lane, label_of, lanes
 from experiments.annotations.plain import AnnotationError, read_content, read_text
 from experiments.annotations.segments import Timeline
-from experiments.annotations.tiers import KINDS, WORDS, Lane, Mark, Tier, add_turns, label_of, lanes
+from experiments.annotations.tier_kinds import Mark, Tier
+from experiments.annotations.tiers import add_turns
 from experiments.annotations.turns import Reading
 
 _TOKEN = re.compile(

@@ -1,105 +1,200 @@
-"""Tiers of a TextGrid or an ELAN file: which of them are speakers, and what is said in them."""
+"""Tiers of a TextGrid or an ELAN file: which of them are speakers, and what is said in them.
+
+What a tier holds is told by its name and its labels (:mod:`experiments.annotations.tier_kinds`).
+"""
 
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from encoders.messages import quoted
-from experiments.annotations.segments import (
-    Segment,
-    Timeline,
-    derived_in_words,
-    values_in_words,
+from encoders.manifest_rows import did_you_mean
+from encoders.messages import printable, quoted
+from experiments.annotations.lanes import DOUBTFUL, EMOTION, KINDS, WORDS
+from experiments.annotations.tier_kinds import (
+    COMPARED,
+    NUMBERS,
+    SPEECH,
+    UNLABELLED,
+    Mark,
+    Tier,
+    are_sentences,
+    divide,
+    edges_of,
+    is_named_words,
+    name_of,
+    with_kinds,
 )
-from experiments.annotations.turns import Reading
+from experiments.annotations.turns import MARKED, Reading
 
-#: The tiers of one speaker in what we write: words, the class heard, how sure that is.
-KINDS = WORDS, EMOTION, CONFIDENCE = "words", "emotion", "confidence"
-#: The emotion of a segment that the classifier left open.
-UNSURE = "?"
+#: So many tiers are named in a message.
+SHOWN = 20
 _OURS = re.compile(rf"(.+) ({'|'.join(KINDS)})( \d+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One annotation of a tier: where it stands in the file, its seconds, its text."""
-
-    where: str
-    start_s: float
-    end_s: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
-    """One tier of a file. ``main`` says that its marks are stretches of a time line of their own.
-
-    A tier of points is not, nor is one whose annotations hang on those of another tier. ``gaps``
-    says that a mark without a label is a gap between turns, as in a TextGrid; in ELAN it is a turn
-    whose words were not written down. ``kind`` is ELAN's linguistic type.
-    """
-
-    name: str
-    marks: tuple[Mark, ...]
-    main: bool = True
-    gaps: bool = True
-    kind: str | None = None
-    speaker: str | None = None
-    annotator: str | None = None
 
 
 def add_turns(tiers: Sequence[Tier], reading: Reading) -> None:
     """Add the turns of the tiers that are meant, or say which tiers there are.
 
-    ``reading.tier`` is the one tier whose labels are names of speakers. Without it each tier is a
-    speaker and its labels are the words: those of ``reading.tiers``, or all main ones.
+    ``reading.tier`` is the one tier whose labels are names of speakers; where they are sentences,
+    the tier is one speaker. ``reading.tiers`` are those whose labels are words. Without either
+    they are told by their names and labels.
     """
+    names = _by_name(tiers)
     if reading.tier is not None:
         for tier in _named([reading.tier], tiers, reading):
-            for mark in _filled(tier):
-                reading.turn(mark.where, (mark.start_s, mark.end_s), speaker=mark.text)
-        return
-    for speaker, tier in _speakers(tiers, reading):
-        for mark in _filled(tier) if tier.gaps else tier.marks:
-            reading.turn(mark.where, (mark.start_s, mark.end_s), speaker, mark.text)
+            if are_sentences(tier):
+                _add_words([(_speaker_of(tier, names), tier)], reading)
+            else:
+                reading.note(f"the labels of tier {quoted(tier.name)} are the speakers")
+                for mark in tier.filled():
+                    reading.turn(mark.where, (mark.start_s, mark.end_s), speaker=mark.text)
+    elif reading.tiers is not None:
+        meant = list(_named(reading.tiers, tiers, reading))
+        _add_words([(_speaker_of(tier, names), tier) for tier in meant], reading)
+    else:
+        _add_words(_speakers(tiers, reading), reading)
 
 
-def _speakers(tiers: Sequence[Tier], reading: Reading) -> Iterator[tuple[str, Tier]]:
+def _add_words(speakers: Sequence[tuple[str | None, Tier]], reading: Reading) -> None:
+    for speaker, tier in speakers:
+        for mark in tier.filled() if tier.gaps else tier.marks:
+            text = mark.text.strip()
+            words = text.removeprefix(DOUBTFUL)
+            doubts = () if words == text else (MARKED,)
+            reading.turn(mark.where, (mark.start_s, mark.end_s), speaker, words, doubts)
+
+
+def _speakers(tiers: Sequence[Tier], reading: Reading) -> list[tuple[str | None, Tier]]:
     """Speakers with their tiers, those that we wrote as one of words and one of emotion as one."""
-    if reading.tiers is not None:
-        for tier in _named(reading.tiers, tiers, reading):
-            yield _name_of(tier), tier
-        return
-    main = [tier for tier in tiers if tier.main]
-    if not main:
+    if not any(tier.main for tier in tiers):
         reading.fault("file", f"no tier with stretches of time: {_listed(tiers)}")
-    _check_alike(main, reading)
-    known = {tier.name: tier for tier in main}
-    for tier in main:
-        ours = _OURS.fullmatch(tier.name)
-        if ours is None or f"{ours[1]} {EMOTION}{ours[3] or ''}" not in known:
-            yield _name_of(tier), tier
-        elif ours[2] == WORDS:
-            emotion = known[f"{ours[1]} {EMOTION}{ours[3] or ''}"]
-            marks = tuple(_with_wordless(tier, emotion))
-            yield ours[1], replace(tier, marks=marks, gaps=False)
+        return []
+    ours, unknown = _ours(tiers)
+    others = with_kinds(unknown)
+    meant = _meant(others)
+    ids, names = {id(tier) for tier in meant}, _by_name(tiers)
+    left = [f"{quoted(tier.name)} ({tier.holds})" for tier in others if id(tier) not in ids]
+    if not ours and not meant:
+        what = f"no tier that tells who speaks: {', '.join(left[:SHOWN])}"
+        reading.fault("file", f"{what}; --words-tier NAME takes one all the same")
+    speakers = [*ours, *((_speaker_of(tier, names), tier) for tier in meant)]
+    _check_alike(speakers, tiers, reading)
+    if meant:
+        taken = ", ".join(_taken(*pair) for pair in speakers[:SHOWN])
+        rest = f"; left: {', '.join(left[:SHOWN])}; --words-tier NAME takes others" if left else ""
+        reading.note(f"tiers taken for speakers and their words: {taken}{rest}")
+    return [(who, _wordless(tier) if tier.holds == NUMBERS else tier) for who, tier in speakers]
+
+
+def _taken(speaker: str | None, tier: Tier) -> str:
+    what = "speaker not named" if speaker is None else printable(speaker)
+    return f"{quoted(tier.name)} ({what}{'' if tier.holds == SPEECH else ', no words'})"
+
+
+def _wordless(tier: Tier) -> Tier:
+    return replace(tier, marks=tuple(replace(m, text="") for m in tier.filled()), gaps=False)
+
+
+def _by_name(tiers: Sequence[Tier]) -> dict[str, Tier]:
+    return {tier.name: tier for tier in reversed(tiers)}
+
+
+def _ours(tiers: Sequence[Tier]) -> tuple[list[tuple[str | None, Tier]], list[Tier]]:
+    """Speakers of tiers that we wrote, and all tiers that we did not."""
+    known = {tier.name: tier for tier in tiers}
+    speakers: list[tuple[str | None, Tier]] = []
+    others = []
+    for tier in tiers:
+        match = _OURS.fullmatch(tier.name)
+        emotion = known.get(f"{match[1]} {EMOTION}{match[3] or ''}") if match else None
+        if match is None or emotion is None:
+            others.append(tier)
+        elif match[2] == WORDS:
+            marks = tuple(_with_wordless(tier, emotion)) if tier.gaps else tier.marks
+            speakers.append((tier.speaker or match[1], replace(tier, marks=marks, gaps=False)))
+    return speakers, others
+
+
+def _meant(tiers: Sequence[Tier]) -> list[Tier]:
+    """Tiers that are somebody's speech, each once, in the order of the file.
+
+    Of tiers that hang on each other it is the first with words, seen from the one on which all
+    hang; without any that one. Of tiers that divide each other it is the coarsest.
+    """
+    hanging: dict[str, list[Tier]] = defaultdict(list)
+    for tier in tiers:
+        if tier.parent is not None:
+            hanging[tier.parent].append(tier)
+    trees = [_of_tree(tier, hanging) for tier in tiers if tier.main]
+    spoken = [tier for tier in trees if tier.holds == SPEECH]
+    named = {tier.speaker for tier in spoken}
+    coarsest = {id(tier) for tier in _coarsest(spoken, _by_name(tiers))}
+
+    def is_meant(tier: Tier) -> bool:
+        if tier.holds == SPEECH:
+            return id(tier) in coarsest
+        # Numbers alone say who speaks when, if they name a speaker or nothing else does.
+        if tier.holds == NUMBERS:
+            return tier.speaker not in named if tier.speaker else not spoken
+        return tier.holds == UNLABELLED and not tier.gaps and bool(tier.marks)
+
+    return [tier for tier in trees if is_meant(tier)]
+
+
+def _of_tree(root: Tier, hanging: Mapping[str, Sequence[Tier]]) -> Tier:
+    """The tier that holds the words of those that hang on one, or this one."""
+    level, seen = [root], {root.name}
+    while level and root.holds in (SPEECH, NUMBERS, UNLABELLED):
+        words = [tier for tier in level if tier.holds == SPEECH]
+        if words:
+            # A name that says so goes before the order of the file.
+            return min(words, key=lambda tier: not is_named_words(tier))
+        level = [t for above in level for t in hanging.get(above.name, ()) if t.name not in seen]
+        seen |= {tier.name for tier in level}
+    return root
+
+
+def _coarsest(spoken: Sequence[Tier], names: Mapping[str, Tier]) -> Iterator[Tier]:
+    """Tiers but those that say what another of their speaker says, in smaller parts or later."""
+    known: list[_Said] = []
+    for tier in sorted(spoken, key=lambda tier: tier.count):
+        said = _Said((_speaker_of(tier, names), tier.annotator, tier.kind), edges_of(tier))
+        if not any(one.whose == said.whose and divide(said.edges, one.edges) for one in known):
+            yield tier
+        if len(known) < COMPARED:
+            known.append(said)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Of a tier, its speaker, annotator and type, and the edges of what is said."""
+
+    whose: tuple[str | None, str | None, str | None]
+    edges: AbstractSet[int]
+
+
+def _speaker_of(tier: Tier, names: Mapping[str, Tier]) -> str | None:
+    """Whose speech a tier is: by its participant, else that of what it hangs on, else its name."""
+    above, seen = tier, {tier.name}
+    while above.speaker is None and (over := names.get(above.parent or "")) is not None:
+        if over.name in seen:
+            break
+        above = over
+        seen.add(over.name)
+    return above.speaker or name_of(above.name)
 
 
 def _with_wordless(words: Tier, emotion: Tier) -> Iterator[Mark]:
     """Marks with words, and those with an emotion while nothing is said in words."""
-    said = sorted(_filled(words), key=lambda mark: mark.start_s)
+    said = sorted(words.filled(), key=lambda mark: mark.start_s)
     yield from said
     starts = [mark.start_s for mark in said]
-    for mark in _filled(emotion):
+    for mark in emotion.filled():
         before = bisect_left(starts, mark.end_s)
         if not before or said[before - 1].end_s <= mark.start_s:
             yield Mark(mark.where, mark.start_s, mark.end_s, "")
-
-
-def _filled(tier: Tier) -> Iterator[Mark]:
-    return (mark for mark in tier.marks if mark.text.strip())
 
 
 def _named(names: Sequence[str], tiers: Sequence[Tier], reading: Reading) -> Iterator[Tier]:
@@ -109,94 +204,28 @@ def _named(names: Sequence[str], tiers: Sequence[Tier], reading: Reading) -> Ite
             yield matching[0]
         else:
             count = "no tier" if not matching else f"{len(matching)} tiers"
-            reading.fault("file", f"{count} named {quoted(name)}: {_listed(tiers)}")
+            near = did_you_mean(name, [tier.name for tier in tiers], most=3)
+            meant = f"{near} " if near.startswith("did you mean") and not matching else ""
+            reading.fault("file", f"{count} named {quoted(name)}: {meant}{_listed(tiers)}")
 
 
-def _name_of(tier: Tier) -> str:
-    return tier.speaker or tier.name
-
-
-def _check_alike(tiers: Sequence[Tier], reading: Reading) -> None:
-    """Tiers of two annotators, or of words and of gestures, would say everything twice."""
-    by_speaker: dict[str, dict[tuple[str | None, str | None], str]] = defaultdict(dict)
-    for tier in tiers:
+def _check_alike(
+    speakers: Sequence[tuple[str | None, Tier]], tiers: Sequence[Tier], reading: Reading
+) -> None:
+    """Tiers of two annotators, or of two linguistic types, would say everything twice."""
+    by_speaker: dict[str | None, dict[tuple[str | None, str | None], str]] = defaultdict(dict)
+    for speaker, tier in speakers:
         if tier.marks:
-            by_speaker[_name_of(tier)][tier.annotator, tier.kind] = tier.name
+            by_speaker[speaker][tier.annotator, tier.kind] = tier.name
     for speaker, by in by_speaker.items():
         if len(by) > 1:
             which = ", ".join(map(quoted, by.values()))
-            what = f"{quoted(speaker)} has tiers of several annotators or types ({which})"
-            reading.fault("file", f"{what}: say which are meant; {_listed(tiers)}")
+            who = "one speaker" if speaker is None else quoted(speaker)
+            what = f"{who} has tiers of several annotators or types ({which})"
+            fault = f"{what}: say which are meant (--words-tier NAME); {_listed(tiers)}"
+            reading.fault("file", fault)
 
 
 def _listed(tiers: Sequence[Tier]) -> str:
-    names = ", ".join(quoted(tier.name) for tier in tiers[:20]) or "none"
-    return f"its tiers are {names}{', ...' if len(tiers) > 20 else ''}"
-
-
-# ---------------------------------------------------------------- what we write
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """Segments of one speaker that do not overlap: what one tier can hold."""
-
-    speaker: str
-    number: int
-    segments: tuple[Segment, ...]
-
-    def name(self, kind: str) -> str:
-        """Name of the lane's tier of words, of emotion or of confidence."""
-        return f"{self.speaker} {kind}" + (f" {self.number}" if self.number > 1 else "")
-
-
-def lanes(timeline: Timeline) -> Iterator[Lane]:
-    """Lanes of all speakers; several where a speaker's segments overlap, be it in whole ms."""
-    for speaker in timeline.speakers:
-        open_lanes: list[list[Segment]] = []
-        for segment in timeline.segments:
-            if segment.speaker != speaker:
-                continue
-            fitting = (lane for lane in open_lanes if _fits(lane[-1], segment))
-            lane = next(fitting, None)
-            if lane is None:
-                open_lanes.append([segment])
-            else:
-                lane.append(segment)
-        for number, segments in enumerate(open_lanes, start=1):
-            yield Lane(speaker, number, tuple(segments))
-
-
-def _fits(before: Segment, after: Segment) -> bool:
-    return before.end_s <= after.start_s and before.span_ms[1] <= after.span_ms[0]
-
-
-def label_of(segment: Segment, kind: str, targets: Sequence[str]) -> str:
-    """What a tier of this kind says of a segment.
-
-    Its words; its class or what is coarser, or its values as in ``valence 3.2, arousal 2.5``; how
-    sure the classifier is, what else it could be, and what speaks against it.
-    """
-    if kind == WORDS:
-        return segment.text or ""
-    if kind == EMOTION:
-        values = values_in_words(segment.values, targets) if segment.values else None
-        return values or segment.label or UNSURE
-    overlap = ["overlap"] if segment.overlap else []
-    return "; ".join([*_sureness(segment, targets), *overlap, *segment.text_doubtful])
-
-
-def _sureness(segment: Segment, targets: Sequence[str]) -> Iterator[str]:
-    if not segment.scores:
-        yield "not classified"
-    if not segment.probabilities:
-        return
-    highest = max(segment.probabilities)
-    answer = segment.answer
-    yield f"{highest if answer is None else answer.probability:.2f}"
-    if answer is not None and answer.level != "class":
-        yield f"{answer.level} (most probable {targets[segment.probabilities.index(highest)]})"
-    if segment.prediction_set:
-        yield f"set: {', '.join(segment.prediction_set)}"
-    if derived := derived_in_words(segment, targets):
-        yield derived
+    names = ", ".join(quoted(tier.name) for tier in tiers[:SHOWN]) or "none"
+    return f"its tiers are {names}{', ...' if len(tiers) > SHOWN else ''}"

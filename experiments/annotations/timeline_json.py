@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
-from experiments.annotations.segments import Kind, Segment, Timeline
+from experiments.annotations.segments import PLACES, Kind, Segment, Timeline
 from experiments.annotations.turns import Reading
 from fusion.evaluation.backoff import Answer
 from fusion.evaluation.emotions import DERIVED, Level, branches, derived_values
@@ -133,9 +133,8 @@ def read_json(path: Path | str) -> Timeline:
 def read(reading: Reading) -> None:
     """Turns of a timeline."""
     for number, segment in enumerate(read_json(reading.path).segments, start=1):
-        reading.turn(
-            f"segment {number}", (segment.start_s, segment.end_s), segment.speaker, segment.text
-        )
+        span, said = (segment.start_s, segment.end_s), (segment.text, segment.text_doubtful)
+        reading.turn(f"segment {number}", span, segment.speaker, *said)
 
 
 def _record(segment: Segment, targets: tuple[str, ...]) -> dict[str, Any]:
@@ -145,7 +144,9 @@ def _record(segment: Segment, targets: tuple[str, ...]) -> dict[str, Any]:
     record |= {
         "level": None if answer is None else answer.level,
         "probability": None if answer is None else answer.probability,
-        "derived": None if derived is None else dict(zip(DERIVED, derived, strict=True)),
+        "derived": None
+        if derived is None
+        else {name: round(value, PLACES) for name, value in zip(DERIVED, derived, strict=True)},
     }
     for name in _SCORES:
         if (values := record[name]) is not None:

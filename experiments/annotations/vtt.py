@@ -7,14 +7,15 @@ strictly, tells of the first alone, without its line, and leaves escapes as they
 import html
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from encoders.messages import quoted
 from experiments.annotations.clock import clock
 from experiments.annotations.plain import read_text
 from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.turns import Reading
+from experiments.annotations.turns import MARKED, Reading
 
 ARROW = "-->"
 _TIME = r"(?:(\d{1,4}):)?(\d\d):(\d\d)[.](\d{3})"
@@ -25,8 +26,18 @@ _TAG = re.compile(r"<[^<>]*>")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*+)?[ \t\n]++([^<>]*+)>")
 #: The number of no character; Python's reader of escapes fails on those of 4300 digits.
 _NO_CHARACTER = re.compile(r"&#\d{8,};?", re.ASCII)
-#: ``Anna Smith: words`` or ``[Anna Smith]: words``; nobody's name is longer.
-_NAMED = re.compile(r"(?:\[([^\]\n]{1,80})\]|([^\[\]:\n]{1,80})):(?:\s+|\Z)")
+#: ``Anna Smith: words``; nobody's name is longer.
+_NAMED = re.compile(r"([^\[\]:\n]{1,80}):(?:\s+|\Z)")
+#: ``[Anna Smith]: words``, also ``[Anna Smith] (sad): words``, as recognisers write it.
+_BRACKETED = re.compile(r"\[([^\]\n]+)\](?: \([^()\n]*\))?:(?: |\Z|(?=\n))")
+#: A cue that goes on with the one before it follows at once.
+TOUCHING_S = 0.1
+#: So many cues at least, and half of all, repeat the words before them where captions roll.
+ROLLING = 3
+#: Captions show two or three lines at once; no more are compared.
+MOST_LINES = 5
+#: The class of doubtful words, among others, in what we write.
+_DOUBTFUL = re.compile(r"<c(?:\.[\w-]+)*\.doubtful[.>]")
 #: What a class in a tag may not hold.
 _UNFIT = re.compile(r"[^\w-]+")
 #: A line feed before a line that is blank: a blank line would end the cue.
@@ -43,15 +54,23 @@ class Cue:
 
 
 def read(reading: Reading) -> None:
-    """One turn for each voice of each cue, those of one cue with its time."""
+    """One turn for each voice of each cue, those of one cue with its time.
+
+    The class ``doubtful`` within a voice, which we write, marks its words.
+    """
     cues = list(_cues(read_text(reading.path).split("\n"), reading))
     if any(_VOICE.search(cue.text) for cue in cues):
         for cue in cues:
-            for speaker, text in _voices(cue.text):
-                reading.turn(cue.where, cue.span, speaker, text)
+            for speaker, text, doubts in _voices(cue.text):
+                reading.turn(cue.where, cue.span, speaker, text, doubts)
         return
-    named = split_names([_plain(cue.text) for cue in cues])
-    for cue, (name, text) in zip(cues, named, strict=True):
+    add_cues([replace(cue, text=_plain(cue.text)) for cue in cues], reading)
+
+
+def add_cues(cues: Sequence[Cue], reading: Reading) -> None:
+    """One turn for each cue of plain text that says something new, by the names before words."""
+    cues = unrolled(cues, reading)
+    for cue, (name, text) in zip(cues, split_names([cue.text for cue in cues]), strict=True):
         reading.turn(cue.where, cue.span, name, text)
 
 
@@ -91,21 +110,53 @@ def _block(segment: Segment) -> str:
 def split_names(texts: Sequence[str]) -> list[tuple[str | None, str]]:
     """Name and words of each text, if before all words there is a name.
 
-    That a colon stands after a name is taken for granted only where every text has one and names
-    return, at least one of them; otherwise ``Well: no`` would be said by someone called Well.
+    In brackets it is a name. That a colon stands after one is taken for granted only where at
+    least half of the texts have one and names return, at least one of them; otherwise ``Well: no``
+    would be said by someone called Well. Texts without a name are nobody's.
 
-    >>> split_names(["Anna: Hello.", "Ben: Hi.", "Anna: Well: no."])[2]
-    ('Anna', 'Well: no.')
+    >>> split_names(["Anna: Hello.", "Ben: Hi.", "Well.", "Anna: Well: no."])[2:]
+    [(None, 'Well.'), ('Anna', 'Well: no.')]
     >>> split_names(["Well: no.", "Yes."])[0]
     (None, 'Well: no.')
     """
-    matches = [_NAMED.match(text.lstrip()) for text in texts]
-    names = [match and (match[1] or match[2]).strip() for match in matches]
-    if not all(names) or len(set(names)) == len(names):
-        return [(None, text) for text in texts]
-    ends = [match.end() for match in matches if match is not None]
-    words = [text.lstrip()[end:] for text, end in zip(texts, ends, strict=True)]
-    return list(zip(names, words, strict=True))
+    lines = [text.lstrip() for text in texts]
+    matches = [_BRACKETED.match(line) for line in lines]
+    if not any(matches):
+        matches = [_NAMED.match(line) for line in lines]
+        names = [match[1].strip() for match in matches if match]
+        if 2 * len(names) < len(texts) or len(set(names)) == len(names):
+            return [(None, text) for text in texts]
+    return [
+        (match[1].strip(), line[match.end() :].lstrip()) if match else (None, text)
+        for match, line, text in zip(matches, lines, texts, strict=True)
+    ]
+
+
+def unrolled(cues: Sequence[Cue], reading: Reading) -> list[Cue]:
+    """Cues with each word once, where captions roll: a cue repeats what stood there before it.
+
+    Automatic captions show the last line again above the next, or a line again as it grows.
+    """
+    lines = [[line.strip() for line in cue.text.split("\n") if line.strip()] for cue in cues]
+    shown: list[str | None] = [None] * min(1, len(cues))
+    for (before, cue), (old, now) in zip(pairwise(cues), pairwise(lines), strict=True):
+        follows = cue.span[0] - before.span[1] <= TOUCHING_S
+        shown.append(_added(old, now) if follows else None)
+    rolling = sum(text is not None for text in shown)
+    if rolling < max(ROLLING, len(cues) / 2):
+        return list(cues)
+    reading.note("captions that roll: what a cue repeats of the one before it is taken once")
+    kept = zip(cues, shown, strict=True)
+    return [cue if text is None else replace(cue, text=text) for cue, text in kept if text != ""]
+
+
+def _added(before: Sequence[str], now: Sequence[str]) -> str | None:
+    """What lines say beyond those before them; None where they repeat none of these."""
+    for count in range(min(len(before), len(now), MOST_LINES), 0, -1):
+        if before[-count:] == now[:count]:
+            return "\n".join(now[count:])
+    said, words = " ".join(before).split(), " ".join(now).split()
+    return " ".join(words[len(said) :]) if said and words[: len(said)] == said else None
 
 
 def _cues(lines: Sequence[str], reading: Reading) -> Iterator[Cue]:
@@ -127,7 +178,9 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Runs of lines that are not empty, with the number of the first."""
     block: list[str] = []
     for number, line in enumerate([*lines, ""], start=1):
-        if line:
+        # A line of blanks belongs to a cue, but not where the next one starts behind it.
+        ends = not line.strip() and any(ARROW in after for after in lines[number : number + 2])
+        if line and not (ends and block) and (line.strip() or block):
             block.append(line)
         elif block:
             yield number - len(block), block
@@ -157,16 +210,17 @@ def _seconds(parts: Sequence[str | None]) -> float:
     return (((hours * 60 + minutes) * 60 + seconds) * 1000 + ms) / 1000
 
 
-def _voices(text: str) -> Iterator[tuple[str | None, str | None]]:
-    """Name and words of each voice; words outside of all voices are nobody's."""
+def _voices(text: str) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
+    """Name, words and doubts of each voice; words outside of all voices are nobody's."""
     matches = list(_VOICE.finditer(text))
     if before := _plain(text[: matches[0].start()] if matches else text).strip():
-        yield None, before
+        yield None, before, ()
     for match, after in zip(matches, [*matches, None][1:], strict=True):
         inside, _, rest = text[match.end() : after.start() if after else None].partition("</v>")
-        yield _unescaped(match[1]), _plain(inside)
+        doubts = (MARKED,) if _DOUBTFUL.match(inside) else ()
+        yield _unescaped(match[1]), _plain(inside), doubts
         if outside := _plain(rest).strip():
-            yield None, outside
+            yield None, outside, ()
 
 
 def _plain(text: str) -> str:

@@ -53,6 +53,22 @@ def interview(
         Path | None,
         typer.Option(help="What is said: formats as of --turns, or text with a line per turn."),
     ] = None,
+    tier: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of --turns, TextGrid or .eaf: the tier that tells who speaks. Its labels are "
+            "names; or sentences of one speaker.",
+        ),
+    ] = None,
+    words_tier: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of --transcript, else of --turns, TextGrid or .eaf: a tier whose labels are "
+            "words; several times for several speakers [told by names and labels].",
+        ),
+    ] = None,
     asr: Annotated[
         str | None,
         typer.Option(
@@ -122,6 +138,8 @@ def interview(
         speakers=speakers,
         speaker_model=speaker_model,
         transcript=transcript,
+        tier=tier,
+        words_tiers=tuple(words_tier or ()),
         asr=asr,
         abstain=abstain,
         sets=sets,

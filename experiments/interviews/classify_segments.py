@@ -115,10 +115,13 @@ def _words(
 ) -> list[RecognisedText]:
     """Words that are known beforehand, or else recognised where there is speech."""
     if recognition is None:
-        return [RecognisedText(piece.voice.text) for piece in pieces]
+        return [RecognisedText(piece.voice.text, piece.voice.doubts) for piece in pieces]
     asked = [k for k, piece in enumerate(pieces) if _is_asked(piece)]
     recognised = dict(zip(asked, recognition.listen([heard[k] for k in asked]), strict=True))
-    return [recognised.get(k) or RecognisedText(piece.voice.text) for k, piece in enumerate(pieces)]
+    return [
+        recognised.get(k) or RecognisedText(piece.voice.text, piece.voice.doubts)
+        for k, piece in enumerate(pieces)
+    ]
 
 
 def _is_asked(piece: SpeechSegment) -> bool:

@@ -56,7 +56,7 @@ from fusion.training.normalise import Baseline
 WORK = "work"
 #: What a finished recording was made from; without it, the recording is done (again).
 DONE = "done.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 #: What is said of a damaged recording besides.
 KEEP = "; --keep-damaged goes on with what can be read of it"
 
@@ -273,6 +273,7 @@ class _Run:
             ],
             "notes": [
                 *surveyed.notes,
+                *cast.notes,
                 *self._coverage(surveyed, cast),
                 *notes_on(self.model, heard, cast.how != SOMEONE, surveyed.level()),
                 *self._unread(heard),
@@ -314,8 +315,8 @@ class _Run:
     def _words_from(self, cast: SpeakerTurns) -> str:
         if self.options.words == "off":
             return "none"
-        if self.options.transcript is not None:
-            return f"transcript {self.options.transcript.name}"
+        if (source := self.options.words_file) is not None:
+            return f"transcript {source.name}"
         if self.recognition is not None:
             return self.recognition.about
         with_turns = any(voice.text is not None for voice in cast.voices)
@@ -341,13 +342,14 @@ class _Run:
 
 def _words_are_known(options: InterviewOptions) -> bool:
     """Whether words come along, so that no recogniser is needed."""
-    if options.transcript is not None:
+    if options.words_file is not None:
         return True
     # Of a folder of turns some may be without words; faults are told with their recording.
     if options.turns is None or not options.turns.is_file():
         return False
     try:
-        return all(turn.text is not None for turn in read_turns(options.turns))
+        turns = read_turns(options.turns, tier=options.tier, tiers=options.turns_tiers)
+        return all(turn.text is not None for turn in turns)
     except AnnotationError:
         return False
 

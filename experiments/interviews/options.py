@@ -17,7 +17,9 @@ class InterviewOptions:
     """Options of ``serfusion interview`` that hold for all its recordings.
 
     ``turns`` and ``transcript`` name a file or, for several recordings, a folder with one file
-    per recording, named like it. ``asr`` "none" recognises nothing; None is whisper-base, or
+    per recording, named like it. Of a TextGrid or an ELAN file, ``tier`` is the one of ``turns``
+    that says who speaks, ``words_tiers`` are those that say what, of ``transcript`` or else of
+    ``turns``. ``asr`` "none" recognises nothing; None is whisper-base, or
     whisper-tiny.en where only that is on this machine, which is told. ``abstain`` is the
     probability below which no class is named, None the model's own; ``sets`` the share of segments
     whose true class is to be in the set that each then has, None: no sets; ``smooth`` the number of
@@ -38,6 +40,8 @@ class InterviewOptions:
     speakers: int | None = None
     speaker_model: str | None = None
     transcript: Path | None = None
+    tier: str | None = None
+    words_tiers: tuple[str, ...] = ()
     asr: str | None = None
     abstain: float | None = None
     sets: float | None = None
@@ -60,6 +64,10 @@ class InterviewOptions:
             raise OptionError(f"{' and '.join(given)}: expected one way to tell who speaks")
         if self.channels and self.channel is not None:
             raise OptionError("--channel with --channels, which hears each as a speaker: drop one")
+        if self.tier is not None and self.turns is None:
+            raise OptionError("--tier: needs --turns FILE; --words-tier names tiers of words")
+        if self.words_tiers and self.turns is None and self.transcript is None:
+            raise OptionError("--words-tier: needs --transcript FILE or --turns FILE")
         self._check_numbers()
         if self.speakers is not None and not 1 <= self.speakers <= MOST_SPEAKERS:
             raise OptionError(f"--speakers {self.speakers}: expected 1 to {MOST_SPEAKERS}")
@@ -80,6 +88,19 @@ class InterviewOptions:
     def activity(self) -> ActivityOptions:
         """What is taken for speech."""
         return ActivityOptions(threshold=self.speech_threshold, padding_s=self.speech_padding)
+
+    @property
+    def words_file(self) -> Path | None:
+        """Where the words come from, if not from what tells who speaks."""
+        if self.transcript is None and self.tier is not None and self.words_tiers:
+            return self.turns
+        return self.transcript
+
+    @property
+    def turns_tiers(self) -> tuple[str, ...] | None:
+        """Tiers of words that tell who speaks, too; None where nothing is said of that."""
+        alone = self.transcript is None and self.tier is None
+        return self.words_tiers or None if alone else None
 
     def _check_numbers(self) -> None:
         if not 0 < self.speech_threshold < 1:

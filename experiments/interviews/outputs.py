@@ -4,6 +4,7 @@ import base64
 import io
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
@@ -13,21 +14,20 @@ import soundfile
 from encoders.audio.waveform import Audio, resample
 from encoders.store import write_atomically
 from experiments.annotations import eaf_writing, rttm, segments_csv, textgrid, timeline_json, vtt
-from experiments.annotations.segments import Timeline
+from experiments.annotations.segments import Timeline, rounded
 from experiments.interviews.page import page
 from experiments.interviews.speech_scan import SpeechScan
 
-PAGE = "interview.html"
+PAGE, ELAN = "interview.html", "timeline.eaf"
 #: Rate of a recording that is put into its page: two minutes of Ogg Vorbis are about 0.5 MB.
 EMBEDDED_RATE_HZ = 16000
-#: What writes each file. JSON, CSV and TextGrid keep times exactly, the others to the millisecond;
-#: RTTM keeps no words, and only JSON keeps everything.
+#: What writes each file. RTTM keeps no words, and only JSON keeps everything.
 TIMELINES: Mapping[str, Callable[[Timeline, Path], None]] = MappingProxyType(
     {
         "timeline.json": timeline_json.write,
         "segments.csv": segments_csv.write,
         "timeline.TextGrid": textgrid.write,
-        "timeline.eaf": eaf_writing.write,
+        ELAN: eaf_writing.write,
         "timeline.rttm": rttm.write,
         "timeline.vtt": vtt.write,
     }
@@ -41,10 +41,12 @@ def write_outputs(
     """Write every file of a recording, each complete or not at all.
 
     The sound of a short recording is put into its page if it may be ``heard`` there; any other is
-    played from where it lies.
+    played from where it lies. All say the same numbers, to the ms and to .001.
     """
+    timeline = rounded(timeline)
+    linked = partial(eaf_writing.write, recording=recording)
     for name, write in TIMELINES.items():
-        write(timeline, folder / name)
+        (linked if name == ELAN else write)(timeline, folder / name)
     source = source_of(recording, folder / PAGE, surveyed.whole if heard else None)
     write_atomically(folder / PAGE, page(timeline, surveyed.peaks, source).encode())
 

@@ -21,13 +21,17 @@ SHORTEST_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class SpeakerTurn:
-    """A stretch that one speaker holds; ``text`` are the words that are known to be in it."""
+    """A stretch that one speaker holds; ``text`` are the words that are known to be in it.
+
+    ``doubts`` are reasons to doubt them.
+    """
 
     start_s: float
     end_s: float
     speaker: str
     channel: int | None = None
     text: str | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def length_s(self) -> float:
@@ -126,13 +130,15 @@ def _joined(
 
 def _both(first: SpeakerTurn, second: SpeakerTurn) -> SpeakerTurn:
     text = None if first.text is None else f"{first.text} {second.text}"
-    return replace(first, end_s=max(first.end_s, second.end_s), text=text)
+    doubts = tuple(dict.fromkeys((*first.doubts, *second.doubts)))
+    return replace(first, end_s=max(first.end_s, second.end_s), text=text, doubts=doubts)
 
 
 def _go_together(
     first: SpeakerTurn, second: SpeakerTurn, gap_s: float, short_s: float, others: _Others
 ) -> bool:
-    if (first.text is None) != (second.text is None):
+    # Words that can be trusted stay so, beside those that cannot.
+    if (first.text is None, not first.doubts) != (second.text is None, not second.doubts):
         return False
     if second.start_s - first.end_s > gap_s or min(first.length_s, second.length_s) > short_s:
         return False

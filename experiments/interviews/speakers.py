@@ -5,13 +5,22 @@ Turns and transcripts that are known beforehand come from files of many formats.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from encoders.asr.transcript import normalise
 from encoders.messages import with_count
 from encoders.utterance import Fault
+from experiments.annotations.lines import are_timed
 from experiments.annotations.plain import AnnotationError, read_text
-from experiments.annotations.turns import FORMATS, Turn, read_turns, within
+from experiments.annotations.turns import (
+    FORMATS,
+    Annotation,
+    Turn,
+    read_annotation,
+    within,
+    words_apart,
+)
 from experiments.interviews.diarisation import SpeechDescriber, guess_speakers
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.segmentation import SHORTEST_S, SpeakerTurn
@@ -29,12 +38,14 @@ LEFT_OVER_S = 0.5
 class SpeakerTurns:
     """The voices of a recording, and how they were told apart.
 
-    ``turns`` are the voices before a transcript cut them; empty where none did.
+    ``turns`` are the voices before a transcript cut them; empty where none did. ``notes`` say how
+    files of turns and words were read.
     """
 
     voices: tuple[SpeakerTurn, ...]
     how: str
     turns: tuple[SpeakerTurn, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def cast_of(
@@ -53,17 +64,19 @@ def cast_of(
         ValueError: speakers cannot be told apart.
     """
     cast = _speakers_of(path, surveyed, options, others, describer)
-    if options.transcript is None:
+    if (given := options.words_file) is None:
         return cast
-    source = file_for(options.transcript, path, others, "--transcript")
-    if source.suffix.lower() == ".txt":
-        return SpeakerTurns(with_lines(cast.voices, source), cast.how)
-    name = path.stem if others else None
-    said = read_known(source, surveyed.duration_s, name, options.transcript.is_dir())
-    named = all(turn.speaker is not None for turn in said if turn.text is not None)
+    source = file_for(given, path, others, "--transcript")
+    if source.suffix.lower() == ".txt" and not are_timed(source):
+        return SpeakerTurns(with_lines(cast.voices, source), cast.how, (), cast.notes)
+    known = Known(given, "--transcript", None, options.words_tiers or None)
+    said = known.read(path, surveyed.duration_s, others)
+    notes = (*cast.notes, *(note for note in said.notes if note not in cast.notes))
+    # Who is not named in a file that names others is nobody.
+    named = any(turn.speaker is not None for turn in said.turns if turn.text is not None)
     if cast.how == SOMEONE and named:
-        return SpeakerTurns(voices_of(said), f"turns of {source.name}")
-    return SpeakerTurns(with_words(cast.voices, said), cast.how, cast.voices)
+        return SpeakerTurns(voices_of(said.turns), f"turns of {source.name}", (), notes)
+    return SpeakerTurns(with_words(cast.voices, said.turns), cast.how, cast.voices, notes)
 
 
 def _speakers_of(
@@ -74,10 +87,10 @@ def _speakers_of(
     describer: SpeechDescriber | None,
 ) -> SpeakerTurns:
     if options.turns is not None:
-        source = file_for(options.turns, path, others, "--turns")
-        name = path.stem if others else None
-        turns = read_known(source, surveyed.duration_s, name, options.turns.is_dir())
-        return SpeakerTurns(voices_of(turns), f"turns of {source.name}")
+        known = Known(options.turns, "--turns", options.tier, options.turns_tiers)
+        annotation = known.read(path, surveyed.duration_s, others)
+        how = f"turns of {known.file_of(path, others).name}"
+        return SpeakerTurns(voices_of(annotation.turns), how, (), annotation.notes)
     if options.channels:
         voices = [
             SpeakerTurn(stretch.start_s, stretch.end_s, f"channel {number}", number - 1)
@@ -123,37 +136,54 @@ def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
     raise AnnotationError(source, [Fault(recording.name, f"{what}: expected one")])
 
 
-def read_known(
-    path: Path, duration_s: float, recording: str | None, from_folder: bool = False
-) -> tuple[Turn, ...]:
-    """Turns of a file that lie in the recording and last.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file of an option, or a folder with one for each recording, and what of it is meant.
 
-    A file ``from_folder``, which has the recording's name, may call it by another name inside, as
-    one that was renamed.
-
-    Raises:
-        AnnotationError: with every fault of the file.
+    ``tier`` is the one whose labels are names of speakers, ``tiers`` those of words.
     """
-    try:
-        every = read_turns(path, recording=recording)
-    except AnnotationError:
-        if not from_folder:
-            raise
-        every = read_turns(path)
-    turns = within(every, duration_s, path)
-    lasting = tuple(turn for turn in turns if turn.end_s - turn.start_s >= SHORTEST_S)
-    if not lasting:
-        what = f"no turn of {SHORTEST_S:g} s or more: expected at least one"
-        raise AnnotationError(path, [Fault("file", what)])
-    return lasting
+
+    source: Path
+    option: str
+    tier: str | None = None
+    tiers: tuple[str, ...] | None = None
+
+    def file_of(self, recording: Path, others: int) -> Path:
+        """The file of one recording, one of ``others`` + 1."""
+        return file_for(self.source, recording, others, self.option)
+
+    def read(self, recording: Path, duration_s: float, others: int) -> Annotation:
+        """Turns of a recording that lie in it and last.
+
+        A file for one recording may call it by another name inside, as one that was renamed; of a
+        file of several it is the one of that name.
+
+        Raises:
+            AnnotationError: with every fault of the file.
+        """
+        path = self.file_of(recording, others)
+        read = partial(read_annotation, path, tier=self.tier, tiers=self.tiers)
+        names = (recording.stem, None) if others else (None, recording.stem)
+        try:
+            every = read(recording=names[0], duration_s=duration_s)
+        except AnnotationError as error:
+            if others and not self.source.is_dir():
+                raise
+            try:
+                every = read(recording=names[1], duration_s=duration_s)
+            except AnnotationError:
+                raise error from None
+        annotation = words_apart(within(every, duration_s, path))
+        lasting = tuple(t for t in annotation.turns if t.end_s - t.start_s >= SHORTEST_S)
+        if not lasting:
+            what = f"no turn of {SHORTEST_S:g} s or more: expected at least one"
+            raise AnnotationError(path, [Fault("file", what)])
+        return replace(annotation, turns=lasting)
 
 
 def voices_of(turns: Sequence[Turn]) -> tuple[SpeakerTurn, ...]:
     """Turns as voices, with their words if they have some."""
-    return tuple(
-        SpeakerTurn(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=normalise(turn.text))
-        for turn in turns
-    )
+    return tuple(_voice(turn, turn.speaker or NOBODY) for turn in turns)
 
 
 def with_lines(voices: Sequence[SpeakerTurn], path: Path) -> tuple[SpeakerTurn, ...]:
@@ -175,7 +205,8 @@ def with_lines(voices: Sequence[SpeakerTurn], path: Path) -> tuple[SpeakerTurn, 
         )
         raise AnnotationError(path, [Fault("file", what)])
     return tuple(
-        replace(voice, text=normalise(line)) for voice, line in zip(voices, lines, strict=True)
+        replace(voice, text=normalise(line), doubts=())
+        for voice, line in zip(voices, lines, strict=True)
     )
 
 
@@ -190,7 +221,7 @@ def with_words(
     said = [turn for turn in transcript if normalise(turn.text) is not None]
     turns = [_spoken_by(turn, voices) for turn in said]
     for voice in voices:
-        turns += _left_over(replace(voice, text=None), said)
+        turns += _left_over(replace(voice, text=None, doubts=()), said)
     return tuple(sorted(turns, key=lambda turn: (turn.start_s, turn.end_s)))
 
 
@@ -199,9 +230,8 @@ def _spoken_by(turn: Turn, voices: Sequence[SpeakerTurn]) -> SpeakerTurn:
     for voice in voices:
         if voice.start_s < turn.end_s and voice.end_s > turn.start_s:
             shared.setdefault((voice.speaker, voice.channel), []).append(voice)
-    text = normalise(turn.text)
     if not shared:
-        return SpeakerTurn(turn.start_s, turn.end_s, turn.speaker or NOBODY, text=text)
+        return _voice(turn, turn.speaker or NOBODY)
 
     def seconds(stretches: Sequence[SpeakerTurn]) -> float:
         return sum(
@@ -214,7 +244,12 @@ def _spoken_by(turn: Turn, voices: Sequence[SpeakerTurn]) -> SpeakerTurn:
     end_s = min(turn.end_s, max(stretch.end_s for stretch in stretches))
     if end_s - start_s < SHORTEST_S:
         start_s, end_s = turn.start_s, turn.end_s
-    return SpeakerTurn(start_s, end_s, speaker, channel, text)
+    return replace(_voice(turn, speaker), start_s=start_s, end_s=end_s, channel=channel)
+
+
+def _voice(turn: Turn, speaker: str) -> SpeakerTurn:
+    text = normalise(turn.text)
+    return SpeakerTurn(turn.start_s, turn.end_s, speaker, text=text, doubts=turn.doubts)
 
 
 def _left_over(voice: SpeakerTurn, said: Sequence[Turn]) -> list[SpeakerTurn]:

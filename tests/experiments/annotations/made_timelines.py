@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.turns import Turn
+from experiments.annotations.turns import MARKED, Turn
 from experiments.interviews.outputs import TIMELINES
 from fusion.evaluation.backoff import Answer
 from fusion.evaluation.emotions import LEVELS, branch_of
@@ -84,13 +84,18 @@ def timelines(draw: st.DrawFn) -> Timeline:
     )
 
 
-def said(timeline: Timeline, *, in_ms: bool = False) -> list[Turn]:
-    """What of a timeline are turns, exactly or in whole milliseconds, in one order."""
+def said(timeline: Timeline, *, in_ms: bool = False, marked: bool = False) -> list[Turn]:
+    """What of a timeline are turns, exactly or in whole milliseconds, in one order.
+
+    ``marked``: that words are doubtful is known, not why.
+    """
     turns = []
     for one in timeline.segments:
         span = (ms / 1000 for ms in one.span_ms) if in_ms else (one.start_s, one.end_s)
         start_s, end_s = span
-        turns.append(Turn(start_s=start_s, end_s=end_s, speaker=one.speaker, text=one.text))
+        doubts = (MARKED,) * bool(one.text_doubtful) if marked else one.text_doubtful
+        about = {"speaker": one.speaker, "text": one.text, "doubts": doubts}
+        turns.append(Turn(start_s=start_s, end_s=end_s, **about))
     return in_order(turns)
 
 

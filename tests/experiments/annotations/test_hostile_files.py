@@ -147,6 +147,19 @@ HOSTILE = {
     "digits and colons": (".txt", b"1:" * 200_000),
     "one long cell": (".csv", b"start,end,text\n0,1," + b"x" * 400_000),
     "many columns": (".csv", b"start,end" + b",a" * 200_000 + b"\n0,1\n"),
+    "many lines that roll": (
+        ".vtt",
+        b"WEBVTT\n\n"
+        + b"".join(
+            b"00:0%d.000 --> 00:0%d.000\n" % (n, n + 1) + b"a\n" * 50_000 + b"\n" for n in (1, 2)
+        ),
+    ),
+    "many tiers": (
+        ".textgrid",
+        b'"ooTextFile" "TextGrid" 0 1 <exists> 5000 '
+        + b'"IntervalTier" "a" 0 1 2 0 .5 "a" .5 1 "b c" ' * 5000,
+    ),
+    "one long heading": (".csv", b"start,end," + b"_ " * 200_000 + b"\n0,1,x\n"),
     "deep lists": (".json", b"[" * 400_000),
     "many digits in json": (".json", b'{"schema_version": ' + b"1" * 400_000 + b"}"),
     "deep elements": (".eaf", b"<a>" * 400_000),

@@ -1,5 +1,7 @@
 """WebVTT and SubRip: cues with voices, or with names before the words."""
 
+import re
+
 import pytest
 import webvtt
 from hypothesis import HealthCheck, example, given, settings
@@ -10,7 +12,13 @@ from experiments.annotations import vtt
 from experiments.annotations.clock import clock, parse_clock
 from experiments.annotations.plain import escape_name, tidy, unescape_name
 from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.turns import AnnotationError, Turn, read_turns
+from experiments.annotations.turns import (
+    MARKED,
+    AnnotationError,
+    Turn,
+    read_annotation,
+    read_turns,
+)
 from fusion.evaluation.backoff import Answer
 
 VTT = """WEBVTT - a talk
@@ -80,7 +88,7 @@ def test_byte_order_marks_and_line_ends(read, content):
 
 
 @pytest.mark.parametrize("suffix", [".vtt", ".srt"])
-def test_names_before_the_words_are_speakers_where_all_cues_have_one(read, suffix):
+def test_names_before_the_words_are_speakers_where_they_return(read, suffix):
     def cues(*words):
         head = "WEBVTT\n\n" if suffix == ".vtt" else ""
         mark = "." if suffix == ".vtt" else ","
@@ -96,6 +104,84 @@ def test_names_before_the_words_are_speakers_where_all_cues_have_one(read, suffi
     )
     assert {turn.speaker for turn in read(cues("Well: hi", "so"), suffix)} == {None}
     assert {turn.speaker for turn in read(cues("Well: hi"), suffix)} == {None}
+    # A cue without a name keeps those of the others.
+    some = read(cues("Anna: hi", "Ben: so", "then I slept", "Anna: all day?"), suffix)
+    assert [turn.speaker for turn in some] == ["Anna", "Ben", None, "Anna"]
+    assert [turn.text for turn in some][2:] == ["then I slept", "all day?"]
+    once = read(cues("[S 0]: so", "it was fine", "[S 1]: well: no"), suffix)
+    assert [(t.speaker, t.text) for t in once][1:] == [(None, "it was fine"), ("S 1", "well: no")]
+
+
+ROLLING = """WEBVTT
+Kind: captions
+
+00:00:00.480 --> 00:00:03.170 align:start position:0%
+\x20
+so<00:00:00.720><c> how</c><00:00:00.960><c> did</c><00:00:01.440><c> you</c>
+
+00:00:03.170 --> 00:00:03.180 align:start position:0%
+so how did you
+\x20
+
+00:00:03.180 --> 00:00:06.230 align:start position:0%
+so how did you
+badly<00:00:03.400><c> as</c><00:00:03.700><c> always</c>
+
+00:00:06.230 --> 00:00:06.240 align:start position:0%
+badly as always
+\x20
+
+00:00:06.240 --> 00:00:08.900 align:start position:0%
+badly as always
+and<00:00:06.500><c> I</c><00:00:06.700><c> was</c>
+"""
+
+
+def as_subrip(content):
+    cues = content.split("\n\n")[1:]
+    text = "\n\n".join(f"{n}\n{cue}" for n, cue in enumerate(cues, start=1))
+    return re.sub(r"<[^>]*>| align.*", "", re.sub(r"(\d)\.(\d{3})", r"\1,\2", text))
+
+
+@pytest.mark.parametrize(("content", "suffix"), [(ROLLING, ".vtt"), (as_subrip(ROLLING), ".srt")])
+def test_captions_that_roll_give_each_word_once(read, tmp_path, content, suffix):
+    turns = read(content, suffix)
+    assert [(turn.start_s, turn.text) for turn in turns] == [
+        (0.48, "so how did you"),
+        (3.18, "badly as always"),
+        (6.24, "and I was"),
+    ]
+    assert "captions that roll" in read_annotation(tmp_path / f"x{suffix}").notes[0]
+
+
+def cues_of(*texts):
+    times = [f"00:{n:02}.000" for n in range(len(texts) + 1)]
+    cues = (f"{times[n]} --> {times[n + 1]}\n{text}\n\n" for n, text in enumerate(texts))
+    return "WEBVTT\n\n" + "".join(cues)
+
+
+def test_a_line_that_grows_gives_each_word_once(read):
+    grown = cues_of("so", "so how", "so how did", "so how did you", "well")
+    assert " ".join(turn.text for turn in read(grown, ".vtt")) == "so how did you well"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [("no", "no", "no way", "yes"), ("a b", "b c", "c d", "d e"), ("no\nway", "way", "so", "well")],
+    ids=["said again", "words, not lines", "once"],
+)
+def test_what_people_say_again_stays(read, texts):
+    assert [turn.text for turn in read(cues_of(*texts), ".vtt")] == list(texts)
+
+
+def test_lines_of_blanks_end_a_cue_where_the_next_begins(read):
+    content = "WEBVTT\n \n00:01.000 --> 00:02.000\nno\n \n2\n00:02.000 --> 00:03.000\nway\n \n"
+    assert [turn.text for turn in read(content, ".vtt")] == ["no", "way"]
+
+
+def test_words_marked_as_doubtful_come_back_so(read):
+    content = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v A><c.sad.doubtful>no</c></v>"
+    assert read(content, ".vtt")[0].doubts == (MARKED,)
 
 
 def test_a_name_in_brackets_is_a_speaker_in_subrip(read):
@@ -185,7 +271,7 @@ def test_webvtt_py_reads_what_is_written(timeline, tmp_path):
 def test_what_is_written_is_read_back_to_the_millisecond(tmp_path_factory, timeline):
     path = tmp_path_factory.mktemp("cues") / "x.vtt"
     vtt.write(timeline, path)
-    assert in_order(read_turns(path)) == said(timeline, in_ms=True)
+    assert in_order(read_turns(path)) == said(timeline, in_ms=True, marked=True)
 
 
 @given(names | st.text())

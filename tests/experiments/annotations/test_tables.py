@@ -10,8 +10,9 @@ from made_timelines import TARGETS, WRITERS, in_order, said, timelines
 
 from encoders.manifest_rows import unguarded
 from experiments.annotations import segments_csv, timeline_json
-from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.turns import AnnotationError, Turn, read_turns
+from experiments.annotations.lines import are_timed
+from experiments.annotations.segments import Segment, Timeline, rounded
+from experiments.annotations.turns import AnnotationError, Turn, read_annotation, read_turns
 from fusion.evaluation.backoff import Answer
 from fusion.evaluation.emotions import derived_values
 
@@ -29,6 +30,14 @@ QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
         'start_ms,end_ms,spk,sentence\n1500,62250,Anna,"no, I"\n',
         'text,speaker,stop,start\n"no, I",Anna,00:01:02.250,"00:00:01,5"\n',
         'tmin,tier,text,tmax\n1.5,Anna,"no, I",62.25\n',
+        "Anfang;Ende;Sprecher;Äußerung\n1,5;62,25;Anna;no, I\n",
+        "Beginn (s)\tEnde (s)\tSprecher/in\tTranskription\n1,5\t62,25\tAnna\tno, I\n",
+        "Startzeit;Dauer;Person;Wortlaut\n0:01,5;1:00,75;Anna;no, I\n",
+        "Début;Fin;Locuteur;Texte\n1,5;62,25;Anna;no, I\n",
+        "von [ms];bis [ms];Sprecher;Text\n1500;62250;Anna;no, I\n",
+        "Begin Time - ss.msec\tEnd Time - ss.msec\tParticipant\tText\n1.5\t62.25\tAnna\tno, I\n",
+        "Begin Time - msec\tEnd Time - msec\tTier\tText\n1500\t62250\tAnna\tno, I\n",
+        'Start MS,start_s,End Seconds,speaker label,words\n9,1.5,62.25,Anna,"no, I"\n',
     ],
 )
 def test_tables_are_read_whatever_their_columns_are_called(read, content):
@@ -47,8 +56,8 @@ def test_cells_that_were_guarded_or_are_empty(read):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a,b\n1,2\n", "header: no column for start or start_ms, end or"),
-        ("start,stop_at\n1,2\n", "no column for end or end_ms or dur.*got 'start', 'stop_at'"),
+        ("a,b\n1,2\n", "header: no column for start, end or duration: "),
+        ("start,stop_at\n1,2\n", "no column for end or dur.*got 'start', 'stop_at'"),
         ("start,start,end\n1,2,3\n", "header: column given twice: 'start'"),
         ("start,end\n1,2\n1,x\n", "line 3: end 'x': expected seconds as in 83.5"),
         ("start,end\n1,\n", "line 2: end '': expected seconds"),
@@ -94,6 +103,12 @@ def test_labels_of_audacity_that_return_are_speakers(read):
     ]
 
 
+def test_lines_with_times_are_told_from_lines_of_words(tmp_path):
+    for content, timed in (("0.0\t1.5\tno\n\\\t1\t2\n", True), ("no\n\nway\n", False), ("", False)):
+        (tmp_path / "x.txt").write_text(content)
+        assert are_timed(tmp_path / "x.txt") == timed
+
+
 def test_labels_that_do_not_return_are_words(read):
     assert [t.text for t in read("0 1 so\n1 2 well\n2 3\n", ".txt")] == ["so", "well", None]
 
@@ -124,7 +139,8 @@ def test_a_table_holds_everything_exactly(tmp_path_factory, timeline):
         told = ("", "") if answer is None else (answer.level, repr(answer.probability))
         assert (row["level"], row["probability"]) == told
         assert row["prediction_set"] == " | ".join(segment.prediction_set)
-        derived = derived_values(segment.probabilities, TARGETS)
+        derived = [round(value, 3) for value in derived_values(segment.probabilities, TARGETS)]
+        assert unguarded(row["recording"]) == timeline.recording
         assert [row["derived_valence"], row["derived_arousal"]] == list(map(repr, derived))
         assert row["overlap"] == str(segment.overlap).lower()
         doubts = unguarded(row["text_doubtful"])
@@ -160,6 +176,31 @@ def test_what_could_not_be_classified_has_empty_cells(timeline, tmp_path):
     names = ("label", "level", "probability", "prediction_set", "derived_valence")
     names += tuple(f"{of}_{name}" for of in ("p", "voice", "words") for name in TARGETS)
     assert {row[name] for name in names} == {""}
+
+
+def test_written_numbers_have_the_decimals_that_mean_something(timeline):
+    thirds = (1 / 3, 2 / 3)
+    answer = Answer("class", "sad", 2 / 3)
+    segment = Segment(
+        start_s=1 / 3, end_s=2 / 3, speaker="x", text="y", probabilities=thirds, voice=thirds,
+        answer=answer,
+    )  # fmt: skip
+    short = replace(segment, end_s=1 / 3 + 1e-6)
+    exact = replace(timeline, segments=(segment, short), duration_s=10 / 3)
+    one, other = sorted(rounded(exact).segments, key=lambda one: -one.end_s)
+    assert (one.start_s, one.end_s, other.end_s) == (0.333, 0.667, 0.334)
+    assert one.probabilities == one.voice == (0.333, 0.667)
+    assert one.answer == Answer("class", "sad", 0.667)
+    assert one.words is None
+    assert rounded(exact).duration_s == 3.333
+    assert rounded(rounded(exact)) == rounded(exact)
+
+
+def test_many_rounded_probabilities_add_up(timeline):
+    shares = tuple(1 / 12 for _ in range(12))
+    segment = Segment(start_s=0, end_s=1, speaker="x", probabilities=shares)
+    many = replace(timeline, targets=tuple("abcdefghijkl"), segments=(segment,))
+    assert rounded(many).segments[0].probabilities == (0.083,) * 12
 
 
 # ---------------------------------------------------------------- timeline.json
@@ -264,8 +305,9 @@ def test_what_is_no_timeline_is_refused(read, content):
 def test_the_end_of_the_name_tells_the_format(timeline, tmp_path, suffix):
     path = tmp_path / f"x{suffix.upper()}"
     WRITERS[suffix](timeline, path)
-    found = [replace(turn, text=None) for turn in read_turns(path)]
-    assert in_order(found) == in_order(replace(turn, text=None) for turn in said(timeline))
+    found = [replace(turn, text=None, doubts=()) for turn in read_turns(path)]
+    turns = [replace(turn, text=None, doubts=()) for turn in said(timeline)]
+    assert in_order(found) == in_order(turns)
 
 
 @pytest.mark.parametrize(
@@ -339,6 +381,44 @@ def test_mandarin_in_milliseconds_is_read(read):
     assert (turn.start_s, turn.end_s) == (0.5, 3.5)
 
 
+def in_recording(tmp_path, content, duration_s):
+    (tmp_path / "x.csv").write_text(content)
+    annotation = read_annotation(tmp_path / "x.csv", duration_s=duration_s)
+    return [(turn.start_s, turn.end_s) for turn in annotation.turns], annotation.notes
+
+
+@pytest.mark.parametrize("end", ["", ".0"], ids=["whole", "as data frames write them"])
+def test_whole_milliseconds_are_known_by_the_length_of_the_recording(tmp_path, end):
+    content = f"start,end,speaker\n0{end},6000{end},Anna\n6000{end},12000{end},Ben\n"
+    spans, notes = in_recording(tmp_path, content, 22.0)
+    assert spans == [(0, 6), (6, 12)]
+    assert "taken for milliseconds" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "duration_s"),
+    [
+        ("start,end,speaker\n0,6,Anna\n6,12,Ben\n", 22.0),
+        ("start,end,speaker\n0,6,Anna\n60,66,Ben\n", 22.0),
+        ("start,end,speaker\n0,6000,Anna\n60000,66000,Ben\n", 22.0),
+        ("start_s,end_s,speaker\n0,6000,Anna\n6000,12000,Ben\n", 22.0),
+    ],
+    ids=["seconds", "another recording", "too long in both", "a unit"],
+)
+def test_what_may_be_seconds_is_read_as_seconds(tmp_path, content, duration_s):
+    spans, notes = in_recording(tmp_path, content, duration_s)
+    assert spans[0][1] == float(content.split("\n")[1].split(",")[1])
+    assert notes == ()
+
+
+def test_tables_of_several_recordings_need_a_choice(read):
+    content = "recording,start_s,end_s,text\na.wav,0,1,no\nb.wav,2,3,way\n"
+    assert [turn.text for turn in read(content, ".csv", recording="b.wav")] == ["way"]
+    assert [turn.text for turn in read(content, ".csv", recording="b")] == ["way"]
+    with pytest.raises(AnnotationError, match=r"several recordings: it holds 'a\.wav', 'b\.wav'"):
+        read(content, ".csv")
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -377,6 +457,36 @@ def test_the_json_of_whisper_cpp_is_in_milliseconds(read):
         for t in SLEEP
     ]
     assert read(json.dumps({"transcription": rows}), ".json") == SLEEP
+
+
+def test_the_json_of_transformers_is_in_chunks(read):
+    chunks = [{"timestamp": [t.start_s, t.end_s], "text": f" {t.text}"} for t in SLEEP]
+    assert read(json.dumps({"text": "...", "chunks": chunks}), ".json") == SLEEP
+    for chunk in ({"timestamp": [0.0, None]}, {"timestamp": 3}, {}, 3):
+        with pytest.raises(
+            AnnotationError, match=r"segment 1: .*expected numbers as start and end"
+        ):
+            read(json.dumps({"chunks": [chunk]}), ".json")
+
+
+def test_speakers_of_words_divide_a_segment(read):
+    words = [
+        {"word": "How", "start": 0.1, "end": 0.5, "speaker": "A"},
+        {"word": "are 2"},
+        {"word": "you?", "start": 0.9, "end": 1.2, "speaker": "A"},
+        {"word": "Fine.", "start": 1.4, "end": 1.9, "speaker": "B"},
+    ]
+    content = {"segments": [{"start": 0, "end": 2, "text": "x", "speaker": "A", "words": words}]}
+    assert read(json.dumps(content), ".json") == (
+        Turn(start_s=0.1, end_s=1.2, speaker="A", text="How are 2 you?"),
+        Turn(start_s=1.4, end_s=1.9, speaker="B", text="Fine."),
+    )
+
+
+@pytest.mark.parametrize("words", [None, 3, [3], [{"speaker": "A"}, {"speaker": "B"}], []])
+def test_words_that_say_nothing_of_speakers_leave_a_segment_whole(read, words):
+    content = {"segments": [{"start": 0, "end": 2, "text": "no", "words": words}]}
+    assert read(json.dumps(content), ".json") == (Turn(start_s=0, end_s=2, text="no"),)
 
 
 @pytest.mark.parametrize("segment", [{"start": "0", "end": 1}, {"start": 0}, 3, {"end": True}])

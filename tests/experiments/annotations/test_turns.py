@@ -9,10 +9,12 @@ import pytest
 
 from experiments import annotations
 from experiments.annotations.turns import (
+    Annotation,
     AnnotationError,
     Turn,
     read_turns,
     within,
+    words_apart,
 )
 
 MODULES = [found.name for found in pkgutil.iter_modules(annotations.__path__)]
@@ -42,19 +44,26 @@ def test_blank_names_and_texts_are_none():
     assert turn(0, 1, " ", "\n\t") == turn(0, 1)
 
 
+def inside(turns, duration_s=10.0):
+    return within(Annotation(tuple(turns)), duration_s, "x.srt")
+
+
 def test_an_end_just_past_the_end_of_the_recording_is_its_end():
-    assert within([turn(0, 10.1, "a")], 10.0, "x") == (turn(0, 10, "a"),)
+    assert inside([turn(0, 10.1, "a")]) == Annotation((turn(0, 10, "a"),))
 
 
 @pytest.mark.parametrize(("start_s", "end_s"), [(0, 10.11), (10.01, 10.02)])
 def test_turns_past_the_end_of_the_recording_are_refused(start_s, end_s):
     with pytest.raises(AnnotationError, match=r"turn 2 .* past the end of the recording at 10 s"):
-        within([turn(0, 1), turn(start_s, end_s)], 10.0, "x")
+        inside([turn(0, 1), turn(start_s, end_s)])
 
 
-def test_the_last_cue_may_end_with_the_window_that_recognised_it():
+def test_the_last_cue_may_end_with_the_window_that_recognised_it_and_it_is_told():
     cues = [turn(0, 6, None, "no"), turn(6, 36, None, "yes")]
-    assert within(cues, 10.0, "x") == (cues[0], turn(6, 10, None, "yes"))
+    cut = inside(cues)
+    assert cut.turns == (cues[0], turn(6, 10, None, "yes"))
+    told = "x.srt: the last turn ended 26.0 s past the end of the recording, and is cut there"
+    assert cut.notes == (told,)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +79,26 @@ def test_the_last_cue_may_end_with_the_window_that_recognised_it():
 )
 def test_other_cues_past_the_end_are_refused(cues):
     with pytest.raises(AnnotationError, match="past the end of the recording at 10 s"):
-        within([turn(start, end, None, text) for start, end, text in cues], 10.0, "x")
+        inside([turn(start, end, None, text) for start, end, text in cues])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[laughs]", None),
+        ("((coughs))", None),
+        ("<noise> [music]", None),
+        ("♪♪", None),
+        ("*sighs*", None),
+        ("well [laughs]", "well [laughs]"),
+        ("(perhaps)", "(perhaps)"),
+        ("[" * 150, "[" * 150),
+    ],
+)
+def test_labels_that_are_remarks_are_no_words(text, words):
+    apart = words_apart(Annotation((turn(0, 1, "a", text), turn(1, 2, "a", "no"))))
+    assert [one.text for one in apart.turns] == [words, "no"]
+    assert ("taken for remarks" in " ".join(apart.notes)) == (words is None)
 
 
 def test_unknown_formats_are_named_with_the_known_ones(tmp_path):

@@ -113,7 +113,8 @@ def test_derived_values_follow_from_probabilities_wherever_these_are(folder, tal
     record = json.loads((out / "timeline.json").read_text(encoding="utf-8"))
     for segment in record["segments"]:
         valence, arousal = derived_values(tuple(segment["probabilities"].values()), TARGETS)
-        assert segment["derived"] == {"valence": valence, "arousal": arousal}
+        derived = {"valence": round(valence, 3), "arousal": round(arousal, 3)}
+        assert segment["derived"] == derived
     assert "Russell and Mehrabian (1977)" in record["facts"]["derived"]
     html = (out / "interview.html").read_text(encoding="utf-8")
     assert html.count('class="trace zero"') == 2
