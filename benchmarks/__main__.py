@@ -17,6 +17,7 @@ NAMES = (
     "functionals",
     "losses",
     "marks",
+    "real_speech",
     "recognisers",
     "seeds",
     "speech",

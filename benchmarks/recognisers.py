@@ -25,6 +25,7 @@ from encoders.audio.streaming import Span, read_spans
 from encoders.audio.waveform import Audio
 from encoders.weights.sources import MissingWeightsError
 from experiments.annotations.turns import read_turns
+from experiments.corpora import read_corpus
 from experiments.interviews.recognition import Recognition, doubts_about
 
 NAMES = tuple(
@@ -71,6 +72,7 @@ def measure() -> str:
         f"Word error rate; words in the references: {counts}.",
         "\n".join([PACKED_HEAD, *(together(name, every) for name in PACKED)]),
         "\n".join([GUARDED_HEAD, *guarded(GUARDED)]),
+        "\n".join([EMOTIONS_HEAD, *by_emotion(GUARDED)]),
     ]
     return "\n\n".join(parts)
 
@@ -81,6 +83,26 @@ PACKED_HEAD = (
 )
 GUARDED_HEAD = "| `whisper-tiny.en`, no English in it | clips | no words | doubtful | believed |\n"
 GUARDED_HEAD += "|---|---|---|---|---|"
+
+
+EMOTIONS_HEAD = "| `whisper-tiny.en`, all of RAVDESS | files | word error |\n|---|---|---|"
+
+
+def by_emotion(name: str) -> Iterator[str]:
+    """Lines of the emotions that all files of RAVDESS are acted in, strong and normal."""
+    recogniser = load_recogniser(parse_recogniser(name))
+    corpus = read_corpus("ravdess", DATA / "ravdess")
+    found = list[tuple[str, Clip, str | None]]()
+    for one in corpus.utterances:
+        assert one.audio is not None
+        assert one.transcript is not None
+        audio = read_segment(one.audio, one.start_s, one.end_s)
+        clip = Clip("RAVDESS", audio, one.transcript)
+        found.append((str(corpus.label(one)), clip, recogniser.transcribe(audio).text))
+    for emotion in ("all", *corpus.targets):
+        rows = [(clip, text) for label, clip, text in found if emotion in ("all", label)]
+        clips_, heard = zip(*rows, strict=True)
+        yield f"| {emotion} | {len(rows)} | {_error(clips_, heard, 'RAVDESS'):.3f} |"
 
 
 def clips() -> list[Clip]:
