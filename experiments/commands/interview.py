@@ -46,7 +46,10 @@ def interview(
     ] = None,
     speaker_model: Annotated[
         str | None,
-        typer.Option(help="x-vector checkpoint or folder of the guess [cepstral statistics]."),
+        typer.Option(
+            help="What tells speakers apart: ge2e, cepstra, or an x-vector checkpoint or folder "
+            "[ge2e where its weights are here, see models ls; else cepstra]."
+        ),
     ] = None,
     transcript: Annotated[
         Path | None,

@@ -255,6 +255,7 @@ class _Run:
             ],
             "notes": [
                 *surveyed.notes,
+                *cast.notes,
                 *notes_on(self.model, heard, cast.how != SOMEONE),
                 *self._alike(cast),
             ],
@@ -289,6 +290,8 @@ class _Run:
             version("serfusion"),
             [path.name, status.st_size, status.st_mtime_ns],
             self.model_sha256,
+            # Which one is taken where none is named depends on what is installed.
+            self.speaker_encoder.name if self.speaker_encoder else None,
             fields,
             stamps,
         ]

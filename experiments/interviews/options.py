@@ -17,8 +17,9 @@ class InterviewOptions:
     whisper-tiny.en where only that is on this machine, which is told. ``abstain`` is the
     probability below which no class is named, None the model's own; ``sets`` the share of segments
     whose true class is to be in the set that each then has, None: no sets; ``smooth`` the number of
-    neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an
-    x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper.
+    neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is
+    what tells speakers apart: ``ge2e``, ``cepstra`` or an x-vector checkpoint, None the first that
+    is here. ``packing`` lets short pieces share the windows of Whisper.
     ``redact`` leaves the words out of everything that stays on disk. ``channel``, from 1 on, is
     heard alone; None is the mean of all.
     """

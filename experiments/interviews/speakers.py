@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from encoders.analysis.voice_activity import Stretch
 from encoders.asr.transcript import normalise
 from encoders.messages import with_count
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within
-from experiments.interviews.diarisation import SpeechDescriber, guess_speakers
+from experiments.interviews.diarisation import SpeechDescriber, enough_for, guess_speakers
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.segmentation import SHORTEST_S, SpeakerTurn
 from experiments.interviews.speech_scan import SpeechScan
@@ -29,12 +30,14 @@ LEFT_OVER_S = 0.5
 class SpeakerTurns:
     """The voices of a recording, and how they were told apart.
 
-    ``turns`` are the voices before a transcript cut them; empty where none did.
+    ``turns`` are the voices before a transcript cut them; empty where none did. ``notes`` are what
+    a reader must know of them.
     """
 
     voices: tuple[SpeakerTurn, ...]
     how: str
     turns: tuple[SpeakerTurn, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def cast_of(
@@ -50,20 +53,19 @@ def cast_of(
 
     Raises:
         AnnotationError: a file of turns or words has faults.
-        ValueError: speakers cannot be told apart.
     """
     cast = _speakers_of(path, surveyed, options, others, describer)
     if options.transcript is None:
         return cast
     source = file_for(options.transcript, path, others, "--transcript")
     if source.suffix.lower() == ".txt":
-        return SpeakerTurns(with_lines(cast.voices, source), cast.how)
+        return replace(cast, voices=with_lines(cast.voices, source))
     name = path.stem if others else None
     said = read_known(source, surveyed.duration_s, name, options.transcript.is_dir())
     named = all(turn.speaker is not None for turn in said if turn.text is not None)
     if cast.how == SOMEONE and named:
         return SpeakerTurns(voices_of(said), f"turns of {source.name}")
-    return SpeakerTurns(with_words(cast.voices, said), cast.how, cast.voices)
+    return replace(cast, voices=with_words(cast.voices, said), turns=cast.voices)
 
 
 def _speakers_of(
@@ -86,13 +88,25 @@ def _speakers_of(
         ]
         return SpeakerTurns(tuple(voices), "one speaker per channel")
     if describer is not None and options.speakers is not None:
-        guess = guess_speakers(path, surveyed.speech(), options.speakers, describer)
-        about = f"{options.speakers} speakers, {describer.encoder.name}"
-        return SpeakerTurns(guess, f"speaker guess ({about})")
-    everyone = [
-        SpeakerTurn(stretch.start_s, stretch.end_s, SOMEONE) for stretch in surveyed.speech()
-    ]
-    return SpeakerTurns(tuple(everyone), SOMEONE)
+        return _guessed(surveyed.speech(), options.speakers, describer)
+    return SpeakerTurns(_everyone(surveyed.speech()), SOMEONE)
+
+
+def _guessed(speech: Sequence[Stretch], count: int, describer: SpeechDescriber) -> SpeakerTurns:
+    """A guess of so many speakers; one speaker, and a note, where that is the better guess."""
+    speech_s = sum(stretch.length_s for stretch in speech)
+    if not enough_for(count, speech_s):
+        note = (
+            f"{speech_s:.1f} s of speech, too little to tell {count} speakers apart (2 s for each "
+            "of two, 10 s for each of more): taken for one speaker; --turns FILE says who speaks"
+        )
+        return SpeakerTurns(_everyone(speech), SOMEONE, notes=(note,) if speech else ())
+    guess = guess_speakers(speech, count, describer.described())
+    return SpeakerTurns(guess, f"speaker guess ({count} speakers, {describer.encoder.name})")
+
+
+def _everyone(speech: Sequence[Stretch]) -> tuple[SpeakerTurn, ...]:
+    return tuple(SpeakerTurn(stretch.start_s, stretch.end_s, SOMEONE) for stretch in speech)
 
 
 # ---------------------------------------------------------------- turns and transcripts of files

@@ -191,6 +191,13 @@ def test_a_guess_is_called_one_and_beats_one_speaker(model_folder, talk, tmp_pat
     assert diarisation_error(TRUTH, guess).rate <= 0.1
 
 
+def test_too_many_speakers_for_the_speech_are_one_and_it_is_said(model_folder, talk, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path, speakers=3)
+    assert found.speakers == ("speaker",)
+    assert any("too little to tell 3 speakers apart" in note for note in found.facts["notes"])
+    assert found.facts["speakers"] == "not told apart"
+
+
 def test_each_channel_is_a_speaker_and_crosstalk_is_none(model_folder, tmp_path):
     anna, ben = voice("anna")[: 4 * RATE], voice("ben")[: 4 * RATE]
     silence = np.zeros(4 * RATE, np.float32)
