@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -15,8 +15,13 @@ from encoders.specs import Kind
 from encoders.store import audio_key
 from encoders.utterance import Utterance
 from experiments.interviews.emotion import EmotionScores
-from experiments.interviews.recognition import LEAST_SPEECH_S, RecognisedText, Recognition
-from experiments.interviews.segmentation import SpeechSegment
+from experiments.interviews.recognition import (
+    LEAST_SPEECH_S,
+    RecognisedText,
+    Recognition,
+    doubts_about,
+)
+from experiments.interviews.segmentation import SpeechSegment, WordCutter
 
 #: Pieces between two writes to disk: what is lost at most when a command is stopped.
 CHUNK = 16
@@ -39,6 +44,8 @@ class Chunk:
     pieces: Sequence[SpeechSegment]
     audio: Sequence[Audio]
     said: Sequence[RecognisedText]
+    #: How many pieces were read so far, as they were before they were cut between words.
+    read: int
 
     @property
     def names(self) -> list[str]:
@@ -81,10 +88,12 @@ def read_chunks(
     recognition: Recognition | None,
     seconds: dict[str, float],
     channel: int | None = None,
+    cutter: WordCutter | None = None,
 ) -> Iterator[Chunk]:
     """All pieces in their order, :data:`CHUNK` of them in memory at a time.
 
-    With ``channel``, counted from 1, the recording is that channel alone.
+    With ``channel``, counted from 1, the recording is that channel alone. A ``cutter`` cuts pieces
+    between words, where the recogniser knows their times.
 
     Words are remembered by their content, so that the same call goes on where it stopped.
 
@@ -98,8 +107,51 @@ def read_chunks(
         with stage("decoding", seconds):
             samples = list(islice(audio, len(chunk)))
         with stage("words", seconds):
-            said = _words(chunk, samples, recognition)
-        yield Chunk(chunk, samples, said)
+            if cutter is None or recognition is None:
+                rows = list(zip(chunk, samples, _words(chunk, samples, recognition), strict=True))
+            else:
+                rows = list(_cut_at_words(chunk, samples, recognition, cutter))
+        yield Chunk(
+            [piece for piece, _, _ in rows],
+            [audio for _, audio, _ in rows],
+            [words for _, _, words in rows],
+            start + len(chunk),
+        )
+
+
+def _cut_at_words(
+    chunk: Sequence[SpeechSegment],
+    samples: Sequence[Audio],
+    recognition: Recognition,
+    cutter: WordCutter,
+) -> Iterator[tuple[SpeechSegment, Audio, RecognisedText]]:
+    """Pieces with their sound and words, those that the cutter wants in parts."""
+    whole = [k for k, piece in enumerate(chunk) if not (cutter.wants(piece) and _is_asked(piece))]
+    alone = [chunk[k] for k in whole], [samples[k] for k in whole]
+    said = dict(zip(whole, _words(*alone, recognition), strict=True))
+    for k, (piece, audio) in enumerate(zip(chunk, samples, strict=True)):
+        if k in said:
+            yield piece, audio, said[k]
+            continue
+        words = recognition.timed_words(audio)
+        doubts = doubts_about(words)
+        if words.segments:
+            parts = [*cutter.parts(piece, words.segments)]
+        else:
+            # Where times and text disagree, or nothing is heard, words are shared out.
+            (heard,) = recognition.listen([audio])
+            doubts, text = heard.doubts, heard.text
+            parts = [*cutter.without_times(replace(piece.voice, text=text))]
+        for part in parts:
+            yield part, _within(audio, piece, part), RecognisedText(part.voice.text, doubts)
+
+
+def _within(audio: Audio, piece: SpeechSegment, part: SpeechSegment) -> Audio:
+    """The samples of a part, cut as if it had been read from the recording."""
+    rate = audio.sample_rate_hz
+    first = round(piece.voice.start_s * rate)
+    start, stop = (round(time * rate) - first for time in (part.voice.start_s, part.voice.end_s))
+    return replace(audio, samples=audio.samples[start:stop])
 
 
 def _words(

@@ -36,6 +36,8 @@ from experiments.interviews.segmentation import SpeakerTurn
 #: Seconds of speech that each of two speakers, or of more, must have: 2 s each of two actors were
 #: told apart; three or four people in half a minute of a conversation are best taken for one.
 LEAST_OF_TWO_S, LEAST_OF_MORE_S = 2.0, 10.0
+#: Mean cosine distance up to which windows are of one voice.
+ALIKE = 0.35
 #: Gaussians per speaker, rounds of labelling anew, and log-likelihood that a change costs.
 GAUSSIANS, ROUNDS, CHANGE = 8, 5, 60.0
 #: Changes are cheaper where speech pauses.
@@ -150,6 +152,45 @@ def mean_vector(vectors: Float[np.ndarray, "windows dim"]) -> Float64[np.ndarray
     return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
 
+def voice_runs(speech: Sequence[Stretch], described: Described) -> tuple[SpeakerTurn, ...]:
+    """Stretches in which a voice stays alike, however many there are; ``voice 1`` is heard first.
+
+    One person may have several voices, so that these tell where to cut and not who speaks.
+    Average linkage of cosines, which do not grow with the length of a recording.
+    """
+    if not speech:
+        return ()
+    labels = _alike(described.vectors)
+    frames = _most_windows(described, described.windows, labels, int(labels.max()) + 1)
+    return tuple(_voices(frames, speech, described.lengths, "voice"))
+
+
+def voice_changes(speech: Sequence[Stretch], described: Described) -> tuple[float, ...]:
+    """Times at which one voice ends and another starts; in a pause, its middle."""
+    return tuple(
+        (before.end_s + after.start_s) / 2
+        for before, after in pairwise(voice_runs(speech, described))
+        if before.speaker != after.speaker
+    )
+
+
+def _alike(vectors: Float32[np.ndarray, "windows dim"]) -> Int64[np.ndarray, "windows"]:
+    """A label of every window: those nearer than :data:`ALIKE` on average share it."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    chosen = vectors[:: -(-len(vectors) // MOST_WINDOWS)].astype(np.float64)
+    if len(chosen) < 2:
+        return np.zeros(len(vectors), np.int64)
+    clustering = AgglomerativeClustering(
+        None, metric="precomputed", linkage="average", distance_threshold=ALIKE
+    )
+    labels = clustering.fit_predict((1 - chosen @ chosen.T).clip(min=0))
+    if len(chosen) == len(vectors):
+        return labels
+    means = np.stack([mean_vector(chosen[labels == k]) for k in range(labels.max() + 1)])
+    return (vectors @ means.T).argmax(axis=1)
+
+
 def _most_windows(
     described: Described,
     windows: Sequence[Extent],
@@ -243,7 +284,10 @@ def best_path(
 
 
 def _voices(
-    labels: Int64[np.ndarray, "frames"], speech: Sequence[Stretch], lengths: Sequence[int]
+    labels: Int64[np.ndarray, "frames"],
+    speech: Sequence[Stretch],
+    lengths: Sequence[int],
+    called: str = "guess",
 ) -> list[SpeakerTurn]:
     names: dict[int, str] = {}
     turns, start = [], 0
@@ -252,7 +296,7 @@ def _voices(
         start += length
         edges = [0, *(np.flatnonzero(np.diff(stretch_labels)) + 1).tolist(), length]
         for first, last in pairwise(edges):
-            name = names.setdefault(int(stretch_labels[first]), f"guess {len(names) + 1}")
+            name = names.setdefault(int(stretch_labels[first]), f"{called} {len(names) + 1}")
             end_s = stretch.end_s if last == length else stretch.start_s + last * FRAME_S
             turns.append(SpeakerTurn(stretch.start_s + first * FRAME_S, end_s, name))
     return turns

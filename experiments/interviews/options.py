@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.config import OptionError
+from experiments.interviews.segmentation import MAX_S, MIN_S, USUAL_S, Cutting
 
 MOST_SPEAKERS = 20
+LEAST_HOP_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +21,11 @@ class InterviewOptions:
     whose true class is to be in the set that each then has, None: no sets; ``smooth`` the number of
     neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is
     what tells speakers apart: ``ge2e``, ``cepstra`` or an x-vector checkpoint, None the first that
-    is here. ``packing`` lets short pieces share the windows of Whisper.
+    is here; ``voices`` is a folder with a recording of each person, by whose name who sounds like
+    it is called. ``packing`` lets short pieces share the windows of Whisper.
     ``redact`` leaves the words out of everything that stays on disk. ``channel``, from 1 on, is
-    heard alone; None is the mean of all.
+    heard alone; None is the mean of all. ``segment_max`` is how long a segment is at most, in
+    seconds; ``window`` gives segments of that length instead, one every ``hop``.
     """
 
     turns: Path | None = None
@@ -29,6 +33,10 @@ class InterviewOptions:
     channel: int | None = None
     speakers: int | None = None
     speaker_model: str | None = None
+    voices: Path | None = None
+    segment_max: float = USUAL_S
+    window: float | None = None
+    hop: float | None = None
     transcript: Path | None = None
     asr: str | None = None
     abstain: float | None = None
@@ -48,14 +56,43 @@ class InterviewOptions:
             raise OptionError(f"{' and '.join(given)}: expected one way to tell who speaks")
         if self.channels and self.channel is not None:
             raise OptionError("--channel with --channels, which hears each as a speaker: drop one")
+        if self.channels and self.voices is not None:
+            raise OptionError("--voices with --channels, where each is a speaker: drop one")
         self._check_numbers()
         if self.speakers is not None and not 1 <= self.speakers <= MOST_SPEAKERS:
             raise OptionError(f"--speakers {self.speakers}: expected 1 to {MOST_SPEAKERS}")
-        if self.speaker_model is not None and self.speakers is None:
-            raise OptionError("--speaker-model: needs --speakers N, whose guess it makes")
+        if self.speaker_model is not None and self.speakers is None and self.voices is None:
+            raise OptionError("--speaker-model: needs --speakers N or --voices DIR, who read it")
+        self._check_cutting()
         if self.packing and (self.asr == "none" or self.transcript is not None):
             other = "--transcript" if self.transcript is not None else "--asr none"
             raise OptionError(f"--packing with {other}: nothing is recognised; leave one out")
+
+    @property
+    def cutting(self) -> Cutting:
+        """How segments are cut."""
+        return Cutting(self.segment_max, self.window, self.hop)
+
+    @property
+    def nobody_is_known(self) -> bool:
+        """Whether nothing says who speaks, or that one person does."""
+        return self.turns is None and not self.channels and self.speakers is None
+
+    def _check_cutting(self) -> None:
+        if not MIN_S <= self.segment_max <= MAX_S:
+            expected = f"expected {MIN_S:g} to {MAX_S:g} seconds"
+            raise OptionError(f"--segment-max {self.segment_max:g}: {expected}")
+        if self.hop is not None and self.window is None:
+            raise OptionError("--hop: needs --window S, whose distance it is")
+        if self.window is None:
+            return
+        if self.segment_max != USUAL_S:
+            raise OptionError("--segment-max with --window, which fixes the length: drop one")
+        if not MIN_S <= self.window <= MAX_S:
+            raise OptionError(f"--window {self.window:g}: expected {MIN_S:g} to {MAX_S:g} seconds")
+        if self.hop is not None and not LEAST_HOP_S <= self.hop <= self.window:
+            expected = f"expected {LEAST_HOP_S:g} s to the length of the window"
+            raise OptionError(f"--hop {self.hop:g}: {expected}, so that no speech is left out")
 
     def _check_numbers(self) -> None:
         if self.abstain is not None and not 0 <= self.abstain <= 1:

@@ -90,6 +90,19 @@ class Recognition:
         ]
 
     @property
+    def timed(self) -> bool:
+        """Whether it knows when each word is said, in the order in which it is."""
+        return self.spec.engine != "transformers" and self.spec.task != "translate"
+
+    def timed_words(self, audio: Audio) -> Transcript:
+        """Words of a piece, a segment each; none where their times and the text disagree."""
+        pack = packed([audio])
+        transcript = self._transcriber.timed_words(pack.key, pack.audio)
+        if transcript.language is not None:
+            self.languages[transcript.language] += 1
+        return transcript
+
+    @property
     def packed(self) -> str | None:
         """How many pieces shared windows in this recording; None where none were to."""
         if not self.packing:

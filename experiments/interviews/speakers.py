@@ -13,10 +13,17 @@ from encoders.messages import with_count
 from encoders.utterance import Fault
 from experiments.annotations.plain import AnnotationError, read_text
 from experiments.annotations.turns import FORMATS, Turn, read_turns, within
-from experiments.interviews.diarisation import SpeechDescriber, enough_for, guess_speakers
+from experiments.interviews.diarisation import (
+    SpeechDescriber,
+    enough_for,
+    guess_speakers,
+    voice_changes,
+    voice_runs,
+)
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.segmentation import SHORTEST_S, SpeakerTurn
 from experiments.interviews.speech_scan import SpeechScan
+from experiments.interviews.voices import Voice, matches, renamed
 
 #: The one speaker of a recording of which nothing is said.
 SOMEONE = "speaker"
@@ -31,13 +38,14 @@ class SpeakerTurns:
     """The voices of a recording, and how they were told apart.
 
     ``turns`` are the voices before a transcript cut them; empty where none did. ``notes`` are what
-    a reader must know of them.
+    a reader must know of them, ``changes`` the times at which one ``speaker`` sounds like another.
     """
 
     voices: tuple[SpeakerTurn, ...]
     how: str
     turns: tuple[SpeakerTurn, ...] = ()
     notes: tuple[str, ...] = ()
+    changes: tuple[float, ...] = ()
 
 
 def cast_of(
@@ -46,26 +54,60 @@ def cast_of(
     options: InterviewOptions,
     others: int,
     describer: SpeechDescriber | None,
+    known: Sequence[Voice] = (),
 ) -> SpeakerTurns:
     """Voices of a recording, one of ``others`` + 1; words of ``--transcript`` are in them.
 
-    ``describer`` has heard all speech, where speakers are to be guessed.
+    ``describer`` has heard all speech, where speakers are to be guessed, or named by ``known``
+    voices.
 
     Raises:
         AnnotationError: a file of turns or words has faults.
     """
     cast = _speakers_of(path, surveyed, options, others, describer)
     if options.transcript is None:
-        return cast
+        return _named(cast, surveyed, describer, known)
     source = file_for(options.transcript, path, others, "--transcript")
     if source.suffix.lower() == ".txt":
+        cast = _named(cast, surveyed, describer, known)
         return replace(cast, voices=with_lines(cast.voices, source))
     name = path.stem if others else None
     said = read_known(source, surveyed.duration_s, name, options.transcript.is_dir())
     named = all(turn.speaker is not None for turn in said if turn.text is not None)
     if cast.how == SOMEONE and named:
-        return SpeakerTurns(voices_of(said), f"turns of {source.name}")
+        told = SpeakerTurns(voices_of(said), f"turns of {source.name}")
+        return _named(told, surveyed, describer, known)
+    cast = _named(cast, surveyed, describer, known)
     return replace(cast, voices=with_words(cast.voices, said), turns=cast.voices)
+
+
+def _named(
+    cast: SpeakerTurns,
+    surveyed: SpeechScan,
+    describer: SpeechDescriber | None,
+    known: Sequence[Voice],
+) -> SpeakerTurns:
+    """Speakers by the names of voices they are like; stretches of each voice where nobody is known.
+
+    Names that a file gives are kept, and what their speakers sound like is told.
+    """
+    speech = surveyed.speech()
+    if describer is None or not known or not speech:
+        return cast
+    described = describer.described()
+    if cast.how != SOMEONE:
+        found = matches(cast.voices, speech, described, known)
+        turns, how = renamed(cast.voices, found), f"{cast.how}, named by voices"
+    else:
+        runs = voice_runs(speech, described)
+        near = matches(runs, speech, described, known, apart=False)
+        names = {match.speaker: match.voice for match in near if match.same}
+        turns = tuple(replace(run, speaker=names.get(run.speaker, NOBODY)) for run in runs)
+        found = matches(turns, speech, described, known, apart=False)
+        how = "each stretch by the nearest voice"
+    notes = (*cast.notes, *(match.line for match in found))
+    # Stretches of a voice each have been cut.
+    return replace(cast, voices=turns, how=how, notes=notes, changes=())
 
 
 def _speakers_of(
@@ -89,7 +131,15 @@ def _speakers_of(
         return SpeakerTurns(tuple(voices), "one speaker per channel")
     if describer is not None and options.speakers is not None:
         return _guessed(surveyed.speech(), options.speakers, describer)
-    return SpeakerTurns(_everyone(surveyed.speech()), SOMEONE)
+    return _anyone(surveyed.speech(), describer)
+
+
+def _anyone(speech: Sequence[Stretch], describer: SpeechDescriber | None) -> SpeakerTurns:
+    """All speech as one speaker's, with the times at which it sounds like another's."""
+    voices = tuple(SpeakerTurn(one.start_s, one.end_s, SOMEONE) for one in speech)
+    if describer is None or not describer.encoder.trained or not speech:
+        return SpeakerTurns(voices, SOMEONE)
+    return SpeakerTurns(voices, SOMEONE, changes=voice_changes(speech, describer.described()))
 
 
 def _guessed(speech: Sequence[Stretch], count: int, describer: SpeechDescriber) -> SpeakerTurns:
@@ -100,13 +150,10 @@ def _guessed(speech: Sequence[Stretch], count: int, describer: SpeechDescriber) 
             f"{speech_s:.1f} s of speech, too little to tell {count} speakers apart (2 s for each "
             "of two, 10 s for each of more): taken for one speaker; --turns FILE says who speaks"
         )
-        return SpeakerTurns(_everyone(speech), SOMEONE, notes=(note,) if speech else ())
+        return replace(_anyone(speech, describer), notes=(note,) if speech else ())
     guess = guess_speakers(speech, count, describer.described())
-    return SpeakerTurns(guess, f"speaker guess ({count} speakers, {describer.encoder.name})")
-
-
-def _everyone(speech: Sequence[Stretch]) -> tuple[SpeakerTurn, ...]:
-    return tuple(SpeakerTurn(stretch.start_s, stretch.end_s, SOMEONE) for stretch in speech)
+    about = f"{with_count(count, 'speaker')}, {describer.encoder.name}"
+    return SpeakerTurns(guess, f"speaker guess ({about})")
 
 
 # ---------------------------------------------------------------- turns and transcripts of files
