@@ -13,6 +13,7 @@ NAMES = (
     "calibration",
     "copies",
     "coverage",
+    "diarisation",
     "embeddings",
     "functionals",
     "losses",

@@ -47,7 +47,28 @@ def interview(
     ] = None,
     speaker_model: Annotated[
         str | None,
-        typer.Option(help="x-vector checkpoint or folder of the guess [cepstral statistics]."),
+        typer.Option(
+            help="What tells speakers apart: ge2e, cepstra, or an x-vector checkpoint or folder "
+            "[ge2e where its weights are here, see models ls; else cepstra]."
+        ),
+    ] = None,
+    voices: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with a recording of each person alone (NAME.wav): who sounds like one "
+            "gets the name."
+        ),
+    ] = None,
+    segment_max: Annotated[
+        float,
+        typer.Option(help="Longest segment in seconds; one phrase may be longer."),
+    ] = 8.0,
+    window: Annotated[
+        float | None,
+        typer.Option(help="Segments of S seconds each, wherever sentences end."),
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(help="Seconds from one window to the next [--window].")
     ] = None,
     transcript: Annotated[
         Path | None,
@@ -137,6 +158,10 @@ def interview(
         channel=channel_asked(channel),
         speakers=speakers,
         speaker_model=speaker_model,
+        voices=voices,
+        segment_max=segment_max,
+        window=window,
+        hop=hop,
         transcript=transcript,
         tier=tier,
         words_tiers=tuple(words_tier or ()),

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
@@ -19,11 +20,18 @@ from encoders.extraction import Extractor, Failure, Progress, shared_encoders
 from encoders.manifest_rows import parse_json
 from encoders.specs import Kind as EncoderKind
 from encoders.store import EmbeddingStore, make_folder, write_atomically
+from encoders.weights.sources import GE2E_FILES, installed
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
-from experiments.interviews.classify_segments import Chunk, ClassifiedSegment, read_chunks, stage
+from experiments.interviews.classify_segments import (
+    Chunk,
+    ClassifiedSegment,
+    ReadingPlan,
+    read_chunks,
+    stage,
+)
 from experiments.interviews.decisions import redacted, segments_of
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
 from experiments.interviews.emotion import (
@@ -46,9 +54,18 @@ from experiments.interviews.model_facts import (
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS, write_outputs
 from experiments.interviews.recognition import Recognition, WordUse, recogniser_for
-from experiments.interviews.segmentation import SpeechSegment, pieces_of
+from experiments.interviews.segmentation import (
+    MAX_S,
+    Cutting,
+    OtherSpeakers,
+    SpeechIndex,
+    WordCutter,
+    pieces_of,
+)
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
 from experiments.interviews.speech_scan import SpeechScan, survey
+from experiments.interviews.voices import Voice, enrolled
+from experiments.interviews.voices import notes_on as notes_on_voices
 from fusion.model.fusion_model import FusionModel, folder_of
 from fusion.training.normalise import Baseline
 
@@ -140,8 +157,15 @@ class _Run:
         specs = [modality.encoder for modality in model.modalities.values()]
         self.encoders = shared_encoders(specs, device)
         self.speaker_encoder: SpeakerEncoder | None = None
-        if (options.speakers or 1) > 1:
+        self.voices: tuple[Voice, ...] = ()
+        if options.voices is not None:
+            self.speaker_encoder = speaker_encoder(options.speaker_model or "ge2e")
+            self.voices = enrolled(options.voices, self.speaker_encoder)
+        elif (options.speakers or 1) > 1:
             self.speaker_encoder = speaker_encoder(options.speaker_model)
+        elif options.nobody_is_known and installed(GE2E_FILES):
+            # It tells where the voice changes, though not who speaks.
+            self.speaker_encoder = speaker_encoder("ge2e")
         self.recognition: Recognition | None = None
         self.use = WordUse(options.words, text_languages(model))
         if options.words != "off" and not _words_are_known(options):
@@ -161,16 +185,33 @@ class _Run:
                 *(self.options.activity, self.options.keep_damaged),
             )
         with stage("telling speakers apart", seconds):
-            cast = cast_of(path, surveyed, self.options, others, describer)
+            cast = cast_of(path, surveyed, self.options, others, describer, self.voices)
         make_folder(folder / WORK)
         if self.recognition is not None:
             self.recognition.moved_to(folder / WORK)
         speech = surveyed.all_speech()
-        pieces = pieces_of(cast.voices, speech, cast.turns)
+        cutting, changes, cutter = self.options.cutting, cast.changes, None
+        if self._times_words and cutting.window_s is None:
+            # Recognised in long pieces, which are cut between words.
+            everyone = OtherSpeakers([*cast.voices, *cast.turns])
+            alike = cast.how == SOMEONE and self.options.nobody_is_known
+            cutter = WordCutter(cutting.most_s, changes, alike, everyone, SpeechIndex(speech))
+            cutting, changes = Cutting(MAX_S), ()
+        pieces = pieces_of(cast.voices, speech, cast.turns, cutting, changes)
+        plan = ReadingPlan(
+            path,
+            pieces,
+            self.recognition,
+            self.use,
+            cutter,
+            self.options.channel,
+            self.options.keep_damaged,
+        )
+        read = partial(read_chunks, plan, seconds)
         extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
-        baselines = self._baselines(path, pieces, extractors, seconds, progress)
+        baselines = self._baselines(read, len(pieces), extractors, seconds, progress)
         heard: list[ClassifiedSegment] = []
-        for chunk in self._chunks(path, pieces, seconds):
+        for chunk in read():
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k, heard, self.context))
@@ -179,7 +220,7 @@ class _Run:
                 theirs = dict(zip(chunk.names, baselines[len(heard) :], strict=False))
                 heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names, theirs))
             if progress is not None:
-                progress("segments", len(heard), len(pieces))
+                progress("segments", chunk.read, len(pieces))
         timeline = self._timeline(path, surveyed, cast, heard)
         with stage("writing", seconds):
             write_outputs(timeline, surveyed, path, folder, heard=not self.options.redact)
@@ -191,16 +232,14 @@ class _Run:
         write_atomically(folder / WORK / DONE, content.encode())
         return Interviewed(path, folder, timeline, seconds)
 
-    def _chunks(
-        self, path: Path, pieces: Sequence[SpeechSegment], seconds: dict[str, float]
-    ) -> Iterator[Chunk]:
-        channel, keep = self.options.channel, self.options.keep_damaged
-        return read_chunks(path, pieces, self.recognition, seconds, channel, self.use, keep)
+    @property
+    def _times_words(self) -> bool:
+        return isinstance(self.recognition, Recognition) and self.recognition.timed
 
     def _baselines(
         self,
-        path: Path,
-        pieces: Sequence[SpeechSegment],
+        read: Callable[[], Iterator[Chunk]],
+        total: int,
         extractors: Mapping[EncoderKind, Extractor],
         seconds: dict[str, float],
         progress: Progress | None,
@@ -211,19 +250,20 @@ class _Run:
         """
         if self.model.normaliser is None:
             return []
-        read: list[Mapping[str, Tensor | None] | str] = []
-        for chunk in self._chunks(path, pieces, seconds):
+        encoded: list[Mapping[str, Tensor | None] | str] = []
+        groups: list[str | None] = []
+        by_speaker = self.model.normaliser.by == "speaker"
+        for chunk in read():
             with stage("emotion", seconds):
                 done = {
                     k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
                 }
-                read += embedded(self.model, extractors, done, chunk.names)
+                encoded += embedded(self.model, extractors, done, chunk.names)
+            groups += [piece.voice.speaker if by_speaker else None for piece in chunk.pieces]
             if progress is not None:
-                progress("baselines", len(read), len(pieces))
-        by_speaker = self.model.normaliser.by == "speaker"
-        groups = [piece.voice.speaker if by_speaker else None for piece in pieces]
-        names = [str(number) for number in range(len(pieces))]
-        found = baselines_of(self.model, zip(names, groups, read, strict=True))
+                progress("baselines", chunk.read, total)
+        names = [str(number) for number in range(len(encoded))]
+        found = baselines_of(self.model, zip(names, groups, encoded, strict=True))
         alone = self.model.normaliser.baseline(())
         return [found.get(name, alone) for name in names]
 
@@ -273,6 +313,7 @@ class _Run:
             ],
             "notes": [
                 *surveyed.notes,
+                *notes_on_voices(self.voices),
                 *cast.notes,
                 *self._coverage(surveyed, cast),
                 *notes_on(self.model, heard, cast.how != SOMEONE, surveyed.level()),
@@ -326,14 +367,16 @@ class _Run:
         """Sha256 over everything that decides the outputs of a recording."""
         if not path.is_file():
             raise AudioError(f"{path}: no such file")
-        status = path.stat()
-        fields = {name: str(value) for name, value in asdict(self.options).items()}
-        stamps = [_stamp(source) for source in (self.options.turns, self.options.transcript)]
+        status, options = path.stat(), self.options
+        fields = {name: str(value) for name, value in asdict(options).items()}
+        stamps = [_stamp(source) for source in (options.turns, options.transcript, options.voices)]
         identity = [
             FORMAT_VERSION,
             version("serfusion"),
             [path.name, status.st_size, status.st_mtime_ns],
             self.model_sha256,
+            # Which one is taken where none is named depends on what is installed.
+            self.speaker_encoder.name if self.speaker_encoder else None,
             fields,
             stamps,
         ]

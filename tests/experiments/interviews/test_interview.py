@@ -12,6 +12,8 @@ import pytest
 import soundfile
 
 import encoders.asr.recognisers as recognisers
+from encoders.asr.recognisers import RecogniserSpec
+from encoders.asr.transcript import Segment, Transcript
 from encoders.context import TextInContext
 from encoders.embedding import embed
 from encoders.extraction import shared_encoders
@@ -22,7 +24,7 @@ from experiments.interviews import interview as module
 from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
-from experiments.interviews.recognition import RecognisedText, recogniser_for
+from experiments.interviews.recognition import RecognisedText, Recognition, recogniser_for
 from fusion.model.fusion_model import FusionModel, inputs_of
 from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
 from tests.experiments.interviews.diarisation_error import Spoken, diarisation_error
@@ -149,6 +151,80 @@ class Parrot:
         return [self.said for _ in heard]
 
 
+class Timed(Recognition):
+    """A recogniser that hears a word each second, two of which are a sentence."""
+
+    def __init__(self) -> None:
+        self.spec, self.packing, self.languages, self.why = RecogniserSpec(), False, {}, ""
+        self.asr, self.heard = "whisper-base", []
+
+    def moved_to(self, folder: Path) -> None: ...
+
+    def timed_words(self, heard) -> list[Transcript]:
+        self.heard += [audio.duration_s for audio in heard]
+        return [self.words(int(audio.duration_s)) for audio in heard]
+
+    def words(self, count: int) -> Transcript:
+        marks = {k: "." if k % 2 else "" for k in range(count)}
+        words = [Segment(float(k), k + 0.9, f" w{k}{m}", -0.1, 0.0) for k, m in marks.items()]
+        return Transcript(tuple(words), "en", -0.1, 0.0)
+
+    def listen(self, heard) -> list[RecognisedText]:
+        return [RecognisedText("short") for _ in heard]
+
+
+def test_long_pieces_are_heard_whole_and_cut_between_words(
+    model_folder, talk, turns, tmp_path, monkeypatch
+):
+    from encoders.audio.reading import read_segment
+
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: Timed())
+    found = timeline(model_folder(), talk, tmp_path, turns=turns, asr=None, segment_max=3.0)
+    # anna's last turn is no longer than a segment may be.
+    said = [(one.start_s, one.end_s, one.speaker, one.text) for one in found.segments]
+    assert said == [
+        (0.0, 1.95, "anna", "w0 w1."),
+        (1.95, 4.0, "anna", "w2 w3."),
+        (5.0, 6.95, "ben", "w0 w1."),
+        (6.95, 9.0, "ben", "w2 w3."),
+        (10.0, 12.0, "anna", "short"),
+    ]
+    model = FusionModel.load(model_folder())
+    for one in found.segments:
+        alone = model.predict(read_segment(talk, one.start_s, one.end_s), one.text)
+        np.testing.assert_allclose(one.probabilities, list(alone.values()), atol=1e-6)
+
+
+def test_a_voice_that_changes_ends_a_segment(model_folder, talk, tmp_path, monkeypatch):
+    from tests.experiments.interviews.test_voices import Trained
+
+    monkeypatch.setattr(module, "speaker_encoder", lambda _name: Trained())
+    monkeypatch.setattr(module, "installed", lambda _files: True)
+    # No pause between the speakers, so that only their voices tell.
+    joined = np.concatenate([voice(name)[: 3 * RATE] for name in ("anna", "ben")])
+    soundfile.write(tmp_path / "joined.wav", joined, RATE)
+    found = timeline(model_folder(), tmp_path / "joined.wav", tmp_path / "out")
+    assert found.speakers == ("speaker",)
+    assert found.facts["speakers"] == "not told apart"
+    (at,) = [one.end_s for one in found.segments][:-1]
+    assert abs(at - 3.0) < 0.5
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: Timed())
+    worded = timeline(model_folder(), tmp_path / "joined.wav", tmp_path / "words", asr=None)
+    # Sentences end at 2 s and 4 s, and the voice changes between them.
+    assert [one.text for one in worded.segments][:3] == ["w0 w1.", "w2", "w3."]
+
+
+def test_windows_are_segments_where_they_are_asked_for(model_folder, talk, turns, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path, turns=turns, window=2.0)
+    assert [(one.start_s, one.end_s) for one in found.segments] == [
+        (0.0, 2.0),
+        (2.0, 4.0),
+        (5.0, 7.0),
+        (7.0, 9.0),
+        (10.0, 12.0),
+    ]
+
+
 @pytest.mark.parametrize(("doubts", "trusted"), [((), True), (("repeats 'no'",), False)])
 def test_doubtful_words_are_shown_and_not_classified(
     model_folder, talk, tmp_path, monkeypatch, doubts, trusted
@@ -189,6 +265,13 @@ def test_a_guess_is_called_one_and_beats_one_speaker(model_folder, talk, tmp_pat
     assert "speaker guess" in found.facts["speakers"]
     guess = [Spoken(one.start_s, one.end_s, one.speaker) for one in found.segments]
     assert diarisation_error(TRUTH, guess).rate <= 0.1
+
+
+def test_too_many_speakers_for_the_speech_are_one_and_it_is_said(model_folder, talk, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path, speakers=3)
+    assert found.speakers == ("speaker",)
+    assert any("too little to tell 3 speakers apart" in note for note in found.facts["notes"])
+    assert found.facts["speakers"] == "not told apart"
 
 
 def test_each_channel_is_a_speaker_and_crosstalk_is_none(model_folder, tmp_path):
@@ -467,6 +550,12 @@ def test_a_turn_past_the_end_is_refused(model_folder, talk, tmp_path):
         ({"abstain": 1.5}, "expected a probability from 0 to 1"),
         ({"abstain": float("nan")}, "expected a probability from 0 to 1"),
         ({"smooth": 2}, "expected an odd number"),
+        ({"segment_max": 0.5}, "--segment-max 0.5: expected 1 to 20 seconds"),
+        ({"segment_max": float("nan")}, "--segment-max nan: expected 1 to 20 seconds"),
+        ({"window": 30.0}, "--window 30: expected 1 to 20 seconds"),
+        ({"window": 2.0, "segment_max": 4.0}, "--segment-max with --window"),
+        ({"window": 2.0, "hop": 3.0}, "so that no speech is left out"),
+        ({"hop": 1.0}, "--hop: needs --window"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message):
