@@ -20,6 +20,7 @@ NAMES = (
     "recognisers",
     "seeds",
     "speech",
+    "store",
     "training",
     "validity",
     "whisper_speed",

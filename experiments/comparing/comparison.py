@@ -15,8 +15,8 @@ from encoders.context import turns_of
 from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, default_store
+from encoders.files import write_atomically
 from encoders.messages import printable
-from encoders.store import write_atomically
 from encoders.utterance import Corpus
 from experiments.comparing.certificate import certificate_lines, certify_corpus
 from experiments.comparing.contamination import stamped

@@ -16,9 +16,10 @@ from encoders.analysis.voice_activity import Stretch
 from encoders.audio.waveform import AudioError
 from encoders.device import chosen_device
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
+from encoders.files import make_folder, write_atomically
 from encoders.manifest_rows import parse_json
 from encoders.specs import Kind as EncoderKind
-from encoders.store import EmbeddingStore, make_folder, write_atomically
+from encoders.store import EmbeddingStore
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import soundfile
 
 from encoders.audio.waveform import Audio, resample
-from encoders.store import write_atomically
+from encoders.files import write_atomically
 from experiments.annotations import eaf_writing, rttm, segments_csv, textgrid, timeline_json, vtt
 from experiments.annotations.segments import Timeline
 from experiments.interviews.page import page

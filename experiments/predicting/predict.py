@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.extraction import Failure, Progress
+from encoders.files import write_atomically
 from encoders.manifest import read_manifest
 from encoders.manifest_rows import guarded
 from encoders.messages import with_count
-from encoders.store import write_atomically
 from encoders.utterance import Utterance
 from experiments.comparing.comparison import check_writable
 from experiments.config import ConfigError, OptionError, TranscriptSource, default_asr

@@ -18,10 +18,11 @@ from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio
 from encoders.embedding import embed
 from encoders.extraction import SharedEncoder, shared_encoders
+from encoders.files import write_atomically
 from encoders.messages import printable
 from encoders.pooling import for_head
 from encoders.specs import Modality, Spec, spec_from_json
-from encoders.store import Embedding, write_atomically
+from encoders.store import Embedding
 from encoders.utterance import Task
 from fusion.bundled import BUNDLED, DEMO
 from fusion.evaluation.backoff import Answer, Backoff, LevelRule, fit_levels

@@ -20,9 +20,10 @@ from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import DecodeIndex
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.extraction import default_store, embed_audio, embed_text
+from encoders.files import StoreError, write_atomically
 from encoders.pooling import for_storage
 from encoders.specs import BertSpec, LogMelSpec, Spec, SpeechSpec
-from encoders.store import Embedding, EmbeddingStore, StoreError, text_key, write_atomically
+from encoders.store import Embedding, EmbeddingStore, text_key
 from encoders.utterance import Utterance
 
 SPEC = LogMelSpec(n_mels=10)
@@ -128,6 +129,16 @@ def test_a_warm_run_writes_nothing(utterances, store):
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     embed_audio(utterances, [SPEC], store)
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"format": 1}'])
+def test_a_description_that_was_lost_or_damaged_is_written_again(utterances, store, content):
+    embed_audio(utterances, [SPEC], store)
+    (path,) = store.root.glob("*/spec.json")
+    before = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    embed_audio(utterances, [SPEC], store)
+    assert path.read_bytes() == before
 
 
 def test_a_new_spec_reads_the_audio_again(utterances, store):
