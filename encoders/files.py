@@ -135,8 +135,7 @@ def mark_folder(folder: Path, **about: Any) -> None:  # noqa: ANN401 - what JSON
     """Say in a folder that it is ours, and with which files."""
     paths = (path for path in folder.rglob("*") if path.is_file() and path.name != MARK)
     files = {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(paths)}
-    content = sealed({"made_by": "serfusion", **about, "files": files})
-    write_atomically(folder / MARK, json.dumps(content, indent=1).encode(), private=True)
+    write_mark(folder, {**about, "files": files})
 
 
 def marked(folder: Path) -> dict[str, Any] | None:
@@ -157,6 +156,12 @@ def _is(path: Path, sha256: str) -> bool:
         return file_sha256(path) == sha256
     except OSError:
         return False
+
+
+def write_mark(folder: Path, about: Mapping[str, Any]) -> None:
+    """Write the mark of a folder of ours: what it is, and the hashes of its ``files``."""
+    content = json.dumps(sealed({"made_by": "serfusion", **about}), indent=1)
+    write_atomically(folder / MARK, content.encode(), private=True)
 
 
 def remove_own(folder: Path) -> bool:

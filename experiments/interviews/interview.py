@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 from torch import Tensor
@@ -16,16 +15,16 @@ from encoders.analysis.voice_activity import Stretch
 from encoders.audio.waveform import AudioError
 from encoders.device import chosen_device
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
-from encoders.files import make_folder, write_atomically
-from encoders.manifest_rows import parse_json
+from encoders.files import make_folder, mark_folder, marked, remove_own
 from encoders.specs import Kind as EncoderKind
-from encoders.store import EmbeddingStore
+from encoders.store import EmbeddingStore, HeldStore
+from encoders.weights.files import file_sha256
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
 from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
 from experiments.interviews.classify_segments import ClassifiedSegment, read_chunks, stage
-from experiments.interviews.decisions import redacted, segments_of
+from experiments.interviews.decisions import redacted, segments_of, without_names
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
 from experiments.interviews.emotion import (
     EmotionScores,
@@ -38,7 +37,7 @@ from experiments.interviews.emotion import (
 )
 from experiments.interviews.model_facts import about_answers, about_model, notes_on
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.outputs import OUTPUTS, write_outputs
+from experiments.interviews.outputs import begin, belongs_to, publish, was_done, write_outputs
 from experiments.interviews.recognition import Recognition, recogniser_for
 from experiments.interviews.segmentation import SpeechSegment, pieces_of
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
@@ -48,9 +47,9 @@ from fusion.training.normalise import Baseline
 
 #: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.
 WORK = "work"
-#: What a finished recording was made from; without it, the recording is done (again).
-DONE = "done.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+#: Called so where no name is to be told.
+NAMELESS = "recording"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,8 @@ class Interviewed:
     folder: Path
     timeline: Timeline | None
     seconds: Mapping[str, float]
+    #: New names of files that were in the way and were changed since they were written.
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def interview(
     run = _Run(loaded, model_sha256(folder_of(model)), chosen, chosen_device(device))
     done: list[Interviewed] = []
     failures: list[Failure] = []
-    for path, folder in zip(paths, folders_of(paths, Path(out)), strict=True):
+    folders = folders_of(paths, Path(out), named=not chosen.redact_name)
+    for path, folder in zip(paths, folders, strict=True):
         try:
             done.append(run.one(path, folder, len(paths) - 1, progress))
         except (AudioError, AnnotationError) as error:
@@ -107,13 +109,17 @@ def interview(
     return Outcome(tuple(done), tuple(failures))
 
 
-def folders_of(recordings: Sequence[Path], out: Path) -> Iterator[Path]:
-    """A folder for each recording, by its name; a second one of that name gets a number."""
+def folders_of(recordings: Sequence[Path], out: Path, named: bool = True) -> Iterator[Path]:
+    """A folder for each recording, by its name; a second one of that name gets a number.
+
+    So does one whose folder is there and is somebody else's, or another recording's.
+    """
     taken: set[str] = set()
     for path in recordings:
-        name, number = path.stem or "recording", 2
-        while name in taken:
-            name, number = f"{path.stem}-{number}", number + 1
+        stem = path.stem if named and path.stem.strip(".") else NAMELESS
+        name, number = stem, 2
+        while name in taken or not belongs_to(out / name, path):
+            name, number = f"{stem}-{number}", number + 1
         taken.add(name)
         yield out / name
 
@@ -140,7 +146,7 @@ class _Run:
     def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
         """One recording, unless it was done before with the same model and options."""
         identity = self._identity(path)
-        if _was_done(folder, identity):
+        if was_done(folder, identity):
             return Interviewed(path, folder, None, {})
         seconds: dict[str, float] = {}
         with stage("listening for speech", seconds):
@@ -151,12 +157,14 @@ class _Run:
             )
         with stage("telling speakers apart", seconds):
             cast = cast_of(path, surveyed, self.options, others, describer)
-        make_folder(folder / WORK)
+        begin(folder, path)
+        work = self._work(folder)
         if self.recognition is not None:
-            self.recognition.moved_to(folder / WORK)
+            self.recognition.moved_to(work)
         speech = surveyed.speech() if not self.options.channels else _all_speech(surveyed)
         pieces = pieces_of(cast.voices, speech, cast.turns)
-        extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
+        store = HeldStore() if work is None else EmbeddingStore(work)
+        extractors = extractors_of(self.encoders, store)
         baselines = self._baselines(path, pieces, extractors, seconds, progress)
         heard: list[ClassifiedSegment] = []
         for chunk in read_chunks(path, pieces, self.recognition, seconds, self.options.channel):
@@ -169,16 +177,36 @@ class _Run:
                 heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names, theirs))
             if progress is not None:
                 progress("segments", len(heard), len(pieces))
-        timeline = self._timeline(path, surveyed, cast, heard)
+        hidden = self.options.redact_name if self.options.redact else None
+        told = heard if hidden is None else without_names(heard)
+        timeline = self._timeline(path, surveyed, cast, told)
         with stage("writing", seconds):
-            write_outputs(timeline, surveyed, path, folder, heard=not self.options.redact)
-        if self.options.redact:
-            # Words so far, and what could be made words again, served to go on after a stop.
-            rmtree(folder / WORK)
-            make_folder(folder / WORK)
-        content = json.dumps({"identity": identity, "seconds": seconds}, indent=2)
-        write_atomically(folder / WORK / DONE, content.encode())
-        return Interviewed(path, folder, timeline, seconds)
+            kept = publish(
+                folder, path, identity, seconds,
+                lambda place: write_outputs(timeline, surveyed, path, place, hidden),
+            )  # fmt: skip
+        return Interviewed(path, folder, timeline, seconds, tuple(kept))
+
+    def _work(self, folder: Path) -> Path | None:
+        """Folder of what was computed so far, to go on after a stop.
+
+        None where words are redacted: nothing that could be made words again may lie on a disk.
+
+        Raises:
+            AudioError: there is a folder of that name that is not ours.
+        """
+        work = folder / WORK
+        if self.options.redact or (work.exists() and marked(work) is None):
+            if work.exists() and not remove_own(work):
+                raise AudioError(
+                    f"{work}: is there and was not made by serfusion; it was left as it is: move "
+                    "it away, or choose another --out"
+                )
+            return None
+        if not work.exists():
+            make_folder(work, private=True)
+            mark_folder(work)
+        return work
 
     def _baselines(
         self,
@@ -223,7 +251,7 @@ class _Run:
         backoff = self.model.backoff(options.abstain)
         segments = segments_of(heard, backoff, options.smooth, kind, of_set)
         return Timeline(
-            recording=path.name,
+            recording=NAMELESS if options.redact_name else path.name,
             duration_s=surveyed.duration_s,
             targets=targets,
             segments=redacted(segments) if options.redact else segments,
@@ -240,11 +268,11 @@ class _Run:
             "serfusion": version("serfusion"),
             **about_model(self.model),
             "model_sha256": self.model_sha256,
-            "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
-            "words": self._words_from(cast),
+            "speakers": "not told apart" if cast.how == SOMEONE else self._nameless(cast.how),
+            "words": self._nameless(self._words_from(cast)),
             **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
             **({"channel": options.channel} if options.channel is not None else {}),
-            **({"redacted": "words and sound are left out"} if options.redact else {}),
+            **({"redacted": "words, names and sound are left out"} if options.redact else {}),
             "languages": dict(spoken.languages) if spoken is not None else {},
             **about_answers(self.model, options),
             "smoothed_over": options.smooth,
@@ -260,6 +288,15 @@ class _Run:
                 *self._alike(cast),
             ],
         }
+
+    def _nameless(self, fact: str) -> str:
+        """A fact without names of files, where these are not to be told."""
+        if not self.options.redact_name:
+            return fact
+        given = (self.options.turns, self.options.transcript)
+        for path in (path for place in given if place is not None for path in _files(place)):
+            fact = fact.replace(path.name, "a file")
+        return fact
 
     def _alike(self, cast: SpeakerTurns) -> list[str]:
         """What it means that a model reads turns of speakers who are not told apart."""
@@ -282,13 +319,12 @@ class _Run:
         """Sha256 over everything that decides the outputs of a recording."""
         if not path.is_file():
             raise AudioError(f"{path}: no such file")
-        status = path.stat()
         fields = {name: str(value) for name, value in asdict(self.options).items()}
         stamps = [_stamp(source) for source in (self.options.turns, self.options.transcript)]
         identity = [
             FORMAT_VERSION,
             version("serfusion"),
-            [path.name, status.st_size, status.st_mtime_ns],
+            [path.name, file_sha256(path)],
             self.model_sha256,
             fields,
             stamps,
@@ -321,25 +357,16 @@ def _all_speech(surveyed: SpeechScan) -> tuple[Stretch, ...]:
     return tuple(joined)
 
 
-def _was_done(folder: Path, identity: str) -> bool:
-    try:
-        record = parse_json((folder / WORK / DONE).read_bytes())
-    except (OSError, ValueError):
-        return False
-    whole = all((folder / name).is_file() for name in OUTPUTS)
-    return whole and isinstance(record, dict) and record.get("identity") == identity
-
-
 def _stamp(path: Path | None) -> list[Any] | None:
     """Content of a file of turns, or of every file of a folder of them."""
     if path is None:
         return None
+    return [[file.name, file_sha256(file)] for file in _files(path)]
+
+
+def _files(path: Path) -> list[Path]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [
-        [file.name, hashlib.sha256(file.read_bytes()).hexdigest()]
-        for file in files
-        if file.is_file()
-    ]
+    return [file for file in files if file.is_file()]
 
 
 def model_sha256(folder: Path) -> str:

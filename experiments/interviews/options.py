@@ -19,8 +19,9 @@ class InterviewOptions:
     whose true class is to be in the set that each then has, None: no sets; ``smooth`` the number of
     neighbouring pieces of one speaker whose mean is taken (1: none). ``speaker_model`` is an
     x-vector checkpoint for the guess. ``packing`` lets short pieces share the windows of Whisper.
-    ``redact`` leaves the words out of everything that stays on disk. ``channel``, from 1 on, is
-    heard alone; None is the mean of all.
+    ``redact`` leaves words and names of speakers out of all that is written, ``redact_name`` those
+    of the recording's file and of files of turns and words too. ``channel``, from 1 on, is heard
+    alone; None is the mean of all.
     """
 
     turns: Path | None = None
@@ -34,6 +35,7 @@ class InterviewOptions:
     sets: float | None = None
     smooth: int = 1
     redact: bool = False
+    redact_name: bool = False
     packing: bool = False
 
     def __post_init__(self) -> None:
@@ -45,6 +47,8 @@ class InterviewOptions:
         given = [name for name, wanted in ways.items() if wanted]
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)}: expected one way to tell who speaks")
+        if self.redact_name and not self.redact:
+            raise OptionError("--redact-name: needs --redact, which leaves the words out too")
         if self.channels and self.channel is not None:
             raise OptionError("--channel with --channels, which hears each as a speaker: drop one")
         self._check_numbers()

@@ -1,17 +1,29 @@
 """The files of a recording: its timeline in the formats that people annotate in, and a page."""
 
 import base64
+import hashlib
 import io
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote
 
 import soundfile
 
-from encoders.audio.waveform import Audio, resample
-from encoders.files import write_atomically
+from encoders.audio.waveform import Audio, AudioError, resample
+from encoders.files import (
+    StoreError,
+    changed_files,
+    make_folder,
+    mark_folder,
+    marked,
+    remove_own,
+    sync_folder,
+    write_mark,
+)
+from encoders.weights.files import file_sha256
 from experiments.annotations import eaf_writing, rttm, segments_csv, textgrid, timeline_json, vtt
 from experiments.annotations.segments import Timeline
 from experiments.interviews.page import page
@@ -33,20 +45,115 @@ TIMELINES: Mapping[str, Callable[[Timeline, Path], None]] = MappingProxyType(
     }
 )
 OUTPUTS = (*TIMELINES, PAGE)
+#: Below the folder of a recording: files that are not all written yet.
+WRITING = "writing"
 
 
 def write_outputs(
-    timeline: Timeline, surveyed: SpeechScan, recording: Path, folder: Path, heard: bool = True
+    timeline: Timeline, surveyed: SpeechScan, recording: Path, folder: Path, hidden: bool | None
 ) -> None:
-    """Write every file of a recording, each complete or not at all.
+    """Write every file of a recording into a folder that is its owner's alone.
 
-    The sound of a short recording is put into its page if it may be ``heard`` there; any other is
-    played from where it lies.
+    The sound of a short recording is put into its page; any other is played from where it lies.
+    Where words are left out (``hidden`` is not None) no sound is put there, and where the
+    recording's name is left out too (True) nothing says where it lies.
     """
     for name, write in TIMELINES.items():
         write(timeline, folder / name)
-    source = source_of(recording, folder / PAGE, surveyed.whole if heard else None)
-    write_atomically(folder / PAGE, page(timeline, surveyed.peaks, source).encode())
+    place = folder.parent / PAGE
+    source = source_of(recording, place, surveyed.whole if hidden is None else None)
+    source = timeline.recording if hidden else source
+    (folder / PAGE).write_bytes(page(timeline, surveyed.peaks, source).encode())
+    for name in OUTPUTS:
+        (folder / name).chmod(0o600)
+
+
+# ---------------------------------------------------------------- whose folder it is, and if done
+
+
+def belongs_to(folder: Path, recording: Path) -> bool:
+    """Whether the outputs of a recording may go into a folder.
+
+    One that is not there or empty; or one that bears our mark for this recording: of this path, or
+    of equal content.
+    """
+    mark = marked(folder)
+    if mark is None:
+        return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    return _path_hash(recording) == mark.get("path") or (
+        recording.is_file() and file_sha256(recording) == mark.get("content")
+    )
+
+
+def begin(folder: Path, recording: Path) -> None:
+    """Mark a folder as this recording's, and as not done.
+
+    Raises:
+        AudioError: the folder cannot be made.
+    """
+    try:
+        make_folder(folder, private=True)
+    except StoreError as error:
+        raise AudioError(str(error)) from error
+    files = (marked(folder) or {}).get("files", {})
+    _mark(folder, recording, files)
+    remove_own(folder / WRITING)
+
+
+def was_done(folder: Path, identity: str) -> bool:
+    """Whether every output is there as it was written, of the same recording and options."""
+    mark = marked(folder)
+    if mark is None or mark.get("done") != identity:
+        return False
+    return all(mark["files"].get(name) for name in OUTPUTS) and not changed_files(folder)
+
+
+def publish(folder: Path, recording: Path, identity: str, seconds: Mapping[str, float],
+            write: Callable[[Path], None]) -> list[str]:  # fmt: skip
+    """Write all outputs elsewhere, then move them to their places, then say that they are done.
+
+    A file that is in the way and is not as we wrote it is kept under another name; returns those.
+    """
+    work = folder / WRITING
+    work.mkdir(mode=0o700)
+    mark_folder(work)
+    write(work)
+    before = marked(folder) or {}
+    kept = [aside for name in OUTPUTS if (aside := _set_aside(folder / name, before))]
+    mark_folder(work)
+    files = (marked(work) or {})["files"]
+    # From here on either hash is ours; which files are in place is known when all of them are.
+    _mark(folder, recording, files)
+    for name in OUTPUTS:
+        (work / name).replace(folder / name)
+    remove_own(work)
+    sync_folder(folder)
+    _mark(folder, recording, files, done=identity, seconds=dict(seconds))
+    return kept
+
+
+def _mark(folder: Path, recording: Path, files: Mapping[str, str], **more: Any) -> None:  # noqa: ANN401 - what JSON can hold
+    """Say whose folder it is, and which files of it are ours."""
+    about = {"path": _path_hash(recording), "content": file_sha256(recording), "done": None}
+    write_mark(folder, {**about, **more, "files": files})
+
+
+def _path_hash(recording: Path) -> str:
+    # Names of recordings are often names of people.
+    return hashlib.sha256(str(recording.resolve()).encode()).hexdigest()
+
+
+def _set_aside(path: Path, mark: Mapping[str, Any]) -> str | None:
+    """The new name of a file that somebody changed; None where it is as we wrote it, or empty."""
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    if file_sha256(path) == mark.get("files", {}).get(path.name):
+        return None
+    number = 1
+    while (aside := path.with_name(f"{path.name}.kept-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    return aside.name
 
 
 def source_of(recording: Path, path: Path, whole: Audio | None) -> str:
