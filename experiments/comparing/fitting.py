@@ -95,8 +95,8 @@ def fit_fold(
         save_scores(scores, path)
         if place.journal is not None:
             # Its own lock was of use to it alone; the lock of the heads is held.
-            for path in (place.journal, place.journal.with_name(f"{place.journal.name}.flock")):
-                path.unlink(missing_ok=True)
+            for file in (place.journal, place.journal.with_name(f"{place.journal.name}.flock")):
+                file.unlink(missing_ok=True)
     return scores
 
 
