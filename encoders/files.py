@@ -9,9 +9,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,8 @@ CACHE_VARIABLE = "SERFUSION_CACHE"
 SEAL = "sha256"
 #: The file that makes a folder ours.
 MARK = ".serfusion.json"
+#: Below a folder of ours: files that are not all written yet.
+WRITING = ".writing"
 
 
 class StoreError(ValueError):
@@ -170,6 +173,64 @@ def remove_own(folder: Path) -> bool:
         return False
     shutil.rmtree(folder)
     return True
+
+
+def publish(
+    folder: Path,
+    write: Callable[[Path], None],
+    about: Mapping[str, Any] = MappingProxyType({}),
+    last: str = "",
+) -> list[str]:
+    """Write files elsewhere, then move all of them into a folder, and mark it as ours.
+
+    ``last`` is gone while others are moved. A file that is in the way and that somebody has
+    changed is kept under another name; returns those. Files of the mark before that are not
+    written again are removed. What is ``about`` the files stands in the mark when all is done.
+    """
+    work = folder / WRITING
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_own(work)
+    work.mkdir(mode=0o700)
+    mark_folder(work)
+    write(work)
+    mark_folder(work)
+    mark, files = marked(folder) or {}, (marked(work) or {})["files"]
+    ours = [mark.get("files", {}), mark.get("before", {})]
+    kept = [aside for name in files if (aside := _set_aside(folder / name, name, ours))]
+    # From here on a file may be that of before or that of now.
+    write_mark(folder, {"files": files, "before": {**ours[1], **ours[0]}})
+    (folder / last).unlink(missing_ok=True) if last else None
+    for name in sorted(files, key=lambda name: name == last):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).replace(folder / name)
+    for name in ours[0].keys() - files:
+        if _is(folder / name, ours[0][name]):
+            (folder / name).unlink()
+    remove_own(work)
+    sync_folder(folder)
+    write_mark(folder, {**about, "files": files})
+    return kept
+
+
+def remark(folder: Path, names: Iterable[str]) -> None:
+    """Say in the mark of a folder, where it has one, that some files were written again."""
+    mark = marked(folder)
+    if mark is not None:
+        again = {name: file_sha256(folder / name) for name in names}
+        write_mark(folder, {**mark, "files": {**mark["files"], **again}})
+
+
+def _set_aside(path: Path, name: str, ours: Sequence[Mapping[str, str]]) -> str | None:
+    """The new name of a file that somebody changed; None where it is as we wrote it, or empty."""
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    if file_sha256(path) in [files.get(name) for files in ours]:
+        return None
+    number = 1
+    while (aside := path.with_name(f"{path.name}.kept-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    return aside.name
 
 
 @contextmanager

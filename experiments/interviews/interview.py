@@ -37,7 +37,7 @@ from experiments.interviews.emotion import (
 )
 from experiments.interviews.model_facts import about_answers, about_model, notes_on
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.outputs import begin, belongs_to, publish, was_done, write_outputs
+from experiments.interviews.outputs import begin, belongs_to, finish, was_done, write_outputs
 from experiments.interviews.recognition import Recognition, recogniser_for
 from experiments.interviews.segmentation import SpeechSegment, pieces_of
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
@@ -181,7 +181,7 @@ class _Run:
         told = heard if hidden is None else without_names(heard)
         timeline = self._timeline(path, surveyed, cast, told)
         with stage("writing", seconds):
-            kept = publish(
+            kept = finish(
                 folder, path, identity, seconds,
                 lambda place: write_outputs(timeline, surveyed, path, place, hidden),
             )  # fmt: skip

@@ -14,13 +14,13 @@ import soundfile
 
 from encoders.audio.waveform import Audio, AudioError, resample
 from encoders.files import (
+    WRITING,
     StoreError,
     changed_files,
     make_folder,
-    mark_folder,
     marked,
+    publish,
     remove_own,
-    sync_folder,
     write_mark,
 )
 from encoders.weights.files import file_sha256
@@ -45,8 +45,6 @@ TIMELINES: Mapping[str, Callable[[Timeline, Path], None]] = MappingProxyType(
     }
 )
 OUTPUTS = (*TIMELINES, PAGE)
-#: Below the folder of a recording: files that are not all written yet.
-WRITING = "writing"
 
 
 def write_outputs(
@@ -80,9 +78,9 @@ def belongs_to(folder: Path, recording: Path) -> bool:
     mark = marked(folder)
     if mark is None:
         return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    return _path_hash(recording) == mark.get("path") or (
-        recording.is_file() and file_sha256(recording) == mark.get("content")
-    )
+    if not recording.is_file():
+        return True
+    return any(mark.get(name) == value for name, value in _whose(recording).items())
 
 
 def begin(folder: Path, recording: Path) -> None:
@@ -95,8 +93,9 @@ def begin(folder: Path, recording: Path) -> None:
         make_folder(folder, private=True)
     except StoreError as error:
         raise AudioError(str(error)) from error
-    files = (marked(folder) or {}).get("files", {})
-    _mark(folder, recording, files)
+    mark = marked(folder) or {}
+    kept = {name: mark.get(name, {}) for name in ("files", "before")}
+    write_mark(folder, {**_whose(recording), **kept})
     remove_own(folder / WRITING)
 
 
@@ -108,52 +107,22 @@ def was_done(folder: Path, identity: str) -> bool:
     return all(mark["files"].get(name) for name in OUTPUTS) and not changed_files(folder)
 
 
-def publish(folder: Path, recording: Path, identity: str, seconds: Mapping[str, float],
-            write: Callable[[Path], None]) -> list[str]:  # fmt: skip
-    """Write all outputs elsewhere, then move them to their places, then say that they are done.
-
-    A file that is in the way and is not as we wrote it is kept under another name; returns those.
-    """
-    work = folder / WRITING
-    work.mkdir(mode=0o700)
-    mark_folder(work)
-    write(work)
-    before = marked(folder) or {}
-    kept = [aside for name in OUTPUTS if (aside := _set_aside(folder / name, before))]
-    mark_folder(work)
-    files = (marked(work) or {})["files"]
-    # From here on either hash is ours; which files are in place is known when all of them are.
-    _mark(folder, recording, files)
-    for name in OUTPUTS:
-        (work / name).replace(folder / name)
-    remove_own(work)
-    sync_folder(folder)
-    _mark(folder, recording, files, done=identity, seconds=dict(seconds))
-    return kept
+def finish(
+    folder: Path,
+    recording: Path,
+    identity: str,
+    seconds: Mapping[str, float],
+    write: Callable[[Path], None],
+) -> list[str]:
+    """Write all outputs, and say that they are done; returns names of files that were kept."""
+    about = {**_whose(recording), "done": identity, "seconds": dict(seconds)}
+    return publish(folder, write, about)
 
 
-def _mark(folder: Path, recording: Path, files: Mapping[str, str], **more: Any) -> None:  # noqa: ANN401 - what JSON can hold
-    """Say whose folder it is, and which files of it are ours."""
-    about = {"path": _path_hash(recording), "content": file_sha256(recording), "done": None}
-    write_mark(folder, {**about, **more, "files": files})
-
-
-def _path_hash(recording: Path) -> str:
+def _whose(recording: Path) -> dict[str, Any]:
     # Names of recordings are often names of people.
-    return hashlib.sha256(str(recording.resolve()).encode()).hexdigest()
-
-
-def _set_aside(path: Path, mark: Mapping[str, Any]) -> str | None:
-    """The new name of a file that somebody changed; None where it is as we wrote it, or empty."""
-    if not path.is_file() or not path.stat().st_size:
-        return None
-    if file_sha256(path) == mark.get("files", {}).get(path.name):
-        return None
-    number = 1
-    while (aside := path.with_name(f"{path.name}.kept-{number}")).exists():
-        number += 1
-    path.rename(aside)
-    return aside.name
+    path = hashlib.sha256(str(recording.resolve()).encode()).hexdigest()
+    return {"path": path, "content": file_sha256(recording)}
 
 
 def source_of(recording: Path, path: Path, whole: Audio | None) -> str:
