@@ -292,9 +292,14 @@ def default_store() -> EmbeddingStore:
     """The store in ``SERFUSION_CACHE``, else in ``~/.cache/serfusion``.
 
     Raises:
-        StoreError: there is something, and it is no folder.
+        StoreError: there is something, and it is no folder; or nobody's home is known.
     """
-    store = EmbeddingStore(os.environ.get(CACHE_VARIABLE) or Path("~/.cache/serfusion"))
+    try:
+        store = EmbeddingStore(os.environ.get(CACHE_VARIABLE) or Path("~/.cache/serfusion"))
+    except RuntimeError as error:
+        raise StoreError(
+            f"no home folder is known for the cache ({error}); {elsewhere()}"
+        ) from error
     if store.root.exists() and not store.root.is_dir():
         raise StoreError(f"{store.root}: the cache is to be a folder, this is none; {elsewhere()}")
     return store

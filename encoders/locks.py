@@ -3,6 +3,7 @@
 The lock is the system's own (``flock``), on a file that stays: no link to a place that may move.
 """
 
+import errno
 import logging
 import os
 import socket
@@ -28,14 +29,18 @@ def held(path: Path) -> Iterator[None]:
 
 
 def take(path: Path) -> FileLock:
-    """Take a lock, for :func:`let_go`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Take a lock, for :func:`let_go`; none is needed where nothing can be written."""
     lock = FileLock(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=TOLD_S)
     except Timeout:
         LOG.warning("waiting for %s, which holds %s", _holder(path), path)
         lock.acquire()
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        return lock
     with suppress(OSError):
         _named(path).write_text(f"process {os.getpid()} on {socket.gethostname()}")
     return lock
@@ -43,9 +48,10 @@ def take(path: Path) -> FileLock:
 
 def let_go(path: Path, lock: FileLock) -> None:
     """Let go of a lock that was taken."""
-    with suppress(OSError):
-        _named(path).unlink()
-    lock.release()
+    if lock.is_locked:
+        with suppress(OSError):
+            _named(path).unlink()
+        lock.release()
 
 
 def _named(path: Path) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -654,3 +656,27 @@ def test_real_speech_is_stored_and_found_again(data_folder, store, no_model):
     assert (cold.encoded, warm.cached) == (4, 4)
     assert cold.keys == warm.keys
     assert isinstance(utterances[0].audio, Path)
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def homeless(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("SERFUSION_CACHE", raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(StoreError, match="no home folder is known .*; set SERFUSION_CACHE"):
+        default_store()
+
+
+def test_a_pickle_in_place_of_weights_is_one_message_and_is_not_run(text_checkpoint, tmp_path):
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "run"),)
+
+    folder = tmp_path / "model"
+    shutil.copytree(text_checkpoint("bert"), folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(), protocol=2))
+    with pytest.raises(ValueError, match="its weights cannot be read"):
+        load_encoder(BertSpec(checkpoint=str(folder)))
+    assert not (tmp_path / "run").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -324,3 +325,14 @@ def test_optuna_is_as_loud_as_before(place):
     before = optuna.logging.get_verbosity()
     searched(place, 2)
     assert optuna.logging.get_verbosity() in (before, optuna.logging.WARNING)
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_a_cache_that_is_read_only_needs_no_lock(code, tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(locks.FileLock, "acquire", refuse)
+    with locks.held(tmp_path / "x.lock"):
+        pass
+    assert list(tmp_path.iterdir()) == []
