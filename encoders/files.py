@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+from encoders.locks import held
 from encoders.manifest_rows import parse_json
 from encoders.weights.files import file_sha256
 
@@ -187,8 +189,18 @@ def publish(
     changed is kept under another name; returns those. Files of the mark before that are not
     written again are removed. What is ``about`` the files stands in the mark when all is done.
     """
-    work = folder / WRITING
     folder.mkdir(parents=True, exist_ok=True)
+    user, place = getattr(os, "getuid", int)(), hashlib.sha256(str(folder.resolve()).encode())
+    # Not in the folder, where it would stay; of two equal commands one waits.
+    lock = Path(tempfile.gettempdir()) / f"serfusion-{user}-{place.hexdigest()[:16]}.lock"
+    with held(lock):
+        return _publish(folder, write, about, last)
+
+
+def _publish(
+    folder: Path, write: Callable[[Path], None], about: Mapping[str, Any], last: str
+) -> list[str]:
+    work = folder / WRITING
     remove_own(work)
     work.mkdir(mode=0o700)
     mark_folder(work)

@@ -664,7 +664,7 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
 
     monkeypatch.delenv("SERFUSION_CACHE", raising=False)
     monkeypatch.setattr(Path, "expanduser", homeless)
-    with pytest.raises(StoreError, match="no home folder is known .*; set SERFUSION_CACHE"):
+    with pytest.raises(StoreError, match=r"no home folder is known .*; set SERFUSION_CACHE"):
         default_store()
 
 
