@@ -37,7 +37,14 @@ from experiments.interviews.emotion import (
 )
 from experiments.interviews.model_facts import about_answers, about_model, notes_on
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.outputs import begin, belongs_to, finish, was_done, write_outputs
+from experiments.interviews.outputs import (
+    begin,
+    belongs_to,
+    content_of,
+    finish,
+    was_done,
+    write_outputs,
+)
 from experiments.interviews.recognition import Recognition, recogniser_for
 from experiments.interviews.segmentation import SpeechSegment, pieces_of
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
@@ -324,7 +331,7 @@ class _Run:
         identity = [
             FORMAT_VERSION,
             version("serfusion"),
-            [path.name, file_sha256(path)],
+            [path.name, content_of(path)],
             self.model_sha256,
             fields,
             stamps,

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -78,9 +79,9 @@ def belongs_to(folder: Path, recording: Path) -> bool:
     mark = marked(folder)
     if mark is None:
         return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not recording.is_file():
+    if not recording.is_file() or mark.get("path") == _path_hash(recording):
         return True
-    return any(mark.get(name) == value for name, value in _whose(recording).items())
+    return bool(mark.get("content") == content_of(recording))
 
 
 def begin(folder: Path, recording: Path) -> None:
@@ -120,9 +121,24 @@ def finish(
 
 
 def _whose(recording: Path) -> dict[str, Any]:
+    return {"path": _path_hash(recording), "content": content_of(recording)}
+
+
+def _path_hash(recording: Path) -> str:
     # Names of recordings are often names of people.
-    path = hashlib.sha256(str(recording.resolve()).encode()).hexdigest()
-    return {"path": path, "content": file_sha256(recording)}
+    return hashlib.sha256(str(recording.resolve()).encode()).hexdigest()
+
+
+def content_of(recording: Path) -> str:
+    """Sha256 of a recording, which may be gigabytes: read once while it stays as it is."""
+    status = recording.stat()
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    return _content_of(recording, status.st_ino, status.st_size, *times)
+
+
+@lru_cache(maxsize=8)
+def _content_of(recording: Path, *_stamp: int) -> str:
+    return file_sha256(recording)
 
 
 def source_of(recording: Path, path: Path, whole: Audio | None) -> str:
