@@ -21,6 +21,7 @@ NAMES = (
     "recognisers",
     "seeds",
     "speech",
+    "store",
     "training",
     "validity",
     "whisper_speed",

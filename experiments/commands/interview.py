@@ -143,7 +143,16 @@ def interview(
         ),
     ] = False,
     redact: Annotated[
-        bool, typer.Option("--redact", help="Leave the words out of everything that is written.")
+        bool,
+        typer.Option(
+            "--redact",
+            help="Leave words and names of speakers out of everything that is written; a run that "
+            "is stopped begins again.",
+        ),
+    ] = False,
+    redact_name: Annotated[
+        bool,
+        typer.Option("--redact-name", help="With --redact: leave names of files out too."),
     ] = False,
     device: Device = None,
 ) -> None:
@@ -170,6 +179,7 @@ def interview(
         sets=sets,
         smooth=smooth,
         redact=redact,
+        redact_name=redact_name,
         packing=packing,
         words=cast("Words | None", words),
         speech_threshold=speech_threshold,
@@ -202,6 +212,8 @@ def _lines(result: "Interviewed", cautions: set[str]) -> Iterator[str]:
     segments, speakers = len(timeline.segments), len(timeline.speakers)
     counts = f"{with_count(segments, 'segment')}, {with_count(speakers, 'speaker')}"
     yield f"{result.recording.name}: {timeline.duration_s:.1f} s, {counts}, in {result.folder}"
+    for name in result.kept:
+        yield f"  a file was changed since it was written, and is kept as {name}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
     fresh = [caution for caution in timeline.facts["warnings"] if caution not in cautions]
     cautions.update(fresh)

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
+from encoders.analysis.voice_activity import Stretch
 from encoders.audio.streaming import Span, read_spans
 from encoders.audio.waveform import Audio
 from encoders.context import in_context
@@ -15,6 +16,7 @@ from encoders.specs import Kind
 from encoders.store import audio_key
 from encoders.utterance import Utterance
 from experiments.interviews.emotion import EmotionScores
+from experiments.interviews.options import InterviewOptions
 from experiments.interviews.recognition import (
     LEAST_SPEECH_S,
     RecognisedText,
@@ -22,7 +24,14 @@ from experiments.interviews.recognition import (
     WordUse,
     recognised_in,
 )
-from experiments.interviews.segmentation import SpeechSegment, WordCutter
+from experiments.interviews.segmentation import (
+    OtherSpeakers,
+    SpeechIndex,
+    SpeechSegment,
+    WordCutter,
+    pieces_of,
+)
+from experiments.interviews.speakers import SOMEONE, SpeakerTurns
 
 #: Pieces between two writes to disk: what is lost at most when a command is stopped.
 CHUNK = 16
@@ -98,6 +107,28 @@ class ReadingPlan:
     cutter: WordCutter | None
     channel: int | None
     keep_damaged: bool
+
+
+def plan_of(
+    path: Path,
+    cast: SpeakerTurns,
+    speech: Sequence[Stretch],
+    options: InterviewOptions,
+    recognition: Recognition | None,
+    use: WordUse,
+) -> ReadingPlan:
+    """What is read of a recording: pieces as long as asked for, or longer ones to cut by words."""
+    cutting, cutter = options.cutting, None
+    if isinstance(recognition, Recognition) and recognition.timed and cutting.window_s is None:
+        everyone = OtherSpeakers([*cast.voices, *cast.turns])
+        sentences = cast.how == SOMEONE and options.nobody_is_known
+        index = SpeechIndex(speech)
+        cutter = WordCutter(cutting.most_s, cast.changes, sentences, everyone, index)
+        pieces = pieces_of(cast.voices, speech, cast.turns)
+    else:
+        pieces = pieces_of(cast.voices, speech, cast.turns, cutting, cast.changes)
+    ways = options.channel, options.keep_damaged
+    return ReadingPlan(path, pieces, recognition, use, cutter, *ways)
 
 
 def read_chunks(plan: ReadingPlan, seconds: dict[str, float]) -> Iterator[Chunk]:

@@ -30,13 +30,14 @@ class InterviewOptions:
     is here; ``voices`` is a folder with a recording of each person, by whose name who sounds like
     it is called. ``segment_max`` is how long a segment is at most, in seconds; ``window`` gives
     segments of that length instead, one every ``hop``. ``packing`` lets short pieces share the
-    windows of Whisper, None where that was measured to cost no words. ``redact`` leaves the words
-    out of everything that stays on disk. ``channel``, from 1 on, is heard alone; None is the mean
-    of all. ``words`` "classify" gives the model all words that are
-    not in doubt, "show" none, "off" leaves them out altogether; None gives it those of its text
-    model's language. ``speech_threshold`` is the probability from which on Silero's windows are
-    speech, ``speech_padding`` the seconds that each stretch is longer on both sides.
-    ``keep_damaged`` goes on with what can be read of a damaged recording.
+    windows of Whisper, None where that was measured to cost no words. ``redact`` leaves words and
+    names of speakers out of all that is written, ``redact_name`` those of the recording's file and
+    of files of turns, words and voices too. ``channel``, from 1 on, is heard alone; None is the
+    mean of all. ``words`` "classify" gives the model all words that are not in doubt, "show" none,
+    "off" leaves them out altogether; None gives it those of its text model's language.
+    ``speech_threshold`` is the probability from which on Silero's windows are speech,
+    ``speech_padding`` the seconds that each stretch is longer on both sides. ``keep_damaged`` goes
+    on with what can be read of a damaged recording.
     """
 
     turns: Path | None = None
@@ -56,6 +57,7 @@ class InterviewOptions:
     sets: float | None = None
     smooth: int = 1
     redact: bool = False
+    redact_name: bool = False
     packing: bool | None = None
     words: Words | None = None
     speech_threshold: float = SILERO_DEFAULTS.threshold
@@ -117,6 +119,8 @@ class InterviewOptions:
             raise OptionError("--speaker-model: needs --speakers N or --voices DIR, who read it")
 
     def _check_words(self) -> None:
+        if self.redact_name and not self.redact:
+            raise OptionError("--redact-name: needs --redact, which leaves the words out too")
         if self.words_tiers and self.turns is None and self.transcript is None:
             raise OptionError("--words-tier: needs --transcript FILE or --turns FILE")
         if self.packing and (self.asr == "none" or self.transcript is not None):

@@ -19,7 +19,7 @@ from encoders.asr.recognisers import (
     parse_recogniser,
 )
 from encoders.asr.transcript import Transcript, normalise
-from encoders.asr.transcription import Transcriber, TranscriptCache
+from encoders.asr.transcription import HeldTranscripts, Transcriber, TranscriptCache
 from encoders.asr.window_packing import Pack, packed, taken_apart, windows_of, words_together
 from encoders.audio.waveform import Audio
 from encoders.messages import with_count
@@ -112,9 +112,10 @@ class Recognition:
         """Load the model now, so that one that is missing is told before hours of work."""
         _ = self._transcriber.recogniser
 
-    def moved_to(self, folder: Path) -> None:
-        """Keep the transcripts of the next recording in a folder of its own."""
-        self._transcriber.cache = TranscriptCache(folder, self.spec)
+    def moved_to(self, folder: Path | None) -> None:
+        """Keep the transcripts of the next recording in a folder of its own; None: in memory."""
+        held = HeldTranscripts(self.spec)
+        self._transcriber.cache = held if folder is None else TranscriptCache(folder, self.spec)
         self.languages, self.windows = Counter(), Counter()
 
     def listen(self, heard: Sequence[Audio]) -> list[RecognisedText]:

@@ -19,6 +19,7 @@ from experiments.annotations.turns import (
     Annotation,
     Turn,
     read_annotation,
+    read_turns,
     within,
     words_apart,
 )
@@ -47,14 +48,15 @@ class SpeakerTurns:
     """The voices of a recording, and how they were told apart.
 
     ``turns`` are the voices before a transcript cut them; empty where none did. ``notes`` say how
-    files of turns and words were read, and what else a reader must know of them; ``changes`` are
-    the times at which one ``speaker`` sounds like another.
+    files of turns and words were read and who sounds like whom, and quote from them; ``cautions``
+    quote nothing. ``changes`` are the times at which one ``speaker`` sounds like another.
     """
 
     voices: tuple[SpeakerTurn, ...]
     how: str
     turns: tuple[SpeakerTurn, ...] = ()
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     changes: tuple[float, ...] = ()
 
 
@@ -87,7 +89,9 @@ def cast_of(
     # Who is not named in a file that names others is nobody.
     named = any(turn.speaker is not None for turn in said.turns if turn.text is not None)
     if cast.how == SOMEONE and named:
-        told = SpeakerTurns(voices_of(said.turns), f"turns of {source.name}", (), notes)
+        told = SpeakerTurns(
+            voices_of(said.turns), f"turns of {source.name}", (), notes, cast.cautions
+        )
         return _named(told, surveyed, describer, known)
     cast = _named(replace(cast, notes=notes), surveyed, describer, known)
     return replace(cast, voices=with_words(cast.voices, said.turns), turns=cast.voices)
@@ -162,13 +166,27 @@ def _guessed(speech: Sequence[Stretch], count: int, describer: SpeechDescriber) 
             f"{speech_s:.1f} s of speech, too little to tell {count} speakers apart (2 s for each "
             "of two, 10 s for each of more): taken for one speaker; --turns FILE says who speaks"
         )
-        return replace(_anyone(speech, describer), notes=(note,) if speech else ())
+        return replace(_anyone(speech, describer), cautions=(note,) if speech else ())
     guess = guess_speakers(speech, count, describer.described())
     about = f"{with_count(count, 'speaker')}, {describer.encoder.name}"
     return SpeakerTurns(guess, f"speaker guess ({about})")
 
 
 # ---------------------------------------------------------------- turns and transcripts of files
+
+
+def words_are_known(options: InterviewOptions) -> bool:
+    """Whether words come along, so that no recogniser is needed."""
+    if options.words_file is not None:
+        return True
+    # Of a folder of turns some may be without words; faults are told with their recording.
+    if options.turns is None or not options.turns.is_file():
+        return False
+    try:
+        turns = read_turns(options.turns, tier=options.tier, tiers=options.turns_tiers)
+        return all(turn.text is not None for turn in turns)
+    except AnnotationError:
+        return False
 
 
 def file_for(source: Path, recording: Path, others: int, option: str) -> Path:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -17,6 +20,7 @@ from encoders.asr.transcript import Segment, Transcript
 from encoders.context import TextInContext
 from encoders.embedding import embed
 from encoders.extraction import shared_encoders
+from encoders.files import MARK, own_folder
 from encoders.weights.sources import packaged_whisper
 from experiments.annotations.turns import read_turns
 from experiments.config import OptionError
@@ -144,7 +148,8 @@ class Parrot:
 
     def load(self) -> None: ...
 
-    def moved_to(self, folder: Path) -> None: ...
+    def moved_to(self, folder: Path | None) -> None:
+        self.folder = folder
 
     def listen(self, heard) -> list[RecognisedText]:
         self.heard += len(heard)
@@ -384,8 +389,11 @@ def test_redacted_words_are_nowhere_and_still_heard(model_folder, talk, turns, t
     assert [one.probabilities for one in found.segments] == [
         one.probabilities for one in same.segments
     ]
+    assert {one.words for one in found.segments} == {None}
+    assert [one.speaker for one in found.segments] == ["speaker 1", "speaker 2", "speaker 1"]
+    said = (*said, "anna", "ben")
     written = [path for path in (tmp_path / "red").rglob("*") if path.is_file()]
-    assert {path.name for path in written} == {*OUTPUTS, "done.json"}
+    assert {path.name for path in written} == {*OUTPUTS, MARK}
     for path in written:
         content = path.read_bytes()
         assert not any(word.encode() in content for word in said)
@@ -402,6 +410,56 @@ def test_redacted_words_are_nowhere_and_still_heard(model_folder, talk, turns, t
         .timeline
         is None
     )
+
+
+def test_no_name_of_a_file_is_told_where_that_is_asked(model_folder, talk, turns, tmp_path):
+    secret, given = tmp_path / "jane doe.wav", tmp_path / "jane doe.rttm"
+    shutil.copy(talk, secret)
+    shutil.copy(turns, given)
+    out = tmp_path / "out"
+    found = timeline(model_folder(), secret, out, turns=given, redact=True, redact_name=True)
+    assert (found.recording, found.facts["speakers"]) == ("recording", "turns of a file")
+    for path in out.rglob("*"):
+        assert "jane" not in path.name
+        assert path.is_dir() or b"jane" not in path.read_bytes()
+    with pytest.raises(OptionError, match="--redact-name: needs --redact"):
+        InterviewOptions(redact_name=True)
+
+
+@pytest.mark.parametrize("redact", [False, True])
+def test_elan_finds_the_recording_from_where_its_file_ends_up(model_folder, talk, tmp_path, redact):
+    timeline(model_folder(), talk, tmp_path / "out", redact=redact)
+    path = tmp_path / "out" / "talk" / "timeline.eaf"
+    media = ElementTree.parse(path).getroot().find("HEADER/MEDIA_DESCRIPTOR")
+    assert (path.parent / media.get("RELATIVE_MEDIA_URL")).resolve() == talk.resolve()
+
+
+def test_a_redacted_run_that_is_stopped_leaves_no_word(model_folder, talk, tmp_path, monkeypatch):
+    parrot = Parrot(RecognisedText("secret thing"))
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        interview(model_folder(), [talk], out, InterviewOptions(asr="parrot"), progress=stopped)
+    assert (out / "talk" / "work").is_dir()
+    options = InterviewOptions(asr="parrot", redact=True)
+    with pytest.raises(KeyboardInterrupt):
+        interview(model_folder(), [talk], out, options, progress=stopped)
+    assert [path.name for path in (out / "talk").iterdir()] == [MARK]
+    assert parrot.folder is None
+
+
+def stopped(what: str, _done: int, _total: int) -> None:
+    if what == "segments":
+        raise KeyboardInterrupt
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_people_words_are_their_owners_alone(model_folder, talk, tmp_path):
+    timeline(model_folder(), talk, tmp_path / "out")
+    folder = tmp_path / "out" / "talk"
+    assert {path.stat().st_mode & 0o777 for path in (folder, folder / "work")} == {0o700}
+    names = (*OUTPUTS, MARK)
+    assert {(folder / name).stat().st_mode & 0o777 for name in names} == {0o600}
 
 
 def test_reasons_to_doubt_quote_no_redacted_word(model_folder, talk, tmp_path, monkeypatch):
@@ -501,6 +559,97 @@ def test_a_file_that_was_removed_is_written_again(model_folder, talk, tmp_path):
     (tmp_path / "talk" / OUTPUTS[0]).unlink()
     interview(model_folder(), [talk], tmp_path, QUIET)
     assert (tmp_path / "talk" / OUTPUTS[0]).is_file()
+
+
+@pytest.mark.parametrize("content", [b"", b"cut", None])
+def test_done_before_is_said_of_whole_outputs_only(model_folder, talk, tmp_path, content):
+    interview(model_folder(), [talk], tmp_path, QUIET)
+    path = tmp_path / "talk" / OUTPUTS[1]
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    again = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
+    assert again.timeline is not None
+    assert path.read_bytes() == whole
+    # What somebody may have written is kept.
+    assert again.kept == ((f"{path.name}.kept-1",) if content else ())
+    assert interview(model_folder(), [talk], tmp_path, QUIET).done[0].timeline is None
+
+
+def test_a_run_that_was_stopped_is_not_done_whatever_lies_there(model_folder, talk, tmp_path):
+    first = replace(QUIET, redact=True)
+    interview(model_folder(), [talk], tmp_path, first)
+    with pytest.raises(KeyboardInterrupt):
+        interview(model_folder(), [talk], tmp_path, QUIET, progress=stopped)
+    assert interview(model_folder(), [talk], tmp_path, first).done[0].timeline is not None
+
+
+def test_a_recording_whose_content_was_replaced_is_heard_again(model_folder, tmp_path):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, talk_samples(), RATE)
+    status = path.stat()
+    interview(model_folder(), [path], tmp_path, QUIET)
+    soundfile.write(path, talk_samples()[::-1].copy(), RATE)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    again = interview(model_folder(), [path], tmp_path, QUIET).done[0]
+    assert again.timeline is not None
+    assert again.folder == tmp_path / "talk"
+
+
+# ---------------------------------------------------------------- nobody's files are touched
+
+
+def test_a_folder_that_was_there_before_stays_as_it_is(model_folder, talk, tmp_path):
+    theirs = tmp_path / "talk" / "work" / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+    done = interview(model_folder(), [talk], tmp_path, replace(QUIET, redact=True)).done[0]
+    assert done.folder == tmp_path / "talk-2"
+    assert theirs.read_text() == "years of work"
+    assert [path.name for path in (tmp_path / "talk").iterdir()] == ["work"]
+
+
+def test_a_folder_of_work_that_is_not_ours_is_refused(model_folder, talk, tmp_path):
+    interview(model_folder(), [talk], tmp_path, replace(QUIET, redact=True))
+    theirs = tmp_path / "talk" / "work" / "thesis.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("years of work")
+    for options in (QUIET, replace(QUIET, redact=True, smooth=3)):
+        (failure,) = interview(model_folder(), [talk], tmp_path, options).failures
+        assert "was not made by serfusion; it was left as it is" in failure.why
+    assert theirs.read_text() == "years of work"
+
+
+def test_another_recording_of_the_same_name_gets_a_folder_of_its_own(model_folder, talk, tmp_path):
+    other = tmp_path / "b" / "talk.wav"
+    other.parent.mkdir()
+    soundfile.write(other, talk_samples()[: 6 * RATE], RATE)
+    folders = [
+        interview(model_folder(), [path], tmp_path / "out", QUIET).done[0].folder.name
+        for path in (talk, other, talk, other)
+    ]
+    assert folders == ["talk", "talk-2", "talk", "talk-2"]
+
+
+@pytest.mark.parametrize("name", ["...wav", "..", ".wav"])
+def test_no_name_of_a_recording_leads_out_of_the_folder(name, tmp_path):
+    (folder,) = folders_of([Path(name)], tmp_path)
+    assert folder.parent == tmp_path
+    assert folder.name not in ("", ".", "..")
+
+
+def test_a_folder_of_ours_is_replaced_and_any_other_is_not(tmp_path):
+    for content in ("one", "two"):
+        with own_folder(tmp_path / "x") as work:
+            (work / "a").write_text(content)
+    assert (tmp_path / "x" / "a").read_text() == "two"
+    (tmp_path / "y").mkdir()
+    with (
+        pytest.raises(FileExistsError, match="was not made by serfusion"),
+        own_folder(tmp_path / "y"),
+    ):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
 
 
 # ---------------------------------------------------------------- what cannot be done

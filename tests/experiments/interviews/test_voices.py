@@ -95,6 +95,18 @@ def test_names_of_turns_are_kept_and_numbers_are_named(model_folder, talk, tmp_p
 
 
 @pytest.mark.usefixtures("trained")
+def test_redacted_notes_name_no_voice(model_folder, talk, tmp_path, voices):
+    found = timeline(
+        model_folder(), talk, tmp_path / "out", voices=voices, redact=True, redact_name=True
+    )
+    assert set(found.speakers) == {"speaker 1", "speaker 2"}
+    assert any("are left out" in note for note in found.facts["notes"])
+    for path in (tmp_path / "out").rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert not any(name in content for name in (b"anna", b"ben", b"Anna", b"Ben"))
+
+
+@pytest.mark.usefixtures("trained")
 def test_other_voices_make_another_interview(model_folder, talk, tmp_path, voices):
     options = {"voices": voices, "speakers": 2}
     assert timeline(model_folder(), talk, tmp_path / "out", **options) is not None
