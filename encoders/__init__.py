@@ -5,10 +5,11 @@ What a notebook needs is one import deep; each name is loaded when it is first a
 
 Files and rooms, each importing only from lines above its own:
 
-    bundled, device, messages, packing, plugins, specs, utterance
+    bundled, device, locks, messages, packing, plugins, specs, utterance
     audio, context, features, pooling, text_encodings, weights
     manifest_rows
-    manifest, spectra, store, windows
+    files, manifest, spectra, windows
+    store
     analysis, decode_index, encoder, provenance
     embedding, pretrained, typed_names
     extraction, networks

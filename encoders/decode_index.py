@@ -14,9 +14,9 @@ from pathlib import Path
 
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio
-from encoders.manifest_rows import parse_json
+from encoders.files import StoreError, make_folder, read_sealed, sealed, write_atomically
 from encoders.messages import cut, with_count
-from encoders.store import StoreError, audio_key, make_folder, write_atomically
+from encoders.store import audio_key
 from encoders.utterance import Utterance
 
 #: Decoded samples that a command holds for its next reader: 4.3 hours of speech at 16 kHz.
@@ -124,7 +124,8 @@ class DecodeIndex:
         content = {stamp: astuple(heard) for stamp, heard in self._heard.items()}
         try:
             make_folder(self.path.parent)
-            write_atomically(self.path, json.dumps(content).encode())
+            # It names every recording that was heard.
+            write_atomically(self.path, json.dumps(sealed(content)).encode(), private=True)
         except (OSError, StoreError) as error:
             return str(error)
         self._changed = False
@@ -132,15 +133,9 @@ class DecodeIndex:
 
 
 def _load(path: Path) -> dict[str, DecodedAudio]:
-    try:
-        content = parse_json(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(content, dict):
-        return {}
     return {
         stamp: DecodedAudio(fields[0], fields[1], fields[2], tuple(fields[3]))
-        for stamp, fields in content.items()
+        for stamp, fields in (read_sealed(path) or {}).items()
         if _is_heard(fields)
     }
 

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from encoders.audio.waveform import Audio
 from encoders.context import TextInContext
+from encoders.messages import printable
 from encoders.pooling import Hidden
 from encoders.specs import FAMILIES, Spec, WhisperEncoderSpec, WindowSpec, fingerprint, model_part
 from encoders.store import TokenCount
@@ -65,13 +67,21 @@ def load_encoder(spec: Spec, device: str = "cpu", depth: int | None = None) -> E
 
     Raises:
         MissingWeightsError: the checkpoint is neither on this machine nor to be had from a hub.
+        ValueError: its file of weights is damaged, or holds something else.
     """
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     # Extraction shows one bar of its own.
     logging.disable_progress_bar()
     family = import_module(FAMILIES[spec.family].module)
-    module = family.load(model_part(spec), torch.device(device))
+    try:
+        module = family.load(model_part(spec), torch.device(device))
+    except (UnpicklingError, SafetensorError, EOFError) as error:
+        raise ValueError(
+            f"{spec.checkpoint}: its weights cannot be read ({printable(error)[:120]}); expected "
+            "tensors alone (.safetensors, or a .bin without other objects); no file's code is run"
+        ) from error
     if depth is not None and hasattr(module, "stop_at"):
         module.stop_at(depth)
     return Encoder(module)

@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -19,16 +20,10 @@ from encoders.decode_index import DecodeIndex
 from encoders.device import chosen_device
 from encoders.embedding import Stored, embed, unstorable
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
+from encoders.files import CACHE_VARIABLE, StoreError, elsewhere, make_folder
 from encoders.pretrained.text import TextError
 from encoders.specs import Kind, Spec, model_part
-from encoders.store import (
-    CACHE_VARIABLE,
-    EmbeddingStore,
-    StoreError,
-    elsewhere,
-    make_folder,
-    text_key,
-)
+from encoders.store import EmbeddingStore, text_key
 from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
@@ -187,7 +182,16 @@ class Extractor:
             encoded += len({key for key, _ in inputs.values()})
             if progress is not None:
                 progress(kind, len(keys) + len(failures), len(sources))
+        self._describe()
         return Extraction(keys, encoded, len(keys) - encoded, tuple(failures))
+
+    def _describe(self) -> None:
+        """Write again what an encoder is where that was lost; a cache may be read-only."""
+        for shared in self.encoders:
+            for space in (self.spaces[spec] for spec in shared.specs):
+                if space.folder.is_dir():
+                    with suppress(OSError):
+                        space.describe(_provenance(shared.device))
 
     def _lacks(self, key: str, specs: Iterable[Spec]) -> bool:
         return any(self.spaces[spec].missing([key]) for spec in specs)
@@ -288,9 +292,14 @@ def default_store() -> EmbeddingStore:
     """The store in ``SERFUSION_CACHE``, else in ``~/.cache/serfusion``.
 
     Raises:
-        StoreError: there is something, and it is no folder.
+        StoreError: there is something, and it is no folder; or nobody's home is known.
     """
-    store = EmbeddingStore(os.environ.get(CACHE_VARIABLE) or Path("~/.cache/serfusion"))
+    try:
+        store = EmbeddingStore(os.environ.get(CACHE_VARIABLE) or Path("~/.cache/serfusion"))
+    except RuntimeError as error:
+        raise StoreError(
+            f"no home folder is known for the cache ({error}); {elsewhere()}"
+        ) from error
     if store.root.exists() and not store.root.is_dir():
         raise StoreError(f"{store.root}: the cache is to be a folder, this is none; {elsewhere()}")
     return store

@@ -186,7 +186,7 @@ def network_sha256(weights: Path) -> str:
 
 def write_provenance(provenance: Provenance, folder: Path) -> None:
     """Write the record beside its weights."""
-    from encoders.store import write_atomically
+    from encoders.files import write_atomically
 
     text = json.dumps(asdict(provenance), indent=1, ensure_ascii=False, sort_keys=True)
     write_atomically(folder / PROVENANCE, (text + "\n").encode())

@@ -2,21 +2,21 @@
 
 ``ROOT/<family>-<fingerprint>/<hash>.safetensors``. A shard is written to a temporary name, synced
 and renamed, and never touched again; its header is the index, so that there is no manifest to
-disagree with. Many writers can only produce duplicates, of which the first by name is read.
+disagree with. Many writers can only produce duplicates, of which the first by name is read: names
+of imported shards begin with ``imported-``, and come after all that was encoded here.
 Resuming is asking which keys are missing.
 """
 
 import hashlib
 import json
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -25,12 +25,28 @@ from safetensors.numpy import save
 
 from encoders.audio.waveform import Audio
 from encoders.context import TextInContext
+from encoders.files import (
+    StoreError,
+    elsewhere,
+    make_folder,
+    read_sealed,
+    seal_broken,
+    sealed,
+    write_atomically,
+)
+from encoders.manifest_rows import parse_json
 from encoders.specs import Spec
 
 FORMAT_VERSION = 1
-#: Environment variable with the folder of the cache.
-CACHE_VARIABLE = "SERFUSION_CACHE"
 CHECKSUM, START_S, FRAME_COUNT = ".sha256", ".start_s", ".frames"
+#: Tensors of an entry: its values and the three above.
+PARTS = 4
+#: Begins the names of shards that came from another place.
+IMPORTED = "imported-"
+#: Names of spaces: a family, and 32 hexadecimal digits of a fingerprint.
+SPACE = re.compile(r"([a-z][a-z0-9_-]*)-[0-9a-f]{32}")
+#: What to do about a shard that is damaged.
+RENEWED = "'serfusion cache gc' removes damaged shards, the next run encodes them again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +81,6 @@ class Embedding:
     extent: TokenCount | None = None
 
 
-class StoreError(ValueError):
-    """The store cannot hold or return what was asked."""
-
-
 def audio_key(audio: Audio) -> str:
     """Sha256 of little-endian float32 samples and their rate."""
     digest = hashlib.sha256(struct.pack("<I", audio.sample_rate_hz))
@@ -98,8 +110,9 @@ class EmbeddingStore:
 
     def spaces(self) -> Iterator["Space"]:
         """Every space on disk."""
-        for path in sorted(self.root.glob("*/spec.json")):
-            yield Space(path.parent, None)
+        for folder in sorted(self.root.glob("*-*")):
+            if SPACE.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
+                yield Space(folder, None)
 
 
 class Space:
@@ -122,14 +135,15 @@ class Space:
         if unreadable is not None:
             raise StoreError(f"{self.folder}: {unreadable}, or {elsewhere()}")
         index: dict[str, Path] = {}
-        for path in self.shards():
-            for key in shard_keys(path):
+        for path in sorted(self.folder.glob("*.safetensors")):
+            for key in _indexed_keys(path) or ():
                 index.setdefault(key, path)
         return index
 
     def shards(self) -> list[Path]:
-        """Shards that can be read, in the order of their names."""
-        return sorted(path for path in self.folder.glob("*.safetensors") if _opens(path))
+        """Shards that can be read, in the order of their names: own ones before imported ones."""
+        paths = sorted(self.folder.glob("*.safetensors"))
+        return [path for path in paths if _indexed_keys(path) is not None]
 
     def write(self, entries: Mapping[str, Embedding], provenance: Mapping[str, Any]) -> Path | None:
         """Write one shard; entries are complete on disk or not there at all.
@@ -145,7 +159,7 @@ class Space:
         index = self._index
         content = save(tensors)
         make_folder(self.folder)
-        self._describe(provenance)
+        self.describe(provenance)
         path = self.folder / f"{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
         write_atomically(path, content)
         # As a reader of the folder will have it: of duplicates, the first by name.
@@ -161,25 +175,67 @@ class Space:
         absent = self.missing(keys)
         if absent:
             raise StoreError(f"{self.folder}: {len(absent)} keys are missing, first {absent[0]}")
+        wanted: dict[Path, list[str]] = {}
+        for key in dict.fromkeys(keys):
+            wanted.setdefault(self._index[key], []).append(key)
         embeddings: dict[str, Embedding] = {}
-        for path in sorted({self._index[key] for key in keys}):
-            wanted = [key for key in dict.fromkeys(keys) if self._index[key] == path]
-            embeddings.update(_read_shard(path, wanted))
+        for path in sorted(wanted):
+            embeddings.update(_read_shard(path, wanted[path]))
         return [embeddings[key] for key in keys]
 
     def _dtype(self) -> str:
         return "float32" if self.spec is None else self.spec.storage_dtype
 
-    def _describe(self, provenance: Mapping[str, Any]) -> None:
+    def describe(self, provenance: Mapping[str, Any]) -> None:
+        """Write what the encoder is beside its shards, unless it stands there whole."""
         path = self.folder / "spec.json"
-        if path.exists() or self.spec is None:
+        if self.spec is None or read_sealed(path) is not None or path.is_dir():
             return
         content = {
             "format": FORMAT_VERSION,
             "spec": asdict(self.spec),
             "provenance": {**provenance},
         }
-        write_atomically(path, json.dumps(content, indent=2).encode())
+        write_atomically(path, json.dumps(sealed(content), indent=2).encode())
+
+
+class HeldSpace(Space):
+    """Embeddings of one encoder that stay in memory, and leave nothing on disk."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(Path(), spec)
+        self._held: dict[str, Embedding] = {}
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Keys that have no embedding yet, each once, in their order."""
+        return [key for key in dict.fromkeys(keys) if key not in self._held]
+
+    def write(self, entries: Mapping[str, Embedding], provenance: Mapping[str, Any]) -> None:
+        """Hold embeddings, as exactly as a shard would."""
+        del provenance
+        for key, entry in entries.items():
+            values = _tensors(key, entry, self._dtype())[key].astype(np.float32)
+            self._held[key] = replace(entry, values=values)
+
+    def read(self, keys: Sequence[str]) -> list[Embedding]:
+        """Embeddings in the order of the keys."""
+        return [self._held[key] for key in keys]
+
+    def describe(self, provenance: Mapping[str, Any]) -> None:
+        """Nothing is written."""
+        del provenance
+
+
+class HeldStore(EmbeddingStore):
+    """A store in memory, for what must not lie on any disk."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self._spaces: dict[str, HeldSpace] = {}
+
+    def space(self, spec: Spec, fingerprint: str) -> Space:
+        """The embeddings of one encoder."""
+        return self._spaces.setdefault(fingerprint, HeldSpace(spec))
 
 
 def foreign_format(folder: Path) -> str | None:
@@ -189,11 +245,11 @@ def foreign_format(folder: Path) -> str | None:
     and the next run writes it again.
     """
     try:
-        content = json.loads((folder / "spec.json").read_bytes())
+        content = parse_json((folder / "spec.json").read_bytes())
         written = content["format"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    if written == FORMAT_VERSION:
+    if written == FORMAT_VERSION or seal_broken(content):
         return None
     return (
         f"of store format {written!r:.20}, but this version of serfusion reads format "
@@ -201,21 +257,22 @@ def foreign_format(folder: Path) -> str | None:
     )
 
 
+def shard_names(path: Path) -> list[str]:
+    """Names of all tensors of a shard, from its header alone."""
+    with safe_open(path, framework="np") as shard:
+        return list(shard.keys())
+
+
 def shard_keys(path: Path) -> list[str]:
     """Keys of a shard, from its header alone."""
-    with safe_open(path, framework="np") as shard:
-        return [name for name in shard.keys() if "." not in name]
+    return [name for name in shard_names(path) if "." not in name]
 
 
 def damaged_keys(path: Path) -> list[str]:
     """Keys of a shard whose bytes are not those that were written."""
-    damaged = []
-    for key in shard_keys(path):
-        try:
-            _read_shard(path, [key])
-        except StoreError:
-            damaged.append(key)
-    return damaged
+    keys = shard_keys(path)
+    with safe_open(path, framework="np") as shard:
+        return [key for key in keys if isinstance(_entry(shard, key), str)]
 
 
 def why_not_storable(entry: Embedding, dtype: str) -> str | None:
@@ -228,56 +285,24 @@ def why_not_storable(entry: Embedding, dtype: str) -> str | None:
     return "holds values that are not finite: its input is damaged, or the encoder overflows on it"
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder of the cache, with those above it.
+def _indexed_keys(path: Path) -> list[str] | None:
+    """Keys of a shard by their checksums, from its header; None where it is not a whole file.
 
-    Raises:
-        StoreError: nothing can be written there; names the variable that chooses another place.
+    The text is searched, not parsed: a cache of a million entries is indexed in seconds.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        why = None if os.access(folder, os.W_OK) else "no permission to write"
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-    if why is not None:
-        raise StoreError(f"{folder}: the cache cannot be written there ({why}); {elsewhere()}")
-
-
-def elsewhere() -> str:
-    """What to do where the cache lies badly."""
-    now = os.environ.get(CACHE_VARIABLE)
-    return (
-        f"set {CACHE_VARIABLE} to a folder that you can write to "
-        f"(now {now if now else 'not set, which is ~/.cache/serfusion'})"
-    )
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside ``path``, sync, rename: readers see all of it or nothing.
-
-    Raises:
-        OSError: with the path, also where the system names none (as on a full disk).
-    """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _opens(path: Path) -> bool:
-    try:
-        with safe_open(path, framework="np"):
-            return True
-    except (SafetensorError, OSError):
-        return False
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            whole = os.fstat(file.fileno()).st_size
+            header = file.read(size) if size <= whole else b""
+    except OSError:
+        return None
+    # Tensors stand in the order of their bytes: the last one ends where the file does.
+    ends = header[header.rfind(b",") + 1 : header.rfind(b"]")]
+    if not ends.isdigit() or 8 + size + int(ends) != whole:
+        return None
+    parts = header.split(f'{CHECKSUM}":'.encode())[:-1]
+    return [part[part.rfind(b'"') + 1 :].decode(errors="replace") for part in parts]
 
 
 def _tensors(key: str, entry: Embedding, dtype: str) -> dict[str, np.ndarray]:
@@ -309,19 +334,27 @@ def _checksum(*arrays: np.ndarray) -> bytes:
 
 def _read_shard(path: Path, keys: Sequence[str]) -> dict[str, Embedding]:
     embeddings: dict[str, Embedding] = {}
-    with safe_open(path, framework="np") as shard:
-        for key in keys:
-            try:
-                parts = [shard.get_tensor(key + part) for part in ("", START_S, FRAME_COUNT)]
-                whole = _checksum(*parts) == shard.get_tensor(key + CHECKSUM).tobytes()
-            except SafetensorError as error:
-                raise StoreError(f"{path}: {key} is not complete ({error})") from error
-            if not whole:
-                raise StoreError(
-                    f"{path}: the bytes of {key} have changed since they were written; "
-                    "'serfusion cache gc' removes damaged shards, the next run encodes them again"
-                )
-            values, start_s, counts = parts
-            extent = TokenCount(*map(int, counts[1:])) if len(counts) > 1 else None
-            embeddings[key] = Embedding(values.astype(np.float32), int(counts[0]), start_s, extent)
+    try:
+        with safe_open(path, framework="np") as shard:
+            for key in keys:
+                entry = _entry(shard, key)
+                if isinstance(entry, str):
+                    raise StoreError(f"{path}: {key} {entry}; {RENEWED}")
+                embeddings[key] = entry
+    except (SafetensorError, OSError) as error:
+        raise StoreError(f"{path}: cannot be read ({error}); {RENEWED}") from error
     return embeddings
+
+
+def _entry(shard: Any, key: str) -> Embedding | str:  # noqa: ANN401 - the library names no type
+    """What an open shard holds under a key, or what is wrong with it."""
+    try:
+        parts = [shard.get_tensor(key + part) for part in ("", START_S, FRAME_COUNT)]
+        whole = _checksum(*parts) == shard.get_tensor(key + CHECKSUM).tobytes()
+    except SafetensorError as error:
+        return f"is not complete ({error})"
+    if not whole:
+        return "holds bytes that have changed since they were written"
+    values, start_s, counts = parts
+    extent = TokenCount(*map(int, counts[1:])) if len(counts) > 1 else None
+    return Embedding(values.astype(np.float32), int(counts[0]), start_s, extent)

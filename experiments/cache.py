@@ -1,30 +1,65 @@
 """Housekeeping of the embedding store."""
 
 import hashlib
+import os
 import re
-import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from encoders.asr.transcription import read_transcript
 from encoders.extraction import default_store
+from encoders.files import (
+    SEAL,
+    changed_files,
+    make_folder,
+    read_sealed,
+    remove_own,
+    seal_broken,
+    write_parts,
+)
 from encoders.manifest_rows import parse_json
 from encoders.messages import cut
 from encoders.provenance import trained_spec
-from encoders.store import damaged_keys, foreign_format, make_folder, shard_keys, write_atomically
+from encoders.store import (
+    IMPORTED,
+    PARTS,
+    SPACE,
+    Space,
+    damaged_keys,
+    foreign_format,
+    shard_keys,
+    shard_names,
+)
+from fusion.training.fit_cache import read_fit
 
 #: A temporary file younger than this may belong to a writer at work.
 LEFTOVER_S = 3600.0
-#: Names that a store gives its folders and shards: a family, and 32 hexadecimal digits of a hash.
-SPACE = re.compile(r"([a-z][a-z0-9_-]*)-[0-9a-f]{32}")
-SHARD = re.compile(r"([0-9a-f]{32})\.safetensors")
+#: Names that a store gives its shards: 32 hexadecimal digits of their hash.
+SHARD = re.compile(rf"(?:{IMPORTED})?([0-9a-f]{{32}})\.safetensors")
+#: Names of what is kept of a fit, and of a transcript.
+FIT = re.compile(r".+-[0-9a-f]{32}\.(scores|heads|journal)(\..+)?")
+TRANSCRIPT = re.compile(r"[0-9a-f]{64}\.json")
+#: Names of files in work.
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
+#: Where files of ours lie in the cache, temporary ones too.
+PLACES = (".", "*-*", "fits", "fits/*", "transcripts/*")
+#: Files that say which recording has which content.
+REMEMBERED = ("hints.json", "noise.json")
 #: Folder of encoders that were fine-tuned here.
 TRAINED = "finetuned"
+#: What stands in it; one of an earlier version has no seal.
+DESCRIBED = {"format", "spec", "provenance", SEAL}
 #: A description of an encoder is a page; what is larger is none.
 SPEC_BYTES = 1 << 20
+#: A shard holds 64 utterances; what is larger than this is none.
+SHARD_BYTES = 8 << 30
+#: Bytes that are copied at once.
+PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +92,13 @@ def kept_fits() -> list[Path]:
     Earlier versions had folders there, one for each run.
     """
     every = default_store().root.glob("fits/**/*")
-    return sorted(path for path in every if path.is_file() and path.suffix != ".lock")
+    return sorted(path for path in every if FIT.fullmatch(path.name) and path.is_file())
+
+
+def kept_transcripts() -> list[Path]:
+    """Files of what was recognised: people's words."""
+    every = default_store().root.glob("transcripts/*/*.json")
+    return sorted(path for path in every if TRANSCRIPT.fullmatch(path.name) and path.is_file())
 
 
 def size_mb(places: Sequence[Path]) -> float:
@@ -68,9 +109,20 @@ def size_mb(places: Sequence[Path]) -> float:
 
 def forget_fits() -> int:
     """Remove every kept fit; the next command trains again. Returns how many files they were."""
-    count = len(kept_fits())
-    shutil.rmtree(default_store().root / "fits", ignore_errors=True)
-    return count
+    return _forget(kept_fits(), ".lock")
+
+
+def forget_transcripts() -> int:
+    """Remove every kept transcript; the next command recognises again. Returns how many."""
+    return _forget(kept_transcripts(), ".lock")
+
+
+def _forget(files: Sequence[Path], beside: str) -> int:
+    """Remove files of ours with the locks beside them; what else lies there stays."""
+    for path in files:
+        path.unlink(missing_ok=True)
+        path.with_suffix(beside).unlink(missing_ok=True)
+    return len(files)
 
 
 def trained_encoders() -> list[Path]:
@@ -80,68 +132,106 @@ def trained_encoders() -> list[Path]:
 
 
 def forget_encoders() -> int:
-    """Remove every fine-tuned encoder; the next command trains again. Returns how many."""
-    folders = trained_encoders()
-    for folder in folders:
-        shutil.rmtree(folder)
-    return len(folders)
+    """Remove every fine-tuned encoder that is ours; the next command trains again."""
+    return sum(map(remove_own, trained_encoders()))
 
 
 def damaged() -> Iterator[tuple[Path, str]]:
-    """Shards and descriptions that cannot be read or hold changed bytes, with what is wrong.
+    """Files and fine-tuned encoders that cannot be read or hold changed bytes, with what is wrong.
 
     Spaces of another format are left to the version that wrote them.
     """
-    root = default_store().root
-    for path in sorted(root.glob("*/*.safetensors")):
-        what = None if foreign_format(path.parent) else _damage(path)
-        if what is not None:
-            yield path, what
-    for path in sorted(root.glob("*/spec.json")):
-        if foreign_format(path.parent):
-            continue
-        try:
-            _spec(path.parent)
-        except ValueError as error:
-            yield path, str(error)
+    for space in default_store().spaces():
+        if not foreign_format(space.folder):
+            yield from _space_damage(space)
+    for files, intact, then in (
+        (kept_fits(), _fit_intact, "trained"),
+        (kept_transcripts(), read_transcript, "recognised"),
+        ([default_store().root / name for name in REMEMBERED], _hints_intact, "heard"),
+    ):
+        for path in files:
+            if not intact(path):
+                yield path, f"is not what was written; what it holds is {then} again"
     for folder in trained_encoders():
         what = _encoder_damage(folder)
         if what is not None:
             yield folder, what
 
 
+def _fit_intact(path: Path) -> bool:
+    # Journals are looked at, and mended, when their study goes on.
+    return path.suffix not in (".scores", ".heads") or read_fit(path) is not None
+
+
+def _hints_intact(path: Path) -> bool:
+    return not path.exists() or read_sealed(path) is not None
+
+
+def _space_damage(space: Space) -> Iterator[tuple[Path, str]]:
+    for path in sorted(space.folder.glob("*.safetensors")):
+        what = _damage(path)
+        if what is not None:
+            yield path, what
+    try:
+        _spec(space.folder)
+    except (ValueError, OSError) as error:
+        yield space.folder / "spec.json", str(error)
+
+
 def collect_garbage() -> list[Path]:
     """Remove what is damaged, old temporary files and shards whose every key another one holds.
 
-    The next run writes a description again that was removed.
+    The next run writes a description again that was removed. What cannot be removed stays, and
+    does not keep the rest from going.
     """
     store = default_store()
-    old = time.time() - LEFTOVER_S
-    folders = _clear_training(store.root / TRAINED, old)
-    removed = [path for path in store.root.glob("*/.*.tmp") if path.lstat().st_mtime < old]
+    old = _now(store.root) - LEFTOVER_S
+    left = [path for place in PLACES for path in store.root.glob(f"{place}/.*.tmp")]
+    removed = [path for path in left if TEMPORARY.fullmatch(path.name) and _older(path, old)]
     removed += [path for path, _ in damaged() if not path.is_dir()]
-    for space in (
-        candidate for candidate in store.spaces() if not foreign_format(candidate.folder)
-    ):
+    for space in store.spaces():
+        if foreign_format(space.folder):
+            continue
         seen: set[str] = set()
         for path in space.shards():
             keys = set(shard_keys(path)) if path not in removed else set()
             if keys and keys <= seen:
                 removed.append(path)
             seen |= keys
-    for path in removed:
-        path.unlink(missing_ok=True)
-    return [*removed, *folders]
+    gone = [path for path in dict.fromkeys(removed) if _removed(path)]
+    return [*gone, *_clear_training(store.root / TRAINED, old)]
+
+
+def _now(root: Path) -> float:
+    """The time by the clock of the disk, which stamps what other machines write there."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=root) as probe:
+            return os.fstat(probe.fileno()).st_mtime
+    except OSError:
+        return time.time()
+
+
+def _older(path: Path, than: float) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode) and path.lstat().st_mtime < than
+
+
+def _removed(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------- from one place to another
 
 
-def copy_shards(source: Path, target: Path) -> int:
+def copy_shards(source: Path, target: Path, *, imported: bool = False) -> int:
     """Copy descriptions and intact shards that the target lacks; returns how many files.
 
     Everything is checked before anything is copied: names, descriptions, that files are files
     (a link would bring along what it points to), and that shards hold what their names say.
+    ``imported`` ones get names that come after all others: what was encoded here is read first.
 
     Raises:
         ValueError: the source is no store, or something in it is not what a store writes.
@@ -153,10 +243,12 @@ def copy_shards(source: Path, target: Path) -> int:
         )
     files = [path for space in spaces for path in _lacking(space, target / space.name)]
     for path in files:
-        place = target / path.parent.name / path.name
-        make_folder(place.parent)
+        name = path.name
+        if imported and SHARD.fullmatch(name):
+            name = IMPORTED + name.removeprefix(IMPORTED)
+        make_folder(target / path.parent.name)
         # Checked as it is read, once more; the name of the copy in work is its own.
-        write_atomically(place, _content(path))
+        write_parts(target / path.parent.name / name, _content(path))
     return len(files)
 
 
@@ -168,28 +260,45 @@ def _lacking(space: Path, target: Path) -> list[Path]:
         if unreadable is not None:
             raise ValueError(f"{folder}: {unreadable}")
     files = [space / "spec.json", *sorted(space.glob("*.safetensors"))]
-    files = [path for path in files if not (target / path.name).exists()]
+    known = {path.name.removeprefix(IMPORTED) for path in target.glob("*")}
+    files = [path for path in files if path.name.removeprefix(IMPORTED) not in known]
     for path in files:
-        _content(path)
+        for _ in _content(path):
+            pass
         what = _damage(path) if path.suffix == ".safetensors" else None
         if what is not None:
             raise ValueError(f"{path}: {what}; 'serfusion cache gc' removes damaged shards")
     return files
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, in pieces; a ValueError at the end if they are not what it is named."""
     _expect_file(path)
-    content = path.read_bytes()
-    if path.name == "spec.json":
-        return content
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        if path.name != "spec.json":
+            _expect_shard(path, file.fileno())
+        while piece := file.read(PIECE):
+            digest.update(piece)
+            yield piece
     named = SHARD.fullmatch(path.name)
-    if named is None or hashlib.sha256(content).hexdigest()[:32] != named[1]:
+    if path.name != "spec.json" and (named is None or digest.hexdigest()[:32] != named[1]):
         raise ValueError(
             f"{path}: its bytes have changed since they were written, or it is no shard: expected "
             "a name made of the first 32 digits of their sha256; take it out ('serfusion cache gc' "
             "removes damaged shards of the cache)"
         )
-    return content
+
+
+def _expect_shard(path: Path, opened: int) -> None:
+    """Refuse what would fill the disk: a file of no sensible size, or one that is mostly holes."""
+    size = os.fstat(opened).st_size
+    if size > SHARD_BYTES:
+        raise ValueError(f"{path}: of {size} bytes, expected {SHARD_BYTES} at most; take it out")
+    hole = os.lseek(opened, 0, os.SEEK_HOLE) if size and hasattr(os, "SEEK_HOLE") else size
+    os.lseek(opened, 0, os.SEEK_SET)
+    if hole < size:
+        raise ValueError(f"{path}: a sparse file, which no store writes; take it out")
 
 
 def _expect_file(path: Path) -> None:
@@ -212,6 +321,8 @@ def _spec(space: Path) -> dict[str, Any]:
         content = parse_json(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path}: damaged (not JSON: {error})") from error
+    if seal_broken(content) or (isinstance(content, dict) and not content.keys() <= DESCRIBED):
+        raise ValueError(f"{path}: damaged (its content has changed since it was written)")
     spec = content.get("spec") if isinstance(content, dict) and "format" in content else None
     family = spec.get("family") if isinstance(spec, dict) else None
     named = SPACE.fullmatch(space.name)
@@ -234,11 +345,9 @@ def _encoder(space: Path) -> str:
 def _clear_training(folder: Path, old: float) -> list[Path]:
     """Remove what killed trainings left, and damaged encoders; a training writes at its end."""
     left = [path for path in folder.glob(".*.tmp") if _is_folder(path)]
-    removed = [path for path in left if path.stat().st_mtime < old]
+    removed = [path for path in left if path.lstat().st_mtime < old]
     removed += [path for path in trained_encoders() if _encoder_damage(path) is not None]
-    for path in removed:
-        shutil.rmtree(path)
-    return removed
+    return [path for path in removed if remove_own(path)]
 
 
 def _is_folder(path: Path) -> bool:
@@ -251,13 +360,17 @@ def _encoder_damage(folder: Path) -> str | None:
         trained_spec(folder)
     except (ValueError, OSError) as error:
         return str(error)
-    return None
+    changed = changed_files(folder)
+    return f"changed since it was written: {', '.join(map(cut, changed))}" if changed else None
 
 
 def _damage(path: Path) -> str | None:
     try:
+        names = shard_names(path)
         bad = damaged_keys(path)
     # safetensors raises its own error type for headers, OSError for files cut short.
     except Exception as error:
         return f"cannot be read ({error})"
+    if len(names) != PARTS * sum("." not in name for name in names):
+        return "holds what no store writes"
     return f"{len(bad)} of its entries changed since they were written" if bad else None

@@ -317,7 +317,7 @@ def default_options() -> dict[str, str | int | None]:
 
 def write_study(study: Study, path: Path) -> None:
     """Write a study as TOML, so that :func:`read_study` returns an equal one."""
-    from encoders.store import write_atomically
+    from encoders.files import write_atomically
 
     lines = [
         f"{name} = {_toml(value)}" for name, value in asdict(study).items() if value is not None

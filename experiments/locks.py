@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from encoders.locks import held
 
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
     """Hold the lock of something kept; a process that dies lets go of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with held(path.with_suffix(".lock")):
         yield

@@ -13,6 +13,7 @@ from encoders.typed_names import SHORT_NAMES
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, DESCRIPTORS
 from encoders.weights.locate import find, locate
 from encoders.weights.sources import (
+    GE2E_FILES,
     WHISPER_MODELS,
     HubCheckpoint,
     JoinedFiles,
@@ -43,7 +44,10 @@ NOTES = (
     "sitcom lines, no interviews",
     "egemaps: openSMILE is free for research and other non-commercial use only; it is installed "
     "with pip install 'serfusion[opensmile]'",
+    f"ge2e: tells speakers of interviews apart (--speakers, --voices); {GE2E_FILES.install}",
 )
+#: The name of the speaker encoder.
+GE2E = "ge2e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class ModelRow:
 
 
 def known_models() -> list[ModelRow]:
-    """Encoders first, recognisers after them, the model that ships last."""
+    """Encoders first, recognisers after them, what tells speakers apart, the model that ships."""
     rows = []
     for name, spec in SHORT_NAMES.items():
         card = CARDS.get(spec.checkpoint) if spec.checkpoint else DESCRIPTORS.get(name)
@@ -86,6 +90,8 @@ def known_models() -> list[ModelRow]:
         facts = (None, None, size_mb, "MIT", language)
         here = _recogniser_place(f"whisper-{name}")
         rows.append(ModelRow(f"whisper-{name}", "asr", f"openai/{name}", *facts, here))
+    here = PLACES[PackageFiles] if find(GE2E_FILES) is not None else None
+    rows.append(ModelRow(GE2E, "speaker", "resemblyzer", 256, None, 17, "Apache-2.0", "any", here))
     licence = "CC BY-NC-SA 4.0 and GPL-3.0"
     shipped = (None, None, None, licence, "en", "shipped")
     return [*rows, ModelRow(BUNDLED, "interview", "fusion/bundled/demo", *shipped)]
@@ -142,6 +148,8 @@ def _source(name: str) -> Source:
         return recogniser_source(parse_recogniser(name))
     if "/faster-whisper" in name:
         return checkpoint_source(name, layout="ctranslate2")
+    if name == GE2E:
+        return GE2E_FILES
     _check_known(name)
     spec = SHORT_NAMES.get(name)
     if name == BUNDLED or (spec is not None and spec.checkpoint == BUNDLED_ALEXNET):
@@ -153,7 +161,7 @@ def _source(name: str) -> Source:
 
 
 def _check_known(name: str) -> None:
-    known = [*SHORT_NAMES, BUNDLED, *(f"whisper-{model}" for model in WHISPER_MODELS)]
+    known = [*SHORT_NAMES, GE2E, BUNDLED, *(f"whisper-{model}" for model in WHISPER_MODELS)]
     if name in known or ("/" in name or name.startswith((".", "~"))):
         return
     raise ValueError(

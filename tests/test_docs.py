@@ -62,6 +62,7 @@ def test_the_options_of_the_readme_exist():
             "verify",
             "report",
             "models push",
+            "cache gc",
             "predict",
             "evaluate",
             "train",

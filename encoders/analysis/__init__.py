@@ -1,4 +1,4 @@
 """What is measured of a recording: speech, quality, fingerprint, vectors of its speakers.
 
-Of encoders, imports only audio, spectra, store and weights.
+Of encoders, imports only audio, files, spectra, store and weights.
 """

@@ -13,7 +13,8 @@ import numpy as np
 from encoders.analysis.fingerprints import MOVES, RATE_HZ, TERMS, AudioFingerprint, signature_of
 from encoders.analysis.landmarks import Landmarks, landmarks_of
 from encoders.audio.waveform import Audio, Samples, resample
-from encoders.store import Embedding, EmbeddingStore, Space, StoreError
+from encoders.files import StoreError
+from encoders.store import Embedding, EmbeddingStore, Space
 
 #: Part of the folder's name: any change of what is kept wants another number.
 VERSION = 2

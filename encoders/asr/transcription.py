@@ -24,8 +24,9 @@ from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import DecodeIndex
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress
+from encoders.files import make_folder, read_sealed, sealed, write_atomically
 from encoders.manifest_rows import parse_json
-from encoders.store import make_folder, text_key, write_atomically
+from encoders.store import text_key
 from encoders.utterance import Utterance
 
 
@@ -142,27 +143,21 @@ class TranscriptCache:
 
     def read(self, key: str) -> Transcript | None:
         """The transcript under an audio key; None where there is none, or a damaged one."""
-        try:
-            record = parse_json((self.folder / f"{key}.json").read_bytes())
-            fields = record["transcript"]
-            if record["sha256"] != text_key(json.dumps(fields, sort_keys=True)):
-                return None
-            segments = tuple(Segment(**segment) for segment in fields["segments"])
-            return Transcript(**{**fields, "segments": segments})
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return read_transcript(self.folder / f"{key}.json")
 
     def write(self, key: str, transcript: Transcript, device: str) -> None:
         """Write a transcript with its checksum: complete on disk, or not there at all."""
-        make_folder(self.folder)
+        make_folder(self.folder.parent, private=True)
+        make_folder(self.folder, private=True)
         self._describe(device)
         fields = asdict(transcript)
         record = {"transcript": fields, "sha256": text_key(json.dumps(fields, sort_keys=True))}
-        write_atomically(self.folder / f"{key}.json", json.dumps(record).encode())
+        path = self.folder / f"{key}.json"
+        write_atomically(path, json.dumps(record).encode(), private=True)
 
     def _describe(self, device: str) -> None:
         path = self.folder / "spec.json"
-        if path.exists():
+        if read_sealed(path) is not None:
             return
         package = ENGINES[self.spec.engine]
         versions = {name: version(name) for name in (package, "torch", "soxr", "soundfile")}
@@ -171,7 +166,37 @@ class TranscriptCache:
             "weights": weights_sha256(self.spec),
             "provenance": {**versions, "device": device, "machine": platform.machine()},
         }
-        write_atomically(path, json.dumps(content, indent=2).encode())
+        write_atomically(path, json.dumps(sealed(content), indent=2).encode())
+
+
+class HeldTranscripts(TranscriptCache):
+    """The same in memory, for words that must not lie on any disk."""
+
+    def __init__(self, spec: RecogniserSpec) -> None:
+        super().__init__(Path(), spec)
+        self._held: dict[str, Transcript] = {}
+
+    def read(self, key: str) -> Transcript | None:
+        """The transcript under an audio key; None where there is none."""
+        return self._held.get(key)
+
+    def write(self, key: str, transcript: Transcript, device: str) -> None:
+        """Hold a transcript."""
+        del device
+        self._held[key] = transcript
+
+
+def read_transcript(path: Path) -> Transcript | None:
+    """The transcript in a file of a cache; None where there is none, or a damaged one."""
+    try:
+        record = parse_json(path.read_bytes())
+        fields = record["transcript"]
+        if record["sha256"] != text_key(json.dumps(fields, sort_keys=True)):
+            return None
+        segments = tuple(Segment(**segment) for segment in fields["segments"])
+        return Transcript(**{**fields, "segments": segments})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def load_recogniser(spec: RecogniserSpec, device: str = "cpu") -> Recogniser:

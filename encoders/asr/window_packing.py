@@ -127,7 +127,7 @@ def spoken(words: Sequence[Segment], text: str | None, language: str | None) -> 
 
 
 def taken_apart(heard: Transcript, places: Sequence[Place]) -> tuple[Transcript | None, ...]:
-    """What was said in each segment of a pack whose words are known by their times.
+    """The words of each segment of a pack, by their times.
 
     None where the segment is to be heard alone: a word of it reaches into another segment or lies
     in the silence beside it, no word lies in it, or words are not in the order of the segments.
@@ -153,6 +153,15 @@ def taken_apart(heard: Transcript, places: Sequence[Place]) -> tuple[Transcript 
         _said(words[number], place, heard.language) if number in {*words} - unclear else None
         for number, place in enumerate(places)
     )
+
+
+def words_together(words: Sequence[Segment], language: str | None) -> Transcript:
+    """One word or more as one segment, with their text as it is written."""
+    scores = _joined(words, (), language)
+    text = normalise("".join(word.text for word in words)) or ""
+    times = words[0].start_s, words[-1].end_s
+    whole = Segment(*times, text, scores.avg_logprob, scores.no_speech_prob)
+    return replace(scores, segments=(whole,))
 
 
 def _home(word: Segment, places: Sequence[Place]) -> int | None:
@@ -184,17 +193,14 @@ def _overlapping(word: Segment, places: Sequence[Place], slack_s: float) -> list
 
 
 def _said(words: Sequence[Segment], place: Place, language: str | None) -> Transcript:
-    start_s, end_s = words[0].start_s - place.start_s, words[-1].end_s - place.start_s
+    """Words with their times in seconds of their segment."""
     length_s = place.stop_s - place.start_s
-    joined = _joined(words, (), language)
-    whole = Segment(
-        round(min(max(start_s, 0.0), length_s), 3),
-        round(min(max(end_s, 0.0), length_s), 3),
-        normalise("".join(word.text for word in words)) or "",
-        joined.avg_logprob,
-        joined.no_speech_prob,
-    )
-    return Transcript((whole,), language, joined.avg_logprob, joined.no_speech_prob)
+
+    def inside(time_s: float) -> float:
+        return round(min(max(time_s - place.start_s, 0.0), length_s), 3)
+
+    moved = [replace(w, start_s=inside(w.start_s), end_s=inside(w.end_s)) for w in words]
+    return _joined(moved, tuple(moved), language)
 
 
 def _joined(

@@ -130,6 +130,16 @@ PACKAGED: Mapping[str, Packaged] = MappingProxyType(
     }
 )
 SILERO = PackageFiles("silero_vad", "data/silero_vad.jit", "pip install silero-vad")
+#: Speaker vectors; what the package requires is built from source, and none of its code is run.
+GE2E_FILES = PackageFiles(
+    package="resemblyzer",
+    path="",
+    install="pip install --no-deps resemblyzer==0.1.4 (only its weights are read; without "
+    "--no-deps it needs a C compiler)",
+    weights="pretrained.pt",
+    sha256="39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+    layout="file",
+)
 OPENSMILE = PackageFiles(
     "opensmile",
     "core/config",

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from encoders.files import write_atomically
 from encoders.manifest_rows import guarded
 from encoders.messages import printable
-from encoders.store import write_atomically
 from experiments.ablation.drawing import draw
 from experiments.ablation.findings import Findings, findings_of, goal_of_cells
 from experiments.ablation.page import page

@@ -11,8 +11,8 @@ from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio
 from encoders.decode_index import DecodeIndex
 from encoders.extraction import Extraction, Extractor, Progress
-from encoders.manifest_rows import parse_json
-from encoders.store import EmbeddingStore, audio_key, make_folder, write_atomically
+from encoders.files import SEAL, make_folder, read_sealed, sealed, write_atomically
+from encoders.store import EmbeddingStore, audio_key
 from encoders.utterance import Utterance
 from experiments.ablation.cells import Noise
 from experiments.ablation.noise import (
@@ -69,7 +69,7 @@ class NoisyEmbedder:
             if len(known) > before:
                 make_folder(store.root)
                 content = {**_read_hints(store), **known}
-                write_atomically(store.root / HINTS, json.dumps(content).encode())
+                write_atomically(store.root / HINTS, json.dumps(sealed(content)).encode())
 
     def name(self, utterance: Utterance, hints: DecodeIndex) -> str | None:
         """What the noisy samples depend on, as a hash; None where some file is not known yet."""
@@ -138,13 +138,9 @@ class _Source:
 
 
 def _read_hints(store: EmbeddingStore) -> dict[str, str]:
-    try:
-        content = parse_json((store.root / HINTS).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(content, dict):
-        return {}
-    return {name: key for name, key in content.items() if isinstance(key, str) and len(key) == 64}
+    content = read_sealed(store.root / HINTS) or {}
+    named = {name: key for name, key in content.items() if name != SEAL}
+    return {name: key for name, key in named.items() if isinstance(key, str) and len(key) == 64}
 
 
 # ---------------------------------------------------------------- whom one may hear

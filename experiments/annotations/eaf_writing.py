@@ -41,16 +41,19 @@ _LANGUAGE = {
 Slots = tuple[str, str]
 
 
-def write(timeline: Timeline, path: Path, recording: Path | None = None) -> None:
+def write(
+    timeline: Timeline, path: Path, recording: Path | None = None, beside: Path | None = None
+) -> None:
     """Write a tier of words for each speaker and, below it, emotion and confidence; times in ms.
 
     ELAN offers the classes as a list to choose from, what is coarser where that was answered, and
     ``?`` for an emotion that was left open; values stand as they are. It finds the ``recording``
-    by its address or by the way to it from the file; without one, beside the file by its name.
+    by its address or by the way to it from the folder of the file, or from the one
+    that the file will be moved to (``beside``); without one, beside the file by its name.
     """
     root = Element("ANNOTATION_DOCUMENT", _about(timeline))
     placed = tuple(lanes(timeline))
-    _add_header(root, timeline, path, recording)
+    _add_header(root, timeline, beside or path.parent, recording)
     slots = _add_slots(root, [segment for lane in placed for segment in lane.segments])
     done = 0
     for lane in placed:
@@ -76,14 +79,14 @@ def _about(timeline: Timeline) -> dict[str, str]:
     return about | {_XSI: _SCHEMA}
 
 
-def _add_header(root: Element, timeline: Timeline, path: Path, recording: Path | None) -> None:
+def _add_header(root: Element, timeline: Timeline, folder: Path, recording: Path | None) -> None:
     header = SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     name = timeline.recording.replace("\\", "/").rsplit("/", 1)[-1]
     kind = mimetypes.guess_type(name)[0] or "unknown"
     url = relative = f"./{quote(name)}"
     if recording is not None:
         url = recording.resolve().as_uri()
-        way = os.path.relpath(recording.resolve(), path.parent.resolve())
+        way = os.path.relpath(recording.resolve(), folder.resolve())
         relative = quote(Path(way).as_posix())
         relative = relative if relative.startswith("../") else f"./{relative}"
     media = {"MEDIA_URL": url, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": relative}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from encoders.decode_index import DecodedAudio, DecodeIndex, odd_recordings
 from encoders.extraction import Failure, Progress, default_store
+from encoders.files import StoreError
 from encoders.messages import cut, with_count
 from encoders.specs import Kind
-from encoders.store import StoreError
 from encoders.utterance import Corpus, Utterance
 from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness

@@ -6,8 +6,8 @@ from xml.etree.ElementTree import SubElement, tostring
 
 from markupsafe import Markup
 
+from encoders.files import write_atomically
 from encoders.messages import printable, with_count
-from encoders.store import write_atomically
 from experiments.checking.check import Check
 from experiments.checking.check_table import duration, how_many
 from experiments.checking.soundness import Bin

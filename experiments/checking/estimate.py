@@ -14,8 +14,9 @@ from encoders.device import chosen_device
 from encoders.embedding import embed
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import Content, default_store
+from encoders.files import StoreError
 from encoders.specs import Kind, Modality, Spec
-from encoders.store import StoreError, text_key
+from encoders.store import text_key
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance
 

@@ -17,7 +17,13 @@ def ls() -> None:
     from rich.text import Text
 
     from encoders.messages import with_count
-    from experiments.cache import describe, kept_fits, size_mb, trained_encoders
+    from experiments.cache import (
+        describe,
+        kept_fits,
+        kept_transcripts,
+        size_mb,
+        trained_encoders,
+    )
 
     table = Table("space", "encoder", "embeddings", "shards", "MB")
     for row in describe():
@@ -31,11 +37,14 @@ def ls() -> None:
     tuned = trained_encoders()
     count = with_count(len(tuned), "fine-tuned encoder")
     say(f"{count}, {size_mb(tuned):.1f} MB (gc --encoders removes)")
+    words = kept_transcripts()
+    count = with_count(len(words), "transcript")
+    say(f"{count}, {size_mb(words):.1f} MB (gc --transcripts removes)")
 
 
 @app.command()
 def verify() -> None:
-    """Check every stored embedding against its checksum; exit code 1 if some are damaged."""
+    """Check every file of the cache against its checksum; exit code 1 if some are damaged."""
     from encoders.messages import with_count
     from experiments.cache import damaged
 
@@ -53,10 +62,18 @@ def gc(
     encoders: Annotated[
         bool, typer.Option("--encoders", help="Remove encoders that were fine-tuned in folds too.")
     ] = False,
+    transcripts: Annotated[
+        bool, typer.Option("--transcripts", help="Remove all recognised words too.")
+    ] = False,
 ) -> None:
     """Remove damaged files, leftovers of killed writers, and shards that others cover."""
     from encoders.messages import with_count
-    from experiments.cache import collect_garbage, forget_encoders, forget_fits
+    from experiments.cache import (
+        collect_garbage,
+        forget_encoders,
+        forget_fits,
+        forget_transcripts,
+    )
 
     removed = collect_garbage()
     for path in removed:
@@ -66,6 +83,8 @@ def gc(
         say(f"{with_count(forget_fits(), 'file')} of trained heads and scores removed")
     if encoders:
         say(f"{with_count(forget_encoders(), 'fine-tuned encoder')} removed")
+    if transcripts:
+        say(f"{with_count(forget_transcripts(), 'transcript')} removed")
 
 
 @app.command()
@@ -86,7 +105,7 @@ def import_(folder: Annotated[Path, typer.Argument(help="Folder made by cache ex
     from encoders.messages import with_count
     from experiments.cache import copy_shards
 
-    copied = copy_shards(folder, default_store().root)
+    copied = copy_shards(folder, default_store().root, imported=True)
     say(f"{with_count(copied, 'file')} copied from {folder}")
 
 

@@ -47,7 +47,28 @@ def interview(
     ] = None,
     speaker_model: Annotated[
         str | None,
-        typer.Option(help="x-vector checkpoint or folder of the guess [cepstral statistics]."),
+        typer.Option(
+            help="What tells speakers apart: ge2e, cepstra, or an x-vector checkpoint or folder "
+            "[ge2e where its weights are here, see models ls; else cepstra]."
+        ),
+    ] = None,
+    voices: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with a recording of each person alone (NAME.wav): who sounds like one "
+            "gets the name."
+        ),
+    ] = None,
+    segment_max: Annotated[
+        float,
+        typer.Option(help="Longest segment in seconds; one phrase may be longer."),
+    ] = 8.0,
+    window: Annotated[
+        float | None,
+        typer.Option(help="Segments of S seconds each, wherever sentences end."),
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(help="Seconds from one window to the next [--window].")
     ] = None,
     transcript: Annotated[
         Path | None,
@@ -122,7 +143,16 @@ def interview(
         ),
     ] = False,
     redact: Annotated[
-        bool, typer.Option("--redact", help="Leave the words out of everything that is written.")
+        bool,
+        typer.Option(
+            "--redact",
+            help="Leave words and names of speakers out of everything that is written; a run that "
+            "is stopped begins again.",
+        ),
+    ] = False,
+    redact_name: Annotated[
+        bool,
+        typer.Option("--redact-name", help="With --redact: leave names of files out too."),
     ] = False,
     device: Device = None,
 ) -> None:
@@ -137,6 +167,10 @@ def interview(
         channel=channel_asked(channel),
         speakers=speakers,
         speaker_model=speaker_model,
+        voices=voices,
+        segment_max=segment_max,
+        window=window,
+        hop=hop,
         transcript=transcript,
         tier=tier,
         words_tiers=tuple(words_tier or ()),
@@ -145,6 +179,7 @@ def interview(
         sets=sets,
         smooth=smooth,
         redact=redact,
+        redact_name=redact_name,
         packing=packing,
         words=cast("Words | None", words),
         speech_threshold=speech_threshold,
@@ -177,6 +212,8 @@ def _lines(result: "Interviewed", cautions: set[str]) -> Iterator[str]:
     segments, speakers = len(timeline.segments), len(timeline.speakers)
     counts = f"{with_count(segments, 'segment')}, {with_count(speakers, 'speaker')}"
     yield f"{result.recording.name}: {timeline.duration_s:.1f} s, {counts}, in {result.folder}"
+    for name in result.kept:
+        yield f"  a file was changed since it was written, and is kept as {name}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
     fresh = [caution for caution in timeline.facts["warnings"] if caution not in cautions]
     cautions.update(fresh)

@@ -219,6 +219,12 @@ def main() -> None:
     except OptionError as error:
         errors.print(f"error: {error}", markup=False, soft_wrap=True)
         sys.exit(2)
+    except RuntimeError as error:
+        # Python's own, wherever a path is looked for that begins at home.
+        if "home directory" not in str(error):
+            raise
+        errors.print(f"error: {error} Set HOME to a folder that you can write to", markup=False)
+        sys.exit(1)
     except (ValueError, OSError) as error:
         errors.print(f"error: {error}", markup=False, soft_wrap=True)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -15,8 +15,8 @@ from encoders.context import turns_of
 from encoders.decode_index import HELD_BYTES, DecodeIndex
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, default_store
+from encoders.files import publish, write_atomically
 from encoders.messages import printable
-from encoders.store import write_atomically
 from encoders.utterance import Corpus
 from experiments.comparing.certificate import certificate_lines, certify_corpus
 from experiments.comparing.contamination import stamped
@@ -337,19 +337,23 @@ def write_run(
 ) -> None:
     """Write everything; ``results.json``, which makes a run complete, comes last.
 
-    ``study`` is None where nothing was trained that it could repeat.
+    ``study`` is None where nothing was trained that it could repeat. A file of an earlier run that
+    somebody has changed is kept under another name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if study is not None:
-        write_study(study, folder / "config.toml")
-    if model is not None:
-        model.save(folder / "model")
-    write_predictions(rows, folder / "predictions.jsonl")
-    _write_json(folder / "environment.json", _environment())
-    _write_json(folder / "folds.json", describe_folds(plan))
-    _write_json(folder / COST, asdict(cost))
-    write_report(report_of(results, folder_name(folder), cost), folder)
-    _write_json(folder / "results.json", as_json(results))
+
+    def write(work: Path) -> None:
+        if study is not None:
+            write_study(study, work / "config.toml")
+        if model is not None:
+            model.save(work / "model")
+        write_predictions(rows, work / "predictions.jsonl")
+        _write_json(work / "environment.json", _environment())
+        _write_json(work / "folds.json", describe_folds(plan))
+        _write_json(work / COST, asdict(cost))
+        write_report(report_of(results, folder_name(folder), cost), work)
+        _write_json(work / "results.json", as_json(results))
+
+    publish(folder, write, last="results.json")
 
 
 def _environment() -> dict[str, str]:

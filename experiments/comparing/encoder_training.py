@@ -6,7 +6,6 @@ the next encoder and a repeated one trains none.
 """
 
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,11 +16,11 @@ from typing import Any
 from encoders.device import other_arithmetic
 from encoders.encoder import fingerprint_of
 from encoders.extraction import Progress
+from encoders.files import changed_files, make_folder, own_folder, write_atomically
 from encoders.finetuning.finetune import NUMERICS_VERSION, finetune
 from encoders.finetuning.settings import Settings
 from encoders.provenance import Provenance, provenance_of, trained_spec
 from encoders.specs import Spec
-from encoders.store import make_folder, write_atomically
 from encoders.utterance import Corpus, Utterance
 from experiments.cache import TRAINED
 from experiments.comparing.trainable import FinetuneRequest
@@ -81,7 +80,6 @@ def trained_encoder(
     with file_lock(folder):
         found = _kept(folder, trainable, lesson)
         if found is None:
-            shutil.rmtree(folder, ignore_errors=True)
             _train(trainable, lesson, corpus, folder, progress)
             found = _kept(folder, trainable, lesson)
     assert found is not None, "what was just written can be read"
@@ -123,12 +121,10 @@ def _train(
     seconds = round(time.monotonic() - start, 1)
     if progress is not None:
         progress(what, epochs, epochs)
-    work = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(work, ignore_errors=True)
-    make_folder(work.parent)
-    tuned.save(work)
-    write_atomically(work / TIMES, json.dumps({"seconds": seconds}).encode())
-    work.rename(folder)
+    make_folder(folder.parent)
+    with own_folder(folder) as work:
+        tuned.save(work)
+        write_atomically(work / TIMES, json.dumps({"seconds": seconds}).encode())
 
 
 def _kept(
@@ -141,7 +137,7 @@ def _kept(
         seconds = float(json.loads((folder / TIMES).read_text())["seconds"])
     except (ValueError, OSError, KeyError, TypeError):
         return None
-    if record is None:
+    if record is None or changed_files(folder):
         return None
     told = Trained(
         kind=trainable.kind,

@@ -100,7 +100,9 @@ def fit_fold(
             scores = score(heads, view.data, fold, budget.seeds)
         save_scores(scores, path)
         if place.journal is not None:
-            place.journal.unlink(missing_ok=True)
+            # Its own lock was of use to it alone; the lock of the heads is held.
+            for file in (place.journal, place.journal.with_name(f"{place.journal.name}.flock")):
+                file.unlink(missing_ok=True)
     return scores
 
 

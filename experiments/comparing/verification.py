@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from encoders.files import MARK, changed_files, remark
 from encoders.messages import printable, with_count
 from experiments.config import default_options, options_of, read_study
 from experiments.reporting.caveats import BEST
@@ -57,7 +58,8 @@ class Departure:
 class Verification:
     """What was recomputed of a run, the files that are not what it gives, and what retraining gave.
 
-    ``departures`` is None where nothing was trained again.
+    ``marked`` says whether the run bears the hashes of all its files; ``departures`` is None where
+    nothing was trained again.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class Verification:
     numbers: int
     pages: int
     changed: tuple[str, ...]
+    marked: bool
     departures: tuple[Departure, ...] | None = None
 
     @property
@@ -91,7 +94,9 @@ def rebuild(folder: Path) -> Results:
     """
     results = recompute(folder).results
     with of_one_run(folder):
-        write_report(report_of(results, folder_name(folder), read_cost(folder)), folder)
+        report = report_of(results, folder_name(folder), read_cost(folder))
+        write_report(report, folder)
+        remark(folder, report_files(report))
     return results
 
 
@@ -109,9 +114,11 @@ def verify(folder: Path) -> Verification:
         pages = report_files(report_of(results, ELSEWHERE, read_cost(folder)))
     changed = [path for path, text in pages.items() if differs(folder / path, text)]
     changed += _study_differs(folder, results.facts)
+    kept = changed_files(folder)
+    changed += [name for name in kept or () if name not in (*pages, *changed)]
     parts = (results.rows, results.arms, results.differences, results.matrix)
     numbers = sum(_numbers(as_json(part)) for part in parts)
-    return Verification(folder, recomputed, numbers, len(pages), tuple(changed))
+    return Verification(folder, recomputed, numbers, len(pages), tuple(changed), kept is not None)
 
 
 def departures(stored: Recomputed, again: Recomputed) -> tuple[Departure, ...]:
@@ -142,7 +149,13 @@ def lines(verification: Verification) -> Iterable[str]:
     )
     if not verification.changed:
         yield f"config.toml and the {verification.pages} files of the report are what the run gives"
-    yield "folds.json, environment.json and model/ tell how it was made, and are not checked"
+    if not verification.marked:
+        yield (
+            "folds.json, environment.json and model/ are not checked: the folder bears no whole "
+            f"{MARK} with their hashes"
+        )
+    elif not verification.changed:
+        yield "all other files, folds.json, environment.json and model/, have the hashes it left"
     for path in verification.changed:
         yield f"not what the run gives: {path} (changed, or made by another version)"
     if verification.departures is None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
+from encoders.analysis.voice_activity import Stretch
 from encoders.audio.streaming import Span, read_spans
 from encoders.audio.waveform import Audio
 from encoders.context import in_context
@@ -15,13 +16,22 @@ from encoders.specs import Kind
 from encoders.store import audio_key
 from encoders.utterance import Utterance
 from experiments.interviews.emotion import EmotionScores
+from experiments.interviews.options import InterviewOptions
 from experiments.interviews.recognition import (
     LEAST_SPEECH_S,
     RecognisedText,
     Recognition,
     WordUse,
+    recognised_in,
 )
-from experiments.interviews.segmentation import SpeechSegment
+from experiments.interviews.segmentation import (
+    OtherSpeakers,
+    SpeechIndex,
+    SpeechSegment,
+    WordCutter,
+    pieces_of,
+)
+from experiments.interviews.speakers import SOMEONE, SpeakerTurns
 
 #: Pieces between two writes to disk: what is lost at most when a command is stopped.
 CHUNK = 16
@@ -44,6 +54,8 @@ class Chunk:
     pieces: Sequence[SpeechSegment]
     audio: Sequence[Audio]
     said: Sequence[RecognisedText]
+    #: How many pieces were read so far, as they were before they were cut between words.
+    read: int
 
     @property
     def names(self) -> list[str]:
@@ -80,34 +92,110 @@ class Chunk:
         ]
 
 
-def read_chunks(
+@dataclass(frozen=True, slots=True)
+class ReadingPlan:
+    """Which pieces of a recording are read, and how.
+
+    ``use`` says what becomes of words. A ``cutter`` cuts pieces between words, where the recogniser
+    knows their times. With ``channel``, counted from 1, the recording is that channel alone.
+    """
+
+    path: Path
+    pieces: Sequence[SpeechSegment]
+    recognition: Recognition | None
+    use: WordUse
+    cutter: WordCutter | None
+    channel: int | None
+    keep_damaged: bool
+
+
+def plan_of(
     path: Path,
-    pieces: Sequence[SpeechSegment],
+    cast: SpeakerTurns,
+    speech: Sequence[Stretch],
+    options: InterviewOptions,
     recognition: Recognition | None,
-    seconds: dict[str, float],
-    channel: int | None = None,
-    use: WordUse = WordUse(),  # noqa: B008 - frozen
-    keep_damaged: bool = False,
-) -> Iterator[Chunk]:
+    use: WordUse,
+) -> ReadingPlan:
+    """What is read of a recording: pieces as long as asked for, or longer ones to cut by words."""
+    cutting, cutter = options.cutting, None
+    if isinstance(recognition, Recognition) and recognition.timed and cutting.window_s is None:
+        everyone = OtherSpeakers([*cast.voices, *cast.turns])
+        sentences = cast.how == SOMEONE and options.nobody_is_known
+        index = SpeechIndex(speech)
+        cutter = WordCutter(cutting.most_s, cast.changes, sentences, everyone, index)
+        pieces = pieces_of(cast.voices, speech, cast.turns)
+    else:
+        pieces = pieces_of(cast.voices, speech, cast.turns, cutting, cast.changes)
+    ways = options.channel, options.keep_damaged
+    return ReadingPlan(path, pieces, recognition, use, cutter, *ways)
+
+
+def read_chunks(plan: ReadingPlan, seconds: dict[str, float]) -> Iterator[Chunk]:
     """All pieces in their order, :data:`CHUNK` of them in memory at a time.
 
-    With ``channel``, counted from 1, the recording is that channel alone; ``use`` says what becomes
-    of words.
+    ``seconds`` gets what each stage takes.
 
     Words are remembered by their content, so that the same call goes on where it stopped.
 
     Raises:
         AudioError: the recording cannot be read a second time.
     """
-    spans = [Span(piece.voice.start_s, piece.voice.end_s, piece.voice.channel) for piece in pieces]
-    audio = read_spans(path, spans, channel=channel, keep_damaged=keep_damaged)
-    for start in range(0, len(pieces), CHUNK):
-        chunk = pieces[start : start + CHUNK]
+    voices = [piece.voice for piece in plan.pieces]
+    spans = [Span(voice.start_s, voice.end_s, voice.channel) for voice in voices]
+    audio = read_spans(plan.path, spans, channel=plan.channel, keep_damaged=plan.keep_damaged)
+    for start in range(0, len(plan.pieces), CHUNK):
+        chunk = plan.pieces[start : start + CHUNK]
         with stage("decoding", seconds):
             samples = list(islice(audio, len(chunk)))
         with stage("words", seconds):
-            said = [use.of(words) for words in _words(chunk, samples, recognition)]
-        yield Chunk(chunk, samples, said)
+            if plan.cutter is None or plan.recognition is None:
+                said = _words(chunk, samples, plan.recognition)
+                rows = list(zip(chunk, samples, said, strict=True))
+            else:
+                rows = list(_cut_at_words(chunk, samples, plan.recognition, plan.cutter))
+        yield Chunk(
+            [piece for piece, _, _ in rows],
+            [audio for _, audio, _ in rows],
+            [plan.use.of(words) for _, _, words in rows],
+            start + len(chunk),
+        )
+
+
+def _cut_at_words(
+    chunk: Sequence[SpeechSegment],
+    samples: Sequence[Audio],
+    recognition: Recognition,
+    cutter: WordCutter,
+) -> Iterator[tuple[SpeechSegment, Audio, RecognisedText]]:
+    """Pieces with their sound and words, those that the cutter wants in parts."""
+    cut = [k for k, piece in enumerate(chunk) if cutter.wants(piece) and _is_asked(piece)]
+    timed = dict(zip(cut, recognition.timed_words([samples[k] for k in cut]), strict=True))
+    whole = [k for k in range(len(chunk)) if k not in timed]
+    alone = [chunk[k] for k in whole], [samples[k] for k in whole]
+    said = dict(zip(whole, _words(*alone, recognition), strict=True))
+    for k, (piece, audio) in enumerate(zip(chunk, samples, strict=True)):
+        if k in said:
+            yield piece, audio, said[k]
+            continue
+        words = timed[k]
+        for part, place in cutter.parts(piece, words.segments):
+            yield part, _within(audio, piece, part), recognised_in(words, place)
+        if not words.segments:
+            # Where times and text disagree, or nothing is heard, words are shared out, and nobody
+            # knows which of them a doubt is about.
+            (heard,) = recognition.listen([audio])
+            for part in cutter.without_times(replace(piece.voice, text=heard.text)):
+                shared = replace(heard, text=part.voice.text, believed=None)
+                yield part, _within(audio, piece, part), shared
+
+
+def _within(audio: Audio, piece: SpeechSegment, part: SpeechSegment) -> Audio:
+    """The samples of a part, cut as if it had been read from the recording."""
+    rate = audio.sample_rate_hz
+    first = round(piece.voice.start_s * rate)
+    start, stop = (round(time * rate) - first for time in (part.voice.start_s, part.voice.end_s))
+    return replace(audio, samples=audio.samples[start:stop])
 
 
 def _words(

@@ -76,8 +76,24 @@ def smoothed(
 
 
 def redacted(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Segments without their words, and without reasons to doubt them, which quote words."""
-    return tuple(replace(segment, text=None, text_doubtful=()) for segment in segments)
+    """Segments without their words, what these alone say, and reasons to doubt them, which quote.
+
+    A class that words alone give tells what was said.
+    """
+    return tuple(replace(segment, text=None, text_doubtful=(), words=None) for segment in segments)
+
+
+def without_names(heard: Sequence[ClassifiedSegment]) -> list[ClassifiedSegment]:
+    """Pieces whose speakers are numbered in the order in which they are first heard."""
+    names = dict.fromkeys(segment.piece.voice.speaker for segment in heard)
+    numbers = {name: f"speaker {number}" for number, name in enumerate(names, start=1)}
+
+    def renamed(segment: ClassifiedSegment) -> ClassifiedSegment:
+        voice = segment.piece.voice
+        voice = replace(voice, speaker=numbers[voice.speaker])
+        return replace(segment, piece=replace(segment.piece, voice=voice))
+
+    return list(map(renamed, heard))
 
 
 def _by_speaker(heard: Sequence[ClassifiedSegment]) -> Mapping[str, list[int]]:

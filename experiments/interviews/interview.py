@@ -1,14 +1,10 @@
 """``interview``: one recording after the other, each to a timeline in a folder of its own."""
 
 import hashlib
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
-from shutil import rmtree
-from typing import Any
 
 from torch import Tensor
 
@@ -16,18 +12,23 @@ from encoders.analysis.speaker_embeddings import SpeakerEncoder
 from encoders.audio.waveform import AudioError
 from encoders.device import chosen_device
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
-from encoders.manifest_rows import parse_json
 from encoders.specs import Kind as EncoderKind
-from encoders.store import EmbeddingStore, make_folder, write_atomically
+from encoders.store import EmbeddingStore, HeldStore
+from encoders.weights.sources import GE2E_FILES, installed
 from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Kind, Timeline
-from experiments.annotations.turns import read_turns
 from experiments.comparing.comparison import check_writable
-from experiments.interviews.classify_segments import Chunk, ClassifiedSegment, read_chunks, stage
-from experiments.interviews.decisions import redacted, segments_of
+from experiments.interviews.classify_segments import (
+    Chunk,
+    ClassifiedSegment,
+    ReadingPlan,
+    plan_of,
+    read_chunks,
+    stage,
+)
+from experiments.interviews.decisions import redacted, segments_of, without_names
 from experiments.interviews.diarisation import SpeechDescriber, speaker_encoder
 from experiments.interviews.emotion import (
-    EmotionScores,
     baselines_of,
     check_suitable,
     embedded,
@@ -35,28 +36,26 @@ from experiments.interviews.emotion import (
     sounds_of,
     threshold_of_sets,
 )
-from experiments.interviews.model_facts import (
-    about_answers,
-    about_model,
-    notes_on,
-    text_languages,
-    turns_and_speech,
-    words_and_speech,
-)
+from experiments.interviews.facts import Account, text_languages
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.outputs import OUTPUTS, write_outputs
+from experiments.interviews.outputs import (
+    begin,
+    belongs_to,
+    finish,
+    identity_of,
+    was_done,
+    work_folder,
+    write_outputs,
+)
 from experiments.interviews.recognition import Recognition, WordUse, recogniser_for
-from experiments.interviews.segmentation import SpeechSegment, pieces_of
-from experiments.interviews.speakers import SOMEONE, SpeakerTurns, cast_of
+from experiments.interviews.speakers import SpeakerTurns, cast_of, words_are_known
 from experiments.interviews.speech_scan import SpeechScan, survey
+from experiments.interviews.voices import Voice, enrolled
 from fusion.model.fusion_model import FusionModel, folder_of
 from fusion.training.normalise import Baseline
 
-#: Below a recording's folder: embeddings and transcripts so far. May be deleted at any time.
-WORK = "work"
-#: What a finished recording was made from; without it, the recording is done (again).
-DONE = "done.json"
-FORMAT_VERSION = 3
+#: Called so where no name is to be told.
+NAMELESS = "recording"
 #: What is said of a damaged recording besides.
 KEEP = "; --keep-damaged goes on with what can be read of it"
 
@@ -69,6 +68,8 @@ class Interviewed:
     folder: Path
     timeline: Timeline | None
     seconds: Mapping[str, float]
+    #: New names of files that were in the way and were changed since they were written.
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,275 +105,32 @@ def interview(
     # Before anything is heard: hours of sound would be listened to for nothing.
     check_suitable(loaded, chosen.abstain, chosen.sets)
     check_writable(Path(out))
-    run = _Run(loaded, model_sha256(folder_of(model)), chosen, chosen_device(device))
+    run = _Run(loaded, model_sha256(folder_of(model)), chosen, chosen_device(device), progress)
     done: list[Interviewed] = []
     failures: list[Failure] = []
-    for path, folder in zip(paths, folders_of(paths, Path(out)), strict=True):
+    folders = folders_of(paths, Path(out), named=not chosen.redact_name)
+    for path, folder in zip(paths, folders, strict=True):
         try:
-            done.append(run.one(path, folder, len(paths) - 1, progress))
+            done.append(run.one(path, folder, len(paths) - 1))
         except (AudioError, AnnotationError) as error:
             hint = "" if chosen.keep_damaged or "damaged" not in str(error) else KEEP
             failures.append(Failure(path.name, f"{error}{hint}"))
     return Outcome(tuple(done), tuple(failures))
 
 
-def folders_of(recordings: Sequence[Path], out: Path) -> Iterator[Path]:
-    """A folder for each recording, by its name; a second one of that name gets a number."""
+def folders_of(recordings: Sequence[Path], out: Path, named: bool = True) -> Iterator[Path]:
+    """A folder for each recording, by its name; a second one of that name gets a number.
+
+    So does one whose folder is there and is somebody else's, or another recording's.
+    """
     taken: set[str] = set()
     for path in recordings:
-        name, number = path.stem or "recording", 2
-        while name in taken:
-            name, number = f"{path.stem}-{number}", number + 1
+        stem = path.stem if named and path.stem.strip(".") else NAMELESS
+        name, number = stem, 2
+        while name in taken or not belongs_to(out / name, path):
+            name, number = f"{stem}-{number}", number + 1
         taken.add(name)
         yield out / name
-
-
-class _Run:
-    """What the recordings of one command share."""
-
-    def __init__(
-        self, model: FusionModel, model_sha256: str, options: InterviewOptions, device: str
-    ) -> None:
-        self.model = model
-        self.model_sha256 = model_sha256
-        self.options = options
-        self.context = max((m.context for m in model.modalities.values()), default=0)
-        specs = [modality.encoder for modality in model.modalities.values()]
-        self.encoders = shared_encoders(specs, device)
-        self.speaker_encoder: SpeakerEncoder | None = None
-        if (options.speakers or 1) > 1:
-            self.speaker_encoder = speaker_encoder(options.speaker_model)
-        self.recognition: Recognition | None = None
-        self.use = WordUse(options.words, text_languages(model))
-        if options.words != "off" and not _words_are_known(options):
-            self.recognition = recogniser_for(options.asr, device, options.packing)
-
-    def one(self, path: Path, folder: Path, others: int, progress: Progress | None) -> Interviewed:
-        """One recording, unless it was done before with the same model and options."""
-        identity = self._identity(path)
-        if _was_done(folder, identity):
-            return Interviewed(path, folder, None, {})
-        seconds: dict[str, float] = {}
-        with stage("listening for speech", seconds):
-            voices = self.speaker_encoder
-            describer = None if voices is None else SpeechDescriber(voices)
-            surveyed = survey(
-                *(path, self.options.channels, describer, progress, self.options.channel),
-                *(self.options.activity, self.options.keep_damaged),
-            )
-        with stage("telling speakers apart", seconds):
-            cast = cast_of(path, surveyed, self.options, others, describer)
-        make_folder(folder / WORK)
-        if self.recognition is not None:
-            self.recognition.moved_to(folder / WORK)
-        speech = surveyed.all_speech()
-        pieces = pieces_of(cast.voices, speech, cast.turns)
-        extractors = extractors_of(self.encoders, EmbeddingStore(folder / WORK))
-        baselines = self._baselines(path, pieces, extractors, seconds, progress)
-        heard: list[ClassifiedSegment] = []
-        for chunk in self._chunks(path, pieces, seconds):
-            with stage("emotion", seconds):
-                done = {
-                    k: extractor.extract(k, chunk.sources(k, heard, self.context))
-                    for k, extractor in extractors.items()
-                }
-                theirs = dict(zip(chunk.names, baselines[len(heard) :], strict=False))
-                heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names, theirs))
-            if progress is not None:
-                progress("segments", len(heard), len(pieces))
-        timeline = self._timeline(path, surveyed, cast, heard)
-        with stage("writing", seconds):
-            write_outputs(timeline, surveyed, path, folder, heard=not self.options.redact)
-        if self.options.redact:
-            # Words so far, and what could be made words again, served to go on after a stop.
-            rmtree(folder / WORK)
-            make_folder(folder / WORK)
-        content = json.dumps({"identity": identity, "seconds": seconds}, indent=2)
-        write_atomically(folder / WORK / DONE, content.encode())
-        return Interviewed(path, folder, timeline, seconds)
-
-    def _chunks(
-        self, path: Path, pieces: Sequence[SpeechSegment], seconds: dict[str, float]
-    ) -> Iterator[Chunk]:
-        channel, keep = self.options.channel, self.options.keep_damaged
-        return read_chunks(path, pieces, self.recognition, seconds, channel, self.use, keep)
-
-    def _baselines(
-        self,
-        path: Path,
-        pieces: Sequence[SpeechSegment],
-        extractors: Mapping[EncoderKind, Extractor],
-        seconds: dict[str, float],
-        progress: Progress | None,
-    ) -> list[Baseline]:
-        """What standardises each piece where the model does so by others: a first pass over all.
-
-        By speaker it is a person's own baseline in this recording; a recording is its own corpus.
-        """
-        if self.model.normaliser is None:
-            return []
-        read: list[Mapping[str, Tensor | None] | str] = []
-        for chunk in self._chunks(path, pieces, seconds):
-            with stage("emotion", seconds):
-                done = {
-                    k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
-                }
-                read += embedded(self.model, extractors, done, chunk.names)
-            if progress is not None:
-                progress("baselines", len(read), len(pieces))
-        by_speaker = self.model.normaliser.by == "speaker"
-        groups = [piece.voice.speaker if by_speaker else None for piece in pieces]
-        names = [str(number) for number in range(len(pieces))]
-        found = baselines_of(self.model, zip(names, groups, read, strict=True))
-        alone = self.model.normaliser.baseline(())
-        return [found.get(name, alone) for name in names]
-
-    def _timeline(
-        self,
-        path: Path,
-        surveyed: SpeechScan,
-        cast: SpeakerTurns,
-        heard: Sequence[ClassifiedSegment],
-    ) -> Timeline:
-        options, targets = self.options, self.model.targets
-        kind: Kind = "values" if self.model.task == "regression" else "classes"
-        of_set = threshold_of_sets(self.model, options.sets)
-        backoff = self.model.backoff(options.abstain)
-        segments = segments_of(heard, backoff, options.smooth, kind, of_set)
-        return Timeline(
-            recording=path.name,
-            duration_s=surveyed.duration_s,
-            targets=targets,
-            segments=redacted(segments) if options.redact else segments,
-            facts=self._facts(surveyed, cast, heard),
-            kind=kind,
-        )
-
-    def _facts(
-        self, surveyed: SpeechScan, cast: SpeakerTurns, heard: Sequence[ClassifiedSegment]
-    ) -> dict[str, Any]:
-        options, spoken = self.options, self.recognition
-        unable = [segment for segment in heard if not isinstance(segment.sounds, EmotionScores)]
-        return {
-            "serfusion": version("serfusion"),
-            **about_model(self.model),
-            "model_sha256": self.model_sha256,
-            "speakers": "not told apart" if cast.how == SOMEONE else cast.how,
-            "words": self._words_from(cast),
-            **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
-            **({"channel": options.channel} if options.channel is not None else {}),
-            **({"redacted": "words and sound are left out"} if options.redact else {}),
-            "languages": dict(spoken.languages) if spoken is not None else {},
-            **about_answers(self.model, options),
-            "smoothed_over": options.smooth,
-            "silent": sum(segment.silent for segment in heard),
-            "not_classified": [
-                f"{segment.piece.voice.start_s:.2f}-{segment.piece.voice.end_s:.2f} s: "
-                f"{segment.sounds}"
-                for segment in unable
-            ],
-            "notes": [
-                *surveyed.notes,
-                *cast.notes,
-                *self._coverage(surveyed, cast),
-                *notes_on(self.model, heard, cast.how != SOMEONE, surveyed.level()),
-                *self._unread(heard),
-                *self._alike(cast),
-            ],
-        }
-
-    def _coverage(self, surveyed: SpeechScan, cast: SpeakerTurns) -> Iterator[str]:
-        """What turns and words that were given leave out of the speech, and hold that is none."""
-        options = self.options
-        if options.turns is not None or cast.how.startswith("turns of"):
-            yield from turns_and_speech(cast.turns or cast.voices, surveyed.all_speech())
-        if options.transcript is not None:
-            yield from words_and_speech(cast.voices, surveyed.all_speech())
-
-    def _unread(self, heard: Sequence[ClassifiedSegment]) -> Iterator[str]:
-        """Which words are shown and not classified, and why."""
-        if self.options.words == "show":
-            yield "words are shown, not classified (--words show)"
-        foreign = Counter(s.said.language for s in heard if self.use.is_foreign(s.said))
-        if foreign:
-            counts = ", ".join(f"{number} in {code}" for code, number in foreign.items())
-            yield (
-                f"{counts}: another language than the text model's "
-                f"({', '.join(sorted(self.use.languages))}): these words are shown and not "
-                "classified; --asr whisper-base@task=translate gives English ones, --words "
-                "classify takes them all"
-            )
-
-    def _alike(self, cast: SpeakerTurns) -> list[str]:
-        """What it means that a model reads turns of speakers who are not told apart."""
-        if not self.context or cast.how != SOMEONE:
-            return []
-        return [
-            "the model reads turns before each segment, and took all of them for turns of the same "
-            "speaker: --speakers, --channels or --turns tell speakers apart"
-        ]
-
-    def _words_from(self, cast: SpeakerTurns) -> str:
-        if self.options.words == "off":
-            return "none"
-        if (source := self.options.words_file) is not None:
-            return f"transcript {source.name}"
-        if self.recognition is not None:
-            return self.recognition.about
-        with_turns = any(voice.text is not None for voice in cast.voices)
-        return "with the turns" if with_turns else "none"
-
-    def _identity(self, path: Path) -> str:
-        """Sha256 over everything that decides the outputs of a recording."""
-        if not path.is_file():
-            raise AudioError(f"{path}: no such file")
-        status = path.stat()
-        fields = {name: str(value) for name, value in asdict(self.options).items()}
-        stamps = [_stamp(source) for source in (self.options.turns, self.options.transcript)]
-        identity = [
-            FORMAT_VERSION,
-            version("serfusion"),
-            [path.name, status.st_size, status.st_mtime_ns],
-            self.model_sha256,
-            fields,
-            stamps,
-        ]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-
-
-def _words_are_known(options: InterviewOptions) -> bool:
-    """Whether words come along, so that no recogniser is needed."""
-    if options.words_file is not None:
-        return True
-    # Of a folder of turns some may be without words; faults are told with their recording.
-    if options.turns is None or not options.turns.is_file():
-        return False
-    try:
-        turns = read_turns(options.turns, tier=options.tier, tiers=options.turns_tiers)
-        return all(turn.text is not None for turn in turns)
-    except AnnotationError:
-        return False
-
-
-def _was_done(folder: Path, identity: str) -> bool:
-    try:
-        record = parse_json((folder / WORK / DONE).read_bytes())
-    except (OSError, ValueError):
-        return False
-    whole = all((folder / name).is_file() for name in OUTPUTS)
-    return whole and isinstance(record, dict) and record.get("identity") == identity
-
-
-def _stamp(path: Path | None) -> list[Any] | None:
-    """Content of a file of turns, or of every file of a folder of them."""
-    if path is None:
-        return None
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [
-        [file.name, hashlib.sha256(file.read_bytes()).hexdigest()]
-        for file in files
-        if file.is_file()
-    ]
 
 
 def model_sha256(folder: Path) -> str:
@@ -381,3 +139,156 @@ def model_sha256(folder: Path) -> str:
     for name in ("model.json", "heads.safetensors"):
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()
+
+
+class _Run:
+    """What the recordings of one command share."""
+
+    def __init__(
+        self,
+        model: FusionModel,
+        model_sha256: str,
+        options: InterviewOptions,
+        device: str,
+        progress: Progress | None,
+    ) -> None:
+        self.model = model
+        self.model_sha256 = model_sha256
+        self.options = options
+        self.progress = progress
+        self.context = max((m.context for m in model.modalities.values()), default=0)
+        specs = [modality.encoder for modality in model.modalities.values()]
+        self.encoders = shared_encoders(specs, device)
+        self.speaker_encoder: SpeakerEncoder | None = None
+        self.voices: tuple[Voice, ...] = ()
+        if options.voices is not None:
+            self.speaker_encoder = speaker_encoder(options.speaker_model or "ge2e")
+            self.voices = enrolled(options.voices, self.speaker_encoder)
+        elif (options.speakers or 1) > 1:
+            self.speaker_encoder = speaker_encoder(options.speaker_model)
+        elif options.nobody_is_known and installed(GE2E_FILES):
+            # It tells where the voice changes, though not who speaks.
+            self.speaker_encoder = speaker_encoder("ge2e")
+        self.recognition: Recognition | None = None
+        self.use = WordUse(options.words, text_languages(model))
+        if options.words != "off" and not words_are_known(options):
+            self.recognition = recogniser_for(options.asr, device, options.packing)
+
+    def one(self, path: Path, folder: Path, others: int) -> Interviewed:
+        """One recording, unless it was done before with the same model and options."""
+        options, seconds = self.options, dict[str, float]()
+        identity = identity_of(
+            path,
+            (options.turns, options.transcript, options.voices),
+            self.model_sha256,
+            # Which one is taken where none is named depends on what is installed.
+            self.speaker_encoder.name if self.speaker_encoder else None,
+            {name: str(value) for name, value in asdict(options).items()},
+        )
+        if was_done(folder, identity):
+            return Interviewed(path, folder, None, {})
+        surveyed, cast = self._who(path, others, seconds)
+        begin(folder, path)
+        # Where words are redacted, nothing that could be made words again may lie on a disk.
+        work = work_folder(folder, wanted=not options.redact)
+        if self.recognition is not None:
+            self.recognition.moved_to(work)
+        plan = plan_of(path, cast, surveyed.all_speech(), options, self.recognition, self.use)
+        store = HeldStore() if work is None else EmbeddingStore(work)
+        extractors = extractors_of(self.encoders, store)
+        baselines = self._baselines(plan, extractors, seconds)
+        heard: list[ClassifiedSegment] = []
+        for chunk in self._chunks("segments", plan, seconds):
+            with stage("emotion", seconds):
+                done = {
+                    k: extractor.extract(k, chunk.sources(k, heard, self.context))
+                    for k, extractor in extractors.items()
+                }
+                theirs = dict(zip(chunk.names, baselines[len(heard) :], strict=False))
+                heard += chunk.heard(sounds_of(self.model, extractors, done, chunk.names, theirs))
+        told = without_names(heard) if options.redact else heard
+        timeline = self._timeline(path, surveyed, cast, told)
+        hidden = options.redact_name if options.redact else None
+        with stage("writing", seconds):
+            write = partial(write_outputs, timeline, surveyed, path, hidden)
+            kept = finish(folder, path, identity, seconds, write)
+        return Interviewed(path, folder, timeline, seconds, tuple(kept))
+
+    def _who(
+        self, path: Path, others: int, seconds: dict[str, float]
+    ) -> tuple[SpeechScan, SpeakerTurns]:
+        """Where speech is in a recording, and whose."""
+        options, encoder = self.options, self.speaker_encoder
+        describer = None if encoder is None else SpeechDescriber(encoder)
+        with stage("listening for speech", seconds):
+            surveyed = survey(
+                *(path, options.channels, describer, self.progress, options.channel),
+                *(options.activity, options.keep_damaged),
+            )
+        with stage("telling speakers apart", seconds):
+            return surveyed, cast_of(path, surveyed, options, others, describer, self.voices)
+
+    def _baselines(
+        self,
+        plan: ReadingPlan,
+        extractors: Mapping[EncoderKind, Extractor],
+        seconds: dict[str, float],
+    ) -> list[Baseline]:
+        """What standardises each piece where the model does so by others: a first pass over all.
+
+        By speaker it is a person's own baseline in this recording; a recording is its own corpus.
+        """
+        if self.model.normaliser is None:
+            return []
+        encoded: list[Mapping[str, Tensor | None] | str] = []
+        groups: list[str | None] = []
+        by_speaker = self.model.normaliser.by == "speaker"
+        for chunk in self._chunks("baselines", plan, seconds):
+            with stage("emotion", seconds):
+                done = {
+                    k: extractor.extract(k, chunk.sources(k)) for k, extractor in extractors.items()
+                }
+                encoded += embedded(self.model, extractors, done, chunk.names)
+            groups += [piece.voice.speaker if by_speaker else None for piece in chunk.pieces]
+        names = [str(number) for number in range(len(encoded))]
+        found = baselines_of(self.model, zip(names, groups, encoded, strict=True))
+        alone = self.model.normaliser.baseline(())
+        return [found.get(name, alone) for name in names]
+
+    def _chunks(self, what: str, plan: ReadingPlan, seconds: dict[str, float]) -> Iterator[Chunk]:
+        for chunk in read_chunks(plan, seconds):
+            yield chunk
+            if self.progress is not None:
+                self.progress(what, chunk.read, len(plan.pieces))
+
+    def _timeline(
+        self,
+        path: Path,
+        surveyed: SpeechScan,
+        cast: SpeakerTurns,
+        heard: Sequence[ClassifiedSegment],
+    ) -> Timeline:
+        model, options = self.model, self.options
+        kind: Kind = "values" if model.task == "regression" else "classes"
+        of_set = threshold_of_sets(model, options.sets)
+        segments = segments_of(heard, model.backoff(options.abstain), options.smooth, kind, of_set)
+        account = Account(
+            path=path,
+            model=model,
+            model_sha256=self.model_sha256,
+            options=options,
+            recognition=self.recognition,
+            use=self.use,
+            voices=self.voices,
+            surveyed=surveyed,
+            cast=cast,
+            heard=heard,
+        )
+        return Timeline(
+            recording=NAMELESS if options.redact_name else path.name,
+            duration_s=surveyed.duration_s,
+            targets=model.targets,
+            segments=redacted(segments) if options.redact else segments,
+            facts=account.facts(),
+            kind=kind,
+        )

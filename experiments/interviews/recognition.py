@@ -18,9 +18,9 @@ from encoders.asr.recognisers import (
     describe,
     parse_recogniser,
 )
-from encoders.asr.transcript import Transcript
-from encoders.asr.transcription import Transcriber, TranscriptCache
-from encoders.asr.window_packing import packed, taken_apart, windows_of
+from encoders.asr.transcript import Transcript, normalise
+from encoders.asr.transcription import HeldTranscripts, Transcriber, TranscriptCache
+from encoders.asr.window_packing import Pack, packed, taken_apart, windows_of, words_together
 from encoders.audio.waveform import Audio
 from encoders.messages import with_count
 from encoders.store import audio_key
@@ -112,24 +112,40 @@ class Recognition:
         """Load the model now, so that one that is missing is told before hours of work."""
         _ = self._transcriber.recogniser
 
-    def moved_to(self, folder: Path) -> None:
-        """Keep the transcripts of the next recording in a folder of its own."""
-        self._transcriber.cache = TranscriptCache(folder, self.spec)
+    def moved_to(self, folder: Path | None) -> None:
+        """Keep the transcripts of the next recording in a folder of its own; None: in memory."""
+        held = HeldTranscripts(self.spec)
+        self._transcriber.cache = held if folder is None else TranscriptCache(folder, self.spec)
         self.languages, self.windows = Counter(), Counter()
 
     def listen(self, heard: Sequence[Audio]) -> list[RecognisedText]:
         """Words of pieces, recognised or remembered."""
-        transcripts = (
-            self._together(heard) if self.packing else [self._alone(audio) for audio in heard]
-        )
-        self.languages.update(
-            transcript.language for transcript in transcripts if transcript.language is not None
-        )
+        packs = self._together(heard)
+        transcripts = [
+            words_together(packs[k].segments, packs[k].language) if k in packs else self._alone(one)
+            for k, one in enumerate(heard)
+        ]
+        self._count(transcripts)
         return [self._said(transcript) for transcript in transcripts]
 
     def _said(self, transcript: Transcript) -> RecognisedText:
         language = "en" if self.spec.task == "translate" else transcript.language
         return replace(recognised(transcript), language=language)
+
+    @property
+    def timed(self) -> bool:
+        """Whether it knows when each word is said, in the order in which it is."""
+        return self.spec.engine != "transformers" and self.spec.task != "translate"
+
+    def timed_words(self, heard: Sequence[Audio]) -> list[Transcript]:
+        """Words of pieces, a segment each; none of one whose times and text disagree."""
+        packs = self._together(heard)
+        transcripts = [packs.get(k) or self._words(packed([one])) for k, one in enumerate(heard)]
+        self._count(transcripts)
+        return transcripts
+
+    def _count(self, transcripts: Sequence[Transcript]) -> None:
+        self.languages.update(one.language for one in transcripts if one.language is not None)
 
     @property
     def packed(self) -> str | None:
@@ -144,9 +160,14 @@ class Recognition:
     def _alone(self, audio: Audio) -> Transcript:
         return self._transcriber.transcript(audio_key(audio), audio)
 
-    def _together(self, heard: Sequence[Audio]) -> list[Transcript]:
-        """Transcripts of pieces, neighbours in one window; alone where that leaves a doubt."""
+    def _words(self, pack: Pack) -> Transcript:
+        return self._transcriber.timed_words(pack.key, pack.audio)
+
+    def _together(self, heard: Sequence[Audio]) -> dict[int, Transcript]:
+        """Words of pieces that share a window with neighbours, but where that leaves a doubt."""
         transcripts: dict[int, Transcript] = {}
+        if not self.packing:
+            return transcripts
         short = [k for k, audio in enumerate(heard) if not audio.is_silent]
         for window in windows_of([heard[k].duration_s for k in short]):
             if len(window) > 1:
@@ -157,17 +178,16 @@ class Recognition:
                     for k, transcript in zip(members, pack, strict=True)
                     if transcript is not None
                 }
-        return [transcripts.get(k) or self._alone(audio) for k, audio in enumerate(heard)]
+        return transcripts
 
     def _pack(self, heard: Sequence[Audio]) -> list[Transcript | None]:
         pack = packed(heard)
-        words = self._transcriber.timed_words(pack.key, pack.audio)
+        words = self._words(pack)
         # All else that raises a doubt is measured on each piece.
         loops = repeated_words((words.text or "").split()) is not None
         apart = [None] * len(heard) if loops else taken_apart(words, pack.places)
         sure = [
-            None if transcript is None or recognised(transcript).doubts else transcript
-            for transcript in apart
+            None if one is None or recognised_in(one, slice(None)).doubts else one for one in apart
         ]
         self.windows.update(shared=1, pieces=len(heard), again=sure.count(None))
         return sure
@@ -234,6 +254,24 @@ def recognised(transcript: Transcript) -> RecognisedText:
     return RecognisedText(text, (*doubts, *reasons), believed)
 
 
+def recognised_in(heard: Transcript, place: slice) -> RecognisedText:
+    """What some of the words of a piece say, with the reasons to doubt all or a part of it.
+
+    Segments of the piece are its words. How sure these are, and how much they repeat, is measured
+    on them alone; a passage or a word that the piece repeats is doubted wherever the piece was cut.
+    """
+    words = heard.segments[place]
+    said = words_together(words, heard.language)
+    loops = _loops([word.text for word in heard.segments])[place]
+    passage = _repeated_passage(without_runs(heard.text or "") or "")
+    doubts = tuple(dict.fromkeys((*doubts_about(said), *passage)))
+    runs = dict.fromkeys(_plain(word.text) for word, loop in zip(words, loops, strict=True) if loop)
+    kept = "".join(word.text for word, loop in zip(words, loops, strict=True) if not loop)
+    believed = None if doubts or not runs else normalise(kept)
+    reasons = [f"repeats {word!r}" for word in runs]
+    return RecognisedText(said.text, (*doubts, *reasons), believed, heard.language)
+
+
 def doubts_about(transcript: Transcript) -> tuple[str, ...]:
     """Reasons to doubt all that was recognised but runs of one word, in words."""
     text, doubts = without_runs(transcript.text or "") or "", []
@@ -245,9 +283,12 @@ def doubts_about(transcript: Transcript) -> tuple[str, ...]:
     ratio = compression_ratio(text)
     if ratio > COMPRESSION_RATIO:
         doubts.append(f"repetitive (compression ratio {ratio:.1f})")
-    if (repeated := repeated_words(text.split())) is not None:
-        doubts.append(f"repeats {' '.join(repeated)!r}")
-    return tuple(doubts)
+    return (*doubts, *_repeated_passage(text))
+
+
+def _repeated_passage(text: str) -> tuple[str, ...]:
+    repeated = repeated_words(text.split())
+    return () if repeated is None else (f"repeats {' '.join(repeated)!r}",)
 
 
 def compression_ratio(text: str) -> float:
@@ -280,7 +321,8 @@ def repeated_words(words: Sequence[str]) -> tuple[str, ...] | None:
 
 def runs_of(text: str) -> list[str]:
     """Words that are said four times and more in a row, without capitals and marks."""
-    return [word for word, group in _groups(text) if len(group) >= RUN]
+    groups = groupby(text.split(), _plain)
+    return [word for word, group in groups if len([*group]) >= RUN]
 
 
 def without_runs(text: str) -> str | None:
@@ -289,12 +331,16 @@ def without_runs(text: str) -> str | None:
     >>> without_runs("Hello. Hello. Hello. Hello. Who is there?")
     'Who is there?'
     """
-    kept = [word for _, group in _groups(text) if len(group) < RUN for word in group]
-    return " ".join(kept) or None
+    words = text.split()
+    return (
+        " ".join(word for word, loop in zip(words, _loops(words), strict=True) if not loop) or None
+    )
 
 
-def _groups(text: str) -> list[tuple[str, list[str]]]:
-    return [(word, list(group)) for word, group in groupby(text.split(), _plain)]
+def _loops(words: Sequence[str]) -> list[bool]:
+    """Whether each of some words is one of a run."""
+    sizes = [len([*group]) for _, group in groupby(words, _plain)]
+    return [size >= RUN for size in sizes for _ in range(size)]
 
 
 def _plain(word: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from encoders.analysis.voice_activity import Stretch
 from encoders.asr.transcript import normalise
 from encoders.messages import with_count
 from encoders.utterance import Fault
@@ -18,13 +19,21 @@ from experiments.annotations.turns import (
     Annotation,
     Turn,
     read_annotation,
+    read_turns,
     within,
     words_apart,
 )
-from experiments.interviews.diarisation import SpeechDescriber, guess_speakers
+from experiments.interviews.diarisation import (
+    SpeechDescriber,
+    enough_for,
+    guess_speakers,
+    voice_changes,
+    voice_runs,
+)
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.segmentation import SHORTEST_S, SpeakerTurn
 from experiments.interviews.speech_scan import SpeechScan
+from experiments.interviews.voices import Voice, matches, renamed
 
 #: The one speaker of a recording of which nothing is said.
 SOMEONE = "speaker"
@@ -39,13 +48,16 @@ class SpeakerTurns:
     """The voices of a recording, and how they were told apart.
 
     ``turns`` are the voices before a transcript cut them; empty where none did. ``notes`` say how
-    files of turns and words were read.
+    files of turns and words were read and who sounds like whom, and quote from them; ``cautions``
+    quote nothing. ``changes`` are the times at which one ``speaker`` sounds like another.
     """
 
     voices: tuple[SpeakerTurn, ...]
     how: str
     turns: tuple[SpeakerTurn, ...] = ()
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    changes: tuple[float, ...] = ()
 
 
 def cast_of(
@@ -54,29 +66,64 @@ def cast_of(
     options: InterviewOptions,
     others: int,
     describer: SpeechDescriber | None,
+    known: Sequence[Voice] = (),
 ) -> SpeakerTurns:
     """Voices of a recording, one of ``others`` + 1; words of ``--transcript`` are in them.
 
-    ``describer`` has heard all speech, where speakers are to be guessed.
+    ``describer`` has heard all speech, where speakers are to be guessed, or named by ``known``
+    voices.
 
     Raises:
         AnnotationError: a file of turns or words has faults.
-        ValueError: speakers cannot be told apart.
     """
     cast = _speakers_of(path, surveyed, options, others, describer)
     if (given := options.words_file) is None:
-        return cast
+        return _named(cast, surveyed, describer, known)
     source = file_for(given, path, others, "--transcript")
     if source.suffix.lower() == ".txt" and not are_timed(source):
-        return SpeakerTurns(with_lines(cast.voices, source), cast.how, (), cast.notes)
-    known = Known(given, "--transcript", None, options.words_tiers or None)
-    said = known.read(path, surveyed.duration_s, others)
+        cast = _named(cast, surveyed, describer, known)
+        return replace(cast, voices=with_lines(cast.voices, source))
+    words = Known(given, "--transcript", None, options.words_tiers or None)
+    said = words.read(path, surveyed.duration_s, others)
     notes = (*cast.notes, *(note for note in said.notes if note not in cast.notes))
     # Who is not named in a file that names others is nobody.
     named = any(turn.speaker is not None for turn in said.turns if turn.text is not None)
     if cast.how == SOMEONE and named:
-        return SpeakerTurns(voices_of(said.turns), f"turns of {source.name}", (), notes)
-    return SpeakerTurns(with_words(cast.voices, said.turns), cast.how, cast.voices, notes)
+        told = SpeakerTurns(
+            voices_of(said.turns), f"turns of {source.name}", (), notes, cast.cautions
+        )
+        return _named(told, surveyed, describer, known)
+    cast = _named(replace(cast, notes=notes), surveyed, describer, known)
+    return replace(cast, voices=with_words(cast.voices, said.turns), turns=cast.voices)
+
+
+def _named(
+    cast: SpeakerTurns,
+    surveyed: SpeechScan,
+    describer: SpeechDescriber | None,
+    known: Sequence[Voice],
+) -> SpeakerTurns:
+    """Speakers by the names of voices they are like; stretches of each voice where nobody is known.
+
+    Names that a file gives are kept, and what their speakers sound like is told.
+    """
+    speech = surveyed.speech()
+    if describer is None or not known or not speech:
+        return cast
+    described = describer.described()
+    if cast.how != SOMEONE:
+        found = matches(cast.voices, speech, described, known)
+        turns, how = renamed(cast.voices, found), f"{cast.how}, named by voices"
+    else:
+        runs = voice_runs(speech, described)
+        near = matches(runs, speech, described, known, apart=False)
+        names = {match.speaker: match.voice for match in near if match.same}
+        turns = tuple(replace(run, speaker=names.get(run.speaker, NOBODY)) for run in runs)
+        found = matches(turns, speech, described, known, apart=False)
+        how = "each stretch by the nearest voice"
+    notes = (*cast.notes, *(match.line for match in found))
+    # Stretches of a voice each have been cut.
+    return replace(cast, voices=turns, how=how, notes=notes, changes=())
 
 
 def _speakers_of(
@@ -99,16 +146,47 @@ def _speakers_of(
         ]
         return SpeakerTurns(tuple(voices), "one speaker per channel")
     if describer is not None and options.speakers is not None:
-        guess = guess_speakers(path, surveyed.speech(), options.speakers, describer)
-        about = f"{options.speakers} speakers, {describer.encoder.name}"
-        return SpeakerTurns(guess, f"speaker guess ({about})")
-    everyone = [
-        SpeakerTurn(stretch.start_s, stretch.end_s, SOMEONE) for stretch in surveyed.speech()
-    ]
-    return SpeakerTurns(tuple(everyone), SOMEONE)
+        return _guessed(surveyed.speech(), options.speakers, describer)
+    return _anyone(surveyed.speech(), describer)
+
+
+def _anyone(speech: Sequence[Stretch], describer: SpeechDescriber | None) -> SpeakerTurns:
+    """All speech as one speaker's, with the times at which it sounds like another's."""
+    voices = tuple(SpeakerTurn(one.start_s, one.end_s, SOMEONE) for one in speech)
+    if describer is None or not describer.encoder.trained or not speech:
+        return SpeakerTurns(voices, SOMEONE)
+    return SpeakerTurns(voices, SOMEONE, changes=voice_changes(speech, describer.described()))
+
+
+def _guessed(speech: Sequence[Stretch], count: int, describer: SpeechDescriber) -> SpeakerTurns:
+    """A guess of so many speakers; one speaker, and a note, where that is the better guess."""
+    speech_s = sum(stretch.length_s for stretch in speech)
+    if not enough_for(count, speech_s):
+        note = (
+            f"{speech_s:.1f} s of speech, too little to tell {count} speakers apart (2 s for each "
+            "of two, 10 s for each of more): taken for one speaker; --turns FILE says who speaks"
+        )
+        return replace(_anyone(speech, describer), cautions=(note,) if speech else ())
+    guess = guess_speakers(speech, count, describer.described())
+    about = f"{with_count(count, 'speaker')}, {describer.encoder.name}"
+    return SpeakerTurns(guess, f"speaker guess ({about})")
 
 
 # ---------------------------------------------------------------- turns and transcripts of files
+
+
+def words_are_known(options: InterviewOptions) -> bool:
+    """Whether words come along, so that no recogniser is needed."""
+    if options.words_file is not None:
+        return True
+    # Of a folder of turns some may be without words; faults are told with their recording.
+    if options.turns is None or not options.turns.is_file():
+        return False
+    try:
+        turns = read_turns(options.turns, tier=options.tier, tiers=options.turns_tiers)
+        return all(turn.text is not None for turn in turns)
+    except AnnotationError:
+        return False
 
 
 def file_for(source: Path, recording: Path, others: int, option: str) -> Path:

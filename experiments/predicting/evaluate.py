@@ -28,8 +28,8 @@ from experiments.config import ConfigError, Study, TranscriptSource, default_asr
 from experiments.corpora import load_source
 from experiments.corpora.label_map import LabelMap, map_labels, parse_map
 from experiments.interviews.emotion import EmotionScores
+from experiments.interviews.facts import about_model
 from experiments.interviews.interview import model_sha256
-from experiments.interviews.model_facts import about_model
 from experiments.predicting.answers import Answer, Answers, ask, kinds_of
 from experiments.reporting.cost import cost_of
 from experiments.reporting.results import summarise

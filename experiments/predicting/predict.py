@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.extraction import Failure, Progress
+from encoders.files import write_atomically
 from encoders.manifest import read_manifest
 from encoders.manifest_rows import guarded
 from encoders.messages import with_count
-from encoders.store import write_atomically
 from encoders.utterance import Utterance
 from experiments.comparing.comparison import check_writable
 from experiments.config import ConfigError, OptionError, TranscriptSource, default_asr
 from experiments.corpora.tree import MEDIA, first_few
 from experiments.interviews.emotion import EmotionScores, threshold_of_sets
-from experiments.interviews.model_facts import about_model
+from experiments.interviews.facts import about_model
 from experiments.predicting.answers import Answer, Answers, ask
 from fusion.evaluation.conformal import prediction_set
 from fusion.evaluation.emotions import DERIVED, derived_values

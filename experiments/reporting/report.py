@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import UndefinedError
 
+from encoders.files import write_atomically
 from encoders.messages import printable, with_count
-from encoders.store import write_atomically
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, cautions, dropped_lines
 from experiments.reporting.cost import Cost, cost_lines

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from encoders.files import write_atomically
 from encoders.messages import escape_markdown, printable
-from encoders.store import write_atomically
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import badges
 from experiments.reporting.numbers import (

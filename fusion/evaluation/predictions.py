@@ -3,17 +3,16 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from encoders.files import write_parts
 from encoders.messages import printable
 from encoders.utterance import Task
 from fusion.evaluation.clusters import Clusters, clusters_of
@@ -70,15 +69,7 @@ def write(predictions: Iterable[Prediction], path: Path) -> None:
     Rows go to a temporary file of their own name, so that two runs into one folder disturb each
     other no more than that the later one is what stays.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            handle.writelines(map(_line, predictions))
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_parts(path, map(_line, predictions))
 
 
 def digest(predictions: Iterable[Prediction]) -> str:

@@ -1,6 +1,7 @@
 """FusionModel: encoders, heads, standardisers and targets in one folder; load and predict."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,10 +19,11 @@ from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio
 from encoders.embedding import embed
 from encoders.extraction import SharedEncoder, shared_encoders
+from encoders.files import sealed, write_atomically
 from encoders.messages import printable
 from encoders.pooling import for_head
 from encoders.specs import Modality, Spec, spec_from_json
-from encoders.store import Embedding, write_atomically
+from encoders.store import Embedding
 from encoders.utterance import Task
 from fusion.bundled import BUNDLED, DEMO
 from fusion.evaluation.backoff import Answer, Backoff, LevelRule, fit_levels
@@ -31,6 +33,7 @@ from fusion.evaluation.emotions import Level
 from fusion.model.card import model_card, sureness_lines
 from fusion.model.json import (
     FORMAT_VERSION,
+    hashes,
     levels_of,
     number_of,
     read_about,
@@ -45,6 +48,12 @@ from fusion.model.seen import Seen
 from fusion.training.combination import Combination, combination_of
 from fusion.training.late import independent
 from fusion.training.normalise import Baseline, Normaliser, normaliser_of
+
+#: What reading raises of a model whose numbers nobody has written.
+DAMAGE: tuple[type[Exception], ...] = (
+    *(SafetensorError, RuntimeError, LookupError, TypeError, AttributeError, OSError),
+    *(ArithmeticError, MemoryError, AssertionError, UserWarning),
+)
 
 __all__ = ["FORMAT_VERSION", "FusionModel", "HeadEnsemble", "folder_of", "late_model"]
 
@@ -238,7 +247,7 @@ class FusionModel:
         (folder / SEEN).unlink(missing_ok=True)
         if self.seen is not None:
             self.seen.write(folder)
-        about = json.dumps(self._about(), indent=2)
+        about = json.dumps(sealed({**self._about(), "files": hashes(folder)}), indent=2)
         write_atomically(folder / "model.json", about.encode())
         sureness = sureness_lines(self.temperature, self.abstention, self.levels, self.sets)
         card = model_card(
@@ -262,8 +271,11 @@ class FusionModel:
         folder = folder_of(folder)
         about, seen = read_about(folder), Seen.read(folder)
         try:
-            read = cls._read(about, load_file(folder / "heads.safetensors"))
-        except (SafetensorError, RuntimeError, LookupError, TypeError, OSError) as error:
+            with warnings.catch_warnings():
+                # Torch's of layers without values, which no model has.
+                warnings.simplefilter("error", UserWarning)
+                read = cls._read(about, load_file(folder / "heads.safetensors"))
+        except DAMAGE as error:
             raise ValueError(
                 f"{folder}: heads.safetensors and model.json are not of one whole model "
                 f"({type(error).__name__}: {printable(error)[:200]}); take the folder as "

@@ -1,12 +1,14 @@
 """``model.json`` as it is read: whoever has edited it, or lost half of it, is told so in a line."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from encoders.files import SEAL, seal_broken
+from encoders.manifest_rows import parse_json
 from encoders.messages import number, printable
+from encoders.weights.files import file_sha256
 from fusion.evaluation.backoff import LevelRule
 from fusion.evaluation.conformal import PredictionSets
 from fusion.evaluation.emotions import LEVELS
@@ -14,8 +16,12 @@ from fusion.evaluation.emotions import LEVELS
 #: 2: a temperature and an abstention threshold. 3: what it learned from, a temperature per part,
 #: and what its numbers mean, where they are no probabilities of one class. 4: a rule by which parts
 #: are combined. Levels and sets came later: who does not know them passes over them, and what was
-#: written without them has none.
-FORMAT_VERSION = 4
+#: written without them has none. 5: a seal, and the hashes of the files beside it.
+FORMAT_VERSION = 5
+#: Formats that are read; one of 4 has no seal, and is taken as it is.
+READ_FORMATS = (4, FORMAT_VERSION)
+#: The files beside ``model.json`` whose hashes it has; None of one that is not there.
+HASHED = ("heads.safetensors", "seen.json")
 
 
 def read_about(folder: Path) -> Mapping[str, Any]:
@@ -30,21 +36,37 @@ def read_about(folder: Path) -> Mapping[str, Any]:
         hint = f"; {inside} is one" if (inside / "model.json").is_file() else ""
         raise ValueError(f"{folder}: no model (expected model.json and heads.safetensors){hint}")
     try:
-        about = json.loads(file.read_text(encoding="utf-8"))
+        about = parse_json(file.read_bytes())
     except ValueError as error:
         raise ValueError(
             f"{file}: expected JSON, got something else ({printable(error)[:200]}); take the "
             "folder as it was written"
         ) from error
     version = about.get("format") if isinstance(about, Mapping) else None
-    if version != FORMAT_VERSION:
+    if seal_broken(about) or (version == FORMAT_VERSION and SEAL not in about):
+        raise ValueError(
+            f"{file}: its content has changed since it was written; take the folder as it was "
+            "written, or train it again"
+        )
+    if version not in READ_FORMATS:
         raise ValueError(
             f"{folder}: a model of format {printable(repr(version))}, but this version reads "
             f"format {FORMAT_VERSION} (which says how its parts are combined); train it again: "
             "serfusion compare on the same corpus leaves a model of this format"
         )
     assert isinstance(about, Mapping)
+    if version == FORMAT_VERSION and about["files"] != hashes(folder):
+        raise ValueError(
+            f"{folder}: {' or '.join(HASHED)} has changed since it was written; take the folder "
+            "as it was written, or train it again"
+        )
     return about
+
+
+def hashes(folder: Path) -> dict[str, str | None]:
+    """Sha256 of the files beside ``model.json``."""
+    paths = {name: folder / name for name in HASHED}
+    return {name: file_sha256(path) if path.is_file() else None for name, path in paths.items()}
 
 
 def number_of(fields: Mapping[str, Any], name: str, above: float = -math.inf) -> float:

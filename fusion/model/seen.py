@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from encoders.files import write_atomically
 from encoders.messages import printable
-from encoders.store import write_atomically
 from encoders.utterance import Utterance
 
 FILE, FORMAT_VERSION = "seen.json", 1

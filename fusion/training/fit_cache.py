@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from encoders.store import write_atomically
+from encoders.files import write_atomically
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import restored_head
 from fusion.splitting.splits import Fold
@@ -157,17 +157,23 @@ def _write(path: Path, key: str, about: Mapping[str, Any], tensors: Mapping[str,
 
 
 def _read(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    kept = read_fit(path)
+    if kept is None:
+        return None
+    wanted = (FORMAT_VERSION, key)
+    return kept if (kept[0].get("format"), kept[0].get("key")) == wanted else None
+
+
+def read_fit(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """What a kept fit says and its tensors, of whatever key; None where it is absent or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        if header["sha256"] != _checksum(header["about"], tensors):
-            return None
-        about = json.loads(header["about"])
-        wanted = (FORMAT_VERSION, key)
-        return (about, tensors) if (about["format"], about["key"]) == wanted else None
-    # Whatever safetensors and JSON raise of a file that is absent or damaged: each means the same.
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
+        whole = header["sha256"] == _checksum(header["about"], tensors)
+        return (json.loads(header["about"]), tensors) if whole else None
+    # Whatever safetensors, torch and JSON raise of a damaged file: each means the same.
+    except Exception:
         return None
 
 

@@ -18,7 +18,10 @@ from optuna.storages import fail_stale_trials
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from encoders.locks import LOG, TOLD_S
+from encoders.messages import with_count
 from fusion.tuning.pruning import OpenTrial
+from fusion.tuning.storage import GRACE_S
 
 #: Who waits for others looks this often, and takes them for dead after so long without a trial.
 LOOK_S, SILENT_S = 1.0, 1800.0
@@ -52,6 +55,13 @@ def trials_together(
             continue
         time.sleep(LOOK_S)
         waited = waited + LOOK_S if len(_of(study, *FINISHED)) == done else 0.0
+        if waited - LOOK_S < TOLD_S <= waited:
+            LOG.warning(
+                "waiting for %s of %s at other workers; without a sign of life for %d minutes "
+                "(a database: %d) they are taken for dead",
+                with_count(len(_of(study, TrialState.RUNNING)), "trial"),
+                study.study_name, SILENT_S // 60, GRACE_S // 60,
+            )  # fmt: skip
         if waited >= SILENT_S:
             for left in _of(study, TrialState.RUNNING):
                 _fail(study, left.number)

@@ -11,10 +11,10 @@ from urllib.parse import unquote
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage, InMemoryStorage
 
 from encoders.messages import printable
+from fusion.tuning.journal import opened_journal
 from fusion.tuning.pruning import pruner
 
 #: A worker on a database says this often that it lives; after the longer time it is taken for dead.
@@ -77,8 +77,7 @@ def _close(storage: BaseStorage) -> None:
 def _own(journal: Path | None) -> BaseStorage:
     if journal is None:
         return InMemoryStorage()
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(journal)))
+    return opened_journal(journal)
 
 
 def open_storage(where: str) -> BaseStorage:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from encoders.extraction import default_store
-from encoders.store import write_atomically
+from encoders.files import write_atomically
 from fusion.bundled import DEMO
 from fusion.model.card import encoder_lines
 from fusion.model.fusion_model import FusionModel

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +22,10 @@ from encoders.audio.waveform import Audio, AudioError
 from encoders.decode_index import DecodeIndex
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.extraction import default_store, embed_audio, embed_text
+from encoders.files import StoreError, write_atomically
 from encoders.pooling import for_storage
 from encoders.specs import BertSpec, LogMelSpec, Spec, SpeechSpec
-from encoders.store import Embedding, EmbeddingStore, StoreError, text_key, write_atomically
+from encoders.store import Embedding, EmbeddingStore, text_key
 from encoders.utterance import Utterance
 
 SPEC = LogMelSpec(n_mels=10)
@@ -128,6 +131,16 @@ def test_a_warm_run_writes_nothing(utterances, store):
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     embed_audio(utterances, [SPEC], store)
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"format": 1}'])
+def test_a_description_that_was_lost_or_damaged_is_written_again(utterances, store, content):
+    embed_audio(utterances, [SPEC], store)
+    (path,) = store.root.glob("*/spec.json")
+    before = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    embed_audio(utterances, [SPEC], store)
+    assert path.read_bytes() == before
 
 
 def test_a_new_spec_reads_the_audio_again(utterances, store):
@@ -643,3 +656,27 @@ def test_real_speech_is_stored_and_found_again(data_folder, store, no_model):
     assert (cold.encoded, warm.cached) == (4, 4)
     assert cold.keys == warm.keys
     assert isinstance(utterances[0].audio, Path)
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def homeless(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("SERFUSION_CACHE", raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(StoreError, match=r"no home folder is known .*; set SERFUSION_CACHE"):
+        default_store()
+
+
+def test_a_pickle_in_place_of_weights_is_one_message_and_is_not_run(text_checkpoint, tmp_path):
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "run"),)
+
+    folder = tmp_path / "model"
+    shutil.copytree(text_checkpoint("bert"), folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(), protocol=2))
+    with pytest.raises(ValueError, match="its weights cannot be read"):
+        load_encoder(BertSpec(checkpoint=str(folder)))
+    assert not (tmp_path / "run").exists()

@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
+from encoders import store
 from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio
 from encoders.encoder import fingerprint_of
+from encoders.files import StoreError, sealed, write_atomically
 from encoders.specs import (
     BertSpec,
     EgemapsSpec,
@@ -36,13 +38,12 @@ from encoders.store import (
     FORMAT_VERSION,
     Embedding,
     EmbeddingStore,
+    HeldStore,
     Space,
-    StoreError,
     audio_key,
     damaged_keys,
     shard_keys,
     text_key,
-    write_atomically,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -101,6 +102,38 @@ def test_keys_are_read_in_the_order_asked(tmp_path):
     assert [entry.values[0, 0, 0] for entry in found] == [3.0, 1.0, 3.0, 2.0]
 
 
+def test_each_shard_is_opened_once_however_many_keys_are_read(tmp_path, monkeypatch):
+    space = space_of(tmp_path)
+    for shard in range(5):
+        space.write({key(f"{shard}-{k}"): embedding(float(k)) for k in range(20)}, {})
+    opened: list[Path] = []
+    real = store.safe_open
+    monkeypatch.setattr(
+        store, "safe_open", lambda path, **how: opened.append(path) or real(path, **how)
+    )
+    keys = [key(f"{shard}-{k}") for k in range(20) for shard in range(5)]
+    assert [entry.values.max() for entry in space_of(tmp_path).read(keys)] == [
+        float(k) for k in range(20) for _ in range(5)
+    ]
+    assert len(opened) == 5
+    opened.clear()
+    assert damaged_keys(space.shards()[0]) == []
+    assert len(opened) <= 2
+
+
+def test_what_is_held_in_memory_is_as_stored_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    held = HeldStore().space(HALF, "f" * 64)
+    disk = space_of(tmp_path / "disk", HALF)
+    entry = embedding(0.1)
+    for space in (held, disk):
+        assert space.missing([key("a")]) == [key("a")]
+        space.write({key("a"): entry}, {})
+        assert space.missing([key("a"), key("b")]) == [key("b")]
+    assert np.array_equal(held.read([key("a")])[0].values, disk.read([key("a")])[0].values)
+    assert [path.name for path in tmp_path.iterdir()] == ["disk"]
+
+
 def test_what_was_written_is_no_longer_missing(tmp_path):
     space = space_of(tmp_path)
     space.write({key("a"): embedding()}, {})
@@ -146,7 +179,7 @@ def test_a_space_of_another_format_is_neither_read_nor_written(tmp_path):
     space_of(tmp_path).write({key("a"): embedding()}, {})
     (path,) = tmp_path.glob("*/spec.json")
     about = json.loads(path.read_text())
-    path.write_text(json.dumps(about | {"format": FORMAT_VERSION + 1}))
+    path.write_text(json.dumps(sealed(about | {"format": FORMAT_VERSION + 1})))
     before = sorted(tmp_path.rglob("*"))
     for act in (
         lambda space: space.missing([key("a")]),

@@ -29,7 +29,15 @@ def row(name: str) -> ModelRow:
 
 def test_every_short_name_is_listed_once():
     listed = [one.name for one in known_models() if one.kind != "asr"]
-    assert listed == [*SHORT_NAMES, "demo"]
+    assert listed == [*SHORT_NAMES, "ge2e", "demo"]
+
+
+def test_the_speaker_encoder_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("encoders.weights.sources.find_spec", lambda _name: None)
+    assert row("ge2e").cells()[-1] == "no"
+    assert any("pip install --no-deps resemblyzer==0.1.4" in note for note in NOTES)
+    with pytest.raises(MissingWeightsError, match=r"pip install --no-deps resemblyzer==0\.1\.4"):
+        fetch_model("ge2e")
 
 
 @pytest.mark.parametrize("name", ["logmel", "mfcc", "mfcc13"])

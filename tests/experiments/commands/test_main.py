@@ -464,3 +464,15 @@ def test_every_command_that_computes_takes_a_device(monkeypatch, typed, capsys):
     monkeypatch.setenv("SERFUSION_DEVICE", "gpu")
     assert run(monkeypatch, *typed.split()) == 2
     assert "DEVICE: device 'gpu': expected cpu, cuda, or cuda:N" in capsys.readouterr().err
+
+
+def test_a_user_without_a_home_gets_one_message(monkeypatch, capsys):
+    def homeless(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    monkeypatch.setattr(sys, "argv", ["serfusion", "check", "--manifest", "~/rows.csv"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 1
+    assert "Set HOME to a folder" in " ".join(capsys.readouterr().err.split())

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from encoders.files import sealed
 from encoders.utterance import Utterance
 from experiments.comparing.comparison import compare, retrain
 from experiments.comparing.own_statistics import check_groups, groups_of
@@ -242,7 +243,7 @@ def test_a_rule_that_is_none_is_refused(model, tmp_path, by):
     FusionModel.load(model).save(tmp_path / "m")
     about = json.loads((tmp_path / "m" / "model.json").read_text())
     about["normalise"] = by if isinstance(by, dict) else {"by": by, "prior": 3.0}
-    (tmp_path / "m" / "model.json").write_text(json.dumps(about))
+    (tmp_path / "m" / "model.json").write_text(json.dumps(sealed(about)))
     with pytest.raises(ValueError, match="expected corpus, speaker or recording"):
         FusionModel.load(tmp_path / "m")
 
@@ -251,7 +252,7 @@ def test_a_model_whose_rule_was_taken_out_is_refused(model, tmp_path):
     FusionModel.load(model).save(tmp_path / "m")
     about = json.loads((tmp_path / "m" / "model.json").read_text())
     del about["normalise"]
-    (tmp_path / "m" / "model.json").write_text(json.dumps(about))
+    (tmp_path / "m" / "model.json").write_text(json.dumps(sealed(about)))
     with pytest.raises(ValueError, match="take the folder as it was written"):
         FusionModel.load(tmp_path / "m")
 

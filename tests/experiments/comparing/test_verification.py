@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from encoders.files import MARK, publish
 from experiments.commands.main import app
 from experiments.comparing.comparison import compare, retrain
 from experiments.comparing.verification import departures, lines, rebuild, verify
@@ -138,3 +139,66 @@ def test_a_cell_of_an_ablation_is_not_retrained_from_its_study(tmp_path):
     folder = save(tmp_path / "cell", rows, cell)
     with pytest.raises(ValueError, match=r"a cell of an ablation \(noise white:10\)"):
         retrain(folder)
+
+
+# ---------------------------------------------------------------- files of a run
+
+
+@pytest.fixture
+def tones_run(monkeypatch, tmp_path):
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 1)
+    study = tones_study(write_tones(tmp_path / "tones"), audio="logmel")
+    return study, compare(study, out=tmp_path / "run", jobs=1).folder
+
+
+@pytest.mark.parametrize("name", ["folds.json", "environment.json", "model/heads.safetensors"])
+def test_every_other_file_of_a_run_is_known_by_its_hash(tones_run, name):
+    _, folder = tones_run
+    assert verify(folder).sound
+    rebuild(folder)
+    assert verify(folder).sound
+    assert any("have the hashes it left" in line for line in lines(verify(folder)))
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    assert verify(folder).changed == (name,)
+    (folder / MARK).unlink()
+    assert any("are not checked" in line for line in lines(verify(folder)))
+
+
+def test_a_file_that_somebody_changed_or_put_there_is_kept(tones_run):
+    study, folder = tones_run
+    (folder / "table.md").write_text("with my remarks")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "model" / "README.md").write_bytes(b"")
+    compare(study, out=folder, jobs=1)
+    assert verify(folder).sound
+    assert (folder / "table.md.kept-1").read_text() == "with my remarks"
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert len(list(folder.glob("**/*.kept-*"))) == 1
+
+
+def test_a_run_that_is_stopped_while_it_writes_is_whole_or_not_one(tones_run, monkeypatch):
+    study, folder = tones_run
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr("experiments.comparing.comparison.write_report", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        compare(study, out=folder, jobs=1)
+    assert {path: path.read_bytes() for path in before} == before
+    assert verify(folder).sound
+    monkeypatch.undo()
+    monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 1)
+    compare(study, out=folder, jobs=1)
+    assert {path for path in folder.rglob("*") if path.is_file()} == before.keys()
+
+
+def test_a_run_without_a_model_leaves_none_of_an_earlier_one(tmp_path):
+    def write(*names: str) -> None:
+        publish(
+            tmp_path / "x", lambda work: [(work / name).write_text(name) for name in names] and None
+        )
+
+    write("a", "b")
+    (tmp_path / "x" / "c").write_text("of somebody else")
+    write("b")
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {"b", "c", MARK}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from encoders.asr.transcript import Segment, Transcript
+from encoders.asr.window_packing import spoken, timed
 from experiments.interviews.recognition import (
     RecognisedText,
     WordUse,
     doubts_about,
     recognised,
+    recognised_in,
     repeated_words,
 )
 
@@ -83,3 +85,39 @@ def test_words_go_to_the_model_where_it_knows_their_language():
     assert WordUse(None, frozenset()).of(german).trusted == "so"
     assert WordUse("show").of(told).trusted is None
     assert WordUse("off").of(told) == RecognisedText()
+
+
+# ---------------------------------------------------------------- pieces that are cut between words
+
+
+def worded(text: str, probability: float = 0.9) -> Transcript:
+    words = [
+        timed(f" {word}", float(k), k + 0.9, probability, 0.1)
+        for k, word in enumerate(text.split())
+    ]
+    return spoken(words, text, "de")
+
+
+def test_a_part_is_as_sure_as_its_own_words():
+    sure, unsure = worded("I did."), worded("Not me.", 0.1)
+    heard = Transcript((*sure.segments, *unsure.segments), "de", -1.2, 0.1)
+    first, second = (recognised_in(heard, slice(start, start + 2)) for start in (0, 2))
+    assert (first.text, first.trusted, first.language) == ("I did.", "I did.", "de")
+    assert second.trusted is None
+    assert second.doubts == ("recogniser unsure (mean log-probability -2.30)",)
+
+
+def test_a_run_is_doubted_where_it_was_cut_and_what_is_beside_it_is_not():
+    heard = worded("Hello. Hello. Hello. Hello. Who is there?")
+    first, second, third = (
+        recognised_in(heard, part) for part in (slice(1), slice(1, 5), slice(5, 7))
+    )
+    assert (first.text, first.doubts, first.trusted) == ("Hello.", ("repeats 'hello'",), None)
+    assert (second.text, second.trusted) == ("Hello. Hello. Hello. Who", "Who")
+    assert (third.doubts, third.trusted) == ((), "is there?")
+
+
+def test_a_passage_that_is_repeated_is_doubted_wherever_it_was_cut():
+    heard = worded("We went to the sea. We went to the sea. Then home.")
+    for part in (slice(5), slice(5, 10), slice(10, 12)):
+        assert recognised_in(heard, part).doubts == ("repeats 'we went to the sea'",)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
-import soundfile
 
-from encoders.analysis.speaker_embeddings import CepstralStatistics, XVectors, cepstra, windows_of
+import encoders.analysis.speaker_embeddings as embeddings
+from benchmarks import diarisation as benchmark
+from encoders.analysis.speaker_embeddings import (
+    GE2E,
+    CepstralStatistics,
+    GE2ENetwork,
+    XVectors,
+    cepstra,
+    ge2e_bands,
+    windows_of,
+)
 from encoders.analysis.voice_activity import (
     ActivityOptions,
-    Stretch,
-    VoiceActivity,
-    speech_in,
 )
 from encoders.audio.reading import read_segment
 from encoders.audio.streaming import Span, read_spans
-from encoders.audio.waveform import resample
-from encoders.spectra.mel import trim_bounds
-from experiments.annotations.turns import read_turns
-from experiments.interviews.diarisation import SpeechDescriber, best_path, guess_speakers
+from encoders.weights.sources import GE2E_FILES, MissingWeightsError, installed
+from experiments.interviews import diarisation
+from experiments.interviews.diarisation import SpeechDescriber, best_path, enough_for
 from experiments.interviews.speech_scan import survey
-from tests.experiments.interviews.diarisation_error import (
-    Spoken,
-    detection_error,
-    diarisation_error,
-)
+from tests.experiments.interviews.conftest import voice
+from tests.experiments.interviews.diarisation_error import Spoken, detection_error
 
 RATE = 16000
 
@@ -54,17 +59,6 @@ def test_windows_cover_a_stretch():
         assert frames - found[-1].stop < 75
 
 
-def guess(path, speech, count: int = 2):
-    describer = SpeechDescriber(CepstralStatistics())
-    for audio in read_spans(path, [Span(one.start_s, one.end_s) for one in speech]):
-        describer.add(audio)
-    return guess_speakers(path, speech, count, describer)
-
-
-def test_without_speech_nobody_is_guessed(tmp_path):
-    assert guess(tmp_path / "a.wav", ()) == ()
-
-
 @pytest.mark.parametrize("padding_s", [0.03, 0.3])
 def test_what_one_pass_describes_is_the_speech_that_it_finds(talk, padding_s):
     describer, again = (SpeechDescriber(CepstralStatistics()) for _ in range(2))
@@ -81,10 +75,85 @@ def test_what_one_pass_describes_is_the_speech_that_it_finds(talk, padding_s):
     assert np.array_equal(surveyed.whole.samples, read_segment(talk).samples)
 
 
-def test_too_little_speech_is_told(tmp_path, make_tone):
-    soundfile.write(tmp_path / "a.wav", make_tone(1.0), RATE)
-    with pytest.raises(ValueError, match="too little to tell 2 speakers apart"):
-        guess(tmp_path / "a.wav", [Stretch(0.0, 0.5)])
+@pytest.mark.parametrize(
+    ("count", "speech_s", "enough"),
+    [(2, 3.9, False), (2, 4.0, True), (3, 27.0, False), (3, 30.0, True), (4, 30.0, False)],
+)
+def test_speakers_need_speech_to_be_told_apart(count, speech_s, enough):
+    assert enough_for(count, speech_s) is enough
+
+
+# ---------------------------------------------------------------- GE2E
+
+
+def test_bands_are_those_of_librosa_at_the_level_of_training(make_audio):
+    import librosa
+
+    soft = voice("anna")[:RATE]
+    for samples in (soft * np.float32(0.05), soft / np.abs(soft).max()):
+        power = np.mean(np.square(samples, dtype=np.float64))
+        raised = samples * max(1.0, 10 ** (-30 / 20) / np.sqrt(power))
+        expected = librosa.feature.melspectrogram(
+            y=raised, sr=RATE, n_fft=400, hop_length=160, n_mels=40
+        ).T
+        np.testing.assert_allclose(ge2e_bands(samples), expected, rtol=1e-3, atol=1e-6)
+    assert not ge2e_bands(np.zeros(RATE, np.float32)).any()
+
+
+@pytest.fixture
+def ge2e_package(tmp_path, monkeypatch):
+    """A package that would fail if it were imported, with random weights of the true shape."""
+    import torch
+
+    folder = tmp_path / "resemblyzer"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise RuntimeError('imported')\n", encoding="utf-8")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        state = GE2ENetwork().state_dict()
+    state |= {"similarity_weight": torch.ones(1), "similarity_bias": torch.ones(1)}
+    path = folder / "pretrained.pt"
+    torch.save({"step": 1, "model_state": state}, path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setattr(embeddings, "GE2E_FILES", replace(GE2E_FILES, sha256=sha256))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return path
+
+
+@pytest.mark.usefixtures("ge2e_package")
+def test_vectors_have_length_one_and_depend_on_their_window_alone():
+    samples = voice("anna")[: 4 * RATE]
+    frames = cepstra(samples)
+    windows = windows_of(len(frames), GE2E.window)
+    found = GE2E().embed(samples, frames, windows)
+    assert found.shape == (len(windows), 256)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    for row, window in zip(found, windows, strict=True):
+        alone = GE2E().embed(samples, frames, [window])
+        np.testing.assert_allclose(row[None], alone, atol=1e-5)
+
+
+def test_other_weights_than_the_published_ones_are_refused(ge2e_package):
+    ge2e_package.write_bytes(ge2e_package.read_bytes() + b" ")
+    with pytest.raises(MissingWeightsError, match="not the published file: pip install --no-deps"):
+        GE2E()
+
+
+def test_without_its_weights_statistics_are_taken_and_ge2e_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("encoders.weights.sources.find_spec", lambda _name: None)
+    assert isinstance(diarisation.speaker_encoder(None), CepstralStatistics)
+    with pytest.raises(MissingWeightsError, match=r"pip install --no-deps resemblyzer==0\.1\.4"):
+        diarisation.speaker_encoder("ge2e")
+
+
+def test_clusters_of_more_windows_than_are_clustered_reach_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    centres = np.eye(8, dtype=np.float32)[:3].repeat(40, axis=0)
+    vectors = centres + rng.normal(0, 0.05, centres.shape).astype(np.float32)
+    monkeypatch.setattr(diarisation, "MOST_WINDOWS", 30)
+    labels = diarisation._ward(vectors, 3)
+    assert [len({*labels[start : start + 40]}) for start in (0, 40, 80)] == [1, 1, 1]
+    assert len({*labels}) == 3
 
 
 # ---------------------------------------------------------------- x-vectors
@@ -135,61 +204,42 @@ def test_another_kind_of_model_is_refused(speech_checkpoint):
 # ---------------------------------------------------------------- real speech
 
 
-def spoken(voices) -> list[Spoken]:
-    return [Spoken(one.start_s, one.end_s, one.speaker) for one in voices]
+def rate_of(case: benchmark.Case, name: str) -> float:
+    described = benchmark.describe(case, diarisation.speaker_encoder(name))
+    return benchmark.error(case, benchmark.guess(case, described))
 
 
-def speech_of(path) -> tuple[Stretch, ...]:
-    samples = read_segment(path).samples
-    return speech_in(VoiceActivity().probabilities(samples, last=True), len(samples) / RATE)
+def needs_weights(name: str) -> None:
+    if name == "ge2e" and not installed(GE2E_FILES):
+        pytest.skip(GE2E_FILES.install)
 
 
-@pytest.mark.realdata
-def test_a_phone_call(data_folder):
-    path = data_folder / "interview" / "sample.wav"
-    reference = spoken(read_turns(path.with_suffix(".rttm")))
-    speech = speech_of(path)
-    found = detection_error(reference, [Spoken(s.start_s, s.end_s, "") for s in speech])
-    # Measured: both 0 outside the collar.
-    assert found.miss_rate <= 0.05
-    assert found.false_alarm_rate <= 0.05
-    guessed = spoken(guess(path, speech))
-    one = diarisation_error(reference, [Spoken(s.start_s, s.end_s, "") for s in speech])
-    # Measured: .033, and .464 where all is one speaker's.
-    assert diarisation_error(reference, guessed).rate <= 0.1 < one.rate
-
-
-def mix(root, seed: int) -> tuple[np.ndarray, list[Spoken]]:
-    """Sixteen turns of two actors, one or two sentences each, half a second or less apart."""
-    rng = np.random.default_rng(seed)
-    actors = rng.choice(np.arange(1, 25), 2, replace=False)
-    files = [sorted((root / f"Actor_{actor:02d}").glob("*.flac")) for actor in actors]
-    parts, reference, at = [], [], 0
-    for turn in range(16):
-        for _ in range(rng.integers(1, 3)):
-            path = files[turn % 2][rng.integers(len(files[turn % 2]))]
-            samples = resample(read_segment(path), RATE).samples
-            first, last = trim_bounds(samples, 30.0)
-            own = samples[first:last]
-            reference.append(Spoken(at / RATE, (at + len(own)) / RATE, f"actor{turn % 2}"))
-            gap = np.full(int(rng.uniform(0.1, 0.6) * RATE), rng.normal(0, 1e-4), np.float32)
-            parts += [own, gap]
-            at += len(own) + len(gap)
-    return np.concatenate(parts).astype(np.float32), reference
+#: Measured with the call's own speech and with that of its reference (one speaker: .464).
+CALLS = {"cepstra": (0.033, 0.207), "ge2e": (0.030, 0.034)}
 
 
 @pytest.mark.realdata
+@pytest.mark.weights
+@pytest.mark.parametrize("name", CALLS)
+def test_a_phone_call(data_folder, name):
+    needs_weights(name)
+    calls = benchmark.cases()
+    for case, measured in zip((next(calls), next(calls)), CALLS[name], strict=True):
+        found = detection_error(
+            case.reference, [Spoken(s.start_s, s.end_s, "") for s in case.speech]
+        )
+        # Measured: both 0 outside the collar.
+        assert found.miss_rate <= 0.05
+        assert found.false_alarm_rate <= 0.05
+        assert rate_of(case, name) <= measured + 0.05 < 0.4 < benchmark.error(case, case.speech)
+
+
+@pytest.mark.realdata
+@pytest.mark.weights
 @pytest.mark.slow
-def test_twenty_mixes_of_two_actors(data_folder, tmp_path):
-    rates, alone = [], []
-    for seed in range(20):
-        samples, reference = mix(data_folder / "ravdess", seed)
-        soundfile.write(tmp_path / "mix.wav", samples, RATE, subtype="FLOAT")
-        speech = speech_of(tmp_path / "mix.wav")
-        guessed = spoken(guess(tmp_path / "mix.wav", speech))
-        rates.append(diarisation_error(reference, guessed).rate)
-        everyone = [Spoken(s.start_s, s.end_s, "") for s in speech]
-        alone.append(diarisation_error(reference, everyone).rate)
-    # Measured: .226 on average, and .482 where all is one speaker's.
-    assert np.mean(rates) <= 0.25
-    assert np.mean(alone) > 0.4
+@pytest.mark.parametrize(("name", "measured"), [("cepstra", 0.226), ("ge2e", 0.088)])
+def test_twenty_mixes_of_two_actors(data_folder, name, measured):
+    needs_weights(name)
+    mixes = [case for case in benchmark.cases() if case.name == "mixes of 2 actors"]
+    assert np.mean([rate_of(case, name) for case in mixes]) <= measured + 0.03
+    assert np.mean([benchmark.error(case, case.speech) for case in mixes]) > 0.4

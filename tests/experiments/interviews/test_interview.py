@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -12,9 +15,12 @@ import pytest
 import soundfile
 
 import encoders.asr.recognisers as recognisers
+from encoders.asr.recognisers import RecogniserSpec
+from encoders.asr.transcript import Segment, Transcript
 from encoders.context import TextInContext
 from encoders.embedding import embed
 from encoders.extraction import shared_encoders
+from encoders.files import MARK, own_folder
 from encoders.weights.sources import packaged_whisper
 from experiments.annotations.turns import read_turns
 from experiments.config import OptionError
@@ -22,7 +28,7 @@ from experiments.interviews import interview as module
 from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
-from experiments.interviews.recognition import RecognisedText, recogniser_for
+from experiments.interviews.recognition import RecognisedText, Recognition, recogniser_for
 from fusion.model.fusion_model import FusionModel, inputs_of
 from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
 from tests.experiments.interviews.diarisation_error import Spoken, diarisation_error
@@ -142,11 +148,86 @@ class Parrot:
 
     def load(self) -> None: ...
 
-    def moved_to(self, folder: Path) -> None: ...
+    def moved_to(self, folder: Path | None) -> None:
+        self.folder = folder
 
     def listen(self, heard) -> list[RecognisedText]:
         self.heard += len(heard)
         return [self.said for _ in heard]
+
+
+class Timed(Recognition):
+    """A recogniser that hears a word each second, two of which are a sentence."""
+
+    def __init__(self) -> None:
+        self.spec, self.packing, self.languages, self.why = RecogniserSpec(), False, {}, ""
+        self.asr, self.heard = "whisper-base", []
+
+    def moved_to(self, folder: Path) -> None: ...
+
+    def timed_words(self, heard) -> list[Transcript]:
+        self.heard += [audio.duration_s for audio in heard]
+        return [self.words(int(audio.duration_s)) for audio in heard]
+
+    def words(self, count: int) -> Transcript:
+        marks = {k: "." if k % 2 else "" for k in range(count)}
+        words = [Segment(float(k), k + 0.9, f" w{k}{m}", -0.1, 0.0) for k, m in marks.items()]
+        return Transcript(tuple(words), "en", -0.1, 0.0)
+
+    def listen(self, heard) -> list[RecognisedText]:
+        return [RecognisedText("short") for _ in heard]
+
+
+def test_long_pieces_are_heard_whole_and_cut_between_words(
+    model_folder, talk, turns, tmp_path, monkeypatch
+):
+    from encoders.audio.reading import read_segment
+
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: Timed())
+    found = timeline(model_folder(), talk, tmp_path, turns=turns, asr=None, segment_max=3.0)
+    # anna's last turn is no longer than a segment may be.
+    said = [(one.start_s, one.end_s, one.speaker, one.text) for one in found.segments]
+    assert said == [
+        (0.0, 1.95, "anna", "w0 w1."),
+        (1.95, 4.0, "anna", "w2 w3."),
+        (5.0, 6.95, "ben", "w0 w1."),
+        (6.95, 9.0, "ben", "w2 w3."),
+        (10.0, 12.0, "anna", "short"),
+    ]
+    model = FusionModel.load(model_folder())
+    for one in found.segments:
+        alone = model.predict(read_segment(talk, one.start_s, one.end_s), one.text)
+        np.testing.assert_allclose(one.probabilities, list(alone.values()), atol=1e-6)
+
+
+def test_a_voice_that_changes_ends_a_segment(model_folder, talk, tmp_path, monkeypatch):
+    from tests.experiments.interviews.test_voices import Trained
+
+    monkeypatch.setattr(module, "speaker_encoder", lambda _name: Trained())
+    monkeypatch.setattr(module, "installed", lambda _files: True)
+    # No pause between the speakers, so that only their voices tell.
+    joined = np.concatenate([voice(name)[: 3 * RATE] for name in ("anna", "ben")])
+    soundfile.write(tmp_path / "joined.wav", joined, RATE)
+    found = timeline(model_folder(), tmp_path / "joined.wav", tmp_path / "out")
+    assert found.speakers == ("speaker",)
+    assert found.facts["speakers"] == "not told apart"
+    (at,) = [one.end_s for one in found.segments][:-1]
+    assert abs(at - 3.0) < 0.5
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: Timed())
+    worded = timeline(model_folder(), tmp_path / "joined.wav", tmp_path / "words", asr=None)
+    # Sentences end at 2 s and 4 s, and the voice changes between them.
+    assert [one.text for one in worded.segments][:3] == ["w0 w1.", "w2", "w3."]
+
+
+def test_windows_are_segments_where_they_are_asked_for(model_folder, talk, turns, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path, turns=turns, window=2.0)
+    assert [(one.start_s, one.end_s) for one in found.segments] == [
+        (0.0, 2.0),
+        (2.0, 4.0),
+        (5.0, 7.0),
+        (7.0, 9.0),
+        (10.0, 12.0),
+    ]
 
 
 @pytest.mark.parametrize(("doubts", "trusted"), [((), True), (("repeats 'no'",), False)])
@@ -189,6 +270,13 @@ def test_a_guess_is_called_one_and_beats_one_speaker(model_folder, talk, tmp_pat
     assert "speaker guess" in found.facts["speakers"]
     guess = [Spoken(one.start_s, one.end_s, one.speaker) for one in found.segments]
     assert diarisation_error(TRUTH, guess).rate <= 0.1
+
+
+def test_too_many_speakers_for_the_speech_are_one_and_it_is_said(model_folder, talk, tmp_path):
+    found = timeline(model_folder(), talk, tmp_path, speakers=3)
+    assert found.speakers == ("speaker",)
+    assert any("too little to tell 3 speakers apart" in note for note in found.facts["notes"])
+    assert found.facts["speakers"] == "not told apart"
 
 
 def test_each_channel_is_a_speaker_and_crosstalk_is_none(model_folder, tmp_path):
@@ -301,8 +389,11 @@ def test_redacted_words_are_nowhere_and_still_heard(model_folder, talk, turns, t
     assert [one.probabilities for one in found.segments] == [
         one.probabilities for one in same.segments
     ]
+    assert {one.words for one in found.segments} == {None}
+    assert [one.speaker for one in found.segments] == ["speaker 1", "speaker 2", "speaker 1"]
+    said = (*said, "anna", "ben")
     written = [path for path in (tmp_path / "red").rglob("*") if path.is_file()]
-    assert {path.name for path in written} == {*OUTPUTS, "done.json"}
+    assert {path.name for path in written} == {*OUTPUTS, MARK}
     for path in written:
         content = path.read_bytes()
         assert not any(word.encode() in content for word in said)
@@ -319,6 +410,56 @@ def test_redacted_words_are_nowhere_and_still_heard(model_folder, talk, turns, t
         .timeline
         is None
     )
+
+
+def test_no_name_of_a_file_is_told_where_that_is_asked(model_folder, talk, turns, tmp_path):
+    secret, given = tmp_path / "jane doe.wav", tmp_path / "jane doe.rttm"
+    shutil.copy(talk, secret)
+    shutil.copy(turns, given)
+    out = tmp_path / "out"
+    found = timeline(model_folder(), secret, out, turns=given, redact=True, redact_name=True)
+    assert (found.recording, found.facts["speakers"]) == ("recording", "turns of a file")
+    for path in out.rglob("*"):
+        assert "jane" not in path.name
+        assert path.is_dir() or b"jane" not in path.read_bytes()
+    with pytest.raises(OptionError, match="--redact-name: needs --redact"):
+        InterviewOptions(redact_name=True)
+
+
+@pytest.mark.parametrize("redact", [False, True])
+def test_elan_finds_the_recording_from_where_its_file_ends_up(model_folder, talk, tmp_path, redact):
+    timeline(model_folder(), talk, tmp_path / "out", redact=redact)
+    path = tmp_path / "out" / "talk" / "timeline.eaf"
+    media = ElementTree.parse(path).getroot().find("HEADER/MEDIA_DESCRIPTOR")
+    assert (path.parent / media.get("RELATIVE_MEDIA_URL")).resolve() == talk.resolve()
+
+
+def test_a_redacted_run_that_is_stopped_leaves_no_word(model_folder, talk, tmp_path, monkeypatch):
+    parrot = Parrot(RecognisedText("secret thing"))
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        interview(model_folder(), [talk], out, InterviewOptions(asr="parrot"), progress=stopped)
+    assert (out / "talk" / "work").is_dir()
+    options = InterviewOptions(asr="parrot", redact=True)
+    with pytest.raises(KeyboardInterrupt):
+        interview(model_folder(), [talk], out, options, progress=stopped)
+    assert [path.name for path in (out / "talk").iterdir()] == [MARK]
+    assert parrot.folder is None
+
+
+def stopped(what: str, _done: int, _total: int) -> None:
+    if what == "segments":
+        raise KeyboardInterrupt
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_people_words_are_their_owners_alone(model_folder, talk, tmp_path):
+    timeline(model_folder(), talk, tmp_path / "out")
+    folder = tmp_path / "out" / "talk"
+    assert {path.stat().st_mode & 0o777 for path in (folder, folder / "work")} == {0o700}
+    names = (*OUTPUTS, MARK)
+    assert {(folder / name).stat().st_mode & 0o777 for name in names} == {0o600}
 
 
 def test_reasons_to_doubt_quote_no_redacted_word(model_folder, talk, tmp_path, monkeypatch):
@@ -420,6 +561,97 @@ def test_a_file_that_was_removed_is_written_again(model_folder, talk, tmp_path):
     assert (tmp_path / "talk" / OUTPUTS[0]).is_file()
 
 
+@pytest.mark.parametrize("content", [b"", b"cut", None])
+def test_done_before_is_said_of_whole_outputs_only(model_folder, talk, tmp_path, content):
+    interview(model_folder(), [talk], tmp_path, QUIET)
+    path = tmp_path / "talk" / OUTPUTS[1]
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    again = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
+    assert again.timeline is not None
+    assert path.read_bytes() == whole
+    # What somebody may have written is kept.
+    assert again.kept == ((f"{path.name}.kept-1",) if content else ())
+    assert interview(model_folder(), [talk], tmp_path, QUIET).done[0].timeline is None
+
+
+def test_a_run_that_was_stopped_is_not_done_whatever_lies_there(model_folder, talk, tmp_path):
+    first = replace(QUIET, redact=True)
+    interview(model_folder(), [talk], tmp_path, first)
+    with pytest.raises(KeyboardInterrupt):
+        interview(model_folder(), [talk], tmp_path, QUIET, progress=stopped)
+    assert interview(model_folder(), [talk], tmp_path, first).done[0].timeline is not None
+
+
+def test_a_recording_whose_content_was_replaced_is_heard_again(model_folder, tmp_path):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, talk_samples(), RATE)
+    status = path.stat()
+    interview(model_folder(), [path], tmp_path, QUIET)
+    soundfile.write(path, talk_samples()[::-1].copy(), RATE)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    again = interview(model_folder(), [path], tmp_path, QUIET).done[0]
+    assert again.timeline is not None
+    assert again.folder == tmp_path / "talk"
+
+
+# ---------------------------------------------------------------- nobody's files are touched
+
+
+def test_a_folder_that_was_there_before_stays_as_it_is(model_folder, talk, tmp_path):
+    theirs = tmp_path / "talk" / "work" / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+    done = interview(model_folder(), [talk], tmp_path, replace(QUIET, redact=True)).done[0]
+    assert done.folder == tmp_path / "talk-2"
+    assert theirs.read_text() == "years of work"
+    assert [path.name for path in (tmp_path / "talk").iterdir()] == ["work"]
+
+
+def test_a_folder_of_work_that_is_not_ours_is_refused(model_folder, talk, tmp_path):
+    interview(model_folder(), [talk], tmp_path, replace(QUIET, redact=True))
+    theirs = tmp_path / "talk" / "work" / "thesis.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("years of work")
+    for options in (QUIET, replace(QUIET, redact=True, smooth=3)):
+        (failure,) = interview(model_folder(), [talk], tmp_path, options).failures
+        assert "was not made by serfusion; it was left as it is" in failure.why
+    assert theirs.read_text() == "years of work"
+
+
+def test_another_recording_of_the_same_name_gets_a_folder_of_its_own(model_folder, talk, tmp_path):
+    other = tmp_path / "b" / "talk.wav"
+    other.parent.mkdir()
+    soundfile.write(other, talk_samples()[: 6 * RATE], RATE)
+    folders = [
+        interview(model_folder(), [path], tmp_path / "out", QUIET).done[0].folder.name
+        for path in (talk, other, talk, other)
+    ]
+    assert folders == ["talk", "talk-2", "talk", "talk-2"]
+
+
+@pytest.mark.parametrize("name", ["...wav", "..", ".wav"])
+def test_no_name_of_a_recording_leads_out_of_the_folder(name, tmp_path):
+    (folder,) = folders_of([Path(name)], tmp_path)
+    assert folder.parent == tmp_path
+    assert folder.name not in ("", ".", "..")
+
+
+def test_a_folder_of_ours_is_replaced_and_any_other_is_not(tmp_path):
+    for content in ("one", "two"):
+        with own_folder(tmp_path / "x") as work:
+            (work / "a").write_text(content)
+    assert (tmp_path / "x" / "a").read_text() == "two"
+    (tmp_path / "y").mkdir()
+    with (
+        pytest.raises(FileExistsError, match="was not made by serfusion"),
+        own_folder(tmp_path / "y"),
+    ):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
+
+
 # ---------------------------------------------------------------- what cannot be done
 
 
@@ -467,6 +699,12 @@ def test_a_turn_past_the_end_is_refused(model_folder, talk, tmp_path):
         ({"abstain": 1.5}, "expected a probability from 0 to 1"),
         ({"abstain": float("nan")}, "expected a probability from 0 to 1"),
         ({"smooth": 2}, "expected an odd number"),
+        ({"segment_max": 0.5}, "--segment-max 0.5: expected 1 to 20 seconds"),
+        ({"segment_max": float("nan")}, "--segment-max nan: expected 1 to 20 seconds"),
+        ({"window": 30.0}, "--window 30: expected 1 to 20 seconds"),
+        ({"window": 2.0, "segment_max": 4.0}, "--segment-max with --window"),
+        ({"window": 2.0, "hop": 3.0}, "so that no speech is left out"),
+        ({"hop": 1.0}, "--hop: needs --window"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message):

@@ -108,6 +108,20 @@ def test_several_pieces_take_one_window(listener, checkpoint, tmp_path):
     assert together.packed == "8 segments in 2 windows, 0 heard alone"
 
 
+def test_words_with_their_times_are_packed_too(listener, checkpoint, tmp_path):
+    together = Recognition(checkpoint, tmp_path, packing=True)
+    heard = [tone(k, 4.0) for k in range(7)] + [tone(-1)]
+    found = together.timed_words(heard)
+    assert [[word.text for word in one.segments] for one in found] == [
+        *([f" {k}a", f" {k}b"] for k in range(7)),
+        [],
+    ]
+    assert {one.segments[0].end_s for one in found[:7]} == {2.0}
+    # The last tone and the silence have a window each, as they have without packing.
+    assert (listener.windows, listener.alone) == (3, 0)
+    assert together.languages == {"en": 7}
+
+
 def test_a_word_across_a_silence_is_heard_again_alone(listener, checkpoint, tmp_path):
     listener.late = 0.75 * GAP_S
     together = Recognition(checkpoint, tmp_path, packing=True)

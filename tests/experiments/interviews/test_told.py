@@ -13,8 +13,8 @@ import typer
 from experiments.commands.interview import _show
 from experiments.config import OptionError
 from experiments.interviews import interview as module
+from experiments.interviews.facts import text_languages
 from experiments.interviews.interview import interview
-from experiments.interviews.model_facts import text_languages
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.recognition import RecognisedText
 from fusion.model.origin import Origin

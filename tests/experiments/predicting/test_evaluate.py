@@ -140,10 +140,7 @@ def test_its_recordings_are_an_error_under_other_names(model, tones, tmp_path):
 
 def test_a_model_without_a_record_is_known_by_its_corpora(model, tones, elsewhere, tmp_path):
     folder = tmp_path / "older"
-    folder.mkdir()
-    for file in model.iterdir():
-        if file.name != "seen.json":
-            (folder / file.name).write_bytes(file.read_bytes())
+    replace(FusionModel.load(model), seen=None).save(folder)
     with pytest.raises(ConfigError, match="learned from tones, and keeps no record"):
         evaluate(folder, tmp_path / "run", manifest=str(tones))
     results = evaluate(folder, tmp_path / "run", manifest=str(elsewhere), map=MAP).results

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from encoders.files import sealed
 from experiments.commands.main import app
 from experiments.comparing.training import train
 from experiments.config import OptionError
@@ -95,7 +96,7 @@ def test_sets_need_a_model_that_keeps_them(models, tones, tmp_path):
     FusionModel.load(models / "audio").save(tmp_path / "model")
     about = json.loads((tmp_path / "model" / "model.json").read_text())
     del about["sets"], about["levels"]
-    (tmp_path / "model" / "model.json").write_text(json.dumps(about))
+    (tmp_path / "model" / "model.json").write_text(json.dumps(sealed(about)))
     with pytest.raises(OptionError, match=r"--sets 0.8: the model keeps no thresholds of sets"):
         predict(tmp_path / "model", tmp_path / "p.csv", files=[tones.parent / "0.wav"], sets=0.8)
     assert not (tmp_path / "p.csv").exists()
@@ -206,7 +207,7 @@ def test_a_model_of_another_format_is_refused_and_nothing_written(models, tones,
     for file in (models / "audio").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     about = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps({**about, "format": 1}))
+    (folder / "model.json").write_text(json.dumps(sealed({**about, "format": 1})))
     with pytest.raises(ValueError, match="a model of format 1, but this version reads"):
         predict(folder, tmp_path / "p.csv", folder=tones.parent)
     assert not (tmp_path / "p.csv").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from encoders.files import sealed
 from fusion.evaluation.backoff import Answer, LevelRule
 from fusion.evaluation.calibration import Abstention, DevAnswers, tempered
 from fusion.evaluation.conformal import PredictionSets
@@ -98,7 +99,7 @@ def test_a_model_that_was_written_before_there_were_levels_is_read(tmp_path):
     model(abstention=Abstention(0.6, 0.8, 0.75, 0.5, True), levels=RULES, sets=SETS).save(tmp_path)
     about = json.loads((tmp_path / "model.json").read_text())
     del about["levels"], about["sets"]
-    (tmp_path / "model.json").write_text(json.dumps(about))
+    (tmp_path / "model.json").write_text(json.dumps(sealed(about)))
     again = FusionModel.load(tmp_path)
     assert (again.levels, again.sets) == ((), None)
     assert again.answer({"calm": 0.5, "cross": 0.4, "sad": 0.1}) is None
@@ -117,7 +118,7 @@ def test_a_model_that_was_written_before_there_were_levels_is_read(tmp_path):
 def test_levels_and_sets_that_no_training_writes_are_refused(tmp_path, change, message):
     model().save(tmp_path)
     about = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps(about | change))
+    (tmp_path / "model.json").write_text(json.dumps(sealed(about | change)))
     with pytest.raises(ValueError, match=message):
         FusionModel.load(tmp_path)
 
@@ -141,7 +142,7 @@ def test_the_answer_backs_off_and_a_threshold_of_the_user_is_that_of_classes():
 def test_another_format_is_refused_with_the_next_step(tmp_path, found):
     model().save(tmp_path)
     about = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps(about | {"format": found}))
+    (tmp_path / "model.json").write_text(json.dumps(sealed(about | {"format": found})))
     with pytest.raises(
         ValueError, match=f"a model of format {found!r}, but this version reads"
     ) as e:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoders.files import sealed
 from encoders.specs import LogMelSpec, Modality
 from fusion.batch import Standardizer
 from fusion.evaluation.calibration import equal_classes, fit_abstention, fit_temperature, tempered
 from fusion.model.fusion_model import FusionModel, HeadEnsemble, folder_of, late_model
+from fusion.model.json import hashes
 from fusion.model.origin import Origin, origin_of
+from fusion.model.seen import Seen
 from fusion.networks.head import Hyperparameters, InputShape
 from fusion.networks.heads import HEADS
 from fusion.training.combination import Combination
@@ -164,7 +168,7 @@ def test_an_origin_that_is_none_is_refused(tmp_path, fields):
         origin_of(fields)
     halves().save(tmp_path)
     about = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps(about | {"origin": fields}))
+    (tmp_path / "model.json").write_text(json.dumps(sealed(about | {"origin": fields})))
     with pytest.raises(ValueError, match="origin:"):
         FusionModel.load(tmp_path)
 
@@ -213,10 +217,13 @@ def test_weights_that_are_not_those_of_the_model_are_one_message(tmp_path):
     weights = tmp_path / "model" / "heads.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:100])
-    with pytest.raises(ValueError, match="not of one whole model"):
+    with pytest.raises(ValueError, match="has changed since it was written"):
         FusionModel.load(tmp_path / "model")
+    about = json.loads((tmp_path / "model" / "model.json").read_text())
     replace(halves(), parts=(part("audio", 5), part("text", 3))).save(tmp_path / "other")
     weights.write_bytes((tmp_path / "other" / "heads.safetensors").read_bytes())
+    again = sealed(about | {"files": hashes(tmp_path / "model")})
+    (tmp_path / "model" / "model.json").write_text(json.dumps(again))
     with pytest.raises(ValueError, match="not of one whole model"):
         FusionModel.load(tmp_path / "model")
 
@@ -250,7 +257,7 @@ def test_a_model_that_was_edited_is_one_message_with_its_file(tmp_path, change, 
     halves().save(tmp_path)
     file = tmp_path / "model.json"
     about = json.loads(file.read_text())
-    file.write_text(json.dumps(about | change(about)))
+    file.write_text(json.dumps(sealed(about | change(about))))
     with pytest.raises(ValueError, match=told) as e:
         FusionModel.load(tmp_path)
     assert str(e.value).startswith(f"{file}: ")
@@ -278,7 +285,7 @@ def test_a_model_that_names_a_source_of_transcripts_is_read_without_it(tmp_path)
     about = json.loads((tmp_path / "model.json").read_text())
     assert "transcript" not in about["modalities"]["audio"]
     about["modalities"]["audio"]["transcript"] = "gold_else_asr"
-    (tmp_path / "model.json").write_text(json.dumps(about))
+    (tmp_path / "model.json").write_text(json.dumps(sealed(about)))
     assert FusionModel.load(tmp_path).modalities == {"audio": modality}
 
 
@@ -287,3 +294,85 @@ def test_one_side_alone_has_nothing_to_combine(tmp_path):
     alone.save(tmp_path)
     with pytest.raises(ValueError, match="expected two parts to combine, got 1"):
         FusionModel.load(tmp_path)
+
+
+# ---------------------------------------------------------------- a model that is damaged
+
+
+@pytest.mark.parametrize("name", ["heads.safetensors", "model.json", "seen.json"])
+def test_any_flipped_bit_of_a_model_is_refused(tmp_path, name):
+    replace(halves(), seen=Seen(frozenset({"a" * 32}), frozenset({"b" * 64}))).save(tmp_path)
+    path = tmp_path / name
+    content = path.read_bytes()
+    for place in range(3, len(content), max(1, len(content) // 60)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        try:
+            same = name == "model.json" and json.loads(path.read_bytes()) == json.loads(content)
+        except ValueError:
+            same = False
+        if not same:
+            with pytest.raises(ValueError, match=r"as it was written|train it again"):
+                FusionModel.load(tmp_path)
+    path.write_bytes(content)
+    FusionModel.load(tmp_path)
+
+
+def test_a_record_that_was_taken_away_is_missed(tmp_path):
+    replace(halves(), seen=Seen(frozenset({"a" * 32}), frozenset())).save(tmp_path)
+    (tmp_path / "seen.json").unlink()
+    with pytest.raises(ValueError, match="has changed since it was written"):
+        FusionModel.load(tmp_path)
+
+
+def test_a_model_of_the_format_before_is_read_without_its_seal(tmp_path):
+    halves().save(tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    del about["files"], about["sha256"]
+    (tmp_path / "model.json").write_text(json.dumps(about | {"format": 4}))
+    assert FusionModel.load(tmp_path).targets == TARGETS
+
+
+ODD = (
+    None,
+    True,
+    -1,
+    0,
+    10**400,
+    1e308,
+    float("inf"),
+    float("nan"),
+    "x",
+    [],
+    {},
+    [[1]],
+    "9" * 5000,
+)
+
+
+def leaves(content, path=()):
+    """Places of all values of a JSON object, inner ones too."""
+    yield path
+    inside = content.items() if isinstance(content, dict) else enumerate(content)
+    for name, value in inside:
+        if isinstance(value, dict | list):
+            yield from leaves(value, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def test_odd_values_in_a_model_are_one_message(tmp_path):
+    modality = Modality(name="audio", encoder=LogMelSpec())
+    replace(halves(THIRD), modalities={"audio": modality}).save(tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    for place in leaves(about):
+        if place[:1] in ((), ("sha256",), ("files",)):
+            continue
+        for odd in ODD:
+            edited = json.loads(json.dumps(about))
+            inner = edited
+            for name in place[:-1]:
+                inner = inner[name]
+            inner[place[-1]] = odd
+            (tmp_path / "model.json").write_text(json.dumps(sealed(edited)))
+            with suppress(ValueError):
+                FusionModel.load(tmp_path)

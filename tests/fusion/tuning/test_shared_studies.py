@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from encoders import locks
 from fusion.networks.heads import HEADS
 from fusion.tuning import shared as shared_studies
 from fusion.tuning import storage as studies
@@ -133,6 +139,103 @@ def test_two_processes_spend_one_budget_and_agree(kind, tmp_path):
     assert _states(StudyStorage(storage=where, name=NAME)).count(TrialState.COMPLETE) == 12
 
 
+# ---------------------------------------------------------------- kills, full disks, moves
+
+
+def killed(journal: Path, cut: bytes = b"") -> None:
+    """A journal as a worker leaves it that is killed in its fourth trial."""
+
+    def broken(values: Mapping[str, Any], _: object) -> float:
+        if len(calls := [*calls_of, values]) > 3:
+            raise KeyboardInterrupt
+        calls_of[:] = calls
+        return objective(values)
+
+    calls_of: list[Mapping[str, Any]] = []
+    with pytest.raises(KeyboardInterrupt):
+        searched(StudyStorage(journal=journal), of=broken)
+    if cut:
+        journal.write_bytes(journal.read_bytes() + cut)
+
+
+@pytest.mark.parametrize(
+    "cut", [b'{"op_code":6,"wor', b"\0" * 40, b'{"op_code":8}{"op_', b"\xff\n[]\n"]
+)
+def test_a_line_that_was_cut_is_set_aside_and_the_study_goes_on(cut, tmp_path, caplog):
+    journal = tmp_path / "audio.journal"
+    killed(journal, cut)
+    damaged = journal.read_bytes()
+    assert searched(StudyStorage(journal=journal)) == searched(None)
+    assert (tmp_path / "audio.journal.damaged-1").read_bytes() == damaged
+    assert "was set aside as audio.journal.damaged-1" in caplog.text
+    caplog.clear()
+    assert searched(StudyStorage(journal=journal)) == searched(None)
+    assert caplog.text == ""
+
+
+def test_whole_lines_that_are_no_study_begin_anew(tmp_path):
+    journal = tmp_path / "audio.journal"
+    journal.write_bytes(b'{"op_code":4}\n')
+    assert searched(StudyStorage(journal=journal)) == searched(None)
+    assert (tmp_path / "audio.journal.damaged-1").is_file()
+
+
+def test_another_worker_goes_on_after_a_line_that_was_cut_beside_it(tmp_path):
+    place = StudyStorage(storage=str(tmp_path / "s.log"), name=NAME)
+    with place.opened() as study:
+        study.ask(dict(SPACE))
+        with (tmp_path / "s.log").open("ab") as file:
+            file.write(b'{"op_code":4,"wor')
+        trial = study.ask(dict(SPACE))
+        study.tell(trial, 0.5)
+        assert [one.number for one in study.trials] == [0, 1]
+
+
+@pytest.mark.parametrize("target", ["audio.journal", "/nowhere/audio.journal"])
+def test_a_link_that_a_killed_worker_left_is_dropped(target, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    journal = Path("cache/audio.journal")
+    killed(journal)
+    # As Optuna leaves it: to a relative path, which leads nowhere, or to one that was moved.
+    link = Path("cache/audio.journal.lock")
+    link.symlink_to(target)
+    os.utime(link, (0, 0), follow_symlinks=False)
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    place = StudyStorage(journal=Path("moved/audio.journal"))
+    assert searched(place) == searched(None)
+    assert not os.path.lexists("moved/audio.journal.lock")
+
+
+def test_who_waits_says_for_whom(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(locks, "TOLD_S", 0.05)
+    path = tmp_path / "x.lock"
+    taken = threading.Event()
+
+    def hold() -> None:
+        with locks.held(path):
+            taken.set()
+            time.sleep(0.5)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    taken.wait()
+    with locks.held(path):
+        pass
+    holder.join()
+    assert f"waiting for process {os.getpid()} on " in caplog.text
+    assert str(path) in caplog.text
+
+
+def test_who_waits_for_a_trial_of_another_worker_says_so(tmp_path, monkeypatch, caplog):
+    place = StudyStorage(storage=str(tmp_path / "s.log"), name=NAME)
+    with place.opened() as study:
+        study.ask(dict(SPACE))
+    for name, value in (("LOOK_S", 0.01), ("SILENT_S", 0.1), ("TOLD_S", 0.05)):
+        monkeypatch.setattr(shared_studies, name, value)
+    searched(place, 1)
+    assert caplog.text.count(f"waiting for 1 trial of {NAME} at other workers") == 1
+
+
 # ---------------------------------------------------------------- what is said of a storage
 
 
@@ -222,3 +325,14 @@ def test_optuna_is_as_loud_as_before(place):
     before = optuna.logging.get_verbosity()
     searched(place, 2)
     assert optuna.logging.get_verbosity() in (before, optuna.logging.WARNING)
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_a_cache_that_is_read_only_needs_no_lock(code, tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(locks.FileLock, "acquire", refuse)
+    with locks.held(tmp_path / "x.lock"):
+        pass
+    assert list(tmp_path.iterdir()) == []

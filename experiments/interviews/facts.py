@@ -1,7 +1,10 @@
-"""What a reader of a timeline must know of the model that made it."""
+"""What a reader of a timeline must know of it: how and by what model it was made, and its notes."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from encoders.analysis.voice_activity import Stretch
@@ -10,9 +13,13 @@ from encoders.weights.cards import CARDS
 from experiments.interviews.classify_segments import ClassifiedSegment
 from experiments.interviews.emotion import EmotionScores
 from experiments.interviews.options import InterviewOptions
-from experiments.interviews.recognition import LEAST_SPEECH_S
+from experiments.interviews.outputs import files_of
+from experiments.interviews.recognition import LEAST_SPEECH_S, Recognition, WordUse
 from experiments.interviews.segmentation import SpeakerTurn, SpeechIndex
-from experiments.interviews.speech_scan import union
+from experiments.interviews.speakers import SOMEONE, SpeakerTurns
+from experiments.interviews.speech_scan import SpeechScan, union
+from experiments.interviews.voices import Voice
+from experiments.interviews.voices import notes_on as notes_on_voices
 from fusion.evaluation.emotions import DERIVED, DERIVED_FROM, derived_values
 from fusion.model.card import level_lines, transductive
 from fusion.model.fusion_model import FusionModel
@@ -25,6 +32,106 @@ SYNTHETIC = (
     "SYNTHETIC SPEECH: this model learned from speech that a synthesiser made. What it says of "
     "people means nothing. Take serfusion interview demo, or a model trained on people"
 )
+
+
+#: In place of notes that quote names of speakers or words.
+QUOTING = "notes on files of turns and words and on voices, which quote from them, are left out"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that the facts and notes of one timeline are told from.
+
+    ``use`` is what became of words, ``voices`` are those of people who are known.
+    """
+
+    path: Path
+    model: FusionModel
+    model_sha256: str
+    options: InterviewOptions
+    recognition: Recognition | None
+    use: WordUse
+    voices: Sequence[Voice]
+    surveyed: SpeechScan
+    cast: SpeakerTurns
+    heard: Sequence[ClassifiedSegment]
+
+    def facts(self) -> dict[str, Any]:
+        """Facts of a timeline, by their names."""
+        options, spoken = self.options, self.recognition
+        unable = [one for one in self.heard if not isinstance(one.sounds, EmotionScores)]
+        who = "not told apart" if self.cast.how == SOMEONE else self._nameless(self.cast.how)
+        return {
+            "serfusion": version("serfusion"),
+            **about_model(self.model),
+            "model_sha256": self.model_sha256,
+            "speakers": who,
+            "words": self._nameless(self._words_from()),
+            **({"packed": spoken.packed} if spoken is not None and spoken.packed else {}),
+            **({"channel": options.channel} if options.channel is not None else {}),
+            **({"redacted": "words, names and sound are left out"} if options.redact else {}),
+            "languages": dict(spoken.languages) if spoken is not None else {},
+            **about_answers(self.model, options),
+            "smoothed_over": options.smooth,
+            "silent": sum(segment.silent for segment in self.heard),
+            "not_classified": [
+                f"{one.piece.voice.start_s:.2f}-{one.piece.voice.end_s:.2f} s: {one.sounds}"
+                for one in unable
+            ],
+            "notes": [self._nameless(note) for note in self._notes()],
+        }
+
+    def _notes(self) -> Iterator[str]:
+        """Notes on the recording, on who speaks, on the model, and on words."""
+        yield from self.surveyed.notes
+        yield from self.cast.cautions
+        quoting = (*notes_on_voices(self.voices), *self.cast.notes)
+        yield from quoting if not self.options.redact else (QUOTING,) * bool(quoting)
+        speech, known = self.surveyed.all_speech(), self.cast.how != SOMEONE
+        if self.options.turns is not None or self.cast.how.startswith("turns of"):
+            yield from turns_and_speech(self.cast.turns or self.cast.voices, speech)
+        if self.options.transcript is not None:
+            yield from words_and_speech(self.cast.voices, speech)
+        yield from notes_on(self.model, self.heard, known, self.surveyed.level())
+        yield from self._unread()
+        if not known and any(modality.context for modality in self.model.modalities.values()):
+            yield (
+                "the model reads turns before each segment, and took all of them for turns of the "
+                "same speaker: --speakers, --channels or --turns tell speakers apart"
+            )
+
+    def _unread(self) -> Iterator[str]:
+        """Which words are shown and not classified, and why."""
+        if self.options.words == "show":
+            yield "words are shown, not classified (--words show)"
+        foreign = Counter(s.said.language for s in self.heard if self.use.is_foreign(s.said))
+        if foreign:
+            counts = ", ".join(f"{number} in {code}" for code, number in foreign.items())
+            yield (
+                f"{counts}: another language than the text model's "
+                f"({', '.join(sorted(self.use.languages))}): these words are shown and not "
+                "classified; --asr whisper-base@task=translate gives English ones, --words "
+                "classify takes them all"
+            )
+
+    def _words_from(self) -> str:
+        if self.options.words == "off":
+            return "none"
+        if (source := self.options.words_file) is not None:
+            return f"transcript {source.name}"
+        if self.recognition is not None:
+            return self.recognition.about
+        with_turns = any(voice.text is not None for voice in self.cast.voices)
+        return "with the turns" if with_turns else "none"
+
+    def _nameless(self, fact: str) -> str:
+        """A fact without names of files, where these are not to be told."""
+        if not self.options.redact_name:
+            return fact
+        given = (self.options.turns, self.options.transcript, self.options.voices)
+        for name in (self.path.name, *(file.name for one in given for file in files_of(one))):
+            fact = fact.replace(name, "a file")
+        return fact
 
 
 def about_model(model: FusionModel) -> dict[str, Any]:
