@@ -150,7 +150,8 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return repr(round(float(value), PLACES))
+        # Nothing is minus zero.
+        return repr(round(float(value), PLACES) + 0.0)
     return guarded(value) if isinstance(value, str) else str(value).lower()
 
 
