@@ -154,13 +154,29 @@ def interview(
         bool,
         typer.Option("--redact-name", help="With --redact: leave names of files out too."),
     ] = False,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Write a CSV with a line for each segment of all recordings."),
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="Write a CSV of means by recording, speaker and stretch of time."),
+    ] = None,
+    bins: Annotated[
+        str | None,
+        typer.Option(
+            help="Stretches of --summary: 10 equal ones of each recording, or 30s each [1]."
+        ),
+    ] = None,
     device: Device = None,
 ) -> None:
     """Find the speech in recordings, transcribe it, and classify every segment."""
     from experiments.commands.terminal import bars
     from experiments.interviews.interview import interview as run_interview
     from experiments.interviews.options import InterviewOptions
+    from experiments.interviews.study_table import StudyTables
 
+    tables = StudyTables(table, summary, bins)
     options = InterviewOptions(
         turns=turns,
         channels=channels,
@@ -188,6 +204,7 @@ def interview(
     )
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)
+    tables.write([one.folder for one in outcome.done])
     _show(outcome)
 
 

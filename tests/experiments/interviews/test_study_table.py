@@ -1,0 +1,122 @@
+"""Tables over the recordings of a study: what stands in a line, and that no second is lost."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.annotations.segments import Segment, Timeline
+from experiments.config import OptionError
+from experiments.interviews.study_table import Bins, StudyTables, write_study, write_summary
+from fusion.evaluation.backoff import Answer
+from tests.experiments.commands.test_main import run
+from tests.experiments.interviews.conftest import RATE, talk_samples
+
+TARGETS = ("angry", "neutral")
+
+
+def segment(start_s: float, end_s: float, speaker: str, angry: float | None, **fields) -> Segment:
+    shares = () if angry is None else (angry, 1 - angry)
+    return Segment(start_s=start_s, end_s=end_s, speaker=speaker, probabilities=shares, **fields)
+
+
+def timeline(*segments: Segment, name: str = "one.wav", duration_s: float = 40.0) -> Timeline:
+    return Timeline(recording=name, duration_s=duration_s, targets=TARGETS, segments=segments)
+
+
+TALK = timeline(
+    segment(0, 4, "anna", 0.5, text="=well, no", text_doubtful=("low", "loud")),
+    segment(4, 8, "ben", None),
+    segment(8, 12, "anna", 1.0, answer=Answer("class", "angry", 1.0)),
+    segment(18, 24, "anna", 0.0, text="a b c", voice=(0.2, 0.8)),
+)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_line_of_each_segment(tmp_path):
+    write_study([TALK, timeline(segment(1, 2, "anna", 0.25), name="two.wav")], tmp_path / "t.csv")
+    first, silent, third, _, other = rows_of(tmp_path / "t.csv")
+    assert (first["recording"], first["segment"], first["speaker"]) == ("one.wav", "1", "anna")
+    assert (first["text"], first["text_doubtful"]) == ("'=well, no", "low | loud")
+    assert (first["label"], first["top"], first["entropy_bits"]) == ("", "angry", "1.0")
+    assert (third["label"], third["level"], third["entropy_bits"]) == ("angry", "class", "0.0")
+    assert {silent[name] for name in ("top", "p_angry", "entropy_bits", "valence")} == {""}
+    # (.5, 1, 0) of anna has mean .5 and deviation .5; the other recording's anna is alone.
+    assert [float(row["z_p_angry"]) for row in (first, third)] == [0.0, 1.0]
+    assert (other["recording"], other["z_p_angry"]) == ("two.wav", "")
+    assert (tmp_path / "t.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_line_of_each_speaker_and_stretch(tmp_path):
+    write_summary([TALK], tmp_path / "s.csv", Bins(seconds=20))
+    anna, later, ben, silent = rows_of(tmp_path / "s.csv")
+    assert [row["speaker"] for row in (anna, later, ben, silent)] == ["anna"] * 2 + ["ben"] * 2
+    assert (anna["start_s"], anna["end_s"], anna["speech_s"]) == ("0.0", "20.0", "10.0")
+    # Four seconds of .5, four of 1, two of 0; one of three words; four of ten seconds named.
+    assert (anna["p_angry"], anna["words"], anna["class"]) == ("0.6", "3.0", "0.4")
+    assert (later["speech_s"], later["p_angry"], later["words"]) == ("4.0", "0.0", "2.0")
+    assert (ben["speech_s"], ben["classified_s"], ben["p_angry"]) == ("4.0", "0.0", "")
+    assert (silent["segments"], silent["speech_s"], silent["answered"]) == ("0", "0.0", "")
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 99), st.floats(0.1, 30)), min_size=1, max_size=8),
+    st.integers(1, 40),
+)
+def test_no_second_of_speech_is_lost(tmp_path_factory, spans, count):
+    cut = [(start, min(start + length, 100.0)) for start, length in spans]
+    whole = timeline(*(segment(*span, "anna", 0.5) for span in cut), duration_s=100.0)
+    path = tmp_path_factory.mktemp("bins") / "s.csv"
+    write_summary([whole], path, Bins(count=count))
+    said = sum(float(row["speech_s"]) for row in rows_of(path))
+    assert math.isclose(said, sum(end - start for start, end in cut), abs_tol=0.0005 * count + 1e-6)
+
+
+def test_stretches_as_they_are_typed():
+    assert Bins.typed("4").edges(10.0) == [0.0, 2.5, 5.0, 7.5, 10.0]
+    assert Bins.typed("4s").edges(10.0) == [0.0, 4.0, 8.0, 10.0]
+    for text in ("0", "2.5", "-1", "0s", "30 min", "", "10001"):
+        with pytest.raises(OptionError, match="expected how many equal stretches"):
+            Bins.typed(text)
+    with pytest.raises(OptionError, match="would be 36000 stretches"):
+        Bins.typed("0.1s").edges(3600.0)
+
+
+def test_what_cannot_be_written_is_told_before_work(tmp_path):
+    with pytest.raises(OptionError, match="--bins: needs --summary"):
+        StudyTables(bins="3")
+    with pytest.raises(OptionError, match=r"--table .*expected a file in a folder that is there"):
+        StudyTables(table=tmp_path / "nowhere" / "t.csv")
+
+
+def test_a_study_of_recordings_of_which_one_fails(model_folder, tmp_path, capsys, monkeypatch):
+    paths = [tmp_path / folder / "talk.wav" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        soundfile.write(path, talk_samples(), RATE)
+    soundfile.write(paths[1], talk_samples()[: 5 * RATE], RATE)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    command = ["interview", str(model_folder("audio")), *map(str, paths)]
+    command += [str(tmp_path / "broken.wav"), "--out", str(tmp_path / "out"), "--asr", "none"]
+    command += ["--table", str(tmp_path / "t.csv"), "--summary", str(tmp_path / "s.csv")]
+    assert run(monkeypatch, *command, "--bins", 2) == 1
+    first = [(tmp_path / name).read_bytes() for name in ("t.csv", "s.csv")]
+    rows = rows_of(tmp_path / "t.csv")
+    # Recordings of one name go by the folders of their results.
+    assert len({row["recording"] for row in rows}) == 2
+    scores = np.array([[float(row[f"p_{name}"]) for name in ("angry", "calm")] for row in rows])
+    assert ((scores >= 0) & (scores <= 1)).all()
+    run(monkeypatch, *command, "--bins", 2)
+    assert "done before" in capsys.readouterr().out
+    assert [(tmp_path / name).read_bytes() for name in ("t.csv", "s.csv")] == first
