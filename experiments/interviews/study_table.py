@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from encoders.files import write_atomically
 from encoders.manifest_rows import guarded
-from encoders.store import write_atomically
 from experiments.annotations.plain import BETWEEN, escape_reason
 from experiments.annotations.segments import PLACES, Segment, Timeline
 from experiments.annotations.timeline_json import read_json
@@ -143,7 +143,7 @@ def _write(rows: Sequence[Row], path: Path) -> None:
     table = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     table.writeheader()
     table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    write_atomically(path, text.getvalue().encode())
+    write_atomically(path, text.getvalue().encode(), private=True)
 
 
 def _cell(value: object) -> str:
