@@ -86,7 +86,7 @@ def _ablations() -> Iterator[tuple[FactorSpec, str, Study]]:
     for encoder in (TINY, BASE):
         yield FactorSpec("layer"), f"layers-{encoder}", replace(alone, audio=encoder)
     yield FactorSpec("pooling", "mean,std,max,mean+std,mean+std+max"), "pooling", alone
-    yield FactorSpec("speakers", "6,12,18"), "training-speakers", alone
+    yield FactorSpec("speakers", "4,8"), "training-speakers", alone
     yield FactorSpec("noise", "white:20,white:10,white:0"), "noise", alone
     yield FactorSpec("head", "audio_linear,audio,audio_frames"), "heads", STUDY
 
