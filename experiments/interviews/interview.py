@@ -43,6 +43,7 @@ from experiments.interviews.emotion import (
     sounds_of,
     threshold_of_sets,
 )
+from experiments.interviews.index_page import write_index
 from experiments.interviews.model_facts import (
     about_answers,
     about_model,
@@ -90,10 +91,11 @@ class Interviewed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All recordings of a command: those that were done, and those that could not be."""
+    """All recordings of a command, done or not, and the list of all that lie in the folder."""
 
     done: tuple[Interviewed, ...]
     failures: tuple[Failure, ...]
+    index: Path | None = None
 
 
 def interview(
@@ -105,7 +107,7 @@ def interview(
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Timelines of recordings, each in ``out/<its name>/``.
+    """Timelines of recordings, each in ``out/<its name>/``, and ``out/index.html`` of several.
 
     A recording that cannot be read, or whose turns or words cannot, is listed among the failures;
     the others are done. The same
@@ -130,7 +132,7 @@ def interview(
         except (AudioError, AnnotationError) as error:
             hint = "" if chosen.keep_damaged or "damaged" not in str(error) else KEEP
             failures.append(Failure(path.name, f"{error}{hint}"))
-    return Outcome(tuple(done), tuple(failures))
+    return Outcome(tuple(done), tuple(failures), write_index(Path(out)))
 
 
 def folders_of(recordings: Sequence[Path], out: Path) -> Iterator[Path]:
