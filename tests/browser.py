@@ -13,7 +13,16 @@ from typing import Any
 
 #: Seconds until a page that does not answer is given up; shared machines are slow.
 PATIENCE_S = 240.0
-KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "Tab": 9, "Enter": 13, " ": 32, "j": 74, "k": 75}
+KEYS = {
+    "ArrowRight": 39,
+    "ArrowLeft": 37,
+    "Tab": 9,
+    "Enter": 13,
+    " ": 32,
+    "/": 191,
+    "j": 74,
+    "k": 75,
+}
 
 
 class Browser:

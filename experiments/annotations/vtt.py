@@ -92,13 +92,18 @@ def class_name(text: str) -> str:
     return _UNFIT.sub("-", text).strip("-") or "class"
 
 
-def _block(segment: Segment) -> str:
-    start_ms, end_ms = segment.span_ms
+def marks_of(segment: Segment) -> list[str]:
+    """The classes of a segment's cue, but for that of doubtful words."""
     unnamed = "values" if segment.values else "abstained"
     marks = [unnamed if segment.label is None else class_name(segment.label)]
     if segment.answer is not None and segment.answer.level != "class":
         marks.append(segment.answer.level)
-    marks += ["overlap"] * segment.overlap + ["doubtful"] * bool(segment.text_doubtful)
+    return marks + ["overlap"] * segment.overlap
+
+
+def _block(segment: Segment) -> str:
+    start_ms, end_ms = segment.span_ms
+    marks = marks_of(segment) + ["doubtful"] * bool(segment.text_doubtful)
     text = _BLANK_FOLLOWS.sub("&#10;", html.escape(segment.text or "", quote=False))
     voice = f"<v {html.escape(segment.speaker, quote=False)}><c.{'.'.join(marks)}>{text}</c></v>"
     return f"{clock(start_ms)} {ARROW} {clock(end_ms)}\n{voice}\n"

@@ -213,6 +213,10 @@ def _show(outcome: "Outcome") -> None:
     for result in outcome.done:
         for line in _lines(result, cautions):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if outcome.index is not None:
+        console.print(
+            f"all of them: {outcome.index}", markup=False, highlight=False, soft_wrap=True
+        )
     if outcome.failures:
         console.print(f"{len(outcome.failures)} could not be used:", markup=False)
         for failure in outcome.failures:

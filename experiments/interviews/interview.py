@@ -37,6 +37,7 @@ from experiments.interviews.emotion import (
     threshold_of_sets,
 )
 from experiments.interviews.facts import Account, text_languages
+from experiments.interviews.index_page import write_index
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import (
     begin,
@@ -74,10 +75,11 @@ class Interviewed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All recordings of a command: those that were done, and those that could not be."""
+    """All recordings of a command, done or not, and the list of all that lie in the folder."""
 
     done: tuple[Interviewed, ...]
     failures: tuple[Failure, ...]
+    index: Path | None = None
 
 
 def interview(
@@ -89,7 +91,7 @@ def interview(
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Timelines of recordings, each in ``out/<its name>/``.
+    """Timelines of recordings, each in ``out/<its name>/``, and ``out/index.html`` of several.
 
     A recording that cannot be read, or whose turns or words cannot, is listed among the failures;
     the others are done. The same
@@ -115,7 +117,7 @@ def interview(
         except (AudioError, AnnotationError) as error:
             hint = "" if chosen.keep_damaged or "damaged" not in str(error) else KEEP
             failures.append(Failure(path.name, f"{error}{hint}"))
-    return Outcome(tuple(done), tuple(failures))
+    return Outcome(tuple(done), tuple(failures), write_index(Path(out)))
 
 
 def folders_of(recordings: Sequence[Path], out: Path, named: bool = True) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""``interview.html``: one page with the player, the emotion of each speaker, and the transcript.
+"""``interview.html``: one page with the player, what can be said of each speaker, the transcript.
 
 It loads nothing but the recording, which is in it where it is short and lies beside it otherwise.
 """
@@ -15,28 +15,35 @@ from markupsafe import Markup
 
 from encoders.messages import with_count
 from experiments.annotations.segments import Segment, Timeline, values_in_words
+from experiments.annotations.vtt import marks_of
+from experiments.interviews.courses import FEWEST, Course, charts_of, courses_of, listen_first
 from experiments.templates import TEMPLATES, template
-from fusion.evaluation.emotions import DERIVED, DERIVED_FROM, derived_values
+from fusion.evaluation.emotions import DERIVED_FROM, LEVELS, TREE, Level, branch_of, coarser_levels
 
 #: Colours that the style sheet has; further classes take them from the start again.
 COLOURS = 8
-#: Colours that people expect: red anger, grey neutral; the other classes take those that are left.
+#: Colours that people expect: red anger, slate neutral; the other classes take those that are left.
 USUAL: Mapping[str, int] = MappingProxyType(
     {"angry": 0, "surprise": 1, "neutral": 2, "sad": 3, "happy": 4, "disgust": 5, "fear": 6}
 )
-#: Colours of coarser answers, which are hatched: those of a class in them, or else near to them.
-COARSER: Mapping[str, int] = MappingProxyType(
+#: Coarser answers have none of a class's colours, which would say more than was said: one for
+#: aroused and one for not, and of these groups are hatched.
+COARSER: Mapping[str, str] = MappingProxyType(
     {
-        "negative, aroused": 0,
-        "positive or surprised": 4,
-        "negative, low": 3,
-        "calm or neutral": 2,
-        "aroused": 6,
-        "not aroused": 1,
+        "negative, aroused": "up falling",
+        "positive or surprised": "up rising",
+        "negative, low": "low falling",
+        "calm or neutral": "low rising",
+        "aroused": "up",
+        "not aroused": "low",
     }
 )
-#: Points of the drawn wave, and bars of a time course.
-WAVE_POINTS, BARS = 1000, 48
+#: What a level answers.
+QUESTIONS: Mapping[Level, str] = MappingProxyType(
+    {"class": "class", "group": "group", "arousal": "aroused or not"}
+)
+#: Points of the drawn wave, and how wide charts are.
+WAVE_POINTS = 1000
 #: What stands where no class was named, and where there was none to name.
 UNSURE, UNHEARD = "unsure", "not classified"
 #: What stands for all segments that have values, which no class tells apart.
@@ -60,8 +67,9 @@ class Row:
     feeling: str
     colour: str
     sure: str
-    alone: str
     among: str
+    marks: str
+    far: str
     left: str
     width: str
 
@@ -70,72 +78,57 @@ class Row:
         """How it sounds, in words."""
         return self.sure if self.segment.values else f"{self.feeling} {self.sure}".rstrip()
 
-    @property
-    def title(self) -> str:
-        """What the mouse is told."""
-        return f"{clock(self.segment.start_s)} {self.segment.speaker}: {self.shown}"
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a speaker's time, in percent."""
+
+    name: str
+    colour: str
+    percent: str
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a bar; its height in percent."""
+class LevelShares:
+    """What was said at a level, finer answers included, of a speaker's time."""
 
-    colour: str
-    height: str
+    question: str
+    shares: tuple[Share, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A speaker's totals: shares in percent in the order of the feelings, bars over time, means."""
+    """A speaker's totals: levels coarsest first, shares in the order of the feelings, means."""
 
     name: str
     seconds: float
     segments: int
+    levels: tuple[LevelShares, ...]
     shares: tuple[str, ...]
-    course: tuple[tuple[Part, ...], ...]
     means: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ValuePoint:
-    """A segment as a bar of a chart; all in percent, ``bottom`` of the chart's height."""
-
-    left: str
-    width: str
-    bottom: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class ValueCurve:
-    """A dimension of one speaker over time, from ``low`` to ``high``, which ``what`` explains."""
-
-    dimension: str
-    speaker: str
-    low: str
-    high: str
-    what: str
-    levels: tuple[ValuePoint, ...]
 
 
 def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) -> str:
     """The page as HTML; ``source`` is the address of the recording, relative or with its data."""
-    feelings = feelings_of(timeline)
+    feelings, courses = feelings_of(timeline), courses_of(timeline)
+    rows = [*_rows(timeline, feelings, courses)]
+    picks = [(pick, rows[pick.number]) for pick in listen_first(timeline, courses)]
     return template("interview.html.j2").render(
         timeline=timeline,
-        rows=[*_rows(timeline, feelings)],
+        rows=rows,
         feelings=feelings,
         speakers=[_speaker(name, timeline, feelings) for name in timeline.speakers],
-        traces=[*_traces(timeline)],
+        charts=[charts_of(course, timeline, WAVE_POINTS) for course in courses],
+        picks=picks,
+        reason=_reason([pick.course for pick, _ in picks], len(rows)),
+        fewest=FEWEST,
         derived_from=DERIVED_FROM,
         facts=[*_facts(timeline.facts)],
-        coarse=any(feeling.colour.endswith("coarse") for feeling in feelings),
         redacted=bool(timeline.facts.get("redacted")),
         source=source,
         shown_source="the recording" if source.startswith("data:") else source,
         wave=wave(peaks),
         wave_width=WAVE_POINTS,
-        bin_s=timeline.duration_s / BARS,
         clock=clock,
         with_count=with_count,
         # Ours, and without anything of a recording in them.
@@ -156,18 +149,23 @@ def clock(seconds: float) -> str:
 
 def feelings_of(timeline: Timeline) -> tuple[LabelColour, ...]:
     """The classes with their colours; coarser answers, and what stands for none, where used."""
-    used = {USUAL[name] for name in timeline.targets if name in USUAL}
-    free = [k for k in range(COLOURS) if k not in used] or list(range(COLOURS))
-    others = iter(name for name in timeline.targets if name not in USUAL)
-    colours = {name: free[k % len(free)] for k, name in enumerate(others)} | dict(USUAL)
     names = {_feeling(segment) for segment in timeline.segments}
-    feelings = [LabelColour(name, f"e{colours[name]}") for name in timeline.targets]
     if timeline.kind == "values":
         feelings = [LabelColour(VALUED, "e3")] if VALUED in names else []
+    else:
+        feelings = [LabelColour(*pair) for pair in _colours(timeline.targets).items()]
     coarser = (name for name in COARSER if name in names and name not in timeline.targets)
-    feelings += [LabelColour(name, f"e{COARSER[name]} coarse") for name in coarser]
+    feelings += [LabelColour(name, COARSER[name]) for name in coarser]
     feelings += [LabelColour(name, "none") for name in (UNSURE, UNHEARD) if name in names]
     return tuple(feelings)
+
+
+def _colours(targets: Sequence[str]) -> dict[str, str]:
+    used = {USUAL[name] for name in targets if name in USUAL}
+    free = [k for k in range(COLOURS) if k not in used] or list(range(COLOURS))
+    others = iter(name for name in targets if name not in USUAL)
+    chosen = {name: free[k % len(free)] for k, name in enumerate(others)} | dict(USUAL)
+    return {name: f"e{chosen[name]}" for name in targets}
 
 
 def wave(peaks: Float32[np.ndarray, "points"]) -> str:
@@ -194,28 +192,25 @@ def _feeling(segment: Segment) -> str:
     return UNSURE if segment.probabilities else UNHEARD
 
 
-def _rows(timeline: Timeline, feelings: Sequence[LabelColour]) -> Iterator[Row]:
+def _rows(
+    timeline: Timeline, feelings: Sequence[LabelColour], courses: Sequence[Course]
+) -> Iterator[Row]:
     colours = {label.name: label.colour for label in feelings}
+    scale = 100 / timeline.duration_s
     for number, segment in enumerate(timeline.segments):
         feeling = _feeling(segment)
-        left, width = _place(segment, timeline)
         yield Row(
             number=number,
             segment=segment,
             feeling=feeling,
             colour=colours[feeling],
             sure=_sure(segment, timeline.targets),
-            alone=_alone(segment, timeline.targets),
             among=", ".join(segment.prediction_set),
-            left=left,
-            width=width,
+            marks=".".join(marks_of(segment)),
+            far=_far(number, segment, courses),
+            left=f"{scale * segment.start_s:.3f}",
+            width=f"{scale * _length(segment):.3f}",
         )
-
-
-def _place(segment: Segment, timeline: Timeline) -> tuple[str, str]:
-    """Start and length in percent of the recording."""
-    scale = 100 / timeline.duration_s
-    return f"{scale * segment.start_s:.3f}", f"{scale * _length(segment):.3f}"
 
 
 def _sure(segment: Segment, targets: Sequence[str]) -> str:
@@ -232,39 +227,14 @@ def _sure(segment: Segment, targets: Sequence[str]) -> str:
     return sure if segment.label == likely else f"{sure} ({likely} {highest:.2f})"
 
 
-def _alone(segment: Segment, targets: Sequence[str]) -> str:
-    """What each modality says alone, where both say something."""
-    if segment.voice is None or segment.words is None:
-        return ""
-    if segment.values:
-        voice, words = (
-            values_in_words(scores, targets) for scores in (segment.voice, segment.words)
-        )
-        return f"voice says {voice}; words say {words}"
-    said = []
-    for name, values in (("voice says", segment.voice), ("words say", segment.words)):
-        highest = max(values)
-        said.append(f"{name} {targets[values.index(highest)]} {highest:.2f}")
-    return ", ".join(said)
-
-
-# ---------------------------------------------------------------- what is shown of a speaker
-
-
-def _speaker(name: str, timeline: Timeline, feelings: Sequence[LabelColour]) -> Speaker:
-    segments = [segment for segment in timeline.segments if segment.speaker == name]
-    totals = [
-        sum(_length(segment) for segment in segments if _feeling(segment) == f.name)
-        for f in feelings
-    ]
-    whole = sum(totals)
-    return Speaker(
-        name=name,
-        seconds=whole,
-        segments=len(segments),
-        shares=tuple(f"{100 * total / whole:.0f}" for total in totals),
-        course=tuple(_course(segments, timeline.duration_s, feelings)),
-        means=means_of(segments, timeline.targets) if timeline.kind == "values" else (),
+def _far(number: int, segment: Segment, courses: Sequence[Course]) -> str:
+    """How a segment differs from its speaker's medians, in words."""
+    found = ((course, course.deviations[number]) for course in courses)
+    return ", ".join(
+        f"{course.name} {deviation:+.2f} from {segment.speaker}'s median of "
+        f"{course.medians[segment.speaker]:.2f}"
+        for course, deviation in found
+        if deviation is not None
     )
 
 
@@ -272,24 +242,67 @@ def _length(segment: Segment) -> float:
     return segment.end_s - segment.start_s
 
 
-def _course(
-    segments: Sequence[Segment], duration_s: float, feelings: Sequence[LabelColour]
-) -> Iterator[tuple[Part, ...]]:
-    """Seconds of each class within each bar's stretch of time, in percent of the stretch."""
-    size = duration_s / BARS
-    seconds = np.zeros((BARS, len(feelings)))
-    places = {feeling.name: place for place, feeling in enumerate(feelings)}
-    for segment in segments:
-        first, last = int(segment.start_s // size), min(int(segment.end_s // size), BARS - 1)
-        for bar in range(min(first, last), last + 1):
-            inside = min(segment.end_s, (bar + 1) * size) - max(segment.start_s, bar * size)
-            seconds[bar, places[_feeling(segment)]] += max(0.0, inside)
-    for row in 100 * seconds / size:
-        yield tuple(
-            Part(feeling.colour, f"{height:.1f}")
-            for feeling, height in zip(feelings, row, strict=True)
-            if height > 0
+def _reason(courses: Sequence[str], segments: int) -> str:
+    """How many segments are to be listened to first, and why these."""
+    whole = f"{len(courses)} of {with_count(segments, 'segment')}"
+    parts = [
+        f"{'the' if not k else 'then the'} {courses.count(name)} whose {name} lies farthest"
+        for k, name in enumerate(sorted(set(courses), key=lambda name: "arousal" not in name))
+    ]
+    return f"{whole}: {', '.join(parts)} from the median of the same speaker."
+
+
+# ---------------------------------------------------------------- what is shown of a speaker
+
+
+def _speaker(name: str, timeline: Timeline, feelings: Sequence[LabelColour]) -> Speaker:
+    segments = [segment for segment in timeline.segments if segment.speaker == name]
+    totals = _totals(segments, [_feeling(segment) for segment in segments])
+    values = timeline.kind == "values"
+    return Speaker(
+        name=name,
+        seconds=sum(totals.values()),
+        segments=len(segments),
+        levels=() if values else tuple(_levels(segments, timeline.targets)),
+        shares=tuple(_percent(totals.get(f.name, 0.0), totals) for f in feelings),
+        means=means_of(segments, timeline.targets) if values else (),
+    )
+
+
+def _totals(segments: Sequence[Segment], names: Sequence[str]) -> dict[str, float]:
+    """Seconds of each name."""
+    totals: dict[str, float] = {}
+    for segment, name in zip(segments, names, strict=True):
+        totals[name] = totals.get(name, 0.0) + _length(segment)
+    return totals
+
+
+def _percent(seconds: float, totals: Mapping[str, float]) -> str:
+    return f"{100 * seconds / sum(totals.values()):.0f}"
+
+
+def _levels(segments: Sequence[Segment], targets: Sequence[str]) -> Iterator[LevelShares]:
+    """Shares of what is said at each level, coarsest first; the rest is grey."""
+    colours = {**COARSER, **_colours(targets), UNSURE: "none", UNHEARD: "none"}
+    for level in reversed(("class", *coarser_levels(targets))):
+        totals = _totals(segments, [_at(segment, level) for segment in segments])
+        shares = (
+            Share(name, colours[name], _percent(totals[name], totals))
+            for name in colours
+            if name in totals
         )
+        yield LevelShares(QUESTIONS[level], tuple(shares))
+
+
+def _at(segment: Segment, level: Level) -> str:
+    """What is said of a segment at a level, where a finer answer says the coarser one too."""
+    answer = segment.answer
+    if answer is None or LEVELS.index(answer.level) > LEVELS.index(level):
+        return UNSURE if segment.probabilities else UNHEARD
+    above = {group: arousal for arousal, groups in TREE.items() for group in groups}
+    if level == "arousal" and answer.level == "group":
+        return above.get(answer.label, answer.label)
+    return answer.label if answer.level == level else branch_of(answer.label, level)
 
 
 def means_of(segments: Sequence[Segment], targets: Sequence[str]) -> tuple[str, ...]:
@@ -300,48 +313,6 @@ def means_of(segments: Sequence[Segment], targets: Sequence[str]) -> tuple[str, 
     lengths = list(map(_length, known))
     means = np.average([segment.values for segment in known], axis=0, weights=lengths)
     return tuple(f"{mean:.3g}" for mean in means)
-
-
-def _traces(timeline: Timeline) -> Iterator[ValueCurve]:
-    """Curves of values, or of those that are derived from classes, wherever there are any."""
-    if timeline.kind == "values":
-        pairs = [(segment, segment.values) for segment in timeline.segments if segment.values]
-        for number, dimension in enumerate(timeline.targets if pairs else ()):
-            every = [values[number] for _, values in pairs]
-            scale = min(every), max(every), "the least and the greatest in it"
-            yield from _curves(timeline, dimension, [(s, v[number]) for s, v in pairs], scale)
-        return
-    derived = [(s, derived_values(s.probabilities, timeline.targets)) for s in timeline.segments]
-    for number, dimension in enumerate(DERIVED):
-        places = [(segment, values[number]) for segment, values in derived if values is not None]
-        if places:
-            scale = -1.0, 1.0, "the line is 0"
-            yield from _curves(timeline, f"derived {dimension}", places, scale)
-
-
-def _curves(
-    timeline: Timeline,
-    dimension: str,
-    places: Sequence[tuple[Segment, float]],
-    scale: tuple[float, float, str],
-) -> Iterator[ValueCurve]:
-    """The curve of each speaker, all of the same scale."""
-    low, high, what = scale
-    for speaker in timeline.speakers:
-        levels = tuple(
-            ValuePoint(
-                *_place(segment, timeline),
-                f"{_height(value, low, high):.1f}",
-                f"{dimension} {value:.3g}",
-            )
-            for segment, value in places
-            if segment.speaker == speaker
-        )
-        yield ValueCurve(dimension, speaker, f"{low:.3g}", f"{high:.3g}", what, levels)
-
-
-def _height(value: float, low: float, high: float) -> float:
-    return 50.0 if high == low else 100 * (value - low) / (high - low)
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

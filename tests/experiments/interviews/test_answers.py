@@ -11,6 +11,7 @@ import pytest
 
 from experiments.annotations.segments import Segment, Timeline
 from experiments.config import OptionError
+from experiments.interviews.courses import courses_of
 from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.page import COARSER, feelings_of, page
@@ -60,7 +61,8 @@ def test_what_is_coarser_is_answered_where_no_class_is_sure(folder, talk, tmp_pa
         assert segment.prediction_set == ()
     assert found.facts["levels"]["else whether it is aroused"].startswith("from 0.50 on: 90%")
     html = (tmp_path / "out" / "talk" / "interview.html").read_text(encoding="utf-8")
-    assert "unsure" not in html
+    assert 'value="unsure"' not in html
+    assert "unsure 100 %" in html[html.index("<dt>class</dt>") :]
     assert "aroused" in html
 
 
@@ -117,8 +119,8 @@ def test_derived_values_follow_from_probabilities_wherever_these_are(folder, tal
         assert segment["derived"] == derived
     assert "Russell and Mehrabian (1977)" in record["facts"]["derived"]
     html = (out / "interview.html").read_text(encoding="utf-8")
-    assert html.count('class="trace zero"') == 2
-    assert "Derived valence and arousal: expected from the probabilities" in html
+    assert html.count('class="row trace"') == 2
+    assert "Derived values are expected from the probabilities" in html
 
 
 # ---------------------------------------------------------------- the page
@@ -143,7 +145,7 @@ def timeline(*segments: Segment, targets=("angry", "fear", "neutral")) -> Timeli
     )
 
 
-def test_the_page_shows_a_coarser_answer_hatched_with_what_is_likeliest():
+def test_the_page_shows_a_coarser_answer_in_no_colour_of_a_class_with_what_is_likeliest():
     coarse = Answer("group", "negative, aroused", 0.8)
     one = made(coarse, 0.5, 0.3, 0.2, prediction_set=("angry", "fear"))
     two = made(Answer("class", "neutral", 0.9), 0.05, 0.05, 0.9, start_s=2.0)
@@ -152,23 +154,24 @@ def test_the_page_shows_a_coarser_answer_hatched_with_what_is_likeliest():
     assert "negative, aroused 0.80 (angry 0.50)" in html
     assert "set: angry, fear" in html
     assert [(f.name, f.colour) for f in feelings_of(talk)][3:] == [
-        ("negative, aroused", "e0 coarse")
+        ("negative, aroused", "up falling")
     ]
-    assert "what is coarser (hatched)" in html
-    assert "hatched" not in page(timeline(two), PEAKS, "r.wav")
+    assert 'class="bit up falling"' in html
+    assert 'class="bit up falling"' not in page(timeline(two), PEAKS, "r.wav")
 
 
-def test_curves_are_drawn_where_probabilities_are_and_their_middle_is_zero():
+def test_courses_are_drawn_where_probabilities_are():
     talk = timeline(
         made(None, 0.0, 0.0, 1.0), made(None, 1.0, 0.0, 0.0, start_s=2.0), made(None, start_s=4.0)
     )
-    html = page(talk, PEAKS, "r.wav")
-    assert html.count('title="derived valence') == 2
-    assert 'bottom:50.0%" title="derived valence 0"' in html
-    assert 'bottom:79.5%" title="derived arousal 0.59"' in html
+    arousal, valence = courses_of(talk)
+    assert arousal.deviations[:2] == pytest.approx((-0.295, 0.295))
+    assert valence.deviations[:2] == pytest.approx((0.255, -0.255))
+    assert (arousal.deviations[2], valence.deviations[2]) == (None, None)
+    assert page(talk, PEAKS, "r.wav").count('class="row trace"') == 2
 
 
 def test_classes_without_coordinates_have_no_curves():
     html = page(timeline(made(None, 1.0, 0.0), targets=("angry", "x")), PEAKS, "r.wav")
-    assert 'class="trace' not in html
+    assert 'class="row trace' not in html
     assert "derived" not in html

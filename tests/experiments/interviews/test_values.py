@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from experiments.annotations.timeline_json import read_json
 from experiments.annotations.timeline_json import write as write_json
 from experiments.annotations.turns import read_turns
 from experiments.config import OptionError
+from experiments.interviews.courses import charts_of, courses_of
 from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import TIMELINES
@@ -115,7 +115,7 @@ def test_values_that_cannot_be_are_refused(segment, kind, message):
 
 def test_the_page_shows_values_and_their_means_and_no_class(timeline):
     html = page(timeline, PEAKS, "talk.wav")
-    for told in ("valence 1.5, arousal -2", "voice says valence 1, arousal -3", "valence, mean"):
+    for told in ("valence 1.5, arousal -2", 'data-voice="1.0 -3.0"', "valence, mean"):
         assert told in html
     # Anna's valence: 1.5 for 3 s and 3.5 for 1 s.
     assert means_of([one for one in timeline.segments if one.speaker == "anna"], "va") == (
@@ -124,17 +124,19 @@ def test_the_page_shows_values_and_their_means_and_no_class(timeline):
     )
     assert "unsure" not in html
     assert html.count('name="feeling"') == 2  # with values, not classified
-    assert html.count('class="trace"') == 4
+    assert html.count('class="row trace"') == 4
+    assert "derived" not in html
 
 
-def test_the_heights_of_a_trace_are_the_values(timeline):
-    html = page(timeline, PEAKS, "talk.wav")
-    found = re.findall(r"bottom:([\d.]+)%\" title=\"valence ([\d.]+)\"", html)
-    assert [(float(height), float(value)) for height, value in found] == [
-        (0.0, 1.5),
-        (66.7, 3.5),
-        (100.0, 4.5),
-    ]
+def test_courses_are_values_around_the_median_and_arousal_comes_first(timeline):
+    arousal, valence = courses_of(timeline)
+    assert (arousal.name, valence.name) == ("arousal", "valence")
+    assert valence.medians == {"anna": 2.5, "ben": 4.5}
+    assert valence.deviations == (-1.0, 0.0, 1.0, None)
+    assert arousal.deviations == (-2.0, 0.0, 2.0, None)
+    anna, ben = charts_of(valence, timeline, 1000).of_speakers
+    assert (anna.sure, anna.unsure) == ("M0.0 1.00h300.0M650.0 -1.00h100.0", "")
+    assert ben.told == "from +0.00 to +0.00 around the median of 4.50"
 
 
 def test_a_recording_without_speech_has_a_page_of_values(timeline):
