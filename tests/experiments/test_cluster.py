@@ -166,14 +166,9 @@ def run_script(script: str, folder: Path, **environment: str) -> str:
     """What a script of the page prints, with an encoder that is here and this tree's command."""
     (folder / "bin").mkdir(exist_ok=True)
     command = "from experiments.commands.main import main; main()"
-    # As srun: options, then what is started on the other machines.
-    started = 'while [[ $1 == -* ]]; do shift; done; exec "$@"'
-    for name, line in (
-        ("serfusion", f'exec {sys.executable} -c "{command}" "$@"'),
-        ("srun", started),
-    ):
-        (folder / "bin" / name).write_text(f"#!/bin/bash\n{line}\n")
-        (folder / "bin" / name).chmod(0o755)
+    program = folder / "bin" / "serfusion"
+    program.write_text(f'#!/bin/bash\nexec {sys.executable} -c "{command}" "$@"\n')
+    program.chmod(0o755)
     path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euc", script.replace("wav2vec2-base", "logmel")],
@@ -366,14 +361,6 @@ def test_embed_is_that_of_one_process_though_an_actor_is_killed(ray, tmp_path, m
     assert local.encoded == 16
     # The rows of the one that died went one by one.
     assert_equal_stores(tmp_path / "local", tmp_path / "ray")
-
-
-@pytest.mark.slow
-def test_a_cluster_inside_an_allocation_embeds_as_the_page_says(tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
-    write_tones(tmp_path).rename(tmp_path / "corpus.csv")
-    said = run_script(SCRIPTS[1], tmp_path, SLURM_CPUS_PER_TASK="1", SLURM_NNODES="2")
-    assert "24 encoded, 0 from the cache" in said
 
 
 @pytest.mark.slow
