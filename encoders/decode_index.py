@@ -96,6 +96,20 @@ class DecodeIndex:
             self._room -= audio.samples.nbytes
         return heard, audio
 
+    @property
+    def heard(self) -> Mapping[str, DecodedAudio]:
+        """Everything that is known, by path, times and segment of the file."""
+        return self._heard
+
+    def learn(self, heard: Mapping[str, DecodedAudio]) -> None:
+        """Believe what another process heard of files that are the same here."""
+        self._changed |= not heard.items() <= self._heard.items()
+        self._heard |= heard
+
+    def __reduce__(self) -> tuple[type["DecodeIndex"], tuple[Path]]:
+        """Sent to another process it is empty; what that one hears comes back by :meth:`learn`."""
+        return DecodeIndex, (Path(os.devnull),)
+
     def silent(self, utterances: Iterable[Utterance]) -> tuple[str, ...]:
         """Ids of those that are known to hold no sound."""
         known = {u.id: self.get(u) for u in utterances}

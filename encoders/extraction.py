@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,18 +17,23 @@ import torch
 
 from encoders.audio.waveform import Audio, AudioError
 from encoders.context import TextInContext
-from encoders.decode_index import DecodeIndex
+from encoders.dealing import ENGINE, Engine, Lost
+from encoders.decode_index import DecodedAudio, DecodeIndex
 from encoders.device import chosen_device
 from encoders.embedding import Stored, embed, unstorable
 from encoders.encoder import Encoder, fingerprint_of, load_encoder
 from encoders.files import CACHE_VARIABLE, StoreError, elsewhere, make_folder
 from encoders.pretrained.text import TextError
 from encoders.specs import Kind, Spec, model_part
-from encoders.store import EmbeddingStore, text_key
+from encoders.store import EmbeddingStore, HeldStore, text_key
 from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
 CHUNK = 64
+
+#: What other machines wrote must be seen here in so many seconds: network file systems keep lists
+#: of folders for up to half a minute.
+SEEN_S = 60.0
 
 #: Packages of extras that compute embeddings.
 OPTIONAL_PACKAGES = ("opensmile",)
@@ -145,6 +151,7 @@ class Extractor:
 
     def __init__(self, encoders: Sequence[SharedEncoder], store: EmbeddingStore) -> None:
         self.encoders = encoders
+        self.store = store
         self.fingerprints = {s: fingerprint_of(s) for shared in encoders for s in shared.specs}
         self.spaces = {s: store.space(s, mark) for s, mark in self.fingerprints.items()}
 
@@ -153,11 +160,17 @@ class Extractor:
     ) -> Extraction:
         """Make sure that the store holds every source, wherever it comes from, under every spec.
 
-        A source that cannot be read or encoded is listed among the failures; others are done.
+        A source that cannot be read or encoded is listed among the failures; others are done. Under
+        an engine (:mod:`encoders.dealing`) its workers encode what is missing.
 
         Raises:
-            StoreError: something is missing, and nothing can be written where the store lies.
+            StoreError: something is missing, and nothing can be written where the store lies, or
+                what workers wrote is not seen here.
         """
+        engine = ENGINE.get()
+        dealt = all(isinstance(source, AudioSource | HeldSource) for source in sources)
+        if engine is not None and dealt and not isinstance(self.store, HeldStore):
+            return self._dealt(engine, kind, sources, progress)
         keys: dict[str, str] = {}
         failures: list[Failure] = []
         encoded = 0
@@ -184,6 +197,62 @@ class Extractor:
                 progress(kind, len(keys) + len(failures), len(sources))
         self._describe()
         return Extraction(keys, encoded, len(keys) - encoded, tuple(failures))
+
+    def _dealt(
+        self, engine: Engine, kind: Kind, sources: Sequence[Source], progress: Progress | None
+    ) -> Extraction:
+        """The same by an engine's workers, who get what is missing, of equal contents the first."""
+        peeked = {source.id: source.peek() for source in sources}
+        keys = {n: k for n, k in peeked.items() if k and not self._lacks(k, self.spaces)}
+        first: dict[str, str] = {}
+        for name, key in peeked.items():
+            if key and name not in keys:
+                first.setdefault(key, name)
+        later = {n: k for n, k in peeked.items() if k in first and first[k] != n and k}
+        # Chunks are those of one process, and so are batches and shards.
+        chunks = [
+            [one for one in sources[start : start + CHUNK] if one.id not in keys.keys() | later]
+            for start in range(0, len(sources), CHUNK)
+        ]
+        failed: dict[str, str] = {}
+        encoded = 0
+        specs = tuple(spec for shared in self.encoders for spec in shared.specs)
+        job = ExtractionJob(kind, specs, self.store.root.absolute())
+        for chunk, outcome in engine(job, [chunk for chunk in chunks if chunk]):
+            if isinstance(outcome, Lost):
+                failed |= {source.id: outcome.why for source in chunk}
+            else:
+                done, heard = outcome
+                for source in chunk:
+                    if isinstance(source, AudioSource):
+                        source.hints.learn(heard)
+                keys |= done.keys
+                failed |= {failure.utterance: failure.why for failure in done.failures}
+                encoded += done.encoded
+            if progress is not None:
+                progress(kind, len(keys) + len(failed), len(sources))
+        keys |= {name: key for name, key in later.items() if first[key] not in failed}
+        failed |= {name: failed[first[key]] for name, key in later.items() if name not in keys}
+        self._await(keys.values())
+        # In the order of the sources, whichever worker was done first.
+        keys = {source.id: keys[source.id] for source in sources if source.id in keys}
+        failures = tuple(Failure(name, failed[name]) for name in peeked if name in failed)
+        return Extraction(keys, encoded, len(keys) - encoded, failures)
+
+    def _await(self, keys: Iterable[str]) -> None:
+        """Find what workers wrote; a network file system may show it late."""
+        until = time.monotonic() + SEEN_S
+        for space in self.spaces.values():
+            space.reread()
+            while absent := space.missing(keys):
+                if time.monotonic() > until:
+                    raise StoreError(
+                        f"{space.folder}: {len(absent)} embeddings that workers wrote are not seen "
+                        f"here after {SEEN_S:.0f} s; the cache is to lie where every machine sees "
+                        f"the same folder: {elsewhere()}"
+                    )
+                time.sleep(1)
+                space.reread()
 
     def _describe(self) -> None:
         """Write again what an encoder is where that was lost; a cache may be read-only."""
@@ -224,6 +293,29 @@ class Extractor:
             entries = {key: made[key][spec] for key in missing}
             self.spaces[spec].write(entries, _provenance(shared.device))
         return refused
+
+
+@dataclass(frozen=True)
+class ExtractionJob:
+    """What a worker of an engine does: encode chunks of sources, and write into the store itself.
+
+    Returned with an extraction is what was heard, for the hints of whoever dealt the chunk.
+    """
+
+    kind: Kind
+    specs: tuple[Spec, ...]
+    root: Path
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """Its own, made where it works."""
+        return Extractor(shared_encoders(self.specs), EmbeddingStore(self.root))
+
+    def __call__(self, chunk: Sequence[Source]) -> tuple[Extraction, dict[str, DecodedAudio]]:
+        """Encode what is missing."""
+        done = self.extractor.extract(self.kind, chunk)
+        heard = [source.hints.heard for source in chunk if isinstance(source, AudioSource)]
+        return done, {stamp: audio for known in heard for stamp, audio in known.items()}
 
 
 def _alone(shared: SharedEncoder, content: Content) -> Stored | str:

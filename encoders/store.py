@@ -129,6 +129,10 @@ class Space:
     def __len__(self) -> int:
         return len(self._index)
 
+    def reread(self) -> None:
+        """Look again at what lies there: others write too."""
+        vars(self).pop("_index", None)
+
     @cached_property
     def _index(self) -> dict[str, Path]:
         unreadable = foreign_format(self.folder)

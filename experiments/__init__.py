@@ -3,7 +3,7 @@
 Files and rooms, each importing only from lines above its own:
 
     annotations, cache, config, demo, locks, models, templates
-    corpora, reporting
+    cluster, corpora, reporting
     comparing, tracking
     ablation, checking, embed, interviews
     predicting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import string
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,23 @@ RATE = 16000
 
 Checkpoints = Callable[[str], Path]
 WriteTone = Callable[..., Path]
+
+
+def _forbid_networks(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse whatever leaves this machine; sockets of files and loopback are no network."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto"):
+        host = arguments[1][0] if isinstance(arguments[1], tuple) else None
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else host
+    if name and name not in ("localhost", "::1", "0.0.0.0") and not name.startswith("127."):
+        raise RuntimeError(f"a test asked for {name}: the suite has no network")
+
+
+# For every library and thread of this process; a hook of this kind is never taken away.
+sys.addaudithook(_forbid_networks)
 
 
 @pytest.fixture(autouse=True)

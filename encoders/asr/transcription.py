@@ -5,8 +5,9 @@ no state carried from utterance to utterance. Arrays at 16 kHz go in, never path
 """
 
 import json
+import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -21,13 +22,17 @@ from encoders.asr.recognisers import (
 )
 from encoders.asr.transcript import Segment, Transcript
 from encoders.audio.waveform import Audio, AudioError
-from encoders.decode_index import DecodeIndex
+from encoders.dealing import ENGINE, Engine, Lost
+from encoders.decode_index import DecodedAudio, DecodeIndex
 from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress
 from encoders.files import make_folder, read_sealed, sealed, write_atomically
 from encoders.manifest_rows import parse_json
 from encoders.store import text_key
 from encoders.utterance import Utterance
+
+#: Utterances that a worker of an engine recognises before it reports.
+CHUNK = 16
 
 
 @runtime_checkable
@@ -76,26 +81,47 @@ def transcribe(
         MissingWeightsError: a transcript is missing, and so is the model.
     """
     transcriber = Transcriber(spec, root, chosen_device(device))
-    transcripts: dict[str, Transcript] = {}
-    failures: list[Failure] = []
+    outcomes: dict[str, Transcript | str] = {}
     known = hints or DecodeIndex(root / "hints.json")
+    engine = ENGINE.get()
     try:
-        for done, utterance in enumerate(utterances, start=1):
-            try:
-                heard = known.get(utterance)
-                transcript = None if heard is None else transcriber.cache.read(heard.key)
-                if transcript is None:
-                    heard, audio = known.decode(utterance)
-                    transcript = transcriber.transcript(heard.key, audio)
-                transcripts[utterance.id] = transcript
-            except AudioError as error:
-                failures.append(Failure(utterance.id, str(error)))
+        found = (
+            ((u.id, transcriber.hear(u, known)) for u in utterances)
+            if engine is None
+            else _dealt(engine, utterances, transcriber, known)
+        )
+        for name, outcome in found:
+            outcomes[name] = outcome
             if progress is not None:
-                progress("transcripts", done, len(utterances))
+                progress("transcripts", len(outcomes), len(utterances))
     finally:
         known.save()
+    ordered = [(u.id, outcomes[u.id]) for u in utterances]
+    failures = tuple(Failure(name, why) for name, why in ordered if isinstance(why, str))
     cached = len(utterances) - len(failures) - transcriber.recognised
-    return Transcription(transcripts, transcriber.recognised, cached, tuple(failures))
+    transcripts = {name: made for name, made in ordered if isinstance(made, Transcript)}
+    return Transcription(transcripts, transcriber.recognised, cached, failures)
+
+
+def _dealt(
+    engine: Engine, utterances: Sequence[Utterance], transcriber: "Transcriber", known: DecodeIndex
+) -> Iterator[tuple[str, Transcript | str]]:
+    """What is said in utterances, by id: what is known first, then what workers recognise."""
+    left = []
+    for utterance in utterances:
+        heard = known.get(utterance)
+        if heard is None or (kept := transcriber.cache.read(heard.key)) is None:
+            left.append(utterance)
+        else:
+            yield utterance.id, kept
+    chunks = [left[start : start + CHUNK] for start in range(0, len(left), CHUNK)]
+    for chunk, done in engine(TranscriptionJob(transcriber.spec, transcriber.root), chunks):
+        if isinstance(done, Lost):
+            yield from ((utterance.id, done.why) for utterance in chunk)
+            continue
+        known.learn(done.heard)
+        transcriber.recognised += done.recognised
+        yield from done.outcomes.items()
 
 
 class Transcriber:
@@ -107,6 +133,7 @@ class Transcriber:
 
     def __init__(self, spec: RecogniserSpec, root: Path, device: str) -> None:
         self.spec = spec
+        self.root = root.absolute()
         self.device = device
         self.cache = TranscriptCache(root, spec)
         self.recognised = 0
@@ -115,6 +142,18 @@ class Transcriber:
     def recogniser(self) -> Recogniser:
         """The model, loaded now if it was not before."""
         return load_recogniser(self.spec, self.device)
+
+    def hear(self, utterance: Utterance, known: DecodeIndex) -> Transcript | str:
+        """What is said in an utterance, or why its recording cannot be read."""
+        try:
+            heard = known.get(utterance)
+            transcript = None if heard is None else self.cache.read(heard.key)
+            if transcript is None:
+                heard, audio = known.decode(utterance)
+                transcript = self.transcript(heard.key, audio)
+        except AudioError as error:
+            return str(error)
+        return transcript
 
     def transcript(self, key: str, audio: Audio) -> Transcript:
         """What is said in a recording, under its content key; remembered, or recognised now."""
@@ -131,6 +170,34 @@ class Transcriber:
         self.cache.write(key, transcript, self.device)
         self.recognised += 1
         return transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a worker found of a chunk: transcripts or reasons by id, and what it heard."""
+
+    outcomes: Mapping[str, Transcript | str]
+    recognised: int
+    heard: Mapping[str, DecodedAudio]
+
+
+@dataclass(frozen=True)
+class TranscriptionJob:
+    """What a worker of an engine does: recognise chunks of utterances, and keep the transcripts."""
+
+    spec: RecogniserSpec
+    root: Path
+
+    @cached_property
+    def transcriber(self) -> Transcriber:
+        """Its own, made where it works."""
+        return Transcriber(self.spec, self.root, chosen_device())
+
+    def __call__(self, chunk: Sequence[Utterance]) -> Recognised:
+        """Recognise what is missing."""
+        known, before = DecodeIndex(Path(os.devnull)), self.transcriber.recognised
+        outcomes = {one.id: self.transcriber.hear(one, known) for one in chunk}
+        return Recognised(outcomes, self.transcriber.recognised - before, known.heard)
 
 
 class TranscriptCache:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from experiments.commands.options import Config, Device, Jobs, Out, Storage, study_of, takes_study
+from experiments.commands.options import (
+    Config,
+    Device,
+    Engine,
+    Jobs,
+    Out,
+    Storage,
+    study_of,
+    takes_study,
+)
 from experiments.commands.terminal import bars, console, leave, tell
 from experiments.config import Study
 
@@ -52,6 +61,7 @@ def ablate(
     jobs: Jobs = None,
     storage: Storage = None,
     device: Device = None,
+    engine: Engine = "local",
     out: Out = None,
 ) -> None:
     """What matters? Change one factor at a time on the same rows, folds, seeds and trials."""
@@ -64,7 +74,11 @@ def ablate(
         ablated: dict[str, Any] = {name: named[name] for name in ("audio", "text") if name in named}
         options = {**ablated, **options}
     study = study_of(config, options)
-    _leave(_run(study, specs, noise_in, draw, jobs, out, storage))
+    from experiments.cluster import on_engine
+
+    with on_engine(engine):
+        ablation = _run(study, specs, noise_in, draw, jobs, out, storage)
+    _leave(ablation)
 
 
 def _run(

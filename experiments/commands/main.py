@@ -35,6 +35,7 @@ from experiments.commands.options import (
     SOURCE,
     Config,
     Device,
+    Engine,
     Jobs,
     Out,
     Storage,
@@ -129,14 +130,16 @@ def compare(
     jobs: Jobs = None,
     storage: Storage = None,
     device: Device = None,
+    engine: Engine = "local",
     out: Out = None,
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
     _help_with(options.get("folds"))
+    from experiments.cluster import on_engine
     from experiments.comparing.comparison import compare as run_comparison
 
     study = study_of(config, options)
-    with bars() as progress:
+    with on_engine(engine), bars() as progress:
         outcome = run_comparison(
             study, out=out, jobs=jobs, progress=progress, notify=tell, storage=storage
         )
@@ -181,15 +184,17 @@ def embed(
         str, typer.Option(help="i/N: the i-th of N parts, for many machines.")
     ] = "1/1",
     device: Device = None,
+    engine: Engine = "local",
 ) -> None:
     """Fill the cache: transcribe what is missing and embed, without training anything."""
+    from experiments.cluster import on_engine
     from experiments.corpora import load_source
     from experiments.embed import embed_corpus
 
     corpus = load_source(*(options.get(name) for name in SOURCE))
     encoders = {name: options.get(name) for name in ("audio", "text")}
     asr = options.get("asr") or default_asr()
-    with bars() as progress:
+    with on_engine(engine), bars() as progress:
         done = embed_corpus(corpus, **encoders, asr=asr, shard=shard, progress=progress)
     console.print(f"{done.encoded} encoded, {done.cached} from the cache")
     leave(done.failures)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -52,6 +52,13 @@ Device = Annotated[
         show_envvar=True,
         callback=_use,
         help="Where models compute and are trained: cpu, cuda, cuda:N [cpu].",
+    ),
+]
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        help="Who embeds, transcribes and trains: processes of this machine, or Ray's cluster "
+        "(docs/cluster.md; needs serfusion[ray]).",
     ),
 ]
 Channel = Annotated[str | None, typer.Option(help=CHANNEL)]

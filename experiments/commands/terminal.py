@@ -10,8 +10,26 @@ from rich.console import Console
 if TYPE_CHECKING:
     from encoders.extraction import Failure, Progress
 
-console = Console(emoji=False)
-errors = Console(stderr=True, highlight=False, emoji=False)
+
+class SafeConsole(Console):
+    """A console that shows no text from outside which a terminal would obey.
+
+    Ids and file names may hold escapes and marks that turn the direction of writing.
+    """
+
+    def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 - as rich has it
+        """Print; texts keep their line ends, and what else is not printable is replaced."""
+        super().print(*(_shown(o) if isinstance(o, str) else o for o in objects), **how)
+
+
+def _shown(text: str) -> str:
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+
+
+console = SafeConsole(emoji=False)
+errors = SafeConsole(stderr=True, highlight=False, emoji=False)
 
 
 def tell(line: str) -> None:

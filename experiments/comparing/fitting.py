@@ -4,17 +4,21 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed
 
+from encoders.dealing import ENGINE, Engine, Lost
 from encoders.extraction import Progress
 from encoders.plugins import load_plugins
 from encoders.specs import Modality
 from encoders.utterance import Corpus, Utterance
 from experiments.comparing.plan import FoldViews, Plan, with_extra_rows
+from experiments.config import ConfigError
 from experiments.locks import file_lock
 from fusion.batch import Dataset
 from fusion.evaluation.calibration import DevAnswers
@@ -106,6 +110,44 @@ def fit_fold(
     return scores
 
 
+class FitTask(NamedTuple):
+    """What :func:`fit_fold` is called with."""
+
+    arm: TrainedArm
+    views: Sequence[FoldData]
+    fold: Fold
+    budget: Budget
+    path: FitPath
+
+
+def side_by_side(tasks: Sequence[FitTask], jobs: int | None) -> Iterator[tuple[int, FoldScores]]:
+    """Scores of tasks with their numbers, as they come: by processes of this machine, or an engine.
+
+    Raises:
+        ConfigError: a fit ends its worker again and again.
+    """
+    engine = ENGINE.get()
+    if engine is not None:
+        return _dealt(engine, tasks)
+    workers = max(1, min(jobs or os.cpu_count() or 1, len(tasks)))
+    fits = (delayed(fit_fold)(*task) for task in tasks)
+    return enumerate(Parallel(n_jobs=workers, return_as="generator")(fits))
+
+
+def _dealt(engine: Engine, tasks: Sequence[FitTask]) -> Iterator[tuple[int, FoldScores]]:
+    number = {id(task): index for index, task in enumerate(tasks)}
+    for (task,), done in engine(_fit_first, [[task] for task in tasks]):
+        if isinstance(done, Lost):
+            raise ConfigError(
+                f"--engine ray: the fit of {task.arm.name} in fold {task.fold.name} {done.why}"
+            )
+        yield number[id(task)], done
+
+
+def _fit_first(chunk: Sequence[FitTask]) -> FoldScores:
+    return fit_fold(*chunk[0])
+
+
 def fit_all(
     plan: Plan,
     folder: Path,
@@ -126,7 +168,7 @@ def fit_all(
     trained = [arm for arm in arms if isinstance(arm, TrainedArm)]
     # Heads over sequences take longest, so they are dealt out first.
     trained.sort(key=lambda arm: not HEADS[arm.head].sequences)
-    scores, left, there = [], [], 0
+    scores, left, there = [], list[FitTask](), 0
     windows: dict[int, Dataset] = {}
     for arm in trained:
         for fold, both in zip(plan.folds, plan.views, strict=True):
@@ -137,12 +179,11 @@ def fit_all(
             kept = load_scores(path, views, fold)
             if kept is None:
                 there += keeps and path.heads.is_file()
-                left.append(delayed(fit_fold)(arm, views, fold, plan.budget, path))
+                left.append(FitTask(arm, views, fold, plan.budget, path))
             else:
                 scores.append(kept)
     cached = len(scores)
-    workers = max(1, min(jobs or os.cpu_count() or 1, len(left)))
-    for done in Parallel(n_jobs=workers, return_as="generator")(left):
+    for _, done in side_by_side(left, jobs):
         scores.append(done)
         if progress is not None:
             progress("heads", len(scores), len(left) + cached)
@@ -224,11 +265,11 @@ def final_model(
         FitPath(folder, own.name, keys.of(own, (rows,), everyone, budget), True, plan.storage)
         for own, rows in zip(arms, views, strict=True)
     ]
-    side_by_side = Parallel(n_jobs=min(jobs or os.cpu_count() or 1, len(arms)))
-    whole = side_by_side(
-        delayed(fit_fold)(own, (rows,), everyone, budget, path)
+    tasks = [
+        FitTask(own, (rows,), everyone, budget, path)
         for own, rows, path in zip(arms, views, paths, strict=True)
-    )
+    ]
+    whole = [scores for _, scores in sorted(side_by_side(tasks, jobs), key=itemgetter(0))]
     fitted = []
     for own, rows, path in zip(arms, views, paths, strict=True):
         heads = load_heads(path, own, rows, seeds)
@@ -237,8 +278,8 @@ def final_model(
     answers = whole
     if data.task not in UNCALIBRATED and len(view.inner.folds) > 1:
         budgets = [_as_many_seeds(plan.budget, heads, view.inner, seeds) for heads in fitted]
-        answers = side_by_side(
-            delayed(fit_fold)(
+        tasks = [
+            FitTask(
                 own,
                 (rows,),
                 NOBODY,
@@ -246,7 +287,8 @@ def final_model(
                 FitPath(folder, own.name, keys.of(own, (rows,), NOBODY, as_many)),
             )
             for own, rows, as_many in zip(arms, views, budgets, strict=True)
-        )
+        ]
+        answers = [scores for _, scores in sorted(side_by_side(tasks, jobs), key=itemgetter(0))]
     scores = [of_utterances(one) for one in answers]
     parts = []
     for own, heads, of_arm in zip(arms, fitted, scores, strict=True):

@@ -77,11 +77,12 @@ except MissingWeightsError as error:
 """
 
 
-def ask_hub(port: int, home: Path) -> tuple[float, str]:
-    """Seconds and message of a fresh process whose hub is a port of this machine."""
+def ask_hub(port: int, home: Path, proxied: bool = False) -> tuple[float, str]:
+    """Seconds and message of a fresh process whose hub, or proxy, is a port of this machine."""
+    here = f"http://127.0.0.1:{port}"
     environment = {
         **{k: v for k, v in os.environ.items() if "proxy" not in k.lower()},
-        "HF_ENDPOINT": f"http://127.0.0.1:{port}",
+        **({"HTTPS_PROXY": here, "HTTP_PROXY": here} if proxied else {"HF_ENDPOINT": here}),
         "HF_HOME": str(home),
         "HF_HUB_OFFLINE": "0",
     }
@@ -97,16 +98,22 @@ def ask_hub(port: int, home: Path) -> tuple[float, str]:
     return float(seconds), message
 
 
-@pytest.mark.parametrize("network", ["refused", "silent"])
+@pytest.mark.parametrize("network", ["refused", "silent", "proxy refused", "proxy silent"])
 def test_without_a_hub_the_answer_comes_in_five_seconds(tmp_path, network):
-    """A port that nobody listens on, and one that accepts and never answers."""
+    """A port that nobody listens on, and one that accepts and never answers; as a proxy too."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
-        if network == "silent":
+        if "silent" in network:
             server.listen()
-        seconds, message = ask_hub(server.getsockname()[1], tmp_path)
+        seconds, message = ask_hub(server.getsockname()[1], tmp_path, "proxy" in network)
     assert "cannot be reached" in message
     assert seconds < 5
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 80), ("huggingface.co", 443)])
+def test_no_test_reaches_another_machine(address):
+    with pytest.raises(RuntimeError, match="the suite has no network"):
+        socket.create_connection(address, timeout=1)
 
 
 LOGIN_PAGE = b"<html><title>Log in to this network</title></html>"

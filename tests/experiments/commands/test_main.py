@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import typer
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_source
+from encoders.extraction import Failure
 from encoders.typed_names import parse_modality
 from encoders.weights.sources import PACKAGED, packaged_whisper, source_of
 from experiments.commands import main as cli
+from experiments.commands import terminal
 
 EMOTIONS = ("angry", "happy", "sad")
 WORDS = {"angry": "get out now", "happy": "what a fine day", "sad": "nobody came"}
@@ -476,3 +479,15 @@ def test_a_user_without_a_home_gets_one_message(monkeypatch, capsys):
         cli.main()
     assert left.value.code == 1
     assert "Set HOME to a folder" in " ".join(capsys.readouterr().err.split())
+
+
+def test_ids_and_names_of_files_reach_no_terminal_as_commands(capsys):
+    evil = "a\x1b[2Jb\u202ec\x07"
+    terminal.tell(evil)
+    terminal.console.print(f"report: {evil}\nnext", markup=False)
+    with pytest.raises(typer.Exit):
+        terminal.leave([Failure(evil, f"{evil}: cannot be read")])
+    said = "".join(capsys.readouterr())
+    assert not set(said) & {"\x1b", "\u202e", "\x07"}
+    assert said.count("a\ufffd[2Jb\ufffdc\ufffd") == 4
+    assert "\nnext" in said

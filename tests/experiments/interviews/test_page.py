@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import shutil
 import time
@@ -19,6 +21,7 @@ from experiments.interviews.courses import charts_of, courses_of, listen_first
 from experiments.interviews.index_page import write_index
 from experiments.interviews.outputs import source_of
 from experiments.interviews.page import page, wave
+from experiments.templates import TEMPLATES
 from fusion.evaluation.backoff import Answer
 from tests.browser import Browser
 
@@ -106,6 +109,25 @@ def test_nothing_is_loaded_from_elsewhere():
     assert not re.search(r"https?://|//[a-z]", html)
     sources = [attributes.get("src") for _, attributes in Tags(html).tags if "src" in attributes]
     assert sources == ["talk.wav"]
+
+
+def test_the_policy_of_the_page_names_the_one_script_by_its_hash():
+    html = page(TALK, PEAKS, "talk.wav")
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in html
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in TEMPLATES.glob("*.j2") if "<html" in p.read_text()], ids=lambda p: p.name
+)
+def test_every_page_allows_no_script_but_ours_and_no_address(path):
+    html = path.read_text(encoding="utf-8")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert [rules[name] for name in ("default-src", "base-uri", "form-action")] == ["'none'"] * 3
+    assert "unsafe" not in rules.get("script-src", "")
+    assert not re.search(r"\son[a-z]+=", html)
 
 
 def test_every_segment_says_who_how_sure_and_what():
@@ -279,6 +301,18 @@ def opened(shown):
 TIME = "document.querySelector('audio').currentTime"
 PAUSED = "document.querySelector('audio').paused"
 OPEN = "[...document.querySelectorAll('ol.talk li')].filter(i => !i.hidden).length"
+
+
+@pytest.mark.slow
+def test_no_script_but_the_pages_own_runs(opened):
+    opened.value(
+        "document.body.insertAdjacentHTML('beforeend', "
+        "'<img src=x onerror=\"document.title=1\">')"
+        "|| document.body.append(Object.assign(document.createElement('script'), "
+        "{textContent: 'document.title=2'}))"
+    )
+    time.sleep(0.5)
+    assert opened.value("document.title") == "talk.wav – interview"
 
 
 @pytest.mark.slow

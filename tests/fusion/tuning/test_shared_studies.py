@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +129,34 @@ def test_on_a_database_the_heartbeat_tells_who_died(tmp_path, monkeypatch):
     assert _states(place) == [TrialState.FAIL, TrialState.COMPLETE]
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "journal"])
-def test_two_processes_spend_one_budget_and_agree(kind, tmp_path):
-    where = f"sqlite:///{tmp_path / 's.db'}" if kind == "sqlite" else str(tmp_path / "s.log")
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """A database of a server of PostgreSQL's that is started here, heard on a socket of files."""
+    pytest.importorskip("psycopg", reason="no driver of PostgreSQL (extra postgresql)")
+    places = [shutil.which("initdb"), *map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    initdb = next((place for place in places if place), None)
+    if initdb is None:
+        pytest.skip("no server of PostgreSQL here (initdb): apt-get install postgresql")
+    folder, commands = Path(tempfile.mkdtemp(prefix="pg")), Path(initdb).parent
+    # The server refuses to be run by root.
+    owner: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+        owner = {"user": "postgres", "group": "postgres", "extra_groups": []}
+    quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/", **owner}
+    data, options = folder / "data", f"-c listen_addresses='' -k {folder}"
+    subprocess.run([initdb, "-D", data, "-U", "ada", "-A", "trust"], **quiet)
+    server = [commands / "pg_ctl", "-D", data, "-w", "-o", options, "-l", folder / "log"]
+    subprocess.run([*server, "start"], **quiet)
+    yield f"postgresql://ada@/postgres?host={folder}"
+    subprocess.run([commands / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "journal", "postgresql"])
+def test_two_processes_spend_one_budget_and_agree(kind, tmp_path, request):
+    files = {"sqlite": f"sqlite:///{tmp_path / 's.db'}", "journal": str(tmp_path / "s.log")}
+    where = files.get(kind) or request.getfixturevalue("postgresql")
     command = [sys.executable, "-c", WORKER, where, "12"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=300)[0].split(" ", 1) for process in both]
