@@ -18,6 +18,7 @@ NAMES = (
     "losses",
     "marks",
     "recognisers",
+    "scale",
     "seeds",
     "speech",
     "store",

@@ -15,6 +15,8 @@ from fusion.training.arm_table import ARMS, LISTENERS, SCORES, Normalise
 
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
 
+#: Readers of TOML take the square of a file's size where a key has as many parts: 14 s of 200 kB.
+LARGEST_KB = 64
 DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
 #: Begins the name of an encoder that is trained on the training speakers of every fold.
 FINETUNED = "finetuned:"
@@ -197,7 +199,14 @@ def read_study(path: Path) -> Study:
     from pydantic import TypeAdapter, ValidationError
 
     try:
+        if path.stat().st_size > LARGEST_KB * 1024:
+            raise ConfigError(
+                f"{path}: {path.stat().st_size >> 10} kB, expected at most {LARGEST_KB} kB: is it "
+                "an experiment file?"
+            )
         text = _toml_as_json(path.read_text(encoding="utf-8"))
+    except ConfigError:
+        raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -35,7 +35,7 @@ from fusion.tuning.storage import StorageError
 
 TRAINED = ("audio", "text", "audio_frames", "concat", "late", "attention")
 FILES = (
-    *("config.toml", "environment.json", "folds.json", "predictions.jsonl", "results.json"),
+    *("config.toml", "environment.json", "folds.json", "predictions.safetensors", "results.json"),
     *("report.html", "table.md", "table.tex"),
 )
 DIM = 4
@@ -127,7 +127,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Outcome]:
 
 @pytest.fixture(scope="module")
 def rows(tiny: tuple[Study, Outcome]) -> list[predictions.Prediction]:
-    return predictions.read(tiny[1].folder / "predictions.jsonl")
+    return predictions.read(tiny[1].folder / "predictions.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +294,7 @@ def _dev_uar(rows: list[predictions.Prediction], arm: str, fold: str) -> float:
 
 
 def _bytes(outcome: Outcome) -> bytes:
-    return (outcome.folder / "predictions.jsonl").read_bytes()
+    return (outcome.folder / "predictions.safetensors").read_bytes()
 
 
 def _elsewhere(study: Study, folder: Path, jobs: int = 1) -> Outcome:
@@ -359,7 +359,7 @@ def test_the_same_command_twice_at_once_gives_one_result(tmp_path, monkeypatch):
     told = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     (tmp_path / "alone").mkdir()
-    assert (tmp_path / "run" / "predictions.jsonl").read_bytes() == _bytes(
+    assert (tmp_path / "run" / "predictions.safetensors").read_bytes() == _bytes(
         _elsewhere(study, tmp_path / "alone")
     )
 
@@ -370,7 +370,7 @@ def test_a_shared_storage_gives_a_lone_run_what_it_has_and_stands_in_no_file(tmp
     monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "another"))
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     again = compare(study, out=tmp_path / "shared", jobs=1, storage=url)
-    for name in ("results.json", "predictions.jsonl"):
+    for name in ("results.json", "predictions.safetensors"):
         assert (first.folder / name).read_bytes() == (again.folder / name).read_bytes()
     written = (path for path in again.folder.rglob("*") if path.is_file())
     assert not [path for path in written if b"studies.db" in path.read_bytes()]
@@ -486,7 +486,7 @@ def lacking(tmp_path: Path) -> Study:
 
 def _tested(outcome: Outcome) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for row in predictions.read(outcome.folder / "predictions.jsonl"):
+    for row in predictions.read(outcome.folder / "predictions.safetensors"):
         found.setdefault(row.arm, set()).add(row.utterance)
     return found
 
@@ -523,7 +523,9 @@ TEN = tuple(f"u{6 * speaker + 3 + k}" for speaker in range(4) for k in range(3))
 def _without_words(tmp_path: Path, rows: str) -> list[predictions.Prediction]:
     study = write_corpus(tmp_path / "in", without_text=TEN, trials=0, seeds=1, arms=TRAINED)
     outcome = run(replace(study, rows=rows), tmp_path / rows)
-    return [r for r in predictions.read(outcome.folder / "predictions.jsonl") if r.split == "test"]
+    return [
+        r for r in predictions.read(outcome.folder / "predictions.safetensors") if r.split == "test"
+    ]
 
 
 def test_ten_rows_without_words_leave_every_arm_alike(tmp_path):
@@ -711,7 +713,7 @@ def test_an_official_split_with_development_is_kept(tmp_path):
         "split",
         lambda row: SPLIT.get(row["speaker"], "train"),
     )
-    rows = predictions.read(run(study, tmp_path / "run").folder / "predictions.jsonl")
+    rows = predictions.read(run(study, tmp_path / "run").folder / "predictions.safetensors")
     assert {r.split: r.speaker for r in rows if r.arm == "audio"} == {"dev": "s0", "test": "s1"}
 
 
