@@ -31,6 +31,7 @@ from experiments.comparing.preparation import Notify, Prepared, check_heard, che
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.comparing.verification import report_of
 from experiments.config import (
+    PLACES,
     ConfigError,
     Study,
     identity_of,
@@ -211,7 +212,9 @@ def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
         )
         for u in inputs.utterances
     ]
-    content = {"study": identity_of(study), "inputs": dict(inputs.identity), "rows": rows}
+    # Where a corpus lies is no part of what was computed: its rows and their content are.
+    asked = {name: value for name, value in identity_of(study).items() if name not in PLACES}
+    content = {"study": asked, "inputs": dict(inputs.identity), "rows": rows}
     if inputs.around:
         texts, turns = inputs.words.texts, [inputs.around.get(u.id, ()) for u in inputs.utterances]
         content["around"] = [[texts[name] for name in names] for names in turns]

@@ -313,6 +313,19 @@ def test_a_repeated_command_gives_the_same_bytes(tiny, tmp_path, monkeypatch):
     assert _bytes(run(tiny[0], tmp_path / "run")) == _bytes(tiny[1])
 
 
+def test_the_spelling_of_a_manifest_changes_neither_id_nor_fits(tmp_path, monkeypatch):
+    study = write_corpus(tmp_path / "in", repeats=1, arms=("audio",), trials=0, seeds=1)
+    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    spelled = [str(tmp_path / "in" / "manifest.csv"), "in/manifest.csv", "in/../in/manifest.csv"]
+    lines: list[str] = []
+    studies = [replace(study, manifest=path) for path in spelled]
+    outcomes = [compare(one, jobs=1, notify=lines.append) for one in studies]
+    assert len({one.results.run for one in outcomes}) == 1
+    assert len({one.folder for one in outcomes}) == 1
+    assert sum(line.startswith("0 fits trained") for line in lines) == 2
+
+
 @pytest.mark.slow
 def test_the_number_of_jobs_changes_no_byte(tmp_path, monkeypatch):
     # Other processes do not see what a test has patched: 100 is what they know.
