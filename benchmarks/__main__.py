@@ -20,6 +20,7 @@ NAMES = (
     "marks",
     "real_speech",
     "recognisers",
+    "scale",
     "seeds",
     "speech",
     "store",

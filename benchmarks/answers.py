@@ -45,7 +45,7 @@ def measure() -> str:
             study = Study(corpus=name, root=str(DATA / name), audio="logmel", text="minilm",
                           arms=(ARM,), trials=0, seeds=5)  # fmt: skip
             done = compare(study, out=Path(folder) / name, jobs=1)
-            rows = list(utterance_rows(read(done.folder / "predictions.jsonl")))
+            rows = list(utterance_rows(read(done.folder / "predictions.safetensors")))
             found, targets = evidence(rows), done.results.targets
             for how, fit in FITS.items():
                 levels.append(f"| {name} | {how} | {_levels(found, targets, fit)} |")

@@ -61,7 +61,7 @@ def measure() -> str:
     with TemporaryDirectory() as folder:
         for name, study in _studies(Path(folder)).items():
             run = compare(study, out=Path(folder) / name.replace(" ", "-"), jobs=1).folder
-            rows = read(run / "predictions.jsonl")
+            rows = read(run / "predictions.safetensors")
             found = evidence([row for row in utterance_rows(rows) if "best" not in row.arm])
             for arm in found.test:
                 made = {how: _outcome(found, arm, fit) for how, fit in FITS.items()}

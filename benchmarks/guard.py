@@ -39,7 +39,13 @@ RUN_DEPENDENT = re.compile(
 )
 LEFT_OUT = {"run", "runs", "made", "environment", "seconds", "cost", "out", "root", "manifest"}
 PAGES = ("report.html", "ablation.html", "interview.html", "table.md", "table.tex", "segments.csv")
-NUMBERS = ("results.json", "predictions.jsonl", "folds.json", "ablation.json", "timeline.json")
+NUMBERS = (
+    "results.json",
+    "predictions.safetensors",
+    "folds.json",
+    "ablation.json",
+    "timeline.json",
+)
 USUAL = ("--audio", "logmel", "--text", "minilm", "--trials", "0", "--seeds", "2")
 ARMS = "audio,text,audio_frames,concat,gated,lowrank,late,attention"
 

@@ -33,7 +33,7 @@ def measure() -> str:
     with TemporaryDirectory() as folder:
         for name, study in _studies(Path(folder)).items():
             done = compare(study, out=Path(folder) / name, notify=_tell)
-            rows = [r for r in read(done.folder / "predictions.jsonl") if r.split == "test"]
+            rows = [r for r in read(done.folder / "predictions.safetensors") if r.split == "test"]
             for arm in dict.fromkeys(row.arm for row in rows):
                 lines.append(f"| {name} | {arm} | {_cells([r for r in rows if r.arm == arm])} |")
     note = (

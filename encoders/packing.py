@@ -34,3 +34,29 @@ def batches(sizes: Sequence[float], budget: float) -> list[list[int]]:
         else:
             packed.append([index])
     return packed
+
+
+def in_equal_batches(
+    inputs: Sequence[Input],
+    size: Callable[[Input], int],
+    budget: int,
+    encode: Callable[[list[Input]], list[Output]],
+) -> list[Output]:
+    """Encode inputs of one length together, at most ``budget`` of their sizes in one batch.
+
+    Nothing is padded, and no batch is of one row: libraries multiply the few rows of a single short
+    input in another order, which rounds otherwise; it goes in twice. So an output is the same bit
+    for bit in whatever company.
+    """
+    of_size: dict[int, list[int]] = {}
+    for index, item in enumerate(inputs):
+        of_size.setdefault(size(item), []).append(index)
+    outputs: dict[int, Output] = {}
+    for length, members in of_size.items():
+        most = max(2, budget // max(1, length))
+        for start in range(0, len(members), most):
+            batch = members[start : start + most]
+            rows = batch * 2 if len(batch) == 1 else batch
+            encoded = encode([inputs[index] for index in rows])
+            outputs.update(zip(batch, encoded, strict=False))
+    return [outputs[index] for index in range(len(inputs))]

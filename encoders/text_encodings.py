@@ -5,7 +5,7 @@ and by charset-normalizer (https://charset-normalizer.readthedocs.io).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from encoders.messages import with_count
@@ -54,7 +54,7 @@ def decoded(content: bytes, likely: Sequence[str] = ()) -> Decoded:
     >>> decoded("déjà".encode("utf-16")).encoding, decoded("déjà".encode("cp1252")).text
     ('utf-16', 'déjà')
     """
-    for encoding in (*_certain(content), *likely, *_guessed(content), WINDOWS):
+    for encoding in _encodings(content, likely):
         try:
             text = content.decode(encoding)
         except (UnicodeDecodeError, LookupError):
@@ -62,6 +62,14 @@ def decoded(content: bytes, likely: Sequence[str] = ()) -> Decoded:
         return Decoded(text, "utf-8" if encoding == "utf-8-sig" else encoding)
     # Latin-1 reads the five bytes that Windows-1252 leaves open.
     return Decoded(content.decode("latin-1"), "latin-1")
+
+
+def _encodings(content: bytes, likely: Sequence[str]) -> Iterator[str]:
+    yield from _certain(content)
+    yield from likely
+    # All words of a file are looked at for it: only where it must be guessed at.
+    yield from _guessed(content)
+    yield WINDOWS
 
 
 def mended(given: Decoded) -> Decoded:

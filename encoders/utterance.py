@@ -94,7 +94,7 @@ class Corpus:
             return frozenset()
         # Shares are stored as decimals: a tie is one within rounding.
         least = 0.5 if self.task == "multi-label" else max(target) - 1e-9
-        named = frozenset(n for n, v in zip(self.targets, target, strict=True) if v >= least)
+        named = frozenset([n for n, v in zip(self.targets, target, strict=True) if v >= least])
         return frozenset() if self.task == "distribution" and len(named) > 1 else named
 
 

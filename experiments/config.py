@@ -1,6 +1,7 @@
 """The experiment file (TOML) and the dataclass that it becomes; strict about every key."""
 
 import json
+import os
 import re
 import sys
 import tomllib
@@ -15,6 +16,10 @@ from fusion.training.arm_table import ARMS, LISTENERS, SCORES, Normalise
 
 TranscriptSource = Literal["gold", "asr", "gold_else_asr"]
 
+#: Readers of TOML take the square of a file's size where a key has as many parts: 14 s of 200 kB.
+LARGEST_KB = 64
+#: Options that say where a corpus lies.
+PLACES = ("manifest", "root")
 DEFAULT_ARMS = ("audio", "text", "concat", "late", "attention")
 #: Begins the name of an encoder that is trained on the training speakers of every fold.
 FINETUNED = "finetuned:"
@@ -197,7 +202,14 @@ def read_study(path: Path) -> Study:
     from pydantic import TypeAdapter, ValidationError
 
     try:
+        if path.stat().st_size > LARGEST_KB * 1024:
+            raise ConfigError(
+                f"{path}: {path.stat().st_size >> 10} kB, expected at most {LARGEST_KB} kB: is it "
+                "an experiment file?"
+            )
         text = _toml_as_json(path.read_text(encoding="utf-8"))
+    except ConfigError:
+        raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -292,14 +304,23 @@ def _inputs_of(arms: Sequence[str] | None) -> set[str]:
 def identity_of(study: Study) -> dict[str, Any]:
     """What of a study names its run: every option but those that came later and are not used.
 
-    So a command keeps the folder and the id that it had before there was such an option.
+    So a command keeps the folder and the id that it had before there was such an option. Paths are
+    those from the working folder, however they were spelled.
     """
     later = {"select": None, "extra": None, "normalise": "training", "channel": None}
     return {
-        name: value
+        name: _from_here(value) if name in PLACES else value
         for name, value in asdict(study).items()
         if name not in later or value != later[name]
     }
+
+
+def _from_here(paths: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+    if paths is None:
+        return None
+    if isinstance(paths, str):
+        return os.path.relpath(os.path.realpath(paths))
+    return tuple(os.path.relpath(os.path.realpath(path)) for path in paths)
 
 
 def options_of(study: Study) -> dict[str, str | int | list[str] | None]:

@@ -1,6 +1,7 @@
 """BERT, RoBERTa and sentence-transformers: a sentence in, hidden layers over its tokens out.
 
-Padding changes nothing here: attention is masked, and nothing else looks across tokens.
+Texts of as many tokens are read together, so that what is kept of one is the same bit for bit
+whatever is read with it.
 An utterance in context is read whole, turns around it included, and only the frames of its own
 words are kept, with the special tokens at both ends: its words as they are understood there.
 """
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from encoders.context import TextInContext, Turn
-from encoders.packing import in_batches
+from encoders.packing import in_equal_batches
 from encoders.pooling import Hidden
 from encoders.pretrained.speech import state_sha256
 from encoders.provenance import weights_sha256 as sha256_of
@@ -29,8 +30,8 @@ from encoders.weights.locate import locate
 from encoders.weights.sources import checkpoint_source
 
 NUMERICS_VERSION = 1
-#: Padded tokens in one pass.
-BATCH_TOKENS = 4096.0
+#: Tokens in one pass.
+BATCH_TOKENS = 4096
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -179,7 +180,7 @@ class BertEncoder(nn.Module):
     def forward(self, inputs: Sequence[Text]) -> list[Hidden]:
         """Hidden layers of every text, of one in context those of its own words."""
         texts = [self._readable(text).text for text in inputs]
-        hidden = in_batches(self.token_ids(texts), len, BATCH_TOKENS, self._batch)
+        hidden = in_equal_batches(self.token_ids(texts), len, BATCH_TOKENS, self._batch)
         return [
             rows if isinstance(text, str) else rows[:, self._own(text)]
             for text, rows in zip(texts, hidden, strict=True)
@@ -250,8 +251,8 @@ class SentenceEncoder(nn.Module):
         texts = [self._readable(text).text for text in inputs]
         alone = [text for text in texts if isinstance(text, str)]
         amid = [text for text in texts if not isinstance(text, str)]
-        rows = iter(self._alone(alone) if alone else [])
-        own = iter(in_batches(amid, self._size, BATCH_TOKENS, self._own_words))
+        rows = iter(in_equal_batches(alone, self._size, BATCH_TOKENS, self._alone))
+        own = iter(in_equal_batches(amid, self._size, BATCH_TOKENS, self._own_words))
         return [next(rows if isinstance(text, str) else own) for text in texts]
 
     def extents(self, inputs: Sequence[Text]) -> list[TokenCount | None]:
@@ -267,7 +268,11 @@ class SentenceEncoder(nn.Module):
 
     def _alone(self, texts: list[str]) -> list[Hidden]:
         rows = self.model.encode(
-            texts, output_value=self.output, convert_to_tensor=True, show_progress_bar=False
+            texts,
+            output_value=self.output,
+            convert_to_tensor=True,
+            show_progress_bar=False,
+            batch_size=len(texts),
         )
         pooled = self.output == "sentence_embedding"
         return [row[None, None] if pooled else row[None] for row in rows]
@@ -301,8 +306,12 @@ class SentenceEncoder(nn.Module):
     def _readable(self, text: Text) -> Readable:
         return readable(text, self.clean, self.max_length, self._count)
 
-    def _size(self, text: TextInContext) -> int:
-        return self._count(text.whole)
+    def _size(self, text: Text) -> int:
+        """Tokens that are read; of a model without a limit all texts are one size."""
+        if self.max_length == math.inf:
+            return 1
+        whole = text if isinstance(text, str) else text.whole
+        return min(self._count(whole), int(self.max_length))
 
     def _count(self, text: str) -> int:
         whole = {"text": {"truncation": False, "verbose": False}}

@@ -5,7 +5,7 @@ rows without a tie for the largest one, and sums of all rows.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -17,9 +17,10 @@ from experiments.reporting.numbers import TABLES
 from experiments.reporting.results_schema import CLASS_TASKS
 from experiments.reporting.target_scores import Scored, score_arms, why
 from experiments.reporting.target_table import Chance, chance_of
+from fusion.evaluation.columns import Prediction, Predictions, columns
 from fusion.evaluation.goals import PRIMARY, Goal
 from fusion.evaluation.measures import Metric, measures_of
-from fusion.evaluation.predictions import Prediction, with_majority
+from fusion.evaluation.predictions import answers_of, with_majority
 from fusion.evaluation.speaker_sums import SpeakerSums
 from fusion.evaluation.statistics import Difference, Interval, interval, paired_difference
 from fusion.training.arm_table import whole_of
@@ -104,7 +105,7 @@ class ArmSums:
 
 
 def arm_sums(
-    rows: Sequence[Prediction],
+    rows: Iterable[Prediction],
     task: Task = "single-label",
     targets: Sequence[str] = (),
     goal: Goal | None = None,
@@ -115,31 +116,33 @@ def arm_sums(
     ``goal`` is the metric that everything is told in, None: the task's own.
     """
     goal = goal or PRIMARY[task]
-    test = [row for row in rows if row.split == "test"]
-    folds = tuple(dict.fromkeys(row.outer_fold for row in test))
-    seeds = tuple(sorted({row.seed for row in test}))
+    rows = columns(rows)
+    test = rows.at(lambda place: place.split == "test")
+    folds = tuple(test.by(lambda place: place.outer_fold))
+    seeds = tuple(sorted(test.by(lambda place: place.seed)))
     about = (targets, folds, goal, overlap)
     sums = [_sums(rows, task, *about)] if task != "single-label" else []
     scored = [graded for _, graded in sums]
     if task in CLASS_TASKS:
         scored.insert(0, _sums(with_majority(rows, task), "single-label", *about)[1])
-    lines = sorted((r.utterance, r.outer_fold, r.seed, r.scores) for r in test)
-    content = [*lines, *(_thresholds(sums[0][0]) if sums else [])]
+    said = answers_of(test)
+    where = repr([said.utterances, said.folds, seeds]).encode()
+    decided = repr(_thresholds(sums[0][0]) if sums else []).encode()
     return ArmSums(
         folds=folds,
         seeds=seeds,
         scored=tuple(scored),
         shown=tuple(dict.fromkeys((goal, *SHOWN[_kind(scored[0], task)]))),
-        speakers=len({row.speaker for row in test}),
-        utterances=len({row.utterance for row in test}),
+        speakers=len({subject.speaker for subject in test.present()}),
+        utterances=len({subject.utterance for subject in test.present()}),
         blind=_blind(scored[0], goal),
-        places=hashlib.sha256(repr([line[:3] for line in lines]).encode()).hexdigest(),
-        said=hashlib.sha256(repr(content).encode()).hexdigest(),
+        places=hashlib.sha256(where).hexdigest(),
+        said=hashlib.sha256(where + decided + said.scores.tobytes()).hexdigest(),
     )
 
 
 def _sums(
-    rows: Sequence[Prediction],
+    rows: Predictions,
     kind: Task,
     targets: Sequence[str],
     folds: Sequence[str],

@@ -24,6 +24,7 @@ from experiments.config import Study
 from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import CellFacts, FitCounts, NoiseFact, Results, RunFacts
 from fusion.batch import Dataset, ModalityBatch
+from fusion.evaluation.predictions import PREDICTIONS
 from fusion.splitting.splits import speaker_of
 
 #: To be raised whenever the same seed changes other words, rows, speakers or recordings than
@@ -97,7 +98,7 @@ class CellVariation(Variation):
         """What the cell's folder holds, if it is this very run and whole."""
         try:
             results = read_results(folder)
-            digest = file_sha256(folder / "predictions.jsonl")
+            digest = file_sha256(folder / PREDICTIONS)
         except (ValueError, OSError):
             return None
         whole = results.run == run and results.hashes.predictions == digest

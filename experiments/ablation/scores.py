@@ -14,8 +14,7 @@ from experiments.reporting.results_file import read_results
 from experiments.reporting.results_schema import ArmDifference
 from experiments.reporting.target_scores import number
 from experiments.reporting.target_table import Chance
-from fusion.evaluation import predictions
-from fusion.evaluation.predictions import Prediction
+from fusion.evaluation.predictions import PREDICTIONS, read
 from fusion.evaluation.statistics import Corrected, Difference, Interval, corrected
 from fusion.evaluation.windows import utterance_rows
 
@@ -105,18 +104,15 @@ def read_cell(folder: Path, cell: Cell) -> CellRows:
 
     Of a cell that is about one arm, that arm; else every arm but the best ones, which are copies.
     """
-    path, results = folder / "predictions.jsonl", read_results(folder)
-    rows = [row for row in predictions.read(path) if row.arm not in BEST]
+    path, results = folder / PREDICTIONS, read_results(folder)
+    rows = read(path).at(lambda place: place.arm not in BEST)
     cell_arm = cell.draft.changes.arm
-    by_arm: dict[str, list[Prediction]] = {}
-    for row in utterance_rows(rows):
-        if cell_arm is None or row.arm == cell_arm:
-            by_arm.setdefault(row.arm, []).append(row)
+    by_arm = utterance_rows(rows).by(lambda place: place.arm)
     task, targets, goal = results.task, results.targets, primary_of(results)
     arms = {
         arm: arm_sums(arm_rows, task, targets, goal, results.facts.overlap_of(arm))
         for arm, arm_rows in by_arm.items()
-        if any(row.split == "test" for row in arm_rows)
+        if cell_arm in (None, arm) and "test" in arm_rows.by(lambda place: place.split)
     }
     return CellRows(cell, rows[0].run, file_sha256(path), arms)
 

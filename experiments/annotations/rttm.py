@@ -24,11 +24,11 @@ COMMENT = ";;"
 
 def read(reading: Reading) -> None:
     """Turns of the lines of type SPEAKER, of one recording."""
-    lines = [
+    lines = (
         (number, line.split())
         for number, line in enumerate(read_text(reading.path).split("\n"), start=1)
         if line.strip() and not line.lstrip().startswith(COMMENT)
-    ]
+    )
     spoken = [(number, fields) for number, fields in lines if _is_turn(number, fields, reading)]
     named = reading.one_recording(fields[1] for _, fields in spoken)
     for number, fields in spoken:

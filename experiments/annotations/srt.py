@@ -49,6 +49,7 @@ def _unescaped_once(match: re.Match[str]) -> str:
 def _cues(lines: Sequence[str], reading: Reading) -> Iterator[Cue]:
     """Cues; the text of each goes on to the number, or the times, of the next."""
     at = [number for number, line in enumerate(lines) if ARROW in line]
+    reading.bound(len(at), "file")
     starts = [_start(number, lines) for number in at]
     if any(line.strip() for line in lines[: starts[0] if starts else len(lines)]):
         what = f"expected the number of a cue, then times as in 00:00:01,000 {ARROW} 00:00:02,500"

@@ -21,7 +21,7 @@ from experiments.annotations.plain import (
     read_text,
     unescape_reason,
 )
-from experiments.annotations.turns import Reading
+from experiments.annotations.turns import GIVEN_UP, MOST_FAULTS, Reading
 
 #: What columns are called, without their unit, in small letters without accents and with ``_`` for
 #: all else. Onset and duration are BIDS's, tmin and tmax Praat's (its tables of TextGrids).
@@ -148,6 +148,9 @@ def _lines(path: Path) -> list[_Line]:
             if len(cells) > len(header) and any(cells[len(header) :]):
                 what = f"{len(cells)} cells for {len(header)} columns: is one to be in quotes?"
                 faults.append(Fault(f"line {reader.line_num}", what))
+                if len(faults) == MOST_FAULTS:
+                    faults.append(Fault("the rest", GIVEN_UP))
+                    break
             elif any(cell.strip() for cell in cells):
                 pairs = zip(header, map(unguarded, cells), strict=False)
                 lines.append(_Line(reader.line_num, dict(pairs)))

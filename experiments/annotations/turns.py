@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +35,11 @@ TIERED = (".textgrid", ".eaf")
 PAST_END_S = 0.1
 #: Whisper's last cue ends with its window of so many seconds, wherever the recording does.
 WINDOW_S = 30.0
+#: An hour of single words has 10 000 turns; so many take some 60 MB.
+MOST_TURNS = 200_000
+#: Faults after which a file is given up: it is of another kind.
+MOST_FAULTS = 1_000
+GIVEN_UP = f"given up after {MOST_FAULTS} faults: is it a file of this format?"
 #: Four months: far beyond any recording, and within what every format counts.
 LATEST_S = 1e7
 #: The reason to doubt words that a mark in the file calls doubtful without saying why.
@@ -146,13 +152,18 @@ def read_annotation(
         what = f"a tier was named, but only {' and '.join(TIERED)} have tiers: leave it out"
         raise AnnotationError(path, [Fault("file name", what)])
     reading = Reading(path, tier, tiers, recording, duration_s)
-    import_module(module).read(reading)
+    with suppress(_GivenUp):
+        import_module(module).read(reading)
     if not reading.turns and not reading.faults:
         reading.fault("file", "no turns in it: expected at least one")
     if reading.faults:
         raise AnnotationError(path, reading.faults)
     ordered = sorted(reading.turns, key=lambda turn: (turn.start_s, turn.end_s))
     return Annotation(tuple(ordered), tuple(f"{path.name}: {note}" for note in reading.notes))
+
+
+class _GivenUp(Exception):
+    """A file has so many faults or turns that the rest of it is not read."""
 
 
 @dataclass(slots=True)
@@ -171,6 +182,16 @@ class Reading:
     def fault(self, where: str, what: str) -> None:
         """Note what is wrong, and where."""
         self.faults.append(Fault(where, what))
+        if len(self.faults) == MOST_FAULTS:
+            self.faults.append(Fault("the rest", GIVEN_UP))
+            raise _GivenUp
+
+    def bound(self, turns: int, where: str) -> None:
+        """Give a file up that holds more turns than a recording has."""
+        if turns > MOST_TURNS:
+            what = f"more than {MOST_TURNS} turns: expected those of one recording"
+            self.faults.append(Fault(where, what))
+            raise _GivenUp
 
     def note(self, what: str) -> None:
         """Note what a person must know of how the file was read."""
@@ -186,6 +207,7 @@ class Reading:
     ) -> None:
         """Note a turn from its start to its end in seconds, or the fault that it has."""
         start_s, end_s = span
+        self.bound(len(self.turns) + 1, where)
         try:
             turn = Turn(
                 start_s=start_s, end_s=end_s, speaker=speaker, text=text, doubts=tuple(doubts)

@@ -92,6 +92,7 @@ app.command()(cli_train.train)
 app.command()(cli_predict.predict)
 app.command()(cli_predict.evaluate)
 app.command()(cli_runs.report)
+app.command()(cli_runs.predictions)
 app.command()(cli_runs.verify)
 app.command()(cli_runs.track)
 

@@ -47,6 +47,17 @@ def _beside(runs: list[Path], out: Path | None) -> None:
         console.print(f"written: {out / 'runs.html'}", soft_wrap=True, markup=False)
 
 
+def predictions(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    csv: Annotated[Path, typer.Option(help="File to write, a line for each prediction.")],
+) -> None:
+    """Write the predictions of a run as a table: every score of every row, arm, fold and seed."""
+    from experiments.reporting.predictions_table import write_table
+
+    count = write_table(run, csv)
+    console.print(f"written: {csv} ({count} predictions)", soft_wrap=True, markup=False)
+
+
 def verify(
     runs: Runs,
     again: Annotated[

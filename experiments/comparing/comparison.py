@@ -4,12 +4,14 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from encoders.context import turns_of
 from encoders.decode_index import HELD_BYTES, DecodeIndex
@@ -17,7 +19,7 @@ from encoders.device import chosen_device
 from encoders.extraction import Failure, Progress, default_store
 from encoders.files import publish, write_atomically
 from encoders.messages import printable
-from encoders.utterance import Corpus
+from encoders.utterance import Corpus, Task
 from experiments.comparing.certificate import certificate_lines, certify_corpus
 from experiments.comparing.contamination import stamped
 from experiments.comparing.disk import heavy_frames
@@ -29,6 +31,7 @@ from experiments.comparing.preparation import Notify, Prepared, check_heard, che
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.comparing.verification import report_of
 from experiments.config import (
+    PLACES,
     ConfigError,
     Study,
     identity_of,
@@ -51,7 +54,8 @@ from experiments.reporting.results_schema import (
     as_json,
 )
 from fusion.evaluation.clusters import clusters_of, training_overlap
-from fusion.evaluation.predictions import Prediction, best_per_fold, stored_score
+from fusion.evaluation.columns import WHOLE, Place, Predictions, Split, Subject, joined
+from fusion.evaluation.predictions import PREDICTIONS, best_per_fold, stored_scores
 from fusion.evaluation.predictions import write as write_predictions
 from fusion.evaluation.subgroups import groupings
 from fusion.evaluation.windows import utterance_rows
@@ -119,7 +123,7 @@ def compare(
     made = fit_all(scored, kept, jobs, progress, keep_heads=variation.keeps_heads, keys=keys)
     fitted = variation.fitted(made)
     tell(f"{fitted.trained} fits trained, {fitted.cached} from the cache")
-    rows = list(prediction_rows(run, found.corpus.name, plan, fitted.scores))
+    rows = prediction_rows(run, found.corpus.name, plan, fitted.scores)
     rows = with_best(rows, found.corpus.task, plan.budget.goal)
     results = summarise(rows, variation.facts(_facts(run, study, found, fitted.scores), fitted))
     favourite = _favourite(rows, plan) if variation.leaves_model and not plan.trained else None
@@ -178,7 +182,7 @@ def check_writable(folder: Path) -> None:
         raise ConfigError(f"--out {folder}: {nearest} cannot be written; give another folder")
 
 
-def _favourite(rows: Sequence[Prediction], plan: Plan) -> str | None:
+def _favourite(rows: Predictions, plan: Plan) -> str | None:
     """Arm that most folds chose on development rows, fused ones first; ties go to the first.
 
     None where nothing is trained.
@@ -208,7 +212,9 @@ def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
         )
         for u in inputs.utterances
     ]
-    content = {"study": identity_of(study), "inputs": dict(inputs.identity), "rows": rows}
+    # Where a corpus lies is no part of what was computed: its rows and their content are.
+    asked = {name: value for name, value in identity_of(study).items() if name not in PLACES}
+    content = {"study": asked, "inputs": dict(inputs.identity), "rows": rows}
     if inputs.around:
         texts, turns = inputs.words.texts, [inputs.around.get(u.id, ()) for u in inputs.utterances]
         content["around"] = [[texts[name] for name in names] for names in turns]
@@ -218,48 +224,64 @@ def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------- what a run leaves
 
 
-def prediction_rows(
-    run: str, corpus: str, plan: Plan, scores: Sequence[FoldScores]
-) -> Iterator[Prediction]:
+def prediction_rows(run: str, corpus: str, plan: Plan, scores: Sequence[FoldScores]) -> Predictions:
     """Predictions of a run in the order of arms, folds, seeds."""
+    subjects = _subjects(corpus, plan)
+    inner_of = {
+        fold.name: {name: number for number, own in enumerate(found.folds) for name in own.dev}
+        for fold, found in zip(plan.folds, plan.inner, strict=True)
+    }
+    sides: tuple[Split, ...] = ("dev", "test")
+    parts = [
+        _side(run, one, subjects, inner_of[one.fold], split, plan.inputs.data.task)
+        for one in _in_order(plan, scores)
+        for split in sides
+    ]
+    return joined(parts)
+
+
+def _subjects(corpus: str, plan: Plan) -> tuple[Subject, ...]:
     data, utterances = plan.inputs.data, plan.inputs.utterances
     # Shares of a third have no end: as many decimals as scores have are kept.
     goals = data.goals.round(6) if data.task == "distribution" else data.goals
-    inner_of = [
-        {name: number for number, inner in enumerate(found.folds) for name in inner.dev}
-        for found in plan.inner
-    ]
-    place = {fold.name: number for number, fold in enumerate(plan.folds)}
     turns = turns_of(utterances)
-    for one in _in_order(plan, scores):
-        parts = (
-            ("dev", one.dev, one.dev_windows, one.dev_scores),
-            ("test", one.test, one.test_windows, one.test_scores),
+    return tuple(
+        Subject(
+            *(u.corpus or corpus, u.id, speaker_of(u), u.session, u.dialogue, turns[row]),
+            target=tuple(goals[row].tolist()),
         )
-        for split, index, numbers, values in parts:
-            windows = [None] * len(index) if numbers is None else numbers.tolist()
-            for seed, by_row in enumerate(values):
-                for row, window, row_scores in zip(index, windows, by_row, strict=True):
-                    utterance = utterances[row]
-                    yield Prediction(
-                        run=run,
-                        corpus=utterance.corpus or corpus,
-                        utterance=utterance.id,
-                        speaker=speaker_of(utterance),
-                        session=utterance.session,
-                        dialogue=utterance.dialogue,
-                        turn=turns[row],
-                        arm=one.arm,
-                        outer_fold=one.fold,
-                        inner_fold=(
-                            inner_of[place[one.fold]][utterance.id] if split == "dev" else None
-                        ),
-                        seed=seed,
-                        split="dev" if split == "dev" else "test",
-                        window=window,
-                        target=tuple(goals[row].tolist()),
-                        scores=tuple(stored_score(float(value), data.task) for value in row_scores),
-                    )
+        for row, u in enumerate(utterances)
+    )
+
+
+def _side(
+    run: str,
+    one: FoldScores,
+    subjects: tuple[Subject, ...],
+    inner_of: Mapping[str, int],
+    split: Split,
+    task: Task,
+) -> Predictions:
+    """What an arm said of one side of a fold, seed after seed."""
+    dev = split == "dev"
+    index, windows = (one.dev, one.dev_windows) if dev else (one.test, one.test_windows)
+    scores = one.dev_scores if dev else one.test_scores
+    inner = [inner_of[subjects[row].utterance] if dev else None for row in index]
+    numbers = {fold: number for number, fold in enumerate(dict.fromkeys(inner))}
+    seeds = range(len(scores))
+    places = [
+        Place(run, one.arm, one.fold, fold, seed, split) for seed in seeds for fold in numbers
+    ]
+    within = np.array([numbers[fold] for fold in inner], np.int32)
+    whole = np.full(len(index), WHOLE) if windows is None else windows
+    return Predictions(
+        subjects,
+        tuple(places),
+        np.tile(index, len(seeds)).astype(np.int32),
+        np.concatenate([within + seed * len(numbers) for seed in seeds]).astype(np.int32),
+        np.tile(whole, len(seeds)).astype(np.int32),
+        stored_scores(scores.reshape(-1, scores.shape[-1]), task),
+    )
 
 
 def _in_order(plan: Plan, scores: Sequence[FoldScores]) -> list[FoldScores]:
@@ -330,7 +352,7 @@ def write_run(
     folder: Path,
     study: Study | None,
     model: FusionModel | None,
-    rows: Sequence[Prediction],
+    rows: Predictions,
     results: Results,
     plan: Plan,
     cost: Cost,
@@ -346,7 +368,7 @@ def write_run(
             write_study(study, work / "config.toml")
         if model is not None:
             model.save(work / "model")
-        write_predictions(rows, work / "predictions.jsonl")
+        write_predictions(rows, work / PREDICTIONS)
         _write_json(work / "environment.json", _environment())
         _write_json(work / "folds.json", describe_folds(plan))
         _write_json(work / COST, asdict(cost))

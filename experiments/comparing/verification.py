@@ -28,7 +28,8 @@ from experiments.reporting.report import (
     write_report,
 )
 from experiments.reporting.results_schema import EVALUATION, FIT, Facts, Results, as_json
-from fusion.evaluation.predictions import AGAIN, Prediction
+from fusion.evaluation.columns import Predictions
+from fusion.evaluation.predictions import AGAIN, sides_of
 
 #: Stands for the name of a run's folder.
 ELSEWHERE = "0-the-folder-of-this-run-0"
@@ -128,16 +129,15 @@ def departures(stored: Recomputed, again: Recomputed) -> tuple[Departure, ...]:
         ValueError: they do not predict the same rows.
     """
     before, after = _test_rows(stored.rows), _test_rows(again.rows)
-    if before.keys() != after.keys():
-        lost, new = len(before.keys() - after.keys()), len(after.keys() - before.keys())
+    lost, new = (_unlike(*pair) for pair in ((before, after), (after, before)))
+    if lost or new:
         raise ValueError(
             f"trained again, {with_count(lost, 'prediction')} of the run did not come back and "
             f"{new} are new: expected the same rows; corpus, encoders or this version of "
             f"serfusion have changed since; {AGAIN}"
         )
-    arms = dict.fromkeys(arm for arm, *_ in before)
     results = (stored.results, again.results)
-    return tuple(_departure(arm, before, after, results) for arm in arms)
+    return tuple(_departure(arm, rows, after[arm], results) for arm, rows in before.items())
 
 
 def lines(verification: Verification) -> Iterable[str]:
@@ -195,25 +195,31 @@ def _numbers(value: object) -> int:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-Key = tuple[str, str, str, int, int | None]
+def _test_rows(rows: Predictions) -> dict[str, Predictions]:
+    return {arm: own for arm, own in sides_of(rows).test.items() if arm not in BEST}
 
 
-def _test_rows(rows: Sequence[Prediction]) -> dict[Key, Prediction]:
-    return {
-        (row.arm, row.utterance, row.outer_fold, row.seed, row.window): row
-        for row in rows
-        if row.split == "test" and row.arm not in BEST
-    }
+def _rows_of(rows: Predictions | None) -> dict[tuple[str, str, int, int], int]:
+    """The row of each utterance, fold, seed and window of one arm."""
+    if rows is None:
+        return {}
+    about = zip(rows.subject.tolist(), rows.place.tolist(), rows.window.tolist(), strict=True)
+    names = [subject.utterance for subject in rows.subjects]
+    heads = [(place.outer_fold, place.seed) for place in rows.places]
+    return {(names[s], *heads[p], window): row for row, (s, p, window) in enumerate(about)}
+
+
+def _unlike(before: Mapping[str, Predictions], after: Mapping[str, Predictions]) -> int:
+    """Predictions that only the first has."""
+    pairs = ((_rows_of(rows), _rows_of(after.get(arm))) for arm, rows in before.items())
+    return sum(len(own.keys() - other.keys()) for own, other in pairs)
 
 
 def _departure(
-    arm: str,
-    before: Mapping[Key, Prediction],
-    after: Mapping[Key, Prediction],
-    results: Sequence[Results],
+    arm: str, before: Predictions, after: Predictions, results: Sequence[Results]
 ) -> Departure:
-    keys = [key for key in before if key[0] == arm]
-    old, new = (np.array([rows[key].scores for key in keys]) for rows in (before, after))
+    places = _rows_of(after)
+    old, new = before.values, after.values[[places[key] for key in _rows_of(before)]]
     apart = np.abs(old - new).max(axis=1)
     moved = apart > SAME
     if of_classes(results[0]):
@@ -222,4 +228,4 @@ def _departure(
     scores = [run.arms[arm].score(metric).value for run in results]
     value, again = (np.nan if score is None else score for score in scores)
     title = column(metric).title
-    return Departure(arm, len(keys), float(apart.max()), int(moved.sum()), title, value, again)
+    return Departure(arm, len(old), float(apart.max()), int(moved.sum()), title, value, again)

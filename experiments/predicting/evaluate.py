@@ -105,7 +105,7 @@ def evaluate(
     run = run_id(study, plan.inputs, {})
     fold, inner = plan.folds[0], plan.inner[0]
     made = [score_published(arm, plan.inputs.data, about.columns, fold, inner, seeds=1)]
-    predictions = list(prediction_rows(run, source.name, plan, made))
+    predictions = prediction_rows(run, source.name, plan, made)
     warnings = (
         *(f"{arm}: {line}" for line in _warnings(loaded, about, source, answers)),
         *record,

@@ -1,6 +1,6 @@
 """What a reviewer asks of an arm besides its scores: chance, calibration, speakers, windows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
@@ -27,10 +27,11 @@ from fusion.evaluation.calibration import (
     risk_coverage,
     tempered,
 )
+from fusion.evaluation.columns import WHOLE, Prediction, Predictions
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.p_values import mcnemar
 from fusion.evaluation.permutation import Null, against_null, moved, orders
-from fusion.evaluation.predictions import Prediction, Table, sides_of, table
+from fusion.evaluation.predictions import Table, sides_of, table
 from fusion.evaluation.speaker_sums import SpeakerSums, tally_classes
 from fusion.evaluation.statistics import interval, unpaired_difference
 from fusion.evaluation.windows import WAYS, utterance_rows
@@ -58,7 +59,7 @@ class Evidence:
         return DevAnswers(dev.scores, dev.truth, self.inner[arm, fold], dev.speakers)
 
 
-def evidence(rows: Sequence[Prediction]) -> Evidence:
+def evidence(rows: Iterable[Prediction]) -> Evidence:
     """Arrays of predictions of utterances."""
     sides = sides_of(rows)
     dev = {place: table(own) for place, own in sides.dev.items()}
@@ -69,8 +70,12 @@ def evidence(rows: Sequence[Prediction]) -> Evidence:
     )
 
 
-def _inner_folds(rows: Sequence[Prediction], found: Table) -> Int[np.ndarray, "rows"]:
-    inner = {row.utterance: row.inner_fold or 0 for row in rows}
+def _inner_folds(rows: Predictions, found: Table) -> Int[np.ndarray, "rows"]:
+    inner = {
+        subject.utterance: fold
+        for fold, own in rows.by(lambda place: place.inner_fold or 0).items()
+        for subject in own.present()
+    }
     return np.array([inner[utterance] for utterance in found.utterances], np.int64)
 
 
@@ -216,15 +221,15 @@ def by_speaker(found: Table) -> dict[str, SpeakerScores]:
 # ---------------------------------------------------------------- windows
 
 
-def windows(rows: Sequence[Prediction], overlap: float) -> dict[str, WindowScores] | None:
+def windows(rows: Predictions, overlap: float) -> dict[str, WindowScores] | None:
     """Scores of one arm's test windows, and of utterances put together from them in each way.
 
     None where some rows are whole utterances, as those of a best arm may be.
     """
-    if any(row.window is None for row in rows):
+    if (rows.window == WHOLE).any():
         return None
-    seeds = sorted({row.seed for row in rows})
-    sides: dict[str, list[Prediction]] = {"window": list(rows)}
+    seeds = rows.by(lambda place: place.seed)
+    sides: dict[str, Predictions] = {"window": rows}
     sides |= {way: utterance_rows(rows, way) for way in WAYS}
     made = {}
     for name, own in sides.items():

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from encoders.utterance import Utterance
 from experiments.reporting.diagnostics import sums_of
 from experiments.reporting.results_schema import MatrixCell
+from fusion.evaluation.columns import Place, Predictions
 from fusion.evaluation.measures import CLASSES
-from fusion.evaluation.predictions import Prediction, table
+from fusion.evaluation.predictions import table
 from fusion.evaluation.statistics import interval
 from fusion.splitting.splits import Fold
 
@@ -22,7 +23,7 @@ def trained_on(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[s
 
 
 def corpus_matrix(
-    rows: Sequence[Prediction],
+    rows: Predictions,
     trained_on: Mapping[str, Sequence[str]],
     overlap_of: Callable[[str], float],
 ) -> tuple[MatrixCell, ...]:
@@ -32,14 +33,21 @@ def corpus_matrix(
     ``overlap_of(arm)`` is how much its folds share of what they train on.
     Folds of equal corpora are pooled, and the interval is one over the speakers of the cell.
     """
-    cells: dict[tuple[str, str, str], list[Prediction]] = {}
-    for row in rows:
-        if row.split == "test" and row.outer_fold in trained_on:
-            train = "+".join(trained_on[row.outer_fold])
-            cells.setdefault((train, row.corpus, row.arm), []).append(row)
-    return tuple(
-        _cell(*place, predictions, overlap_of(place[2])) for place, predictions in cells.items()
-    )
+    test = rows.at(lambda place: place.split == "test" and place.outer_fold in trained_on)
+    cells: dict[tuple[str, str, str], Predictions] = {}
+    for (train, arm), own in test.by(lambda place: _learned(place, trained_on)).items():
+        for corpus in dict.fromkeys(subject.corpus for subject in own.present()):
+            cells[train, corpus, arm] = _tested_on(own, corpus)
+    return tuple(_cell(*place, own, overlap_of(place[2])) for place, own in cells.items())
+
+
+def _learned(place: Place, trained_on: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    """Corpora that an arm was trained on, and the arm; of a fold that says which."""
+    return "+".join(trained_on.get(place.outer_fold, ())), place.arm
+
+
+def _tested_on(rows: Predictions, corpus: str) -> Predictions:
+    return rows.of(lambda subject: subject.corpus == corpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +79,7 @@ def matrix_table(cells: Sequence[MatrixCell]) -> MatrixTable:
     return MatrixTable(tuple(tests), tuple(row for row in rows if any(row.cells)))
 
 
-def _cell(
-    train: str, test: str, arm: str, rows: Sequence[Prediction], overlap: float
-) -> MatrixCell:
+def _cell(train: str, test: str, arm: str, rows: Predictions, overlap: float) -> MatrixCell:
     counts = sums_of([table(rows)], overlap)
-    used = len({row.utterance for row in rows})
+    used = len({subject.utterance for subject in rows.present()})
     return MatrixCell(train, test, arm, used, interval(counts, CLASSES["uar"]))

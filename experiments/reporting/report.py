@@ -32,9 +32,9 @@ from experiments.reporting.results_schema import ClassResults, Results, as_json,
 from experiments.reporting.sentences import answer, claim
 from experiments.reporting.tables import latex, markdown, terminal_table
 from experiments.reporting.tuning import tuning_figures
-from fusion.evaluation import predictions
+from fusion.evaluation.columns import Predictions
 from fusion.evaluation.goals import goal_of
-from fusion.evaluation.predictions import AGAIN, Prediction
+from fusion.evaluation.predictions import AGAIN, PREDICTIONS, read
 from fusion.training.arm_table import JOINT, MODEL, SCORES
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Recomputed:
     """What the predictions of a run give, and those predictions but for copies of best arms."""
 
     results: Results
-    rows: tuple[Prediction, ...]
+    rows: Predictions
 
 
 def recompute(folder: Path) -> Recomputed:
@@ -141,7 +141,7 @@ def recompute(folder: Path) -> Recomputed:
         results = summarise(with_best(rows, stored.task, goal), carried(stored))
         _check_numbers(folder, stored, results)
         check_unchanged(folder, stored)
-    return Recomputed(results, tuple(rows))
+    return Recomputed(results, rows)
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def of_one_run(folder: Path) -> Iterator[None]:
         yield
     except (*BROKEN, UndefinedError) as error:
         raise ValueError(
-            f"{folder}: predictions.jsonl and results.json are not of one run ({error!r}); "
+            f"{folder}: {PREDICTIONS} and results.json are not of one run ({error!r}); "
             f"expected what serfusion compare wrote; {AGAIN}"
         ) from error
 
@@ -172,20 +172,20 @@ def _check_numbers(folder: Path, stored: Results, results: Results) -> None:
         )
 
 
-def _predictions(folder: Path, stored: Results) -> list[Prediction]:
+def _predictions(folder: Path, stored: Results) -> Predictions:
     """The rows of the trained arms; those of the best arms are copies of them."""
-    path = folder / "predictions.jsonl"
-    rows = [row for row in predictions.read(path) if row.arm not in BEST]
-    if not rows:
+    path = folder / PREDICTIONS
+    rows = read(path).at(lambda place: place.arm not in BEST)
+    if not len(rows):
         raise ValueError(f"{path}: no predictions in it; {AGAIN}")
-    other = sorted({row.run for row in rows} - {stored.run})
+    other = sorted(set(rows.by(lambda place: place.run)) - {stored.run})
     if other:
         raise ValueError(
             f"{path}: predictions of run {printable(', '.join(other))}, but results.json beside it "
             f"is of run {printable(stored.run)}; {AGAIN}"
         )
     width = len(stored.targets)
-    if any(len(row.scores) != width or len(row.target) != width for row in rows):
+    if rows.scores.shape[1] != width:
         raise ValueError(f"{path}: expected {width} scores in every row, one per class; {AGAIN}")
     return rows
 

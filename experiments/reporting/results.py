@@ -38,10 +38,11 @@ from experiments.reporting.target_scores import (
     score_arms,
     values_of,
 )
+from fusion.evaluation.columns import Prediction, Predictions, columns, joined
 from fusion.evaluation.goals import Goal, goal_of
 from fusion.evaluation.jackknife import effective
 from fusion.evaluation.measures import measures_of
-from fusion.evaluation.predictions import Prediction, best_per_fold, digest, with_majority
+from fusion.evaluation.predictions import best_per_fold, digest, sides_of, with_majority
 from fusion.evaluation.statistics import Difference, paired_difference
 from fusion.evaluation.windows import utterance_rows
 from fusion.training.arm_table import arms_that, whole_of
@@ -50,37 +51,39 @@ Fits = Mapping[str, Sequence[FoldResults]]
 
 
 def with_best(
-    rows: Sequence[Prediction], task: Task = "single-label", goal: Goal | None = None
-) -> list[Prediction]:
+    rows: Iterable[Prediction], task: Task = "single-label", goal: Goal | None = None
+) -> Predictions:
     """Predictions with the arms ``best_unimodal`` and ``best_fused`` added.
 
     Both are chosen per outer fold on development rows, by ``goal``; their test rows are copies.
     """
-    added = list(rows)
-    for name, chosen in _chosen(rows, task, goal).items():
-        added += [
-            replace(row, arm=name)
-            for row in rows
-            if row.split == "test" and row.arm == chosen[row.outer_fold]
-        ]
-    return added
+    known = columns(rows)
+    best = [_copied(known, *chosen) for chosen in _chosen(known, task, goal).items()]
+    return joined([known, *best])
 
 
-def _chosen(rows: Sequence[Prediction], task: Task, goal: Goal | None) -> dict[str, dict[str, str]]:
+def _copied(rows: Predictions, name: str, chosen: Mapping[str, str]) -> Predictions:
+    """Test rows of the arm that was chosen in each fold, under another name."""
+    test = rows.at(lambda place: place.split == "test" and place.arm == chosen[place.outer_fold])
+    return test.with_places(lambda place: place._replace(arm=name))
+
+
+def _chosen(rows: Predictions, task: Task, goal: Goal | None) -> dict[str, dict[str, str]]:
     """Arm that each best arm stands for, by outer fold."""
     rows = utterance_rows(rows)
-    present = {row.arm for row in rows}
+    present = set(rows.by(lambda place: place.arm))
     groups = {"best_unimodal": arms_that(fuse=False), "best_fused": arms_that(fuse=True)}
     by_name = {name: [arm for arm in group if arm in present] for name, group in groups.items()}
     return {name: best_per_fold(rows, arms, task, goal) for name, arms in by_name.items() if arms}
 
 
-def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
+def summarise(rows: Iterable[Prediction], facts: RunFacts) -> Results:
     """What ``results.json`` holds.
 
-    ``hashes`` holds those of what is carried over from the facts and of ``predictions.jsonl``,
+    ``hashes`` holds those of what is carried over from the facts and of the file of predictions,
     as :func:`fusion.evaluation.predictions.write` makes it of these rows.
     """
+    rows = columns(rows)
     task, targets, whole = facts.task, facts.targets, utterance_rows(rows)
     # Shares are scored by their largest one first, as single classes are.
     kind: Task = "single-label" if task in CLASS_TASKS else task
@@ -103,21 +106,22 @@ def summarise(rows: Sequence[Prediction], facts: RunFacts) -> Results:
             scores: dict[str, Any] = values_of(of_arm, task, measures_of(task, targets))
             arms[arm] = replace(arms[arm], **scores)
         compared += _differences(shares, task, facts, COMPARED[task])
-    test = {row.utterance: row.speaker for row in whole if row.split == "test"}
+    test, test_counted = (side.at(lambda place: place.split == "test") for side in (whole, counted))
+    speakers = {subject.utterance: subject.speaker for subject in test.present()}
     clusters = next(iter(scored.values())).answers.clusters
-    tied = len(test) - len({row.utterance for row in counted if row.split == "test"})
+    tied = len(speakers) - len({subject.utterance for subject in test_counted.present()})
     about: dict[str, Any] = {
         "format": FORMATS,
         **{name: getattr(facts, name) for name in ("run", "corpus", "task", "targets")},
         "rows": Rows(
-            used=len(test),
-            speakers=len(set(test.values())),
+            used=len(speakers),
+            speakers=len(set(speakers.values())),
             clusters=len(set(clusters.of)),
             unit=clusters.unit,
             dropped=facts.dropped,
             without_majority=tied if task == "distribution" else None,
         ),
-        "seeds": tuple(sorted({row.seed for row in whole if row.split == "test"})),
+        "seeds": tuple(sorted(test.by(lambda place: place.seed))),
         "measures": (
             None
             if task == "single-label" and facts.facts.select is None
@@ -156,7 +160,7 @@ def described(task: Task, targets: Sequence[str], goal: Goal) -> Measures:
     return Measures(goal, words)
 
 
-def _fits(rows: Sequence[Prediction], facts: RunFacts, goal: Goal) -> Fits:
+def _fits(rows: Predictions, facts: RunFacts, goal: Goal) -> Fits:
     """How each arm was fitted in each fold; of a best arm, which arm it stands for and its fit."""
     fits: dict[str, Sequence[FoldResults]] = dict(facts.fits)
     of = {(arm, fit.fold): fit for arm, arm_fits in facts.fits.items() for fit in arm_fits}
@@ -197,7 +201,7 @@ def _arms(
 def _of_classes(
     arms: Mapping[str, ArmResults],
     evidence: scrutiny.Evidence,
-    rows: Sequence[Prediction],
+    rows: Predictions,
     chosen: Mapping[tuple[str, str], str | None],
     overlap_of: Callable[[str], float],
     unsure: Sequence[str],
@@ -207,6 +211,7 @@ def _of_classes(
     ``unsure`` are arms of bare labels, which say nothing that could be calibrated.
     """
     nulls = scrutiny.nulls(evidence, overlap_of)
+    windows = sides_of(rows).test if rows.windowed else {}
     by_speaker = [arm for arm in BEST if arm in arms] or list(arms)
     made = {}
     for arm, table in evidence.test.items():
@@ -216,9 +221,7 @@ def _of_classes(
             null=nulls[arm],
             calibration=(None if arm in unsure else scrutiny.calibration(evidence, arm, heads_of)),
             development=scrutiny.development(evidence, arm, heads_of, overlap_of(arm)),
-            windows=scrutiny.windows(
-                [r for r in rows if (r.arm, r.split) == (arm, "test")], overlap_of(arm)
-            ),
+            windows=scrutiny.windows(windows[arm], overlap_of(arm)) if windows else None,
             speakers=scrutiny.by_speaker(table) if arm in by_speaker else None,
         )
     return made

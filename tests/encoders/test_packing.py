@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.packing import in_batches
+from encoders.packing import in_batches, in_equal_batches
 
 LENGTHS = st.lists(st.floats(0.01, 50.0), max_size=40)
 
@@ -44,3 +44,16 @@ def test_neighbours_in_length_go_together():
 
 def test_nothing_gives_nothing():
     assert batches([], 1.0) == ([], [])
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 30))
+def test_equal_batches_hold_one_length_and_never_one_row(lengths, budget):
+    seen = []
+
+    def encode(batch):
+        seen.append(batch)
+        return [-length for length in batch]
+
+    assert in_equal_batches(lengths, int, budget, encode) == [-length for length in lengths]
+    assert all(len(set(batch)) == 1 < len(batch) for batch in seen)
+    assert all(len(batch) <= max(2, budget // max(1, batch[0])) for batch in seen)

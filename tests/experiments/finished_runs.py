@@ -151,7 +151,7 @@ def write_pages(results, folder, cost=None):
 def save(folder, rows, facts):
     """Predictions and results of a finished run, as far as a report needs them."""
     folder.mkdir()
-    predictions.write(rows, folder / "predictions.jsonl")
+    predictions.write(rows, folder / "predictions.safetensors")
     (folder / "results.json").write_text(json.dumps(as_json(summarise(rows, facts))))
     return folder
 

@@ -195,8 +195,9 @@ def test_a_fault_of_several_options_has_no_empty_name():
         ("audio = 'x'\narms = " + "[" * 20000, "nested too deep at line 2"),
         ("a" + ".a" * 4000 + " = 1", "nested too deep at line 1"),
         ('audio = "\\ud800"', "not TOML"),
+        ("a" + ".a" * 100_000 + " = 1", "195 kB, expected at most 64 kB"),
     ],
-    ids=["digits", "brackets", "dots", "surrogate"],
+    ids=["digits", "brackets", "dots", "surrogate", "size"],
 )
 def test_a_file_made_to_break_readers_is_one_message(tmp_path, content, said):
     (tmp_path / "s.toml").write_text(content)

@@ -85,7 +85,7 @@ def test_every_number_of_the_tidy_table_follows_from_the_predictions(modality):
     assert len(table) == 3 * 3 * 2
     for line in table:
         cell = next(c for c in modality.grid.cells if c.title == line["modality"])
-        path = cells_folder(modality.folder) / cell.folder / "predictions.jsonl"
+        path = cells_folder(modality.folder) / cell.folder / "predictions.safetensors"
         own = [
             row
             for row in predictions.read(path)
@@ -143,7 +143,7 @@ def test_the_same_command_computes_nothing_again(tmp_path):
 def test_a_cell_whose_files_were_changed_is_made_again(tmp_path):
     study = features_study(tmp_path)
     first = ran(study, "trials", "0,1", out=tmp_path / "run")
-    path = cells_folder(first.folder) / first.grid.cells[0].folder / "predictions.jsonl"
+    path = cells_folder(first.folder) / first.grid.cells[0].folder / "predictions.safetensors"
     path.write_bytes(path.read_bytes()[:-40])
     again = ran(study, "trials", "0,1", out=tmp_path / "run")
     assert again.cost.finished_before == 1
@@ -211,7 +211,7 @@ def test_a_fault_of_the_last_cell_stops_all_before_work_starts(tmp_path):
 
 def test_a_fold_without_a_class_has_no_uar_and_says_why(modality):
     one = modality.rows[0]
-    path = cells_folder(modality.folder) / one.cell.folder / "predictions.jsonl"
+    path = cells_folder(modality.folder) / one.cell.folder / "predictions.safetensors"
     rows = [row for row in predictions.read(path) if row.split == "test" and row.arm == "concat"]
     cut = arm_sums([row for row in rows if row.target[0] == 0 or row.outer_fold != "0"])
     found = next(iter(tidy_rows([replace(one, arms={"concat": cut})])))

@@ -111,7 +111,7 @@ def test_the_table_has_each_folds_concordance_and_largest_shares(found):
         with (one.folder / "cells.csv").open() as handle:
             table = list(csv.DictReader(handle))
         assert len(table) == 2 * len(ARMS) * 3 * 2
-        path = cells_folder(one.folder) / one.grid.cells[0].folder / "predictions.jsonl"
+        path = cells_folder(one.folder) / one.grid.cells[0].folder / "predictions.safetensors"
         rows = with_majority(predictions.read(path), task)
         for line in table[:6]:
             place = (line["arm"], line["fold"], int(line["seed"]))
@@ -275,7 +275,7 @@ def test_shares_of_one_class_give_the_differences_of_the_class(tmp_path):
 
 def test_sentiment_has_its_own_metrics(found):
     one = found["regression"]
-    path = cells_folder(one.folder) / one.grid.cells[0].folder / "predictions.jsonl"
+    path = cells_folder(one.folder) / one.grid.cells[0].folder / "predictions.safetensors"
     rows = [
         replace(row, target=row.target[:1], scores=row.scores[:1])
         for row in predictions.read(path)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +14,7 @@ from experiments.ablation.grid import FactorSpec
 from experiments.commands.main import app
 from experiments.comparing.verification import rebuild
 from experiments.config import OptionError
+from fusion.evaluation import predictions
 from fusion.training import train
 from tests.experiments.ablation.tiny_corpora import features_study
 
@@ -63,11 +64,9 @@ def test_a_page_of_a_cell_that_says_something_else_is_named(run):
 
 
 def test_predictions_that_were_changed_are_refused(run):
-    path = next((run / "cells").glob("*/predictions.jsonl"))
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    for row in rows:
-        row["scores"] = row["target"]
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    path = next((run / "cells").glob("*/predictions.safetensors"))
+    rows = predictions.read(path)
+    predictions.write((replace(row, scores=row.target) for row in rows), path)
     with pytest.raises(ValueError, match="that its predictions do not give"):
         verify_ablation(run)
 

@@ -42,7 +42,12 @@ def test_noise_in_tests_leaves_training_and_development_as_they_were(noisy):
     _, found = noisy
     assert found.cost.trained == 3
     rows = [
-        [r for r in predictions.read(cells_folder(found.folder) / c.folder / "predictions.jsonl")]
+        [
+            r
+            for r in predictions.read(
+                cells_folder(found.folder) / c.folder / "predictions.safetensors"
+            )
+        ]
         for c in found.grid.cells
     ]
     dev = [[r.scores for r in own if r.split == "dev"] for own in rows]

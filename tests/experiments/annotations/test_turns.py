@@ -9,6 +9,7 @@ import pytest
 
 from experiments import annotations
 from experiments.annotations.turns import (
+    MOST_FAULTS,
     Annotation,
     AnnotationError,
     Turn,
@@ -159,3 +160,31 @@ def test_a_file_too_large_for_turns_is_not_read(tmp_path):
 def test_the_examples_of_docstrings_hold(name):
     module = importlib.import_module(f"experiments.annotations.{name}")
     assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "line"),
+    [
+        (".rttm", "X\n"),
+        (".rttm", "SPEAKER a 1 x 1 <NA> <NA> a <NA> <NA>\n"),
+        (".srt", "1\n00:00:0x,000 --> 00:00:02,000\na\n\n"),
+        (".txt", "x\n"),
+        (".csv", "x,y,z\n"),
+        (".csv", "1,2,z,more\n"),
+    ],
+)
+def test_a_file_of_faults_is_given_up(tmp_path, suffix, line):
+    path = tmp_path / f"bad{suffix}"
+    path.write_text("start,end,speaker\n" * (suffix == ".csv") + line * 3000)
+    with pytest.raises(AnnotationError) as caught:
+        read_turns(path)
+    assert len(caught.value.faults) <= MOST_FAULTS + 1
+    assert "given up after 1000 faults" in str(caught.value)
+
+
+def test_more_turns_than_a_recording_has_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.annotations.turns.MOST_TURNS", 3)
+    path = tmp_path / "many.rttm"
+    path.write_text("SPEAKER a 1 0.0 1.0 <NA> <NA> a <NA> <NA>\n" * 4)
+    with pytest.raises(AnnotationError, match="line 4: more than 3 turns: expected those of one"):
+        read_turns(path)

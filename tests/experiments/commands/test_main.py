@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from encoders.typed_names import parse_modality
 from encoders.weights.sources import PACKAGED, packaged_whisper, source_of
 from experiments.commands import main as cli
 from experiments.commands import terminal
+from fusion.evaluation import predictions
 
 EMOTIONS = ("angry", "happy", "sad")
 WORDS = {"angry": "get out now", "happy": "what a fine day", "sad": "nobody came"}
@@ -181,14 +183,32 @@ def test_report_makes_the_page_again(monkeypatch, corpus):
     assert page.is_file()
 
 
+def test_predictions_are_written_as_a_table(monkeypatch, corpus, capsys):
+    compare(monkeypatch, corpus)
+    folder, table = corpus.parent / "run", corpus.parent / "predictions.csv"
+    assert run(monkeypatch, "predictions", folder, "--csv", table) == 0
+    stored = list(predictions.read(folder / "predictions.safetensors"))
+    assert f"({len(stored)} predictions)" in capsys.readouterr().out
+    with table.open(newline="", encoding="utf-8") as handle:
+        lines = list(csv.DictReader(handle))
+    targets = json.loads((folder / "results.json").read_text())["targets"]
+    assert [
+        (line["utterance"], line["arm"], line["inner_fold"], line["window"], line["seed"])
+        for line in lines
+    ] == [
+        (r.utterance, r.arm, "" if r.inner_fold is None else str(r.inner_fold), "", str(r.seed))
+        for r in stored
+    ]
+    for line, row in zip(lines, stored, strict=True):
+        assert tuple(float(line[f"score_{target}"]) for target in targets) == row.scores
+        assert tuple(float(line[f"target_{target}"]) for target in targets) == row.target
+
+
 def test_report_refuses_a_run_whose_predictions_were_changed(monkeypatch, corpus, capsys):
     compare(monkeypatch, corpus)
-    path = corpus.parent / "run" / "predictions.jsonl"
-    lines = path.read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    for row in rows:
-        row["scores"] = row["target"]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = corpus.parent / "run" / "predictions.safetensors"
+    rows = predictions.read(path)
+    predictions.write((replace(row, scores=row.target) for row in rows), path)
     assert run(monkeypatch, "report", corpus.parent / "run") == 1
     assert "error:" in capsys.readouterr().err
 

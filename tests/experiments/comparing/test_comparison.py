@@ -35,7 +35,7 @@ from fusion.tuning.storage import StorageError
 
 TRAINED = ("audio", "text", "audio_frames", "concat", "late", "attention")
 FILES = (
-    *("config.toml", "environment.json", "folds.json", "predictions.jsonl", "results.json"),
+    *("config.toml", "environment.json", "folds.json", "predictions.safetensors", "results.json"),
     *("report.html", "table.md", "table.tex"),
 )
 DIM = 4
@@ -127,7 +127,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Outcome]:
 
 @pytest.fixture(scope="module")
 def rows(tiny: tuple[Study, Outcome]) -> list[predictions.Prediction]:
-    return predictions.read(tiny[1].folder / "predictions.jsonl")
+    return predictions.read(tiny[1].folder / "predictions.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +294,7 @@ def _dev_uar(rows: list[predictions.Prediction], arm: str, fold: str) -> float:
 
 
 def _bytes(outcome: Outcome) -> bytes:
-    return (outcome.folder / "predictions.jsonl").read_bytes()
+    return (outcome.folder / "predictions.safetensors").read_bytes()
 
 
 #: What tells seconds, and the seal over them.
@@ -327,6 +327,19 @@ def test_the_same_command_gives_the_same_bytes(tiny, tmp_path):
 def test_a_repeated_command_gives_the_same_bytes(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("SERFUSION_CACHE", str(tiny[1].folder.parent / "cache"))
     assert _bytes(run(tiny[0], tmp_path / "run")) == _bytes(tiny[1])
+
+
+def test_the_spelling_of_a_manifest_changes_neither_id_nor_fits(tmp_path, monkeypatch):
+    study = write_corpus(tmp_path / "in", repeats=1, arms=("audio",), trials=0, seeds=1)
+    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    spelled = [str(tmp_path / "in" / "manifest.csv"), "in/manifest.csv", "in/../in/manifest.csv"]
+    lines: list[str] = []
+    studies = [replace(study, manifest=path) for path in spelled]
+    outcomes = [compare(one, jobs=1, notify=lines.append) for one in studies]
+    assert len({one.results.run for one in outcomes}) == 1
+    assert len({one.folder for one in outcomes}) == 1
+    assert sum(line.startswith("0 fits trained") for line in lines) == 2
 
 
 @pytest.mark.slow
@@ -375,7 +388,7 @@ def test_the_same_command_twice_at_once_gives_one_result(tmp_path, monkeypatch):
     told = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     (tmp_path / "alone").mkdir()
-    assert (tmp_path / "run" / "predictions.jsonl").read_bytes() == _bytes(
+    assert (tmp_path / "run" / "predictions.safetensors").read_bytes() == _bytes(
         _elsewhere(study, tmp_path / "alone")
     )
 
@@ -386,7 +399,7 @@ def test_a_shared_storage_gives_a_lone_run_what_it_has_and_stands_in_no_file(tmp
     monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "another"))
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     again = compare(study, out=tmp_path / "shared", jobs=1, storage=url)
-    for name in ("results.json", "predictions.jsonl"):
+    for name in ("results.json", "predictions.safetensors"):
         assert (first.folder / name).read_bytes() == (again.folder / name).read_bytes()
     written = (path for path in again.folder.rglob("*") if path.is_file())
     assert not [path for path in written if b"studies.db" in path.read_bytes()]
@@ -502,7 +515,7 @@ def lacking(tmp_path: Path) -> Study:
 
 def _tested(outcome: Outcome) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for row in predictions.read(outcome.folder / "predictions.jsonl"):
+    for row in predictions.read(outcome.folder / "predictions.safetensors"):
         found.setdefault(row.arm, set()).add(row.utterance)
     return found
 
@@ -539,7 +552,9 @@ TEN = tuple(f"u{6 * speaker + 3 + k}" for speaker in range(4) for k in range(3))
 def _without_words(tmp_path: Path, rows: str) -> list[predictions.Prediction]:
     study = write_corpus(tmp_path / "in", without_text=TEN, trials=0, seeds=1, arms=TRAINED)
     outcome = run(replace(study, rows=rows), tmp_path / rows)
-    return [r for r in predictions.read(outcome.folder / "predictions.jsonl") if r.split == "test"]
+    return [
+        r for r in predictions.read(outcome.folder / "predictions.safetensors") if r.split == "test"
+    ]
 
 
 def test_ten_rows_without_words_leave_every_arm_alike(tmp_path):
@@ -727,7 +742,7 @@ def test_an_official_split_with_development_is_kept(tmp_path):
         "split",
         lambda row: SPLIT.get(row["speaker"], "train"),
     )
-    rows = predictions.read(run(study, tmp_path / "run").folder / "predictions.jsonl")
+    rows = predictions.read(run(study, tmp_path / "run").folder / "predictions.safetensors")
     assert {r.split: r.speaker for r in rows if r.arm == "audio"} == {"dev": "s0", "test": "s1"}
 
 

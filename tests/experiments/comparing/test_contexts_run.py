@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from experiments.config import ConfigError, Study
 from experiments.embed import embed_corpus
 from experiments.predicting.evaluate import evaluate
 from experiments.predicting.predict import predict
+from fusion.evaluation import predictions
 from fusion.leakage.findings import LeakError
 from fusion.model.fusion_model import FusionModel
 
@@ -161,8 +161,7 @@ def test_a_model_is_evaluated_with_unlabelled_turns_between(manifest, bert, tmp_
     predict(tmp_path / "model", tmp_path / "p.csv", manifest=others)
     done = evaluate(tmp_path / "model", tmp_path / "run", manifest=str(others))
     said = {row["id"]: float(row["calm"]) for row in rows_of(tmp_path / "p.csv")}
-    lines = (tmp_path / "run" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    for one in map(json.loads, lines):
-        if one.get("split") == "test":
-            assert one["scores"][0] == pytest.approx(said[one["utterance"]], abs=1e-4)
+    for row in predictions.read(tmp_path / "run" / "predictions.safetensors"):
+        if row.split == "test":
+            assert row.scores[0] == pytest.approx(said[row.utterance], abs=1e-4)
     assert done.failures == ()

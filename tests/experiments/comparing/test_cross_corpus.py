@@ -63,7 +63,7 @@ def test_every_pair_of_corpora_has_a_cell(outcome):
 
 
 def test_predictions_carry_the_corpus_of_their_utterance(outcome):
-    rows = predictions.read(outcome.folder / "predictions.jsonl")
+    rows = predictions.read(outcome.folder / "predictions.safetensors")
     assert {row.utterance.split("/")[0] == row.corpus for row in rows} == {True}
 
 

@@ -23,6 +23,7 @@ from experiments.comparing import fold_encoders as views
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study
+from fusion.evaluation import predictions
 from fusion.leakage.findings import LeakError
 from fusion.training import train
 from tests.experiments.tones import ENCODER, change_rows, relabel, tones_study, write_tones
@@ -228,11 +229,8 @@ def test_cross_fitted_heads_learn_from_rows_that_their_encoder_has_not_seen(fini
 
 def test_every_arm_has_the_same_test_rows_and_trials(finished):
     _, outcome, _ = finished
-    lines = (outcome.folder / "predictions.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    tested = {
-        arm: {(r["utterance"], r["outer_fold"]) for r in rows if r["arm"] == arm} for arm in CROSSED
-    }
+    rows = predictions.read(outcome.folder / "predictions.safetensors")
+    tested = {arm: {(r.utterance, r.outer_fold) for r in rows if r.arm == arm} for arm in CROSSED}
     assert len({frozenset(own) for own in tested.values()}) == 1
     assert {outcome.results.arms[arm].trials for arm in CROSSED} == {0}
 

@@ -55,7 +55,7 @@ def test_extra_rows_train_in_every_fold_and_stand_in_no_prediction(both, tmp_pat
         assert extra <= {*fold["train"]}
         for inner in fold["inner"]:
             assert extra <= {*inner["train"]}
-    rows = predictions.read(outcome.folder / "predictions.jsonl")
+    rows = predictions.read(outcome.folder / "predictions.safetensors")
     assert not extra & {row.utterance for row in rows}
     assert {row.utterance for row in rows if row.split == "test"} == {f"u{n}" for n in range(24)}
     told = " ".join(outcome.results.warnings)
@@ -70,7 +70,7 @@ def test_heads_learn_from_it(both, tmp_path):
     for number, extra in enumerate((None, str(both[1]))):
         study = study_of(both, extra=extra)
         rows = predictions.read(compare(study, out=tmp_path / str(number), jobs=1).folder
-                                / "predictions.jsonl")  # fmt: skip
+                                / "predictions.safetensors")  # fmt: skip
         scores.append([row.scores for row in rows if row.split == "test"])
     assert scores[0] != scores[1]
 

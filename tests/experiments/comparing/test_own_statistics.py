@@ -19,6 +19,7 @@ from experiments.comparing.verification import verify
 from experiments.config import ConfigError, identity_of, study_from_options
 from experiments.predicting.evaluate import evaluate
 from experiments.predicting.predict import predict
+from fusion.evaluation import predictions
 from fusion.model.fusion_model import FusionModel
 from fusion.model.onnx_export import export_onnx
 from fusion.training.normalise import LEAST
@@ -184,12 +185,10 @@ def write_study(folder: Path):
 
 def scores(run: Path) -> dict[tuple[str, str], list[float]]:
     """Scores of single predictions of test rows by arm and row."""
-    with (run / "predictions.jsonl").open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines if line.startswith("{")]
     return {
-        (row["arm"], row["utterance"], row["seed"]): row["scores"]
-        for row in rows
-        if row.get("split") == "test"
+        (row.arm, row.utterance, row.seed): list(row.scores)
+        for row in predictions.read(run / "predictions.safetensors")
+        if row.split == "test"
     }
 
 

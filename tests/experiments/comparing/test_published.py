@@ -79,7 +79,7 @@ def test_a_published_classifier_is_an_arm_like_the_others(corpus, speech_classif
         unused=("ang", "sad"),
         absent=("surprised",),
     )
-    rows = predictions.read(tmp_path / "run" / "predictions.jsonl")
+    rows = predictions.read(tmp_path / "run" / "predictions.safetensors")
     keys = {
         one: sorted((r.outer_fold, r.split, r.inner_fold, r.seed, r.utterance) for r in own)
         for one in ("audio", name)
@@ -225,7 +225,7 @@ def test_values_of_a_published_model_are_an_arm_in_the_units_of_the_corpus(
     arm = f"pretrained:{folder}"
     study = values("audio", arm)
     outcome = run(study, tmp_path)
-    every = predictions.read(outcome.folder / "predictions.jsonl")
+    every = predictions.read(outcome.folder / "predictions.safetensors")
     rows = [row for row in every if row.arm == arm and row.split == "test"]
     assert {row.utterance for row in rows} == {f"u{n}" for n in range(18)}
     paths = [Path(study.manifest).parent / f"{n}.wav" for n in range(18)]

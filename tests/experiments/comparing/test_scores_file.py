@@ -96,7 +96,7 @@ def test_it_is_an_arm_with_its_rows_scored_as_they_are(study, tmp_path):
     assert results.arms[name].uar.value == pytest.approx(np.mean(recalls))
     assert results.arms[name].trials == 0
     assert results.arms[name].calibration is not None
-    rows = predictions.read(tmp_path / "run" / "predictions.jsonl")
+    rows = predictions.read(tmp_path / "run" / "predictions.safetensors")
     keys = {
         arm: sorted((r.outer_fold, r.split, r.inner_fold, r.seed, r.utterance) for r in own)
         for arm in ("audio", name)

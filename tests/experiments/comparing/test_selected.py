@@ -42,7 +42,7 @@ def test_a_run_is_chosen_told_and_verified_by_the_metric_that_is_named(tmp_path,
     assert results["facts"]["study"]["select"] == "weighted_f1"
     primary = next(row for row in results["differences"] if row["primary"])
     assert primary["metric"] == "weighted_f1"
-    rows = predictions.read(folder / "predictions.jsonl")
+    rows = predictions.read(folder / "predictions.safetensors")
     arms = [arm for arm in arms_that(fuse=True) if any(row.arm == arm for row in rows)]
     chosen = best_per_fold(rows, arms, "multi-label", "weighted_f1")
     named = {fold["fold"]: fold["chosen"] for fold in results["arms"]["best_fused"]["folds"]}

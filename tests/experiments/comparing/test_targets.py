@@ -103,7 +103,9 @@ def test_another_task_in_the_file_is_found(task, runs, tmp_path):
     found = results_of(runs[task])
     found["task"] = "regression" if task != "regression" else "multi-label"
     (folder / "results.json").write_text(json.dumps(found))
-    (folder / "predictions.jsonl").write_bytes((runs[task] / "predictions.jsonl").read_bytes())
+    (folder / "predictions.safetensors").write_bytes(
+        (runs[task] / "predictions.safetensors").read_bytes()
+    )
     with pytest.raises(ValueError, match="predictions"):
         rebuild(folder)
 
@@ -203,7 +205,7 @@ def test_a_fold_without_a_label_has_no_macro_f1_there_and_says_why(tmp_path):
 
 
 def test_thresholds_are_those_of_development_rows_alone(runs):
-    rows = predictions.read(runs["multi-label"] / "predictions.jsonl")
+    rows = predictions.read(runs["multi-label"] / "predictions.safetensors")
     arms = results_of(runs["multi-label"])["arms"]
     for fold in arms["concat"]["folds"]:
         dev = predictions.answers_of(
@@ -221,7 +223,7 @@ def test_thresholds_are_those_of_development_rows_alone(runs):
 
 
 def test_fixed_thresholds_stand_beside_those_that_were_fitted(runs):
-    rows = predictions.read(runs["multi-label"] / "predictions.jsonl")
+    rows = predictions.read(runs["multi-label"] / "predictions.safetensors")
     arm = results_of(runs["multi-label"])["arms"]["audio"]
     test = predictions.answers_of([r for r in rows if r.arm == "audio" and r.split == "test"])
     for least in (0.5, 0.3):
@@ -270,7 +272,7 @@ def test_changed_test_rows_change_no_model_and_no_choice(task, tmp_path, monkeyp
         monkeypatch.setenv("SERFUSION_CACHE", str(folder / "cache"))
         study = write_targets(folder, task, changed=changed, trials=2, seeds=1)
         compare(study, out=folder / "run", jobs=1)
-        rows = predictions.read(folder / "run" / "predictions.jsonl")
+        rows = predictions.read(folder / "run" / "predictions.safetensors")
         dev = {
             (r.arm, r.utterance): r.scores for r in rows if r.outer_fold == "0" and r.split == "dev"
         }
@@ -319,7 +321,7 @@ def test_a_saved_model_says_what_its_numbers_mean(task, runs):
 
 
 def test_values_come_out_in_the_units_of_the_corpus(runs):
-    rows = predictions.read(runs["regression"] / "predictions.jsonl")
+    rows = predictions.read(runs["regression"] / "predictions.safetensors")
     found = predictions.answers_of([r for r in rows if r.arm == "concat" and r.split == "test"])
     assert found.scores.mean(axis=(0, 1)) == pytest.approx(found.goals.mean(axis=0), abs=0.5)
     assert found.goals.mean(axis=0)[1] == pytest.approx(3, abs=0.2)

@@ -63,7 +63,7 @@ def by_utterance(rows: list[Prediction], arm: str, split: str) -> dict[tuple, li
 
 def test_windows_are_scored_put_together_reported_and_in_the_model(study, tmp_path):
     folder = compare(study, out=tmp_path / "run", jobs=1).folder
-    rows = predictions.read(folder / "predictions.jsonl")
+    rows = predictions.read(folder / "predictions.safetensors")
     results = json.loads((folder / "results.json").read_text())
     for split in ("dev", "test"):
         voice = by_utterance(rows, "audio", split)
@@ -122,7 +122,7 @@ def test_values_are_means_over_windows(tmp_path):
 
     change_rows(manifest, valued)
     folder = compare(asked, out=tmp_path / "run", jobs=1).folder
-    rows = predictions.read(folder / "predictions.jsonl")
+    rows = predictions.read(folder / "predictions.safetensors")
     assert {row.window for row in rows} == {0, 1, 2, 3, 4}
     assert len(utterance_rows(rows)) == len(rows) / 5
     assert json.loads((folder / "results.json").read_text())["rows"]["used"] == ROWS
@@ -133,7 +133,7 @@ def test_a_network_that_is_trained_in_every_fold_is_heard_by_windows_too(tmp_pat
     folder = compare(
         windows_study(tmp_path / "tones", audio=encoder), out=tmp_path / "run", jobs=1
     ).folder
-    rows = predictions.read(folder / "predictions.jsonl")
+    rows = predictions.read(folder / "predictions.safetensors")
     assert {row.window for row in rows if row.arm == "audio"} == {0, 1, 2, 3, 4}
 
 

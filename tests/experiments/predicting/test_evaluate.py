@@ -73,7 +73,7 @@ def test_a_model_is_scored_on_speakers_it_never_heard(model, elsewhere, tmp_path
     assert arm == "model:tones-model"
     assert told == ["model:tones-model: high is squeak, low is rumble"]
     loaded = FusionModel.load(model)
-    rows = predictions.read(tmp_path / "run" / "predictions.jsonl")
+    rows = predictions.read(tmp_path / "run" / "predictions.safetensors")
     assert {row.split for row in rows} == {"test"}
     hits = {"squeak": [], "rumble": []}
     for row in rows:
@@ -227,7 +227,7 @@ def test_values_are_scored_by_their_name(elsewhere, tmp_path, monkeypatch):
     results = evaluate(tmp_path / "values", tmp_path / "run", manifest=str(other)).results
     arm = results.arms["model:values"]
     loaded = FusionModel.load(tmp_path / "values")
-    rows = predictions.read(tmp_path / "run" / "predictions.jsonl")
+    rows = predictions.read(tmp_path / "run" / "predictions.safetensors")
     said = loaded.predict(other.parent / f"{rows[0].utterance.removeprefix('u')}.wav")
     assert rows[0].scores == pytest.approx((said["valence"],), rel=1e-5)
     assert arm.score("ccc").value is not None

@@ -6,12 +6,15 @@ import json
 from dataclasses import replace
 from hashlib import sha256
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from experiments.comparing.verification import rebuild
 from experiments.reporting.results_file import parsed
 from experiments.reporting.results_schema import FORMATS, as_json, carried
 from fusion.evaluation import predictions
+from fusion.evaluation.columns import Subject
 from fusion.evaluation.predictions import AGAIN
 from tests.experiments.finished_runs import change, files, save_run
 
@@ -27,7 +30,7 @@ def refused(run, message):
         rebuild(run)
     assert AGAIN in str(caught.value)
     assert type(caught.value) is ValueError
-    assert files(run) == {"results.json", "predictions.jsonl"}
+    assert files(run) == {"results.json", "predictions.safetensors"}
     return str(caught.value)
 
 
@@ -40,7 +43,7 @@ def forge(run):
         return  # no hash can mend it
     content["hashes"] = {
         "facts": carried(results).digest(),
-        "predictions": sha256((run / "predictions.jsonl").read_bytes()).hexdigest(),
+        "predictions": sha256((run / "predictions.safetensors").read_bytes()).hexdigest(),
     }
     (run / "results.json").write_text(json.dumps(content))
 
@@ -82,7 +85,7 @@ def test_a_number_that_no_run_made_is_refused(run, edit, message, by):
 
 
 def test_changed_predictions_are_refused(run):
-    path = run / "predictions.jsonl"
+    path = run / "predictions.safetensors"
     rows = predictions.read(path)
     wrong = [row for row in rows if not (row.arm == "audio" and row.utterance == "s0-0")]
     predictions.write(wrong, path)
@@ -90,15 +93,17 @@ def test_changed_predictions_are_refused(run):
 
 
 def test_predictions_that_give_the_same_numbers_are_not_the_same_file(run):
-    path = run / "predictions.jsonl"
+    path = run / "predictions.safetensors"
     rows = [replace(row, scores=tuple(2 * v for v in row.scores)) for row in predictions.read(path)]
     predictions.write(rows, path)
-    refused(run, r"predictions\.jsonl changed since the run: expected sha256 \w{12}…, got \w{12}…")
+    refused(
+        run, r"predictions\.safetensors changed since the run: expected sha256 \w{12}…, got \w{12}…"
+    )
 
 
 def test_best_arms_are_chosen_again_and_not_read(run):
     """A best arm whose rows were bettered by hand is the honest one again."""
-    path = run / "predictions.jsonl"
+    path = run / "predictions.safetensors"
     stored = json.loads((run / "results.json").read_text())
     rows = [
         replace(row, scores=row.target) if row.arm == "best_fused" else row
@@ -150,7 +155,7 @@ def test_the_page_says_what_is_computed_and_what_is_only_checked(run):
 # ---------------------------------------------------------------- other formats
 
 
-@pytest.mark.parametrize("name", ["results.json", "predictions.jsonl", "folds.json"])
+@pytest.mark.parametrize("name", ["results.json", "predictions.safetensors", "folds.json"])
 def test_a_file_of_another_format_is_named(run, name):
     file = name.partition(".")[0]
     change(run, lambda r: r["format"].update({file: 9}))
@@ -169,7 +174,7 @@ def test_a_run_from_before_there_were_formats_is_refused(run):
 # ---------------------------------------------------------------- what is none of ours
 
 
-@pytest.mark.parametrize("lacking", ["results.json", "predictions.jsonl"])
+@pytest.mark.parametrize("lacking", ["results.json", "predictions.safetensors"])
 def test_a_folder_that_is_no_run_is_named(run, lacking):
     (run / lacking).unlink()
     with pytest.raises(ValueError, match=f"no finished run: expected {lacking}"):
@@ -250,42 +255,62 @@ def test_nesting_too_deep_for_what_comes_after_is_refused(run):
     refused(run, "recursion limit")
 
 
+def _table(rows: object) -> np.ndarray:
+    return np.frombuffer(json.dumps(rows).encode(), np.uint8)
+
+
+def _subjects(tensors: dict[str, np.ndarray], **change: object) -> dict[str, np.ndarray]:
+    """The table of utterances with something else about the first."""
+    rows = [dict(zip(Subject._fields, row, strict=False)) for row in
+            json.loads(tensors["subjects"].tobytes())]  # fmt: skip
+    first, *rest = rows
+    changed = [*(first | change).values()]
+    return {"subjects": _table([changed, *([*other.values()] for other in rest)])}
+
+
 @pytest.mark.parametrize(
-    ("change_row", "message"),
+    ("change", "message"),
     [
+        (lambda t: _subjects(t, corpus=1), r"predictions\.safetensors: not predictions: 0\.0: exp"),
+        (lambda t: _subjects(t, speaker=["s"]), r"0\.2: expected a valid string"),
+        (lambda t: _subjects(t, turn=True), r"0\.5: expected a valid integer"),
+        (lambda t: _subjects(t, more=1), "0: expected .* at most 6"),
         (
-            {"run": 1},
-            r"predictions\.jsonl:1: not a prediction: run: expected a valid string",
+            lambda t: {"places": _table([["abc123", "audio", "0", 0, 0, "train"]])},
+            "'dev' or 'test'",
         ),
-        ({"scores": [[0.5], [0.5]]}, r"scores\.0: expected a valid number, got \[0\.5\]"),
-        ({"scores": [float("nan"), 0.5]}, "scores: expected finite numbers, got"),
-        ({"scores": [float("inf"), 0.5]}, "scores: expected finite numbers, got"),
-        ({"scores": None}, "scores: expected a valid array, got None"),
-        ({"scores": {"0": 1}}, "scores: expected a valid array"),
-        ({"target": ["1", "0"]}, r"target\.0: expected a valid number"),
-        ({"seed": True}, "seed: expected a valid integer"),
-        ({"split": "train"}, "split: expected 'dev' or 'test', got train"),
-        ({"speaker": ["s"]}, "speaker: expected a valid string"),
-        ({"more": 1}, "more: not expected"),
+        (lambda t: {"places": _table({})}, "expected a valid array"),
+        (lambda t: {"places": np.frombuffer(b"[" * 100_000, np.uint8)}, "recursion limit"),
+        (lambda t: {"scores": t["scores"][:, 0]}, r"scores: expected numbers \[rows, targets\]"),
+        (lambda t: {"scores": t["scores"] * np.nan}, "scores: expected finite numbers"),
+        (lambda t: {"scores": t["scores"].astype(np.float32)}, "scores: .* got float32"),
+        (lambda t: {"scores": t["scores"][1:]}, r"subject: expected int32\[\d+\], got int32\["),
+        (lambda t: {"targets": t["targets"][:, 1:]}, "expected 1 scores in every row, got 2"),
+        (lambda t: {"targets": t["targets"][1:]}, r"targets: expected \d+ rows, got \d+"),
+        (
+            lambda t: {"subject": t["subject"] + 1},
+            r"subject: expected numbers from 0 to \d+, got 1",
+        ),
+        (lambda t: {"place": t["place"] - 1}, "place: expected numbers from 0 to"),
+        (lambda t: {"window": t["window"] - 1}, "window: expected numbers from -1 to"),
+        (lambda t: {"window": t["window"].astype(np.int64)}, "window: expected int32"),
+        (lambda t: {"more": t["window"]}, "expected tensors .*, got more, place"),
     ],
 )
-def test_a_prediction_of_another_kind_is_one_message(run, change_row, message):
-    path = run / "predictions.jsonl"
-    first, rest = path.read_text().split("\n", 1)
-    path.write_text(json.dumps(json.loads(first) | change_row) + "\n" + rest)
+def test_predictions_of_another_kind_are_one_message(run, change, message):
+    path = run / "predictions.safetensors"
+    tensors = load_file(path)
+    save_file(tensors | change(tensors), path)
     forge(run)
     refused(run, message)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "no predictions in it"),
-        ("{\n", ":1: not a prediction"),
-        ('{"run": "abc123"}\n', "not a prediction: corpus: expected, but it is"),
-        ("[" * 100_000 + "\n", "recursion limit"),
-    ],
-)
-def test_predictions_that_are_none_are_named(run, content, message):
-    (run / "predictions.jsonl").write_text(content)
-    refused(run, message)
+def test_predictions_without_rows_are_named(run):
+    predictions.write([], run / "predictions.safetensors")
+    refused(run, "no predictions in it")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"\xff" * 100])
+def test_predictions_that_are_none_are_named(run, content):
+    (run / "predictions.safetensors").write_bytes(content)
+    refused(run, "not predictions")

@@ -251,7 +251,7 @@ def test_p_is_printed_as_in_articles(p, expected):
 def test_every_table_of_scores_names_its_predictions_and_how_to_recompute_it(results, tmp_path):
     write_pages(results, tmp_path)
     page = (tmp_path / "report.html").read_text()
-    link = '<a href="predictions.jsonl">predictions.jsonl</a>, sha256 <code>'
+    link = '<a href="predictions.safetensors">predictions.safetensors</a>, sha256 <code>'
     told = page.count(f"{link}{results.hashes.predictions[:12]}…</code>")
     others = ("<caption>Importance", "<caption>Audio</caption>",
               "<caption>Text</caption>", "<caption>Concat</caption>")  # fmt: skip
@@ -309,7 +309,9 @@ class Loads(HTMLParser):
         names = {"src", "href", "srcset", "data", "action", "background"}
         # A link to the predictions is followed by a reader alone, and leads nowhere else.
         own = [
-            (name, told) for name, told in attrs if (name, told) != ("href", "predictions.jsonl")
+            (name, told)
+            for name, told in attrs
+            if (name, told) != ("href", "predictions.safetensors")
         ]
         self.found += [name for name, _ in own if name in names or name.startswith("on")]
 

@@ -87,8 +87,8 @@ def test_another_protocol_or_budget_is_said(tmp_path):
 
 def test_a_run_that_was_changed_is_refused(tmp_path):
     one = save_run(tmp_path / "one")
-    (one / "predictions.jsonl").write_text("{}\n")
-    with pytest.raises(ValueError, match="not a prediction"):
+    (one / "predictions.safetensors").write_text("{}\n")
+    with pytest.raises(ValueError, match="not predictions"):
         side_by_side([one, save_run(tmp_path / "two")])
 
 
