@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,9 @@ def computed(path: Path) -> str:
     from experiments.reporting.results_schema import Facts, RunFacts
 
     nothing = dict.fromkeys(("folds", "encoded", "cached", "recognised"), 0)
-    known = dict.fromkeys(("synthetic", "untrained", "contaminated", "leaky"), False)
+    known: dict[str, Any] = dict.fromkeys(
+        ("synthetic", "untrained", "contaminated", "leaky"), False
+    )
     known |= {name: {} for name in ("trained_on", "encoders", "checkpoints", "published", "study")}
     known |= {"protocol": "groups", "finetuned": (), "recogniser": None, "text_probe": None}
     facts = Facts(**nothing, **known, groups={}, training_overlap=1.25)
