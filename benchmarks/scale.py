@@ -70,13 +70,11 @@ def computed(path: Path) -> str:
     from experiments.reporting.results import summarise, with_best
     from experiments.reporting.results_schema import Facts, RunFacts
 
-    nothing = dict.fromkeys(("folds", "encoded", "cached", "recognised"), 0)
-    known: dict[str, Any] = dict.fromkeys(
-        ("synthetic", "untrained", "contaminated", "leaky"), False
-    )
+    known: dict[str, Any] = dict.fromkeys(("folds", "encoded", "cached", "recognised"), 0)
+    known |= dict.fromkeys(("synthetic", "untrained", "contaminated", "leaky"), False)
     known |= {name: {} for name in ("trained_on", "encoders", "checkpoints", "published", "study")}
     known |= {"protocol": "groups", "finetuned": (), "recogniser": None, "text_probe": None}
-    facts = Facts(**nothing, **known, groups={}, training_overlap=1.25)
+    facts = Facts(**known, groups={}, training_overlap=1.25)
     started = time.perf_counter()
     rows = read(path)
     loaded = time.perf_counter()
