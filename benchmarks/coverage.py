@@ -17,7 +17,6 @@ from joblib import Parallel, delayed
 
 from experiments.reporting.results_schema import ArmDifference
 from experiments.reporting.sentences import verdict
-from fusion.evaluation import metrics
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.speaker_sums import SpeakerSums
 from fusion.evaluation.statistics import Difference, Interval, interval, paired_difference
@@ -106,7 +105,7 @@ def truth(kind: Kind) -> list[float]:
     total = sum(
         simulate(kind, (POPULATION // len(blocks),), [0, block]).one.sum(axis=0) for block in blocks
     )
-    return [float(metrics.METRICS[name](np.asarray(total)).mean()) for name in METRICS]
+    return [float(CLASSES[name].of(np.asarray(total)).mean()) for name in METRICS]
 
 
 # ---------------------------------------------------------------- what a report would say

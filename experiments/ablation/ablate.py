@@ -13,7 +13,7 @@ from experiments.ablation.cells import Cell, CellChanges, Noise, NoiseIn
 from experiments.ablation.files import write_ablation
 from experiments.ablation.grid import FactorSpec, make_grid
 from experiments.ablation.noisy_audio import crowds
-from experiments.ablation.result import Ablation, Cost, cells_folder, unknown_cells
+from experiments.ablation.result import Ablation, Cost, Record, cells_folder, unknown_cells
 from experiments.ablation.scores import read_cell
 from experiments.ablation.subsets import fewer_speakers, most_speakers
 from experiments.ablation.word_errors import with_errors
@@ -96,16 +96,18 @@ def ablate(
     ablation = Ablation(
         folder=folder,
         study=study,
-        over=tuple(over),
-        side=side,
-        seed=seed,
+        record=Record(
+            over=list(over),
+            side=side,
+            seed=seed,
+            speakers=most,
+            left_out=common.left_out if grid.comparable else 0,
+            cost=_cost(common, done),
+        ),
         grid=grid,
         rows=tuple(read_cell(cells_folder(folder) / cell.folder, cell) for cell in grid.cells),
         facts=facts,
-        left_out=common.left_out if grid.comparable else 0,
-        cost=_cost(common, done),
         failures=common.failures,
-        speakers=most,
     )
     write_ablation(ablation)
     for name in unknown_cells(grid, folder):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from encoders.extraction import Progress
 from encoders.store import EmbeddingStore
@@ -194,18 +195,9 @@ def stacked(one: ModalityBatch, other: ModalityBatch) -> ModalityBatch:
     """
     if (one.dim, one.layers) != (other.dim, other.layers):
         raise ValueError(f"frames of {one.dim} and {other.dim} values cannot be stacked")
-    longest = max(one.mask.shape[1], other.mask.shape[1])
-    padded = [_padded(batch, longest) for batch in (one, other)]
     return ModalityBatch(
-        torch.cat([batch.values for batch in padded]),
-        torch.cat([batch.mask for batch in padded]),
-        torch.cat([batch.present for batch in padded]),
+        pad_sequence([*one.values, *other.values], batch_first=True),
+        pad_sequence([*one.mask, *other.mask], batch_first=True),
+        torch.cat([one.present, other.present]),
         one.layers,
     )
-
-
-def _padded(batch: ModalityBatch, longest: int) -> ModalityBatch:
-    more = longest - batch.mask.shape[1]
-    values = torch.nn.functional.pad(batch.values, (0, 0, 0, more))
-    mask = torch.nn.functional.pad(batch.mask, (0, more))
-    return ModalityBatch(values, mask, batch.present, batch.layers)

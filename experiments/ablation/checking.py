@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.messages import with_count
-from experiments.ablation.cells import NoiseIn
 from experiments.ablation.files import RECORD, files_of
 from experiments.ablation.findings import findings_of
-from experiments.ablation.grid import FactorSpec, Grid, make_grid
-from experiments.ablation.result import Ablation, Cost, cells_folder, unknown_cells
+from experiments.ablation.grid import Grid, make_grid
+from experiments.ablation.result import Ablation, Record, cells_folder, unknown_cells
 from experiments.ablation.scores import read_cell
 from experiments.comparing.verification import ELSEWHERE, Verification, differs, verify
 from experiments.config import read_study
@@ -17,18 +16,6 @@ from experiments.reporting.results_file import read_results, read_strictly
 from experiments.reporting.results_schema import Results
 
 AGAIN = "run the same serfusion ablate again"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """:func:`experiments.ablation.files.record_of` as it is stored."""
-
-    over: list[FactorSpec]
-    side: NoiseIn
-    seed: int
-    speakers: int
-    left_out: int
-    cost: Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +78,9 @@ def _read(folder: Path) -> Ablation:
     record, study = _record(folder), read_study(folder / "config.toml")
     grid = make_grid(study, record.over, side=record.side, seed=record.seed, most=record.speakers)
     facts = _facts(folder, grid)
+    rows = tuple(read_cell(cells_folder(folder) / cell.folder, cell) for cell in grid.cells)
     return Ablation(
-        folder=Path(ELSEWHERE),
-        study=study,
-        over=tuple(record.over),
-        side=record.side,
-        seed=record.seed,
-        grid=grid,
-        rows=tuple(read_cell(cells_folder(folder) / cell.folder, cell) for cell in grid.cells),
-        facts=facts,
-        left_out=record.left_out,
-        cost=record.cost,
-        failures=(),
-        speakers=record.speakers,
+        folder=Path(ELSEWHERE), study=study, record=record, grid=grid, rows=rows, facts=facts
     )
 
 

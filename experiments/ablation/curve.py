@@ -16,7 +16,7 @@ from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
 from experiments.reporting.arm_names import arm_name
-from experiments.reporting.figures import draw_symbol, kind_of, scale_of, score_text
+from experiments.reporting.figures import draw_symbol, kind_of, score_text
 from experiments.reporting.svg import (
     COLOURS,
     Chart,
@@ -178,7 +178,7 @@ def _frame(root: Element, lines: Sequence[Series], steps: Steps, blind: Chance) 
     chart.level(blind.value, "reference", dash="4 3")
     at = (RIGHT + 8, chart.y(blind.value) + 4)
     write(root, at, short(blind.label, WIDEST), anchor="start", size=12)
-    about = f"{scale_of(metric)}, 95 % intervals"
+    about = f"{metric.scale}, 95 % intervals"
     chart.name_axes(steps.title, about, drop=44, edge=18)
     return chart
 

@@ -5,12 +5,12 @@ from xml.etree.ElementTree import Element, tostring
 
 from encoders.messages import printable, with_count
 from experiments.ablation.curve import draw_curve, is_curve
-from experiments.ablation.figure_words import blind_of, head_text, shown_arms, title_of
+from experiments.ablation.figure_words import blind_of, shown_arms, title_of
 from experiments.ablation.findings import Findings, metric_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
 from experiments.reporting.arm_names import arm_name
-from experiments.reporting.figures import Forest, draw_forest, make_mark, scale_of, score_text
+from experiments.reporting.figures import Forest, draw_forest, make_mark, score_text
 from experiments.reporting.svg import Point, canvas, draw_cell, write, write_short
 
 #: Letters of a value, of a column's one, and the side of a square.
@@ -47,7 +47,7 @@ def bars(ablation: Ablation, findings: Findings) -> Forest:
                 marks.append(make_mark(label, summary.arm, score, summary.column, strong=strong))
     blind, metric = blind_of(findings.summaries), metric_of(ablation)
     speakers = max((summary.speakers for summary in findings.summaries), default=0)
-    axis = f"{scale_of(metric)}, 95 % intervals over {with_count(speakers, 'speaker')}"
+    axis = f"{metric.scale}, 95 % intervals over {with_count(speakers, 'speaker')}"
     return Forest(title_of(ablation), tuple(marks), blind.value, blind.label, axis, metric.share)
 
 
@@ -72,7 +72,7 @@ def draw_map(ablation: Ablation, findings: Findings) -> str:
     height, width = TOP + SIDE * len(rows) + 30, left + SIDE * len(columns) + 60
     root = canvas(max(width, 330), height * len(maps), title_of(ablation))
     values = [value for o in findings.summaries if (value := o.main.value) is not None]
-    metric = head_text(metric_of(ablation))
+    metric = metric_of(ablation).head
     reach = (min(values, default=0.0), max(values, default=1.0))
     for number, arm in enumerate(maps):
         summaries = {

@@ -24,15 +24,9 @@ from fusion.networks.heads import HEADS
 from fusion.networks.losses import LOSSES
 
 #: Options of an encoder, by the short name of their factor.
-SHORT = {name: name for name in ("layer", "pooling", "window", "hop", "context", "ahead")}
+SHORT = ("layer", "pooling", "window", "hop", "context", "ahead")
 #: Those of them that are of the text encoder: turns of the dialogue around an utterance.
 TURNS = ("context", "ahead")
-#: Names of all factors, ``KEY`` standing for an option.
-NAMES = (
-    *("modality", "audio", "text", "head", "trials", "layer", "pooling", "window", "hop"),
-    *("audio@KEY", "text@KEY", "head@KEY", "time_pool", "labels", "transcript", "missing"),
-    *("speakers", "noise", "normalise", *TURNS),
-)
 
 
 def find_factor(name: str, study: Study, side: NoiseIn) -> Factor:

@@ -6,7 +6,7 @@ from encoders.messages import printable
 from experiments.ablation.findings import metric_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Summary
-from experiments.reporting.numbers import Column, percent
+from experiments.reporting.numbers import percent
 from experiments.reporting.target_table import Chance
 
 #: Arms that a figure shows where there are more.
@@ -18,11 +18,6 @@ def title_of(ablation: Ablation) -> str:
     """What the figure shows."""
     factors = " and ".join(printable(factor.label) for factor in ablation.grid.factors)
     return f"{metric_of(ablation).title} over {factors}"
-
-
-def head_text(column: Column) -> str:
-    """What stands above a column of a table."""
-    return f"{column.title}, %" if column.share else column.title
 
 
 def blind_of(whole: Sequence[Summary]) -> Chance:

@@ -29,24 +29,12 @@ def write_ablation(ablation: Ablation) -> Findings:
     findings = findings_of(ablation)
     write_study(ablation.study, ablation.folder / "config.toml")
     files = {
-        RECORD: f"{json.dumps(record_of(ablation), indent=1)}\n",
+        RECORD: f"{json.dumps(asdict(ablation.record), indent=1)}\n",
         **files_of(ablation, findings),
     }
     for name, content in files.items():
         write_atomically(ablation.folder / name, content.encode())
     return findings
-
-
-def record_of(ablation: Ablation) -> dict[str, Any]:
-    """What its cells do not say: the factors as they were typed, and what was computed."""
-    return {
-        "over": [asdict(spec) for spec in ablation.over],
-        "side": ablation.side,
-        "seed": ablation.seed,
-        "speakers": ablation.speakers,
-        "left_out": ablation.left_out,
-        "cost": asdict(ablation.cost),
-    }
 
 
 def files_of(ablation: Ablation, findings: Findings) -> dict[str, str]:
@@ -55,7 +43,7 @@ def files_of(ablation: Ablation, findings: Findings) -> dict[str, str]:
     names = [factor.name for factor in ablation.grid.factors]
     columns = [*names, *_difference_columns(goal_of_cells(ablation))]
     return {
-        "cells.csv": _csv([_flat(row) for row in tidy], columns),
+        "cells.csv": _csv([{**row.cell, **_flat(row)} for row in tidy], columns),
         "cells.jsonl": "".join(map(_json_line, tidy)),
         "differences.csv": _csv([_difference(row) for row in findings.differences], columns),
         "ablation.html": page(ablation, findings),
@@ -66,13 +54,12 @@ def files_of(ablation: Ablation, findings: Findings) -> dict[str, str]:
 
 
 def _flat(row: TidyRow) -> dict[str, Any]:
-    return {**row.cell, "arm": row.arm, "fold": row.fold, "seed": row.seed, **row.scores,
-            "n": row.n, "why": row.why}  # fmt: skip
+    place = {"arm": row.arm, "fold": row.fold, "seed": row.seed}
+    return {**place, **row.scores, "n": row.n, "why": row.why}
 
 
 def _json_line(row: TidyRow) -> str:
-    content = {"cell": dict(row.cell), "arm": row.arm, "fold": row.fold, "seed": row.seed,
-               **row.scores, "n": row.n, "why": row.why or None}  # fmt: skip
+    content = {"cell": dict(row.cell), **_flat(row), "why": row.why or None}
     return f"{json.dumps(content, ensure_ascii=False, allow_nan=False)}\n"
 
 

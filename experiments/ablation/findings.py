@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from encoders.messages import printable, with_count
-from encoders.utterance import Task
 from experiments.ablation.cells import Cell, NoiseIn
 from experiments.ablation.grid import Grid
 from experiments.ablation.result import Ablation
@@ -134,11 +133,12 @@ def notes(ablation: Ablation, compared: Sequence[Compared]) -> tuple[str, ...]:
     lines.append(
         "the highest cell is no choice of a model: it would be picked by its own test scores"
     )
-    if ablation.left_out:
+    record = ablation.record
+    if record.left_out:
         lines.append(
-            f"{with_count(ablation.left_out, 'utterance')} that not every cell has left all of them"
+            f"{with_count(record.left_out, 'utterance')} that not every cell has left all of them"
         )
-    lines += factor_notes(ablation.grid, ablation.side, ablation.seed)
+    lines += factor_notes(ablation.grid, record.side, record.seed)
     lines += _of_cells(ablation)
     return tuple(lines)
 
@@ -187,7 +187,7 @@ def _of_cells(ablation: Ablation) -> list[str]:
 
 def cost_line(ablation: Ablation) -> str:
     """What was computed, and what was there before."""
-    cost = ablation.cost
+    cost = ablation.record.cost
     parts = [f"{cost.encoded} inputs encoded", f"{cost.encoded_before} from the cache"]
     parts.append(f"{with_count(cost.trained, 'fit')} trained, {cost.trained_before} kept or shared")
     if cost.finished_before:
@@ -266,11 +266,6 @@ def name_of(row: Compared) -> str:
 def metric_of(ablation: Ablation) -> Column:
     """The metric that everything is told in, and how it is written."""
     return column(goal_of_cells(ablation))
-
-
-def task_of(ablation: Ablation) -> Task:
-    """What the cells' targets are, by the reference, whose kind all cells have."""
-    return ablation.facts[ablation.grid.reference.folder].task
 
 
 def goal_of_cells(ablation: Ablation) -> Goal:

@@ -109,14 +109,15 @@ def _scale(columns: Sequence[Column]) -> str:
 def command(ablation: Ablation) -> str:
     """The command that makes the ablation again; what is the default is left out."""
     words = ["serfusion ablate"]
-    for spec in ablation.over:
+    record = ablation.record
+    for spec in record.over:
         words.append(f"--over {shlex.quote(printable(spec.factor))}")
-        if spec.values is not None or len(ablation.over) > 1:
+        if spec.values is not None or len(record.over) > 1:
             words.append(f"--values {shlex.quote(printable(spec.values or ''))}")
     words += study_words(options_of(ablation.study), default_options())
-    if any(spec.factor == "noise" for spec in ablation.over):
-        words.append(f"--noise-in {ablation.side}")
-    words += [f"--draw {ablation.seed}"] if ablation.seed else []
+    if any(spec.factor == "noise" for spec in record.over):
+        words.append(f"--noise-in {record.side}")
+    words += [f"--draw {record.seed}"] if record.seed else []
     return folded(words)
 
 

@@ -23,25 +23,32 @@ class Cost:
     finished_before: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ablation:
-    """A finished ablation: its grid, the predictions of every cell, and what it took.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the cells do not say, as ``ablation.json`` holds it: factors as typed, what it took.
 
     ``speakers`` are the training speakers that every fold has, where their number is ablated.
     """
 
-    folder: Path
-    study: Study = field(repr=False)
-    over: tuple[FactorSpec, ...]
+    over: list[FactorSpec]
     side: NoiseIn
     seed: int
+    speakers: int
+    left_out: int
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ablation:
+    """A finished ablation: its grid, the predictions and the results of every cell."""
+
+    folder: Path
+    study: Study = field(repr=False)
+    record: Record
     grid: Grid = field(repr=False)
     rows: tuple[CellRows, ...] = field(repr=False)
     facts: Mapping[str, Results] = field(repr=False)
-    left_out: int
-    cost: Cost
-    failures: tuple[Failure, ...]
-    speakers: int = 0
+    failures: tuple[Failure, ...] = ()
 
 
 def cells_folder(folder: Path) -> Path:

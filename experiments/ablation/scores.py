@@ -56,7 +56,6 @@ class Summary:
     speakers: int
     scores: Mapping[str, Interval]
     blind: Chance
-    seed_spread: float | None
 
     @property
     def metric(self) -> str:
@@ -143,17 +142,8 @@ def summaries(cells: Sequence[CellRows]) -> list[Summary]:
 
 
 def _summary(cell: Cell, arm: str, sums: ArmSums) -> Summary:
-    first, metric = sums.scored[0], sums.shown[0]
-    by_seed = first.values(metric)
-    return Summary(
-        cell=cell,
-        arm=arm,
-        n=sums.utterances,
-        speakers=sums.speakers,
-        scores={name: sums.of(name).interval(name) for name in sums.shown},
-        blind=sums.blind,
-        seed_spread=float(by_seed.std(ddof=1)) if len(sums.seeds) > 1 else None,
-    )
+    scores = {name: sums.of(name).interval(name) for name in sums.shown}
+    return Summary(cell, arm, sums.utterances, sums.speakers, scores, sums.blind)
 
 
 def differences(cells: Sequence[CellRows]) -> list[Compared]:

@@ -26,8 +26,9 @@ LOUDEST_DB, LONGEST_S = 60.0, 10.0
 
 def set_encoder(draft: CellDraft, kind: Kind, value: str) -> CellDraft:
     """Another encoder."""
-    study = replace(draft.study, audio=value) if kind == "audio" else None
-    return replace(draft, study=study or replace(draft.study, text=value))
+    study = draft.study
+    changed = replace(study, audio=value) if kind == "audio" else replace(study, text=value)
+    return replace(draft, study=changed)
 
 
 def set_option(draft: CellDraft, kind: Kind, name: str, value: str) -> CellDraft:

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from encoders.messages import escape_markdown, printable
-from experiments.ablation.figure_words import head_text
 from experiments.ablation.findings import Findings, cost_line, findings_of
 from experiments.ablation.result import Ablation
 from experiments.ablation.scores import Compared, Summary
@@ -46,7 +45,7 @@ def print_ablation(ablation: Ablation, console: "Console") -> None:
 def head_of(ablation: Ablation) -> list[str]:
     """Heads of the columns."""
     names = [printable(factor.name) for factor in ablation.grid.factors]
-    scores = [head_text(column(name)) for name in shown_of(ablation)[:SCORES]]
+    scores = [column(name).head for name in shown_of(ablation)[:SCORES]]
     return [*names, "arm", *scores, "difference", "p (Holm)"]
 
 

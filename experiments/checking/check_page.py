@@ -12,8 +12,8 @@ from experiments.checking.check import Check
 from experiments.checking.check_table import duration, how_many
 from experiments.checking.soundness import Bin
 from experiments.config import ConfigError
-from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.svg import canvas, line, write
+from experiments.reporting.tables import certificate_rows
 from experiments.templates import template
 
 #: Ids of a line that the page names.

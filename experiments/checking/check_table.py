@@ -10,7 +10,7 @@ from rich.text import Text
 
 from encoders.messages import cut, printable, with_count
 from experiments.checking.check import UNKNOWN, Check
-from experiments.reporting.certificate_table import certificate_rows
+from experiments.reporting.tables import certificate_rows
 
 #: Speakers that a terminal lists; ``--html`` lists all.
 SPEAKERS = 60

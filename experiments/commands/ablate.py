@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from experiments.ablation.result import Ablation
 
 FACTORS = (
-    "modality, audio, text, head, trials, layer, pooling, window, hop, time_pool, labels, "
-    "transcript, missing, speakers, noise, normalise; audio@KEY, text@KEY, head@KEY for any option"
+    "modality, audio, text, head, trials, layer, pooling, window, hop, context, ahead, time_pool, "
+    "labels, transcript, missing, speakers, noise, normalise; audio@KEY, text@KEY, head@KEY for "
+    "any option"
 )
 
 #: A cell scores no encoder on what it has seen, and no published classifier.

@@ -68,9 +68,7 @@ def read(root: Path) -> Corpus:
             lies outside the root.
     """
     tree = scan(ENTRY, root)
-    path = tree.find("db.yaml")
-    if path is None:
-        tree.refuse()
+    path = tree.need("db.yaml")
     header = _header(path)
     faults: list[Fault] = []
     rows = _merged(

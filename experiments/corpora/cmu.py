@@ -73,17 +73,20 @@ def of_sentiment(value: float) -> dict[str, float]:
     }
 
 
-SEVEN = ("-3", "-2", "-1", "0", "1", "2", "3")
+def _one_of(targets: tuple[str, ...], value: str, first: int = 0) -> Annotation:
+    """Single classes that a whole number tells, ``first`` being that of the first class."""
+
+    def target(values: Mapping[str, float]) -> tuple[float, ...]:
+        return tuple(float(first + k == values[value]) for k in range(len(targets)))
+
+    return Annotation("single-label", targets, (value,), target)
+
+
 ANNOTATIONS: Mapping[str, Annotation] = {
     "multi-label": Annotation("multi-label", NAMES, EMOTIONS, _present),
     "intensity": Annotation("regression", NAMES, EMOTIONS, _intensities),
     "one-emotion": Annotation("single-label", (*NAMES, "neutral"), EMOTIONS, _one_emotion),
-    "label6": Annotation(
-        "single-label",
-        NAMES,
-        ("label6",),
-        lambda values: tuple(float(k == values["label6"]) for k in range(6)),
-    ),
+    "label6": _one_of(NAMES, "label6"),
     "sentiment": Annotation(
         "regression", ("sentiment",), ("sentiment",), lambda values: (values["sentiment"],)
     ),
@@ -93,18 +96,8 @@ ANNOTATIONS: Mapping[str, Annotation] = {
         ("negative",),
         lambda values: (values["negative"], 1.0 - values["negative"]),
     ),
-    "sentiment-3": Annotation(
-        "single-label",
-        ("negative", "neutral", "positive"),
-        ("sign",),
-        lambda values: tuple(float(k - 1 == values["sign"]) for k in range(3)),
-    ),
-    "sentiment-7": Annotation(
-        "single-label",
-        SEVEN,
-        ("whole",),
-        lambda values: tuple(float(k - 3 == values["whole"]) for k in range(7)),
-    ),
+    "sentiment-3": _one_of(("negative", "neutral", "positive"), "sign", -1),
+    "sentiment-7": _one_of(("-3", "-2", "-1", "0", "1", "2", "3"), "whole", -3),
 }
 
 
@@ -157,9 +150,9 @@ def _undocumented(segments: Sequence[Segment]) -> list[str]:
 
 
 def _refuse(tree: Tree, annotation: str, segments: Sequence[Segment]) -> NoReturn:
-    available = {name for s in segments[:1] for name in s.values}
+    available = [name for s in segments[:1] for name in s.values]
     needs = ", ".join(ANNOTATIONS[annotation].needs)
-    possible = [name for name, spec in ANNOTATIONS.items() if available >= set(spec.needs)]
+    possible = [name for name, spec in ANNOTATIONS.items() if set(available) >= set(spec.needs)]
     what = f"{annotation} needs {needs}, and the labels that are here give {', '.join(available)}"
     what += f"; they can do {', '.join(possible)}"
     raise CorpusError(f"--corpus {tree.corpus}", [Fault("--labels", what)])

@@ -1,48 +1,42 @@
 """Classes that several corpora share, whatever each calls them: ``--labels common:NAME``."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from encoders.manifest_rows import did_you_mean
 from encoders.utterance import Corpus, CorpusError, Fault
-from experiments.corpora.label_sets import LabelSet, apply
+from experiments.corpora.label_sets import LabelSet, apply, same
 from fusion.evaluation.emotions import canonical
 
 PREFIX = "common:"
 #: Any label but neutral.
 ANY_OTHER = ("*",)
+_NEUTRAL, _HAPPY = {"neutral": ("neutral", "calm")}, {"happy": ("happy", "excited")}
 
 #: Classes made of words for emotions (the first of each group of ``SYNONYMS``).
 COMMON: Mapping[str, LabelSet] = MappingProxyType(
     {
         "ekman": LabelSet(
-            name="common:ekman",
-            source="Ekman's six and neutral; excited is happy, calm is neutral",
-            classes={
-                "neutral": ("neutral", "calm"),
-                "angry": ("angry",),
-                "disgust": ("disgust",),
-                "fear": ("fear",),
-                "happy": ("happy", "excited"),
-                "sad": ("sad",),
-                "surprise": ("surprise",),
+            "common:ekman",
+            "Ekman's six and neutral; excited is happy, calm is neutral",
+            {
+                **_NEUTRAL,
+                **same("angry", "disgust", "fear"),
+                **_HAPPY,
+                **same("sad", "surprise"),
             },
         ),
         "four": LabelSet(
-            name="common:four",
-            source="the usual four; excited is happy, calm is neutral",
-            classes={
-                "neutral": ("neutral", "calm"),
-                "angry": ("angry",),
-                "happy": ("happy", "excited"),
-                "sad": ("sad",),
-            },
+            "common:four",
+            "the usual four; excited is happy, calm is neutral",
+            {**_NEUTRAL, **same("angry"), **_HAPPY, **same("sad")},
         ),
         "quadrants": LabelSet(
-            name="common:quadrants",
-            source="valence and arousal of Russell 1980; neutral lies in the middle, surprise and "
+            "common:quadrants",
+            "valence and arousal of Russell 1980; neutral lies in the middle, surprise and "
             "disgust in no one quadrant",
-            classes={
+            {
                 "positive-active": ("happy", "excited"),
                 "negative-active": ("angry", "fear", "frustrated"),
                 "negative-passive": ("sad", "bored"),
@@ -50,21 +44,20 @@ COMMON: Mapping[str, LabelSet] = MappingProxyType(
             },
         ),
         "va5": LabelSet(
-            name="common:va5",
-            source="five classes of a French model of conversations; angry as tension is inferred",
-            classes={
+            "common:va5",
+            "five classes of a French model of conversations; angry as tension is inferred",
+            {
                 "pleased": ("happy",),
                 "relaxed": ("calm",),
-                "neutral": ("neutral",),
-                "sad": ("sad",),
+                **same("neutral", "sad"),
                 "tension": ("angry",),
             },
         ),
         "coraa": LabelSet(
-            name="common:coraa",
-            source="the three classes of CORAA SER, as the SE&R 2022 baseline makes them of others",
-            classes={
-                "neutral": ("neutral",),
+            "common:coraa",
+            "the three classes of CORAA SER, as the SE&R 2022 baseline makes them of others",
+            {
+                **same("neutral"),
                 "non-neutral-female": ANY_OTHER,
                 "non-neutral-male": ANY_OTHER,
             },
@@ -102,7 +95,7 @@ def _in_words_of(corpus: Corpus, labels: LabelSet) -> LabelSet:
         name: tuple(label for label in corpus.targets if _belongs(label, name, words, labels))
         for name, words in labels.classes.items()
     }
-    return LabelSet(name=labels.name, source=labels.source, classes=classes, sex=labels.sex)
+    return replace(labels, classes=classes)
 
 
 def _belongs(label: str, name: str, words: tuple[str, ...], labels: LabelSet) -> bool:

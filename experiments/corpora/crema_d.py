@@ -38,13 +38,9 @@ ENTRY = Entry(
     r"|(^|/)(SentenceFilenames|VideoDemographics)\.csv$",
     tried=True,
     labels=(
-        LabelSet(
-            name="3-class",
-            source="happy, neutral, angry",
-            classes=same("happy", "neutral", "angry"),
-        ),
-        LabelSet(name="votes", source="listeners' votes as shares", annotation="votes"),
-        LabelSet(name="perceived", source="listeners' majority", annotation="perceived"),
+        LabelSet("3-class", "happy, neutral, angry", same("happy", "neutral", "angry")),
+        LabelSet("votes", "listeners' votes as shares", annotation="votes"),
+        LabelSet("perceived", "listeners' majority", annotation="perceived"),
     ),
 )
 

@@ -6,12 +6,13 @@ certificate tests.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from encoders.messages import with_count
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance, one_hot
 from experiments.config import ConfigError
 from experiments.corpora.label_map import map_labels
+from experiments.corpora.merged import with_prefix
 from experiments.corpora.registry import CORPORA
 
 OPTION = "--extra"
@@ -35,8 +36,11 @@ def with_extra(corpus: Corpus, extras: Sequence[Corpus]) -> Corpus:
         before = names[:place].count(extra.name)
         first = f"extra{before + 1 if before else ''}/{extra.name}/"
         same = not several and _is_part(corpus, extra)
-        about = _Named(first, "" if same else f"{extra.name}/", extra.name if several else None)
-        rows += [(about.of(u), extra.name) for u in _in_targets(corpus, extra)]
+        prefix, origin = "" if same else f"{extra.name}/", extra.name if several else None
+        for u in _in_targets(corpus, extra):
+            renamed = with_prefix(u, prefix)
+            row = replace(renamed, id=f"{first}{u.id}", split=None, corpus=origin)
+            rows.append((row, extra.name))
     return replace(
         corpus,
         utterances=(*corpus.utterances, *(u for u, _ in rows)),
@@ -80,31 +84,6 @@ def _classes(corpus: Corpus, extra: Corpus) -> Mapping[str, str]:
 def _is_part(corpus: Corpus, extra: Corpus) -> bool:
     """Whether equal names are equal people: another part of a corpus, or one user's manifests."""
     return extra.name == corpus.name or not {extra.name, corpus.name} & CORPORA.keys()
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """What ids begin with, what names do, and the corpus of origin where several are merged."""
-
-    ids: str
-    names: str
-    corpus: str | None
-
-    def of(self, utterance: Utterance) -> Utterance:
-        def named(value: str | None) -> str | None:
-            return None if value is None else f"{self.names}{value}"
-
-        return replace(
-            utterance,
-            id=f"{self.ids}{utterance.id}",
-            speaker=named(utterance.speaker),
-            dialogue=named(utterance.dialogue),
-            session=named(utterance.session),
-            script=named(utterance.script),
-            split=None,
-            fold=None,
-            corpus=self.corpus,
-        )
 
 
 def _notes(corpus: Corpus, extra: Corpus) -> tuple[str, ...]:

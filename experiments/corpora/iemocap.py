@@ -19,6 +19,7 @@ from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tables import read_text
 from experiments.corpora.tree import Tree, first_few, scan, without
 
+_HAPPY = {"happy": ("happy", "excited")}
 ENTRY = Entry(
     name="iemocap",
     title="Interactive Emotional Dyadic Motion Capture Database",
@@ -42,44 +43,40 @@ ENTRY = Entry(
     signature=r"(^|/)Ses0[1-5][FM]_(impro|script)\d\d\w*\.\w+$",
     labels=(
         LabelSet(
-            name="4-class",
-            source="the four classes of most papers since Kim et al. 2013; excited counts as happy",
-            classes={
-                "angry": ("angry",),
-                "happy": ("happy", "excited"),
-                **same("sad", "neutral"),
-            },
+            "4-class",
+            "the four classes of most papers since Kim et al. 2013; excited counts as happy",
+            {**same("angry"), **_HAPPY, **same("sad", "neutral")},
         ),
         LabelSet(
-            name="3-class",
-            source="neutral left out; excited counts as happy",
-            classes={"angry": ("angry",), "happy": ("happy", "excited"), "sad": ("sad",)},
+            "3-class",
+            "neutral left out; excited counts as happy",
+            {**same("angry"), **_HAPPY, **same("sad")},
         ),
         LabelSet(
-            name="3-class-neutral",
-            source="sad left out; excited counts as happy",
-            classes={"neutral": ("neutral",), "happy": ("happy", "excited"), **same("angry")},
+            "3-class-neutral",
+            "sad left out; excited counts as happy",
+            {**same("neutral"), **_HAPPY, **same("angry")},
         ),
         LabelSet(
-            name="5-class",
-            source="the five largest",
-            classes=same("angry", "excited", "frustrated", "neutral", "sad"),
+            "5-class",
+            "the five largest",
+            same("angry", "excited", "frustrated", "neutral", "sad"),
         ),
         LabelSet(
-            name="6-class",
-            source="as in work on dialogues, Majumder et al. 2019",
-            classes=same("happy", "sad", "neutral", "angry", "excited", "frustrated"),
+            "6-class",
+            "as in work on dialogues, Majumder et al. 2019",
+            same("happy", "sad", "neutral", "angry", "excited", "frustrated"),
         ),
         LabelSet(
-            name="8-class",
-            source="disgust and other, of which there are fewer than ten, are one",
-            classes={
+            "8-class",
+            "disgust and other, of which there are fewer than ten, are one",
+            {
                 **same("angry", "excited", "fear", "sad", "surprise", "frustrated"),
                 **same("happy", "neutral"),
                 "other": ("disgust", "other"),
             },
         ),
-        LabelSet(name="vad", source="valence, arousal, dominance from 1 to 5", annotation="vad"),
+        LabelSet("vad", "valence, arousal, dominance from 1 to 5", annotation="vad"),
     ),
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from encoders.utterance import Corpus, CorpusError, Fault, Listeners, Utterance, one_hot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LabelSet:
     """Classes in their order, each with the labels that it is made of; others are left out.
 
@@ -22,8 +22,8 @@ class LabelSet:
 
     name: str
     source: str
-    annotation: str = ""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    annotation: str = ""
     sex: Mapping[str, str] = field(default_factory=dict)
 
     def class_of(self, label: str, sex: str | None) -> str | None:
@@ -127,7 +127,7 @@ def own_classes(corpus: Corpus, asked: Sequence[str], sets: Sequence[LabelSet] =
         faults.append(Fault("--labels", f"{what}; for all corpora there are common:NAME"))
     if faults:
         raise CorpusError(f"--corpus {corpus.name}", faults)
-    return LabelSet(name=",".join(asked), source="chosen", classes={n: (n,) for n in asked})
+    return LabelSet(",".join(asked), "chosen", same(*asked))
 
 
 def same(*names: str) -> dict[str, tuple[str, ...]]:

@@ -36,7 +36,7 @@ ENTRY = Entry(
     ),
     signature=r"(^|/)(dia\d+_utt\d+\.\w+|(train|dev|test)_sent_emo\.csv)$",
     tried=True,
-    labels=(LabelSet(name="sentiment", source="three classes", annotation="sentiment"),),
+    labels=(LabelSet("sentiment", "three classes", annotation="sentiment"),),
 )
 
 TARGETS = ("neutral", "joy", "sadness", "anger", "surprise", "fear", "disgust")

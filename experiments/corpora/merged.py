@@ -4,10 +4,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from encoders.utterance import Corpus, CorpusError, Fault, Utterance
 from experiments.corpora.common_sets import COMMON, PREFIX, apply_common
-from experiments.corpora.label_sets import LabelSet, apply
+from experiments.corpora.label_sets import LabelSet, apply, same
+
+#: What an utterance has names of, beside its own.
+NAMES = ("speaker", "dialogue", "session", "script")
 
 
 def merge(corpora: Sequence[Corpus]) -> Corpus:
@@ -82,25 +86,23 @@ def _common_classes(corpora: Sequence[Corpus], name: str) -> list[str]:
 
 def _restricted(corpus: Corpus, shared: tuple[str, ...]) -> Corpus:
     """A corpus with the shared classes in their order; says so where some are lost."""
-    labels = LabelSet(
-        name="shared", source="classes that all corpora have", classes={t: (t,) for t in shared}
-    )
+    labels = LabelSet("shared", "classes that all corpora have", same(*shared))
     alike = apply(corpus, labels)
     return alike if set(corpus.targets) != set(shared) else replace(alike, notes=corpus.notes)
 
 
 def _of(corpus: Corpus, utterance: Utterance) -> Utterance:
-    def named(value: str | None) -> str | None:
-        return None if value is None else f"{corpus.name}/{value}"
+    renamed = with_prefix(utterance, f"{corpus.name}/")
+    return replace(renamed, id=f"{corpus.name}/{utterance.id}", corpus=corpus.name)
 
-    return replace(
-        utterance,
-        id=f"{corpus.name}/{utterance.id}",
-        speaker=named(utterance.speaker),
-        dialogue=named(utterance.dialogue),
-        session=named(utterance.session),
-        script=named(utterance.script),
-        # Numbers of folds of different corpora have nothing to do with each other.
-        fold=None,
-        corpus=corpus.name,
-    )
+
+def with_prefix(utterance: Utterance, prefix: str) -> Utterance:
+    """An utterance whose speaker, dialogue, session and script mean nothing elsewhere.
+
+    Numbers of folds of different corpora have nothing to do with each other: it has none.
+    """
+    values = {name: getattr(utterance, name) for name in NAMES}
+    named: dict[str, Any] = {
+        name: f"{prefix}{value}" for name, value in values.items() if value is not None
+    }
+    return replace(utterance, fold=None, **named)

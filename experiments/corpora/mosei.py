@@ -38,28 +38,20 @@ ENTRY = Entry(
     signature=r"MOSEI",
     tried=True,
     labels=(
+        LabelSet("multi-label", "an emotion is present above 0", annotation="multi-label"),
+        LabelSet("intensity", "six emotions from 0 to 3", annotation="intensity"),
+        LabelSet("7-class", "rows with one emotion, or none: neutral", annotation="one-emotion"),
         LabelSet(
-            name="multi-label",
-            source="an emotion is present above 0",
-            annotation="multi-label",
-        ),
-        LabelSet(name="intensity", source="six emotions from 0 to 3", annotation="intensity"),
-        LabelSet(
-            name="7-class",
-            source="rows with one emotion, or none: neutral",
+            "4-class",
+            "rows with one of three emotions, or none: neutral",
+            same("happy", "sad", "neutral", "angry"),
             annotation="one-emotion",
         ),
-        LabelSet(
-            name="4-class",
-            source="rows with one of three emotions, or none: neutral",
-            annotation="one-emotion",
-            classes=same("happy", "sad", "neutral", "angry"),
-        ),
-        LabelSet(name="label6", source="column label6", annotation="label6"),
-        LabelSet(name="sentiment", source="from -3 to 3", annotation="sentiment"),
-        LabelSet(name="sentiment-2", source="negative or not", annotation="sentiment-2"),
-        LabelSet(name="sentiment-3", source="the sign", annotation="sentiment-3"),
-        LabelSet(name="sentiment-7", source="rounded", annotation="sentiment-7"),
+        LabelSet("label6", "column label6", annotation="label6"),
+        LabelSet("sentiment", "from -3 to 3", annotation="sentiment"),
+        LabelSet("sentiment-2", "negative or not", annotation="sentiment-2"),
+        LabelSet("sentiment-3", "the sign", annotation="sentiment-3"),
+        LabelSet("sentiment-7", "rounded", annotation="sentiment-7"),
     ),
 )
 
@@ -91,9 +83,7 @@ def _segments(tree: Tree) -> tuple[Segment, ...]:
     if labels is not None:
         names = ("sentiment", *EMOTIONS)
         return csd_segments(labels, tree.find("CMU_MOSEI_TimestampedWords.csd"), names)
-    table = tree.find("CMU_MOSEI_Labels.csv", "label.csv")
-    if table is None:
-        tree.refuse()
+    table = tree.need("CMU_MOSEI_Labels.csv", "label.csv")
     return table_segments(table, lambda row, faults: _values(row, table, faults))
 
 

@@ -33,8 +33,8 @@ ENTRY = Entry(
     signature=r"MOSI_|(^|/)mosi_\w+\.csv",
     tried=True,
     labels=(
-        LabelSet(name="sentiment", source="from -3 to 3", annotation="sentiment"),
-        LabelSet(name="sentiment-2", source="negative or not", annotation="sentiment-2"),
+        LabelSet("sentiment", "from -3 to 3", annotation="sentiment"),
+        LabelSet("sentiment-2", "negative or not", annotation="sentiment-2"),
     ),
 )
 
@@ -61,9 +61,7 @@ def _segments(tree: Tree) -> tuple[Segment, ...]:
     if labels is not None:
         words = tree.find("CMU_MOSI_TimestampedWords.csd")
         return csd_segments(labels, words, ("sentiment",))
-    table = tree.find("label.csv", BINARY)
-    if table is None:
-        tree.refuse()
+    table = tree.need("label.csv", BINARY)
     return table_segments(table, lambda row, faults: _values(row, table, faults))
 
 

@@ -36,20 +36,16 @@ ENTRY = Entry(
     documented="Lotfian and Busso 2019, IEEE TAC 10(4); readme of the release",
     signature=r"MSP-PODCAST_\d+_\d+\w*\.\w+$|labels_con[sc]ensus\.csv$",
     labels=(
+        LabelSet("4-class", "angry, happy, neutral, sad", same("angry", "happy", "neutral", "sad")),
         LabelSet(
-            name="4-class",
-            source="angry, happy, neutral, sad",
-            classes=same("angry", "happy", "neutral", "sad"),
-        ),
-        LabelSet(
-            name="8-class",
-            source="without other and no agreement, as in the Odyssey 2024 challenge",
-            classes=same(
+            "8-class",
+            "without other and no agreement, as in the Odyssey 2024 challenge",
+            same(
                 *("angry", "sad", "happy", "surprise"),
                 *("fear", "disgust", "contempt", "neutral"),
             ),
         ),
-        LabelSet(name="vad", source="valence, arousal, dominance from 1 to 7", annotation="vad"),
+        LabelSet("vad", "valence, arousal, dominance from 1 to 7", annotation="vad"),
     ),
 )
 
@@ -82,9 +78,7 @@ def read(root: Path, annotation: str = "emotion") -> Corpus:
         CorpusError: no labels, or with every fault of them.
     """
     tree = scan(ENTRY, root)
-    table = tree.find("labels_consensus.csv", "labels_concensus.csv")
-    if table is None:
-        tree.refuse()
+    table = tree.need("labels_consensus.csv", "labels_concensus.csv")
     rows = read_table(table, COLUMNS)
     used = [row for row in rows if row["Split_Set"] in SPLITS]
     faults: list[Fault] = []

@@ -39,9 +39,7 @@ def read(root: Path) -> Corpus:
         CorpusError: no table, or an unknown label in it.
     """
     tree = scan(ENTRY, root)
-    table = tree.find("data.tsv")
-    if table is None:
-        tree.refuse()
+    table = tree.need("data.tsv")
     rows = read_table(table, COLUMNS, separator="\t")
     wrong = sorted({row["emotion"] for row in rows} - set(TARGETS))
     if wrong:

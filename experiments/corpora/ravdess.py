@@ -6,10 +6,12 @@ video, 03 audio), channel (01 speech, 02 song), emotion, intensity, statement, r
 script is the statement.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from encoders.messages import with_count
 from encoders.utterance import Corpus, Utterance, one_hot
+from experiments.corpora.common_sets import COMMON
 from experiments.corpora.entry import Entry
 from experiments.corpora.label_sets import LabelSet, same
 from experiments.corpora.tree import Named, first_few, scan
@@ -32,49 +34,33 @@ ENTRY = Entry(
     signature=r"(^|/)0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-[0-2]\d\.\w+$",
     tried=True,
     labels=(
+        LabelSet("8-class", "all of them", same("neutral", *_NON_NEUTRAL)),
         LabelSet(
-            name="8-class",
-            source="all of them",
-            classes=same(
-                *("neutral", "calm", "happy", "sad"),
-                *("angry", "fearful", "disgust", "surprised"),
-            ),
+            "6-class",
+            "calm and surprised left out, as in CREMA-D",
+            same("angry", "disgust", "fearful", "happy", "neutral", "sad"),
         ),
         LabelSet(
-            name="6-class",
-            source="calm and surprised left out, as in CREMA-D",
-            classes=same("angry", "disgust", "fearful", "happy", "neutral", "sad"),
+            "4-class",
+            "calm is RAVDESS's second neutral, Livingstone and Russo 2018",
+            {"neutral": ("neutral", "calm"), **same("happy", "sad", "angry")},
         ),
-        LabelSet(
-            name="4-class",
-            source="calm is RAVDESS's second neutral, Livingstone and Russo 2018",
-            classes={
-                "neutral": ("neutral", "calm"),
-                **same("happy", "sad", "angry"),
-            },
-        ),
-        LabelSet(
+        replace(
+            COMMON["coraa"],
             name="3-class",
             source="the three classes of CORAA SER, as the SE&R 2022 baseline makes them of other "
             "corpora",
             classes={
-                "neutral": ("neutral",),
+                **same("neutral"),
                 "non-neutral-female": _NON_NEUTRAL,
                 "non-neutral-male": _NON_NEUTRAL,
             },
-            sex={"non-neutral-female": "female", "non-neutral-male": "male"},
         ),
-        LabelSet(
+        replace(
+            COMMON["va5"],
             name="va5",
             source="classes of a French model; angry as Tension is inferred from supports of "
             "864 files",
-            classes={
-                "pleased": ("happy",),
-                "relaxed": ("calm",),
-                "neutral": ("neutral",),
-                "sad": ("sad",),
-                "tension": ("angry",),
-            },
         ),
     ),
 )

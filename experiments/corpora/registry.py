@@ -2,8 +2,15 @@
 
 A corpus is one module here: its ``ENTRY``, which says what it is and has its sets of labels, and
 its reader. Settings of the twenty corpora of senselab's page on speech emotion recognition are as
-printed there (https://github.com/sensein/senselab, ``speech_emotion_recognition/doc.md``).
+printed there (https://github.com/sensein/senselab, ``speech_emotion_recognition/doc.md``); of those
+in ``unread.csv`` licences and addresses are as far as known, to be checked with the owner.
 """
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from experiments.corpora import (
     aesdd,
@@ -27,9 +34,6 @@ from experiments.corpora import (
     urdu,
 )
 from experiments.corpora.entry import Entry
-from experiments.corpora.unread_corpora import UNREAD
-
-__all__ = ["CORPORA", "UNREAD"]
 
 _DEMO = Entry(
     name="demo",
@@ -47,29 +51,22 @@ _DEMO = Entry(
     documented="experiments/demo_corpus/PROVENANCE.md",
     tried=True,
 )
-#: By name, in the order in which they are listed.
+#: In the order in which they are listed.
+_READERS = (
+    *(ravdess, emodb, tess, crema_d, iemocap, emovo, savee, baved, aesdd, nemo, esd),
+    *(mosei, mosi, meld, coraa_ser, urdu, smile, msp_podcast, audformat_db),
+)
+#: By name.
 CORPORA: dict[str, Entry] = {
-    entry.name: entry
-    for entry in (
-        ravdess.ENTRY,
-        emodb.ENTRY,
-        tess.ENTRY,
-        crema_d.ENTRY,
-        iemocap.ENTRY,
-        emovo.ENTRY,
-        savee.ENTRY,
-        baved.ENTRY,
-        aesdd.ENTRY,
-        nemo.ENTRY,
-        esd.ENTRY,
-        mosei.ENTRY,
-        mosi.ENTRY,
-        meld.ENTRY,
-        coraa_ser.ENTRY,
-        urdu.ENTRY,
-        smile.ENTRY,
-        msp_podcast.ENTRY,
-        audformat_db.ENTRY,
-        _DEMO,
-    )
+    entry.name: entry for entry in (*(module.ENTRY for module in _READERS), _DEMO)
 }
+
+
+def _unread() -> dict[str, Entry]:
+    """Rows of ``unread.csv``, by name."""
+    with (Path(__file__).parent / "unread.csv").open(encoding="utf-8", newline="") as table:
+        rows: list[dict[str, Any]] = list(csv.DictReader(table))
+    return {row["name"]: Entry(**row) for row in rows}
+
+
+UNREAD: Mapping[str, Entry] = MappingProxyType(_unread())

@@ -29,9 +29,7 @@ ENTRY = Entry(
     module=__name__,
     layout=("smile-annotations-final.csv",),
     signature=r"smile-annotations-final\.csv$",
-    labels=(
-        LabelSet(name="one-emotion", source="tweets with one emotion", annotation="one-emotion"),
-    ),
+    labels=(LabelSet("one-emotion", "tweets with one emotion", annotation="one-emotion"),),
 )
 
 TARGETS = ("angry", "disgust", "happy", "sad", "surprise")
@@ -46,9 +44,7 @@ def read(root: Path, annotation: str = "multi-label") -> Corpus:
         CorpusError: no table, or an unknown label in it.
     """
     tree = scan(ENTRY, root)
-    table = tree.find("smile-annotations-final.csv")
-    if table is None:
-        tree.refuse()
+    table = tree.need("smile-annotations-final.csv")
     rows = read_table(table, HEADER, header=HEADER)
     faults = [
         Fault(row["id"], f"unknown label {label!r}: expected {', '.join(TARGETS)}", "label")

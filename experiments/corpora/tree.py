@@ -134,6 +134,10 @@ class Tree:
                     return path
         return None
 
+    def need(self, *names: str) -> Path:
+        """Like :meth:`find`; refuses a tree without any such file."""
+        return self.find(*names) or self.refuse()
+
     def refuse(self, why: str = "") -> NoReturn:
         """Raise with the tree that was expected, and what is there."""
         lines = [*([why] if why else []), "expected the folder that holds"]
@@ -262,12 +266,12 @@ def without(what: str, ids: Sequence[str], noun: str = "utterance") -> tuple[str
     return (f"no {what} of {with_count(len(ids), noun)}: {first_few(ids)}",) if ids else ()
 
 
-def first_few(names: Iterable[str], shown: int = SHOWN) -> str:
+def first_few(names: Iterable[str]) -> str:
     """The first of some names, and how many more there are.
 
     >>> first_few(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
     listed = list(names)
-    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
-    return ", ".join(map(cut, listed[:shown])) + more
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return ", ".join(map(cut, listed[:SHOWN])) + more

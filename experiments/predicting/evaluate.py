@@ -30,7 +30,7 @@ from experiments.corpora.label_map import LabelMap, map_labels, parse_map
 from experiments.interviews.emotion import EmotionScores
 from experiments.interviews.facts import about_model
 from experiments.interviews.interview import model_sha256
-from experiments.predicting.answers import Answer, Answers, ask, kinds_of
+from experiments.predicting.answers import Answers, ask, kinds_of
 from experiments.reporting.cost import cost_of
 from experiments.reporting.results import summarise
 from experiments.reporting.results_schema import EVALUATION, Dropped, Facts, RunFacts
@@ -306,47 +306,44 @@ def _warnings(
     if answers.recognised:
         yield f"{answers.recognised} transcripts were recognised by {answers.back_end}"
     if corpus.task == "single-label" and model.abstention is not None:
-        yield from _abstained(model, labels, corpus, answers.answers)
-        yield from _coarser(model, labels, corpus, answers.answers)
+        said = [
+            (corpus.label(a.utterance), dict(zip(model.targets, a.scores.fused, strict=True)))
+            for a in answers.answers
+            if isinstance(a.scores, EmotionScores)
+        ]
+        yield from _abstained(model, labels, said)
+        yield from _coarser(model, labels, said)
 
 
-def _abstained(
-    model: FusionModel, labels: LabelMap, corpus: Corpus, answers: Sequence[Answer]
-) -> Iterator[str]:
+#: The class of an utterance, and the probabilities of the model's own classes.
+Said = tuple[str | None, Mapping[str, float]]
+
+
+def _abstained(model: FusionModel, labels: LabelMap, said: Sequence[Said]) -> Iterator[str]:
     """What its own threshold, fitted on other speakers, keeps here."""
     assert model.abstention is not None
-    kept, right, asked = 0, 0, 0
-    for answer in answers:
-        if isinstance(answer.scores, EmotionScores):
-            named = model.decide(dict(zip(model.targets, answer.scores.fused, strict=True)))
-            asked += 1
-            kept += named is not None
-            right += named is not None and labels.pairs.get(named) == corpus.label(answer.utterance)
-    if kept:
+    named = [(true, model.decide(scores)) for true, scores in said]
+    right = [labels.pairs.get(name) == true for true, name in named if name is not None]
+    if right:
         yield (
             f"at its own threshold ({model.abstention.threshold:.3f}) it names a class for "
-            f"{kept / asked:.0%} of the utterances, of which {right / kept:.0%} are right; on its "
-            f"development speakers it was {model.abstention.coverage:.0%} and "
-            f"{model.abstention.accuracy:.0%}"
+            f"{len(right) / len(said):.0%} of the utterances, of which "
+            f"{sum(right) / len(right):.0%} are right; on its development speakers it was "
+            f"{model.abstention.coverage:.0%} and {model.abstention.accuracy:.0%}"
         )
 
 
-def _coarser(
-    model: FusionModel, labels: LabelMap, corpus: Corpus, answers: Sequence[Answer]
-) -> Iterator[str]:
+def _coarser(model: FusionModel, labels: LabelMap, said: Sequence[Said]) -> Iterator[str]:
     """What coarser answers add here, where no class is sure enough."""
-    asked, hits = 0, dict[str, list[bool]]()
-    for answer in answers:
-        if not isinstance(answer.scores, EmotionScores):
-            continue
-        asked += 1
-        said = model.answer(dict(zip(model.targets, answer.scores.fused, strict=True)))
-        true = corpus.label(answer.utterance)
-        if said is not None and said.level != "class" and true is not None:
-            right = labels.pairs.get(said.label, said.label) in (true, branch_of(true, said.level))
-            hits.setdefault(said.level, []).append(right)
+    hits: dict[str, list[bool]] = {}
+    for true, scores in said:
+        answer = model.answer(scores)
+        if answer is not None and answer.level != "class" and true is not None:
+            label = labels.pairs.get(answer.label, answer.label)
+            right = label in (true, branch_of(true, answer.level))
+            hits.setdefault(answer.level, []).append(right)
     for level, of_level in hits.items():
         yield (
-            f"where it names no class it answers by {level} for {len(of_level)} of {asked} "
+            f"where it names no class it answers by {level} for {len(of_level)} of {len(said)} "
             f"utterances, {sum(of_level)} of them right"
         )

@@ -71,7 +71,7 @@ def arms_forest(results: Results) -> Forest:
         for arm in in_rows(results.arms)
     )
     speakers = with_count(results.rows.speakers, "speaker")
-    label = f"{scale_of(primary)}, with 95 % intervals over {speakers}"
+    label = f"{primary.scale}, with 95 % intervals over {speakers}"
     title, label = stamped(f"{primary.title} of every arm", results), stamped(label, results)
     blind = chance_level(results)
     people = results.arms[LISTENERS].score(metric).value if LISTENERS in results.arms else None
@@ -120,11 +120,6 @@ def score_text(score: Interval | ArmDifference, metric: Column, *, sign: bool = 
     text = metric.tell_signed(score.value) if sign else metric.tell(score.value)
     between = metric.tell_span(score)
     return f"{text}, no interval" if between == ABSENT else f"{text} ({between})"
-
-
-def scale_of(metric: Column) -> str:
-    """What stands at an axis of scores."""
-    return f"{metric.title} in %" if metric.share else metric.title
 
 
 # ---------------------------------------------------------------- forest plot

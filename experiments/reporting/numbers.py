@@ -49,6 +49,16 @@ class Column:
     lower: bool = False
 
     @property
+    def head(self) -> str:
+        """What stands above a column of it."""
+        return f"{self.title}, %" if self.share else self.title
+
+    @property
+    def scale(self) -> str:
+        """What stands at an axis of it."""
+        return f"{self.title} in %" if self.share else self.title
+
+    @property
     def unit(self) -> str:
         """What stands behind a difference in it."""
         return f"points {self.title}" if self.share else self.title

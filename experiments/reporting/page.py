@@ -9,7 +9,6 @@ from markupsafe import Markup
 from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name, in_rows, row_name
 from experiments.reporting.caveats import BEST, badges, cautions, stamped
-from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.cost import Cost, arm_costs
 from experiments.reporting.diagrams import draw_confusion, draw_reliability, draw_risk
 from experiments.reporting.figures import (
@@ -46,6 +45,7 @@ from experiments.reporting.sentences import (
     verdict,
     verdict_text,
 )
+from experiments.reporting.tables import certificate_rows
 from experiments.reporting.target_table import chance_level, per_target_table
 from experiments.reporting.tuning import (
     ENOUGH,

@@ -5,7 +5,7 @@ An average over corpora is given where every run has a corpus of its own, as EMO
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +42,7 @@ class RunDifference:
     arm: str
     run: str
     against: str
-    value: float | None
-    low: float | None
-    high: float | None
-    method: str
-    p: float | None
+    found: Difference
     p_holm: float | None = None
 
 
@@ -128,7 +124,7 @@ def _differences(
         for arm in arms
         if arm not in BEST and arm in run.arms and arm in first.arms
     ]
-    p_values = holm([row.p for row in made])
+    p_values = holm([row.found.p for row in made])
     return tuple(replace(row, p_holm=p) for row, p in zip(made, p_values, strict=True))
 
 
@@ -154,8 +150,7 @@ def _difference(run: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDi
     if _same(*both):
         # No test: what differs between the runs does not reach this arm.
         difference = Difference(Interval(0.0, None, None, "the same predictions"))
-    about = asdict(difference.interval)
-    return RunDifference(arm=arm, run=run.name, against=first.name, **about, p=difference.p)
+    return RunDifference(arm, run.name, first.name, difference)
 
 
 def _placed(rows: Predictions, known: Mapping[str, tuple[str | None, str | None]]) -> Predictions:

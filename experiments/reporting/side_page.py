@@ -42,7 +42,8 @@ def differences_table(comparison: Beside) -> Rows:
     return [
         [
             f"{arm_name(row.arm)}: {row.run} against {row.against}",
-            *(uar.tell_signed(row.value), _between(row), p_number(row.p), p_number(row.p_holm)),
+            uar.tell_signed(row.found.interval.value),
+            *(_between(row), p_number(row.found.p), p_number(row.p_holm)),
         ]
         for row in comparison.differences
     ]
@@ -106,15 +107,14 @@ def _tables(comparison: Beside) -> list[tuple[list[str], Rows]]:
 
 def _metrics(comparison: Beside) -> str:
     """The primary metric of the runs' tasks: one, unless their tasks differ."""
-    metrics = [column(primary_of(run.results)) for run in comparison.runs]
-    return " or ".join(
-        dict.fromkeys(f"{metric.title}{' in %' * metric.share}" for metric in metrics)
-    )
+    scales = (column(primary_of(run.results)).scale for run in comparison.runs)
+    return " or ".join(dict.fromkeys(scales))
 
 
 def _between(row: RunDifference) -> str:
-    between = column("uar").tell_span(row)
-    return printable(row.method) if between == ABSENT else between
+    interval = row.found.interval
+    between = column("uar").tell_span(interval)
+    return printable(interval.method) if between == ABSENT else between
 
 
 def _cell(run: Run, arm: str) -> str:

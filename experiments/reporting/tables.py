@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 from encoders.messages import escape_markdown, printable
 from experiments.reporting.arm_names import arm_name, in_rows, row_name
 from experiments.reporting.caveats import BEST, cautions, stamped
-from experiments.reporting.certificate_table import certificate_rows
 from experiments.reporting.numbers import (
     ABSENT,
     MINUS,
     column,
     columns_of,
     p_number,
+    percent,
     primary_of,
     scale_note,
 )
 from experiments.reporting.results_schema import ArmResults, Results
 from experiments.reporting.sentences import answer, setting, verdict_text
 from experiments.reporting.target_table import per_target_table
+from fusion.leakage.findings import Certificate, LeakTest
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +42,7 @@ _LATEX = {
     **{letter: f"{{{letter}}}" for letter in "[]*"},
 }
 
-
+_STATUS = {"clean": "nothing found", "untested": "not tested"}
 DIFFERENCE = ("value", "95 %", "p", "p (Holm)", "verdict")
 
 
@@ -88,8 +89,7 @@ def terminal_table(results: Results) -> "Table":
     table = Table(box=None, pad_edge=False, caption=Text(setting(results)), caption_justify="left")
     # Two metrics fit a terminal of 80 columns; the report has all four.
     shown = dict(list(columns_of(results).items())[:2])
-    titles = [f"{column.title}, %" if column.share else column.title for column in shown.values()]
-    for name in ("arm", *titles):
+    for name in ("arm", *(metric.head for metric in shown.values())):
         table.add_column(name, no_wrap=True)
     table.add_column("trials", justify="right")
     for arm in in_rows(results.arms):
@@ -136,6 +136,18 @@ def _differences(results: Results) -> Rows:
         for row in results.differences
         if row.metric == primary_of(results)
     ]
+
+
+def certificate_rows(certificate: Certificate) -> list[list[str]]:
+    """Each test: its name, what it found in words, the share of rows as a percentage."""
+    return [_certificate_row(test) for test in certificate.tests]
+
+
+def _certificate_row(test: LeakTest) -> list[str]:
+    share = f"{percent(test.share)} %" if test.of else ABSENT
+    count = test.counts.replace(" scored utterances", "") if test.found or test.inner else ""
+    parts = (_STATUS.get(test.status, test.status), count, *test.examples, test.note)
+    return [printable(test.name), printable("; ".join(filter(None, parts))), share]
 
 
 def pipes(head: Sequence[str], rows: Rows, say: Callable[[object], str]) -> list[str]:

@@ -25,7 +25,7 @@ from fusion.evaluation.speaker_sums import (
     tally_values,
 )
 from fusion.evaluation.statistics import Difference, Interval, interval
-from fusion.evaluation.thresholds import named, thresholds
+from fusion.evaluation.thresholds import thresholds
 
 #: Why something that a report of single labels has is not there.
 SKIPPED: Mapping[Task, Mapping[str, str]] = {
@@ -144,7 +144,7 @@ def tally(
         sums = tally_values(goals, scores, clusters, sentiment=sentiment)
     else:
         least = np.stack([at[fold] for fold in np.array(answers.folds)[rows]])
-        sums = tally_labels(goals > 0.5, named(scores, least), clusters)
+        sums = tally_labels(goals > 0.5, scores >= least, clusters)
     return replace(sums, unit=answers.clusters.unit, overlap=overlap)
 
 

@@ -1,4 +1,4 @@
-"""Metrics as pure functions: of confusion counts, of sets of labels, of scores, of values.
+"""Metrics as pure functions: of confusion counts, of scores, of values.
 
 ``counts[..., truth, prediction]`` with the fixed order of targets, vectorised over leading axes. In
 formulas tp, fp and fn are a class's hits, false alarms and misses, n its support, K the number of
@@ -8,7 +8,6 @@ audmetric would count it as 0. A class that is never predicted has precision 0.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -107,50 +106,6 @@ def macro_precision(counts: Counts) -> Values:
     return np.asarray(values.mean(axis=-1))
 
 
-METRICS = {"uar": uar, "accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1}
-
-
-# ---------------------------------------------------------------- sets of labels
-
-Average = Literal["macro", "micro", "weighted", "samples"]
-Labels = Bool[np.ndarray, "rows targets"]
-
-
-@dataclass(frozen=True, slots=True)
-class Averages:
-    """Precision, recall and F1 under one average; NaN where they are not defined."""
-
-    precision: float
-    recall: float
-    f1: float
-
-
-def averages(truth: Labels, prediction: Labels, average: Average) -> Averages:
-    """Precision, recall and F1 of sets of labels; single labels are sets of one.
-
-    ``macro`` is the mean over labels; ``weighted`` that by support; ``micro`` counts all labels of
-    all rows together, ``2 tp / (2 tp + fp + fn)``; ``samples`` is the mean over rows of each row's
-    own, 0 where a row has no label or gets none. A label without support leaves macro undefined.
-
-    >>> truth = np.array([[True, True, False], [False, True, True]])
-    >>> guess = np.array([[True, False, False], [False, True, False]])
-    >>> averages(truth, guess, "micro")
-    Averages(precision=1.0, recall=0.5, f1=0.6666666666666666)
-    >>> averages(truth, guess, "samples").f1 == averages(truth, guess, "micro").f1
-    True
-    """
-    axis = {"micro": None, "samples": 1}.get(average, 0)
-    hits, true, said = (
-        np.atleast_1d(values.sum(axis=axis)) for values in (truth & prediction, truth, prediction)
-    )
-    values = (_or_0(hits, said), _or_0(hits, true), _or_0(2 * hits, true + said))
-    if average == "weighted":
-        return Averages(*(float((value * true).sum() / max(true.sum(), 1)) for value in values))
-    if average == "macro" and (true == 0).any():
-        return Averages(np.nan, np.nan, np.nan)
-    return Averages(*(float(np.mean(value)) for value in values))
-
-
 # ---------------------------------------------------------------- scores
 
 Scores = Float[np.ndarray, "rows targets"]
@@ -245,10 +200,6 @@ def ccc(truth: Series, prediction: Series) -> float:
 
 
 # ---------------------------------------------------------------- parts
-
-
-def _or_0(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.asarray(np.nan_to_num(_ratio(above, below)))
 
 
 def _hits(counts: Counts) -> Float[np.ndarray, "*axes targets"]:

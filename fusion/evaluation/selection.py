@@ -8,8 +8,10 @@ from jaxtyping import Float, Int64
 
 from encoders.utterance import Task
 from fusion.evaluation import metrics
-from fusion.evaluation import thresholds as labels
 from fusion.evaluation.goals import PRIMARY, Goal
+from fusion.evaluation.measures import CLASSES, LABELS
+from fusion.evaluation.speaker_sums import tally_labels
+from fusion.evaluation.thresholds import thresholds
 
 Scores = Float[np.ndarray, "seeds rows targets"]
 Goals = Float[np.ndarray, "rows targets"]
@@ -40,9 +42,9 @@ def selection_score(task: Task, goals: Goals, scores: Scores, goal: Goal | None 
         truth = goals > 0.5
         if goal == "auc":
             return float(np.mean([metrics.macro_auc(truth, rows) for rows in scores]))
-        named = labels.named(scores, labels.thresholds(scores, truth))
-        average: metrics.Average = "weighted" if goal == "weighted_f1" else "macro"
-        return float(np.mean([metrics.averages(truth, rows, average).f1 for rows in named]))
+        named = scores >= thresholds(scores, truth)
+        sums = tally_labels(truth, named, [""] * len(truth)).sums.sum(axis=0)
+        return float(LABELS[goal].of(sums).mean())
     classes = classes_of(goals)
     known = classes >= 0
     classes, scores = classes[known], scores[:, known]
@@ -50,7 +52,7 @@ def selection_score(task: Task, goals: Goals, scores: Scores, goal: Goal | None 
         truth = np.eye(goals.shape[1], dtype=bool)[classes]
         return float(np.mean([metrics.macro_auc(truth, rows) for rows in scores]))
     counts = [metrics.confusion(classes, rows.argmax(axis=1), goals.shape[1]) for rows in scores]
-    return float(metrics.METRICS[goal](np.stack(counts)).mean())
+    return float(CLASSES[goal].of(np.stack(counts)).mean())
 
 
 def _concordance(goals: Goals, scores: Scores) -> float:

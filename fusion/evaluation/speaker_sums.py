@@ -66,7 +66,7 @@ def tally_labels(
     f1 = np.divide(2 * hits, said, out=np.zeros_like(said), where=said > 0)
     wholes = np.stack([f1, wrong == 0, np.ones_like(f1), np.zeros_like(f1)], axis=-1)
     rows = np.concatenate([per_label, wholes[:, :, None]], axis=2)
-    return SpeakerSums(_by_cluster(rows, clusters), _support(truth.astype(float), clusters))
+    return _sums(rows, truth.astype(float), clusters)
 
 
 def _cells(
@@ -96,7 +96,7 @@ def tally_shares(goals: Goals, scores: Scores, clusters: Sequence[str]) -> Speak
     least = 1 / goals.shape[1] + ROUNDING
     rows = np.stack([*parts, np.ones_like(cosine)], axis=-1)[:, :, None]
     rows = np.concatenate([rows, _cells(truth > least, said > least)], axis=2)
-    return SpeakerSums(_by_cluster(rows, clusters), _support(np.ones((len(goals), 1)), clusters))
+    return _sums(rows, np.ones((len(goals), 1)), clusters)
 
 
 def _divergence(
@@ -122,7 +122,7 @@ def tally_values(
     if sentiment:
         classes = _classes_of_sentiment(goals[:, 0], scores[..., 0])
         rows = np.concatenate([rows, classes], axis=2)
-    return SpeakerSums(_by_cluster(rows, clusters), _support(np.ones((len(goals), 1)), clusters))
+    return _sums(rows, np.ones((len(goals), 1)), clusters)
 
 
 def _classes_of_sentiment(
@@ -152,17 +152,15 @@ def _table(
     return np.stack([*cells, *[np.zeros_like(said)] * 3], axis=-1).astype(float)
 
 
-def _by_cluster(rows: Float[np.ndarray, "seeds rows parts sums"], clusters: Sequence[str]) -> Sums:
+def _sums(
+    rows: Float[np.ndarray, "seeds rows parts sums"],
+    weights: Float[np.ndarray, "rows kinds"],
+    clusters: Sequence[str],
+) -> SpeakerSums:
+    """What the rows of each cluster add up to, and its weights."""
     names, place = np.unique(np.array(clusters), return_inverse=True)
     sums = np.zeros((len(names), *rows.shape[:1], *rows.shape[2:]))
+    support = np.zeros((len(names), weights.shape[1]))
     np.add.at(sums, place, rows.swapaxes(0, 1))
-    return sums
-
-
-def _support(
-    rows: Float[np.ndarray, "rows kinds"], clusters: Sequence[str]
-) -> Float[np.ndarray, "clusters kinds"]:
-    names, place = np.unique(np.array(clusters), return_inverse=True)
-    support = np.zeros((len(names), rows.shape[1]))
-    np.add.at(support, place, rows)
-    return support
+    np.add.at(support, place, weights)
+    return SpeakerSums(sums, support)

@@ -15,7 +15,8 @@ def thresholds(
     """The threshold of each label that gives it the highest F1, over all seeds together.
 
     Macro F1 is the mean of the labels' F1, so that each label's best threshold is best for all. It
-    lies midway between two scores; of equally good ones the highest is taken, which names least.
+    lies midway between two scores; of equally good ones the highest is taken, which names least. A
+    label is named whose probability reaches its threshold.
 
     >>> thresholds(np.array([[0.9], [0.6], [0.2]]), np.array([[True], [True], [False]])).round(3)
     array([0.4])
@@ -36,14 +37,3 @@ def _best(scores: Float[np.ndarray, "rows"], truth: Bool[np.ndarray, "rows"]) ->
     end = int(ends[int(np.argmax(f1))])
     below = sorted_scores[end + 1] if end + 1 < len(scores) else 0.0
     return float((sorted_scores[end] + below) / 2)
-
-
-def named(
-    scores: Scores, at: Float[np.ndarray, "*rows targets"]
-) -> Bool[np.ndarray, "*seeds rows targets"]:
-    """Labels whose probability reaches their threshold.
-
-    >>> named(np.array([[0.5, 0.2]]), np.array([0.5, 0.3])).tolist()
-    [[True, False]]
-    """
-    return np.asarray(scores >= at)

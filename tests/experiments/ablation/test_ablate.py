@@ -64,7 +64,7 @@ def test_an_ablation_leaves_its_files_and_a_run_for_each_cell(modality):
 
 
 def test_rows_that_not_every_cell_has_leave_all_of_them(modality):
-    assert modality.left_out == 4
+    assert modality.record.left_out == 4
     counts = [own for one in modality.rows for own in one.arms.values()]
     assert [own.utterances for own in counts] == [32, 32, 32]
     assert len({own.places for own in counts}) == 1
@@ -135,8 +135,8 @@ def test_the_same_command_computes_nothing_again(tmp_path):
     first = ran(study, "head", "concat,late", out=tmp_path / "run")
     again = ran(study, "head", "concat,late", out=tmp_path / "run")
     # Late fusion needs no fit of its own beyond those of the unimodal arms.
-    assert (first.cost.trained, first.cost.finished_before) == (9, 0)
-    assert (again.cost.trained, again.cost.finished_before) == (0, 2)
+    assert (first.record.cost.trained, first.record.cost.finished_before) == (9, 0)
+    assert (again.record.cost.trained, again.record.cost.finished_before) == (0, 2)
     assert [one.sha256 for one in first.rows] == [one.sha256 for one in again.rows]
 
 
@@ -146,7 +146,7 @@ def test_a_cell_whose_files_were_changed_is_made_again(tmp_path):
     path = cells_folder(first.folder) / first.grid.cells[0].folder / "predictions.safetensors"
     path.write_bytes(path.read_bytes()[:-40])
     again = ran(study, "trials", "0,1", out=tmp_path / "run")
-    assert again.cost.finished_before == 1
+    assert again.record.cost.finished_before == 1
     assert first.rows[0].sha256 == again.rows[0].sha256
 
 
@@ -156,7 +156,7 @@ def test_arms_that_a_factor_does_not_reach_are_trained_once_and_not_tested(tmp_p
     with np.load(tmp_path / "text.npz") as kept:
         np.savez(other, id=kept["id"], values=kept["values"] * 0.5 + 1)
     found = ran(study, "text", f"{study.text};features:{other}", out=tmp_path / "run")
-    assert (found.cost.trained, found.cost.trained_before) == (9, 3)
+    assert (found.record.cost.trained, found.record.cost.trained_before) == (9, 3)
     made = {row.arm: row for row in differences(found.rows)}
     assert made["audio"].same
     assert made["audio"].among.p_holm is None

@@ -18,7 +18,7 @@ from experiments.ablation.files import write_ablation
 from experiments.ablation.findings import findings_of
 from experiments.ablation.grid import FactorSpec, make_grid
 from experiments.ablation.page import command, page
-from experiments.ablation.result import Ablation, Cost
+from experiments.ablation.result import Ablation, Cost, Record
 from experiments.ablation.scores import CellRows
 from experiments.ablation.tables import latex, markdown
 from experiments.config import Study
@@ -71,15 +71,17 @@ def made(
     return Ablation(
         folder=folder,
         study=study,
-        over=tuple(over),
-        side="test",
-        seed=0,
+        record=Record(
+            over=list(over),
+            side="test",
+            seed=0,
+            speakers=0,
+            left_out=0,
+            cost=Cost(3, 4, 5, 6, 0),
+        ),
         grid=grid,
         rows=tuple(runs),
         facts=facts,
-        left_out=0,
-        cost=Cost(3, 4, 5, 6, 0),
-        failures=(),
     )
 
 

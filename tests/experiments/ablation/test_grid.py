@@ -8,8 +8,9 @@ import pytest
 
 from experiments.ablation.cells import CellChanges
 from experiments.ablation.encoder_options import option_value, with_option
-from experiments.ablation.factors import NAMES, find_factor
+from experiments.ablation.factors import find_factor
 from experiments.ablation.grid import FactorSpec, Grid, make_grid, paired_values
+from experiments.commands.ablate import FACTORS
 from experiments.config import ConfigError, OptionError, Study
 
 STUDY = Study(audio="logmel", text="minilm", corpus="demo", asr="whisper-tiny.en")
@@ -180,7 +181,7 @@ def test_options_of_encoders_are_set_and_read():
 
 def test_every_name_in_the_help_is_a_factor():
     study = Study(audio="wav2vec2-base", text="minilm", corpus="demo")
-    for name in NAMES:
+    for name in FACTORS.removesuffix(" for any option").replace(";", ",").split(", "):
         key = name.replace("KEY", "loss" if name.startswith("head") else "pooling")
         own = study if key == "layer" else STUDY
         assert find_factor(key, own, "test").label

@@ -40,7 +40,7 @@ def noisy(tmp_path_factory) -> tuple[Path, Ablation]:
 
 def test_noise_in_tests_leaves_training_and_development_as_they_were(noisy):
     _, found = noisy
-    assert found.cost.trained == 3
+    assert found.record.cost.trained == 3
     rows = [
         [
             r
@@ -61,14 +61,14 @@ def test_noise_in_both_trains_on_noise(noisy, monkeypatch):
     monkeypatch.setenv("SERFUSION_CACHE", str(folder / "cache"))
     study = tones_study(folder, audio="logmel@sample_rate_hz=8000,n_mels=20")
     found = ran(study, "noise", "white:0", out=folder / "both", side="both")
-    assert found.cost.trained == 3
-    assert found.cost.encoded == 0 or found.cost.encoded == 24
+    assert found.record.cost.trained == 3
+    assert found.record.cost.encoded == 0 or found.record.cost.encoded == 24
 
 
 def test_only_test_rows_are_encoded_anew_and_each_once(noisy):
     _, found = noisy
     # 24 clean recordings, and 24 for each noise.
-    assert found.cost.encoded == 72
+    assert found.record.cost.encoded == 72
 
 
 def test_the_window_of_an_encoder_is_ablated(tmp_path):
@@ -81,7 +81,7 @@ def test_the_window_of_an_encoder_is_ablated(tmp_path):
 def test_layers_and_their_mix_come_from_one_extraction(tmp_path, speech_checkpoint):
     study = tones_study(tmp_path, audio=str(speech_checkpoint("wav2vec2-group-norm")))
     found = ran(study, "layer", "0,1,3,mix", out=tmp_path / "run")
-    assert found.cost.encoded == 24
+    assert found.record.cost.encoded == 24
     identities = {found.facts[c.folder].facts.encoders["audio"] for c in found.grid.cells}
     assert len(identities) == 1
     assert [cell.title for cell in found.grid.cells] == ["0", "1", "3", "mix"]
@@ -92,7 +92,7 @@ def test_poolings_come_from_one_extraction(tmp_path):
     found = ran(study, "pooling", out=tmp_path / "run")
     assert [cell.title for cell in found.grid.cells] == ["mean", "std", "max", "mean+std+max"]
     assert found.grid.reference.title == "mean+std+max"
-    assert found.cost.encoded == 24
+    assert found.record.cost.encoded == 24
 
 
 def test_frames_are_joined_otherwise(tmp_path):

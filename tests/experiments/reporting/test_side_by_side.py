@@ -35,9 +35,9 @@ def worse(row):
 def test_a_run_beside_its_equal_differs_in_nothing(tmp_path):
     found = side_by_side([save_run(tmp_path / "one"), save_run(tmp_path / "two")])
     assert [row.arm for row in found.differences] == list(ARMS)
-    assert all(row.value == 0 for row in found.differences)
-    assert all(row.p is row.p_holm is None for row in found.differences)
-    assert {row.method for row in found.differences} == {"the same predictions"}
+    assert all(row.found.p is row.p_holm is None for row in found.differences)
+    intervals = [row.found.interval for row in found.differences]
+    assert {(each.value, each.method) for each in intervals} == {(0, "the same predictions")}
     assert found.means == {}
     assert "differences are of the 36 utterances of all runs" in found.remarks
 
@@ -46,9 +46,9 @@ def test_a_worse_run_is_worse_by_the_difference_of_its_scores(tmp_path):
     found = side_by_side([save_run(tmp_path / "one"), save(tmp_path / "two", worse)])
     one, two = (run.results.arms["concat"].uar.value for run in found.runs)
     row = next(row for row in found.differences if row.arm == "concat")
-    assert row.value == pytest.approx(two - one)
-    assert row.high < 0
-    raw = [each.p for each in found.differences]
+    assert row.found.interval.value == pytest.approx(two - one)
+    assert row.found.interval.high < 0
+    raw = [each.found.p for each in found.differences]
     assert [each.p_holm for each in found.differences] == holm(raw)
 
 

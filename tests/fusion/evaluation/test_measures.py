@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.spatial.distance import cosine, jensenshannon
 from sklearn import metrics as sk
 
-from fusion.evaluation import measures, metrics
+from fusion.evaluation import measures
 from fusion.evaluation.measures import LABELS, OF_SENTIMENT, SHARES, VALUES, Metric
 from fusion.evaluation.speaker_sums import SpeakerSums, tally_labels, tally_shares, tally_values
 
@@ -249,12 +249,3 @@ def test_one_value_throughout_has_no_concordance_and_warns_of_nothing():
         assert np.isnan(value(found, VALUES["ccc"]))
         said = np.arange(4.0)[None, :, None]
         assert value(tally_values(truth, said, list("abcd")), VALUES["ccc"]) == pytest.approx(0)
-
-
-def test_sets_of_labels_as_metrics_has_them():
-    rng = np.random.default_rng(5)
-    truth, guess = rng.random((2, 30, 3)) < 0.5
-    found = tally_labels(truth, guess[None], ["s"] * 30)
-    for average in ("macro", "micro", "weighted", "samples"):
-        expected = metrics.averages(truth, guess, average).f1
-        assert value(found, LABELS[f"{average}_f1"]) == pytest.approx(expected)

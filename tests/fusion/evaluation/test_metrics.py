@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from fusion.evaluation import metrics
+from fusion.evaluation.measures import CLASSES
 
 
 @st.composite
@@ -76,7 +77,7 @@ ABSENT = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 2.0], [0.0, 0.0, 0.0]])
 
 @pytest.mark.parametrize("name", ["uar", "macro_f1"])
 def test_a_class_without_samples_leaves_means_over_classes_undefined(name):
-    assert np.isnan(metrics.METRICS[name](ABSENT))
+    assert np.isnan(CLASSES[name].of(ABSENT))
 
 
 def test_a_class_without_samples_has_no_recall():
@@ -108,11 +109,11 @@ def test_no_rows_have_no_accuracy():
 # ---------------------------------------------------------------- leading axes
 
 
-@pytest.mark.parametrize("name", list(metrics.METRICS))
+@pytest.mark.parametrize("name", list(CLASSES))
 def test_leading_axes_equal_a_loop(name):
     counts = np.random.default_rng(0).integers(0, 4, (3, 5, 4, 4)).astype(float)
     counts[0, 0, 2] = 0.0  # one without a class among them
-    metric = metrics.METRICS[name]
+    metric = CLASSES[name].of
     expected = [[float(metric(one)) for one in row] for row in counts]
     np.testing.assert_array_equal(metric(counts), expected)
 

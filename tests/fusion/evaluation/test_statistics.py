@@ -84,10 +84,10 @@ def kish(counts: np.ndarray) -> float:
     return 1 / sum(weight**2 for weight in weights)
 
 
-@pytest.mark.parametrize("name", list(metrics.METRICS))
+@pytest.mark.parametrize("name", list(CLASSES))
 @pytest.mark.parametrize("clusters", [5, 12, 99])
 def test_the_jackknife_equals_leaving_each_cluster_out(name, clusters):
-    counts, metric = random_counts(clusters), metrics.METRICS[name]
+    counts, metric = random_counts(clusters), CLASSES[name].of
     left_out = [naive(np.delete(counts, c, axis=0), metric) for c in range(clusters)]
     variance = (clusters - 1) / clusters * sum((v - np.mean(left_out)) ** 2 for v in left_out)
     reach = stats.t.ppf(0.975, kish(counts) - 1) * variance**0.5

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from fusion.evaluation.thresholds import DEFAULT, named, thresholds
+from fusion.evaluation.thresholds import DEFAULT, thresholds
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -39,4 +39,3 @@ def test_labels_have_their_thresholds_wherever_they_stand(seed, order):
 def test_a_threshold_lies_between_two_scores_so_that_rounding_moves_nobody():
     scores = np.array([[0.8], [0.4], [0.2]])
     assert thresholds(scores, np.array([[True], [False], [False]])) == pytest.approx(0.6)
-    assert named(scores, np.array([0.4])).ravel().tolist() == [True, True, False]
