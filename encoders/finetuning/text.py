@@ -96,7 +96,7 @@ class TextPupil(TrainableEncoder):
 
     def forward(self, inputs: list[list[int]]) -> Float[Tensor, "texts dim"]:
         """Pooled tokens of every text, each over its own."""
-        return torch.stack(in_batches(inputs, len, BATCH_TOKENS, self._batch))
+        return torch.stack(in_batches(inputs, len, float(BATCH_TOKENS), self._batch))
 
     def _ids(self, utterance: Utterance, text: str) -> list[int]:
         try:

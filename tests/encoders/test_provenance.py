@@ -108,15 +108,15 @@ def test_embeddings_in_caches_stay_valid(name, kind, fingerprint):
     [
         (
             "whisper-base@engine=openai",
-            "b5a8475f7ef1057a05e2c023790352df1889e63c494320e0f3ce702633e658b6",
+            "61baac475d5a1b0f627ee82134939970143387ff50279264dfcc20b30f69bbaf",
         ),
         (
             "whisper-tiny.en@engine=faster",
-            "b82d5e47895b9d0a7bb96f52a3c66c0f88e72765cceff9522d3d798f81156637",
+            "7bf4870a8eaec8efbbc1e8878f065f05ddc4258c09dfa6bcc39b476cc2ed5226",
         ),
         (
             "whisper:{}@engine=faster",
-            "c71c2339856ecc20e4ca20bc504d18415cf6c57b4282701ebad43ac506d48670",
+            "95cc12103ae0cd9067da1bb67ea167610b2ccbf01962badedcd8d1366eb90cb4",
         ),
     ],
 )

@@ -321,7 +321,12 @@ def _elsewhere(study: Study, folder: Path, jobs: int = 1) -> Outcome:
 def test_the_same_command_gives_the_same_bytes(tiny, tmp_path):
     again = _files(_elsewhere(tiny[0], tmp_path))
     assert again == _files(tiny[1])
-    assert {"results.json", "predictions.jsonl", "folds.json", "model/model.json"} <= again.keys()
+    assert {
+        "results.json",
+        "predictions.safetensors",
+        "folds.json",
+        "model/model.json",
+    } <= again.keys()
 
 
 def test_a_repeated_command_gives_the_same_bytes(tiny, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from experiments.corpora import load_source
 from experiments.corpora.merged import merge
 from experiments.corpora.sources import parse_sources
 from experiments.reporting.matrix import corpus_matrix, matrix_table, trained_on
-from fusion.evaluation.predictions import Prediction
+from fusion.evaluation.predictions import Prediction, columns
 from fusion.splitting.splits import SplitError, outer_folds
 
 
@@ -276,7 +276,7 @@ def test_a_cell_is_the_uar_of_its_corpora():
         *(prediction("one", "one > one 2", True, n, n % 2) for n in range(2, 4)),
     ]
     trained = {fold: ["one"] for fold in ("one > two", "one > one 1", "one > one 2")}
-    cells = {(c.train, c.test): c for c in corpus_matrix(rows, trained, lambda _: 0.0)}
+    cells = {(c.train, c.test): c for c in corpus_matrix(columns(rows), trained, lambda _: 0.0)}
     assert {pair: (c.uar.value, c.rows) for pair, c in cells.items()} == {
         ("one", "two"): (1.0, 6),
         ("one", "one"): (0.75, 4),
@@ -286,7 +286,7 @@ def test_a_cell_is_the_uar_of_its_corpora():
 def test_the_table_has_a_column_per_corpus_and_holes_where_nothing_was_tested():
     rows = [prediction("two", "f", True, n, n % 2) for n in range(4)]
     rows += [prediction("one", "g", True, n, n % 2) for n in range(4)]
-    table = matrix_table(corpus_matrix(rows, {"f": ["one"], "g": ["two"]}, lambda _: 0.0))
+    table = matrix_table(corpus_matrix(columns(rows), {"f": ["one"], "g": ["two"]}, lambda _: 0.0))
     assert table.tests == ("one", "two")
     assert [(r.train, [c is not None for c in r.cells]) for r in table.rows] == [
         *(("one", [False, True]), ("two", [True, False])),
@@ -297,5 +297,5 @@ def test_there_is_no_matrix_of_one_corpus():
     alone = corpus_of("one", "a", "b")
     assert trained_on(alone.utterances, outer_folds(alone.utterances, "groups")) == {}
     rows = [prediction("one", "f", True, n, n % 2) for n in range(4)]
-    assert corpus_matrix(rows, {}, lambda _: 0.0) == ()
+    assert corpus_matrix(columns(rows), {}, lambda _: 0.0) == ()
     assert matrix_table(()).rows == ()

@@ -233,8 +233,8 @@ def windowed(rows):
 
 def test_windows_are_put_together_before_anything_is_counted(rows, results, tmp_path):
     made = windowed([row for row in rows if not row.arm.startswith("best")])
-    write(made, tmp_path / "p.jsonl")
-    assert read(tmp_path / "p.jsonl") == made
+    write(made, tmp_path / "p.safetensors")
+    assert list(read(tmp_path / "p.safetensors")) == list(made)
     found = summarise(made, facts())
     audio = found.arms["audio"]
     assert found.rows.used == results.rows.used

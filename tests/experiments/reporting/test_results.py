@@ -25,7 +25,7 @@ from experiments.reporting.sentences import answer
 from experiments.reporting.target_scores import score_arms
 from fusion.evaluation.measures import CLASSES as CLASS_METRICS
 from fusion.evaluation.p_values import holm
-from fusion.evaluation.predictions import Prediction, read, table, write
+from fusion.evaluation.predictions import Prediction, table
 from fusion.evaluation.statistics import Difference, Interval, paired_difference
 from tests.experiments.finished_runs import make_rows, plain_facts, typed
 
@@ -150,20 +150,6 @@ def test_results_are_json(results):
 def test_the_order_of_predictions_changes_no_number(rows, results):
     again = summarise(rows[::-1], facts())
     assert again.arms["audio"].uar == results.arms["audio"].uar
-
-
-def test_predictions_come_back_from_disk(rows, tmp_path):
-    write(rows, tmp_path / "p.jsonl")
-    assert read(tmp_path / "p.jsonl") == rows
-
-
-@pytest.mark.parametrize("line", ["{", "[]", '{"run": "r"}', '{"target": 1, "scores": 2}'])
-def test_a_line_that_is_no_prediction_is_named(line, rows, tmp_path):
-    write(rows[:1], tmp_path / "p.jsonl")
-    with (tmp_path / "p.jsonl").open("a") as handle:
-        handle.write(line + "\n")
-    with pytest.raises(ValueError, match=r"p\.jsonl:2: not a prediction"):
-        read(tmp_path / "p.jsonl")
 
 
 @pytest.mark.parametrize("place", ["session", "dialogue"])
