@@ -48,6 +48,7 @@ from experiments.interviews.segmentation import (
     WordCutter,
     pieces_of,
 )
+from experiments.interviews.speech_scan import union
 from experiments.interviews.voices import LONG_S, SAME, SAME_SHORT
 from tests.experiments.interviews.diarisation_error import Spoken, diarisation_error
 
@@ -107,7 +108,8 @@ def cases() -> Iterator[Case]:
     reference = spoken(read_turns(path.with_suffix(".rttm")))
     call = resample(read_segment(path), SAMPLE_RATE_HZ).samples
     yield Case("telephone call", call, reference, speech_of(call))
-    yield Case(SAME_CALL, call, reference, _together(reference))
+    speech = union([Stretch(turn.start_s, turn.end_s) for turn in reference])
+    yield Case(SAME_CALL, call, reference, speech)
     for actors, count in MIXES.items():
         for seed in range(count):
             samples, said = mix(DATA / "ravdess", seed, actors)
@@ -288,14 +290,3 @@ def speech_of(samples: Samples) -> tuple[Stretch, ...]:
     """Where the voice activity finds speech."""
     probabilities = VoiceActivity().probabilities(samples, last=True)
     return speech_in(probabilities, len(samples) / SAMPLE_RATE_HZ)
-
-
-def _together(reference: Sequence[Spoken]) -> tuple[Stretch, ...]:
-    """Stretches in which anybody speaks."""
-    joined: list[Stretch] = []
-    for turn in sorted(reference, key=lambda turn: turn.start_s):
-        if joined and turn.start_s <= joined[-1].end_s:
-            joined[-1] = Stretch(joined[-1].start_s, max(joined[-1].end_s, turn.end_s))
-        else:
-            joined.append(Stretch(turn.start_s, turn.end_s))
-    return tuple(joined)

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -238,11 +239,15 @@ def _set_aside(path: Path, name: str, ours: Sequence[Mapping[str, str]]) -> str 
         return None
     if file_sha256(path) in [files.get(name) for files in ours]:
         return None
-    number = 1
-    while (aside := path.with_name(f"{path.name}.kept-{number}")).exists():
-        number += 1
+    aside = free_name(path, "kept")
     path.rename(aside)
     return aside.name
+
+
+def free_name(path: Path, word: str) -> Path:
+    """The first ``NAME.WORD-N`` beside a file that nothing has, N from 1 on."""
+    names = (path.with_name(f"{path.name}.{word}-{number}") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 @contextmanager

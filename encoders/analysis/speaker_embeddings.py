@@ -6,7 +6,7 @@ speaker and apart for two, and so compare recordings as well.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -93,14 +93,7 @@ class CepstralStatistics:
 
 
 #: Of GE2E: bands of 25 ms every 10 ms, and the level to which what is softer is raised.
-GE2E_SETTING = MelSetting(
-    sample_rate_hz=SAMPLE_RATE_HZ,
-    n_fft=400,
-    win_length=400,
-    hop_length=round(FRAME_S * SAMPLE_RATE_HZ),
-    window_function="hann",
-    n_mels=40,
-)
+GE2E_SETTING = replace(SETTING, n_fft=400)
 GE2E_LEVEL_DB = -30.0
 GE2E_DIM = 256
 

@@ -140,7 +140,8 @@ def _chart(
         left, width = scale[0] * segment.start_s, scale[0] * (segment.end_s - segment.start_s)
         sure = bool(segment.values) or segment.answer is not None
         bars[sure].append(f"M{left:.1f} {scale[1] * deviation:.2f}h{max(width, 1):.1f}")
-    heights, own = [deviation for _, deviation in places], f"{course.medians[speaker]:.2f}"
+    heights = [deviation for _, deviation in places]
+    own = f"{course.medians[speaker]:.2f}".replace("-", "−")
     return Chart(
         speaker=speaker,
         median=own,

@@ -14,14 +14,13 @@ from experiments.annotations.plain import AnnotationError
 from experiments.annotations.segments import Timeline
 from experiments.annotations.timeline_json import read_json
 from experiments.interviews.courses import courses_of, mean_path
+from experiments.interviews.outputs import PAGE, TIMELINE
 from experiments.interviews.page import clock
 from experiments.templates import TEMPLATES, template
 
 INDEX = "index.html"
 #: What no page of somebody else's says.
 OURS = '<meta name="generator" content="serfusion interviews">'
-#: What a recording's folder holds.
-TIMELINE, PAGE = "timeline.json", "interview.html"
 #: Stretches of a small course, and its width and height (from -1 to 1) in units of the drawing.
 STRETCHES, WIDTH = 40, 160
 

@@ -37,13 +37,13 @@ from experiments.interviews.speech_scan import SpeechScan
 WORK = "work"
 #: Of how a recording becomes its files: what another version made is made again.
 FORMAT_VERSION = 4
-PAGE, ELAN = "interview.html", "timeline.eaf"
+PAGE, TIMELINE, ELAN = "interview.html", "timeline.json", "timeline.eaf"
 #: Rate of a recording that is put into its page: two minutes of Ogg Vorbis are about 0.5 MB.
 EMBEDDED_RATE_HZ = 16000
 #: What writes each file. RTTM keeps no words, and only JSON keeps everything.
 TIMELINES: Mapping[str, Callable[[Timeline, Path], None]] = MappingProxyType(
     {
-        "timeline.json": timeline_json.write,
+        TIMELINE: timeline_json.write,
         "segments.csv": segments_csv.write,
         "timeline.TextGrid": textgrid.write,
         ELAN: eaf_writing.write,

@@ -23,6 +23,7 @@ from experiments.annotations.plain import BETWEEN, escape_reason
 from experiments.annotations.segments import PLACES, Segment, Timeline
 from experiments.annotations.timeline_json import read_json
 from experiments.config import OptionError
+from experiments.interviews.outputs import TIMELINE
 from fusion.evaluation.emotions import DERIVED, derived_values
 
 #: Segments of a speaker from which on one is compared with the others.
@@ -57,7 +58,7 @@ class StudyTables:
         """Write what was asked for of the recordings whose results lie in some folders."""
         if self.table is self.summary is None:
             return
-        found = [read_json(folder / "timeline.json") for folder in folders]
+        found = [read_json(folder / TIMELINE) for folder in folders]
         times = Counter(timeline.recording for timeline in found)
         timelines = [
             replace(one, recording=folder.name) if times[one.recording] > 1 else one

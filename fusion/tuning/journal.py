@@ -10,7 +10,7 @@ from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from encoders.files import write_atomically
+from encoders.files import free_name, write_atomically
 from encoders.locks import LOG, TOLD_S, let_go, take
 
 #: Optuna's own lock is a link beside the journal; one so old was left by a worker that died.
@@ -110,9 +110,7 @@ def mend(journal: Path) -> None:
 
 
 def _set_aside(journal: Path, kept: bytes) -> None:
-    number = 1
-    while (aside := journal.with_name(f"{journal.name}.damaged-{number}")).exists():
-        number += 1
+    aside = free_name(journal, "damaged")
     write_atomically(aside, journal.read_bytes())
     write_atomically(journal, kept)
     LOG.warning(
