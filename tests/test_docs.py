@@ -47,6 +47,14 @@ def test_some_docstring_has_an_example():
     assert sum(bool(one.examples) for tests in found for one in tests) >= 5
 
 
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], ids=lambda p: p.name
+)
+def test_what_a_page_links_to_is_there(page):
+    linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [name for name in linked if not (page.parent / name).exists()] == []
+
+
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"^serfusion (\w+)", README, re.M))))
 def test_the_commands_of_the_readme_exist(name):
     assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
