@@ -300,7 +300,8 @@ def _check_declared(
         return False
     apart_s = max(PADDING_S, PADDING_FRAMES * stream.codec_context.frame_size / rate)
     if container.format.name == "mp3":
-        declared_s, apart_s = mpeg.seconds_of(path), apart_s + mpeg.GAPLESS / rate
+        # None of layer II, whose frames are not counted.
+        declared_s, apart_s = mpeg.seconds_of(path) or None, apart_s + mpeg.GAPLESS / rate
     if declared_s is None:
         return False
     if decoded / rate < declared_s - apart_s:
