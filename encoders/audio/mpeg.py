@@ -25,6 +25,9 @@ LAYER_III, MONO = 1, 3
 #: Index of 64 kbit/s in both tables: a frame of it has room for a Xing header.
 ROOMY = (5, 8)
 FRAMES_GIVEN = 1
+#: Samples that LAME's tag may take away at both ends: encoders write up to about 1160 before the
+#: sound and less than two frames of 1152 behind it.
+GAPLESS = 3 * 1152
 
 
 @dataclass(frozen=True, slots=True)
