@@ -46,7 +46,8 @@ def machine() -> str:
 
 def main(names: list[str]) -> None:
     if names == ["page"]:
-        return page.write()
+        page.write()
+        return
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         sys.exit(f"no such benchmark: {', '.join(unknown)}; known are {', '.join(NAMES)}")
