@@ -1,9 +1,9 @@
-# Eight commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
+# Nine commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-hashed demo test test-all test-processors lint benchmark clean
+.PHONY: install install-hashed demo test test-all test-processors lint benchmark docs clean
 install: $(VENV)/.installed
 
 # One install serves every target, so that no target changes the environment under another.
@@ -57,5 +57,9 @@ lint: install
 benchmark: install
 	$(BIN)/python -m benchmarks
 
+# A site in site/, which opens from the disk; warnings are errors.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) runs site .mypy_cache .pytest_cache .ruff_cache .hypothesis

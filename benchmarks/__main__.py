@@ -1,4 +1,7 @@
-"""Run measurements by name (all without one); each writes ``benchmarks/results/NAME.md``."""
+"""Run measurements by name (all without one); each writes ``benchmarks/results/NAME.md``.
+
+``page`` alone measures nothing: it makes ``docs/benchmarks.md`` of what was measured.
+"""
 
 import platform
 import sys
@@ -6,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
+
+from benchmarks import page
 
 NAMES = (
     "activity",
@@ -41,6 +46,9 @@ def machine() -> str:
 
 
 def main(names: list[str]) -> None:
+    if names == ["page"]:
+        page.write()
+        return
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         sys.exit(f"no such benchmark: {', '.join(unknown)}; known are {', '.join(NAMES)}")
@@ -50,6 +58,7 @@ def main(names: list[str]) -> None:
         text = f"{table}\n\nMeasured on {machine()}.\n"
         (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
         print(text)
+    page.write()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from experiments.annotations.vtt import marks_of
 from experiments.interviews.courses import FEWEST, Course, charts_of, courses_of, listen_first
 from experiments.templates import TEMPLATES, template
 from fusion.evaluation.emotions import DERIVED_FROM, LEVELS, TREE, Level, branch_of, coarser_levels
+from fusion.model.card import USE
 
 #: Colours that the style sheet has; further classes take them from the start again.
 COLOURS = 8
@@ -127,6 +128,7 @@ def page(timeline: Timeline, peaks: Float32[np.ndarray, "points"], source: str) 
         fewest=FEWEST,
         derived_from=DERIVED_FROM,
         facts=[*_facts(timeline.facts)],
+        use=USE,
         redacted=bool(timeline.facts.get("redacted")),
         source=source,
         shown_source="the recording" if source.startswith("data:") else source,

@@ -15,6 +15,19 @@ from fusion.model.outputs import OutputType
 from fusion.training.arm_table import Normalise
 
 SYNTHETIC = "learned from synthetic speech: what it says of a human voice means nothing"
+#: What every card and every page of an interview says of use; docs/use.md has the whole.
+USE = (
+    "It says which label people gave to recordings like this one, which were acted or judged by "
+    "listeners: not what a person feels.",
+    "For research on methods, and to find where to listen in recordings of people who agreed to "
+    "it. A person listens, and decides.",
+    "Not for emotions of employees at work, or of pupils and students: prohibited in the European "
+    "Union, but for medical or safety reasons (AI Act, Regulation (EU) 2024/1689, Article "
+    "5(1)(f)). Not for decisions about a person, diagnoses, or lies.",
+    "Whoever is analysed must be told (Article 50(3)); voices and words are personal data.",
+    "It serves some groups of speakers worse than others: look at the scores by sex, age group, "
+    "language and speaker in the report of a run on speech like yours.",
+)
 #: Tasks whose answers are no probabilities of one class.
 UNCALIBRATED = ("multi-label", "regression")
 
@@ -43,9 +56,14 @@ def model_card(
         *_learned(origin),
         *(_uncalibrated(outputs) or sureness),
         *([] if normalise is None else [f"- {transductive(normalise)}"]),
-        _use(outputs, targets),
+        _load(outputs, targets),
     ]
-    return "\n\n".join(head) + "\n\n" + "\n".join(rest) + "\n"
+    return "\n\n".join([*head, "\n".join(rest), use_section()]) + "\n"
+
+
+def use_section() -> str:
+    """What the model is for and what not, under a heading."""
+    return "\n".join(["## Use and misuse", "", *(f"- {line}" for line in USE)])
 
 
 def encoder_lines(modalities: Mapping[str, Modality]) -> list[str]:
@@ -61,7 +79,7 @@ def _turns(modality: Modality) -> str:
     return f", with {modality.context} turns before an utterance and {modality.ahead} after it"
 
 
-def _use(outputs: OutputType, targets: tuple[str, ...]) -> str:
+def _load(outputs: OutputType, targets: tuple[str, ...]) -> str:
     load = "Load it with `FusionModel.load(folder)`; `predict(audio, text)` gives"
     if outputs.task in UNCALIBRATED:
         then = "; `labels(answers)` names them" if outputs.task == "multi-label" else ""

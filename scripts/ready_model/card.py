@@ -5,7 +5,7 @@ from typing import Any
 
 from fusion.evaluation.backoff import LevelRule
 from fusion.evaluation.conformal import PredictionSets
-from fusion.model.card import level_lines, sets_line
+from fusion.model.card import level_lines, sets_line, use_section
 from fusion.model.json import levels_of, sets_of
 from scripts.ready_model.figures import STRANGE, Figure
 from scripts.ready_model.voice import EMODB
@@ -94,6 +94,8 @@ Thirty-four actors, twelve sentences, two studios; one sitcom, its writers' idea
 English words only; the voice half knows English and German actors and was tried on no others.
 Nothing was tried on children, on illness, or on people who are not acting. Emotions
 were acted: it tells how a voice sounds beside those actors, not what a person feels.
+
+{use}
 """
 
 _WORSE = """ There both together are worse than the words alone: a voice that is unlike those of the
@@ -147,6 +149,7 @@ def card(record: Mapping[str, Any], about: Mapping[str, Any], encoders: Sequence
     mean, overall = (_found(record, metric) for metric in ("mean probability", "accuracy"))
     temperatures = [part["temperature"] for part in about["parts"]]
     return _CARD.format(
+        use=use_section(),
         classes=len(about["targets"]),
         targets=", ".join(about["targets"]),
         caution=CAUTION[0].upper() + CAUTION[1:] + ".",

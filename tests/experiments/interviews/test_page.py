@@ -23,6 +23,7 @@ from experiments.interviews.outputs import source_of
 from experiments.interviews.page import page, wave
 from experiments.templates import TEMPLATES
 from fusion.evaluation.backoff import Answer
+from fusion.model.card import USE
 from tests.browser import Browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -109,6 +110,12 @@ def test_nothing_is_loaded_from_elsewhere():
     assert not re.search(r"https?://|//[a-z]", html)
     sources = [attributes.get("src") for _, attributes in Tags(html).tags if "src" in attributes]
     assert sources == ["talk.wav"]
+
+
+def test_a_page_says_what_it_is_not_for():
+    text = " ".join(Tags(page(TALK, PEAKS, "talk.wav")).text.split())
+    assert "Use and misuse" in text
+    assert all(line in text for line in USE)
 
 
 def test_the_policy_of_the_page_names_the_one_script_by_its_hash():

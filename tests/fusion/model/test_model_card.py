@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from encoders.messages import escape_markdown, printable, with_count
 from encoders.specs import BertSpec, Modality
+from fusion.model.card import USE
 from fusion.model.fusion_model import FusionModel
 
 CHANGE_OF_DIRECTION = "\N{RIGHT-TO-LEFT OVERRIDE}"
@@ -38,6 +39,13 @@ def test_a_label_is_text_and_nothing_else(tmp_path, label, shown):
 def test_a_checkpoint_is_text_too(tmp_path):
     modality = Modality(name="text", encoder=BertSpec(checkpoint="models/<b>_x_", untrained=True))
     assert r"- text: models/&lt;b&gt;\_x\_" in card(tmp_path, ("a",), {"text": modality})
+
+
+def test_every_card_ends_with_what_it_is_not_for(tmp_path):
+    (part,) = card(tmp_path, ("a",)).split("## Use and misuse")[1:]
+    assert [f"- {line}" for line in USE] == part.strip().splitlines()
+    assert "5(1)(f)" in part
+    assert "50(3)" in part
 
 
 @given(st.text())
