@@ -78,10 +78,9 @@ def ablate(
     keeps = any((cell.draft.changes.noise or NO_NOISE).side == "test" for cell in grid.cells)
     rows = common.rows if grid.comparable else None
     done = [CellVariation(cell, rows, keeps_heads=keeps) for cell in grid.cells]
-    facts = {}
     for varied in done:
         place = cells_folder(folder) / varied.cell.folder
-        outcome = compare(
+        compare(
             varied.cell.draft.study,
             out=place,
             jobs=jobs,
@@ -89,7 +88,6 @@ def ablate(
             variation=varied,
             storage=storage,
         )
-        facts[varied.cell.folder] = outcome.results
         fits = varied.fits
         cost = f"{fits.trained} fits trained, {fits.cached} kept" if fits else "finished before"
         tell(f"{varied.cell.title}: {cost}")
@@ -106,7 +104,6 @@ def ablate(
         ),
         grid=grid,
         rows=tuple(read_cell(cells_folder(folder) / cell.folder, cell) for cell in grid.cells),
-        facts=facts,
         failures=common.failures,
     )
     write_ablation(ablation)

@@ -105,9 +105,14 @@ def primary_of(results: Results) -> Goal:
 
 def columns_of(results: Results) -> dict[str, Column]:
     """Metrics of the table of arms, the one that they are chosen by first."""
-    sentiment = results.task == "regression" and results.targets == SENTIMENT
-    names = TABLES["sentiment" if sentiment else results.task]
+    names = TABLES[metrics_kind(results)]
     return {name: COLUMNS[name] for name in dict.fromkeys((primary_of(results), *names))}
+
+
+def metrics_kind(results: Results) -> str:
+    """Which metrics there are: those of the task, or of sentiment as CMU has it."""
+    sentiment = results.task == "regression" and results.targets == SENTIMENT
+    return "sentiment" if sentiment else results.task
 
 
 def scale_note(results: Results) -> str:
