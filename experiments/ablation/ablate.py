@@ -65,7 +65,8 @@ def ablate(
             work starts; nothing is written then.
     """
     tell = notify or (lambda _line: None)
-    folder = out or Path("runs") / _hash(study, over, side, seed)
+    content = [identity_of(study), [asdict(spec) for spec in over], side, seed]
+    folder = out or Path("runs") / hash_of(content)[:12]
     check_writable(folder)
     check_storage(storage)
     most = _speakers(study, over)
@@ -121,11 +122,6 @@ def _cost(common: Common, done: Sequence[CellVariation]) -> Cost:
         trained_before=sum(cell_fits.cached for cell_fits in fits),
         finished_before=len(done) - len(fits),
     )
-
-
-def _hash(study: Study, over: Sequence[FactorSpec], side: NoiseIn, seed: int) -> str:
-    content = [identity_of(study), [asdict(spec) for spec in over], side, seed]
-    return hash_of(content)[:12]
 
 
 def _speakers(study: Study, over: Sequence[FactorSpec]) -> int:

@@ -62,7 +62,12 @@ def page(ablation: Ablation, findings: Findings) -> str:
     return template("ablation.html.j2", **WORDS).render(
         title=corpus_title(start),
         factors=" and ".join(printable(factor.label) for factor in ablation.grid.factors),
-        badges=_badges(results),
+        # That they are cells is no news here.
+        badges=[
+            badge
+            for badge in dict.fromkeys(badge for result in results for badge in badges(result))
+            if not badge.startswith(CELL)
+        ],
         stamp=stamped_cells("", start, results),
         findings=findings,
         cells=len(ablation.grid.cells),
@@ -138,12 +143,6 @@ def _rows(findings: Findings) -> Iterator[Row]:
         scores = tuple((column(name), score) for name, score in summary.scores.items())
         yield Row(summary, scores, difference, first=summary.cell is not before)
         before = summary.cell
-
-
-def _badges(results: list[Results]) -> list[str]:
-    """Badges of the cells, each once, but for that they are cells: here that is no news."""
-    every = dict.fromkeys(badge for result in results for badge in badges(result))
-    return [badge for badge in every if not badge.startswith(CELL)]
 
 
 def _warnings(results: list[Results]) -> tuple[str, ...]:

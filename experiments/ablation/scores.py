@@ -210,7 +210,9 @@ def arm_sums(
         scored.insert(0, _sums(with_majority(rows, task), "single-label", *about)[1])
     said = answers_of(test)
     where = repr([said.utterances, said.folds, seeds]).encode()
-    decided = repr(_thresholds(sums[0][0]) if sums else []).encode()
+    # What of labels decides besides the scores.
+    thresholds = sorted(sums[0][0].thresholds.items()) if sums else []
+    decided = repr([(fold, np.asarray(at).tolist()) for fold, at in thresholds]).encode()
     return ArmSums(
         folds=folds,
         seeds=seeds,
@@ -240,11 +242,6 @@ def _sums(
     by_fold = tuple(graded.by_fold.get(fold, nothing) for fold in folds)
     counted = tuple(graded.answers.folds.count(fold) for fold in folds)
     return graded, Sums(kind, measures, graded.tally, by_fold, counted)
-
-
-def _thresholds(graded: Scored) -> list[tuple[str, list[float]]]:
-    """What of labels decides besides the scores."""
-    return [(fold, np.asarray(at).tolist()) for fold, at in sorted(graded.thresholds.items())]
 
 
 # ---------------------------------------------------------------- of all cells

@@ -31,9 +31,7 @@ from experiments.reporting.numbers import (
 )
 from experiments.reporting.results_schema import (
     ArmDifference,
-    ArmResults,
     ClassResults,
-    FoldResults,
     Results,
     TriedOut,
 )
@@ -179,10 +177,6 @@ def _reasons(results: Results) -> dict[str, str]:
     return {fold.fold: why for fold in folds if (why := fold.reason(name)) is not None}
 
 
-def _fold(summary: ArmResults, name: str) -> FoldResults:
-    return next(fold for fold in summary.folds if fold.fold == name)
-
-
 def _value(value: object) -> str:
     """A hyperparameter as it is read: three digits that matter."""
     return f"{value:.3g}" if isinstance(value, float) else printable(value)
@@ -209,7 +203,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "value": _value,
     "largest": _largest,
     "pruned": pruned,
-    "fold": _fold,
+    "fold": lambda summary, name: next(fold for fold in summary.folds if fold.fold == name),
     "number": decimals,
     "column": column,
     "told": lambda value, name: column(name).tell(value),

@@ -25,7 +25,7 @@ from experiments.reporting.sentences import answer
 from experiments.reporting.target_scores import score_arms
 from fusion.evaluation.measures import CLASSES as CLASS_METRICS
 from fusion.evaluation.p_values import holm
-from fusion.evaluation.predictions import Prediction, table
+from fusion.evaluation.predictions import Prediction, answers_of
 from fusion.evaluation.statistics import Difference, Interval, paired_difference
 from tests.experiments.finished_runs import make_rows, plain_facts, typed
 
@@ -184,7 +184,7 @@ def test_gates_close_in_sequence():
 
 def test_counts_are_by_speaker_and_seed(rows):
     own = [r for r in rows if r.arm == "audio" and r.split == "test"]
-    counts = sums_of([table(own)], 0.0).sums
+    counts = sums_of([answers_of(own)], 0.0).sums
     assert counts.sum(axis=(2, 3)).tolist() == [[9, 9]] * 6
 
 
