@@ -1,14 +1,12 @@
 """The files that an ablation leaves."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from encoders.files import write_atomically
-from encoders.manifest_rows import guarded
+from encoders.manifest_rows import guarded_csv
 from encoders.messages import printable
 from experiments.ablation.cells import Cell
 from experiments.ablation.drawing import draw
@@ -79,13 +77,7 @@ def _difference(row: Compared) -> dict[str, Any]:
 def _csv(rows: Sequence[Mapping[str, Any]], head: Sequence[str]) -> str:
     """A table; None is an empty field, and no text can be taken for a formula."""
     columns = list(rows[0]) if rows else list(head)
-    content = io.StringIO()
-    writer = csv.writer(content, lineterminator="\n")
-    writer.writerow(map(_field, columns))
-    for row in rows:
-        writer.writerow([_field(row[name]) for name in columns])
-    return content.getvalue()
-
-
-def _field(value: object) -> object:
-    return guarded(printable(value)) if isinstance(value, str) else value
+    lines = [columns, *([row[name] for name in columns] for row in rows)]
+    return guarded_csv(
+        [printable(cell) if isinstance(cell, str) else cell for cell in line] for line in lines
+    )
