@@ -1,7 +1,7 @@
 """What a reviewer asks of an arm besides its scores: chance, calibration, speakers, windows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -126,7 +126,8 @@ def calibration(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Calib
         abstention = dev.abstention(temperature)
         after[:, own] = tempered(before[:, own], temperature)
         kept[:, own] = after[:, own].max(axis=-1) >= abstention.threshold
-        folds.append(CalibrationFold(fold, temperature, *astuple(abstention)))
+        promised = asdict(abstention)
+        folds.append(CalibrationFold(**promised, fold=fold, temperature=temperature))
     truth = test.truth
     curves = [risk_coverage(p.max(axis=-1), p.argmax(axis=-1) == truth) for p in after]
     accuracy = np.mean([curve.accuracy for curve in curves], axis=0)

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 from encoders.utterance import Task
 from experiments.reporting.trained_encoder import Trained
+from fusion.evaluation.calibration import Abstention
 from fusion.evaluation.p_values import McNemar
 from fusion.evaluation.permutation import Null
 from fusion.evaluation.statistics import Corrected, Difference, Interval
@@ -196,17 +197,12 @@ def most_trials(folds: Sequence[FoldResults]) -> int:
     return max((len(fold.trials or ()) for fold in folds), default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrationFold:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationFold(Abstention):
     """Temperature and threshold of a fold, and what development rows promised of them."""
 
     fold: str
     temperature: float
-    threshold: float
-    target: float
-    accuracy: float
-    coverage: float
-    reached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,16 +302,12 @@ class GroupScores:
     ccc: Interval = NOT_SCORED
 
 
-@dataclass(frozen=True, slots=True)
-class GroupGap:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupGap(Interval):
     """Difference between two groups of speakers."""
 
     group: str
     against: str
-    value: float | None
-    low: float | None
-    high: float | None
-    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +395,7 @@ class ClassArm(ArmResults):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmDifference:
+class ArmDifference(Interval):
     """One arm minus another; ``p_holm`` is None of the primary comparison.
 
     ``detectable`` and ``least_p`` are of the test that is made, with Holm's correction where there
@@ -413,10 +405,6 @@ class ArmDifference:
     arm: str
     against: str
     metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    method: str
     p: float | None
     p_holm: float | None
     detectable: float | None
