@@ -121,11 +121,11 @@ def cautions(results: Results) -> list[str]:
     notes = []
     if len(results.seeds) == 1 and results.facts.protocol != EVALUATION:
         notes.append("one seed: the spread over seeds is unknown")
-    trials = max((arm.trials for arm in results.arms.values()), default=0)
-    if 0 < trials < SEARCHED_FROM:
+    if 0 < results.trials < SEARCHED_FROM:
         notes.append(
-            f"{with_count(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search "
-            "tries the defaults and random draws only, so that arms may differ by luck of the draw"
+            f"{with_count(results.trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the "
+            "search tries the defaults and random draws only, so that arms may differ by luck of "
+            "the draw"
         )
     notes += [*_worse_choice(results), *_unchosen(results), *_too_good(results)]
     notes += [*_unheard_of(results), *_restless(results)]

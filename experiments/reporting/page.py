@@ -50,7 +50,6 @@ from experiments.reporting.tuning import (
     best_so_far,
     importances,
     pruned,
-    trials_of,
     tuning_figures,
 )
 from experiments.templates import template
@@ -227,6 +226,5 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "beats_both": beats_both,
     "methods": _methods,
     "reasons": _reasons,
-    "most_trials": trials_of,
     "importances": importances,
 }

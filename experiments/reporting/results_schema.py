@@ -8,7 +8,7 @@ it has another value; a metric that a task does not have is :data:`NOT_SCORED`, 
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Self
 
@@ -190,11 +190,6 @@ class FoldResults:
         """Why a metric has no value."""
         why: str | None = getattr(self, f"{metric}_reason")
         return why
-
-
-def most_trials(folds: Sequence[FoldResults]) -> int:
-    """The largest number of trials of an arm in a fold."""
-    return max((len(fold.trials or ()) for fold in folds), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -638,6 +633,11 @@ class Results:
     facts: Facts
     certificate: Certificate | None = None
     hashes: Hashes
+
+    @property
+    def trials(self) -> int:
+        """The largest number of trials that an arm had in a fold."""
+        return max((summary.trials for summary in self.arms.values()), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
