@@ -144,7 +144,7 @@ def _folds(found: Evidence) -> list[tuple[np.ndarray, np.ndarray, tuple[str, ...
         dev = found.answers(ARM, fold)
         assert dev is not None
         temperature, own = dev.fit_temperature(), np.array(test.folds) == fold
-        scores = tempered(test.scores[:, own], temperature)
+        scores = tempered(test.probabilities[:, own], temperature)
         people = [speaker for speaker, here in zip(test.speakers, own, strict=True) if here]
         there = (scores, test.truth[own], people)
         folds.append((tempered(dev.answers, temperature), dev.truth, dev.speakers, there))

@@ -21,7 +21,7 @@ from experiments.config import Study
 from experiments.reporting.diagnostics import Evidence, evidence
 from fusion.evaluation import metrics
 from fusion.evaluation.calibration import DevAnswers, fit_temperature, log_loss, tempered
-from fusion.evaluation.predictions import Table, read
+from fusion.evaluation.predictions import ScoreArrays, read
 from fusion.evaluation.windows import utterance_rows
 
 DATA = Path(os.environ.get("SERFUSION_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -123,10 +123,11 @@ def _outcome(found: Evidence, arm: str, fit: Fit) -> Outcome:
     return Outcome(ece, loss, (min(values), max(values)))
 
 
-def _after(test: Table, temperatures: Mapping[str, float]) -> np.ndarray:
-    after, folds = test.scores.copy(), np.array(test.folds)
+def _after(test: ScoreArrays, temperatures: Mapping[str, float]) -> np.ndarray:
+    before, folds = test.probabilities, np.array(test.folds)
+    after = before.copy()
     for fold, temperature in temperatures.items():
-        after[:, folds == fold] = tempered(test.scores[:, folds == fold], temperature)
+        after[:, folds == fold] = tempered(before[:, folds == fold], temperature)
     return after
 
 
@@ -155,7 +156,7 @@ def _thresholds(found: Evidence, arm: str, *, single: bool) -> str:
         else:
             temperature = dev.fit_temperature()
         rule = dev.abstention(temperature)
-        sure = tempered(test.scores[:, own], temperature)
+        sure = tempered(test.probabilities[:, own], temperature)
         above = sure.max(axis=-1) >= rule.threshold
         promised.append(rule.coverage * own.sum())
         asked.append(rule.accuracy * own.sum())

@@ -130,6 +130,15 @@ def unguarded(cell: str) -> str:
     return bare if bare.lstrip("'").startswith(FORMULA) and not _is_number(bare) else cell
 
 
+def guarded_csv(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV whose texts are guarded; None is an empty field."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in row])
+    return text.getvalue()
+
+
 def _is_number(cell: str) -> bool:
     try:
         return math.isfinite(float(cell))

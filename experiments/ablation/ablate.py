@@ -65,7 +65,8 @@ def ablate(
             work starts; nothing is written then.
     """
     tell = notify or (lambda _line: None)
-    folder = out or Path("runs") / _hash(study, over, side, seed)
+    content = [identity_of(study), [asdict(spec) for spec in over], side, seed]
+    folder = out or Path("runs") / hash_of(content)[:12]
     check_writable(folder)
     check_storage(storage)
     most = _speakers(study, over)
@@ -78,10 +79,9 @@ def ablate(
     keeps = any((cell.draft.changes.noise or NO_NOISE).side == "test" for cell in grid.cells)
     rows = common.rows if grid.comparable else None
     done = [CellVariation(cell, rows, keeps_heads=keeps) for cell in grid.cells]
-    facts = {}
     for varied in done:
         place = cells_folder(folder) / varied.cell.folder
-        outcome = compare(
+        compare(
             varied.cell.draft.study,
             out=place,
             jobs=jobs,
@@ -89,7 +89,6 @@ def ablate(
             variation=varied,
             storage=storage,
         )
-        facts[varied.cell.folder] = outcome.results
         fits = varied.fits
         cost = f"{fits.trained} fits trained, {fits.cached} kept" if fits else "finished before"
         tell(f"{varied.cell.title}: {cost}")
@@ -106,7 +105,6 @@ def ablate(
         ),
         grid=grid,
         rows=tuple(read_cell(cells_folder(folder) / cell.folder, cell) for cell in grid.cells),
-        facts=facts,
         failures=common.failures,
     )
     write_ablation(ablation)
@@ -124,11 +122,6 @@ def _cost(common: Common, done: Sequence[CellVariation]) -> Cost:
         trained_before=sum(cell_fits.cached for cell_fits in fits),
         finished_before=len(done) - len(fits),
     )
-
-
-def _hash(study: Study, over: Sequence[FactorSpec], side: NoiseIn, seed: int) -> str:
-    content = [identity_of(study), [asdict(spec) for spec in over], side, seed]
-    return hash_of(content)[:12]
 
 
 def _speakers(study: Study, over: Sequence[FactorSpec]) -> int:

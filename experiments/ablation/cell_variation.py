@@ -132,8 +132,9 @@ class CellVariation(Variation):
             training_speakers=self.trained_on,
             fits=FitCounts(fits.trained, fits.cached),
         )
+        named = ", ".join(f"{name} {value}" for name, value in self.cell.values.items())
         line = (
-            f"a cell of an ablation ({_named(self.cell)}): serfusion ablate makes it again, "
+            f"a cell of an ablation ({named}): serfusion ablate makes it again, "
             "serfusion compare alone does not"
         )
         return replace(
@@ -146,10 +147,6 @@ def _trained_on(plan: Plan) -> tuple[int, int]:
     speaker = {u.id: speaker_of(u) for u in plan.inputs.utterances}
     counts = [len({speaker[n] for n in fold.train}) for f in plan.inner for fold in f.folds]
     return min(counts), max(counts)
-
-
-def _named(cell: Cell) -> str:
-    return ", ".join(f"{name} {value}" for name, value in cell.values.items())
 
 
 # ---------------------------------------------------------------- rows as they are heard in a test

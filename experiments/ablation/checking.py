@@ -7,13 +7,12 @@ from pathlib import Path
 from encoders.messages import with_count
 from experiments.ablation.files import RECORD, files_of
 from experiments.ablation.findings import findings_of
-from experiments.ablation.grid import Grid, make_grid
+from experiments.ablation.grid import make_grid
 from experiments.ablation.result import Ablation, Record, cells_folder, unknown_cells
 from experiments.ablation.scores import read_cell
 from experiments.comparing.verification import ELSEWHERE, Verification, differs, verify
 from experiments.config import read_study
-from experiments.reporting.results_file import read_results, read_strictly
-from experiments.reporting.results_schema import Results
+from experiments.reporting.results_file import read_strictly
 
 AGAIN = "run the same serfusion ablate again"
 
@@ -77,25 +76,19 @@ def _read(folder: Path) -> Ablation:
     """The ablation as it was made, but for its place, which may be another one now."""
     record, study = _record(folder), read_study(folder / "config.toml")
     grid = make_grid(study, record.over, side=record.side, seed=record.seed, most=record.speakers)
-    facts = _facts(folder, grid)
-    rows = tuple(read_cell(cells_folder(folder) / cell.folder, cell) for cell in grid.cells)
-    return Ablation(
-        folder=Path(ELSEWHERE), study=study, record=record, grid=grid, rows=rows, facts=facts
-    )
-
-
-def _facts(folder: Path, grid: Grid) -> dict[str, Results]:
+    places = [cells_folder(folder) / cell.folder for cell in grid.cells]
     lacking = [
         cell.title
-        for cell in grid.cells
-        if not (cells_folder(folder) / cell.folder / "results.json").is_file()
+        for cell, place in zip(grid.cells, places, strict=True)
+        if not (place / "results.json").is_file()
     ]
     if lacking:
         raise ValueError(
             f"{folder}: {with_count(len(lacking), 'cell')} of {len(grid.cells)} not finished "
             f"({', '.join(lacking[:3])}); {AGAIN}"
         )
-    return {cell.folder: read_results(cells_folder(folder) / cell.folder) for cell in grid.cells}
+    rows = tuple(map(read_cell, places, grid.cells))
+    return Ablation(folder=Path(ELSEWHERE), study=study, record=record, grid=grid, rows=rows)
 
 
 def _record(folder: Path) -> Record:

@@ -10,10 +10,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from encoders.messages import printable
 from encoders.specs import AllLayers
 from experiments.ablation.cells import Factor
-from experiments.ablation.figure_words import blind_of, shown_arms, title_of
-from experiments.ablation.findings import Findings
+from experiments.ablation.findings import Findings, title_of
 from experiments.ablation.result import Ablation
-from experiments.ablation.scores import Summary
+from experiments.ablation.scores import Summary, blind_of, shown_arms
 from experiments.ablation.settings import CLEAN, EVERYONE, GOLD, WER
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.figures import draw_symbol, kind_of, score_text

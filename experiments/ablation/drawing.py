@@ -5,10 +5,9 @@ from xml.etree.ElementTree import Element, tostring
 
 from encoders.messages import printable, with_count
 from experiments.ablation.curve import draw_curve, is_curve
-from experiments.ablation.figure_words import blind_of, shown_arms, title_of
-from experiments.ablation.findings import Findings, metric_of
+from experiments.ablation.findings import Findings, metric_of, title_of
 from experiments.ablation.result import Ablation
-from experiments.ablation.scores import Summary
+from experiments.ablation.scores import Summary, blind_of, shown_arms
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.figures import Forest, draw_forest, make_mark, score_text
 from experiments.reporting.svg import Point, canvas, draw_cell, write, write_short

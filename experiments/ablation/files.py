@@ -1,20 +1,19 @@
 """The files that an ablation leaves."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from encoders.files import write_atomically
-from encoders.manifest_rows import guarded
+from encoders.manifest_rows import guarded_csv
 from encoders.messages import printable
+from experiments.ablation.cells import Cell
 from experiments.ablation.drawing import draw
 from experiments.ablation.findings import Findings, findings_of, goal_of_cells
 from experiments.ablation.page import page
 from experiments.ablation.result import Ablation
-from experiments.ablation.scores import Compared, TidyRow, tidy_rows
+from experiments.ablation.scores import Compared, tidy_rows
 from experiments.ablation.tables import latex, markdown
 from experiments.config import write_study
 from experiments.reporting.numbers import column
@@ -43,8 +42,8 @@ def files_of(ablation: Ablation, findings: Findings) -> dict[str, str]:
     names = [factor.name for factor in ablation.grid.factors]
     columns = [*names, *_difference_columns(goal_of_cells(ablation))]
     return {
-        "cells.csv": _csv([{**row.cell, **_flat(row)} for row in tidy], columns),
-        "cells.jsonl": "".join(map(_json_line, tidy)),
+        "cells.csv": _csv([{**cell.values, **row} for cell, row in tidy], columns),
+        "cells.jsonl": "".join(_json_line(cell, row) for cell, row in tidy),
         "differences.csv": _csv([_difference(row) for row in findings.differences], columns),
         "ablation.html": page(ablation, findings),
         "figure.svg": draw(ablation, findings),
@@ -53,13 +52,8 @@ def files_of(ablation: Ablation, findings: Findings) -> dict[str, str]:
     }
 
 
-def _flat(row: TidyRow) -> dict[str, Any]:
-    place = {"arm": row.arm, "fold": row.fold, "seed": row.seed}
-    return {**place, **row.scores, "n": row.n, "why": row.why}
-
-
-def _json_line(row: TidyRow) -> str:
-    content = {"cell": dict(row.cell), **_flat(row), "why": row.why or None}
+def _json_line(cell: Cell, row: Mapping[str, Any]) -> str:
+    content = {"cell": dict(cell.values), **row, "why": row["why"] or None}
     return f"{json.dumps(content, ensure_ascii=False, allow_nan=False)}\n"
 
 
@@ -83,13 +77,7 @@ def _difference(row: Compared) -> dict[str, Any]:
 def _csv(rows: Sequence[Mapping[str, Any]], head: Sequence[str]) -> str:
     """A table; None is an empty field, and no text can be taken for a formula."""
     columns = list(rows[0]) if rows else list(head)
-    content = io.StringIO()
-    writer = csv.writer(content, lineterminator="\n")
-    writer.writerow(map(_field, columns))
-    for row in rows:
-        writer.writerow([_field(row[name]) for name in columns])
-    return content.getvalue()
-
-
-def _field(value: object) -> object:
-    return guarded(printable(value)) if isinstance(value, str) else value
+    lines = [columns, *([row[name] for name in columns] for row in rows)]
+    return guarded_csv(
+        [printable(cell) if isinstance(cell, str) else cell for cell in line] for line in lines
+    )

@@ -151,7 +151,7 @@ def distinct_tests(compared: Sequence[Compared]) -> int:
 def _of_cells(ablation: Ablation) -> list[str]:
     """What only the runs of the cells know."""
     names, lines = {factor.name for factor in ablation.grid.factors}, []
-    start = ablation.facts[ablation.grid.reference.folder]
+    start = ablation.reference.results
     facts, cell = start.facts, start.facts.cell
     if tied := start.rows.without_majority:
         lines.append(
@@ -170,7 +170,7 @@ def _of_cells(ablation: Ablation) -> list[str]:
             if gone
             else "every utterance had a transcript before any was taken away"
         )
-    by = dict.fromkeys(one.facts.standardised_by for one in ablation.facts.values())
+    by = dict.fromkeys(row.results.facts.standardised_by for row in ablation.rows)
     if named := [printable(one) for one in by if one is not None]:
         lines.append(
             f"transductive: rows are standardised by those of their own {' or '.join(named)}, test "
@@ -263,6 +263,12 @@ def name_of(row: Compared) -> str:
     return title if row.cell.draft.changes.arm is not None else f"{arm_name(row.arm)} at {title}"
 
 
+def title_of(ablation: Ablation) -> str:
+    """What a figure shows."""
+    factors = " and ".join(printable(factor.label) for factor in ablation.grid.factors)
+    return f"{metric_of(ablation).title} over {factors}"
+
+
 def metric_of(ablation: Ablation) -> Column:
     """The metric that everything is told in, and how it is written."""
     return column(goal_of_cells(ablation))
@@ -270,4 +276,4 @@ def metric_of(ablation: Ablation) -> Column:
 
 def goal_of_cells(ablation: Ablation) -> Goal:
     """The metric that cells are chosen by and told in: that of the reference, and so of all."""
-    return primary_of(ablation.facts[ablation.grid.reference.folder])
+    return primary_of(ablation.reference.results)

@@ -33,21 +33,16 @@ from fusion.splitting.splits import Fold, speaker_of
 HINTS = "noise.json"
 #: Other speakers without whom there is no babble: one is a competing talker.
 FEWEST = 2
+#: Whom a speaker hears in babble: recordings by voice, of others on the same side.
+Voices = tuple[tuple[Utterance, ...], ...]
 #: Version of what noise does to samples.
 NUMERICS_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class BabbleSpeakers:
-    """Whom a speaker hears in babble: recordings by voice, of others on the same side."""
-
-    voices: tuple[tuple[Utterance, ...], ...]
 
 
 class NoisyEmbedder:
     """Makes sure that the store holds recordings as they are heard through a noise."""
 
-    def __init__(self, noise: Noise, seed: int, crowds: Mapping[str, BabbleSpeakers]) -> None:
+    def __init__(self, noise: Noise, seed: int, crowds: Mapping[str, Voices]) -> None:
         self.noise, self.seed, self.crowds = noise, seed, crowds
         self._tracks: dict[str, Audio] = {}
 
@@ -73,10 +68,8 @@ class NoisyEmbedder:
 
     def name(self, utterance: Utterance, hints: DecodeIndex) -> str | None:
         """What the noisy samples depend on, as a hash; None where some file is not known yet."""
-        crowd = self.crowds.get(speaker_of(utterance), BabbleSpeakers(()))
-        heard = [
-            hints.get(recording) for recording in (utterance, *(u for v in crowd.voices for u in v))
-        ]
+        crowd = self.crowds.get(speaker_of(utterance), ())
+        heard = [hints.get(recording) for recording in (utterance, *(u for v in crowd for u in v))]
         if any(hint is None for hint in heard):
             return None
         keys = [hint.key for hint in heard if hint is not None]
@@ -105,8 +98,7 @@ class NoisyEmbedder:
     def _track(self, speaker: str, rate: int) -> Audio:
         if speaker not in self._tracks:
             voices = [
-                [read_utterance(utterance) for utterance in voice]
-                for voice in self.crowds[speaker].voices
+                [read_utterance(utterance) for utterance in voice] for voice in self.crowds[speaker]
             ]
             self._tracks[speaker] = babble(voices, rate)
         return self._tracks[speaker]
@@ -148,7 +140,7 @@ def _read_hints(store: EmbeddingStore) -> dict[str, str]:
 
 def crowds(
     utterances: Sequence[Utterance], folds: Sequence[Fold], seed: int, rows: Collection[str]
-) -> dict[str, BabbleSpeakers]:
+) -> dict[str, Voices]:
     """Other speakers for each speaker of some rows, who are on the same side of every fold.
 
     Raises:
@@ -191,7 +183,7 @@ def _sides(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> dict[str, 
     return {speaker: frozenset(places) for speaker, places in sides.items()}
 
 
-def _crowd(speaker: str, others: Mapping[str, list[Utterance]], seed: int) -> BabbleSpeakers:
+def _crowd(speaker: str, others: Mapping[str, list[Utterance]], seed: int) -> Voices:
     names = shuffled(list(others), "crowd", seed, speaker)
     voices = []
     for number in range(VOICES):
@@ -199,4 +191,4 @@ def _crowd(speaker: str, others: Mapping[str, list[Utterance]], seed: int) -> Ba
         order = shuffled(list(recordings), "voice", seed, speaker, number)
         # A recording of corpora takes some seconds; short ones begin again.
         voices.append(tuple(recordings[name] for name in order[: max(1, round(BABBLE_S / 2))]))
-    return BabbleSpeakers(tuple(voices))
+    return tuple(voices)

@@ -9,7 +9,7 @@ from encoders.extraction import Extractor, Progress, shared_encoders
 from encoders.specs import Modality
 from encoders.store import EmbeddingStore
 from experiments.ablation.cells import CellChanges, Noise
-from experiments.ablation.noisy_audio import BabbleSpeakers, NoisyEmbedder, crowds
+from experiments.ablation.noisy_audio import NoisyEmbedder, Voices, crowds
 from experiments.comparing.inputs import SEQUENCE_OF
 from experiments.comparing.modality_data import ModalityData, modal_of, sources_of
 from experiments.comparing.plan import Plan
@@ -104,7 +104,7 @@ def _noisy(
     progress: Progress | None,
 ) -> ModalityData:
     utterances = plan.inputs.utterances
-    around: Mapping[str, BabbleSpeakers] = {}
+    around: Mapping[str, Voices] = {}
     if noise.kind == "babble":
         around = crowds(utterances, plan.folds, seed, rows)
     asked = [u for u in utterances if u.id in rows and u.audio is not None]

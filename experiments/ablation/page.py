@@ -8,11 +8,9 @@ from markupsafe import Markup
 
 from encoders.messages import printable, with_count
 from experiments.ablation.drawing import draw, is_bars
-from experiments.ablation.figure_words import shown_arms
 from experiments.ablation.findings import Findings, cost_line, distinct_tests, metric_of
 from experiments.ablation.result import Ablation
-from experiments.ablation.scores import Summary
-from experiments.ablation.tables import shown_of
+from experiments.ablation.scores import Summary, shown_arms
 from experiments.config import default_options, options_of
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import badges, stamped_cells
@@ -55,15 +53,21 @@ class Row:
 
 def page(ablation: Ablation, findings: Findings) -> str:
     """The page as HTML."""
-    results = [ablation.facts[cell.folder] for cell in ablation.grid.cells]
-    start = ablation.facts[ablation.grid.reference.folder]
+    results = [row.results for row in ablation.rows]
+    start = ablation.reference.results
+    columns = [column(name) for name in ablation.reference.shown]
     shown = shown_arms(findings.summaries)
     arms = dict.fromkeys(summary.arm for summary in findings.summaries)
     alone = all(cell.draft.changes.arm is not None for cell in ablation.grid.cells)
     return template("ablation.html.j2", **WORDS).render(
         title=corpus_title(start),
         factors=" and ".join(printable(factor.label) for factor in ablation.grid.factors),
-        badges=_badges(results),
+        # That they are cells is no news here.
+        badges=[
+            badge
+            for badge in dict.fromkeys(badge for result in results for badge in badges(result))
+            if not badge.startswith(CELL)
+        ],
         stamp=stamped_cells("", start, results),
         findings=findings,
         cells=len(ablation.grid.cells),
@@ -83,8 +87,8 @@ def page(ablation: Ablation, findings: Findings) -> str:
         comparable=ablation.grid.comparable,
         methods=list(dict.fromkeys(summary.main.method for summary in findings.summaries)),
         metric=metric_of(ablation),
-        columns=[column(name) for name in shown_of(ablation)],
-        scale=_scale([column(name) for name in shown_of(ablation)]),
+        columns=columns,
+        scale=_scale(columns),
         blind=findings.summaries[0].blind.words,
         warnings=_warnings(results),
         fixed=_fixed(ablation, start),
@@ -139,12 +143,6 @@ def _rows(findings: Findings) -> Iterator[Row]:
         scores = tuple((column(name), score) for name, score in summary.scores.items())
         yield Row(summary, scores, difference, first=summary.cell is not before)
         before = summary.cell
-
-
-def _badges(results: list[Results]) -> list[str]:
-    """Badges of the cells, each once, but for that they are cells: here that is no news."""
-    every = dict.fromkeys(badge for result in results for badge in badges(result))
-    return [badge for badge in every if not badge.startswith(CELL)]
 
 
 def _warnings(results: list[Results]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """What an ablation leaves: its cells, their rows and costs, and where they lie."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from experiments.ablation.cells import NoiseIn
 from experiments.ablation.grid import FactorSpec, Grid
 from experiments.ablation.scores import CellRows
 from experiments.config import Study
-from experiments.reporting.results_schema import Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +38,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
-    """A finished ablation: its grid, the predictions and the results of every cell."""
+    """A finished ablation: its grid, and the results and predictions of every cell."""
 
     folder: Path
     study: Study = field(repr=False)
     record: Record
     grid: Grid = field(repr=False)
     rows: tuple[CellRows, ...] = field(repr=False)
-    facts: Mapping[str, Results] = field(repr=False)
     failures: tuple[Failure, ...] = ()
+
+    @property
+    def reference(self) -> CellRows:
+        """The cell that the others are compared with."""
+        return next(row for row in self.rows if row.cell.reference)
 
 
 def cells_folder(folder: Path) -> Path:

@@ -45,13 +45,8 @@ def print_ablation(ablation: Ablation, console: "Console") -> None:
 def head_of(ablation: Ablation) -> list[str]:
     """Heads of the columns."""
     names = [printable(factor.name) for factor in ablation.grid.factors]
-    scores = [column(name).head for name in shown_of(ablation)[:SCORES]]
+    scores = [column(name).head for name in ablation.reference.shown[:SCORES]]
     return [*names, "arm", *scores, "difference", "p (Holm)"]
-
-
-def shown_of(ablation: Ablation) -> tuple[str, ...]:
-    """Metrics of the page, the primary one first."""
-    return next(sums.shown for cell_rows in ablation.rows for sums in cell_rows.arms.values())
 
 
 def rows_of(ablation: Ablation, findings: Findings) -> Rows:
@@ -91,7 +86,7 @@ def markdown(ablation: Ablation, findings: Findings) -> str:
 def latex(ablation: Ablation, findings: Findings) -> str:
     """The table as LaTeX; needs the package booktabs."""
     head, rows = head_of(ablation), rows_of(ablation, findings)
-    reference = ablation.facts[ablation.grid.reference.folder]
-    caption = stamped_cells(findings.answer, reference, ablation.facts.values())
+    reference, every = ablation.reference.results, [row.results for row in ablation.rows]
+    caption = stamped_cells(findings.answer, reference, every)
     table = latex_table(caption, "l" * len(head), list(map(escape_latex, head)), rows)
     return "% needs \\usepackage{booktabs}\n" + table

@@ -97,7 +97,7 @@ def compare(
             starts; nothing is written then.
     """
     tell = notify or (lambda _line: None)
-    folder = out or Path("runs") / _config_hash(study)
+    folder = out or Path("runs") / hash_of(identity_of(study))[:12]
     check_writable(folder)
     check_storage(storage)
     ready, store = check_ready(study, variation), default_store()
@@ -194,10 +194,6 @@ def _favourite(rows: Predictions, plan: Plan) -> str | None:
     task, goal = plan.inputs.data.task, plan.budget.goal
     chosen = list(best_per_fold(utterance_rows(rows), group, task, goal).values())
     return max(group, key=chosen.count)
-
-
-def _config_hash(study: Study) -> str:
-    return hash_of(identity_of(study))[:12]
 
 
 def run_id(study: Study, inputs: Inputs, varied: Mapping[str, Any]) -> str:

@@ -18,7 +18,6 @@ from encoders.encoder import fingerprint_of
 from encoders.extraction import Progress
 from encoders.files import changed_files, make_folder, own_folder, write_atomically
 from encoders.finetuning.finetune import NUMERICS_VERSION, finetune
-from encoders.finetuning.settings import Settings
 from encoders.provenance import Provenance, provenance_of, trained_spec
 from encoders.specs import Spec
 from encoders.utterance import Corpus, Utterance
@@ -168,27 +167,21 @@ def _name(
     sides = [
         [(keys[u.id], u.speaker, u.target) for u in side] for side in (lesson.train, lesson.dev)
     ]
+    settings = asdict(trainable.settings)
+    libraries = LIBRARIES if trainable.settings.lora_rank is None else (*LIBRARIES, "peft")
     content: dict[str, Any] = {
         "encoder": fingerprint_of(trainable.modality.encoder),
-        "settings": _settings(trainable.settings),
+        # Without what came later and says nothing, so that kept encoders stay found.
+        "settings": {name: v for name, v in settings.items() if name not in LATER or v},
         "sides": sides,
         "targets": corpus.targets,
         "corpus": corpus.name,
         "seed": SEED,
         "numerics": NUMERICS_VERSION,
-        "libraries": {name: version(name) for name in _libraries(trainable.settings)},
+        "libraries": {name: version(name) for name in libraries},
     }
     if corpus.task != "single-label":
         content["task"] = corpus.task
     if device := other_arithmetic():
         content["device"] = device
     return hash_of(content)[:32]
-
-
-def _libraries(settings: Settings) -> tuple[str, ...]:
-    return LIBRARIES if settings.lora_rank is None else (*LIBRARIES, "peft")
-
-
-def _settings(settings: Settings) -> dict[str, Any]:
-    """Settings without those that came later and say nothing, so that kept encoders stay found."""
-    return {name: value for name, value in asdict(settings).items() if name not in LATER or value}

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 from experiments.reporting.results_schema import FoldResults, MeanCurve, TriedOut
-from fusion.networks.head import Space
 from fusion.training.arm_table import TrainedArm, arm_of
 from fusion.training.arms import Budget, FoldScores
 from fusion.training.early_stopping import Curve
@@ -25,7 +24,9 @@ def fit_facts(scores: FoldScores, budget: Budget) -> FoldResults:
 
     ``epochs`` are those that were kept, one per head; a fit without heads has neither.
     """
-    shares = importance(scores.trials, _space(scores.arm, budget)) if scores.trials else {}
+    entry = arm_of(scores.arm)
+    space = budget.space(entry.head) if isinstance(entry, TrainedArm) else space_of(scores.arm)
+    shares = importance(scores.trials, space) if scores.trials else {}
     weights = {name: list(mix) for name, mix in scores.layer_weights.items()}
     return FoldResults(
         fold=scores.fold,
@@ -44,11 +45,6 @@ def _tried(trial: Trial) -> TriedOut:
         for name, value in trial.parameters.items()
     }
     return TriedOut(trial.value, trial.state, values)
-
-
-def _space(arm: str, budget: Budget) -> Space:
-    entry = arm_of(arm)
-    return budget.space(entry.head) if isinstance(entry, TrainedArm) else space_of(arm)
 
 
 def mean_curve(curves: Sequence[Curve]) -> MeanCurve:

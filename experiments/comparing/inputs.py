@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from encoders.asr.recognisers import parse_recogniser, recogniser_fingerprint
-from encoders.context import ContextError, Contexts, check_order, with_dialogues
+from encoders.context import ContextError, check_order, with_dialogues
 from encoders.decode_index import DecodeIndex
 from encoders.encoder import locate_weights
 from encoders.extraction import Extractor, Failure, Progress, shared_encoders
@@ -251,7 +251,9 @@ def gather(
         # Of an encoder that is yet to be trained nothing is kept: its inputs are only read.
         kept = {} if request.trainable else request.wanted
         extractor = Extractor(shared_encoders(one.encoder for one in kept.values()), store)
-        contexts = _contexts(request, ready, words)
+        # The words of every row amid turns of its dialogue, where a request reads these.
+        around = next((m for m in request.wanted.values() if m.in_dialogue), None)
+        contexts = contexts_of(words, ready.rows, turns_read(ready), around)
         sources = sources_of(request.kind, ready.rows, words, hints, contexts)
         done = extractor.extract(request.kind, sources, progress)
         read = [u for u in ready.rows if request.kind == "audio" and u.id in done.keys]
@@ -270,12 +272,6 @@ def gather(
     inputs = _lined_up(ready, words, modals)
     _check_extra(ready, inputs)
     return replace(inputs, warnings=(*inputs.warnings, *hints.odd(inputs.utterances)))
-
-
-def _contexts(request: _Request, ready: Ready, words: Transcripts) -> Contexts | None:
-    """The words of every row amid turns of its dialogue, where a request reads these."""
-    one = next((m for m in request.wanted.values() if m.in_dialogue), None)
-    return contexts_of(words, ready.rows, turns_read(ready), one)
 
 
 def _check_extra(ready: Ready, inputs: Inputs) -> None:

@@ -59,15 +59,7 @@ class Published:
                 "the deviation of each fold's training rows, which Pearson's r does not see"
             )
             return tuple(lines)
-        if self.labels.absent:
-            lines.append(f"{self.arm}: never says {', '.join(self.labels.absent)}: no such label")
-        if self.labels.unused:
-            unused = ", ".join(self.labels.unused)
-            lines.append(
-                f"{self.arm}: its labels {unused} stand for no class here; what they would get "
-                "is shared out among the others in proportion"
-            )
-        return tuple(lines)
+        return (*lines, *(f"{self.arm}: {line}" for line in self.labels.lines("label")))
 
 
 def find_published(study: Study, arms: Sequence[str], corpus: Corpus) -> dict[str, Published]:

@@ -95,15 +95,7 @@ class FileScores:
                 f"{name}: has no row for {with_count(self.lacking, 'utterance')}, which left every "
                 "arm; where these are the hard ones every number here is too good"
             )
-        if self.labels.absent:
-            lines.append(f"{name}: never says {', '.join(self.labels.absent)}: no such column")
-        if self.labels.unused:
-            unused = ", ".join(self.labels.unused)
-            lines.append(
-                f"{name}: its columns {unused} stand for no class here; what they would get is "
-                "shared out among the others in proportion"
-            )
-        return tuple(lines)
+        return (*lines, *(f"{name}: {line}" for line in self.labels.lines("column")))
 
 
 def find_scores(

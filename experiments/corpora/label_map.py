@@ -43,6 +43,16 @@ class LabelMap:
         """Classes without a label: they are never predicted."""
         return tuple(name for name in self.targets if name not in self.classes)
 
+    def lines(self, what: str) -> tuple[str, ...]:
+        """What a reader must know: classes that no label or column (``what``) is, and the rest."""
+        never = [f"never says {', '.join(self.absent)}: no such {what}"] * bool(self.absent)
+        unused = ", ".join(self.unused)
+        shared = [
+            f"its {what}s {unused} stand for no class here; what they would get is shared out "
+            "among the others in proportion"
+        ]
+        return (*never, *(shared * bool(unused)))
+
 
 def map_labels(
     arm: str, labels: Sequence[str], targets: Sequence[str], asked: Mapping[str, str]

@@ -42,7 +42,8 @@ def parse_sources(corpus: OneOrMore, manifest: OneOrMore, root: OneOrMore) -> tu
         raise CorpusError("source", missing)
     needy = [name for name in corpora if name not in ROOTLESS]
     if len(corpora) + len(manifests) == 1:
-        _check_single(roots)
+        if len(roots) > 1:
+            raise OptionError(f"{len(roots)} --root for one source: expected one")
     elif len(folders) not in (len(needy), len(needy) + len(manifests)):
         raise OptionError(
             f"{len(folders)} --root for {len(corpora)} --corpus and {len(manifests)} --manifest: "
@@ -78,11 +79,6 @@ def _extra(typed: str) -> Source:
             "a manifest, as in more.csv"
         )
     return Source(corpus, None, None if corpus in ROOTLESS else root, labels or None)
-
-
-def _check_single(roots: Sequence[str]) -> None:
-    if len(roots) > 1:
-        raise OptionError(f"{len(roots)} --root for one source: expected one")
 
 
 def _listed(given: OneOrMore) -> tuple[str, ...]:

@@ -121,11 +121,11 @@ def cautions(results: Results) -> list[str]:
     notes = []
     if len(results.seeds) == 1 and results.facts.protocol != EVALUATION:
         notes.append("one seed: the spread over seeds is unknown")
-    trials = max((arm.trials for arm in results.arms.values()), default=0)
-    if 0 < trials < SEARCHED_FROM:
+    if 0 < results.trials < SEARCHED_FROM:
         notes.append(
-            f"{with_count(trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the search "
-            "tries the defaults and random draws only, so that arms may differ by luck of the draw"
+            f"{with_count(results.trials, 'trial')} per arm and fold: below {SEARCHED_FROM} the "
+            "search tries the defaults and random draws only, so that arms may differ by luck of "
+            "the draw"
         )
     notes += [*_worse_choice(results), *_unchosen(results), *_too_good(results)]
     notes += [*_unheard_of(results), *_restless(results)]
@@ -214,7 +214,7 @@ def _unheard_of(results: Results) -> list[str]:
     known = REACHED.get((results.corpus, len(results.targets)))
     notes = []
     for arm, summary in results.arms.items():
-        uar = summary.uar.value
+        uar, words = summary.uar.value, {"text", "text_tokens"} & {*_inputs(arm)}
         # People may agree by selection, and leak nothing.
         if arm in BEST or arm == LISTENERS or uar is None:
             continue
@@ -224,19 +224,13 @@ def _unheard_of(results: Results) -> list[str]:
                 "people not heard before are hardly ever told so well; look for what else tells "
                 "the label, such as what the encoder saw, lengths, rooms or marks in the words"
             )
-        elif (
-            known is not None and uar > known.uar and not (known.voice_alone and _reads_words(arm))
-        ):
+        elif known is not None and uar > known.uar and not (known.voice_alone and words):
             notes.append(
                 f"{arm_name(arm)}: UAR {100 * uar:.1f}, above the highest that we know in print "
                 f"for {printable(results.corpus)} with {len(results.targets)} classes "
                 f"({100 * known.uar:.1f}; {known.source}): make sure that nothing leaks"
             )
     return notes
-
-
-def _reads_words(arm: str) -> bool:
-    return bool({"text", "text_tokens"} & {*_inputs(arm)})
 
 
 def _inputs(arm: str) -> tuple[str, ...]:

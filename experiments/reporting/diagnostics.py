@@ -1,7 +1,7 @@
 """What a reviewer asks of an arm besides its scores: chance, calibration, speakers, windows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -31,7 +31,7 @@ from fusion.evaluation.columns import WHOLE, Prediction, Predictions
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.p_values import mcnemar
 from fusion.evaluation.permutation import Null, against_null, moved, orders
-from fusion.evaluation.predictions import Table, sides_of, table
+from fusion.evaluation.predictions import ScoreArrays, answers_of, sides_of
 from fusion.evaluation.speaker_sums import SpeakerSums, tally_classes
 from fusion.evaluation.statistics import interval, unpaired_difference
 from fusion.evaluation.windows import WAYS, utterance_rows
@@ -47,8 +47,8 @@ class Evidence:
     ``inner`` is the inner fold of each development row.
     """
 
-    test: Mapping[str, Table]
-    dev: Mapping[tuple[str, str], Table]
+    test: Mapping[str, ScoreArrays]
+    dev: Mapping[tuple[str, str], ScoreArrays]
     inner: Mapping[tuple[str, str], Int[np.ndarray, "rows"]]
 
     def answers(self, arm: str, fold: str) -> DevAnswers | None:
@@ -56,21 +56,21 @@ class Evidence:
         dev = self.dev.get((arm, fold))
         if dev is None:
             return None
-        return DevAnswers(dev.scores, dev.truth, self.inner[arm, fold], dev.speakers)
+        return DevAnswers(dev.probabilities, dev.truth, self.inner[arm, fold], dev.speakers)
 
 
 def evidence(rows: Iterable[Prediction]) -> Evidence:
     """Arrays of predictions of utterances."""
     sides = sides_of(rows)
-    dev = {place: table(own) for place, own in sides.dev.items()}
+    dev = {place: answers_of(own) for place, own in sides.dev.items()}
     return Evidence(
-        {arm: table(own) for arm, own in sides.test.items()},
+        {arm: answers_of(own) for arm, own in sides.test.items()},
         dev,
         {place: _inner_folds(own, dev[place]) for place, own in sides.dev.items()},
     )
 
 
-def _inner_folds(rows: Predictions, found: Table) -> Int[np.ndarray, "rows"]:
+def _inner_folds(rows: Predictions, found: ScoreArrays) -> Int[np.ndarray, "rows"]:
     inner = {
         subject.utterance: fold
         for fold, own in rows.by(lambda place: place.inner_fold or 0).items()
@@ -90,8 +90,8 @@ def nulls(found: Evidence, overlap_of: Callable[[str], float]) -> dict[str, Null
         series = orders(one.speakers, one.dialogues, one.turns, one.clusters.of)
         if one.utterances not in draws:  # every arm has the same rows, and so the same draws
             draws[one.utterances] = moved(one.truth, series)
-        guesses, classes = one.scores.argmax(axis=-1), one.scores.shape[-1]
-        about = (one.truth, guesses, series, draws[one.utterances], classes)
+        classes = one.scores.shape[-1]
+        about = (one.truth, one.guesses, series, draws[one.utterances], classes)
         made[arm] = against_null(*about, overlap_of(arm))
     return made
 
@@ -102,7 +102,7 @@ def with_mcnemar(row: ArmDifference, found: Evidence) -> ArmDifference:
     same = one.utterances == other.utterances and len(one.scores) == len(other.scores)
     if row.metric != "accuracy" or not same:
         return row
-    hits = [side.scores.argmax(axis=-1) == side.truth for side in (one, other)]
+    hits = [side.guesses == side.truth for side in (one, other)]
     return replace(row, mcnemar=mcnemar(*hits))
 
 
@@ -114,8 +114,8 @@ def calibration(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Calib
 
     ``heads_of`` is the arm whose development rows are those of a fold; None without such rows.
     """
-    test = found.test[arm]
-    after, kept = test.scores.copy(), np.zeros(test.scores.shape[:2], bool)
+    test, before = found.test[arm], found.test[arm].probabilities
+    after, kept = before.copy(), np.zeros(before.shape[:2], bool)
     folds = []
     for fold in dict.fromkeys(test.folds):
         dev = found.answers(heads_of.get(fold, arm), fold)
@@ -124,18 +124,19 @@ def calibration(found: Evidence, arm: str, heads_of: Mapping[str, str]) -> Calib
         own = np.array(test.folds) == fold
         temperature = dev.fit_temperature()
         abstention = dev.abstention(temperature)
-        after[:, own] = tempered(test.scores[:, own], temperature)
+        after[:, own] = tempered(before[:, own], temperature)
         kept[:, own] = after[:, own].max(axis=-1) >= abstention.threshold
-        folds.append(CalibrationFold(fold, temperature, *astuple(abstention)))
+        promised = asdict(abstention)
+        folds.append(CalibrationFold(**promised, fold=fold, temperature=temperature))
     truth = test.truth
     curves = [risk_coverage(p.max(axis=-1), p.argmax(axis=-1) == truth) for p in after]
     accuracy = np.mean([curve.accuracy for curve in curves], axis=0)
     points = zip(curves[0].coverage, accuracy, strict=True)
     return Calibration(
         folds=tuple(folds),
-        before=_errors(test.scores, truth),
+        before=_errors(before, truth),
         after=_errors(after, truth),
-        bins=Bins(_bins(test.scores, truth), _bins(after, truth)),
+        bins=Bins(_bins(before, truth), _bins(after, truth)),
         risk_coverage=tuple(RiskPoint(float(c), float(a)) for c, a in points),
         risk_area=float(np.mean([curve.area for curve in curves])),
         abstention=_kept(kept, after.argmax(axis=-1) == truth),
@@ -190,27 +191,27 @@ def development(
     return Development(None if np.isnan(value) else float(value), apart)
 
 
-def sums_of(tables: Sequence[Table], overlap: float) -> SpeakerSums:
+def sums_of(parts: Sequence[ScoreArrays], overlap: float) -> SpeakerSums:
     """Confusion counts by cluster of speakers and seed."""
-    guesses = np.concatenate([one.scores.argmax(axis=-1) for one in tables], axis=1)
-    truth = np.concatenate([one.truth for one in tables])
-    names = [name for one in tables for name in one.clusters.of]
-    counts = tally_classes(truth, guesses, names, tables[0].scores.shape[-1])
-    return replace(counts, unit=tables[0].clusters.unit, overlap=overlap)
+    guesses = np.concatenate([one.guesses for one in parts], axis=1)
+    truth = np.concatenate([one.truth for one in parts])
+    names = [name for one in parts for name in one.clusters.of]
+    counts = tally_classes(truth, guesses, names, parts[0].scores.shape[-1])
+    return replace(counts, unit=parts[0].clusters.unit, overlap=overlap)
 
 
 # ---------------------------------------------------------------- speakers
 
 
-def by_speaker(found: Table) -> dict[str, SpeakerScores]:
+def by_speaker(found: ScoreArrays) -> dict[str, SpeakerScores]:
     """UAR and accuracy of each speaker, with intervals over utterances."""
     speakers, utterances = np.array(found.speakers), np.array(found.utterances)
-    guesses, classes = found.scores.argmax(axis=-1), found.scores.shape[-1]
+    truth, guesses, classes = found.truth, found.guesses, found.scores.shape[-1]
     made = {}
     for name in sorted(set(found.speakers)):
         own = speakers == name
         clusters = utterances[own].tolist()
-        counts = tally_classes(found.truth[own], guesses[:, own], clusters, classes)
+        counts = tally_classes(truth[own], guesses[:, own], clusters, classes)
         counts = replace(counts, unit="utterances")
         # Of one speaker nothing is claimed of others, so that a class of two utterances suffices.
         scores = [interval(counts, CLASSES[of], rarest=2) for of in ("uar", "accuracy")]
@@ -235,7 +236,7 @@ def windows(rows: Predictions, overlap: float) -> dict[str, WindowScores] | None
     for name, own in sides.items():
         # A window is a row of its own here.
         each = [replace(row, utterance=f"{row.utterance} {row.window}") for row in own]
-        counts = sums_of([table(each)], overlap)
+        counts = sums_of([answers_of(each)], overlap)
         scores = {m: interval(counts, CLASSES[m]) for m in WINDOW_METRICS}
         made[name] = WindowScores(len(own) // len(seeds), **scores)
     return made

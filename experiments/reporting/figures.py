@@ -7,7 +7,7 @@ from encoders.messages import with_count
 from experiments.reporting.arm_names import arm_name, in_rows, row_name
 from experiments.reporting.caveats import BEST, stamped
 from experiments.reporting.numbers import ABSENT, MINUS, Column, column, primary_of
-from experiments.reporting.results_schema import ArmDifference, Results
+from experiments.reporting.results_schema import Results
 from experiments.reporting.svg import (
     COLOURS,
     Chart,
@@ -102,7 +102,7 @@ def differences_forest(results: Results) -> Forest:
 def make_mark(
     label: str,
     arm: str,
-    score: Interval | ArmDifference,
+    score: Interval,
     metric: Column,
     *,
     strong: bool,
@@ -113,7 +113,7 @@ def make_mark(
     return Mark(label, kind_of(arm), score.value, score.low, score.high, text, strong)
 
 
-def score_text(score: Interval | ArmDifference, metric: Column, *, sign: bool = False) -> str:
+def score_text(score: Interval, metric: Column, *, sign: bool = False) -> str:
     """A score with its interval, or that it has none."""
     if score.value is None:
         return "not defined"

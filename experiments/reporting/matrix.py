@@ -8,7 +8,7 @@ from experiments.reporting.diagnostics import sums_of
 from experiments.reporting.results_schema import MatrixCell
 from fusion.evaluation.columns import Place, Predictions
 from fusion.evaluation.measures import CLASSES
-from fusion.evaluation.predictions import table
+from fusion.evaluation.predictions import answers_of
 from fusion.evaluation.statistics import interval
 from fusion.splitting.splits import Fold
 
@@ -35,15 +35,14 @@ def corpus_matrix(
     """
     test = rows.at(lambda place: place.split == "test" and place.outer_fold in trained_on)
     cells: dict[tuple[str, str, str], Predictions] = {}
-    for (train, arm), own in test.by(lambda place: _learned(place, trained_on)).items():
+
+    def learned(place: Place) -> tuple[str, str]:
+        return "+".join(trained_on.get(place.outer_fold, ())), place.arm
+
+    for (train, arm), own in test.by(learned).items():
         for corpus in dict.fromkeys(subject.corpus for subject in own.present()):
             cells[train, corpus, arm] = _tested_on(own, corpus)
     return tuple(_cell(*place, own, overlap_of(place[2])) for place, own in cells.items())
-
-
-def _learned(place: Place, trained_on: Mapping[str, Sequence[str]]) -> tuple[str, str]:
-    """Corpora that an arm was trained on, and the arm; of a fold that says which."""
-    return "+".join(trained_on.get(place.outer_fold, ())), place.arm
 
 
 def _tested_on(rows: Predictions, corpus: str) -> Predictions:
@@ -80,6 +79,6 @@ def matrix_table(cells: Sequence[MatrixCell]) -> MatrixTable:
 
 
 def _cell(train: str, test: str, arm: str, rows: Predictions, overlap: float) -> MatrixCell:
-    counts = sums_of([table(rows)], overlap)
+    counts = sums_of([answers_of(rows)], overlap)
     used = len({subject.utterance for subject in rows.present()})
     return MatrixCell(train, test, arm, used, interval(counts, CLASSES["uar"]))

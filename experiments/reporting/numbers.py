@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Protocol
 
 from experiments.reporting.results_schema import Results
 from fusion.evaluation.goals import Goal, goal_of
@@ -26,18 +25,6 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "regression": ("ccc", "pearson", "mse", "mae"),
     "sentiment": ("ccc", "pearson", "mae", "acc2_has0", "acc2_non0", "f1_non0", "acc7"),
 }
-
-
-class Bounds(Protocol):
-    """What has an interval: a score, a difference, a gap between groups."""
-
-    @property
-    def low(self) -> float | None:
-        """The lower end."""
-
-    @property
-    def high(self) -> float | None:
-        """The upper end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +61,7 @@ class Column:
         text = self.tell(value)
         return f"+{text}" if value is not None and value > 0 and text.strip("0.") else text
 
-    def tell_span(self, interval: Bounds) -> str:
+    def tell_span(self, interval: Interval) -> str:
         """The bounds of an interval, or a dash."""
         if interval.low is None or interval.high is None:
             return ABSENT
@@ -105,9 +92,14 @@ def primary_of(results: Results) -> Goal:
 
 def columns_of(results: Results) -> dict[str, Column]:
     """Metrics of the table of arms, the one that they are chosen by first."""
-    sentiment = results.task == "regression" and results.targets == SENTIMENT
-    names = TABLES["sentiment" if sentiment else results.task]
+    names = TABLES[metrics_kind(results)]
     return {name: COLUMNS[name] for name in dict.fromkeys((primary_of(results), *names))}
+
+
+def metrics_kind(results: Results) -> str:
+    """Which metrics there are: those of the task, or of sentiment as CMU has it."""
+    sentiment = results.task == "regression" and results.targets == SENTIMENT
+    return "sentiment" if sentiment else results.task
 
 
 def scale_note(results: Results) -> str:

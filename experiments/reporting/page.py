@@ -31,9 +31,7 @@ from experiments.reporting.numbers import (
 )
 from experiments.reporting.results_schema import (
     ArmDifference,
-    ArmResults,
     ClassResults,
-    FoldResults,
     Results,
     TriedOut,
 )
@@ -52,7 +50,6 @@ from experiments.reporting.tuning import (
     best_so_far,
     importances,
     pruned,
-    trials_of,
     tuning_figures,
 )
 from experiments.templates import template
@@ -61,6 +58,9 @@ from fusion.evaluation.windows import WAYS
 
 #: Dropped rows that are listed before the reader asks for all.
 DROPPED_SHOWN = 20
+#: Figures as SVG, by their kind, then by what they are of: an arm, of forests the width.
+Figures = dict[str, dict[str, str]]
+FORESTS = ("arms", "differences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,16 @@ class Report:
     command: str | None = None
 
 
-def page(report: Report) -> str:
-    """The report as HTML."""
+def page(report: Report, figures: Figures | None = None) -> str:
+    """The report as HTML; ``figures`` are those of :func:`drawn`, None: they are drawn now."""
+    kinds = figures or drawn(report.results)
     return template("report.html.j2", **_FILTERS).render(
         results=report.results,
         facts=report.results.facts,
+        # Trees of elements escape what is put into them, so that their text is markup already.
+        figures={
+            kind: {of: Markup(svg) for of, svg in svgs.items()} for kind, svgs in kinds.items()
+        },
         folder=printable(report.folder),
         costs=arm_costs(report.cost) if report.cost is not None else [],
         command=report.command,
@@ -117,37 +122,23 @@ def of_classes(results: Results) -> bool:
     return isinstance(results, ClassResults)
 
 
-def _confusions(results: Results) -> dict[str, Markup]:
-    if not isinstance(results, ClassResults):
-        return {}
-    return {arm: Markup(draw_confusion(results, arm)) for arm in results.arms}
-
-
-def _diagrams(results: Results) -> dict[str, Markup]:
-    arms = calibrated_arms(results)
-    drawn = {arm: Markup(draw_reliability(results, arm)) for arm in arms}
-    return drawn | ({"risk": Markup(draw_risk(results, arms))} if arms else {})
-
-
-def _tuning(results: Results) -> dict[str, dict[str, Markup]]:
-    """Figures of trials and learning curves by their kind, then by arm."""
-    by_kind: dict[str, dict[str, Markup]] = {"history": {}, "learning": {}}
-    for arm, drawn in tuning_figures(results).items():
-        for kind, svg in drawn.items():
-            by_kind[kind][arm] = Markup(svg)
-    return by_kind
-
-
-def _figures(results: Results) -> dict[str, Markup]:
-    # Trees of elements escape what is put into them, so that their text is markup already.
+def drawn(results: Results) -> Figures:
+    """Every figure once: forests by their width, others by their arm."""
     forests = {"arms": arms_forest(results)}
     if results.differences:
         forests["differences"] = differences_forest(results)
-    drawn = {name: Markup(draw_forest(forest)) for name, forest in forests.items()}
-    return drawn | {
-        f"{name}_narrow": Markup(draw_forest(forest, narrow=True))
+    figures = {
+        name: {"wide": draw_forest(forest), "narrow": draw_forest(forest, narrow=True)}
         for name, forest in forests.items()
     }
+    whole = results if isinstance(results, ClassResults) else None
+    figures["confusion"] = {arm: draw_confusion(whole, arm) for arm in results.arms if whole}
+    calibrated, tuned = calibrated_arms(results), tuning_figures(results)
+    figures["reliability"] = {arm: draw_reliability(results, arm) for arm in calibrated}
+    figures["risk"] = {"coverage": draw_risk(results, calibrated)} if calibrated else {}
+    for kind in ("history", "learning"):
+        figures[kind] = {arm: svgs[kind] for arm, svgs in tuned.items() if kind in svgs}
+    return figures
 
 
 def _by_metric(differences: Sequence[ArmDifference]) -> dict[str, list[ArmDifference]]:
@@ -179,10 +170,6 @@ def _reasons(results: Results) -> dict[str, str]:
     return {fold.fold: why for fold in folds if (why := fold.reason(name)) is not None}
 
 
-def _fold(summary: ArmResults, name: str) -> FoldResults:
-    return next(fold for fold in summary.folds if fold.fold == name)
-
-
 def _value(value: object) -> str:
     """A hyperparameter as it is read: three digits that matter."""
     return f"{value:.3g}" if isinstance(value, float) else printable(value)
@@ -209,7 +196,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "value": _value,
     "largest": _largest,
     "pruned": pruned,
-    "fold": _fold,
+    "fold": lambda summary, name: next(fold for fold in summary.folds if fold.fold == name),
     "number": decimals,
     "column": column,
     "told": lambda value, name: column(name).tell(value),
@@ -224,12 +211,9 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "stamp": lambda results: stamped("", results),
     "certificate_rows": certificate_rows,
     "cautions": cautions,
-    "figures": _figures,
-    "confusions": _confusions,
     "main_arms": main_arms,
     "calibrated_arms": calibrated_arms,
     "arms_with": arms_with,
-    "diagrams": _diagrams,
     "columns": columns_of,
     "primary": primary_of,
     "of_classes": of_classes,
@@ -242,7 +226,5 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "beats_both": beats_both,
     "methods": _methods,
     "reasons": _reasons,
-    "tuning": _tuning,
-    "most_trials": trials_of,
     "importances": importances,
 }

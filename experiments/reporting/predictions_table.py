@@ -1,12 +1,9 @@
 """Predictions of a run as a table, for whatever reads tables."""
 
-import csv
-import io
-from collections.abc import Iterable
 from pathlib import Path
 
 from encoders.files import write_parts
-from encoders.manifest_rows import guarded
+from encoders.manifest_rows import guarded_csv
 from experiments.reporting.results_file import read_results
 from fusion.evaluation.columns import Place, Predictions, Subject
 from fusion.evaluation.predictions import PREDICTIONS, read
@@ -28,12 +25,12 @@ def write_table(folder: Path, path: Path) -> int:
     names = [f"{kind}_{target}" for kind in ("target", "score") for target in targets]
     header = [*Subject._fields[:-1], *Place._fields, "window", *names]
     blocks = (_lines(rows[n : n + BLOCK]) for n in range(0, len(rows), BLOCK))
-    write_parts(path, (text.encode() for text in (_csv([header]), *blocks)))
+    write_parts(path, (text.encode() for text in (guarded_csv([header]), *blocks)))
     return len(rows)
 
 
 def _lines(rows: Predictions) -> str:
-    return _csv(
+    return guarded_csv(
         [
             *(getattr(row, name) for name in (*Subject._fields[:-1], *Place._fields)),
             row.window,
@@ -42,14 +39,3 @@ def _lines(rows: Predictions) -> str:
         ]
         for row in rows
     )
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> str:
-    content = io.StringIO(newline="")
-    for row in rows:
-        csv.writer(content, lineterminator="\n").writerow(map(_field, row))
-    return content.getvalue()
-
-
-def _field(value: object) -> object:
-    return guarded(value) if isinstance(value, str) else value

@@ -19,19 +19,12 @@ from encoders.messages import printable, with_count
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST, cautions, dropped_lines
 from experiments.reporting.cost import Cost, cost_lines
-from experiments.reporting.diagrams import draw_confusion, draw_reliability, draw_risk
-from experiments.reporting.figures import (
-    arms_forest,
-    differences_forest,
-    draw_forest,
-)
-from experiments.reporting.page import Report, calibrated_arms, main_arms, page
+from experiments.reporting.page import FORESTS, Report, drawn, main_arms, page
 from experiments.reporting.results import summarise, with_best
 from experiments.reporting.results_file import check_unchanged, read_results
-from experiments.reporting.results_schema import ClassResults, Results, as_json, carried
+from experiments.reporting.results_schema import Results, as_json, carried
 from experiments.reporting.sentences import answer, claim
 from experiments.reporting.tables import latex, markdown, terminal_table
-from experiments.reporting.tuning import tuning_figures
 from fusion.evaluation.columns import Predictions
 from fusion.evaluation.goals import goal_of
 from fusion.evaluation.predictions import AGAIN, PREDICTIONS, read
@@ -52,25 +45,20 @@ BROKEN = (KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
 
 def report_files(report: Report) -> dict[str, str]:
     """Every file of a report by its path below the run's folder."""
-    results = report.results
+    results, figures = report.results, drawn(report.results)
     files = {
-        "report.html": page(report),
+        "report.html": page(report, figures),
         "table.md": markdown(results),
         "table.tex": latex(results),
-        "figures/arms.svg": draw_forest(arms_forest(results)),
     }
-    if results.differences:
-        files["figures/differences.svg"] = draw_forest(differences_forest(results))
-    if isinstance(results, ClassResults):
-        for arm in main_arms(results):
-            files[f"figures/confusion-{_file_name(arm)}.svg"] = draw_confusion(results, arm)
-    calibrated = calibrated_arms(results)
-    for arm in calibrated:
-        files[f"figures/reliability-{_file_name(arm)}.svg"] = draw_reliability(results, arm)
-    if calibrated:
-        files["figures/risk-coverage.svg"] = draw_risk(results, calibrated)
-    for arm, drawn in tuning_figures(results).items():
-        files |= {f"figures/{kind}-{_file_name(arm)}.svg": svg for kind, svg in drawn.items()}
+    for kind, svgs in figures.items():
+        # Narrow forests, and what other arms confuse, are on the page alone.
+        if kind in FORESTS:
+            files[f"figures/{kind}.svg"] = svgs["wide"]
+            continue
+        for of, svg in svgs.items():
+            if kind != "confusion" or of in main_arms(results):
+                files[f"figures/{kind}-{_file_name(of)}.svg"] = svg
     return files
 
 

@@ -23,7 +23,6 @@ from experiments.reporting.results_schema import (
     Results,
     Rows,
     RunFacts,
-    most_trials,
 )
 from experiments.reporting.subgroups import groups_of
 from experiments.reporting.target_scores import (
@@ -191,7 +190,7 @@ def _arms(
             per_class=None if kind == "regression" else each,
             per_target=each if kind == "regression" else None,
             folds=folds_of(of_arm, kind, targets, folds, fit, goal),
-            trials=most_trials(fit),
+            trials=max((len(fold.trials or ()) for fold in fit), default=0),
             confusion=confusion.tolist() if kind == "single-label" else None,
             groups=groups_of(of_arm, kind, targets, known, goal) if arm in by_group else None,
         )

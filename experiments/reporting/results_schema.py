@@ -8,12 +8,13 @@ it has another value; a metric that a task does not have is :data:`NOT_SCORED`, 
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Self
 
 from encoders.utterance import Task
 from experiments.reporting.trained_encoder import Trained
+from fusion.evaluation.calibration import Abstention
 from fusion.evaluation.p_values import McNemar
 from fusion.evaluation.permutation import Null
 from fusion.evaluation.statistics import Corrected, Difference, Interval
@@ -191,22 +192,12 @@ class FoldResults:
         return why
 
 
-def most_trials(folds: Sequence[FoldResults]) -> int:
-    """The largest number of trials of an arm in a fold."""
-    return max((len(fold.trials or ()) for fold in folds), default=0)
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationFold:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationFold(Abstention):
     """Temperature and threshold of a fold, and what development rows promised of them."""
 
     fold: str
     temperature: float
-    threshold: float
-    target: float
-    accuracy: float
-    coverage: float
-    reached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,16 +297,12 @@ class GroupScores:
     ccc: Interval = NOT_SCORED
 
 
-@dataclass(frozen=True, slots=True)
-class GroupGap:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupGap(Interval):
     """Difference between two groups of speakers."""
 
     group: str
     against: str
-    value: float | None
-    low: float | None
-    high: float | None
-    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +390,7 @@ class ClassArm(ArmResults):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmDifference:
+class ArmDifference(Interval):
     """One arm minus another; ``p_holm`` is None of the primary comparison.
 
     ``detectable`` and ``least_p`` are of the test that is made, with Holm's correction where there
@@ -413,10 +400,6 @@ class ArmDifference:
     arm: str
     against: str
     metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    method: str
     p: float | None
     p_holm: float | None
     detectable: float | None
@@ -650,6 +633,11 @@ class Results:
     facts: Facts
     certificate: Certificate | None = None
     hashes: Hashes
+
+    @property
+    def trials(self) -> int:
+        """The largest number of trials that an arm had in a fold."""
+        return max((summary.trials for summary in self.arms.values()), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

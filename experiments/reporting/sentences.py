@@ -150,11 +150,8 @@ def _standing(arm: str, other: str, difference: ArmDifference, rows: Rows) -> st
     size, side = metric.tell(abs(value)), "above" if value > 0 else "below"
     place = f"{size} {metric.unit} {side}" if size.strip("0.") else f"the same {metric.title} as"
     no_claim = _no_claim(difference, rows)
-    return f"{arm} scored {place} {other} {_on_these(rows.speakers)}; {no_claim}"
-
-
-def _on_these(speakers: int) -> str:
-    return "on this one speaker" if speakers == 1 else f"on these {speakers} speakers"
+    people = "this one speaker" if rows.speakers == 1 else f"these {rows.speakers} speakers"
+    return f"{arm} scored {place} {other} on {people}; {no_claim}"
 
 
 def _no_claim(difference: ArmDifference, rows: Rows) -> str:

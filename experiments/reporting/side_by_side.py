@@ -13,12 +13,12 @@ import numpy as np
 from encoders.messages import printable, with_count
 from experiments.reporting.caveats import BEST
 from experiments.reporting.diagnostics import sums_of
-from experiments.reporting.report import Recomputed, folder_name, recompute
+from experiments.reporting.report import folder_name, recompute
 from experiments.reporting.results_schema import Results
 from fusion.evaluation.columns import Predictions, Subject
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.p_values import holm
-from fusion.evaluation.predictions import sides_of, table
+from fusion.evaluation.predictions import answers_of, sides_of
 from fusion.evaluation.statistics import Difference, Interval, paired_difference
 from fusion.evaluation.windows import utterance_rows
 
@@ -67,7 +67,7 @@ def side_by_side(folders: Sequence[Path]) -> Beside:
         ValueError: one is no run, its numbers do not follow from its predictions, or it is given
             twice.
     """
-    runs = tuple(_run(folder, recompute(folder)) for folder in folders)
+    runs = tuple(map(_run, folders))
     twice = sorted({run.name for run in runs if [r.name for r in runs].count(run.name) > 1})
     if twice:
         raise ValueError(f"{', '.join(twice)}: given twice, or two folders of one name; rename one")
@@ -79,9 +79,10 @@ def side_by_side(folders: Sequence[Path]) -> Beside:
     return Beside(runs, arms, differences, means, tuple(_remarks(runs, shared, means)))
 
 
-def _run(folder: Path, recomputed: Recomputed) -> Run:
-    test = sides_of(utterance_rows(recomputed.rows)).test
-    return Run(printable(folder_name(folder)), recomputed.results, test)
+def _run(folder: Path) -> Run:
+    found = recompute(folder)
+    test = sides_of(utterance_rows(found.rows)).test
+    return Run(printable(folder_name(folder)), found.results, test)
 
 
 Row = tuple[str, str, tuple[float, ...]]
@@ -141,7 +142,7 @@ def _difference(run: Run, first: Run, arm: str, shared: frozenset[Row]) -> RunDi
     }
     one, other = (
         sums_of(
-            [table(_placed(rows.at(lambda place: place.seed in seeds), known))],
+            [answers_of(_placed(rows.at(lambda place: place.seed in seeds), known))],
             side.results.facts.overlap_of(arm),
         )
         for rows, side in zip(both, (run, first), strict=True)

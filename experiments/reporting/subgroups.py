@@ -62,7 +62,7 @@ def groups_of(
                 if goal == "auc"
                 else unpaired_difference(sums[first], sums[second], measures[goal])
             )
-            gap = GroupGap(first, second, *astuple(between))
+            gap = GroupGap(*astuple(between), group=first, against=second)
         made[attribute] = GroupResults(grouping.by, scores, gap)
     return made
 

@@ -16,7 +16,7 @@ from experiments.reporting.numbers import (
     primary_of,
     scale_note,
 )
-from experiments.reporting.results_schema import ArmResults, Results
+from experiments.reporting.results_schema import Results
 from experiments.reporting.sentences import answer, setting, verdict_text
 from experiments.reporting.target_table import per_target_table
 from fusion.leakage.findings import Certificate, LeakTest
@@ -88,16 +88,12 @@ def terminal_table(results: Results) -> "Table":
 
     table = Table(box=None, pad_edge=False, caption=Text(setting(results)), caption_justify="left")
     # Two metrics fit a terminal of 80 columns; the report has all four.
-    shown = dict(list(columns_of(results).items())[:2])
-    for name in ("arm", *(metric.head for metric in shown.values())):
+    for name in ("arm", *(metric.head for metric in list(columns_of(results).values())[:2])):
         table.add_column(name, no_wrap=True)
     table.add_column("trials", justify="right")
-    for arm in in_rows(results.arms):
-        summary = results.arms[arm]
-        cells = [column.tell_score(summary.score(metric)) for metric, column in shown.items()]
+    for arm, *cells, trials in _arms(results):
         # Names from outside are text, never markup of the terminal.
-        row = [row_name(arm), *cells, _trials(arm, summary)]
-        table.add_row(*map(Text, row))
+        table.add_row(*map(Text, (arm, *cells[:2], trials)))
     return table
 
 
@@ -109,14 +105,10 @@ def _arms(results: Results) -> Rows:
                 column.tell_score(results.arms[arm].score(metric))
                 for metric, column in columns_of(results).items()
             ),
-            _trials(arm, results.arms[arm]),
+            ABSENT if arm in BEST else str(results.arms[arm].trials),
         ]
         for arm in in_rows(results.arms)
     ]
-
-
-def _trials(arm: str, summary: ArmResults) -> str:
-    return ABSENT if arm in BEST else str(summary.trials)
 
 
 def _titles(results: Results) -> list[str]:

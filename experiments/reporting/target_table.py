@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from encoders.messages import printable
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import BEST
-from experiments.reporting.numbers import ABSENT, COLUMNS, decimals, percent, primary_of
+from experiments.reporting.numbers import COLUMNS, percent, primary_of
 from experiments.reporting.results_schema import Results
 from fusion.evaluation.goals import Goal
 
@@ -24,7 +24,7 @@ def per_target_table(results: Results) -> tuple[list[str], Rows] | None:
         return None
     arms = [arm for arm in BEST if arm in results.arms] or list(results.arms)[:2]
     labels = results.task == "multi-label"
-    tell = percent if labels else _number
+    tell = percent if labels else COLUMNS["ccc"].tell
     rows = [
         [
             arm_name(arm),
@@ -85,7 +85,3 @@ def chance_of(goal: Goal, shares: Sequence[float], *, sets: bool) -> Chance:
         "weighted_f1": largest * max(f1),
     }
     return Chance(values[goal], f"largest class named {percent(values[goal])}")
-
-
-def _number(value: float | None) -> str:
-    return ABSENT if value is None else decimals(value, 3)

@@ -1,4 +1,8 @@
-"""What a run tells of an encoder that it has trained."""
+"""What a run tells of an encoder that it has trained.
+
+Not among the types of ``results.json``, whose defaults are left out there: runs that are kept have
+hashes over every field of this one.
+"""
 
 from dataclasses import dataclass
 

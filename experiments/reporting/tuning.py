@@ -64,11 +64,6 @@ def importances(results: Results) -> list[Importance]:
     return rows
 
 
-def trials_of(results: Results) -> int:
-    """The largest number of trials that an arm had in a fold."""
-    return max((summary.trials for summary in results.arms.values()), default=0)
-
-
 def pruned(trials: Sequence[TriedOut]) -> int:
     """How many trials were given up before their end (:mod:`fusion.tuning.pruning`)."""
     return sum(trial.state == "pruned" for trial in trials)

@@ -5,7 +5,7 @@ which head said something of it. A row is a number into each, a window and its s
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -143,13 +143,11 @@ class Predictions(Sequence[Prediction]):
 
     def with_places(self, change: Callable[[Place], Place]) -> "Predictions":
         """The same rows at other places."""
-        columns = (self.subject, self.place, self.window, self.scores)
-        return Predictions(self.subjects, tuple(map(change, self.places)), *columns)
+        return replace(self, places=tuple(map(change, self.places)))
 
     def with_subjects(self, change: Callable[[Subject], Subject]) -> "Predictions":
         """The same rows with other knowledge of the utterances."""
-        columns = (self.subject, self.place, self.window, self.scores)
-        return Predictions(tuple(map(change, self.subjects)), self.places, *columns)
+        return replace(self, subjects=tuple(map(change, self.subjects)))
 
     def present(self) -> list[Subject]:
         """Subjects that some row is of."""

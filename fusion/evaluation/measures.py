@@ -13,10 +13,9 @@ from jaxtyping import Float
 
 from encoders.utterance import Task
 from fusion.evaluation import metrics
+from fusion.evaluation.metrics import Parts, PerTarget, Values, ratio
 
 Sums = Float[np.ndarray, "*axes parts sums"]
-Values = Float[np.ndarray, "*axes"]
-PerTarget = Float[np.ndarray, "*axes targets"]
 
 #: Dimensions whose values are sentiment from -3 to 3, as CMU-MOSI and CMU-MOSEI have it.
 SENTIMENT = ("sentiment",)
@@ -51,26 +50,19 @@ CLASSES: Mapping[str, Metric] = MappingProxyType(
 # ---------------------------------------------------------------- labels
 
 
-def label_recalls(sums: Sums) -> PerTarget:
-    """Share of each label's rows that were named, ``tp / (tp + fn)``."""
-    tp, _, fn, _ = _cells(sums)
-    return _ratio(tp, tp + fn)
-
-
-def label_precisions(sums: Sums) -> PerTarget:
-    """Share of the rows named that have the label, ``tp / (tp + fp)``; 0 if never named."""
-    tp, fp, _, _ = _cells(sums)
-    return np.nan_to_num(_ratio(tp, tp + fp))
-
-
-def label_f1(sums: Sums) -> PerTarget:
-    """F1 of each label, ``2 tp / (2 tp + fp + fn)``; NaN for a label without rows."""
-    return _f1_of(sums[..., :-1, :])
-
-
-def _f1_of(cells: Sums) -> PerTarget:
+def _parts(cells: Sums) -> Parts:
     tp, fp, fn, _ = np.moveaxis(cells, -1, 0)
-    return np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), np.nan)
+    return Parts(tp, tp + fn, tp + fp)
+
+
+def _of_labels(metric: Callable[[Parts], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """A metric of :mod:`fusion.evaluation.metrics` of the labels of sets."""
+    return lambda sums: metric(_parts(sums[..., :-1, :]))
+
+
+label_recalls = _of_labels(metrics.recalls)
+label_precisions = _of_labels(metrics.precisions)
+label_f1 = _of_labels(metrics.f1_scores)
 
 
 def label_weighted_accuracy(sums: Sums) -> PerTarget:
@@ -79,47 +71,29 @@ def label_weighted_accuracy(sums: Sums) -> PerTarget:
     What papers on CMU-MOSEI call weighted accuracy (Tong et al. 2017, Zadeh et al. 2018).
     """
     tp, fp, fn, tn = _cells(sums)
-    return (_ratio(tp, tp + fn) + _ratio(tn, tn + fp)) / 2
-
-
-def macro_f1(sums: Sums) -> Values:
-    """Mean of the labels' F1."""
-    return np.asarray(label_f1(sums).mean(axis=-1))
+    return (ratio(tp, tp + fn) + ratio(tn, tn + fp)) / 2
 
 
 def micro_f1(sums: Sums) -> Values:
     """F1 of all labels of all rows together."""
-    tp, fp, fn, _ = (cells.sum(axis=-1) for cells in _cells(sums))
-    return _ratio(2 * tp, 2 * tp + fp + fn)
-
-
-def macro_precision(sums: Sums) -> Values:
-    """Mean of the labels' precision."""
-    tp, _, fn, _ = _cells(sums)
-    return np.asarray(np.where(tp + fn > 0, label_precisions(sums), np.nan).mean(axis=-1))
-
-
-def weighted_f1(sums: Sums) -> Values:
-    """Mean of the labels' F1 by support; labels without rows weigh nothing."""
-    tp, _, fn, _ = _cells(sums)
-    support = tp + fn
-    return _ratio((np.nan_to_num(label_f1(sums)) * support).sum(axis=-1), support.sum(axis=-1))
+    hits, support, named = (part.sum(axis=-1) for part in _parts(sums[..., :-1, :]))
+    return ratio(2 * hits, support + named)
 
 
 def samples_f1(sums: Sums) -> Values:
     """Mean of the rows' own F1."""
-    return _ratio(sums[..., -1, 0], sums[..., -1, 2])
+    return ratio(sums[..., -1, 0], sums[..., -1, 2])
 
 
 def subset_accuracy(sums: Sums) -> Values:
     """Share of rows whose set of labels is right as a whole."""
-    return _ratio(sums[..., -1, 1], sums[..., -1, 2])
+    return ratio(sums[..., -1, 1], sums[..., -1, 2])
 
 
 def hamming_loss(sums: Sums) -> Values:
     """Share of all labels of all rows that are wrong."""
     _, fp, fn, _ = _cells(sums)
-    return _ratio((fp + fn).sum(axis=-1), np.stack(_cells(sums)).sum(axis=0).sum(axis=-1))
+    return ratio((fp + fn).sum(axis=-1), np.stack(_cells(sums)).sum(axis=0).sum(axis=-1))
 
 
 def weighted_accuracy(sums: Sums) -> Values:
@@ -133,14 +107,14 @@ def _cells(sums: Sums) -> list[PerTarget]:
 
 LABELS: Mapping[str, Metric] = MappingProxyType(
     {
-        "macro_f1": Metric("macro F1", macro_f1),
+        "macro_f1": Metric("macro F1", _of_labels(metrics.macro_f1)),
         "micro_f1": Metric("micro F1", micro_f1),
-        "weighted_f1": Metric("weighted F1", weighted_f1),
+        "weighted_f1": Metric("weighted F1", _of_labels(metrics.weighted_f1)),
         "samples_f1": Metric("samples F1", samples_f1),
         "subset_accuracy": Metric("subset accuracy", subset_accuracy),
         "hamming_loss": Metric("Hamming loss", hamming_loss, lower=True),
         "weighted_accuracy": Metric("weighted accuracy", weighted_accuracy),
-        "macro_precision": Metric("macro precision", macro_precision),
+        "macro_precision": Metric("macro precision", _of_labels(metrics.macro_precision)),
     }
 )
 
@@ -149,7 +123,7 @@ LABELS: Mapping[str, Metric] = MappingProxyType(
 
 
 def _mean_of(part: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda sums: _ratio(sums[..., 0, part], sums[..., 0, 3])
+    return lambda sums: ratio(sums[..., 0, part], sums[..., 0, 3])
 
 
 def soft_macro_f1(sums: Sums) -> Values:
@@ -159,7 +133,7 @@ def soft_macro_f1(sums: Sums) -> Values:
     prediction are made sets of labels, :func:`fusion.evaluation.speaker_sums.tally_shares`. NaN
     where no utterance has a class so.
     """
-    return np.asarray(_f1_of(sums[..., 1:, :]).mean(axis=-1))
+    return metrics.macro_f1(_parts(sums[..., 1:, :]))
 
 
 #: Of a share that is named the floor of 5e-7 a row adds 14.5 at most.
@@ -180,14 +154,14 @@ def ccc_of(sums: Sums) -> PerTarget:
     """Concordance of each dimension (Lin 1989); NaN where neither truth nor prediction varies."""
     x, y, xx, yy, xy, _ = _moments(sums)
     below = xx + yy + (x - y) ** 2
-    return _ratio(2 * xy, np.where(_varies(xx, x) | _varies(yy, y), below, 0.0))
+    return ratio(2 * xy, np.where(_varies(xx, x) | _varies(yy, y), below, 0.0))
 
 
 def pearson_of(sums: Sums) -> PerTarget:
     """Correlation of each dimension; NaN where truth or prediction does not vary."""
     x, y, xx, yy, xy, _ = _moments(sums)
     below = np.sqrt(np.where(_varies(xx, x) & _varies(yy, y), xx * yy, 0.0))
-    return _ratio(xy, below)
+    return ratio(xy, below)
 
 
 def mse_of(sums: Sums) -> PerTarget:
@@ -213,7 +187,7 @@ def _varies(variance: PerTarget, mean: PerTarget) -> np.ndarray:
 def _moments(sums: Sums) -> list[PerTarget]:
     """Means and centred second moments of truth x and prediction y, and the mean of their gap."""
     rows = sums[..., 0]
-    x, y, xx, yy, xy, gap = (_ratio(sums[..., k], rows) for k in range(1, 7))
+    x, y, xx, yy, xy, gap = (ratio(sums[..., k], rows) for k in range(1, 7))
     return [x, y, xx - x * x, yy - y * y, xy - x * y, gap]
 
 
@@ -228,16 +202,16 @@ VALUES: Mapping[str, Metric] = MappingProxyType(
 
 
 def _accuracy2(table: Float[np.ndarray, "*axes sums"]) -> Values:
-    return _ratio(table[..., 0] + table[..., 3], table[..., :4].sum(axis=-1))
+    return ratio(table[..., 0] + table[..., 3], table[..., :4].sum(axis=-1))
 
 
 def _f1_2(table: Float[np.ndarray, "*axes sums"]) -> Values:
     """F1 of both classes by their support."""
     (no, alarm, miss, yes) = (table[..., k] for k in range(4))
     errors = alarm + miss
-    scores = [np.nan_to_num(_ratio(2 * hits, 2 * hits + errors)) for hits in (no, yes)]
+    scores = [np.nan_to_num(ratio(2 * hits, 2 * hits + errors)) for hits in (no, yes)]
     rows = [no + alarm, miss + yes]
-    return _ratio(scores[0] * rows[0] + scores[1] * rows[1], rows[0] + rows[1])
+    return ratio(scores[0] * rows[0] + scores[1] * rows[1], rows[0] + rows[1])
 
 
 def _first(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
@@ -257,7 +231,7 @@ OF_SENTIMENT: Mapping[str, Metric] = MappingProxyType(
         "f1_has0": Metric("F1 (neg/non-neg)", lambda s: _f1_2(s[..., 1, :])),
         "acc2_non0": Metric("Acc-2 (neg/pos)", lambda s: _accuracy2(s[..., 2, :])),
         "f1_non0": Metric("F1 (neg/pos)", lambda s: _f1_2(s[..., 2, :])),
-        "acc7": Metric("Acc-7", lambda s: _ratio(s[..., 3, 0], s[..., 3, 1])),
+        "acc7": Metric("Acc-7", lambda s: ratio(s[..., 3, 0], s[..., 3, 1])),
     }
 )
 
@@ -267,8 +241,3 @@ def measures_of(task: Task, targets: Sequence[str]) -> Mapping[str, Metric]:
     if task == "regression":
         return OF_SENTIMENT if tuple(targets) == SENTIMENT else VALUES
     return {"single-label": CLASSES, "multi-label": LABELS, "distribution": SHARES}[task]
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(below > 0, above / below, np.nan)

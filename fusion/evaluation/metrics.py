@@ -1,4 +1,4 @@
-"""Metrics as pure functions: of confusion counts, of scores, of values.
+"""Metrics as pure functions: of confusion counts, of sets of labels, of scores, of values.
 
 ``counts[..., truth, prediction]`` with the fixed order of targets, vectorised over leading axes. In
 formulas tp, fp and fn are a class's hits, false alarms and misses, n its support, K the number of
@@ -8,6 +8,7 @@ audmetric would count it as 0. A class that is never predicted has precision 0.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,6 +16,15 @@ from scipy.stats import rankdata
 
 Counts = Float[np.ndarray, "*axes targets targets"]
 Values = Float[np.ndarray, "*axes"]
+PerTarget = Float[np.ndarray, "*axes targets"]
+
+
+class Parts(NamedTuple):
+    """Rows of each class, or of each label of sets: told rightly, that have it, told to have it."""
+
+    hits: PerTarget
+    support: PerTarget
+    named: PerTarget
 
 
 def confusion(
@@ -29,33 +39,34 @@ def confusion(
     return cells.reshape(classes, classes).astype(float)
 
 
-def recalls(counts: Counts) -> Float[np.ndarray, "*axes targets"]:
+def recalls(counts: Counts | Parts) -> PerTarget:
     """Share of each class that was recognised, ``tp / n``; NaN for a class without samples.
 
     >>> recalls(np.array([[3.0, 1.0], [2.0, 2.0]])).tolist()
     [0.75, 0.5]
     """
-    return _ratio(_hits(counts), counts.sum(axis=-1))
+    hits, support, _ = _parts(counts)
+    return ratio(hits, support)
 
 
-def precisions(counts: Counts) -> Float[np.ndarray, "*axes targets"]:
+def precisions(counts: Counts | Parts) -> PerTarget:
     """Share of each class's predictions that are right, ``tp / (tp + fp)``; 0 if never predicted.
 
     >>> precisions(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3).tolist()
     [0.6, 0.667]
     """
-    return np.nan_to_num(_ratio(_hits(counts), counts.sum(axis=-2)))
+    hits, _, named = _parts(counts)
+    return np.nan_to_num(ratio(hits, named))
 
 
-def f1_scores(counts: Counts) -> Float[np.ndarray, "*axes targets"]:
+def f1_scores(counts: Counts | Parts) -> PerTarget:
     """F1 of each class, ``2 tp / (2 tp + fp + fn)``; NaN for a class without samples.
 
     >>> f1_scores(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3).tolist()
     [0.667, 0.571]
     """
-    support = counts.sum(axis=-1)
-    scores = _ratio(2 * _hits(counts), support + counts.sum(axis=-2))
-    return np.where(support > 0, scores, np.nan)
+    hits, support, named = _parts(counts)
+    return np.where(support > 0, ratio(2 * hits, support + named), np.nan)
 
 
 def uar(counts: Counts) -> Values:
@@ -73,10 +84,10 @@ def accuracy(counts: Counts) -> Values:
     >>> float(accuracy(np.array([[3.0, 1.0], [2.0, 2.0]])))
     0.625
     """
-    return _ratio(_hits(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
+    return ratio(_parts(counts).hits.sum(axis=-1), counts.sum(axis=(-2, -1)))
 
 
-def macro_f1(counts: Counts) -> Values:
+def macro_f1(counts: Counts | Parts) -> Values:
     """Mean of the F1 scores of the classes, ``sum(f1) / K``.
 
     >>> float(macro_f1(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3))
@@ -85,24 +96,24 @@ def macro_f1(counts: Counts) -> Values:
     return np.asarray(f1_scores(counts).mean(axis=-1))
 
 
-def weighted_f1(counts: Counts) -> Values:
+def weighted_f1(counts: Counts | Parts) -> Values:
     """Mean of F1 weighted by support, ``sum(n f1) / N``; classes without samples weigh nothing.
 
     >>> float(weighted_f1(np.array([[3.0, 1.0], [1.0, 1.0]])).round(3))
     0.667
     """
-    support = counts.sum(axis=-1)
+    support = _parts(counts).support
     scores = np.nan_to_num(f1_scores(counts))
-    return _ratio((scores * support).sum(axis=-1), support.sum(axis=-1))
+    return ratio((scores * support).sum(axis=-1), support.sum(axis=-1))
 
 
-def macro_precision(counts: Counts) -> Values:
+def macro_precision(counts: Counts | Parts) -> Values:
     """Mean of the precision of the classes, ``sum(tp / (tp + fp)) / K``; NaN if one has no sample.
 
     >>> float(macro_precision(np.array([[3.0, 1.0], [2.0, 2.0]])).round(3))
     0.633
     """
-    values = np.where(counts.sum(axis=-1) > 0, precisions(counts), np.nan)
+    values = np.where(_parts(counts).support > 0, precisions(counts), np.nan)
     return np.asarray(values.mean(axis=-1))
 
 
@@ -164,7 +175,7 @@ def confidence_bins(truth: Truth, scores: Scores, bins: int = ECE_BINS) -> Confi
     sure, right = scores.max(axis=1), scores.argmax(axis=1) == truth
     number = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
     rows = np.bincount(number, minlength=bins)
-    means = [_ratio(np.bincount(number, values, minlength=bins), rows) for values in (sure, right)]
+    means = [ratio(np.bincount(number, values, minlength=bins), rows) for values in (sure, right)]
     return ConfidenceBins(rows, *means)
 
 
@@ -202,10 +213,14 @@ def ccc(truth: Series, prediction: Series) -> float:
 # ---------------------------------------------------------------- parts
 
 
-def _hits(counts: Counts) -> Float[np.ndarray, "*axes targets"]:
-    return np.diagonal(counts, axis1=-2, axis2=-1)
+def _parts(counts: Counts | Parts) -> Parts:
+    if isinstance(counts, Parts):
+        return counts
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    return Parts(hits, counts.sum(axis=-1), counts.sum(axis=-2))
 
 
-def _ratio(above: np.ndarray | np.float64, below: np.ndarray | np.float64) -> np.ndarray:
+def ratio(above: np.ndarray | np.float64, below: np.ndarray | np.float64) -> np.ndarray:
+    """A quotient; NaN where there is nothing to divide by."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(below > 0, above / below, np.nan)

@@ -11,7 +11,7 @@ the names of :class:`Subject` but the last, and of :class:`Place`; ``targets`` i
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -182,8 +182,8 @@ def _fault(error: Exception) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredRows:
-    """What predictions of one arm on one side are of, a row per utterance, by folds and names."""
+class ScoreArrays:
+    """Predictions of one arm on one side as numbers, a row per utterance, by folds and names."""
 
     utterances: tuple[str, ...]
     speakers: tuple[str, ...]
@@ -191,22 +191,24 @@ class ScoredRows:
     turns: tuple[int | None, ...]
     folds: tuple[str, ...]
     clusters: Clusters
-
-
-@dataclass(frozen=True, slots=True)
-class Table(ScoredRows):
-    """Predictions of single classes, as probabilities."""
-
-    truth: Int[np.ndarray, "rows"]
-    scores: Float[np.ndarray, "seeds rows targets"]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreArrays(ScoredRows):
-    """Predictions as numbers, whatever the task."""
-
     goals: Float[np.ndarray, "rows targets"]
     scores: Float[np.ndarray, "seeds rows targets"]
+
+    @property
+    def truth(self) -> Int[np.ndarray, "rows"]:
+        """The class of each row."""
+        return self.goals.argmax(axis=1)
+
+    @property
+    def guesses(self) -> Int[np.ndarray, "seeds rows"]:
+        """The class that is named."""
+        return self.scores.argmax(axis=-1)
+
+    @property
+    def probabilities(self) -> Float[np.ndarray, "seeds rows targets"]:
+        """Scores brought to a sum of 1."""
+        total = self.scores.sum(axis=-1, keepdims=True)
+        return self.scores / np.maximum(total, np.finfo(float).tiny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,21 +229,8 @@ def sides_of(rows: Iterable[Prediction]) -> Sides:
     )
 
 
-def table(rows: Iterable[Prediction]) -> Table:
-    """Predictions of one arm as arrays; scores are brought to a sum of 1.
-
-    Raises:
-        ValueError: an utterance lacks a prediction of some seed, or has two.
-    """
-    answers = answers_of(rows)
-    total = np.maximum(answers.scores.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
-    truth = answers.goals.argmax(axis=1)
-    about = {field.name: getattr(answers, field.name) for field in fields(ScoredRows)}
-    return Table(**about, truth=truth, scores=answers.scores / total)
-
-
 def answers_of(rows: Iterable[Prediction]) -> ScoreArrays:
-    """Predictions of one arm as arrays, scores as they are.
+    """Predictions of one arm as arrays.
 
     Raises:
         ValueError: an utterance lacks a prediction of some seed, or has two.

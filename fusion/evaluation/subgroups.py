@@ -27,13 +27,9 @@ def age_group(age: float) -> str:
     return next(name for first, name in reversed(AGES) if age >= first)
 
 
-def _age(utterance: Utterance) -> str | None:
-    return None if utterance.age is None else age_group(utterance.age)
-
-
 ATTRIBUTES: Mapping[str, Callable[[Utterance], str | None]] = {
     "sex": lambda utterance: utterance.sex,
-    "age": _age,
+    "age": lambda utterance: None if utterance.age is None else age_group(utterance.age),
     "language": lambda utterance: utterance.language,
 }
 

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from experiments.ablation.ablate import ablate
-from experiments.ablation.cell_scores import arm_sums
 from experiments.ablation.findings import findings_of
 from experiments.ablation.grid import FactorSpec
 from experiments.ablation.result import Ablation, cells_folder
 from experiments.ablation.scores import (
+    arm_sums,
     differences,
     read_cell,
     summaries,
@@ -66,7 +66,7 @@ def test_an_ablation_leaves_its_files_and_a_run_for_each_cell(modality):
 def test_rows_that_not_every_cell_has_leave_all_of_them(modality):
     assert modality.record.left_out == 4
     counts = [own for one in modality.rows for own in one.arms.values()]
-    assert [own.utterances for own in counts] == [32, 32, 32]
+    assert [sum(own.scored[0].counted) for own in counts] == [32, 32, 32]
     assert len({own.places for own in counts}) == 1
     assert "4 utterances that not every cell has" in (modality.folder / "table.md").read_text()
 
@@ -214,15 +214,15 @@ def test_a_fold_without_a_class_has_no_uar_and_says_why(modality):
     path = cells_folder(modality.folder) / one.cell.folder / "predictions.safetensors"
     rows = [row for row in predictions.read(path) if row.split == "test" and row.arm == "concat"]
     cut = arm_sums([row for row in rows if row.target[0] == 0 or row.outer_fold != "0"])
-    found = next(iter(tidy_rows([replace(one, arms={"concat": cut})])))
-    assert found.scores["uar"] is None
-    assert found.why == "1 of 3 classes have no test utterance"
+    _, found = next(iter(tidy_rows([replace(one, arms={"concat": cut})])))
+    assert found["uar"] is None
+    assert found["why"] == "1 of 3 classes have no test utterance"
 
 
 def test_a_cell_is_read_back_as_it_was(modality):
     cell = modality.grid.cells[0]
     again = read_cell(cells_folder(modality.folder) / cell.folder, cell)
-    assert again.sha256 == modality.rows[0].sha256
+    assert again.results == modality.rows[0].results
     assert [*again.arms] == ["concat"]
 
 
@@ -236,7 +236,7 @@ def test_the_terminal_shows_the_table_and_the_answer(modality):
 
 def test_a_cell_is_a_run_that_can_be_reported_again(modality):
     cell = cells_folder(modality.folder) / modality.grid.cells[0].folder
-    assert rebuild(cell).run == modality.rows[0].run
+    assert rebuild(cell).run == modality.rows[0].results.run
     assert "a cell of an ablation" in (cell / "report.html").read_text()
 
 

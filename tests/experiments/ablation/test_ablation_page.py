@@ -11,7 +11,6 @@ from xml.etree.ElementTree import fromstring
 import numpy as np
 import pytest
 
-from experiments.ablation.cell_scores import arm_sums
 from experiments.ablation.curve import axis_of
 from experiments.ablation.drawing import draw
 from experiments.ablation.files import write_ablation
@@ -19,7 +18,7 @@ from experiments.ablation.findings import findings_of
 from experiments.ablation.grid import FactorSpec, make_grid
 from experiments.ablation.page import command, page
 from experiments.ablation.result import Ablation, Cost, Record
-from experiments.ablation.scores import CellRows
+from experiments.ablation.scores import CellRows, arm_sums
 from experiments.ablation.tables import latex, markdown
 from experiments.config import Study
 from experiments.reporting.results import summarise, with_best
@@ -53,7 +52,7 @@ def made(
 ) -> Ablation:
     """An ablation without any training; each cell is worse than the one before."""
     grid = make_grid(study, over, most=6)
-    runs, facts = [], {}
+    runs = []
     for number, cell in enumerate(grid.cells):
         arm = cell.draft.changes.arm
         names = ARMS if arm is None else (arm,)
@@ -66,8 +65,7 @@ def made(
         )
         found = summarise(with_best([*own, *dev]), about)
         counted = {name: arm_sums(rows) for name, rows in arms.items()}
-        runs.append(CellRows(cell, "abc123", "f" * 64, counted))
-        facts[cell.folder] = found
+        runs.append(CellRows(cell, found, counted))
     return Ablation(
         folder=folder,
         study=study,
@@ -81,7 +79,6 @@ def made(
         ),
         grid=grid,
         rows=tuple(runs),
-        facts=facts,
     )
 
 

@@ -127,7 +127,7 @@ def test_babble_is_of_others_on_the_same_side_of_every_fold(voices):
     folds = folds_of([["s0", "s1", "s2"], ["s3", "s4", "s5"]], voices)
     found = crowds(voices, folds, 0, ROWS)
     for speaker, crowd in found.items():
-        heard = {u.speaker for voice in crowd.voices for u in voice}
+        heard = {u.speaker for voice in crowd for u in voice}
         mates = {"s0", "s1", "s2"} if speaker in ("s0", "s1", "s2") else {"s3", "s4", "s5"}
         assert heard == mates - {speaker}
 

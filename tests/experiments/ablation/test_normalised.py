@@ -18,9 +18,9 @@ def test_each_value_is_a_cell_with_scores_of_its_own(tmp_path, monkeypatch):
     study = features_study(tmp_path, arms=("audio",), seeds=1)
     found = ablate(study, [FactorSpec("normalise", "speaker,corpus")], out=tmp_path / "out", jobs=1)
     assert [cell.title for cell in found.grid.cells] == ["training", "speaker", "corpus"]
-    by = [found.facts[cell.folder].facts.standardised_by for cell in found.grid.cells]
+    by = [row.results.facts.standardised_by for row in found.rows]
     assert by == [None, "speaker", "corpus"]
-    digests = {found.facts[cell.folder].hashes.predictions for cell in found.grid.cells}
+    digests = {row.results.hashes.predictions for row in found.rows}
     assert len(digests) == 3
     files = files_of(found, findings_of(found))
     page = files["ablation.html"]
@@ -38,9 +38,9 @@ def test_noise_in_test_rows_is_standardised_among_test_rows(tmp_path, monkeypatc
     monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 3)
     study = tones_study(tmp_path, arms=("audio",), normalise="speaker", seeds=1)
     found = ablate(study, [FactorSpec("noise", "white:0")], out=tmp_path / "out", jobs=1)
-    by = [found.facts[cell.folder].facts.standardised_by for cell in found.grid.cells]
+    by = [row.results.facts.standardised_by for row in found.rows]
     assert by == ["speaker", "speaker"]
-    digests = {found.facts[cell.folder].hashes.predictions for cell in found.grid.cells}
+    digests = {row.results.hashes.predictions for row in found.rows}
     assert len(digests) == 2
 
 

@@ -74,7 +74,7 @@ def test_only_test_rows_are_encoded_anew_and_each_once(noisy):
 def test_the_window_of_an_encoder_is_ablated(tmp_path):
     study = tones_study(tmp_path, audio="logmel@sample_rate_hz=8000,n_mels=20")
     found = ran(study, "window", "25,50", out=tmp_path / "run")
-    identities = [found.facts[cell.folder].facts.encoders["audio"] for cell in found.grid.cells]
+    identities = [row.results.facts.encoders["audio"] for row in found.rows]
     assert len({*identities}) == 2
 
 
@@ -82,7 +82,7 @@ def test_layers_and_their_mix_come_from_one_extraction(tmp_path, speech_checkpoi
     study = tones_study(tmp_path, audio=str(speech_checkpoint("wav2vec2-group-norm")))
     found = ran(study, "layer", "0,1,3,mix", out=tmp_path / "run")
     assert found.record.cost.encoded == 24
-    identities = {found.facts[c.folder].facts.encoders["audio"] for c in found.grid.cells}
+    identities = {row.results.facts.encoders["audio"] for row in found.rows}
     assert len(identities) == 1
     assert [cell.title for cell in found.grid.cells] == ["0", "1", "3", "mix"]
 

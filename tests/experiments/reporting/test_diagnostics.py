@@ -13,7 +13,7 @@ from experiments.reporting.results import summarise, with_best
 from fusion.evaluation import metrics
 from fusion.evaluation.calibration import DevAnswers, tempered
 from fusion.evaluation.permutation import Null
-from fusion.evaluation.predictions import read, table, write
+from fusion.evaluation.predictions import answers_of, read, write
 from fusion.evaluation.subgroups import Grouping
 from tests.experiments.finished_runs import EVIL, make_facts, make_rows, write_pages
 
@@ -47,17 +47,17 @@ def results(rows):
 
 def test_a_table_has_each_row_once_whatever_the_order(rows):
     own = [row for row in rows if (row.arm, row.split) == ("audio", "test")]
-    one, other = table(own), table(own[::-1])
+    one, other = answers_of(own), answers_of(own[::-1])
     assert one.utterances == other.utterances
     np.testing.assert_array_equal(one.scores, other.scores)
-    np.testing.assert_allclose(one.scores.sum(axis=-1), 1)
+    np.testing.assert_allclose(one.probabilities.sum(axis=-1), 1)
 
 
 @pytest.mark.parametrize("change", [lambda own: own[1:], lambda own: [*own, own[0]]])
 def test_a_row_too_few_or_too_many_is_an_error(rows, change):
     own = [row for row in rows if (row.arm, row.split) == ("audio", "test")]
     with pytest.raises(ValueError, match="expected one prediction per utterance and seed, got"):
-        table(change(own))
+        answers_of(change(own))
 
 
 # ---------------------------------------------------------------- chance
@@ -89,11 +89,11 @@ def test_an_arm_without_knowledge_is_at_chance(kind):
 def test_temperatures_come_from_development_rows_of_their_fold_alone(rows, results):
     folds = results.arms["concat"].calibration.folds
     for fold in folds:
-        dev = table(
+        dev = answers_of(
             [r for r in rows if (r.arm, r.split, r.outer_fold) == ("concat", "dev", fold.fold)]
         )
         inner = np.zeros(len(dev.truth), int)
-        answers = DevAnswers(dev.scores, dev.truth, inner, dev.speakers)
+        answers = DevAnswers(dev.probabilities, dev.truth, inner, dev.speakers)
         assert fold.temperature == answers.fit_temperature()
         assert astuple(answers.abstention(fold.temperature)) == astuple(fold)[2:]
 
@@ -112,11 +112,11 @@ def test_test_rows_change_no_temperature_and_no_threshold(rows, results):
 def test_errors_after_are_those_of_tempered_test_rows(rows, results):
     found = results.arms["concat"].calibration
     values = []
-    test = table([row for row in rows if (row.arm, row.split) == ("concat", "test")])
-    after = test.scores.copy()
+    test = answers_of([row for row in rows if (row.arm, row.split) == ("concat", "test")])
+    after = test.probabilities
     for fold in found.folds:
         own = np.array(test.folds) == fold.fold
-        after[:, own] = tempered(test.scores[:, own], fold.temperature)
+        after[:, own] = tempered(after[:, own], fold.temperature)
     values = [metrics.ece(test.truth, scores) for scores in after]
     assert found.after.ece == pytest.approx(np.mean(values))
 
@@ -155,10 +155,10 @@ def test_mcnemar_stands_beside_accuracy_only(rows, results):
         assert (row.mcnemar is not None) == (row.metric == "accuracy")
     found = next(r for r in results.differences if r.metric == "accuracy" and r.primary)
     sides = [
-        table([row for row in rows if (row.arm, row.split) == (arm, "test")])
+        answers_of([row for row in rows if (row.arm, row.split) == (arm, "test")])
         for arm in ("best_fused", "best_unimodal")
     ]
-    hits = [side.scores.argmax(axis=-1) == side.truth for side in sides]
+    hits = [side.guesses == side.truth for side in sides]
     assert found.mcnemar.only_one == (hits[0] & ~hits[1]).sum(axis=1).mean()
 
 

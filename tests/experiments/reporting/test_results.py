@@ -23,9 +23,10 @@ from experiments.reporting.results_schema import (
 )
 from experiments.reporting.sentences import answer
 from experiments.reporting.target_scores import score_arms
+from experiments.reporting.trained_encoder import Trained
 from fusion.evaluation.measures import CLASSES as CLASS_METRICS
 from fusion.evaluation.p_values import holm
-from fusion.evaluation.predictions import Prediction, table
+from fusion.evaluation.predictions import Prediction, answers_of
 from fusion.evaluation.statistics import Difference, Interval, paired_difference
 from tests.experiments.finished_runs import make_rows, plain_facts, typed
 
@@ -184,7 +185,7 @@ def test_gates_close_in_sequence():
 
 def test_counts_are_by_speaker_and_seed(rows):
     own = [r for r in rows if r.arm == "audio" and r.split == "test"]
-    counts = sums_of([table(own)], 0.0).sums
+    counts = sums_of([answers_of(own)], 0.0).sums
     assert counts.sum(axis=(2, 3)).tolist() == [[9, 9]] * 6
 
 
@@ -432,3 +433,10 @@ def test_auc_is_told_without_a_test_of_it():
 def test_a_metric_that_does_not_fit_is_refused_of_a_changed_file():
     with pytest.raises(ValueError, match="--select ccc: not for single-label"):
         summarise(with_best(rows_of("audio")), selected("ccc"))
+
+
+def test_every_field_of_a_trained_encoder_is_written_also_where_it_is_the_default():
+    numbers = dict.fromkeys(("train_speakers", "dev_speakers", "utterances", "epoch", "epochs"), 3)
+    words = dict.fromkeys(("typed", "fold", "part", "precision", "fingerprint"), "x")
+    told = Trained(kind="audio", dev_uar=0.5, seconds=1.0, **numbers, **words)
+    assert as_json(told)["dev_metric"] == "UAR"
