@@ -524,8 +524,10 @@ def _transcript(path: Path) -> object:
 def _fit(path: Path) -> object:
     from fusion.training.fit_cache import read_fit
 
-    kept = read_fit(path)
-    return kept and (kept[0], {name: t.numpy().tobytes() for name, t in kept[1].items()})
+    if (kept := read_fit(path)) is None:
+        return None
+    told, tensors = kept
+    return told, {name: values.numpy().tobytes() for name, values in tensors.items()}
 
 
 def _model(folder: Path) -> object:
