@@ -26,6 +26,7 @@ from encoders.audio.waveform import Audio
 from encoders.weights.sources import MissingWeightsError
 from experiments.annotations.turns import read_turns
 from experiments.corpora import read_corpus
+from experiments.demo import FOLDER as DEMO
 from experiments.interviews.recognition import Recognition, doubts_about
 
 NAMES = tuple(
@@ -85,24 +86,24 @@ GUARDED_HEAD = "| `whisper-tiny.en`, no English in it | clips | no words | doubt
 GUARDED_HEAD += "|---|---|---|---|---|"
 
 
-EMOTIONS_HEAD = "| `whisper-tiny.en`, all of RAVDESS | files | word error |\n|---|---|---|"
+EMOTIONS_HEAD = "| `whisper-tiny.en`, whole corpora | recordings | word error |\n|---|---|---|"
 
 
 def by_emotion(name: str) -> Iterator[str]:
-    """Lines of the emotions that all files of RAVDESS are acted in, strong and normal."""
+    """Lines of the demo corpus's gold words, and of RAVDESS by the emotions that are acted."""
     recogniser = load_recogniser(parse_recogniser(name))
-    corpus = read_corpus("ravdess", DATA / "ravdess")
-    found = list[tuple[str, Clip, str | None]]()
-    for one in corpus.utterances:
-        assert one.audio is not None
-        assert one.transcript is not None
-        audio = read_segment(one.audio, one.start_s, one.end_s)
-        clip = Clip("RAVDESS", audio, one.transcript)
-        found.append((str(corpus.label(one)), clip, recogniser.transcribe(audio).text))
-    for emotion in ("all", *corpus.targets):
-        rows = [(clip, text) for label, clip, text in found if emotion in ("all", label)]
-        clips_, heard = zip(*rows, strict=True)
-        yield f"| {emotion} | {len(rows)} | {_error(clips_, heard, 'RAVDESS'):.3f} |"
+    for source, root in (("demo", DEMO), ("ravdess", DATA / "ravdess")):
+        corpus = read_corpus(source, root)
+        found = list[tuple[str, Clip, str | None]]()
+        for one in corpus.utterances:
+            if one.audio is not None and one.transcript:
+                audio = read_segment(one.audio, one.start_s, one.end_s)
+                clip = Clip(source, audio, one.transcript)
+                found.append((str(corpus.label(one)), clip, recogniser.transcribe(audio).text))
+        for emotion in ("all", *(corpus.targets if source == "ravdess" else ())):
+            rows = [(clip, text) for label, clip, text in found if emotion in ("all", label)]
+            clips_, heard = zip(*rows, strict=True)
+            yield f"| {source}, {emotion} | {len(rows)} | {_error(clips_, heard, source):.3f} |"
 
 
 def clips() -> list[Clip]:
