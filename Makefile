@@ -1,9 +1,9 @@
-# Seven commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
+# Eight commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-all test-processors lint benchmark clean
+.PHONY: install install-hashed demo test test-all test-processors lint benchmark clean
 install: $(VENV)/.installed
 
 # One install serves every target, so that no target changes the environment under another.
@@ -12,6 +12,22 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline,multilingual,dev]'
 	@touch $@
+
+# The same from files whose hashes are known (constraints-hashed.txt): those of PyPI, where torch for
+# Linux is the build with CUDA. A build from another index has another hash, which PyPI does not
+# know: give a file with it, as in TORCH=torch.txt, which holds
+#   torch==2.13.0 --hash=sha256:...
+# and nothing of CUDA is installed then.
+TORCH ?=
+install-hashed:
+	$(PYTHON) -m venv $(VENV)
+	awk -v other='$(TORCH)' '/^[^ #]/ { left = other && FNR == NR && /^(torch|nvidia-|cuda-)/ } !left' \
+		constraints-hashed.txt $(TORCH) > $(VENV)/hashed.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r $(VENV)/hashed.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check
+	@touch $(VENV)/.installed
 
 demo: install
 	$(BIN)/serfusion demo

@@ -20,6 +20,7 @@ NAMES = (
     "marks",
     "real_speech",
     "recognisers",
+    "reliability",
     "scale",
     "seeds",
     "speech",

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from jaxtyping import Float64
 
+from benchmarks.diarisation_error import Spoken, diarisation_error
 from benchmarks.functionals import DATA
 from encoders.analysis.speaker_embeddings import SpeakerEncoder
 from encoders.analysis.voice_activity import SAMPLE_RATE_HZ, Stretch, VoiceActivity, speech_in
@@ -50,7 +51,6 @@ from experiments.interviews.segmentation import (
 )
 from experiments.interviews.speech_scan import union
 from experiments.interviews.voices import LONG_S, SAME, SAME_SHORT
-from tests.experiments.interviews.diarisation_error import Spoken, diarisation_error
 
 ENCODERS = ("ge2e", "cepstra")
 #: Turns of a mix, and how many mixes there are of so many actors.
@@ -132,8 +132,8 @@ def segments(every: Sequence[Case]) -> Iterator[str]:
             "`--speakers N`, up to 8 s": lambda case, described: pieces_of(
                 guess(case, described), case.speech, (), Cutting(USUAL_S)
             ),
-            f"changes and sentences of `{ASR}`": lambda case, described: _at_words(
-                case, described, recognition
+            f"changes and sentences of `{ASR}`": lambda case, described: at_words(
+                case, voice_changes(case.speech, described), recognition
             ),
         }
         yield "| cut at | recordings | segments | of two people | mean length |"
@@ -163,21 +163,25 @@ def _someone(case: Case) -> list[SpeakerTurn]:
     return [SpeakerTurn(one.start_s, one.end_s, "speaker") for one in case.speech]
 
 
-def _at_words(
-    case: Case, described: Described, recognition: Recognition
+def at_words(
+    case: Case, changes: Sequence[float], recognition: Recognition
 ) -> Sequence[SpeechSegment]:
-    changes, speech = voice_changes(case.speech, described), SpeechIndex(case.speech)
-    cutter = WordCutter(USUAL_S, changes, True, OtherSpeakers(_someone(case)), speech)
+    """Segments cut between words, where nobody knows who speaks."""
+    cutter = WordCutter(
+        USUAL_S, changes, True, OtherSpeakers(_someone(case)), SpeechIndex(case.speech)
+    )
+    pieces = _pieces(case, (), MAX_S)
     parts: list[SpeechSegment] = []
-    for piece in _pieces(case, (), MAX_S):
-        start, stop = (
-            round(time * SAMPLE_RATE_HZ) for time in (piece.voice.start_s, piece.voice.end_s)
-        )
-        audio = Audio(case.samples[start:stop], SAMPLE_RATE_HZ)
-        (words,) = recognition.timed_words([audio])
+    for piece, words in zip(pieces, recognition.timed_words(_heard(case, pieces)), strict=True):
         timed = [part for part, _ in cutter.parts(piece, words.segments)]
         parts += timed or cutter.without_times(piece.voice)
     return parts
+
+
+def _heard(case: Case, pieces: Sequence[SpeechSegment]) -> list[Audio]:
+    spans = [(piece.voice.start_s, piece.voice.end_s) for piece in pieces]
+    rounded = [[round(time_s * SAMPLE_RATE_HZ) for time_s in span] for span in spans]
+    return [Audio(case.samples[start:stop], SAMPLE_RATE_HZ) for start, stop in rounded]
 
 
 def _holds_two(case: Case, piece: SpeechSegment) -> bool:

@@ -30,6 +30,8 @@ from encoders.utterance import Utterance
 
 #: Utterances between two shards: what is lost at most when a run is killed.
 CHUNK = 64
+#: Bytes of samples from which on no further utterance is decoded before these are encoded.
+LOADED_BYTES = 256_000_000
 
 #: What other machines wrote must be seen here in so many seconds: network file systems keep lists
 #: of folders for up to half a minute.
@@ -174,8 +176,9 @@ class Extractor:
         keys: dict[str, str] = {}
         failures: list[Failure] = []
         encoded = 0
-        for start in range(0, len(sources), CHUNK):
-            inputs = self._load_missing(sources[start : start + CHUNK], keys, failures)
+        waiting = list(reversed(sources))
+        while waiting:
+            inputs = self._load_missing(waiting, keys, failures)
             for shared in self.encoders:
                 contents = {k: c for k, c in inputs.values() if self._lacks(k, shared.specs)}
                 if not contents:
@@ -266,17 +269,25 @@ class Extractor:
         return any(self.spaces[spec].missing([key]) for spec in specs)
 
     def _load_missing(
-        self, chunk: Sequence[Source], keys: dict[str, str], failures: list[Failure]
+        self, waiting: list[Source], keys: dict[str, str], failures: list[Failure]
     ) -> dict[str, tuple[str, Content]]:
-        """Inputs of a chunk that some spec still lacks; notes every key on the way."""
+        """Inputs of a chunk that some spec still lacks; notes every key on the way.
+
+        The chunk is taken from the end of what is ``waiting``, and is cut short by long recordings.
+        """
         inputs: dict[str, tuple[str, Content]] = {}
-        for source in chunk:
+        room = LOADED_BYTES
+        for _ in range(min(CHUNK, len(waiting))):
+            if room <= 0:
+                break
+            source = waiting.pop()
             key = source.peek()
             try:
                 if key is None or self._lacks(key, self.spaces):
                     key, content = source.load()
                     if self._lacks(key, self.spaces):
                         inputs[source.id] = key, content
+                        room -= content.samples.nbytes if isinstance(content, Audio) else 0
             except AudioError as error:
                 failures.append(Failure(source.id, str(error)))
                 continue

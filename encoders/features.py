@@ -4,9 +4,10 @@ import hashlib
 import io
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipInfo
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ EXPECTED = (
 )
 #: Kinds of numpy's types that are texts or whole numbers, whole numbers, and real numbers.
 NAMES, WHOLE, REAL = "UiuS", "iu", "fiu"
+#: What an archive may always unpack to, and how many times as much as it holds: compressed
+#: embeddings of speech are two to four times as large, ids in numpy's fixed width up to a hundred.
+UNPACKED_BYTES, UNPACKED_TIMES = 256_000_000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,23 @@ def _arrays(content: bytes) -> dict[str, np.ndarray]:
             named = [name for name in ("id", "values", "lengths") if name in archive.files]
             if not {"id", "values"} <= set(named):
                 raise _Unfit(f"arrays {', '.join(archive.files) or 'none'}")
+            _check_unpacked(archive.zip.infolist(), len(content))
             return {name: np.asarray(archive[name]) for name in named}
     except _Unfit:
         raise
     # Zip, zlib, headers and pickles each fail in their own way, and numpy advises to trust them.
     except Exception as error:
         raise _Unfit(_what_came(content)) from error
+
+
+def _check_unpacked(members: Sequence[ZipInfo], packed: int) -> None:
+    """Before memory is spent on it: an archive of a few kilobytes may unpack to terabytes."""
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > max(UNPACKED_BYTES, UNPACKED_TIMES * packed):
+        raise _Unfit(
+            f"an archive of {packed / 1e6:.1f} MB that unpacks to {unpacked / 1e6:.0f} MB, more "
+            f"than {UNPACKED_TIMES} times as much: write it with numpy.savez"
+        )
 
 
 def _what_came(content: bytes) -> str:

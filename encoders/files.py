@@ -96,11 +96,22 @@ def write_parts(path: Path, parts: Iterable[bytes], private: bool = False) -> No
 def sync_folder(folder: Path) -> None:
     """Make a rename outlast a power cut, where the file system can."""
     with suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _sync_all(folder: Path) -> None:
+    """What is in a folder, whoever wrote it: a rename must not outlast the content it names."""
+    for path in folder.rglob("*"):
+        sync_folder(path) if path.is_dir() else _sync(path)
+    sync_folder(folder)
 
 
 # ---------------------------------------------------------------- known by their hash
@@ -207,6 +218,7 @@ def _publish(
     mark_folder(work)
     write(work)
     mark_folder(work)
+    _sync_all(work)
     mark, files = marked(folder) or {}, (marked(work) or {})["files"]
     ours = [mark.get("files", {}), mark.get("before", {})]
     kept = [aside for name in files if (aside := _set_aside(folder / name, name, ours))]
@@ -220,7 +232,8 @@ def _publish(
         if _is(folder / name, ours[0][name]):
             (folder / name).unlink()
     remove_own(work)
-    sync_folder(folder)
+    for place in {folder, *((folder / name).parent for name in files)}:
+        sync_folder(place)
     write_mark(folder, {**about, "files": files})
     return kept
 
@@ -266,6 +279,7 @@ def own_folder(folder: Path, **about: Any) -> Iterator[Path]:  # noqa: ANN401 - 
         mark_folder(work, **about)
         yield work
         mark_folder(work, **about)
+        _sync_all(work)
         if folder.exists() and not remove_own(folder):
             raise FileExistsError(
                 f"{folder}: is there and was not made by serfusion; it was left as it is: move it "

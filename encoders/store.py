@@ -84,7 +84,7 @@ class Embedding:
 def audio_key(audio: Audio) -> str:
     """Sha256 of little-endian float32 samples and their rate."""
     digest = hashlib.sha256(struct.pack("<I", audio.sample_rate_hz))
-    digest.update(np.ascontiguousarray(audio.samples, dtype="<f4").tobytes())
+    digest.update(np.ascontiguousarray(audio.samples, dtype="<f4").data)
     return digest.hexdigest()
 
 

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from scripts.dependencies import PAGE, closure, dependencies, names_on, page
 
 ROOT = Path(__file__).resolve().parents[1]
+HASHED = ROOT / "constraints-hashed.txt"
 #: They install and then break torch or transformers' speech models, or replace torch.
 FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "datasets"}
 
@@ -36,6 +37,37 @@ def test_the_constraints_pin_nothing_that_breaks_torch():
 
 def test_the_pin_of_torch_names_no_local_build():
     assert "torch==2.13.0\n" in (ROOT / "constraints.txt").read_text()
+
+
+def test_every_pin_has_hashes_and_no_other_version():
+    pins = re.compile(r"^([A-Za-z0-9_.-]+)==([^ \\\n]+)", re.M)
+    pinned, hashed = (
+        {canonicalize_name(name): version for name, version in pins.findall(text)}
+        for text in map(Path.read_text, (ROOT / "constraints.txt", HASHED))
+    )
+    assert {name: hashed[name] for name in pinned.keys() & hashed} == {
+        name: pinned[name] for name in pinned.keys() & hashed
+    }
+    assert closure("serfusion", frozenset({"offline", "dev"})) - {"serfusion"} <= hashed.keys()
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_with_another_torch_nothing_of_pypi_s_is_installed(tmp_path, other):
+    (tmp_path / "torch.txt").write_text("torch==2.13.0 --hash=sha256:" + "a" * 64 + "\n")
+    torch = tmp_path / "torch.txt" if other else ""
+    folder = tmp_path / "venv"
+    said = subprocess.run(
+        ["make", "--dry-run", "install-hashed", f"VENV={folder}", f"TORCH={torch}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    (awk,) = re.findall(r"^awk .*?hashed\.txt$", said, re.M | re.S)
+    folder.mkdir()
+    subprocess.run(["sh", "-c", awk], cwd=ROOT, check=True)
+    blocks = re.split(r"\n(?=[a-z])", (folder / "hashed.txt").read_text())
+    of_torch = [block for block in blocks if block.startswith(("torch", "nvidia-", "cuda-"))]
+    assert len(of_torch) == 1 if other else len(of_torch) > 10
+    assert ("sha256:" + "a" * 64 in of_torch[0]) is other
+    assert all("--hash=sha256:" in block for block in blocks[1:])
 
 
 def test_the_forbidden_would_be_found_in_a_closure():

@@ -18,6 +18,7 @@ import scipy.fft
 from jaxtyping import Float32, Int32, Int64
 from scipy.ndimage import uniform_filter1d
 
+from encoders.analysis.fingerprints import FRAMES_HELD, by_frames
 from encoders.audio.waveform import Audio, resample
 
 RATE_HZ, WINDOW, HOP = 8000, 1024, 128
@@ -95,14 +96,27 @@ def _peaks(
     if len(samples) < WINDOW or not samples.any():
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     level = _level(samples)
-    greatest = _greatest(_greatest(level, AROUND_BINS).T, AROUND_FRAMES).T
-    frames, bins = np.nonzero(level == np.maximum(greatest, level.max() - BELOW_DB))
-    # Against the spectrum around it, so that a filter or a microphone changes little.
-    ground = uniform_filter1d(level, FLAT, axis=1, mode="nearest")
-    height = (level - ground)[frames, bins]
+    floor = level.max() - BELOW_DB
+    parts = [_peaks_from(start, level, floor) for start in range(0, len(level), FRAMES_HELD)]
+    frames, bins, height = map(np.concatenate, zip(*parts, strict=True))
     count = max(LEAST_PEAKS, int(PER_S * len(samples) / RATE_HZ))
     highest = np.sort(np.argsort(-height, kind="stable")[:count])
     return frames[highest], bins[highest]
+
+
+def _peaks_from(
+    start: int, level: Float32[np.ndarray, "frames bins"], floor: float
+) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"], Float32[np.ndarray, "some"]]:
+    """Frames, bins and heights of the peaks of so many frames as are in memory at once."""
+    part = level[start : start + FRAMES_HELD]
+    before = min(start, AROUND_FRAMES // 2)
+    around = level[start - before : start + len(part) + AROUND_FRAMES // 2]
+    greatest = _greatest(_greatest(around, AROUND_BINS).T, AROUND_FRAMES).T
+    highest = np.maximum(greatest[before : before + len(part)], floor)
+    frames, bins = np.nonzero(part == highest)
+    # Against the spectrum around it, so that a filter or a microphone changes little.
+    ground = uniform_filter1d(part, FLAT, axis=1, mode="nearest")
+    return frames + start, bins, (part - ground)[frames, bins]
 
 
 def _greatest(
@@ -123,8 +137,12 @@ def _greatest(
 
 
 def _level(samples: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "frames bins"]:
-    """Decibels."""
+    """Decibels of all frames."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
+    return by_frames(frames, _decibels)
+
+
+def _decibels(frames: Float32[np.ndarray, "frames window"]) -> Float32[np.ndarray, "frames bins"]:
     spectrum = scipy.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), axis=1)
     power = np.square(np.abs(spectrum[:, LOWEST:HIGHEST]))
     return (10 * np.log10(power + np.float32(1e-18))).astype(np.float32)

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.analysis.fingerprints import MOVES, RATE_HZ, TERMS, AudioFingerprint, signature_of
+from encoders.analysis.fingerprints import (
+    MOVES,
+    RATE_HZ,
+    TERMS,
+    AudioFingerprint,
+    by_frames,
+    signature_of,
+)
 from encoders.analysis.landmarks import Landmarks, landmarks_of
 from encoders.audio.waveform import Audio, Samples, resample
 from encoders.files import StoreError
@@ -103,16 +110,18 @@ def _readable(space: Space, keys: Sequence[str]) -> dict[str, RecordingQuality]:
 
 
 def _clipped(samples: Samples) -> float:
-    loud = np.abs(samples) >= FULL_SCALE
+    loud = (samples >= FULL_SCALE) | (samples <= -FULL_SCALE)
     return float((loud[1:] & loud[:-1]).mean()) if len(samples) > 1 else 0.0
 
 
 def _quiet(audio: Audio) -> float:
     length = max(round(FRAME_S * audio.sample_rate_hz), 1)
     count = len(audio.samples) // length
-    frames = audio.samples[: count * length].reshape(count, length).astype(np.float64)
-    energy = np.square(frames).mean(axis=1)
-    return float((energy <= energy.max() * 10 ** (-QUIET_DB / 10)).mean()) if count else 0.0
+    if not count:
+        return 0.0
+    frames = audio.samples[: count * length].reshape(count, length)
+    energy = by_frames(frames, lambda some: np.square(some, dtype=np.float64).mean(axis=1))
+    return float((energy <= energy.max() * 10 ** (-QUIET_DB / 10)).mean())
 
 
 def _packed(quality: RecordingQuality) -> Embedding:

@@ -4,6 +4,7 @@ A file is data: no playlist, script or reference makes another file or an addres
 is decoded is held against what the container declares: decoders pass over damage in silence.
 """
 
+import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from av.container import InputContainer
 from jaxtyping import Float
 
+from encoders.audio import mpeg
 from encoders.audio.waveform import (
     END_TOLERANCE_S,
     LONGER,
@@ -23,6 +25,8 @@ from encoders.audio.waveform import (
     AudioError,
     Mono,
     Samples,
+    check_utterance_length,
+    joined,
 )
 
 #: Demuxers of FFmpeg that read one file and nothing else; hls, concat, dash, sdp open others.
@@ -49,29 +53,39 @@ LOST_SHARE = 0.75
 DRIFT_S, DRIFT_SHARE = 0.1, 1e-4
 
 
-def read_container(path: Path, end_s: float | None, mono: Mono) -> Audio:
-    """Mono samples from the start up to ``end_s`` (or a little more), at the file's own rate.
+def read_container(
+    path: Path, start_s: float, end_s: float | None, mono: Mono
+) -> tuple[int, Audio]:
+    """Mono samples from ``start_s`` (or a little before) up to ``end_s`` (or a little more).
+
+    They have the file's own rate; with them comes how many frames lie before them.
 
     Audio that starts later than the rest of the file (as in a video) is preceded by silence, and
     silence stands for what was not recorded in between, so that times are times of the file.
     ``mono`` makes one channel of all; PyAV's own down-mix adds 3 dB.
 
     Raises:
-        AudioError: no container that we read, no audio, or damaged: a gap, or less than declared.
+        AudioError: no container that we read, no audio, or damaged: a gap, or less than declared;
+            or longer than an utterance.
     """
-    wanted_s = MAX_DURATION_S if end_s is None else end_s
+    last_s = (declared_seconds(path) or 0.0) if end_s is None else end_s
+    check_utterance_length(path, last_s - start_s)
+    wanted_s = math.inf if end_s is None else end_s
     blocks: list[Samples] = []
     notes: tuple[str, ...] = ()
-    rate, decoded = 0, 0
+    rate, decoded, held = 0, 0, 0
     with closing(container_pieces(path)) as pieces:
         for piece in pieces:
             rate, decoded = piece.sample_rate_hz, decoded + piece.samples.shape[1]
-            blocks.append(mono.of(piece.samples))
+            block = mono.of(piece.samples)
+            if decoded > round(start_s * rate):
+                blocks.append(block)
+                held += len(block)
+                check_utterance_length(path, (held - len(block)) / rate)
             notes += piece.notes
             if decoded / rate >= wanted_s:
                 break
-    samples = np.concatenate([np.zeros(0, np.float32), *blocks])
-    return Audio(samples, rate, (*notes, *mono.notes()))
+    return decoded - held, Audio(joined(blocks), rate, (*notes, *mono.notes()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +210,9 @@ def _decode(path: Path, container: InputContainer, keep_damaged: bool) -> Iterat
         if not rate:
             rate = frame.sample_rate
             late = _frames_before(frame, _origin_s(container))
-            if late:
-                yield Piece(np.zeros((len(values), late), np.float32), rate)
-                decoded += late
+            for silence in _silence(len(values), late, rate):
+                yield Piece(silence, rate)
+            decoded += late
         if gap_s:
             at_s = decoded / rate
             note = f"{gap_s:.2f} s of sound are missing at {at_s:.2f} s: silence stands for them"
@@ -282,9 +296,14 @@ def _check_declared(
 ) -> bool:
     """Whether more was decoded than is declared; an :class:`AudioError` where less was."""
     declared_s = _declared_s(container, stream)
-    if declared_s is None or rate == 0:
+    if rate == 0:
         return False
     apart_s = max(PADDING_S, PADDING_FRAMES * stream.codec_context.frame_size / rate)
+    if container.format.name == "mp3":
+        # None of layer II, whose frames are not counted.
+        declared_s, apart_s = mpeg.seconds_of(path) or None, apart_s + mpeg.GAPLESS / rate
+    if declared_s is None:
+        return False
     if decoded / rate < declared_s - apart_s:
         raise AudioError(
             f"{path}: {decoded / rate:.2f} s decoded of the {declared_s:.2f} s declared: "

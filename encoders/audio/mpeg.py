@@ -25,6 +25,9 @@ LAYER_III, MONO = 1, 3
 #: Index of 64 kbit/s in both tables: a frame of it has room for a Xing header.
 ROOMY = (5, 8)
 FRAMES_GIVEN = 1
+#: Samples that LAME's tag may take away at both ends: encoders write up to about 1160 before the
+#: sound and less than two frames of 1152 behind it.
+GAPLESS = 3 * 1152
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,15 @@ class Stream:
         return frame.ljust(header.size, b"\0")
 
 
+def seconds_of(path: Path) -> float:
+    """Seconds of the frames that an mp3 holds, or that its Xing frames say it should hold."""
+    return sum(
+        max(stream.frames, stream.declared or 0)
+        * (stream.header.samples / stream.header.sample_rate_hz)
+        for stream in streams_of(path)
+    )
+
+
 def streams_of(path: Path) -> tuple[Stream, ...]:
     """Streams of an mp3 in their order; none of a file that has no two frames of layer III."""
     status = path.stat()
@@ -120,8 +132,10 @@ def _walk(content: mmap.mmap) -> Iterator[Stream]:
         # A pattern by chance is not followed by another frame.
         if header is None or (doubtful and _header(content, at + header.size) is None):
             skipped = _tag(content, at)
-            lost += 0 if skipped or content[at] == 0 else 1
-            at += skipped or _distance(content, at)
+            # Zeros fill files up at their ends; between two frames they stand for what was there.
+            distance = skipped or _distance(content, at)
+            lost += 0 if skipped else distance
+            at += distance
             continue
         after = at + header.size
         if after > len(content):
@@ -154,7 +168,6 @@ def _distance(content: mmap.mmap, at: int) -> int:
     """Bytes to where a frame or a tag may begin next."""
     if content[at] != 0:
         return 1
-    # Files are filled up with zeros, which are no loss.
     end = at
     while end < len(content) and content[end : end + 4096].count(0) == len(
         content[end : end + 4096]

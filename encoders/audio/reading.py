@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
 from encoders.audio.sound_files import UNKNOWN_FRAMES, SoundFile, open_sound, quiet_stderr
@@ -26,6 +25,8 @@ from encoders.audio.waveform import (
     Samples,
     check_length,
     check_samples,
+    check_utterance_length,
+    joined,
 )
 from encoders.utterance import Utterance
 
@@ -52,7 +53,7 @@ def read_segment(
 
     Raises:
         AudioError: the file is missing, empty, unreadable, damaged, or ends before the segment,
-            or has no such channel.
+            or has no such channel; or the segment is longer than ``MAX_UTTERANCE_S``.
     """
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
@@ -119,9 +120,10 @@ def _read(path: Path, start_s: float, end_s: float | None, mono: Mono) -> Audio:
     # Imported when needed: most corpora are wav.
     from encoders.audio.containers import read_container
 
-    audio = read_container(path, end_s, mono)
-    first, last = bounds(path, start_s, end_s, audio.sample_rate_hz, len(audio.samples))
-    return replace(audio, samples=audio.samples[first:last])
+    before, audio = read_container(path, start_s, end_s, mono)
+    frames = before + len(audio.samples)
+    first, last = bounds(path, start_s, end_s, audio.sample_rate_hz, frames)
+    return replace(audio, samples=audio.samples[first - before : last - before])
 
 
 def _read_soundfile(
@@ -131,15 +133,15 @@ def _read_soundfile(
     first, last = bounds(path, start_s, end_s, rate, file.frames)
     if end_s is None:
         check_length(path, form, rate, file.frames, file.announced_frames)
+    check_utterance_length(path, (last - first) / rate)
     if form in SEEKABLE and file.subtype not in NOT_SEEKABLE and file.seekable():
         file.seek(first)
-        samples = _join(_blocks(file, last - first, mono))
-        check_length(path, form, rate, len(samples), last - first)
+        samples, decoded = _behind(0, _blocks(file, last - first, mono))
+        check_length(path, form, rate, decoded, last - first)
     else:
         _check_whole(path, file)
-        samples = _join(_blocks(file, last, mono))
-        check_length(path, form, rate, len(samples), last)
-        samples = samples[first:]
+        samples, decoded = _behind(first, _blocks(file, last, mono))
+        check_length(path, form, rate, decoded, last)
     return Audio(samples, rate, (*file.notes, *mono.notes()))
 
 
@@ -154,8 +156,15 @@ def _blocks(file: SoundFile, frames: int, mono: Mono) -> Iterator[Samples]:
         yield mono.of(block.T)
 
 
-def _join(blocks: Iterator[Samples]) -> Samples:
-    return np.concatenate([np.zeros(0, np.float32), *blocks])
+def _behind(first: int, blocks: Iterator[Samples]) -> tuple[Samples, int]:
+    """Blocks from a frame on, joined, and frames of all: what lies before is not held."""
+    held: list[Samples] = []
+    decoded = 0
+    for block in blocks:
+        if decoded + len(block) > first:
+            held.append(block[max(first - decoded, 0) :])
+        decoded += len(block)
+    return joined(held), decoded
 
 
 def bounds(

@@ -299,17 +299,22 @@ def _mp3(path: Path, file: soundfile.SoundFile) -> Mend:
             f"{path}: {lost} bytes between its frames are none, and its length is not declared: "
             "the file is damaged"
         )
-    return [_stream(stream) for stream in streams], (JOINED if len(streams) > 1 else LONGER,)
+    joined = len(streams) > 1
+    return [_stream(stream, believed=joined) for stream in streams], (JOINED if joined else LONGER,)
 
 
 def _is_declared(stream: mpeg.Stream, frames: int) -> bool:
-    """Whether libsndfile's length is that of all frames, or longer by what is written in it."""
+    """Whether libsndfile's length is that of all frames, or longer by what is written in it.
+
+    It passes over a damaged Xing frame, and guesses then by the size of the file and a bit rate.
+    """
+    there = stream.frames * stream.header.samples
     if stream.declared:
-        return stream.declared + 1 >= stream.frames
-    return abs(frames - stream.frames * stream.header.samples) <= stream.header.samples
+        return stream.declared + 1 >= stream.frames and frames + mpeg.GAPLESS >= there
+    return abs(frames - there) <= stream.header.samples
 
 
-def _stream(stream: mpeg.Stream) -> Sequence[bytes | range]:
-    if stream.declared and stream.declared + 1 >= stream.frames:
+def _stream(stream: mpeg.Stream, *, believed: bool) -> Sequence[bytes | range]:
+    if believed and stream.declared and stream.declared + 1 >= stream.frames:
         return [range(stream.start, stream.stop)]
     return [stream.declaring(), range(stream.begin, stream.stop)]

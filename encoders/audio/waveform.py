@@ -12,6 +12,9 @@ from encoders.messages import with_count
 
 Samples = Float32[np.ndarray, "samples"]
 MAX_DURATION_S = 12 * 3600.0
+#: Longest utterance: all of it is in memory, at 48 kHz 0.7 GB an hour, and as much again for what
+#: is made of it. Longer recordings are read block by block (:mod:`encoders.audio.streaming`).
+MAX_UTTERANCE_S = 3600.0
 #: Segment times are often rounded; an end this far past the end of the file is taken as its end.
 END_TOLERANCE_S = 0.1
 #: Sample rates that we take for one; sound cards reach from 4 to 768 kHz, old telephony from 1.
@@ -51,7 +54,7 @@ class Audio:
     @property
     def is_silent(self) -> bool:
         """Whether no sample rises above -80 dB of full scale."""
-        return bool(np.abs(self.samples).max(initial=0.0) < SILENCE_PEAK)
+        return _peak(self.samples) < SILENCE_PEAK
 
 
 class AudioError(ValueError):
@@ -120,9 +123,35 @@ def _may_lack(form: str, rate: int) -> float:
     return 0.0 if form in EXACT else END_TOLERANCE_S * rate
 
 
+def check_utterance_length(path: Path, seconds: float) -> None:
+    """An :class:`AudioError` where what is to be read at once is longer than an utterance."""
+    if seconds > MAX_UTTERANCE_S:
+        raise AudioError(
+            f"{path}: {seconds / 60:.0f} min or more as one utterance, at most "
+            f"{MAX_UTTERANCE_S / 60:g} min are read at once: name its utterances (start_s and "
+            "end_s of a manifest), or let serfusion interview find them"
+        )
+
+
+def joined(blocks: list[Float32[np.ndarray, "_some"]]) -> Samples:
+    """Consecutive blocks as one; they are let go of on the way, so that memory holds them once."""
+    samples = np.empty(sum(map(len, blocks)), np.float32)
+    stop = len(samples)
+    while blocks:
+        block = blocks.pop()
+        samples[stop - len(block) : stop] = block
+        stop -= len(block)
+    return samples
+
+
+def _peak(samples: Float[np.ndarray, "*any"]) -> float:
+    """The largest magnitude, NaN where a sample is; without a copy, unlike that of ``abs``."""
+    return float(np.maximum(samples.max(initial=0.0), -samples.min(initial=0.0)))
+
+
 def check_samples(path: Path, samples: Float[np.ndarray, "*any"]) -> None:
     """An :class:`AudioError` where a sample is no number, or too large for sound."""
-    peak = float(np.abs(samples).max(initial=0.0))
+    peak = _peak(samples)
     if not math.isfinite(peak):
         raise AudioError(f"{path}: holds samples that are not numbers (NaN or infinite)")
     if peak > MAX_PEAK:

@@ -1,13 +1,13 @@
 """``serfusion interview``: a recording in, who spoke when, what was said and how it sounded out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
 
-from encoders.messages import with_count
+from encoders.messages import printable, with_count
 from experiments.commands.options import Channel, Device
 from experiments.config import channel_asked
 
@@ -177,6 +177,7 @@ def interview(
     from experiments.interviews.study_table import StudyTables
 
     tables = StudyTables(table, summary, bins)
+    tables.spare([*recordings, turns, transcript, voices])
     options = InterviewOptions(
         turns=turns,
         channels=channels,
@@ -204,37 +205,44 @@ def interview(
     )
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)
-    tables.write([one.folder for one in outcome.done])
-    _show(outcome)
+    _show(outcome, tables.write([one.folder for one in outcome.done]))
 
 
-def _show(outcome: "Outcome") -> None:
+def _show(outcome: "Outcome", tables: Sequence[str] = ()) -> None:
     cautions: set[str] = set()
     for result in outcome.done:
         for line in _lines(result, cautions):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            _print(line)
     if outcome.index is not None:
-        console.print(
-            f"all of them: {outcome.index}", markup=False, highlight=False, soft_wrap=True
-        )
+        _print(f"all of them: {outcome.index}")
+    for line in tables:
+        _print(line)
     if outcome.failures:
-        console.print(f"{len(outcome.failures)} could not be used:", markup=False)
+        _print(f"{len(outcome.failures)} could not be used:")
         for failure in outcome.failures:
-            console.print(f"  {failure.why}", markup=False, highlight=False, soft_wrap=True)
+            _print(f"  {failure.why}")
         raise typer.Exit(1)
+
+
+def _print(text: str) -> None:
+    """Print lines without what a terminal obeys, as names of files may hold it."""
+    for line in text.split("\n"):
+        margin = line[: len(line) - len(line.lstrip(" "))]
+        console.print(margin + printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _lines(result: "Interviewed", cautions: set[str]) -> Iterator[str]:
     """What is told of a recording; a model's ``cautions`` hold for all, and are told once."""
+    name, folder = printable(result.recording.name), printable(result.folder)
     if result.timeline is None:
-        yield f"{result.recording.name}: done before, in {result.folder}"
+        yield f"{name}: done before, in {folder}"
         return
     timeline = result.timeline
     segments, speakers = len(timeline.segments), len(timeline.speakers)
     counts = f"{with_count(segments, 'segment')}, {with_count(speakers, 'speaker')}"
-    yield f"{result.recording.name}: {timeline.duration_s:.1f} s, {counts}, in {result.folder}"
-    for name in result.kept:
-        yield f"  a file was changed since it was written, and is kept as {name}"
+    yield f"{name}: {timeline.duration_s:.1f} s, {counts}, in {folder}"
+    for kept in result.kept:
+        yield f"  a file was changed since it was written, and is kept as {kept}"
     yield f"  who: {timeline.facts['speakers']}; words: {timeline.facts['words']}"
     fresh = [caution for caution in timeline.facts["warnings"] if caution not in cautions]
     cautions.update(fresh)

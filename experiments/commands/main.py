@@ -246,7 +246,7 @@ def main() -> None:
     except SystemExit as leaving:
         # What typer makes of Ctrl-C, without a word.
         if leaving.code == INTERRUPTED:
-            errors.print("stopped; the same command goes on where this one was", markup=False)
+            errors.print("stopped; the same command goes on from what was kept", markup=False)
         raise
     except OptionError as error:
         errors.print(f"error: {error}", markup=False, soft_wrap=True)

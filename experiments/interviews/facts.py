@@ -202,7 +202,8 @@ def notes_on(
         which = f"{with_count(missing, 'segment')} of {len(heard)}"
         yield f"{which} without words that can be trusted: classified by voice"
     if not reads_words:
-        yield "the model hears the voice only; words are shown, not classified"
+        shown = "; words are shown, not classified" if any(s.said.text for s in heard) else ""
+        yield f"the model hears the voice only{shown}"
     beyond = sum(_is_beyond(model, segment) for segment in heard)
     if beyond:
         which = f"{with_count(beyond, 'segment')} of {len(heard)}"

@@ -1,6 +1,7 @@
 """``interview``: one recording after the other, each to a timeline in a folder of its own."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -49,7 +50,13 @@ from experiments.interviews.outputs import (
     write_outputs,
 )
 from experiments.interviews.recognition import Recognition, WordUse, recogniser_for
-from experiments.interviews.speakers import SpeakerTurns, cast_of, words_are_known
+from experiments.interviews.speakers import (
+    SpeakerTurns,
+    cast_of,
+    check_files,
+    check_names,
+    words_are_known,
+)
 from experiments.interviews.speech_scan import SpeechScan, survey
 from experiments.interviews.voices import Voice, enrolled
 from fusion.model.fusion_model import FusionModel, folder_of
@@ -102,10 +109,13 @@ def interview(
     Raises:
         ValueError: no such model, one that hears nothing, or an option that cannot be met.
     """
-    chosen, paths = options or InterviewOptions(), [Path(recording) for recording in recordings]
+    chosen = options or InterviewOptions()
+    # One that is named twice, as beside a pattern that it matches, is one.
+    paths = [*{os.path.realpath(path): Path(path) for path in recordings}.values()]
     loaded = FusionModel.load(model)
     # Before anything is heard: hours of sound would be listened to for nothing.
     check_suitable(loaded, chosen.abstain, chosen.sets)
+    check_names(paths, chosen)
     check_writable(Path(out))
     run = _Run(loaded, model_sha256(folder_of(model)), chosen, chosen_device(device), progress)
     done: list[Interviewed] = []
@@ -221,6 +231,7 @@ class _Run:
     ) -> tuple[SpeechScan, SpeakerTurns]:
         """Where speech is in a recording, and whose."""
         options, encoder = self.options, self.speaker_encoder
+        check_files(path, options, others)
         describer = None if encoder is None else SpeechDescriber(encoder)
         with stage("listening for speech", seconds):
             surveyed = survey(

@@ -3,6 +3,7 @@
 Turns and transcripts that are known beforehand come from files of many formats.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from encoders.analysis.voice_activity import Stretch
 from encoders.asr.transcript import normalise
-from encoders.messages import with_count
+from encoders.messages import composed, with_count
 from encoders.utterance import Fault
 from experiments.annotations.lines import are_timed
 from experiments.annotations.plain import AnnotationError, read_text
@@ -23,6 +24,7 @@ from experiments.annotations.turns import (
     within,
     words_apart,
 )
+from experiments.config import OptionError
 from experiments.interviews.diarisation import (
     SpeechDescriber,
     enough_for,
@@ -80,11 +82,10 @@ def cast_of(
     if (given := options.words_file) is None:
         return _named(cast, surveyed, describer, known)
     source = file_for(given, path, others, "--transcript")
-    if source.suffix.lower() == ".txt" and not are_timed(source):
+    if _is_a_line_per_turn(source):
         cast = _named(cast, surveyed, describer, known)
         return replace(cast, voices=with_lines(cast.voices, source))
-    words = Known(given, "--transcript", None, options.words_tiers or None)
-    said = words.read(path, surveyed.duration_s, others)
+    said = _words_of(given, options).read(path, surveyed.duration_s, others)
     notes = (*cast.notes, *(note for note in said.notes if note not in cast.notes))
     # Who is not named in a file that names others is nobody.
     named = any(turn.speaker is not None for turn in said.turns if turn.text is not None)
@@ -134,7 +135,7 @@ def _speakers_of(
     describer: SpeechDescriber | None,
 ) -> SpeakerTurns:
     if options.turns is not None:
-        known = Known(options.turns, "--turns", options.tier, options.turns_tiers)
+        known = _turns_of(options.turns, options)
         annotation = known.read(path, surveyed.duration_s, others)
         how = f"turns of {known.file_of(path, others).name}"
         return SpeakerTurns(voices_of(annotation.turns), how, (), annotation.notes)
@@ -189,6 +190,55 @@ def words_are_known(options: InterviewOptions) -> bool:
         return False
 
 
+def check_names(paths: Sequence[Path], options: InterviewOptions) -> None:
+    """Refuse recordings of one name where files of turns or words are found by it.
+
+    Raises:
+        OptionError: there are some.
+    """
+    given = [
+        option
+        for option, source in (("--turns", options.turns), ("--transcript", options.transcript))
+        if source is not None
+    ]
+    found: dict[str, Path] = {}
+    for path in paths:
+        other = found.setdefault(composed(path.stem), path)
+        if given and other is not path:
+            raise OptionError(
+                f"{' and '.join(given)}: {other} and {path} have one name, by which files are "
+                "found for each recording: give one of them another name, or a command of its own"
+            )
+
+
+def check_files(path: Path, options: InterviewOptions, others: int) -> None:
+    """Tell what is wrong with files of turns and words before hours of sound are listened to.
+
+    That is all but what lies past the end of the recording.
+
+    Raises:
+        AnnotationError: a file has faults, or there is none for this recording.
+    """
+    if options.turns is not None:
+        _turns_of(options.turns, options).read(path, math.inf, others)
+    if (given := options.words_file) is not None:
+        source = file_for(given, path, others, "--transcript")
+        if not _is_a_line_per_turn(source):
+            _words_of(given, options).read(path, math.inf, others)
+
+
+def _turns_of(given: Path, options: InterviewOptions) -> "Known":
+    return Known(given, "--turns", options.tier, options.turns_tiers)
+
+
+def _words_of(given: Path, options: InterviewOptions) -> "Known":
+    return Known(given, "--transcript", None, options.words_tiers or None)
+
+
+def _is_a_line_per_turn(source: Path) -> bool:
+    return source.suffix.lower() == ".txt" and not are_timed(source)
+
+
 def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
     """The file of one recording: the source itself, or the one in the folder with its name.
 
@@ -205,13 +255,19 @@ def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
     there = sorted(
         path
         for path in source.iterdir()
-        if path.stem == recording.stem and path.suffix.lower() in known and path.is_file()
+        # A name that came from another system may be spelt of other code points.
+        if composed(path.stem) == composed(recording.stem)
+        and path.suffix.lower() in known
+        and path.is_file()
     )
     if len(there) == 1:
         return there[0]
     names = ", ".join(path.name for path in there)
-    what = f"several files of it ({names})" if there else f"no file named {recording.stem} in it"
-    raise AnnotationError(source, [Fault(recording.name, f"{what}: expected one")])
+    what = f"several files of it ({names}): expected one"
+    if not there:
+        wanted = ", ".join(sorted(known))
+        what = f"no file named {recording.stem} in it that is read ({wanted}): expected one"
+    raise AnnotationError(source, [Fault(recording.name, what)])
 
 
 @dataclass(frozen=True, slots=True)

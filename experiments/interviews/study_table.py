@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -17,19 +17,24 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from encoders.files import write_atomically
+from encoders.analysis.voice_activity import Stretch
+from encoders.files import free_name, write_atomically
 from encoders.manifest_rows import guarded
+from encoders.messages import with_count
 from experiments.annotations.plain import BETWEEN, escape_reason
 from experiments.annotations.segments import PLACES, Segment, Timeline
 from experiments.annotations.timeline_json import read_json
 from experiments.config import OptionError
-from experiments.interviews.outputs import TIMELINE
+from experiments.interviews.outputs import TIMELINE, files_of
+from experiments.interviews.speech_scan import union
 from fusion.evaluation.emotions import DERIVED, derived_values
 
 #: Segments of a speaker from which on one is compared with the others.
 LEAST_SEGMENTS = 3
 #: Most lines of one speaker in one recording that ``--bins`` may ask for.
 MOST_BINS = 10_000
+#: What the lines of each table begin with, by which one of ours is known.
+OF_SEGMENTS, OF_STRETCHES = ("recording", "segment", "speaker"), ("recording", "speaker", "bin")
 
 Row = Mapping[str, object]
 
@@ -39,7 +44,8 @@ class StudyTables:
     """Where tables over all recordings of a command go, None: nowhere.
 
     Raises:
-        OptionError: ``bins`` without a summary, or in no form that is known; or no such folder.
+        OptionError: ``bins`` without a summary, or in no form that is known; no such folder; or
+            both in one file.
     """
 
     table: Path | None = None
@@ -53,21 +59,44 @@ class StudyTables:
         for option, path in (("--table", self.table), ("--summary", self.summary)):
             if path is not None and (path.is_dir() or not path.parent.is_dir()):
                 raise OptionError(f"{option} {path}: expected a file in a folder that is there")
+        wanted = [path.resolve() for path in (self.table, self.summary) if path is not None]
+        if len(set(wanted)) < len(wanted):
+            raise OptionError(f"--table and --summary {self.table}: expected a file for each")
 
-    def write(self, folders: Sequence[Path]) -> None:
-        """Write what was asked for of the recordings whose results lie in some folders."""
-        if self.table is self.summary is None:
-            return
+    def spare(self, given: Iterable[Path | None]) -> None:
+        """Refuse to write over files that the command reads, or those of a folder of them.
+
+        Raises:
+            OptionError: a table has the name of one.
+        """
+        read = {file.resolve() for one in given for file in files_of(one)}
+        for option, path in (("--table", self.table), ("--summary", self.summary)):
+            if path is not None and path.resolve() in read:
+                what = "is read by this command and would be written over: expected another name"
+                raise OptionError(f"{option} {path}: {what}")
+
+    def write(self, folders: Sequence[Path]) -> list[str]:
+        """Write what was asked for of the recordings whose results lie in some folders.
+
+        Returns what is told of it. Without any folder the tables of before stay as they are.
+        """
+        wanted = [path for path in (self.table, self.summary) if path is not None]
+        if not wanted:
+            return []
+        if not folders:
+            return [f"{path}: not written, as no recording could be used" for path in wanted]
         found = [read_json(folder / TIMELINE) for folder in folders]
         times = Counter(timeline.recording for timeline in found)
         timelines = [
             replace(one, recording=folder.name) if times[one.recording] > 1 else one
             for folder, one in zip(folders, found, strict=True)
         ]
+        told = []
         if self.table is not None:
-            write_study(timelines, self.table)
+            told += write_study(timelines, self.table)
         if self.summary is not None:
-            write_summary(timelines, self.summary, Bins.typed(self.bins or "1"))
+            told += write_summary(timelines, self.summary, Bins.typed(self.bins or "1"))
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +141,8 @@ class Bins:
         return [*(k * self.seconds for k in range(count)), duration_s]
 
 
-def write_study(timelines: Sequence[Timeline], path: Path) -> None:
-    """A line for each segment of all recordings.
+def write_study(timelines: Sequence[Timeline], path: Path) -> list[str]:
+    """A line for each segment of all recordings; returns what is told of the file.
 
     ``label``, ``level`` and ``probability`` are what was answered, ``top`` and ``top_probability``
     the likeliest class whether it is sure or not; ``entropy_bits`` is that of the probabilities, 0
@@ -122,29 +151,48 @@ def write_study(timelines: Sequence[Timeline], path: Path) -> None:
     the model's own. ``z_`` is a segment against its speaker's others in this recording: minus their
     mean, over their standard deviation; empty below three segments.
     """
-    _write([row for timeline in timelines for row in _segments(timeline)], path)
+    rows = [row for timeline in timelines for row in _segments(timeline)]
+    return _write(rows, OF_SEGMENTS, path, len(timelines))
 
 
-def write_summary(timelines: Sequence[Timeline], path: Path, bins: Bins) -> None:
+def write_summary(timelines: Sequence[Timeline], path: Path, bins: Bins) -> list[str]:
     """A line for each recording, speaker and stretch of time, also where nothing is said.
 
     ``speech_s`` are the seconds that the speaker is heard in the stretch, ``classified_s`` those
     with probabilities; all other columns are means over the latter, second by second: a segment
     that reaches into a stretch counts with the seconds that it has there. ``words`` shares out the
-    words of a segment alike. ``answered`` is the share of ``classified_s`` with any answer,
+    words of a segment alike. Where segments of a speaker lie over one another, as windows do,
+    seconds and words count once. ``answered`` is the share of ``classified_s`` with any answer,
     ``class`` with a class.
     """
-    _write([row for timeline in timelines for row in _stretches(timeline, bins)], path)
+    rows = [row for timeline in timelines for row in _stretches(timeline, bins)]
+    return _write(rows, OF_STRETCHES, path, len(timelines))
 
 
-def _write(rows: Sequence[Row], path: Path) -> None:
+def _write(rows: Sequence[Row], first: Sequence[str], path: Path, recordings: int) -> list[str]:
+    """Write a table whose columns begin with the ``first``, also where it has no lines.
+
+    A file of that name that begins otherwise is nobody's table of before: it is kept.
+    """
     # Models differ in their classes: a column that a recording lacks is empty there.
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
+    told = []
+    if path.is_file() and not _begins(path, ",".join(first).encode()):
+        aside = free_name(path, "kept")
+        path.rename(aside)
+        told = [f"{path.name} was there and is no table of before; it is kept as {aside.name}"]
     text = io.StringIO()
     table = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     table.writeheader()
     table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     write_atomically(path, text.getvalue().encode(), private=True)
+    lines, made_of = with_count(len(rows), "line"), with_count(recordings, "recording")
+    return [*told, f"{path}: {lines} of {made_of}"]
+
+
+def _begins(path: Path, content: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(content)) == content
 
 
 def _cell(value: object) -> str:
@@ -238,7 +286,7 @@ def _stretches(timeline: Timeline, bins: Bins) -> Iterator[Row]:
                 "bin": number + 1,
                 "start_s": float(edges[number]),
                 "end_s": float(edges[number + 1]),
-                **_summary(own, seconds, timeline),
+                **_summary(own, seconds, (edges[number], edges[number + 1]), timeline),
             }
 
 
@@ -250,18 +298,33 @@ def _seconds_in(
     return np.clip(np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1]), 0, None)
 
 
+def _once(segments: Sequence[Segment], start_s: float, end_s: float) -> float:
+    """What share of their seconds in a stretch is left if those that they share count once."""
+    inside = [
+        Stretch(max(one.start_s, start_s), min(one.end_s, end_s))
+        for one in segments
+        if one.start_s < end_s and one.end_s > start_s
+    ]
+    total = sum(one.length_s for one in inside)
+    return sum(one.length_s for one in union(inside)) / total if total else 1.0
+
+
 def _summary(
-    segments: Sequence[Segment], seconds: Float[np.ndarray, "segments"], timeline: Timeline
+    segments: Sequence[Segment],
+    seconds: Float[np.ndarray, "segments"],
+    stretch: tuple[float, float],
+    timeline: Timeline,
 ) -> Row:
+    once = _once(segments, *stretch)
     here = [(segment, s) for segment, s in zip(segments, seconds, strict=True) if s > 0]
     words = [len((one.text or "").split()) * s / (one.end_s - one.start_s) for one, s in here]
     known = [(segment, s) for segment, s in here if segment.scores]
     weight = sum(s for _, s in known)
     row: dict[str, object] = {
         "segments": len(here),
-        "speech_s": float(sum(s for _, s in here)),
-        "words": float(sum(words)),
-        "classified_s": float(weight),
+        "speech_s": float(sum(s for _, s in here)) * once,
+        "words": float(sum(words)) * once,
+        "classified_s": float(weight) * once,
     }
     if timeline.kind == "classes":
         answered = sum(s for one, s in known if one.answer is not None)

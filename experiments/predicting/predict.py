@@ -81,7 +81,9 @@ def predict(
     if out.is_dir():
         raise OptionError(f"--out {out}: is a folder; give a file, as in predictions.csv")
     answers = ask(loaded, utterances, transcript, asr or default_asr(), progress)
-    write_atomically(out, table(loaded, answers.answers, of_set).encode())
+    # It holds what people said.
+    out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(out, table(loaded, answers.answers, of_set).encode(), private=True)
     failed = [
         Failure(answer.utterance.id, answer.scores)
         for answer in answers.answers

@@ -680,3 +680,14 @@ def test_a_pickle_in_place_of_weights_is_one_message_and_is_not_run(text_checkpo
     with pytest.raises(ValueError, match="its weights cannot be read"):
         load_encoder(BertSpec(checkpoint=str(folder)))
     assert not (tmp_path / "run").exists()
+
+
+def test_long_recordings_are_encoded_before_more_are_decoded(
+    utterances, tmp_path, passes, monkeypatch
+):
+    monkeypatch.setattr(extraction, "LOADED_BYTES", 1)
+    done = embed_audio(utterances[:3], [SPEC], EmbeddingStore(tmp_path / "few"))
+    assert (done.encoded, passes) == (3, [1, 1, 1])
+    monkeypatch.setattr(extraction, "LOADED_BYTES", 10**9)
+    embed_audio(utterances[:3], [SPEC], EmbeddingStore(tmp_path / "many"))
+    assert passes[3:] == [3]

@@ -137,6 +137,20 @@ def test_another_file_is_one_message(tmp_path, content, found):
     assert found in refused(tmp_path, content)
 
 
+def test_an_archive_that_unpacks_to_far_more_is_refused_before_it_is(tmp_path, monkeypatch):
+    content = io.BytesIO()
+    np.savez_compressed(content, id=IDS, values=np.zeros((3, 100_000_000), np.uint8))
+    monkeypatch.setattr("numpy.asarray", None)
+    assert "unpacks to 300 MB, more than 100 times" in refused(tmp_path, content.getvalue())
+
+
+def test_ids_that_were_compressed_well_are_read(tmp_path):
+    content = io.BytesIO()
+    np.savez_compressed(content, id=IDS.astype("U9000"), values=VALUES)
+    (tmp_path / "f.npz").write_bytes(content.getvalue())
+    assert list(read_features(tmp_path / "f.npz").frames) == IDS.tolist()
+
+
 def test_nobody_is_told_to_trust_a_pickle(tmp_path):
     for content in (npz(id=IDS, values=VALUES.astype(object)), pickle.dumps([1])):
         said = refused(tmp_path, content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -704,3 +705,21 @@ def test_what_is_no_channel_is_refused(tmp_path, channel):
     assert faults_of(path) == [
         f"line 2 (id u): channel {channel!r}: expected 1, 2, ... or mean",
     ]
+
+
+WRITERS_OF_TABLES = [
+    path
+    for package in ("encoders", "fusion", "experiments")
+    for path in sorted((Path(__file__).parents[2] / package).rglob("*.py"))
+    if re.search(r"csv\.(Dict)?[wW]riter\(", path.read_text(encoding="utf-8"))
+]
+
+
+def test_the_writers_of_tables_are_found():
+    names = {path.name for path in WRITERS_OF_TABLES}
+    assert {"predict.py", "segments_csv.py", "study_table.py", "predictions_table.py"} <= names
+
+
+@pytest.mark.parametrize("path", WRITERS_OF_TABLES, ids=lambda path: path.name)
+def test_every_writer_of_tables_guards_its_cells(path):
+    assert "guarded(" in path.read_text(encoding="utf-8").replace("map(guarded", "guarded(")

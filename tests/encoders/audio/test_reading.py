@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -466,3 +467,61 @@ def test_a_real_segment_is_a_slice_of_its_file(data_folder):
     found = read_segment(path, 1.5, 2.25)
     rate = whole.sample_rate_hz
     assert np.array_equal(found.samples, whole.samples[round(1.5 * rate) : round(2.25 * rate)])
+
+
+# ---------------------------------------------------------------- what is held in memory
+
+
+def peak_of(read: Callable[[], object]) -> int:
+    """Most bytes that were in memory at once, numpy's too."""
+    tracemalloc.start()
+    try:
+        read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_hour_and_a_half_is_no_utterance_and_takes_no_memory(tmp_path):
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.zeros(90 * 60 * 1000, np.int16), 1000)
+
+    def refused() -> None:
+        with pytest.raises(AudioError, match="90 min or more as one utterance, at most 60 min"):
+            read_segment(path)
+
+    assert peak_of(refused) < 1_000_000
+    assert read_segment(path, 5000.0, 5001.0).duration_s == 1.0
+
+
+@pytest.mark.parametrize("name", ["flac", "mp3", "opus"])
+def test_a_part_of_what_is_too_long_is_an_utterance(recordings, monkeypatch, name):
+    monkeypatch.setattr("encoders.audio.waveform.MAX_UTTERANCE_S", 2.0)
+    with pytest.raises(AudioError, match="as one utterance"):
+        read_segment(recordings(name))
+    with pytest.raises(AudioError, match="as one utterance"):
+        read_segment(recordings(name), 0.5, 2.9)
+    assert read_segment(recordings(name), 1.5, 2.5).duration_s == 1.0
+
+
+def test_of_a_container_only_the_segment_is_held(tmp_path, make_tone, monkeypatch):
+    path = write_av(tmp_path / "a.mka", [make_tone(40.0, 48000)])
+    whole = read_segment(path).samples
+    assert peak_of(lambda: read_segment(path, 39.0, 39.5)) < whole.nbytes / 4
+    found = read_segment(path, 39.0, 39.5).samples
+    assert np.array_equal(found, whole[39 * 48000 : round(39.5 * 48000)])
+    monkeypatch.setattr("encoders.audio.waveform.MAX_UTTERANCE_S", 30.0)
+    with pytest.raises(AudioError, match="as one utterance"):
+        read_segment(path)
+    with pytest.raises(AudioError, match="as one utterance"):
+        read_segment(path, 1.0, 39.0)
+
+
+def test_a_container_that_declares_no_length_is_read_up_to_the_longest_utterance(
+    tmp_path, make_tone, monkeypatch
+):
+    path = write_av(tmp_path / "a.mka", [make_tone(10.0, 48000)])
+    monkeypatch.setattr("encoders.audio.waveform.MAX_UTTERANCE_S", 5.0)
+    monkeypatch.setattr("encoders.audio.containers.declared_seconds", lambda _path: None)
+    with pytest.raises(AudioError, match="as one utterance"):
+        read_segment(path)

@@ -255,3 +255,61 @@ def test_a_right_file_is_given_to_libsndfile_as_it_is(tmp_path, monkeypatch):
         soundfile.write(tmp_path / f"a.{name}", chirp(1.0), RATE)
         with open_sound(tmp_path / f"a.{name}") as file:
             assert file.notes == ()
+
+
+# ---------------------------------------------------------------- mp3 that are damaged
+
+
+@pytest.fixture(scope="module")
+def variable(tmp_path_factory) -> bytes:
+    """Six seconds at a variable bit rate, which begin with a Xing frame."""
+    path = tmp_path_factory.mktemp("variable") / "a.mp3"
+    quality = {"bitrate_mode": "VARIABLE", "compression_level": 0.5}
+    soundfile.write(path, chirp(6.0), RATE, "MPEG_LAYER_III", format="MP3", **quality)
+    content = path.read_bytes()
+    assert content.index(b"Xing") == 13
+    return content
+
+
+@pytest.mark.parametrize("place", [7, 8, 11, 12])
+def test_a_xing_frame_that_the_decoder_passes_over_does_not_shorten(tmp_path, variable, place):
+    # Its side information is to be zero; where it is not, libmpg123 guesses 2.6 s by a bit rate.
+    path = tmp_path / "a.mp3"
+    path.write_bytes(variable[:place] + b"\1" + variable[place + 1 :])
+    heard = read(path)
+    assert (round(heard.duration_s, 1), heard.notes) == (6.1, (LONGER,))
+
+
+def test_a_tag_that_takes_sound_away_does_not_shorten(tmp_path, variable):
+    # Delay and padding, 12 bits each, stand 141 bytes behind the word Xing.
+    place = 13 + 141
+    path = tmp_path / "a.mp3"
+    path.write_bytes(variable[:place] + b"\xff\xff\xff" + variable[place + 3 :])
+    assert read(path).notes == (LONGER,)
+
+
+@pytest.mark.parametrize("filled", [b"\0", b"\x55"], ids=["zeros", "other bytes"])
+@pytest.mark.parametrize("place", [369, 563])
+def test_a_hole_that_only_the_other_decoder_passes_over_is_damage(
+    tmp_path, variable, place, filled
+):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(variable[:place] + 2000 * filled + variable[place + 2000 :])
+    with pytest.raises(AudioError, match=r"a\.mp3: .*damaged"):
+        read_segment(path)
+
+
+def test_zeros_between_frames_of_an_undeclared_length_are_damage(tmp_path, variable):
+    (stream,) = streams_of(_written(tmp_path / "whole.mp3", variable))
+    bare = variable[stream.begin :]
+    assert read_segment(_written(tmp_path / "bare.mp3", bare)).duration_s > 6.0
+    holed = _written(tmp_path / "a.mp3", bare[:8000] + bytes(3000) + bare[11_000:])
+    with pytest.raises(AudioError, match="bytes between its frames are none"):
+        read_segment(holed)
+    # Behind the last frame they fill the file up.
+    assert read_segment(_written(tmp_path / "full.mp3", bare + bytes(3000))).duration_s > 6.0
+
+
+def _written(path, content):
+    path.write_bytes(content)
+    return path

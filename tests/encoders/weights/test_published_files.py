@@ -211,10 +211,14 @@ def test_a_server_that_answers_with_an_error_is_told(networked, monkeypatch):
         locate(whisper_source("base"))
 
 
-def test_a_server_that_says_nothing_is_not_waited_for(networked, monkeypatch):
+@pytest.mark.parametrize("kind", ["whisper", "torchvision"])
+def test_a_server_that_says_nothing_is_not_waited_for(networked, monkeypatch, kind):
     monkeypatch.setattr(downloads, "PROBE_TIMEOUT_S", 0.2)
     monkeypatch.setattr(downloads, "urlopen", lambda *_, **__: time.sleep(1))
-    source = whisper_source("tiny")
+    source = {
+        "whisper": lambda: whisper_source("tiny"),
+        "torchvision": lambda: network_source(TORCHVISION["resnet50"], "resnet50"),
+    }[kind]()
     started = time.monotonic()
     with pytest.raises(MissingWeightsError, match="cannot be reached"):
         locate(source)

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_timelines import TARGETS
 
-from experiments.annotations.segments import Segment, Timeline
+from benchmarks import mutations
+from experiments.annotations.segments import Timeline
 from experiments.annotations.turns import Turn, read_turns
-from fusion.evaluation.backoff import Answer
 
-ANGRY, SAD = Answer("class", "angry", 0.7), Answer("class", "sad", 0.3)
 Read = Callable[..., tuple[Turn, ...]]
 
 
@@ -31,18 +29,4 @@ def read(tmp_path: Path) -> Read:
 @pytest.fixture
 def timeline() -> Timeline:
     """Two speakers, one of them twice at once; one segment without words, one without a class."""
-    common = {"probabilities": (0.7, 0.3)}
-    return Timeline(
-        recording="talk.wav",
-        duration_s=10.0,
-        targets=TARGETS,
-        segments=(
-            Segment(start_s=0.5, end_s=2.0, speaker="Anna Maria", text="No & <no>", answer=ANGRY,
-                    text_doubtful=("recogniser unsure",), **common),
-            Segment(start_s=1.0, end_s=3.25, speaker="Ben", text="Oh\n\n--> =1", overlap=True,
-                    **common),
-            Segment(start_s=1.5, end_s=1.75, speaker="Anna Maria", answer=SAD, **common),
-            Segment(start_s=4.0, end_s=5.0, speaker="Ben", answer=ANGRY, **common),
-        ),
-        facts={"model": "demo"},
-    )  # fmt: skip
+    return mutations.timeline()

@@ -19,7 +19,24 @@ WRITERS = {Path(name).suffix.lower(): write for name, write in TIMELINES.items()
 #: What is markup, a separator, an escape or a formula somewhere.
 NASTY = (
     *("a", "B", "é", "日", "\u202e", "\U0001f600", "\u2028", "\u00a0", "\ufeff", " ", "\t", "\n"),
-    *("\r", "\x00", "\x0b", "\x85", "\ud800", '"', '""', "'", "`", ",", ";", "|", "\\", "%", "%41"),
+    *(
+        "\r",
+        "\x00",
+        "\x1b[2J",
+        "\x0b",
+        "\x85",
+        "\ud800",
+        '"',
+        '""',
+        "'",
+        "`",
+        ",",
+        ";",
+        "|",
+        "\\",
+        "%",
+        "%41",
+    ),
     *(
         "<",
         ">",

@@ -4,91 +4,17 @@ import re
 
 import numpy as np
 import pytest
-from made_timelines import WRITERS
 
+from benchmarks.mutations import ANNOTATIONS, mutated, write_annotation
 from experiments.annotations.turns import FORMATS, AnnotationError, Turn, read_turns
-
-#: Numbers, marks and markup of all formats: what a reader may trip over where it does not belong.
-TOKENS = (
-    *(b"", b"\x00", b"\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b"\n\n", b"\t", b" "),
-    *(b'"', b"'", b",", b";", b":", b"-", b"-1", b"0", b"1e999", b"nan", b"inf", b"9" * 18),
-    *(b"9" * 5000, b"-->", b"<", b">", b"</", b"&", b"&#0;", b"&x;", b"<v ", b"<!DOCTYPE x>"),
-    *(b"]]>", b"[", b"]", b"{", b"}", b"null", b"true", b"1.5", b"<exists>", b"size = 1000000000"),
-    *(b"item [", b"\xe2\x80\xa8", b"\xed\xa0\x80", b"TIME_VALUE", b"ts1", b"a1", b"PARENT_REF"),
-    *(b"=cmd()", b"("),
-)
-STM = "x 1 Anna 0.5 2 <o,f0> No.\nx 1 Ben 1 3.25 Oh!\n" * 3
-SRT = "1\n00:00:00,500 --> 00:00:02,000\n[Anna] (sad): No <i>way</i>\n\n" * 3
-TXT = "0:01.5 - 0:03 Anna: No.\n4.0\t5.5\tBen: Oh\n" * 3
 
 
 @pytest.fixture(params=sorted(FORMATS))
-def good(request, timeline, tmp_path):
-    """A file of each format that is read, and its content."""
-    path = tmp_path / f"x{request.param}"
-    if request.param in WRITERS:
-        WRITERS[request.param](timeline, path)
-    elif request.param == ".tsv":
-        WRITERS[".csv"](timeline, tmp_path / "x.csv")
-        path.write_text((tmp_path / "x.csv").read_text().replace(",", "\t"))
-    else:
-        path.write_text({".stm": STM, ".srt": SRT}.get(request.param, TXT))
+def good(request, tmp_path):
+    """A file of each format that is read."""
+    path = write_annotation(request.param, tmp_path)
     assert read_turns(path)
     return path
-
-
-def replaced(data, token, rng):
-    start = rng.integers(len(data))
-    return data[:start] + token + data[start + rng.integers(60) :]
-
-
-def inserted(data, token, rng):
-    start = rng.integers(len(data))
-    return data[:start] + token + data[start:]
-
-
-def lost(data, _token, rng):
-    return replaced(data, b"", rng)
-
-
-def changed(data, _token, rng):
-    start = rng.integers(len(data))
-    return data[:start] + bytes([rng.integers(256)]) + data[start + 1 :]
-
-
-def repeated(data, _token, rng):
-    start = rng.integers(len(data))
-    chunk = data[start : start + rng.integers(1, 60)]
-    return data[:start] + chunk * int(rng.integers(1, 30)) + data[start:]
-
-
-def cut_off(data, _token, rng):
-    return data[: rng.integers(len(data))]
-
-
-def moved(data, _token, rng):
-    start, to = rng.integers(len(data), size=2)
-    chunk = data[start : start + rng.integers(1, 60)]
-    rest = data[:start] + data[start + len(chunk) :]
-    return rest[:to] + chunk + rest[to:]
-
-
-def renumbered(data, token, rng):
-    numbers = list(re.finditer(rb"\d[\d.]*", data)) or [re.search(b"", data)]
-    found = numbers[rng.integers(len(numbers))]
-    return data[: found.start()] + token + data[found.end() :]
-
-
-MUTATIONS = (replaced, inserted, lost, changed, repeated, cut_off, moved, renumbered, renumbered)
-
-
-def mutated(content, rng):
-    """Content with one to four changes."""
-    for _ in range(rng.integers(1, 5)):
-        if content:
-            mutation = MUTATIONS[rng.integers(len(MUTATIONS))]
-            content = mutation(content, TOKENS[rng.integers(len(TOKENS))], rng)
-    return content
 
 
 def turns_or_refusal(path):
@@ -104,7 +30,7 @@ def check(path, count, seed):
     content = path.read_bytes()
     read = 0
     for _ in range(count):
-        path.write_bytes(mutated(content, rng))
+        path.write_bytes(mutated(content, rng, ANNOTATIONS))
         outcome = turns_or_refusal(path)
         if isinstance(outcome, AnnotationError):
             assert str(path) in str(outcome)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+import torch
 
 from encoders.utterance import CorpusError
 from experiments.comparing import preparation
@@ -32,6 +33,7 @@ from fusion.networks.heads import HEADS
 from fusion.splitting.splits import SplitError
 from fusion.training import train
 from fusion.tuning.storage import StorageError
+from tests.experiments.tones import tones_study, write_tones
 
 TRAINED = ("audio", "text", "audio_frames", "concat", "late", "attention")
 FILES = (
@@ -354,6 +356,23 @@ def test_the_number_of_jobs_changes_no_byte(tmp_path, monkeypatch):
     study = write_corpus(tmp_path / "in", repeats=1, arms=("audio",), trials=0, seeds=1)
     one, two = (_elsewhere(study, tmp_path / str(jobs), jobs) for jobs in (1, 2))
     assert _bytes(one) == _bytes(two)
+
+
+@pytest.mark.slow
+def test_the_number_of_threads_changes_no_decision(tmp_path):
+    study = tones_study(write_tones(tmp_path), audio="logmel")
+    rows, before = [], torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            outcome = _elsewhere(study, tmp_path / str(count))
+            rows.append(list(predictions.read(outcome.folder / "predictions.safetensors")))
+    finally:
+        torch.set_num_threads(before)
+    one, two = (np.array([row.scores for row in each]) for each in rows)
+    assert [replace(row, scores=()) for row in rows[0]] == [replace(r, scores=()) for r in rows[1]]
+    assert np.array_equal(one.argmax(axis=1), two.argmax(axis=1))
+    np.testing.assert_allclose(one, two, atol=1e-4)
 
 
 def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(tiny, tmp_path, monkeypatch):

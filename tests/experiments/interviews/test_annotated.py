@@ -63,6 +63,10 @@ def test_a_folder_holds_the_file_of_each_recording(tmp_path):
     (tmp_path / "three.TextGrid").write_text("", encoding="utf-8")
     found = file_for(tmp_path, Path("three.wav"), 1, "--turns")
     assert found == tmp_path / "three.TextGrid"
+    # "é" as one character, and as a letter with its accent, as other systems spell it.
+    (tmp_path / "caf\N{LATIN SMALL LETTER E WITH ACUTE}.srt").write_text("", encoding="utf-8")
+    found = file_for(tmp_path, Path("cafe\N{COMBINING ACUTE ACCENT}.wav"), 1, "--turns")
+    assert found.suffix == ".srt"
     (tmp_path / "one.stm").write_text("", encoding="utf-8")
     with pytest.raises(AnnotationError, match="several files"):
         file_for(tmp_path, Path("x/one.wav"), 1, "--turns")

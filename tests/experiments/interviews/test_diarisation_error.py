@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.experiments.interviews.diarisation_error import (
+from benchmarks.diarisation_error import (
     Spoken,
     detection_error,
     diarisation_error,

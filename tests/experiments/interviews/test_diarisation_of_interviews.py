@@ -10,6 +10,7 @@ import pytest
 
 import encoders.analysis.speaker_embeddings as embeddings
 from benchmarks import diarisation as benchmark
+from benchmarks.diarisation_error import Spoken, detection_error
 from encoders.analysis.speaker_embeddings import (
     GE2E,
     CepstralStatistics,
@@ -29,7 +30,6 @@ from experiments.interviews import diarisation
 from experiments.interviews.diarisation import SpeechDescriber, best_path, enough_for
 from experiments.interviews.speech_scan import survey
 from tests.experiments.interviews.conftest import voice
-from tests.experiments.interviews.diarisation_error import Spoken, detection_error
 
 RATE = 16000
 

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 import encoders.asr.recognisers as recognisers
+from benchmarks.diarisation_error import Spoken, diarisation_error
 from encoders.asr.recognisers import RecogniserSpec
 from encoders.asr.transcript import Segment, Transcript
 from encoders.context import TextInContext
@@ -31,7 +32,6 @@ from experiments.interviews.outputs import OUTPUTS
 from experiments.interviews.recognition import RecognisedText, Recognition, recogniser_for
 from fusion.model.fusion_model import FusionModel, inputs_of
 from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
-from tests.experiments.interviews.diarisation_error import Spoken, diarisation_error
 
 QUIET = InterviewOptions(asr="none")
 TRUTH = [Spoken(0.0, 4.0, "anna"), Spoken(5.0, 9.0, "ben"), Spoken(10.0, 12.0, "anna")]

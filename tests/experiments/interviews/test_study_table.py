@@ -12,8 +12,10 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoders.analysis.voice_activity import Stretch
 from experiments.annotations.segments import Segment, Timeline
 from experiments.config import OptionError
+from experiments.interviews.speech_scan import union
 from experiments.interviews.study_table import Bins, StudyTables, write_study, write_summary
 from fusion.evaluation.backoff import Answer
 from tests.experiments.commands.test_main import run
@@ -80,7 +82,18 @@ def test_no_second_of_speech_is_lost(tmp_path_factory, spans, count):
     path = tmp_path_factory.mktemp("bins") / "s.csv"
     write_summary([whole], path, Bins(count=count))
     said = sum(float(row["speech_s"]) for row in rows_of(path))
-    assert math.isclose(said, sum(end - start for start, end in cut), abs_tol=0.0005 * count + 1e-6)
+    # What two segments share counts once.
+    spoken = sum(one.length_s for one in union([Stretch(*span) for span in cut]))
+    assert math.isclose(said, spoken, abs_tol=0.0005 * count + 1e-6)
+
+
+def test_windows_that_overlap_count_their_seconds_and_words_once(tmp_path):
+    # Windows of 3 s, one every second, over 5 s; nine words, each in as many windows.
+    three = [segment(k, k + 3, "anna", 0.5, text="a b c") for k in range(3)]
+    write_summary([timeline(*three, duration_s=5.0)], tmp_path / "s.csv", Bins(count=1))
+    (row,) = rows_of(tmp_path / "s.csv")
+    assert (row["speech_s"], row["classified_s"], row["words"]) == ("5.0", "5.0", "5.0")
+    assert (row["segments"], row["p_angry"]) == ("3", "0.5")
 
 
 def test_stretches_as_they_are_typed():
@@ -100,6 +113,43 @@ def test_what_cannot_be_written_is_told_before_work(tmp_path):
         StudyTables(table=tmp_path / "nowhere" / "t.csv")
 
 
+def test_no_file_that_is_read_is_written_over(tmp_path):
+    (tmp_path / "turns").mkdir()
+    (tmp_path / "talk.csv").write_text("start,end\n")
+    (tmp_path / "turns" / "talk.csv").write_text("start,end\n")
+    given = [None, tmp_path / "talk.csv", tmp_path / "turns"]
+    for option in ("table", "summary"):
+        for place in (tmp_path / "turns" / ".." / "talk.csv", tmp_path / "turns" / "talk.csv"):
+            with pytest.raises(OptionError, match=rf"--{option} .*talk.csv: is read by this comma"):
+                StudyTables(**{option: place}).spare(given)
+    StudyTables(tmp_path / "other.csv").spare(given)
+    with pytest.raises(OptionError, match=r"--table and --summary .*expected a file for each"):
+        StudyTables(tmp_path / "a.csv", tmp_path / "turns" / ".." / "a.csv")
+
+
+def test_a_file_that_is_no_table_of_before_is_kept(tmp_path):
+    people = tmp_path / "people.csv"
+    people.write_text("person,age\nanna,30\n")
+    told = write_study([TALK], people)
+    assert (
+        told[0] == "people.csv was there and is no table of before; it is kept as people.csv.kept-1"
+    )
+    assert (tmp_path / "people.csv.kept-1").read_text() == "person,age\nanna,30\n"
+    # A table of before is written anew.
+    assert write_study([TALK], people) == [f"{people}: 4 lines of 1 recording"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_without_segments_a_table_has_its_head_and_without_recordings_it_stays(tmp_path):
+    tables = StudyTables(tmp_path / "t.csv", tmp_path / "s.csv")
+    write_study([timeline()], tmp_path / "t.csv")
+    write_summary([timeline()], tmp_path / "s.csv", Bins(count=2))
+    assert (tmp_path / "t.csv").read_text() == "recording,segment,speaker\n"
+    assert (tmp_path / "s.csv").read_text() == "recording,speaker,bin\n"
+    assert len(tables.write([])) == 2
+    assert (tmp_path / "t.csv").read_text() == "recording,segment,speaker\n"
+
+
 def test_a_study_of_recordings_of_which_one_fails(model_folder, tmp_path, capsys, monkeypatch):
     paths = [tmp_path / folder / "talk.wav" for folder in ("a", "b")]
     for path in paths:
@@ -111,6 +161,7 @@ def test_a_study_of_recordings_of_which_one_fails(model_folder, tmp_path, capsys
     command += [str(tmp_path / "broken.wav"), "--out", str(tmp_path / "out"), "--asr", "none"]
     command += ["--table", str(tmp_path / "t.csv"), "--summary", str(tmp_path / "s.csv")]
     assert run(monkeypatch, *command, "--bins", 2) == 1
+    assert "t.csv: 4 lines of 2 recordings" in capsys.readouterr().out
     first = [(tmp_path / name).read_bytes() for name in ("t.csv", "s.csv")]
     rows = rows_of(tmp_path / "t.csv")
     # Recordings of one name go by the folders of their results.

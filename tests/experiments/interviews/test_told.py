@@ -48,7 +48,10 @@ def test_notes_are_told_for_every_recording(model_folder, talk, tmp_path, capsys
         model_folder("audio"), [talk, tmp_path / "other.wav"], tmp_path / "out", QUIET
     )
     _show(outcome)
-    assert capsys.readouterr().out.count("the model hears the voice only") == 2
+    told = capsys.readouterr().out
+    assert told.count("the model hears the voice only") == 2
+    # There are none.
+    assert "words are shown" not in told
 
 
 def test_a_damaged_recording_is_refused_with_what_keeps_it(model_folder, talk, tmp_path):
@@ -93,12 +96,56 @@ def test_a_transcript_without_words_is_refused_with_the_next_step(model_folder, 
     assert "no words in it: expected a line per turn, or --asr none" in outcome.failures[0].why
 
 
+def test_faults_of_files_are_told_before_a_recording_is_listened_to(
+    model_folder, talk, tmp_path, monkeypatch
+):
+    def never(*_, **__):
+        raise AssertionError("it was listened to")
+
+    monkeypatch.setattr(module, "survey", never)
+    (tmp_path / "t.csv").write_text("start,end,text\n2,1,no\n", encoding="utf-8")
+    (tmp_path / "w.csv").write_text("start,end\n", encoding="utf-8")
+    for given in ({"turns": tmp_path / "t.csv"}, {"transcript": tmp_path / "w.csv"}):
+        options = InterviewOptions(asr="none", **given)
+        (failure,) = interview(model_folder("audio"), [talk], tmp_path / "out", options).failures
+        assert "1 fault" in failure.why
+
+
+def test_recordings_of_one_name_cannot_share_a_file_by_name(model_folder, talk, tmp_path):
+    (tmp_path / "turns").mkdir()
+    other = tmp_path / "talk.wav"
+    other.write_bytes(talk.read_bytes())
+    options = InterviewOptions(asr="none", turns=tmp_path / "turns")
+    with pytest.raises(OptionError, match=r"--turns: .*talk\.wav and .*talk\.wav have one name"):
+        interview(model_folder("audio"), [talk, other], tmp_path / "out", options)
+    assert not (tmp_path / "out" / "talk").exists()
+
+
 def test_names_of_any_script_are_names_of_folders_and_pages(model_folder, tmp_path):
     name = "Gespräch mit Jürgen – 面接 (1)"
     soundfile.write(tmp_path / f"{name}.wav", talk_samples(), RATE)
     interview(model_folder(), [tmp_path / f"{name}.wav"], tmp_path / "out", QUIET)
     page = (tmp_path / "out" / name / "interview.html").read_text(encoding="utf-8")
     assert f"<h1>{name}.wav</h1>" in page
+
+
+def test_a_recording_that_is_named_twice_is_done_once(model_folder, talk, tmp_path):
+    again = talk.parent / "." / ".." / talk.parent.name / talk.name
+    outcome = interview(model_folder("audio"), [talk, again], tmp_path / "out", QUIET)
+    assert [one.folder.name for one in outcome.done] == ["talk"]
+
+
+def test_names_that_a_terminal_would_obey_are_told_on_one_line(model_folder, tmp_path, capsys):
+    name = "a\nb\N{RIGHT-TO-LEFT OVERRIDE}c\x1b[2J.wav"
+    soundfile.write(tmp_path / "talk.wav", talk_samples()[: 2 * RATE], RATE)
+    (tmp_path / "talk.wav").rename(tmp_path / name)
+    (tmp_path / f"no{name}").write_bytes(b"no sound")
+    paths = [tmp_path / name, tmp_path / f"no{name}"]
+    with pytest.raises(typer.Exit):
+        _show(interview(model_folder("audio"), paths, tmp_path / "out", QUIET))
+    told = capsys.readouterr().out
+    assert not {"\x1b", "\N{RIGHT-TO-LEFT OVERRIDE}"} & {*told}
+    assert "a b\N{REPLACEMENT CHARACTER}c" in told
 
 
 def test_turns_of_a_folder_may_call_a_renamed_recording_by_its_old_name(

@@ -240,3 +240,34 @@ def test_the_command_writes_and_says_where(models, tones, tmp_path):
     assert done.exit_code == 0, done.output
     assert "2 rows" in done.output
     assert len(rows_of(tmp_path / "p.csv")) == 2
+
+
+def test_what_people_said_is_their_owner_s_alone(models, tones, tmp_path):
+    (tmp_path / "there").mkdir(mode=0o755)
+    for folder in (tmp_path / "made", tmp_path / "there"):
+        predict(models / "audio", folder / "p.csv", files=[tones.parent / "0.wav"])
+        assert (folder / "p.csv").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o700
+    # A folder that was there is its owner's to open.
+    assert (tmp_path / "there").stat().st_mode & 0o777 == 0o755
+
+
+def test_no_cell_starts_a_formula(models, tones, tmp_path):
+    evil = tmp_path / "=HYPERLINK(1).wav"
+    evil.write_bytes((tones.parent / "0.wav").read_bytes())
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(f"id,audio,transcript\n@id,{evil.name},=cmd()|x\n-2+3,missing.wav,+1+1\n")
+    predict(models / "audio", tmp_path / "p.csv", manifest=manifest)
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as handle:
+        cells = [cell for row in csv.reader(handle) for cell in row]
+    assert "'@id" in cells
+    assert not [
+        cell for cell in cells if cell.startswith(("=", "+", "-", "@")) and not is_number(cell)
+    ]
+
+
+def is_number(cell: str) -> bool:
+    try:
+        return float(cell) is not None
+    except ValueError:
+        return False
