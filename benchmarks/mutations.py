@@ -83,7 +83,7 @@ def patched(data: bytes, _token: bytes, rng: np.random.Generator) -> bytes:
 
 def noisy(data: bytes, _token: bytes, rng: np.random.Generator) -> bytes:
     """A stretch of noise, as of a block of a disk that was lost."""
-    start = rng.integers(len(data))
+    start = int(rng.integers(len(data)))
     count = min(int(rng.integers(1, 600)), len(data) - start)
     return data[:start] + rng.bytes(count) + data[start + count :]
 
@@ -180,6 +180,7 @@ def write_recording(suffix: str, folder: Path, seconds: float) -> Path:
         return path
     with av.open(str(path), "w") as container:
         stream = container.add_stream(how.codec, rate=how.rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
         for start in range(0, len(wave), 960):
             part = (wave[None, start : start + 960] * 32767).astype(np.int16)
             frame = av.AudioFrame.from_ndarray(part, "s16", "mono")

@@ -524,8 +524,9 @@ def _transcript(path: Path) -> object:
 def _fit(path: Path) -> object:
     from fusion.training.fit_cache import read_fit
 
-    kept = read_fit(path)
-    return kept and (kept[0], {name: t.numpy().tobytes() for name, t in kept[1].items()})
+    if (kept := read_fit(path)) is None:
+        return None
+    return kept[0], {name: t.numpy().tobytes() for name, t in kept[1].items()}
 
 
 def _model(folder: Path) -> object:

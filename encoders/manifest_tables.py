@@ -55,7 +55,8 @@ def write_manifest(corpus: Corpus, path: Path | str) -> None:
 def csv_text(columns: Sequence[str], records: Sequence[Record]) -> str:
     """A CSV table; empty where a record has nothing, no text can be taken for a formula."""
     content = io.StringIO(newline="")
-    writer = csv.DictWriter(content, columns, lineterminator="\n")
+    # Of the usual line ends: with another, Python 3.11 leaves a lone carriage return unquoted.
+    writer = csv.DictWriter(content, columns)
     writer.writeheader()
     for record in records:
         writer.writerow({k: guarded(v) if isinstance(v, str) else v for k, v in record.items()})

@@ -15,7 +15,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from encoders.device import VARIABLE, chosen_device
-from encoders.extraction import CACHE_VARIABLE, default_store
+from encoders.extraction import default_store
+from encoders.files import CACHE_VARIABLE
 from encoders.weights.downloads import offline
 from encoders.weights.sources import GE2E_FILES
 from experiments.cache import size_mb

@@ -32,8 +32,7 @@ def convert(
 
     if out is None:
         raise OptionError("--out is required, for example --out corpus.csv")
-    names = ("corpus", "manifest", "root", "labels")
-    corpus = load_source(*map(options.get, names), channel=options.get("channel"))
+    corpus = load_source(*(options.get(name) for name in SOURCE))
     with bars() as progress:
         written = write_corpus(corpus, out, form, progress)
     count = with_count(written.rows, "utterance")
