@@ -526,7 +526,8 @@ def _fit(path: Path) -> object:
 
     if (kept := read_fit(path)) is None:
         return None
-    return kept[0], {name: t.numpy().tobytes() for name, t in kept[1].items()}
+    told, tensors = kept
+    return told, {name: values.numpy().tobytes() for name, values in tensors.items()}
 
 
 def _model(folder: Path) -> object:
