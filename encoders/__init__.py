@@ -9,7 +9,7 @@ Files and rooms, each importing only from lines above its own:
     audio, context, features, pooling, text_encodings, weights
     manifest_rows
     files, manifest, spectra, windows
-    store
+    manifest_tables, store
     analysis, decode_index, encoder, provenance
     embedding, pretrained, typed_names
     extraction, networks
@@ -24,10 +24,21 @@ _HOME = {
     "Corpus": "encoders.utterance",
     "EmbeddingStore": "encoders.store",
     "Utterance": "encoders.utterance",
+    "from_frame": "encoders.manifest_tables",
     "read_manifest": "encoders.manifest",
+    "to_frame": "encoders.manifest_tables",
+    "write_manifest": "encoders.manifest_tables",
 }
 
-__all__ = ["Corpus", "EmbeddingStore", "Utterance", "read_manifest"]
+__all__ = [
+    "Corpus",
+    "EmbeddingStore",
+    "Utterance",
+    "from_frame",
+    "read_manifest",
+    "to_frame",
+    "write_manifest",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for

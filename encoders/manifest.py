@@ -13,6 +13,7 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -67,6 +68,32 @@ def read_manifest(
     if any(fault.where == "header" for fault in faults):
         # Cells whose columns are in doubt say nothing.
         raise CorpusError(str(path), faults)
+    return corpus_of(path.stem, rows, root, labels, channel, ReadSoFar(str(path), faults, notes))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSoFar:
+    """What a table is called in messages, and the faults and notes of reading it so far."""
+
+    source: str
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def corpus_of(
+    name: str,
+    rows: Sequence[Row],
+    root: Path,
+    labels: Sequence[str] | None,
+    channel: int | None,
+    read: ReadSoFar,
+) -> Corpus:
+    """A corpus of rows, wherever they were read.
+
+    Raises:
+        CorpusError: with the faults of reading and all others, as :func:`read_manifest` has them.
+    """
+    faults = read.faults
     if labels is not None:
         labels = [composed(label).strip() for label in labels]
         faults += _label_faults(labels)
@@ -74,18 +101,18 @@ def read_manifest(
     task, targets = _task(rows, labels)
     utterances = [_utterance(row, root, task, targets, channel, faults) for row in rows]
     if not rows and not faults:
-        faults.append(Fault(str(path), "no rows: expected a header and one line per utterance"))
+        faults.append(Fault(read.source, "no rows: expected a header and one line per utterance"))
     if faults:
-        raise CorpusError(str(path), faults)
+        raise CorpusError(read.source, faults)
     return Corpus(
-        name=path.stem,
+        name=name,
         root=root,
         task=task,
         targets=targets,
         utterances=tuple(utterances),
         folds=_protocol(utterances),
         notes=(
-            *notes,
+            *read.notes,
             *near_equal("labels", targets),
             *near_equal("speakers", [u.speaker for u in utterances if u.speaker]),
         ),

@@ -60,9 +60,7 @@ def read_rows(path: Path, faults: list[Fault], notes: list[str] | None = None) -
     # Bytes, because reading as text would turn "\r\n" inside a cell into "\n".
     text = decoded(path.read_bytes())
     rows = list((_json_rows if path.suffix == ".jsonl" else _csv_rows)(text.text, faults))
-    missing = Counter(
-        name for row in rows for name, cell in row.cells.items() if _lacks(name, cell)
-    )
+    missing = Counter(name for row in rows for name, cell in row.cells.items() if lacks(name, cell))
     if notes is not None:
         notes += [note] if (note := text.note(path.name)) else []
         notes += [
@@ -70,13 +68,14 @@ def read_rows(path: Path, faults: list[Fault], notes: list[str] | None = None) -
             for name, n in missing.items()
         ]
     rows = [
-        Row(row.line, {name: cell for name, cell in row.cells.items() if not _lacks(name, cell)})
+        Row(row.line, {name: cell for name, cell in row.cells.items() if not lacks(name, cell)})
         for row in rows
     ]
     return [row for row in rows if row.cells]
 
 
-def _lacks(column: str, cell: str) -> bool:
+def lacks(column: str, cell: str) -> bool:
+    """Whether a cell of a column is what data frames write where there is nothing."""
     if column == "transcript":
         return cell in MISSING or cell in NO_WORDS
     return cell in MISSING and column in ("label", "audio", *TEXT_COLUMNS)

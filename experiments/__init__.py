@@ -3,7 +3,7 @@
 Files and rooms, each importing only from lines above its own:
 
     annotations, cache, config, demo, locks, models, templates
-    cluster, corpora, reporting
+    cluster, corpora, doctor, reporting
     comparing, tracking
     ablation, checking, embed, interviews
     predicting
@@ -18,10 +18,12 @@ _HOME = {
     "InterviewOptions": "experiments.interviews.options",
     "Study": "experiments.config",
     "ablate": "experiments.ablation.ablate",
+    "arrays_of": "experiments.comparing.arrays",
     "compare": "experiments.comparing.comparison",
     "evaluate": "experiments.predicting.evaluate",
     "interview": "experiments.interviews.interview",
     "predict": "experiments.predicting.predict",
+    "predictions_frame": "experiments.reporting.predictions_table",
     "train": "experiments.comparing.training",
     "verify": "experiments.comparing.verification",
 }
@@ -31,10 +33,12 @@ __all__ = [
     "InterviewOptions",
     "Study",
     "ablate",
+    "arrays_of",
     "compare",
     "evaluate",
     "interview",
     "predict",
+    "predictions_frame",
     "train",
     "verify",
 ]

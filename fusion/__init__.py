@@ -6,15 +6,18 @@ Files and rooms, each importing only from lines above its own:
     leakage, networks
     tuning
     training
-    model
+    estimator, model
 """
 
 from importlib import import_module
 from typing import Any
 
-_HOME = {"FusionModel": "fusion.model.fusion_model"}
+_HOME = {
+    "FusionClassifier": "fusion.estimator",
+    "FusionModel": "fusion.model.fusion_model",
+}
 
-__all__ = ["FusionModel"]
+__all__ = ["FusionClassifier", "FusionModel"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is the one of the name asked for

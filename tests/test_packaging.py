@@ -5,38 +5,22 @@ import re
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import distributions, metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+from scripts.dependencies import PAGE, closure, dependencies, names_on, page
 
 ROOT = Path(__file__).resolve().parents[1]
 HASHED = ROOT / "constraints-hashed.txt"
 #: They install and then break torch or transformers' speech models, or replace torch.
 FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "datasets"}
-
-
-def closure(name: str, extras: frozenset[str]) -> set[str]:
-    """Names of all distributions that installing ``name`` with extras brings along."""
-    seen: set[tuple[str, frozenset[str]]] = set()
-    queue = [(canonicalize_name(name), extras)]
-    while queue:
-        package, wanted = queue.pop()
-        if (package, wanted) in seen:
-            continue
-        seen.add((package, wanted))
-        try:
-            lines = requires(package) or []
-        except PackageNotFoundError:
-            continue
-        for line in lines:
-            needed = Requirement(line)
-            environments = [{"extra": extra} for extra in ("", *wanted)]
-            if needed.marker is None or any(needed.marker.evaluate(e) for e in environments):
-                queue.append((canonicalize_name(needed.name), frozenset(needed.extras)))
-    return {package for package, _ in seen}
 
 
 def test_the_closure_of_our_dependencies_holds_nothing_that_breaks_torch():
@@ -88,6 +72,50 @@ def test_with_another_torch_nothing_of_pypi_s_is_installed(tmp_path, other):
 
 def test_the_forbidden_would_be_found_in_a_closure():
     assert "numpy" in closure("serfusion", frozenset())
+
+
+def test_the_page_of_licences_lists_what_is_installed_and_nothing_that_is_no_dependency():
+    listed = names_on(PAGE.read_text(encoding="utf-8"))
+    needed = {row.name for row in dependencies()}
+    installed = {canonicalize_name(found.metadata["Name"]) for found in distributions()}
+    assert not needed - listed, "run: python -m scripts.dependencies"
+    assert not (listed - needed) & installed, "run: python -m scripts.dependencies"
+
+
+def test_licences_are_those_of_the_packages():
+    licences = {row.name: row.licence for row in dependencies()}
+    assert licences["numpy"].startswith("BSD-3-Clause")
+    assert licences["soxr"] == "LGPL-2.1-or-later"
+    assert licences["pyyaml"] == "MIT"
+    assert "| soxr | LGPL-2.1-or-later |" in page(dependencies())
+
+
+def stated() -> dict[str, Any]:
+    """Versions of Python that we say we run on, and the extras that we have."""
+    about = metadata("serfusion")
+    return {"python": about["Requires-Python"], "extras": about.get_all("Provides-Extra") or []}
+
+
+def test_the_container_is_made_of_what_is_here():
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    image = next(line for line in lines if line.startswith("FROM "))
+    assert re.search(r"python:(\d+\.\d+)", image)[1] in SpecifierSet(stated()["python"])
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    assert {"constraints.txt", "pyproject.toml", "encoders", "fusion", "experiments"} <= {*copied}
+    assert all((ROOT / name).exists() for name in copied)
+    asked = re.findall(r"'\.\[([\w,]+)\]'", "\n".join(lines))
+    assert asked
+    assert {*asked[0].split(",")} <= {*stated()["extras"]}
+
+
+def test_the_conda_environment_takes_our_pins_and_extras():
+    content = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    python = next(d for d in content["dependencies"] if str(d).startswith("python="))
+    assert python.removeprefix("python=") in SpecifierSet(stated()["python"])
+    pip = next(d["pip"] for d in content["dependencies"] if isinstance(d, dict))
+    assert "-c constraints.txt" in pip
+    ours = Requirement(pip[-1].replace("-e .", "serfusion"))
+    assert ours.extras <= {*stated()["extras"]}
 
 
 @pytest.fixture(scope="module")

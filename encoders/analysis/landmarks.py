@@ -105,7 +105,7 @@ def _peaks(
 
 
 def _peaks_from(
-    start: int, level: Float32[np.ndarray, "frames bins"], floor: float
+    start: int, level: Float32[np.ndarray, "frames bins"], floor: np.float32
 ) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"], Float32[np.ndarray, "some"]]:
     """Frames, bins and heights of the peaks of so many frames as are in memory at once."""
     part = level[start : start + FRAMES_HELD]

@@ -1,6 +1,7 @@
 """The table of an ablation: for the terminal, Markdown and LaTeX."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from encoders.messages import escape_markdown, printable
 from experiments.ablation.findings import Findings, cost_line, findings_of
@@ -40,6 +41,23 @@ def print_ablation(ablation: Ablation, console: "Console") -> None:
     console.print(Text(findings.answer, style="bold"))
     for line in (*findings.notes, cost_line(ablation)):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def content_of(ablation: Ablation) -> Mapping[str, Any]:
+    """What is told, as numbers: every arm of every cell, differences from the reference."""
+    findings = findings_of(ablation)
+    cells = [
+        {"cell": row.cell.values, "reference": row.cell.reference, "arm": row.arm}
+        | {"rows": row.n, "speakers": row.speakers, "scores": row.scores}
+        for row in findings.summaries
+    ]
+    differences = [
+        {"cell": row.cell.values, "arm": row.arm, "against": row.against, "metric": row.metric}
+        | {"same": row.same, "difference": row.row}
+        for row in findings.differences
+    ]
+    told = {"folder": ablation.folder, "answer": findings.answer, "notes": findings.notes}
+    return {**told, "cells": cells, "differences": differences}
 
 
 def head_of(ablation: Ablation) -> list[str]:

@@ -1,6 +1,7 @@
 """What ``serfusion check`` found, as tables of a terminal."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +35,14 @@ def print_check(check: Check, console: Console) -> None:
             console.print(table)
     for remark in (*check.corpus.notes, *check.remarks):
         console.print(f"- {printable(remark)}", **AS_THEY_ARE)
+
+
+def content_of(check: Check) -> Mapping[str, Any]:
+    """The same as numbers, every speaker and id among them."""
+    found = {field.name: getattr(check, field.name) for field in fields(check)}
+    remarks = (*check.corpus.notes, *check.remarks)
+    utterances = len(check.corpus.utterances)
+    return {**found, "corpus": check.corpus.name, "utterances": utterances, "remarks": remarks}
 
 
 def how_many(check: Check) -> str:

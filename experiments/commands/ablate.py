@@ -17,7 +17,7 @@ from experiments.commands.options import (
     study_of,
     takes_study,
 )
-from experiments.commands.terminal import bars, console, leave, tell
+from experiments.commands.terminal import Json, bars, console, leave, print_json, tell
 from experiments.config import Study
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def ablate(
     device: Device = None,
     engine: Engine = "local",
     out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """What matters? Change one factor at a time on the same rows, folds, seeds and trials."""
     from experiments.ablation.grid import FactorSpec, paired_values
@@ -79,7 +80,7 @@ def ablate(
 
     with on_engine(engine):
         ablation = _run(study, specs, noise_in, draw, jobs, out, storage)
-    _leave(ablation)
+    _leave(ablation, as_json)
 
 
 def _run(
@@ -107,9 +108,12 @@ def _run(
         )
 
 
-def _leave(ablation: "Ablation") -> None:
-    from experiments.ablation.tables import print_ablation
+def _leave(ablation: "Ablation", as_json: bool) -> None:
+    from experiments.ablation.tables import content_of, print_ablation
 
-    print_ablation(ablation, console)
-    console.print(f"page: {ablation.folder / 'ablation.html'}", soft_wrap=True, markup=False)
+    if as_json:
+        print_json(content_of(ablation))
+    else:
+        print_ablation(ablation, console)
+        console.print(f"page: {ablation.folder / 'ablation.html'}", soft_wrap=True, markup=False)
     leave(ablation.failures)

@@ -1,51 +1,59 @@
 """``serfusion cache``: what is stored, is it intact, move it, clean it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+from encoders.messages import with_count
+from experiments.commands.terminal import Json, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from experiments.cache import SpaceRow
 
 app = typer.Typer(help="Look at, check, clean, export and import the embedding cache.")
 console = Console(emoji=False)
 
 
 @app.command("ls")
-def ls() -> None:
+def ls(as_json: Json = False) -> None:
     """List the encoders in the cache with their number of embeddings and size on disk."""
+    from experiments.cache import describe, kept_fits, kept_transcripts, size_mb, trained_encoders
+
+    spaces, kept = describe(), (kept_fits(), trained_encoders(), kept_transcripts())
+    if as_json:
+        names = ("fits", "encoders", "transcripts")
+        sizes = {n: {"count": len(c), "mb": size_mb(c)} for n, c in zip(names, kept, strict=True)}
+        print_json({"spaces": spaces, **sizes})
+        return
+    _table(spaces)
+    fits, tuned, words = kept
+    count = with_count(len(fits), "file")
+    say(f"trained heads and scores: {count}, {size_mb(fits):.1f} MB (gc --fits removes)")
+    count = with_count(len(tuned), "fine-tuned encoder")
+    say(f"{count}, {size_mb(tuned):.1f} MB (gc --encoders removes)")
+    count = with_count(len(words), "transcript")
+    say(f"{count}, {size_mb(words):.1f} MB (gc --transcripts removes)")
+
+
+def _table(spaces: "Sequence[SpaceRow]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from encoders.messages import with_count
-    from experiments.cache import (
-        describe,
-        kept_fits,
-        kept_transcripts,
-        size_mb,
-        trained_encoders,
-    )
-
     table = Table("space", "encoder", "embeddings", "shards", "MB")
-    for row in describe():
+    for row in spaces:
         # Text, because names of folders and checkpoints are no markup.
         names = (Text(row.space, overflow="fold"), Text(row.encoder, overflow="fold"))
         table.add_row(*names, str(row.embeddings), str(row.shards), f"{row.mb:.1f}")
     console.print(table)
-    fits = kept_fits()
-    count = with_count(len(fits), "file")
-    say(f"trained heads and scores: {count}, {size_mb(fits):.1f} MB (gc --fits removes)")
-    tuned = trained_encoders()
-    count = with_count(len(tuned), "fine-tuned encoder")
-    say(f"{count}, {size_mb(tuned):.1f} MB (gc --encoders removes)")
-    words = kept_transcripts()
-    count = with_count(len(words), "transcript")
-    say(f"{count}, {size_mb(words):.1f} MB (gc --transcripts removes)")
 
 
 @app.command()
 def verify() -> None:
     """Check every file of the cache against its checksum; exit code 1 if some are damaged."""
-    from encoders.messages import with_count
     from experiments.cache import damaged
 
     bad = list(damaged())
@@ -67,7 +75,6 @@ def gc(
     ] = False,
 ) -> None:
     """Remove damaged files, leftovers of killed writers, and shards that others cover."""
-    from encoders.messages import with_count
     from experiments.cache import (
         collect_garbage,
         forget_encoders,
@@ -91,7 +98,6 @@ def gc(
 def export(folder: Annotated[Path, typer.Argument(help="Folder to copy the cache to.")]) -> None:
     """Copy what another place does not have yet; nothing is overwritten."""
     from encoders.extraction import default_store
-    from encoders.messages import with_count
     from experiments.cache import copy_shards
 
     copied = copy_shards(default_store().root, folder)
@@ -102,7 +108,6 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder to copy the cache
 def import_(folder: Annotated[Path, typer.Argument(help="Folder made by cache export.")]) -> None:
     """Copy shards from another place into the cache, each checked first."""
     from encoders.extraction import default_store
-    from encoders.messages import with_count
     from experiments.cache import copy_shards
 
     copied = copy_shards(folder, default_store().root, imported=True)

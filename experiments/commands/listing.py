@@ -1,7 +1,8 @@
 """The lists of corpora and of protocols, of which no terminal crops a letter."""
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from experiments.corpora.common_sets import COMMON, PREFIX
 from experiments.corpora.entry import Entry
@@ -37,6 +38,12 @@ def corpora_lines() -> list[str]:
         text = f"{', '.join(labels.classes)} ({labels.source})"
         lines += [f"  {PREFIX}{name}", *_wrapped(text, " " * 4)]
     return [*lines, "", *OTHER]
+
+
+def corpora_content() -> Mapping[str, Any]:
+    """The same for programs."""
+    corpora = [*CORPORA.values(), *UNREAD.values()]
+    return {"corpora": corpora, "common": COMMON, "manifest": " ".join(OTHER)}
 
 
 def _block(entry: Entry) -> list[str]:

@@ -17,6 +17,12 @@ from experiments.commands import (
     cache as cli_cache,
 )
 from experiments.commands import (
+    convert as cli_convert,
+)
+from experiments.commands import (
+    doctor as cli_doctor,
+)
+from experiments.commands import (
     interview as cli_interview,
 )
 from experiments.commands import (
@@ -42,7 +48,16 @@ from experiments.commands.options import (
     study_of,
     takes_study,
 )
-from experiments.commands.terminal import bars, console, errors, leave, tell
+from experiments.commands.terminal import (
+    Json,
+    bars,
+    console,
+    errors,
+    leave,
+    print_json,
+    show_run,
+    tell,
+)
 from experiments.config import SEEDS, TRIALS, OptionError, Study, default_asr
 
 if TYPE_CHECKING:
@@ -95,6 +110,8 @@ app.command()(cli_runs.report)
 app.command()(cli_runs.predictions)
 app.command()(cli_runs.verify)
 app.command()(cli_runs.track)
+app.command()(cli_doctor.doctor)
+app.command()(cli_convert.convert)
 
 
 @app.command()
@@ -103,6 +120,7 @@ def demo(
     trials: Annotated[int, typer.Option(min=0, help=TRIALS)] = 3,
     seeds: Annotated[int, typer.Option(min=1, help=SEEDS)] = 3,
     jobs: Jobs = None,
+    as_json: Json = False,
 ) -> None:
     """Compare audio, text and fused arms on the built-in corpus (synthetic speech), offline."""
     from experiments.demo import check_offline
@@ -120,7 +138,7 @@ def demo(
 
     with bars() as progress:
         outcome = run_comparison(study, out=out, jobs=jobs, progress=progress, notify=tell)
-    _show(outcome)
+    _show(outcome, as_json)
 
 
 @app.command()
@@ -133,6 +151,7 @@ def compare(
     device: Device = None,
     engine: Engine = "local",
     out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """Compare audio-only, text-only and fused classifiers on a corpus."""
     _help_with(options.get("folds"))
@@ -144,7 +163,7 @@ def compare(
         outcome = run_comparison(
             study, out=out, jobs=jobs, progress=progress, notify=tell, storage=storage
         )
-    _show(outcome)
+    _show(outcome, as_json)
 
 
 @app.command()
@@ -152,6 +171,7 @@ def compare(
 def check(
     options: Mapping[str, Any],
     html: Annotated[Path | None, typer.Option(help="Write what was found as HTML too.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Validate a corpus: files, labels, speakers, sound, words, duplicates, leaks of its folds.
 
@@ -159,19 +179,22 @@ def check(
     """
     _help_with(options.get("folds"))
     from experiments.checking.check import check_corpus
-    from experiments.checking.check_table import print_check
+    from experiments.checking.check_table import content_of, print_check
     from experiments.corpora import load_source
 
     corpus = load_source(*(options.get(name) for name in SOURCE))
     encoders = {name: options.get(name) for name in ("folds", "audio", "text")}
     with bars() as progress:
         result = check_corpus(corpus, progress, **encoders)
-    print_check(result, console)
+    if as_json:
+        print_json(content_of(result))
+    else:
+        print_check(result, console)
     if html is not None:
         from experiments.checking.check_page import write_check
 
         write_check(result, html)
-        console.print(f"written: {html}", soft_wrap=True, markup=False)
+        tell(f"written: {html}")
     leave(result.failures)
     if result.obstacle is not None:
         raise typer.Exit(1)
@@ -202,11 +225,14 @@ def embed(
 
 
 @app.command()
-def corpora() -> None:
+def corpora(as_json: Json = False) -> None:
     """List the corpora that can be read, with licence, layout and where to get them."""
-    from experiments.commands.listing import print_corpora
+    from experiments.commands.listing import corpora_content, print_corpora
 
-    print_corpora(console)
+    if as_json:
+        print_json(corpora_content())
+    else:
+        print_corpora(console)
 
 
 #: Exit code after Ctrl-C.
@@ -238,12 +264,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def _show(outcome: "Outcome") -> None:
+def _show(outcome: "Outcome", as_json: bool) -> None:
     from experiments.reporting.cost import read_cost
-    from experiments.reporting.report import print_report
 
-    print_report(outcome.results, console, read_cost(outcome.folder))
-    console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
+    show_run(outcome.results, outcome.folder, read_cost(outcome.folder), as_json=as_json)
     leave(outcome.failures)
 
 

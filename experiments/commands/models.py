@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from experiments.commands.terminal import Json, print_json
 from experiments.config import OptionError
 
 app = typer.Typer(help="List encoders and recognisers, and fetch their weights.")
@@ -17,11 +18,15 @@ WIDE = 140
 
 
 @app.command("ls")
-def ls() -> None:
+def ls(as_json: Json = False) -> None:
     """List short names with dimension, layers, size, licence, and whether the weights are here."""
     from experiments.models import NOTES, known_models
 
-    rows = [row.cells() for row in known_models()]
+    known = known_models()
+    if as_json:
+        print_json({"models": known, "notes": NOTES})
+        return
+    rows = [row.cells() for row in known]
     if console.is_terminal:
         _table(rows)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments.commands.options import SOURCE, Channel, Device, takes_study
-from experiments.commands.terminal import bars, console, leave, tell
+from experiments.commands.terminal import Json, bars, console, leave, show_run, tell
 from experiments.config import OptionError, channel_asked
 
 Model = Annotated[
@@ -78,15 +78,14 @@ def evaluate(
     options: Mapping[str, Any],
     device: Device = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report; needed.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Score a saved model on a corpus that it has not seen: table, intervals, report."""
     from experiments.predicting.evaluate import evaluate as run_evaluate
-    from experiments.reporting.report import print_report
 
     if out is None:
         raise OptionError("--out is required, for example --out runs/elsewhere")
     with bars() as progress:
         outcome = run_evaluate(model, out, **options, progress=progress, notify=tell)
-    print_report(outcome.results, console)
-    console.print(f"report: {outcome.folder / 'report.html'}", soft_wrap=True, markup=False)
+    show_run(outcome.results, outcome.folder, None, as_json=as_json)
     leave(outcome.failures)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands.options import Device
-from experiments.commands.terminal import bars, console, tell
+from experiments.commands.terminal import Json, bars, console, print_json, show_run, tell
 from experiments.config import OptionError
 
 Runs = Annotated[list[Path], typer.Argument(help="Folders of finished runs.")]
@@ -17,34 +17,36 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Several runs: folder for runs.html and runs.md.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Make the report of a run again from its predictions; several runs side by side."""
     from experiments.comparing.verification import rebuild
     from experiments.reporting.cost import read_cost
-    from experiments.reporting.report import print_report
 
     if len(runs) > 1:
         if out is not None:
             from experiments.comparing.comparison import check_writable
 
             check_writable(out)
-        _beside(runs, out)
+        _beside(runs, out, as_json)
         return
     if out is not None:
         raise OptionError("--out is for several runs; the report of one lies in its own folder")
-    print_report(rebuild(runs[0]), console, read_cost(runs[0]))
-    console.print(f"report: {runs[0] / 'report.html'}", soft_wrap=True, markup=False)
+    show_run(rebuild(runs[0]), runs[0], read_cost(runs[0]), as_json=as_json)
 
 
-def _beside(runs: list[Path], out: Path | None) -> None:
+def _beside(runs: list[Path], out: Path | None, as_json: bool) -> None:
     from experiments.reporting.side_by_side import side_by_side
-    from experiments.reporting.side_page import print_beside, write_beside
+    from experiments.reporting.side_page import content_of, print_beside, write_beside
 
     comparison = side_by_side(runs)
-    print_beside(comparison, console)
+    if as_json:
+        print_json(content_of(comparison))
+    else:
+        print_beside(comparison, console)
     if out is not None:
         write_beside(comparison, out)
-        console.print(f"written: {out / 'runs.html'}", soft_wrap=True, markup=False)
+        tell(f"written: {out / 'runs.html'}")
 
 
 def predictions(

@@ -1,14 +1,20 @@
-"""What the commands print besides their results: progress, and media files that failed."""
+"""What the commands print: results as tables or JSON, progress, and media files that failed."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
     from encoders.extraction import Failure, Progress
+    from experiments.reporting.cost import Cost
+    from experiments.reporting.results_schema import Results
+
+#: Of every command that prints a table.
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs, in place of tables.")]
 
 
 class SafeConsole(Console):
@@ -35,6 +41,27 @@ errors = SafeConsole(stderr=True, highlight=False, emoji=False)
 def tell(line: str) -> None:
     """Say on standard error what is going on."""
     errors.print(line, markup=False, soft_wrap=True)
+
+
+def print_json(content: object) -> None:
+    """What a command found as JSON: dataclasses by their fields, paths as texts, NaN as null."""
+    from pydantic_core import to_json
+
+    # Escaped, so that no text from outside reaches the terminal as more than text.
+    text = to_json(content, indent=1, inf_nan_mode="null", fallback=dict, ensure_ascii=True)
+    typer.echo(text.decode())
+
+
+def show_run(results: "Results", folder: Path, cost: "Cost | None", *, as_json: bool) -> None:
+    """A finished run: its table and where its report lies, or all of ``results.json``."""
+    from experiments.reporting.report import print_report
+    from experiments.reporting.results_schema import as_json as content_of
+
+    if as_json:
+        print_json({"folder": folder, **content_of(results)})
+        return
+    print_report(results, console, cost)
+    console.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
 
 
 @contextmanager

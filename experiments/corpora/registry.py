@@ -15,6 +15,7 @@ from typing import Any
 from experiments.corpora import (
     aesdd,
     audformat_db,
+    audiofolder,
     baved,
     coraa_ser,
     crema_d,
@@ -54,7 +55,7 @@ _DEMO = Entry(
 #: In the order in which they are listed.
 _READERS = (
     *(ravdess, emodb, tess, crema_d, iemocap, emovo, savee, baved, aesdd, nemo, esd),
-    *(mosei, mosi, meld, coraa_ser, urdu, smile, msp_podcast, audformat_db),
+    *(mosei, mosi, meld, coraa_ser, urdu, smile, msp_podcast, audformat_db, audiofolder),
 )
 #: By name.
 CORPORA: dict[str, Entry] = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from encoders.files import write_atomically
 from encoders.messages import escape_markdown, printable
@@ -15,6 +15,7 @@ from experiments.reporting.numbers import (
     percent,
     primary_of,
 )
+from experiments.reporting.results_schema import as_json
 from experiments.reporting.side_by_side import AVERAGED, Beside, Run, RunDifference
 from experiments.reporting.tables import pipes
 from experiments.templates import template
@@ -56,6 +57,14 @@ def means_table(comparison: Beside) -> Rows:
         [arm_name(arm), *(percent(comparison.means[metric].get(arm)) for metric in AVERAGED)]
         for arm in arms
     ]
+
+
+def content_of(comparison: Beside) -> Mapping[str, Any]:
+    """The comparison as numbers: all results of every run, differences, means, remarks."""
+    return {
+        "runs": {run.name: as_json(run.results) for run in comparison.runs},
+        **{name: getattr(comparison, name) for name in ("differences", "means", "remarks")},
+    }
 
 
 def print_beside(comparison: Beside, console: "Console") -> None:

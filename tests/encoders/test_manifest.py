@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from encoders.manifest import read_manifest
 from encoders.manifest_rows import COLUMNS, MISSING, NO_WORDS
+from encoders.manifest_tables import write_manifest
 from encoders.messages import composed
 from encoders.utterance import Corpus, CorpusError, Utterance
-from tests.encoders.written_manifests import write_manifest
 
 LABELS = ("angry", "happy", "sad")
 FORMATS = [".csv", ".jsonl"]

@@ -22,7 +22,8 @@ from experiments.ablation.scores import (
     summaries,
     tidy_rows,
 )
-from experiments.ablation.tables import print_ablation
+from experiments.ablation.tables import content_of, print_ablation
+from experiments.commands.terminal import print_json
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError
 from fusion.evaluation import predictions
@@ -232,6 +233,16 @@ def test_the_terminal_shows_the_table_and_the_answer(modality):
     shown = console.file.getvalue()
     assert "audio+text" in shown
     assert "reference" in shown
+
+
+def test_programs_get_the_numbers_of_every_cell_and_difference(modality, capsys):
+    print_json(content_of(modality))
+    content, findings = json.loads(capsys.readouterr().out), findings_of(modality)
+    assert content["answer"] == findings.answer
+    assert [row["arm"] for row in content["cells"]] == [row.arm for row in findings.summaries]
+    first = findings.summaries[0]
+    assert content["cells"][0]["scores"][first.metric]["value"] == pytest.approx(first.main.value)
+    assert len(content["differences"]) == len(findings.differences)
 
 
 def test_a_cell_is_a_run_that_can_be_reported_again(modality):

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import typer
 
+import experiments
 from encoders.asr.recognisers import parse_recogniser, recogniser_source
 from encoders.extraction import Failure
 from encoders.typed_names import parse_modality
@@ -202,6 +203,18 @@ def test_predictions_are_written_as_a_table(monkeypatch, corpus, capsys):
     for line, row in zip(lines, stored, strict=True):
         assert tuple(float(line[f"score_{target}"]) for target in targets) == row.scores
         assert tuple(float(line[f"target_{target}"]) for target in targets) == row.target
+
+
+def test_predictions_are_a_data_frame_with_the_columns_of_the_table(monkeypatch, corpus):
+    pandas = pytest.importorskip("pandas", reason="pandas is no dependency; the extra dev has it")
+    compare(monkeypatch, corpus)
+    folder, table = corpus.parent / "run", corpus.parent / "predictions.csv"
+    run(monkeypatch, "predictions", folder, "--csv", table)
+    frame, written = experiments.predictions_frame(folder), pandas.read_csv(table)
+    assert list(frame.columns) == list(written.columns)
+    scores = [name for name in frame.columns if name.startswith("score_")]
+    assert len(scores) == 3
+    assert frame[scores].equals(written[scores])
 
 
 def test_report_refuses_a_run_whose_predictions_were_changed(monkeypatch, corpus, capsys):

@@ -152,6 +152,12 @@ def audformat(plant) -> None:
         plant.text(f"db.emotion.{side}.csv", "file,emotion,speaker\n" + "".join(rows))
 
 
+def audiofolder(plant) -> None:
+    rows = [f"{s}{c}.wav,{c},s{s}\n" for s in range(6) for c in ("anger", "joy")]
+    plant(*(f"{s}{c}.wav" for s in range(6) for c in ("anger", "joy")))
+    plant.text("metadata.csv", "file_name,label,speaker\n" + "".join(rows))
+
+
 def tess(plant) -> None:
     labels = ("angry", "disgust", "fear", "happy", "neutral", "ps", "sad")
     words = [f"ba{letter}k" for letter in "abcdefghijkl"]
@@ -159,7 +165,8 @@ def tess(plant) -> None:
 
 
 WRITTEN = {"coraa-ser": coraa, "msp-podcast": msp} | {
-    maker.__name__: maker for maker in (iemocap, mosei, mosi, meld, nemo, smile, audformat, tess)
+    maker.__name__: maker
+    for maker in (iemocap, mosei, mosi, meld, nemo, smile, audformat, audiofolder, tess)
 }
 
 
