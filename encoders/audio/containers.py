@@ -68,8 +68,8 @@ def read_container(
         AudioError: no container that we read, no audio, or damaged: a gap, or less than declared;
             or longer than an utterance.
     """
-    last_s = (declared_seconds(path) or 0.0) if end_s is None else end_s
-    check_utterance_length(path, last_s - start_s)
+    ends = [end for end in (end_s, declared_seconds(path)) if end is not None]
+    check_utterance_length(path, min(ends, default=0.0) - start_s)
     wanted_s = math.inf if end_s is None else end_s
     blocks: list[Samples] = []
     notes: tuple[str, ...] = ()

@@ -717,7 +717,7 @@ WRITERS_OF_TABLES = [
 
 def test_the_writers_of_tables_are_found():
     names = {path.name for path in WRITERS_OF_TABLES}
-    assert {"predict.py", "segments_csv.py", "study_table.py", "predictions_table.py"} <= names
+    assert {"predict.py", "manifest_rows.py", "study_table.py"} <= names
 
 
 @pytest.mark.parametrize("path", WRITERS_OF_TABLES, ids=lambda path: path.name)

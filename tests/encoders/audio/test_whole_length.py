@@ -303,7 +303,7 @@ def test_zeros_between_frames_of_an_undeclared_length_are_damage(tmp_path, varia
     (stream,) = streams_of(_written(tmp_path / "whole.mp3", variable))
     bare = variable[stream.begin :]
     assert read_segment(_written(tmp_path / "bare.mp3", bare)).duration_s > 6.0
-    holed = _written(tmp_path / "a.mp3", bare[:8000] + bytes(3000) + bare[11_000:])
+    holed = _written(tmp_path / "a.mp3", bare[:3000] + bytes(1000) + bare[4000:])
     with pytest.raises(AudioError, match="bytes between its frames are none"):
         read_segment(holed)
     # Behind the last frame they fill the file up.
