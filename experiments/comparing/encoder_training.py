@@ -18,6 +18,7 @@ from encoders.encoder import fingerprint_of
 from encoders.extraction import Progress
 from encoders.files import changed_files, make_folder, own_folder, write_atomically
 from encoders.finetuning.finetune import NUMERICS_VERSION, finetune
+from encoders.finetuning.settings import Settings
 from encoders.provenance import Provenance, provenance_of, trained_spec
 from encoders.specs import Spec
 from encoders.utterance import Corpus, Utterance
@@ -167,12 +168,10 @@ def _name(
     sides = [
         [(keys[u.id], u.speaker, u.target) for u in side] for side in (lesson.train, lesson.dev)
     ]
-    settings = asdict(trainable.settings)
     libraries = LIBRARIES if trainable.settings.lora_rank is None else (*LIBRARIES, "peft")
     content: dict[str, Any] = {
         "encoder": fingerprint_of(trainable.modality.encoder),
-        # Without what came later and says nothing, so that kept encoders stay found.
-        "settings": {name: v for name, v in settings.items() if name not in LATER or v},
+        "settings": _settings(trainable.settings),
         "sides": sides,
         "targets": corpus.targets,
         "corpus": corpus.name,
@@ -185,3 +184,8 @@ def _name(
     if device := other_arithmetic():
         content["device"] = device
     return hash_of(content)[:32]
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    """Settings without those that came later and say nothing, so that kept encoders stay found."""
+    return {name: value for name, value in asdict(settings).items() if name not in LATER or value}

@@ -4,7 +4,7 @@ Nothing here depends on the clock: seconds are in ``cost.json`` (:mod:`experimen
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from experiments.reporting.results_schema import FoldResults, MeanCurve, TriedOut
 from fusion.training.arm_table import TrainedArm, arm_of
@@ -24,9 +24,12 @@ def fit_facts(scores: FoldScores, budget: Budget) -> FoldResults:
 
     ``epochs`` are those that were kept, one per head; a fit without heads has neither.
     """
-    entry = arm_of(scores.arm)
-    space = budget.space(entry.head) if isinstance(entry, TrainedArm) else space_of(scores.arm)
-    shares = importance(scores.trials, space) if scores.trials else {}
+    shares: Mapping[str, float] = {}
+    # An arm with an input left out has no trials, and is none of the table.
+    if scores.trials:
+        entry = arm_of(scores.arm)
+        space = budget.space(entry.head) if isinstance(entry, TrainedArm) else space_of(scores.arm)
+        shares = importance(scores.trials, space)
     weights = {name: list(mix) for name, mix in scores.layer_weights.items()}
     return FoldResults(
         fold=scores.fold,

@@ -540,7 +540,9 @@ def test_four_predictions_of_a_model_load_each_of_its_encoders_once(model_folder
 
 
 def test_recordings_of_one_command_share_the_loaded_encoders(model_folder, loads, talk, tmp_path):
-    outcome = interview(model_folder(), [talk, talk], tmp_path, QUIET)
+    other = tmp_path / "other.wav"
+    other.write_bytes(talk.read_bytes())
+    outcome = interview(model_folder(), [talk, other], tmp_path, QUIET)
     assert outcome.index == tmp_path / "index.html"
     assert len(outcome.done) == 2
     assert loads == ["logmel"]

@@ -256,7 +256,8 @@ def test_no_cell_starts_a_formula(models, tones, tmp_path):
     evil = tmp_path / "=HYPERLINK(1).wav"
     evil.write_bytes((tones.parent / "0.wav").read_bytes())
     manifest = tmp_path / "m.csv"
-    manifest.write_text(f"id,audio,transcript\n@id,{evil.name},=cmd()|x\n-2+3,missing.wav,+1+1\n")
+    (tmp_path / "damaged.wav").write_bytes(b"no sound")
+    manifest.write_text(f"id,audio,transcript\n@id,{evil.name},=cmd()|x\n-2+3,damaged.wav,+1+1\n")
     predict(models / "audio", tmp_path / "p.csv", manifest=manifest)
     with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as handle:
         cells = [cell for row in csv.reader(handle) for cell in row]

@@ -95,7 +95,7 @@ def test_temperatures_come_from_development_rows_of_their_fold_alone(rows, resul
         inner = np.zeros(len(dev.truth), int)
         answers = DevAnswers(dev.probabilities, dev.truth, inner, dev.speakers)
         assert fold.temperature == answers.fit_temperature()
-        assert astuple(answers.abstention(fold.temperature)) == astuple(fold)[2:]
+        assert astuple(answers.abstention(fold.temperature)) == astuple(fold)[:-2]
 
 
 def test_test_rows_change_no_temperature_and_no_threshold(rows, results):
