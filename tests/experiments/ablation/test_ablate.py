@@ -138,7 +138,9 @@ def test_the_same_command_computes_nothing_again(tmp_path):
     # Late fusion needs no fit of its own beyond those of the unimodal arms.
     assert (first.record.cost.trained, first.record.cost.finished_before) == (9, 0)
     assert (again.record.cost.trained, again.record.cost.finished_before) == (0, 2)
-    assert [one.results.hashes for one in first.rows] == [one.results.hashes for one in again.rows]
+    assert [one.results.hashes.predictions for one in first.rows] == [
+        one.results.hashes.predictions for one in again.rows
+    ]
 
 
 def test_a_cell_whose_files_were_changed_is_made_again(tmp_path):
@@ -148,7 +150,7 @@ def test_a_cell_whose_files_were_changed_is_made_again(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     again = ran(study, "trials", "0,1", out=tmp_path / "run")
     assert again.record.cost.finished_before == 1
-    assert first.rows[0].results.hashes == again.rows[0].results.hashes
+    assert first.rows[0].results.hashes.predictions == again.rows[0].results.hashes.predictions
 
 
 def test_arms_that_a_factor_does_not_reach_are_trained_once_and_not_tested(tmp_path):
