@@ -131,11 +131,18 @@ def unguarded(cell: str) -> str:
 
 def guarded_csv(rows: Iterable[Iterable[object]]) -> str:
     """Rows as CSV whose texts are guarded; None is an empty field."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    lines = _Lines()
+    writer = csv.writer(lines)
     for row in rows:
         writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in row])
-    return text.getvalue()
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    """Lines of a CSV writer with plain ends: it is told others, or it quotes no carriage return."""
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
 
 
 def _is_number(cell: str) -> bool:

@@ -3,8 +3,6 @@
 pandas is no dependency: whoever has a data frame has it.
 """
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from encoders.files import write_atomically
 from encoders.manifest import ReadSoFar, corpus_of
-from encoders.manifest_rows import COLUMNS, Row, guarded
+from encoders.manifest_rows import COLUMNS, Row, guarded_csv
 from encoders.utterance import Corpus, Utterance
 
 if TYPE_CHECKING:
@@ -54,13 +52,7 @@ def write_manifest(corpus: Corpus, path: Path | str) -> None:
 
 def csv_text(columns: Sequence[str], records: Sequence[Record]) -> str:
     """A CSV table; empty where a record has nothing, no text can be taken for a formula."""
-    content = io.StringIO(newline="")
-    # Of the usual line ends: with another, Python 3.11 leaves a lone carriage return unquoted.
-    writer = csv.DictWriter(content, columns)
-    writer.writeheader()
-    for record in records:
-        writer.writerow({k: guarded(v) if isinstance(v, str) else v for k, v in record.items()})
-    return content.getvalue()
+    return guarded_csv([columns, *([record.get(name) for name in columns] for record in records)])
 
 
 def to_frame(corpus: Corpus) -> "DataFrame":

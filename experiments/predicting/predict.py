@@ -1,7 +1,5 @@
 """``serfusion predict``: one row of a table for each file or segment."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from pathlib import Path
 from encoders.extraction import Failure, Progress
 from encoders.files import write_atomically
 from encoders.manifest import read_manifest
-from encoders.manifest_rows import guarded
+from encoders.manifest_rows import guarded_csv
 from encoders.messages import with_count
 from encoders.utterance import Utterance
 from experiments.comparing.comparison import check_writable
@@ -173,14 +171,8 @@ def table(model: FusionModel, answers: Sequence[Answer], of_set: float | None = 
     header = ["id", "audio", "start_s", "end_s", *decided, *model.targets]
     header += [f"{name}_{target}" for name in alone for target in model.targets]
     header += [*derived, "transcript", "transcript_from", "note"]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(guarded, header))
-    for answer in answers:
-        writer.writerow(
-            map(guarded, _row(model, answer, alone, (len(decided), len(derived)), of_set))
-        )
-    return text.getvalue()
+    more = len(decided), len(derived)
+    return guarded_csv([header, *(_row(model, one, alone, more, of_set) for one in answers)])
 
 
 def _row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from dataclasses import replace
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from encoders.manifest import read_manifest
-from encoders.manifest_rows import COLUMNS, MISSING, NO_WORDS
+from encoders.manifest_rows import COLUMNS, MISSING, NO_WORDS, guarded_csv, unguarded
 from encoders.manifest_tables import write_manifest
 from encoders.messages import composed
 from encoders.utterance import Corpus, CorpusError, Utterance
@@ -717,9 +718,18 @@ WRITERS_OF_TABLES = [
 
 def test_the_writers_of_tables_are_found():
     names = {path.name for path in WRITERS_OF_TABLES}
-    assert {"predict.py", "manifest_rows.py", "study_table.py"} <= names
+    assert {"manifest_rows.py", "segments_csv.py", "study_table.py"} <= names
 
 
 @pytest.mark.parametrize("path", WRITERS_OF_TABLES, ids=lambda path: path.name)
 def test_every_writer_of_tables_guards_its_cells(path):
     assert "guarded(" in path.read_text(encoding="utf-8").replace("map(guarded", "guarded(")
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "a\nb", "a\r\nb", "\r", 'a,"b"', " a ", "=1+1"])
+def test_a_table_that_is_written_reads_back_cell_by_cell(cell):
+    text = guarded_csv([["one", "two"], [cell, None], [0.5, cell]])
+    assert text.endswith("\n")
+    assert not text.endswith("\r\n")
+    rows = [[unguarded(c) for c in row] for row in csv.reader(io.StringIO(text, newline=""))]
+    assert rows == [["one", "two"], [cell, ""], ["0.5", cell]]
