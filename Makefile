@@ -32,17 +32,18 @@ install-hashed:
 demo: install
 	$(BIN)/serfusion demo
 
+# Who waits for a process that died, waits for ever: the first death ends the run.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
 test: install
 	# A file to a process, because files share costly fixtures; a thread each, so that none wait.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 # The same with simulations, ten thousand random cases and every mutated file: a few times longer.
 test-all: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	$(PYTEST)
 
 # Tests of arithmetic as on other processors: with AVX2 at most, and without vectors in torch's own.
-ARITHMETIC = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile \
-	-m "arithmetic and not slow" tests/encoders tests/fusion
+ARITHMETIC = $(PYTEST) -m "arithmetic and not slow" tests/encoders tests/fusion
 test-processors: install
 	ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 ATEN_CPU_CAPABILITY=avx2 $(ARITHMETIC)
 	ATEN_CPU_CAPABILITY=default $(ARITHMETIC)

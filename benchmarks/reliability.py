@@ -350,6 +350,7 @@ def _mutants(
                 outcome = read(path)
             except Exception as error:  # what it is that was looked for
                 outcome = f"traceback ({type(error).__name__})"
+            faulthandler.cancel_dump_traceback_later()
             out.write(f"{number}\t{outcome}\n")
             out.flush()
             path.unlink()
