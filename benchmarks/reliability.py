@@ -44,6 +44,9 @@ SHORTER_S = 0.1
 RECORDING_S = 1.0
 KILLS = {"cache, two writers": 90, "journal": 60, "embed": 20, "compare": 15, "interview": 15}
 RECORDINGS, ANNOTATIONS, FLIPS, DISK_POINTS, WORKERS, KILLS_EACH = 10_000, 5_000, 10_000, 50, 8, 20
+#: What a run leaves, but for results, which count embeddings that were in the cache before, and
+#: are computed from these.
+LEFT = ("predictions.safetensors", "folds.json")
 #: Trials of a study that workers share.
 BUDGET = 120
 FIRST = {"hidden": 64, "dropout": 0.5, "learning_rate": 1e-3, "weight_decay": 1.0}
@@ -177,6 +180,7 @@ class Killed:
 def kill(case: Case, kills: int, folder: Path, in_a_row: int = 4, seed: int = 0) -> Killed:
     """Kill at random times, let it end, and compare with what an undisturbed one left."""
     rng, log, killed = np.random.default_rng(seed), folder / "log", Killed()
+    _clear(case)
     killed.undisturbed_s, _ = _run(case, log, killed.ends)
     expected = case.left()
     while killed.kills < kills:
@@ -267,7 +271,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Case]]:
     embedding = [(command, (cache, embed_words(manifest)))]
     yield "embed", Case(embedding, partial(embeddings_in, cache), [cache])
     comparing = [(command, (cache, compare_words(manifest, out)))]
-    parts = [out / name for name in ("predictions.safetensors", "results.json", "folds.json")]
+    parts = [out / name for name in LEFT]
     yield "compare", Case(comparing, partial(hash_of, parts), [cache, out])
     ready(folder, manifest, run)
     told = [out / "talk" / name for name in ("timeline.json", "segments.csv", "timeline.eaf")]
@@ -579,7 +583,7 @@ def work(storage: str, trials: int, notes: Path) -> None:
     from fusion.tuning.storage import StudyStorage
 
     # Half an hour is right for people, not for a benchmark.
-    shared.LOOK_S, shared.SILENT_S = 0.1, 5.0
+    shared.LOOK_S, shared.SILENT_S = 0.1, 20.0
     earlier: list[str] = []
     for trial in _tuning(StudyStorage(storage=storage, name="study"), trials):
         # The study has a trial's value once the next one is asked for.
@@ -642,8 +646,7 @@ def disks(folder: Path, points: int = DISK_POINTS) -> list[str]:
     """A table of runs on disks that are full at so many levels, and of the same runs afterwards."""
     manifest, out, cache = write_tones(folder / "tones"), folder / "out", folder / "full"
     ready(folder, manifest, folder / "run")
-    names = ("predictions.safetensors", "results.json", "folds.json")
-    expected = hash_of([folder / "run" / name for name in names])
+    expected = hash_of([folder / "run" / name for name in LEFT])
     sizes = sorted(p.stat().st_size for p in chain(folder.glob("cache/**/*"), folder.glob("run/*")))
     levels = np.linspace(4096, sizes[-1], points).astype(int)
     ends, same, log = Counter[str](), 0, folder / "log"
@@ -655,7 +658,7 @@ def disks(folder: Path, points: int = DISK_POINTS) -> list[str]:
         ends[ended(started(limited, level, cache, words, log=log), log)] += 1
         log.unlink()
         how = ended(started(command, cache, words, log=log), log)
-        same += how == "well" and hash_of([out / name for name in names]) == expected
+        same += how == "well" and hash_of([out / name for name in LEFT]) == expected
     return ["| points | the command ended | same result with room again |", "|--" * 3 + "|",
             f"| {points} | {_counted(ends)} | {same} |"]  # fmt: skip
 

@@ -49,9 +49,19 @@ sys.addaudithook(_forbid_networks)
 
 @pytest.fixture(autouse=True)
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or fills the user's cache, and none waits for a hub."""
+    """No test reads or fills the user's cache, and none waits for a hub or for a disk."""
     monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # What is left after a power cut no test sees; those of the calls themselves have their own.
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+#: Files of a few long tests, for another process to do all else meanwhile.
+LONG = ("test_tutorials.py", "test_adding.py", "test_encoders_of_folds.py", "test_onnx_export.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,21 @@
-"""Where the sound of a wav ends: recorders that were stopped hard leave a length that is too small.
+"""What the header of a wav says wrongly: recorders that were stopped hard leave a length too small.
 
 The sound is followed by nothing, or by further chunks up to the end of the file. Where something
 else follows, the length that its chunk declares is not true, and the sound goes on.
 """
 
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 #: A chunk begins with four characters and its length.
 CHUNK_BYTES, RIFF_BYTES = 8, 12
+#: Form, channels, rate, bytes of a second and of a sample of all channels, bits of one of them.
+FORM = struct.Struct("<HHIIHH")
+#: Forms whose bits are samples: whole numbers, floats, and either with more said behind.
+SAMPLES = (1, 3, 0xFFFE)
 NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_ ]{3}")
 #: Seconds of what may follow the sound without being chunks: programs append tags of their own.
 STRAY_S = 0.1
@@ -23,6 +28,27 @@ class Mended:
 
     header: bytes
     start: int
+
+
+def contradiction(path: Path) -> str | None:
+    """What a header says of rate and channels that cannot all be true, where that is so."""
+    with path.open("rb") as file:
+        head = file.read(RIFF_BYTES)
+        while head[:4] == b"RIFF" and len(chunk := file.read(CHUNK_BYTES)) == CHUNK_BYTES:
+            length = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] != b"fmt ":
+                file.seek(length + length % 2, 1)
+                continue
+            form, channels, rate, second, frame, bits = FORM.unpack(file.read(FORM.size))
+            whole = rate * frame == second and channels * -(-bits // 8) == frame
+            if whole or form not in SAMPLES or 0 in (second, frame, bits):
+                return None
+            return (
+                f"its header contradicts itself ({rate} Hz, {channels} channels of {bits} bits, "
+                f"{frame} bytes a sample, {second} a second): it is heard at that rate, "
+                "and may be shorter, longer or of another pitch than it was"
+            )
+    return None
 
 
 def mended(path: Path) -> Mended | None:

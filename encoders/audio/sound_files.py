@@ -264,10 +264,12 @@ def _of_pieces(
 
 
 def _wav(path: Path, _file: soundfile.SoundFile) -> Mend:
-    mended = riff.mended(path)
+    mended, size = riff.mended(path), path.stat().st_size
+    said = riff.contradiction(path)
+    notes = (said,) if said is not None else ()
     if mended is None:
-        return [], ()
-    return [[mended.header, range(mended.start, path.stat().st_size)]], (LONGER,)
+        return ([[range(size)]], notes) if notes else ([], ())
+    return [[mended.header, range(mended.start, size)]], (LONGER, *notes)
 
 
 def _ogg(path: Path, _file: soundfile.SoundFile) -> Mend:

@@ -4,6 +4,7 @@ Of experiments, imports nothing.
 """
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ TEMPLATES = Path(__file__).parent
 
 def template(name: str, **filters: Callable[..., Any]) -> Template:
     """A template that escapes what is put into it; a name that nobody gives it is an error."""
+    return _compiled(name, tuple(filters.items()))
+
+
+@cache
+def _compiled(name: str, filters: tuple[tuple[str, Callable[..., Any]], ...]) -> Template:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -21,5 +27,5 @@ def template(name: str, **filters: Callable[..., Any]) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= filters
+    environment.filters |= dict(filters)
     return environment.get_template(name)

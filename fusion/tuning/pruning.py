@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 #: So many trials, complete ones, must have reported their worth after an epoch before it is judged
@@ -37,9 +38,15 @@ class OpenTrial:
 
     def report(self, epoch: int, value: float) -> None:
         """Report what it would be worth if it ended with this epoch, as they count from 1."""
-        if epoch >= EPOCHS:
+        if epoch < EPOCHS:
+            return
+        try:
             self._trial.report(value, epoch)
-            self.pruned = self._trial.should_prune() and not self._defaults
+        except UpdateFinishedTrialError:
+            # Other workers took this one for dead, and try again: what comes of it is not wanted.
+            self.pruned = True
+            return
+        self.pruned = self._trial.should_prune() and not self._defaults
 
     def tell(self, study: optuna.Study) -> None:
         """Tell a study what has become of it."""

@@ -87,8 +87,12 @@ def _one_trial(
             _fail(study, asked.number)
             return
         study.sampler = sampler(asked.number)
-        for name, values in space.items():
-            _suggest(asked, name, values)
+        try:
+            for name, values in space.items():
+                _suggest(asked, name, values)
+        except UpdateFinishedTrialError:
+            # Others took this worker for dead, and try again.
+            return
         trial = OpenTrial(asked, first)
         try:
             yield trial
@@ -99,7 +103,7 @@ def _one_trial(
     try:
         trial.tell(study)
     except (UpdateFinishedTrialError, ValueError) as error:
-        # Others took this worker for dead, and try again.
+        # As above.
         if isinstance(error, ValueError) and not str(error).startswith("Cannot tell a"):
             raise
 

@@ -46,6 +46,28 @@ def read(path):
 # ---------------------------------------------------------------- wav
 
 
+@pytest.mark.parametrize(
+    ("at", "value", "said"),
+    [
+        (24, struct.pack("<I", 28800), "28800 Hz, 1 channels of 16 bits, 2 bytes a sample, 32000"),
+        (22, struct.pack("<H", 15), "16000 Hz, 15 channels of 16 bits, 2 bytes a sample, 32000"),
+    ],
+    ids=["rate", "channels"],
+)
+def test_a_wav_whose_header_contradicts_itself_says_so(tmp_path, at, value, said):
+    content = wav(chirp(3.0))
+    (tmp_path / "a.wav").write_bytes(content[:at] + value + content[at + len(value) :])
+    (note,) = read(tmp_path / "a.wav").notes
+    assert note.startswith(f"its header contradicts itself ({said} a second)")
+
+
+@pytest.mark.parametrize("form", ["WAV", "WAVEX"])
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "ULAW"])
+def test_no_wav_of_any_sample_contradicts_itself(tmp_path, form, subtype):
+    soundfile.write(tmp_path / "a.wav", chirp(0.5), RATE, format=form, subtype=subtype)
+    assert read(tmp_path / "a.wav").notes == ()
+
+
 @pytest.mark.parametrize("announced", [0, 40_000], ids=["none", "too little"])
 def test_sound_behind_the_length_of_a_wav_is_read(tmp_path, announced):
     (tmp_path / "a.wav").write_bytes(wav(chirp(3.0), announced))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from experiments.commands.main import app
+from experiments.commands.main import app, main
 from experiments.config import OptionError, write_study
 from fusion.training import train
 from tests.experiments.ablation.tiny_corpora import features_study
@@ -76,17 +74,15 @@ def test_what_is_ablated_need_not_be_named_twice(tmp_path):
         (("--over", "head", "--values", "concat,lat"), 2, "no such arm"),
     ],
 )
-def test_faults_are_one_message_and_no_traceback(words, code, said, tmp_path):
+def test_faults_are_one_message_and_no_traceback(words, code, said, tmp_path, monkeypatch, capfd):
     study = features_study(tmp_path)
     about = ("--manifest", str(study.manifest), "--audio", study.audio, "--text", study.text)
-    program = "from experiments.commands.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, "ablate", *words, *about, "--out", str(tmp_path / "run")],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[3],
-    )
-    assert done.returncode in (1, code), done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    typed = ["serfusion", "ablate", *words, *about, "--out", str(tmp_path / "run")]
+    monkeypatch.setattr(sys, "argv", typed)
+    with pytest.raises(SystemExit) as left:
+        main()
+    error = capfd.readouterr().err
+    assert left.value.code in (1, code), error
+    assert said in error
+    assert "Traceback" not in error
     assert not (tmp_path / "run").exists()

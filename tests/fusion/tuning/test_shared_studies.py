@@ -23,7 +23,7 @@ from fusion.networks.heads import HEADS
 from fusion.tuning import shared as shared_studies
 from fusion.tuning import storage as studies
 from fusion.tuning.storage import StorageError, StudyStorage, open_storage, without_secrets
-from fusion.tuning.tune import TuningResult
+from fusion.tuning.tune import Tuning, TuningResult
 from tests.fusion.driven import tune
 
 SPACE = HEADS["mlp"].space
@@ -110,6 +110,36 @@ def test_a_worker_that_died_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(shared_studies, "LOOK_S", 0.01)
     monkeypatch.setattr(shared_studies, "SILENT_S", 0.05)
     assert len(searched(place, 3).trials) == 3
+    assert _states(place).count(TrialState.FAIL) == 2
+
+
+def _taken_for_dead(place: StudyStorage) -> None:
+    with place.opened() as study:
+        for left in study.get_trials(states=(TrialState.RUNNING,)):
+            study.tell(left.number, state=TrialState.FAIL)
+
+
+def test_a_worker_that_was_taken_for_dead_while_it_slept_goes_on(place, monkeypatch):
+    asked = []
+
+    def sampled(self, *arguments):
+        asked.append(arguments)
+        if len(asked) == 4:
+            _taken_for_dead(place)
+        return sample(self, *arguments)
+
+    sample = optuna.samplers.TPESampler.sample_relative
+    monkeypatch.setattr(optuna.samplers.TPESampler, "sample_relative", sampled)
+    tuning, worked = Tuning(SPACE, FIRST, TRIALS, 0, place), []
+    for trial in tuning:
+        worked.append(trial)
+        if len(worked) == 2:
+            _taken_for_dead(place)
+        trial.report(5, 0.0)
+        assert trial.pruned == (len(worked) == 2)
+        trial.value = objective(trial.parameters)
+    assert len(tuning.found.trials) == TRIALS
+    assert len(worked) == TRIALS + 1
     assert _states(place).count(TrialState.FAIL) == 2
 
 
