@@ -1,8 +1,9 @@
-"""Predictions at the size of a large study: the file, and what a report needs of memory and time.
+"""What a large study needs of memory and time: predictions, reports, checks, certificates.
 
 `python -m benchmarks scale` makes predictions of 1 000, 10 000 and 100 000 utterances, six arms and
-five seeds, as a comparison does, and computes all numbers of a report from each file, in a process
-of its own.
+five seeds, as a comparison does, and computes all numbers of a report from each file; then texts
+that are checked, and rows with drawn signatures, landmarks and words whose folds are certified.
+Each size has a process of its own.
 """
 
 import resource
@@ -10,14 +11,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fusion.evaluation.columns import Place, Predictions, Subject, joined
 from fusion.evaluation.predictions import PREDICTIONS, read, stored_scores, write
 
+if TYPE_CHECKING:
+    from encoders.utterance import Utterance
+    from fusion.leakage.evidence import Evidence
+
+#: As many as a recording of RAVDESS has (benchmarks/results/copies.md).
+LANDMARKS = 172
 ARMS = ("audio", "text", "concat", "late", "attention", "gated")
 SEEDS, FOLDS, INNER, CLASSES, SPEAKERS = 5, 5, 4, 4, 200
 UTTERANCES = (1_000, 10_000, 100_000)
@@ -92,6 +101,9 @@ def measure() -> str:
     """Both tables, every row in a process of its own."""
     lines = ["| utterances | rows | MB | read, s | all numbers, s | GB at most |", "|--" * 6 + "|"]
     checks = ["| rows of text | check, CPU s | GB at most |", "|--" * 3 + "|"]
+    certified = ["| recordings with words | pairs alike, CPU s | sharing a stretch | "
+                 "nearly equal words | all else of a certificate | GB at most |",
+                 "|--" * 6 + "|"]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         for utterances in UTTERANCES:
             path = Path(folder) / PREDICTIONS
@@ -100,7 +112,8 @@ def measure() -> str:
             path = Path(folder) / "texts.csv"
             _write_texts(path, utterances)
             checks.append(f"| {utterances:,} | {_alone('checked', path)} |")
-    return "\n".join([*lines, "", *checks])
+            certified.append(f"| {utterances:,} | {_alone('certified', path)} |")
+    return "\n".join([*lines, "", *checks, "", *certified])
 
 
 def _alone(name: str, path: Path) -> str:
@@ -129,3 +142,60 @@ def checked(path: Path) -> str:
     check_corpus(load_source(None, str(path), None))
     took, most = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return f"{took:.1f} | {most / 2**20:.2f}"
+
+
+def certified(path: Path) -> str:
+    """A line of the table: what the parts of a certificate take, of rows with those words."""
+    from experiments.corpora import load_source
+    from fusion.leakage.certificate import certify
+    from fusion.splitting.splits import outer_folds
+
+    corpus = load_source(None, str(path), None)
+    evidence = _evidence(corpus.utterances)
+    folds, times = outer_folds(corpus.utterances, f"groups:{FOLDS}"), [time.process_time()]
+    for work in (
+        lambda: evidence.sounding_alike,
+        lambda: evidence.sharing,
+        evidence.nearly_equal_texts,
+        lambda: certify(evidence, folds, "groups"),
+    ):
+        work()
+        times.append(time.process_time())
+    parts = np.diff(times)
+    # The certificate compares words again.
+    parts[3] -= parts[2]
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return " | ".join([*(f"{part:.1f}" for part in parts), f"{most:.2f}"])
+
+
+def _evidence(utterances: "Sequence[Utterance]") -> "Evidence":
+    """What is known of rows whose recordings are as unlike each other as chance makes them."""
+    from encoders.analysis.fingerprints import signature_of
+    from encoders.analysis.landmarks import Landmarks
+    from encoders.audio.waveform import Audio
+    from fusion.leakage.evidence import Evidence
+
+    rng = np.random.default_rng(1)
+    real = signature_of(Audio(rng.standard_normal(3 * 16000).astype("f4"), 16000))
+    heard = [
+        (
+            replace(real, moved=_unit(rng, real.moved.shape), narrow=_unit(rng, real.narrow.shape),
+                    active_s=rng.uniform(1, 6), change=0.5),
+            Landmarks(rng.integers(1 << 22, size=LANDMARKS, dtype=np.int32),
+                      np.sort(rng.integers(300, size=LANDMARKS, dtype=np.int32))),
+        )
+        for _ in utterances
+    ]  # fmt: skip
+    ids = [utterance.id for utterance in utterances]
+    return Evidence(
+        utterances,
+        keys={name: name for name in ids},
+        signatures={name: signed for name, (signed, _) in zip(ids, heard, strict=True)},
+        landmarks={name: marks for name, (_, marks) in zip(ids, heard, strict=True)},
+        gold={u.id: u.transcript or "" for u in utterances},
+    )
+
+
+def _unit(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    drawn = rng.standard_normal(shape).astype("f4")
+    return drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)

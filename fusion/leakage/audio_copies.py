@@ -43,7 +43,8 @@ def alike(
     """Pairs that sound alike, the first row before the second.
 
     Rows of one number in ``speaker`` are not compared, those of -1 with all; rows whose signature
-    tells nothing are passed over. Memory is bounded: blocks of 2048 x 2048.
+    tells nothing are passed over. Memory is bounded: blocks of 2048 x 2048; the time grows with the
+    square of the rows (benchmarks/results/scale.md).
     """
     rows = np.array([n for n, signature in enumerate(signatures) if signature.telling], np.int64)
     stack = _stacked([signatures[n] for n in rows], speaker[rows])
