@@ -1,3 +1,5 @@
+"""A recording that lacks words is recognised once, by its content, recogniser and options."""
+
 import json
 from dataclasses import replace
 from pathlib import Path
