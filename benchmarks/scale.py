@@ -101,9 +101,9 @@ def measure() -> str:
     """Both tables, every row in a process of its own."""
     lines = ["| utterances | rows | MB | read, s | all numbers, s | GB at most |", "|--" * 6 + "|"]
     checks = ["| rows of text | check, CPU s | GB at most |", "|--" * 3 + "|"]
-    certified = ["| recordings with words | pairs alike, CPU s | sharing a stretch | "
-                 "nearly equal words | all else of a certificate | GB at most |",
-                 "|--" * 6 + "|"]  # fmt: skip
+    certificates = ["| recordings with words | pairs alike, CPU s | sharing a stretch | "
+                    "nearly equal words | all else of a certificate | GB at most |",
+                    "|--" * 6 + "|"]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         for utterances in UTTERANCES:
             path = Path(folder) / PREDICTIONS
@@ -112,8 +112,8 @@ def measure() -> str:
             path = Path(folder) / "texts.csv"
             _write_texts(path, utterances)
             checks.append(f"| {utterances:,} | {_alone('checked', path)} |")
-            certified.append(f"| {utterances:,} | {_alone('certified', path)} |")
-    return "\n".join([*lines, "", *checks, "", *certified])
+            certificates.append(f"| {utterances:,} | {_alone('certified', path)} |")
+    return "\n".join([*lines, "", *checks, "", *certificates])
 
 
 def _alone(name: str, path: Path) -> str:

@@ -6,9 +6,12 @@ else follows, the length that its chunk declares is not true, and the sound goes
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from encoders.messages import with_count
 
 #: A chunk begins with four characters and its length.
 CHUNK_BYTES, RIFF_BYTES = 8, 12
@@ -33,19 +36,16 @@ class Mended:
 def contradiction(path: Path) -> str | None:
     """What a header says of rate and channels that cannot all be true, where that is so."""
     with path.open("rb") as file:
-        head = file.read(RIFF_BYTES)
-        while head[:4] == b"RIFF" and len(chunk := file.read(CHUNK_BYTES)) == CHUNK_BYTES:
-            length = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] != b"fmt ":
-                file.seek(length + length % 2, 1)
+        for name, _, _ in _chunks(file):
+            if name != b"fmt " or len(said := file.read(FORM.size)) < FORM.size:
                 continue
-            form, channels, rate, second, frame, bits = FORM.unpack(file.read(FORM.size))
+            form, channels, rate, second, frame, bits = FORM.unpack(said)
             whole = rate * frame == second and channels * -(-bits // 8) == frame
             if whole or form not in SAMPLES or 0 in (second, frame, bits):
                 return None
             return (
-                f"its header contradicts itself ({rate} Hz, {channels} channels of {bits} bits, "
-                f"{frame} bytes a sample, {second} a second): it is heard at that rate, "
+                f"its header contradicts itself ({rate} Hz, {with_count(channels, 'channel')} of "
+                f"{bits} bits, {frame} bytes a sample, {second} a second): it is heard at that rate, "
                 "and may be shorter, longer or of another pitch than it was"
             )
     return None
@@ -54,22 +54,27 @@ def contradiction(path: Path) -> str | None:
 def mended(path: Path) -> Mended | None:
     """A header for a wav that holds more sound than its own declares; None where it is right."""
     with path.open("rb") as file:
-        head = file.read(RIFF_BYTES)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return None
-        rate_bytes = 0
-        size = path.stat().st_size
-        while len(chunk := file.read(CHUNK_BYTES)) == CHUNK_BYTES:
-            length, start = int.from_bytes(chunk[4:], "little"), file.tell()
-            if chunk[:4] == b"data":
+        rate_bytes, size = 0, path.stat().st_size
+        for name, start, length in _chunks(file):
+            if name == b"data":
                 if not _is_short(file, start + length, size, rate_bytes, empty=length == 0):
                     return None
                 file.seek(0)
                 return _with_lengths(file.read(start), size - start)
-            if chunk[:4] == b"fmt ":
+            if name == b"fmt ":
                 rate_bytes = int.from_bytes(file.read(12)[8:], "little")
-            file.seek(start + length + length % 2)
     return None
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte and declared length of each chunk of a wav; none of what is no wav."""
+    head = file.read(RIFF_BYTES)
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return
+    while len(chunk := file.read(CHUNK_BYTES)) == CHUNK_BYTES:
+        length, start = int.from_bytes(chunk[4:], "little"), file.tell()
+        yield chunk[:4], start, length
+        file.seek(start + length + length % 2)
 
 
 def _with_lengths(header: bytes, data: int) -> Mended:

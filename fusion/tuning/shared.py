@@ -103,7 +103,7 @@ def _one_trial(
     try:
         trial.tell(study)
     except (UpdateFinishedTrialError, ValueError) as error:
-        # As above.
+        # Others took this worker for dead, and try again.
         if isinstance(error, ValueError) and not str(error).startswith("Cannot tell a"):
             raise
 

@@ -49,7 +49,7 @@ def read(path):
 @pytest.mark.parametrize(
     ("at", "value", "said"),
     [
-        (24, struct.pack("<I", 28800), "28800 Hz, 1 channels of 16 bits, 2 bytes a sample, 32000"),
+        (24, struct.pack("<I", 28800), "28800 Hz, 1 channel of 16 bits, 2 bytes a sample, 32000"),
         (22, struct.pack("<H", 15), "16000 Hz, 15 channels of 16 bits, 2 bytes a sample, 32000"),
     ],
     ids=["rate", "channels"],
