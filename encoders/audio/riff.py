@@ -45,8 +45,8 @@ def contradiction(path: Path) -> str | None:
                 return None
             return (
                 f"its header contradicts itself ({rate} Hz, {with_count(channels, 'channel')} of "
-                f"{bits} bits, {frame} bytes a sample, {second} a second): it is heard at that rate, "
-                "and may be shorter, longer or of another pitch than it was"
+                f"{bits} bits, {frame} bytes a sample, {second} a second): it is heard at that "
+                "rate, and may be shorter, longer or of another pitch than it was"
             )
     return None
 
