@@ -6,6 +6,21 @@ from importlib import import_module
 from pathlib import Path
 
 PACKAGES = ("experiments", "fusion", "encoders")
+#: What they give and take, by the module that has it.
+TYPES = {
+    "encoders.audio.waveform": ("Audio",),
+    "encoders.audio.reading": ("read_segment",),
+    "experiments.comparing.comparison": ("Outcome",),
+    "experiments.comparing.training": ("TrainedModel",),
+    "experiments.comparing.arrays": ("Arrays",),
+    "experiments.comparing.verification": ("Verification",),
+    "experiments.predicting.predict": ("Predicted",),
+    "experiments.ablation.result": ("Ablation",),
+    "experiments.reporting.results_schema": ("Results", "ArmResults", "Score", "ArmDifference"),
+    "fusion.evaluation.backoff": ("Answer",),
+}
+#: What scikit-learn writes for every estimator.
+ROUTING = re.compile(r"set_\w+_request|get_metadata_routing|get_params|set_params")
 #: Letters in a line of code.
 WIDEST = 88
 PAGE = Path(__file__).parent / "api.md"
@@ -24,6 +39,10 @@ def api_page() -> str:
         lines += [f"## {package.__name__}", "", inspect.getdoc(package).split("\n\n")[0], ""]
         for name in package.__all__:
             lines += _entry(name, getattr(package, name), f"{package.__name__}.{name}")
+    lines += ["## What they give and take", ""]
+    for module, names in TYPES.items():
+        for name in names:
+            lines += _entry(name, getattr(import_module(module), name), f"{module}.{name}")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -33,7 +52,8 @@ def _entry(name: str, found: object, path: str, level: str = "###") -> list[str]
     if inspect.isclass(found):
         for method in vars(found):
             function = getattr(found, method)
-            if not method.startswith("_") and inspect.isroutine(function) and function.__doc__:
+            public = not method.startswith("_") and not ROUTING.fullmatch(method)
+            if public and inspect.isroutine(function) and function.__doc__:
                 lines += _entry(method, function, f"{name}.{method}", "####")
     return lines
 
@@ -64,7 +84,7 @@ def _signature(name: str, found: object) -> str:
 
 def _plain(text: str) -> str:
     """Types by their own names, without modules; a default that is an object of ours is ``...``."""
-    short = re.sub(r"<[\w.]+ object at 0x\w+>", "...", text)
+    short = re.sub(r"<[\w.]+ object at 0x\w+>|(?<== )[A-Z]\w+\([^)]*\)", "...", text)
     return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", short)
 
 

@@ -5,7 +5,8 @@ What a notebook needs is one import deep; each name is loaded when it is first a
 
 Files and rooms, each importing only from lines above its own:
 
-    bundled, dealing, device, locks, messages, packing, plugins, specs, utterance
+    bundled, dealing, device, locks, messages, packing, plugins, utterance
+    specs
     audio, context, features, pooling, text_encodings, weights
     manifest_rows
     files, manifest, spectra, windows

@@ -13,8 +13,17 @@ import torch
 from encoders.audio.waveform import Audio
 from encoders.context import TextInContext
 from encoders.messages import printable
+from encoders.plugins import code_of
 from encoders.pooling import Hidden
-from encoders.specs import FAMILIES, Spec, WhisperEncoderSpec, WindowSpec, fingerprint, model_part
+from encoders.specs import (
+    FAMILIES,
+    Spec,
+    WhisperEncoderSpec,
+    WindowSpec,
+    fingerprint,
+    is_own,
+    model_part,
+)
 from encoders.store import TokenCount
 from encoders.weights.locate import locate
 from encoders.weights.sources import source_of
@@ -45,14 +54,18 @@ class Encoder:
         with warnings.catch_warnings():
             # WavLM hands torch a bool mask beside a float one; the result is right.
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
-            every = [hidden.float().cpu() for hidden in self.module(inputs)]
+            every = list(self.module(inputs))
+        name = type(self.module).__name__
+        if len(every) != len(inputs):
+            raise ValueError(f"{name} gave {len(every)} embeddings of {len(inputs)} inputs")
         for hidden in every:
-            if hidden.ndim != 3:
+            if not isinstance(hidden, torch.Tensor) or hidden.ndim != 3 or not hidden.numel():
+                what = f"of shape {list(hidden.shape)}" if hasattr(hidden, "shape") else ""
                 raise ValueError(
-                    f"{type(self.module).__name__} gave an embedding of shape "
-                    f"{list(hidden.shape)}: expected [layers, frames, dim]"
+                    f"{name} gave an embedding {what} ({type(hidden).__name__}): expected a torch "
+                    "tensor [layers, frames, dim] of each input"
                 )
-        return every
+        return [hidden.float().cpu() for hidden in every]
 
     def extents(self, inputs: Sequence[Any]) -> list[TokenCount | None]:
         """How much of each input the module reads; audio is read whole."""
@@ -106,8 +119,10 @@ def fingerprint_of(spec: Spec) -> str:
             f"{family.__name__}: an encoder's module has {', '.join(FACE)}; this one lacks "
             f"{', '.join(lacking)} (docs/adding.md shows one)"
         )
-    weights = family.weights_sha256(spec)
-    return fingerprint(_without_place(spec), weights, family.NUMERICS_VERSION)
+    weights, version = family.weights_sha256(spec), family.NUMERICS_VERSION
+    if is_own(spec):
+        weights += code_of(family)
+    return fingerprint(_without_place(spec), weights, version)
 
 
 def _without_place(spec: Spec) -> Spec:

@@ -22,6 +22,11 @@ EXPECTED = (
 )
 #: Kinds of numpy's types that are texts or whole numbers, whole numbers, and real numbers.
 NAMES, WHOLE, REAL = "UiuS", "iu", "fiu"
+#: What comes of columns of a data frame.
+OBJECTS = (
+    "Python objects instead of plain arrays: convert them before they are saved, as in "
+    "frame.id.to_numpy(dtype=str) and numpy.stack(frame.vector).astype('float32')"
+)
 #: What an archive may always unpack to, and how many times as much as it holds: compressed
 #: embeddings of speech are two to four times as large, ids in numpy's fixed width up to a hundred.
 UNPACKED_BYTES, UNPACKED_TIMES = 256_000_000, 100
@@ -77,7 +82,8 @@ def _arrays(content: bytes) -> dict[str, np.ndarray]:
         raise
     # Zip, zlib, headers and pickles each fail in their own way, and numpy advises to trust them.
     except Exception as error:
-        raise _Unfit(_what_came(content)) from error
+        objects = "Object arrays" in str(error)
+        raise _Unfit(OBJECTS if objects else _what_came(content)) from error
 
 
 def _check_unpacked(members: Sequence[ZipInfo], packed: int) -> None:
@@ -95,7 +101,7 @@ def _what_came(content: bytes) -> str:
         return "a single array, as of an .npy"
     if not content.startswith(b"PK"):
         return f"no archive (it starts with {content[:8]!r})"
-    return "an archive that is damaged, cut short, or holds objects instead of plain arrays"
+    return "an archive that is damaged or cut short"
 
 
 def _shape(name: str, array: np.ndarray) -> str:

@@ -12,7 +12,7 @@ before anything is raised.
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -39,7 +39,8 @@ SYNONYMS = MappingProxyType(
         **dict.fromkeys(("path", "file", "wav", "filename"), "audio"),
         **dict.fromkeys(("text", "sentence"), "transcript"),
         **dict.fromkeys(("spk", "speaker_id"), "speaker"),
-        **{"start": "start_s", "end": "end_s"},
+        **{"start": "start_s", "end": "end_s", "utterance": "id", "utt_id": "id"},
+        **{"gender": "sex", "lang": "language", "conversation": "dialogue"},
     }
 )
 
@@ -113,8 +114,10 @@ def corpus_of(
         folds=_protocol(utterances),
         notes=(
             *read.notes,
-            *near_equal("labels", targets),
+            *(f"{note}; --labels NEW=OLD+OLD joins some" for note in near_equal("labels", targets)),
             *near_equal("speakers", [u.speaker for u in utterances if u.speaker]),
+            *_two_sexes(utterances),
+            *_unread_values(rows, task),
         ),
     )
 
@@ -133,6 +136,25 @@ def near_equal(what: str, names: Iterable[str]) -> tuple[str, ...]:
     groups = ["; ".join(", ".join(map(cut, group)) for group in alike.values() if len(group) > 1)]
     told = f"{what} that differ by case, blanks or accents only, and count as different: "
     return (told + groups[0],) if groups[0] else ()
+
+
+def _two_sexes(utterances: Iterable[Utterance]) -> Iterator[str]:
+    sexes: dict[str, set[str]] = {}
+    for utterance in utterances:
+        if utterance.speaker is not None and utterance.sex is not None:
+            sexes.setdefault(utterance.speaker, set()).add(utterance.sex)
+    mixed = [f"{cut(name)} ({', '.join(sorted(of))})" for name, of in sexes.items() if len(of) > 1]
+    if mixed:
+        yield f"speakers of more than one sex, {', '.join(mixed)}: two people under one name?"
+
+
+def _unread_values(rows: Sequence[Row], task: Task) -> Iterator[str]:
+    given = [name for name in DIMENSIONS if any(name in row.cells for row in rows)]
+    if given and task != "regression":
+        yield (
+            f"{', '.join(given)}: not read, because there are labels; without the column label "
+            "these values are what is predicted"
+        )
 
 
 # ---------------------------------------------------------------- faults of the whole table
@@ -275,7 +297,8 @@ def _audio(row: Row, root: Path, faults: list[Fault]) -> Path | None:
         what = f"audio {quoted(cell)} lies outside {root}: give the folder that holds all audio as"
         faults.append(Fault(row.where, f"{what} --root", "outside"))
     elif not exists:
-        faults.append(Fault(row.where, f"missing file {path}", "missing"))
+        what = f"missing file {path} (--root names the folder that audio paths begin at)"
+        faults.append(Fault(row.where, what, "missing"))
     return path
 
 

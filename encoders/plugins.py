@@ -4,15 +4,36 @@ Such a module is code. Only a person names it, on the command line or in the env
 worker processes find it too; a configuration, a run or a model that somebody sends never does.
 """
 
+import hashlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
 
 #: Names of modules and files, with commas between them.
 VARIABLE = "SERFUSION_PLUGINS"
+Entry = TypeVar("Entry")
+#: Whether a plugin is being imported, which may add to tables and change nothing in them.
+_adding: ContextVar[bool] = ContextVar("adding", default=False)
+
+
+class Table(dict[str, Entry]):
+    """Things by name, to which a user's own are added; a plugin cannot replace what is there."""
+
+    def __setitem__(self, name: str, entry: Entry) -> None:
+        """Enter something.
+
+        Raises:
+            ValueError: a plugin gives it a name that another one has.
+        """
+        if _adding.get() and name in self:
+            raise ValueError(f"{name!r} is there already: give yours another name")
+        super().__setitem__(name, entry)
 
 
 def load_plugins(named: Sequence[str] = ()) -> tuple[Path, ...]:
@@ -38,7 +59,26 @@ def files_of_plugins() -> tuple[Path, ...]:
     return tuple(sorted(path for path in files if path.suffix == ".py" and path.parent in folders))
 
 
+def code_of(module: ModuleType) -> str:
+    """Sha256 of a plugin's file and of what it may use beside it, other plugins left out."""
+    own = Path(str(module.__file__)).resolve()
+    others = {path.resolve() for path in load_plugins()} - {own}
+    beside = {path.resolve() for path in files_of_plugins() if path.resolve().parent == own.parent}
+    digest = hashlib.sha256()
+    for path in sorted({own, *beside} - others):
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def _imported(name: str) -> Path:
+    token = _adding.set(True)
+    try:
+        return _module_file(name)
+    finally:
+        _adding.reset(token)
+
+
+def _module_file(name: str) -> Path:
     if not name.endswith(".py"):
         try:
             return Path(str(import_module(name).__file__))

@@ -9,6 +9,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from encoders.manifest_rows import did_you_mean
+from encoders.plugins import Table
 from encoders.provenance import PROVENANCE, record_of, trained_spec
 from encoders.specs import (
     AllLayers,
@@ -27,7 +28,7 @@ from encoders.specs import (
     WhisperEncoderSpec,
     Windows,
 )
-from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MPNET, SPEECH_CARDS
+from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MPNET, MULTILINGUAL_MINILM, SPEECH_CARDS
 from encoders.weights.locate import find, locate
 from encoders.weights.sources import checkpoint_source
 from encoders.weights.whisper import is_whisper
@@ -40,38 +41,42 @@ TURNS = ("context", "ahead")
 #: What users call a field, where that is another word.
 SYNONYMS: Mapping[str, str] = MappingProxyType({"checkpoint": "weights"})
 #: Short names that ``--audio`` and ``--text`` accept, each with its spec; a user's own come behind.
-SHORT_NAMES: dict[str, Spec] = {
-    "logmel": LogMelSpec(),
-    "mfcc": MfccSpec(),
-    "mfcc13": MfccSpec(n_mfcc=13),
-    "egemaps": EgemapsSpec(),
-    # As it was trained; ``encoders/bundled/alexnet/MODEL_CARD.md`` says on what.
-    "alexnet": SpectrogramCnnSpec(
-        checkpoint=BUNDLED_ALEXNET, window_s=2.0, hop_s=0.5, image_size=128
-    ),
-    "alexnet-imagenet": SpectrogramCnnSpec(architecture="alexnet"),
-    "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
-    "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
-    "densenet201": SpectrogramCnnSpec(architecture="densenet201"),
-    **{
-        f"mfcc-{architecture}": MfccCnnSpec(architecture=architecture)
-        for architecture in get_args(MfccArchitecture)
-    },
-    **{
-        card.short_name: (
-            WhisperEncoderSpec if card.config.get("model_type") == "whisper" else SpeechSpec
-        )(checkpoint=checkpoint)
-        for checkpoint, card in SPEECH_CARDS.items()
-    },
-    "minilm": SentenceSpec(),
-    "mpnet": SentenceSpec(checkpoint=MPNET),
-    "bert-base": BertSpec(),
-    "bert-large": BertSpec(checkpoint="google-bert/bert-large-uncased"),
-    "roberta-base": BertSpec(checkpoint="FacebookAI/roberta-base"),
-    "roberta-large": BertSpec(checkpoint="FacebookAI/roberta-large"),
-    "distilroberta": BertSpec(checkpoint="distilbert/distilroberta-base"),
-    "bertweet": BertSpec(checkpoint="vinai/bertweet-base"),
-}
+SHORT_NAMES: Table[Spec] = Table(
+    {
+        "logmel": LogMelSpec(),
+        "mfcc": MfccSpec(),
+        "mfcc13": MfccSpec(n_mfcc=13),
+        "egemaps": EgemapsSpec(),
+        # As it was trained; ``encoders/bundled/alexnet/MODEL_CARD.md`` says on what.
+        "alexnet": SpectrogramCnnSpec(
+            checkpoint=BUNDLED_ALEXNET, window_s=2.0, hop_s=0.5, image_size=128
+        ),
+        "alexnet-imagenet": SpectrogramCnnSpec(architecture="alexnet"),
+        "resnet50": SpectrogramCnnSpec(architecture="resnet50"),
+        "resnext50": SpectrogramCnnSpec(architecture="resnext50"),
+        "densenet201": SpectrogramCnnSpec(architecture="densenet201"),
+        **{
+            f"mfcc-{architecture}": MfccCnnSpec(architecture=architecture)
+            for architecture in get_args(MfccArchitecture)
+        },
+        **{
+            card.short_name: (
+                WhisperEncoderSpec if card.config.get("model_type") == "whisper" else SpeechSpec
+            )(checkpoint=checkpoint)
+            for checkpoint, card in SPEECH_CARDS.items()
+        },
+        "minilm": SentenceSpec(),
+        "mpnet": SentenceSpec(checkpoint=MPNET),
+        "multilingual-minilm": SentenceSpec(checkpoint=MULTILINGUAL_MINILM),
+        "bert-base": BertSpec(),
+        "bert-large": BertSpec(checkpoint="google-bert/bert-large-uncased"),
+        "roberta-base": BertSpec(checkpoint="FacebookAI/roberta-base"),
+        "roberta-large": BertSpec(checkpoint="FacebookAI/roberta-large"),
+        "xlm-roberta-base": BertSpec(checkpoint="FacebookAI/xlm-roberta-base"),
+        "distilroberta": BertSpec(checkpoint="distilbert/distilroberta-base"),
+        "bertweet": BertSpec(checkpoint="vinai/bertweet-base"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

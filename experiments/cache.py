@@ -22,7 +22,7 @@ from encoders.files import (
     seal_broken,
     write_parts,
 )
-from encoders.manifest_rows import parse_json
+from encoders.manifest_rows import did_you_mean, parse_json
 from encoders.messages import cut
 from encoders.provenance import trained_spec
 from encoders.store import (
@@ -115,6 +115,20 @@ def forget_fits() -> int:
 def forget_transcripts() -> int:
     """Remove every kept transcript; the next command recognises again. Returns how many."""
     return _forget(kept_transcripts(), ".lock")
+
+
+def forget_embeddings(names: Sequence[str]) -> int:
+    """Remove spaces by their names in ``cache ls``, of "all" every one; returns how many files.
+
+    Raises:
+        ValueError: there is no such space.
+    """
+    spaces = {space.folder.name: space for space in default_store().spaces()}
+    chosen = [*spaces] if "all" in names else list(dict.fromkeys(names))
+    if unknown := [name for name in chosen if name not in spaces]:
+        raise ValueError(f"{', '.join(unknown)}: no such space; {did_you_mean(unknown[0], spaces)}")
+    files = [path for name in chosen for path in spaces[name].shards()]
+    return sum(map(_removed, files))
 
 
 def _forget(files: Sequence[Path], beside: str) -> int:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from encoders.manifest_rows import channel_of, did_you_mean
 from fusion.evaluation.goals import Goal
@@ -153,7 +153,8 @@ class Study:
     )
 
     def __post_init__(self) -> None:
-        faults = []
+        if faults := _take_types(self):
+            raise ConfigError("; ".join(faults))
         if self.recipe is not None:
             faults += self._follow_recipe()
         if self.corpus in (None, ()) and self.manifest in (None, ()):
@@ -179,6 +180,27 @@ class Study:
                 faults.append(f"--{kind} {typed}: --recipe s4 trains encoders, not features")
             object.__setattr__(self, kind, FINETUNED + typed.removeprefix(FINETUNED))
         return faults
+
+
+def _take_types(study: Study) -> list[str]:
+    """Make every option of the type that it has, from Python too; returns what cannot be."""
+    from pydantic import TypeAdapter, ValidationError
+
+    faults = []
+    for name, hint in get_type_hints(Study).items():
+        value = getattr(study, name)
+        if name in (*PLACES, "extra"):
+            several = isinstance(value, list | tuple)
+            value = tuple(map(_text, value)) if several else _text(value)
+        try:
+            object.__setattr__(study, name, TypeAdapter(hint).validate_python(value))
+        except ValidationError as error:
+            faults.append(f"{name}={value!r}: {error.errors()[-1]['msg']}")
+    return faults
+
+
+def _text(place: Any) -> Any:  # noqa: ANN401 - whatever a caller gives
+    return os.fspath(place) if isinstance(place, os.PathLike) else place
 
 
 def channel_asked(typed: int | str | None) -> int | None:

@@ -211,8 +211,8 @@ def _model_type(spec: SpeechSpec) -> str:
 def _why(spec: Spec) -> str:
     if isinstance(spec, SentenceSpec):
         return (
-            f": its sentence embedding is trained by pairs of sentences; train its transformer as "
-            f"a BertSpec(checkpoint={spec.checkpoint!r}) instead"
+            ": its sentence embedding is trained by pairs of sentences; expected a BERT or "
+            "RoBERTa, as in finetuned:bert-base"
         )
     if spec.has("checkpoint"):
         return ": it is a published classifier with a head of its own"

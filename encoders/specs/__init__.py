@@ -2,7 +2,7 @@
 
 Whatever computes imports the specs, never the reverse.
 
-Of encoders, imports nothing.
+Of encoders, imports only plugins.
 """
 
 from encoders.specs.classifiers import ClassifierSpec, SpeechClassifierSpec, TextClassifierSpec
@@ -15,7 +15,7 @@ from encoders.specs.cnn import (
     WindowSpec,
 )
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
-from encoders.specs.families import FAMILIES, Family, spec_from_json
+from encoders.specs.families import FAMILIES, Family, is_own, spec_from_json
 from encoders.specs.modality import AllLayers, Modality, Windows
 from encoders.specs.pretrained import (
     BertSpec,
@@ -42,4 +42,4 @@ __all__ += ["LogMelSpec", "MfccArchitecture", "MfccCnnSpec", "MfccSpec", "Modali
 __all__ += ["SentenceSpec", "Spec", "SpectrogramCnnSpec", "SpeechClassifierSpec", "SpeechSpec"]
 __all__ += ["Storage", "StorageDtype", "TextClassifierSpec", "WhisperEncoderSpec"]
 __all__ += ["AllLayers", "WindowFunction", "WindowSpec", "Windows", "fingerprint", "model_part"]
-__all__ += ["spec_from_json"]
+__all__ += ["is_own", "spec_from_json"]

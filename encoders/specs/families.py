@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from encoders.plugins import Table
 from encoders.specs.classifiers import SpeechClassifierSpec, TextClassifierSpec
 from encoders.specs.cnn import MfccCnnSpec, SpectrogramCnnSpec
 from encoders.specs.descriptors import EgemapsSpec, LogMelSpec, MfccSpec
@@ -27,19 +28,26 @@ class Family:
 
 
 #: By the ``family`` of their specs; a user's own come behind (``docs/adding.md``).
-FAMILIES: dict[str, Family] = {
-    "logmel": Family(LogMelSpec, "encoders.spectra.acoustic"),
-    "mfcc": Family(MfccSpec, "encoders.spectra.acoustic"),
-    "egemaps": Family(EgemapsSpec, "encoders.spectra.acoustic"),
-    "speech": Family(SpeechSpec, "encoders.pretrained.speech"),
-    "whisper_encoder": Family(WhisperEncoderSpec, "encoders.pretrained.whisper_encoder"),
-    "bert": Family(BertSpec, "encoders.pretrained.text"),
-    "sentence": Family(SentenceSpec, "encoders.pretrained.text"),
-    "spectrogram_cnn": Family(SpectrogramCnnSpec, "encoders.networks.spectrogram_cnn"),
-    "mfcc_cnn": Family(MfccCnnSpec, "encoders.networks.spectrogram_cnn"),
-    "speech_classifier": Family(SpeechClassifierSpec, "encoders.pretrained.classifiers"),
-    "text_classifier": Family(TextClassifierSpec, "encoders.pretrained.classifiers"),
-}
+FAMILIES: Table[Family] = Table(
+    {
+        "logmel": Family(LogMelSpec, "encoders.spectra.acoustic"),
+        "mfcc": Family(MfccSpec, "encoders.spectra.acoustic"),
+        "egemaps": Family(EgemapsSpec, "encoders.spectra.acoustic"),
+        "speech": Family(SpeechSpec, "encoders.pretrained.speech"),
+        "whisper_encoder": Family(WhisperEncoderSpec, "encoders.pretrained.whisper_encoder"),
+        "bert": Family(BertSpec, "encoders.pretrained.text"),
+        "sentence": Family(SentenceSpec, "encoders.pretrained.text"),
+        "spectrogram_cnn": Family(SpectrogramCnnSpec, "encoders.networks.spectrogram_cnn"),
+        "mfcc_cnn": Family(MfccCnnSpec, "encoders.networks.spectrogram_cnn"),
+        "speech_classifier": Family(SpeechClassifierSpec, "encoders.pretrained.classifiers"),
+        "text_classifier": Family(TextClassifierSpec, "encoders.pretrained.classifiers"),
+    }
+)
+
+
+def is_own(spec: Spec) -> bool:
+    """Whether an encoder is a user's, of a plugin."""
+    return not FAMILIES[spec.family].module.startswith("encoders.")
 
 
 def spec_from_json(fields_of: Mapping[str, Any]) -> Spec:
@@ -50,7 +58,10 @@ def spec_from_json(fields_of: Mapping[str, Any]) -> Spec:
     """
     family = FAMILIES.get(str(fields_of.get("family")))
     if family is None:
-        raise ValueError(f"family {fields_of.get('family')!r}: expected one of {sorted(FAMILIES)}")
+        raise ValueError(
+            f"family {fields_of.get('family')!r}: expected one of {sorted(FAMILIES)}, or the "
+            "--plugin that it is of"
+        )
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in fields_of.items()

@@ -44,7 +44,7 @@ class Modality:
             known = (*known, "sum")
         unknown = [name for name in self.pooling.split("+") if name not in known]
         if unknown:
-            said = f"{self.encoder.family} keeps {', '.join(known)}"
+            said = f"of {self.encoder.family} embeddings there is {', '.join(known)}"
             raise ValueError(f"pooling {'+'.join(unknown)!r}: {said}")
         if self.windows == "each" and not isinstance(self.encoder, WindowSpec):
             raise ValueError(

@@ -9,6 +9,7 @@ from encoders.specs import TORCHVISION
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MPNET = "sentence-transformers/all-mpnet-base-v2"
+MULTILINGUAL_MINILM = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
 
 #: AlexNet on log-mel windows that ships with the package (``encoders/bundled``).
 BUNDLED_ALEXNET = "serfusion/alexnet-ravdess"
@@ -177,7 +178,12 @@ CARDS: Mapping[str, Card] = MappingProxyType(
             *("bertweet", 768, 13, 540, "MIT", "en (tweets)"),
             {**_ROBERTA, "vocab_size": 64001, "max_position_embeddings": 130},
         ),
+        "FacebookAI/xlm-roberta-base": Card(
+            *("xlm-roberta-base", 768, 13, 1120, "MIT", "100 languages"),
+            {**_ROBERTA, "model_type": "xlm-roberta", "vocab_size": 250002},
+        ),
         MINILM: Card("minilm", 384, 1, 91, "Apache-2.0", "en"),
+        MULTILINGUAL_MINILM: Card("multilingual-minilm", 384, 1, 470, "Apache-2.0", "50 languages"),
         MPNET: Card("mpnet", 768, 1, 440, "Apache-2.0", "en"),
     }
 )

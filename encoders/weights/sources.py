@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from encoders.bundled import ALEXNET
-from encoders.specs import TORCHVISION, EgemapsSpec, Spec, WhisperEncoderSpec, WindowSpec
+from encoders.specs import TORCHVISION, EgemapsSpec, Spec, WhisperEncoderSpec, WindowSpec, is_own
 from encoders.weights.cards import BUNDLED_ALEXNET, CARDS, MINILM
 from encoders.weights.files import Layout, model_at
 
@@ -167,7 +167,8 @@ def source_of(spec: Spec) -> Source | None:
     """
     if isinstance(spec, EgemapsSpec):
         return OPENSMILE
-    if spec.untrained:
+    # Weights of a plugin's encoder are its own business.
+    if spec.untrained or is_own(spec):
         return None
     if isinstance(spec, WindowSpec):
         return network_source(spec.checkpoint, spec.architecture)

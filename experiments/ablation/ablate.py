@@ -50,7 +50,7 @@ def ablate(
     study: Study,
     over: Sequence[FactorSpec],
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     side: NoiseIn = "test",
     seed: int = 0,
     jobs: int | None = None,
@@ -66,7 +66,7 @@ def ablate(
     """
     tell = notify or (lambda _line: None)
     content = [identity_of(study), [asdict(spec) for spec in over], side, seed]
-    folder = out or Path("runs") / hash_of(content)[:12]
+    folder = Path(out or Path("runs") / hash_of(content)[:12])
     check_writable(folder)
     check_storage(storage)
     most = _speakers(study, over)

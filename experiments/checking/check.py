@@ -15,7 +15,7 @@ from encoders.utterance import Corpus, Utterance
 from experiments.checking.estimate import Estimate, estimate
 from experiments.checking.soundness import Soundness, soundness
 from experiments.comparing.certificate import DecodedCorpus, decode_all, evidence_of
-from experiments.comparing.plan import make_folds, outer_of, protocol_of, rows_for
+from experiments.comparing.plan import make_folds, outer_of, protocol_of, rows_for, unit_notes
 from fusion.leakage.certificate import certify
 from fusion.leakage.findings import Certificate
 from fusion.leakage.fold_sides import inner_sides
@@ -184,6 +184,7 @@ def _gaps(corpus: Corpus) -> Iterator[str]:
         has = _verb(voiceless, "has", "have")
         yield f"{with_count(voiceless, 'utterance')} {has} no audio file"
     unlabelled = sum(utterance.target is None for utterance in rows)
+    yield from unit_notes([u for u in rows if u.target is not None and u.speaker is not None])
     if unlabelled:
         unscored = _verb(unlabelled, "is unlabelled and is", "are unlabelled and are")
         yield f"{with_count(unlabelled, 'utterance')} {unscored} not scored"

@@ -17,6 +17,8 @@ from experiments.reporting.tables import certificate_rows
 SPEAKERS = 60
 #: Letters of the longest bar of a histogram, and ids that a line names.
 BAR, NAMED = 40, 5
+#: What the edge of a column of a table takes.
+EDGE = 3
 #: How rich prints what users wrote: brackets are no markup, lines are not broken.
 AS_THEY_ARE: Mapping[str, Any] = MappingProxyType(
     {"markup": False, "highlight": False, "soft_wrap": True}
@@ -27,7 +29,10 @@ def print_check(check: Check, console: Console) -> None:
     """Why no comparison is possible, speakers by class, what was measured, the certificate."""
     if check.obstacle is not None:
         console.print(f"no comparison is possible: {printable(check.obstacle)}", **AS_THEY_ARE)
-    console.print(_speakers(check))
+    longest = max(check.speakers, key=len, default="")
+    letters = [len(_shown(name)) for name in (longest, *check.classes)]
+    wide = sum(letters) + EDGE * len(letters) > console.width
+    console.print(_classes(check) if wide else _speakers(check))
     utterances = with_count(len(check.corpus.utterances), "utterance")
     console.print(f"{utterances}, {how_many(check)}, {check.hours:.2f} h of audio", **AS_THEY_ARE)
     for table in (_measures(check), _lengths(check), _certificate(check), _estimates(check)):
@@ -86,6 +91,16 @@ def _speakers(check: Check) -> Table:
         table.add_row(f"and {len(check.speakers) - SPEAKERS} more (--html)")
     table.add_section()
     table.add_row("all", *(str(check.classes[name]) for name in names))
+    return table
+
+
+def _classes(check: Check) -> Table:
+    """The same where a line has no room for all classes."""
+    title = Text(f"{_shown(check.corpus.name)}: utterances by class (by speaker: --html)")
+    table = Table("class", "utterances", "speakers", title=title)
+    for name, count in sorted(check.classes.items()):
+        speakers = sum(name in counts for counts in check.speakers.values())
+        table.add_row(Text(_shown(name)), str(count), str(speakers))
     return table
 
 

@@ -73,10 +73,18 @@ def gc(
     transcripts: Annotated[
         bool, typer.Option("--transcripts", help="Remove all recognised words too.")
     ] = False,
+    embeddings: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPACE",
+            help="Remove all embeddings of an encoder too, by its space in ls; or all.",
+        ),
+    ] = None,
 ) -> None:
     """Remove damaged files, leftovers of killed writers, and shards that others cover."""
     from experiments.cache import (
         collect_garbage,
+        forget_embeddings,
         forget_encoders,
         forget_fits,
         forget_transcripts,
@@ -92,6 +100,8 @@ def gc(
         say(f"{with_count(forget_encoders(), 'fine-tuned encoder')} removed")
     if transcripts:
         say(f"{with_count(forget_transcripts(), 'transcript')} removed")
+    if embeddings:
+        say(f"{with_count(forget_embeddings(embeddings), 'shard')} of embeddings removed")
 
 
 @app.command()

@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,6 +74,12 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"serfusion {version('serfusion')}")
+        raise typer.Exit
+
+
 @app.callback()
 def plugins(
     plugin: Annotated[
@@ -90,6 +97,15 @@ def plugins(
             help="Read every recording again, also where its path, size and times are known.",
         ),
     ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_tell_version,
+            is_eager=True,
+            help="Tell the version; those of all else are in serfusion doctor.",
+        ),
+    ] = False,
 ) -> None:
     """Load them before any name is looked up."""
     load_plugins(plugin or ())
@@ -97,21 +113,6 @@ def plugins(
         from encoders.decode_index import REHASH
 
         os.environ[REHASH] = "1"
-
-
-app.add_typer(cli_cache.app, name="cache")
-app.add_typer(cli_models.app, name="models")
-app.command()(cli_interview.interview)
-app.command()(cli_ablate.ablate)
-app.command()(cli_train.train)
-app.command()(cli_predict.predict)
-app.command()(cli_predict.evaluate)
-app.command()(cli_runs.report)
-app.command()(cli_runs.predictions)
-app.command()(cli_runs.verify)
-app.command()(cli_runs.track)
-app.command()(cli_doctor.doctor)
-app.command()(cli_convert.convert)
 
 
 @app.command()
@@ -201,7 +202,11 @@ def check(
 
 
 @app.command()
-@takes_study(*SOURCE, "audio", "text", "asr")
+@takes_study(
+    *(*SOURCE, "audio", "text", "asr"),
+    text="Text encoder, as in minilm; missing transcripts are recognised first. Without it no "
+    "words are needed.",
+)
 def embed(
     options: Mapping[str, Any],
     shard: Annotated[
@@ -234,6 +239,21 @@ def corpora(as_json: Json = False) -> None:
     else:
         print_corpora(console)
 
+
+# Behind those above, which most people begin with.
+app.command()(cli_ablate.ablate)
+app.command()(cli_interview.interview)
+app.command()(cli_train.train)
+app.command()(cli_predict.predict)
+app.command()(cli_predict.evaluate)
+app.command()(cli_runs.report)
+app.command()(cli_runs.verify)
+app.command()(cli_runs.predictions)
+app.command()(cli_runs.track)
+app.command()(cli_convert.convert)
+app.command()(cli_doctor.doctor)
+app.add_typer(cli_cache.app, name="cache")
+app.add_typer(cli_models.app, name="models")
 
 #: Exit code after Ctrl-C.
 INTERRUPTED = 130

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from encoders.device import use_device
-from experiments.config import CHANNEL, OptionError, Study, read_study, study_from_options
+from experiments.config import CHANNEL, PLACES, OptionError, Study, read_study, study_from_options
 
 #: Options that may be given several times.
 REPEATED: Mapping[str, Any] = {
@@ -128,14 +128,14 @@ def _as_field(known: "Field[Any]", typed: Any) -> Any:  # noqa: ANN401 - the typ
 
 
 def study_of(config: Path | None, options: Mapping[str, Any]) -> Study:
-    """The study of an experiment file, or that of options; both at once are refused.
+    """The study of an experiment file, or that of options; beside a file only places are taken.
 
     Raises:
         ConfigError: with every fault of the file; OptionError: of the options.
     """
     if config is None:
         return study_from_options(**options)
-    if options:
-        given = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+    if more := [name for name in options if name not in PLACES]:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in more)
         raise OptionError(f"--config holds the whole study; {given} cannot go with it")
-    return read_study(config)
+    return replace(read_study(config), **options)

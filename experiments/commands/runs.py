@@ -1,7 +1,7 @@
 """What a finished run says, whether it holds, and a copy of it for a tracker."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -52,11 +52,15 @@ def _beside(runs: list[Path], out: Path | None, as_json: bool) -> None:
 def predictions(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     csv: Annotated[Path, typer.Option(help="File to write, a line for each prediction.")],
+    split: Annotated[
+        Literal["dev", "test"] | None,
+        typer.Option(help="Only rows that a fold was developed on, or tested on [both]."),
+    ] = None,
 ) -> None:
     """Write the predictions of a run as a table: every score of every row, arm, fold and seed."""
     from experiments.reporting.predictions_table import write_table
 
-    count = write_table(run, csv)
+    count = write_table(run, csv, split)
     console.print(f"written: {csv} ({count} predictions)", soft_wrap=True, markup=False)
 
 

@@ -79,7 +79,7 @@ class Outcome:
 def compare(
     study: Study,
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     fits: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -97,7 +97,7 @@ def compare(
             starts; nothing is written then.
     """
     tell = notify or (lambda _line: None)
-    folder = out or Path("runs") / hash_of(identity_of(study))[:12]
+    folder = Path(out or Path("runs") / hash_of(identity_of(study))[:12])
     check_writable(folder)
     check_storage(storage)
     ready, store = check_ready(study, variation), default_store()

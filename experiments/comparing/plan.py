@@ -10,7 +10,9 @@ from experiments.comparing.inputs import Inputs
 from experiments.config import Study
 from experiments.reporting.trained_encoder import Trained
 from fusion.batch import Dataset
+from fusion.evaluation.clusters import clusters_of
 from fusion.evaluation.goals import PRIMARY, goal_of
+from fusion.evaluation.statistics import CLAIM_FROM
 from fusion.leakage.findings import TextProbe
 from fusion.leakage.text_probe import probe_text
 from fusion.networks.head import fixed_values
@@ -223,7 +225,7 @@ def warnings_of(plan: Plan) -> list[str]:
             f"{len(recognised)} transcripts were missing and were recognised by "
             f"{plan.inputs.words.back_end}"
         )
-    lines += _unsettled(plan)
+    lines += [*unit_notes(plan.inputs.utterances), *_unsettled(plan)]
     if plan.probe is not None:
         lines += _probe_lines(plan.probe, 1 / len(plan.inputs.data.targets))
     if plan.inputs.dropped:
@@ -231,6 +233,21 @@ def warnings_of(plan: Plan) -> list[str]:
         lines.append(f"{left} left every arm; they are listed")
     trained = training_remarks(plan.trained, plan.arms, leaky=is_leaky(plan.protocol))
     return list(dict.fromkeys([*trained, *lines]))
+
+
+def unit_notes(utterances: Sequence[Utterance]) -> list[str]:
+    """What is said where sessions or dialogues join so many speakers that no interval is left."""
+    speakers = [speaker_of(utterance) for utterance in utterances]
+    sessions, dialogues = [u.session for u in utterances], [u.dialogue for u in utterances]
+    groups = len(set(clusters_of(speakers, sessions, dialogues).of))
+    if len(set(speakers)) < CLAIM_FROM or groups >= CLAIM_FROM:
+        return []
+    return [
+        f"who shares a value of session or dialogue counts as recorded together: "
+        f"{len(set(speakers))} speakers are {with_count(groups, 'group')}, and intervals need "
+        f"{CLAIM_FROM}; where each speaker's own sessions are numbered, make the values unique "
+        "(anna-1), or leave the column out"
+    ]
 
 
 def _unsettled(plan: Plan) -> list[str]:

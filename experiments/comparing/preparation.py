@@ -1,15 +1,21 @@
 """A comparison up to its first head: every fault found, inputs gathered, folds certified."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from encoders.asr.recognisers import parse_recogniser
 from encoders.extraction import Progress
 from encoders.finetuning.objective import check_task
 from encoders.finetuning.settings import FinetuneError
-from encoders.messages import printable
+from encoders.messages import printable, with_count
 from encoders.store import EmbeddingStore
+from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus, CorpusError, Fault, Task, Utterance
+from encoders.weights.cards import CARDS
+from encoders.weights.sources import WHISPER_MODELS
 from experiments.comparing.certificate import certify_final_rows
 from experiments.comparing.contamination import (
     Contamination,
@@ -24,6 +30,7 @@ from experiments.comparing.inputs import (
     Ready,
     check_sequences,
     preflight,
+    reads_words,
     typed_encoders,
 )
 from experiments.comparing.own_statistics import check_groups, groups_of
@@ -31,6 +38,7 @@ from experiments.comparing.plan import Plan, make_folds, make_plan, protocol_of,
 from experiments.comparing.published import find_published
 from experiments.comparing.scores_file import find_scores
 from experiments.comparing.trainable import is_finetuned, parse_trainable
+from experiments.comparing.transcripts import to_recognise
 from experiments.comparing.variation import NO_VARIATION, Variation
 from experiments.config import DEFAULT_ARMS, ConfigError, Study
 from experiments.corpora import load_source
@@ -51,6 +59,7 @@ from fusion.training.arm_table import (
     arm_of,
     is_arm,
 )
+from fusion.training.arms import try_own_heads
 from fusion.training.late import LATE
 
 Notify = Callable[[str], None]
@@ -205,6 +214,7 @@ def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
     protocol = protocol_of(corpus, study.folds)
     rows = variation.rows(rows_for(corpus, labelled(corpus), protocol))
     arms, notes = check_sequences(study, chosen_arms(study))
+    try_own_heads(arms)
     finetuned = check_targets(study, corpus, arms)
     folds, inner = make_folds(corpus, rows, protocol, held_out=finetuned)
     check_statistics(study, corpus, rows)
@@ -214,7 +224,50 @@ def check_ready(study: Study, variation: Variation = NO_VARIATION) -> Ready:
     preflight(study, rows, arms, published)
     # Names before hours of work; samples and sounds once they have been heard.
     check_unseen(study, corpus, arms, scored_rows(rows, folds), Sounds())
+    notes = (*notes, *language_notes(study, rows, arms))
     return Ready(study, corpus, rows, arms, notes, published, protocol, folds, inner, scores)
+
+
+def language_notes(study: Study, rows: Sequence[Utterance], arms: Sequence[str]) -> tuple[str, ...]:
+    """What is said of rows in a language that who reads or writes their words does not know.
+
+    As far as rows say theirs as a code, and a card or the name of the weights says what they know.
+    """
+    if not reads_words(study, arms):
+        return ()
+    notes = []
+    modality = (
+        parse_trainable(study.text, "text").modality
+        if is_finetuned(study.text)
+        else parse_modality(study.text, "text")
+    )
+    encoder: Any = modality.encoder
+    card = CARDS.get(encoder.checkpoint) if encoder.has("checkpoint") else None
+    known = "" if card is None else card.language.partition(" ")[0]
+    if known.isalpha() and (foreign := _foreign(rows, known)):
+        notes.append(
+            f"{foreign}, and {study.text} learned from texts in {known}: what words are worth here "
+            "is what it makes of them, not what they say; multilingual-minilm and xlm-roberta-base "
+            "know many languages"
+        )
+    recogniser = parse_recogniser(study.asr)
+    english = recogniser.checkpoint in WHISPER_MODELS and recogniser.checkpoint.endswith(".en")
+    if english and (foreign := _foreign(to_recognise(rows, study.transcript), "en")):
+        notes.append(
+            f"{foreign}, are to be recognised, and {study.asr} knows English alone: take --asr "
+            "whisper-base or a larger one"
+        )
+    return tuple(notes)
+
+
+def _foreign(rows: Sequence[Utterance], known: str) -> str:
+    """How many rows are in other languages, in words; nothing where none is."""
+    codes = [(row.language or "").lower() for row in rows]
+    found = Counter(code[:2] for code in codes if re.fullmatch(r"[a-z]{2}([-_].*)?", code))
+    others = {code: count for code, count in found.items() if code != known}
+    if not others:
+        return ""
+    return f"{with_count(sum(others.values()), 'utterance')} in {', '.join(sorted(others))}"
 
 
 def check_statistics(study: Study, corpus: Corpus, rows: Sequence[Utterance]) -> None:

@@ -35,6 +35,7 @@ from experiments.config import ConfigError, Study
 from fusion.model.fusion_model import FusionModel
 from fusion.splitting.splits import inner_folds
 from fusion.training.arm_table import ARMS
+from fusion.training.arms import try_own_heads
 from fusion.tuning.storage import check_storage
 
 
@@ -63,7 +64,7 @@ class TrainedModel:
 
 def train(
     study: Study,
-    out: Path,
+    out: Path | str,
     *,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -84,7 +85,7 @@ def train(
         CorpusError, ConfigError, SplitError, LeakError, MissingWeightsError, StorageError: nothing
             is written then.
     """
-    arm = _one_arm(study)
+    out, arm = Path(out), _one_arm(study)
     corpus = load_corpus(study)
     rows = labelled(corpus)
     check_writable(out)
@@ -92,6 +93,7 @@ def train(
     if (out / "results.json").exists():
         raise ConfigError(f"--out {out}: holds a run, whose files a model would lie among")
     arms, _ = check_sequences(study, chosen_arms(study, "--arm"))
+    try_own_heads(arms)
     check_targets(study, corpus, arms)
     check_statistics(study, corpus, rows)
     preflight(study, rows, arms)

@@ -101,13 +101,14 @@ def rebuild(folder: Path) -> Results:
     return results
 
 
-def verify(folder: Path) -> Verification:
+def verify(folder: Path | str) -> Verification:
     """Recompute every number of a run from its predictions, and every page from the numbers.
 
     Raises:
         ValueError: the folder is no run, a number does not follow from the predictions, or facts
             or predictions are not those whose hashes the run left.
     """
+    folder = Path(folder)
     recomputed = recompute(folder)
     results = recomputed.results
     with of_one_run(folder):

@@ -3,6 +3,7 @@
 Of experiments, imports only config.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -101,13 +102,41 @@ def read_corpus(name: str, root: Path | None, labels: Sequence[str] | None = Non
     module = import_module(CORPORA[name].module)
     try:
         with encodings_told() as notes:
-            corpus: Corpus = module.read(root, annotation) if annotation else module.read(root)
+            corpus = module.read(root, annotation) if annotation else module.read(root)
     except LayoutError as error:
         raise error.with_hint(CORPORA.values()) from None
+    corpus = _whole(corpus, name)
     corpus = replace(corpus, notes=(*corpus.notes, *_encodings(notes)))
     if chosen is not None:
         return apply(corpus, chosen)
     return _labelled(corpus, labels, CORPORA[name].labels)
+
+
+def _whole(corpus: object, name: str) -> Corpus:
+    """What a reader gave, which may be a user's own, where it is a corpus.
+
+    Raises:
+        CorpusError: it is something else, ids come twice, or targets are of another length.
+    """
+    if not isinstance(corpus, Corpus):
+        what = f"gave {type(corpus).__name__}: expected a Corpus, as as_corpus makes one"
+        raise CorpusError(f"--corpus {name}", [Fault("read", what)])
+    counts = Counter(utterance.id for utterance in corpus.utterances)
+    faults = [
+        Fault(utterance, "an id of several utterances: give each its own", "id")
+        for utterance, count in counts.items()
+        if count > 1
+    ]
+    faults += [
+        Fault(
+            u.id, f"expected a target of {len(corpus.targets)} numbers, got {u.target!r}", "target"
+        )
+        for u in corpus.utterances
+        if u.target is not None and len(u.target) != len(corpus.targets)
+    ]
+    if faults:
+        raise CorpusError(f"--corpus {name}", faults)
+    return corpus
 
 
 def _encodings(notes: Sequence[str]) -> Sequence[str]:
@@ -125,7 +154,7 @@ def _check_name(name: str) -> None:
         what += f"{UNREAD[name].manifest} ('serfusion corpora' tells more)"
     else:
         hint = did_you_mean(name.lower(), CORPORA, most=2)
-        what = f"no such corpus; {hint} ('serfusion corpora' lists them)"
+        what = f"no such corpus; {hint} ('serfusion corpora' lists them, --plugin adds yours)"
     raise CorpusError(f"--corpus {name}", [Fault(name, what)])
 
 
@@ -150,8 +179,11 @@ def _manifest(
 ) -> Corpus:
     if labels and is_common(labels):
         common_set(labels[0])
-        return apply_common(read_manifest(path, root=root, channel=channel), labels[0])
-    return read_manifest(path, root=root, labels=labels, channel=channel)
+    corpus = read_manifest(path, root=root, channel=channel)
+    if labels and corpus.task in ("multi-label", "distribution"):
+        # Sets and shares have all of their labels or none: what is named is their order.
+        return read_manifest(path, root=root, labels=labels, channel=channel)
+    return _labelled(corpus, labels, ())
 
 
 def is_common(labels: Sequence[str]) -> bool:

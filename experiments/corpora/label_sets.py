@@ -1,8 +1,9 @@
 """Named sets of classes, as data: which labels of a corpus each class is made of.
 
 ``--labels 4-class`` takes a set of the corpus, ``--labels common:ekman`` one for all corpora,
-``--labels anger,happiness`` some of the corpus's own classes. What is merged and what is left out
-is counted in the notes of the corpus, which every report prints.
+``--labels anger,happiness`` some of the corpus's own classes, ``--labels up=joy+hope,sad`` some
+joined. What is merged and what is left out is counted in the notes of the corpus, which every
+report prints.
 """
 
 from collections import Counter
@@ -114,20 +115,32 @@ def _listed(counts: Mapping[str, int]) -> str:
 def own_classes(corpus: Corpus, asked: Sequence[str], sets: Sequence[LabelSet] = ()) -> LabelSet:
     """The set of some of a corpus's own classes; ``sets`` are those that it has by name.
 
+    A class may be made of several, as in ``happy=happy+excited``.
+
     Raises:
         CorpusError: one is not a class of the corpus, or is given twice.
     """
-    unknown = [name for name in asked if name not in corpus.targets]
-    doubled = [name for name, count in Counter(asked).items() if count > 1]
-    faults = [Fault("--labels", f"{name!r} is given twice") for name in doubled]
-    if unknown:
+    classes = dict(_members(part, corpus.targets) for part in asked)
+    names = [_members(part, corpus.targets)[0] for part in asked]
+    labels = [label for members in classes.values() for label in members]
+    doubled = [n for of in (names, labels) for n, count in Counter(of).items() if count > 1]
+    faults = [Fault("--labels", f"{name!r} is given twice") for name in dict.fromkeys(doubled)]
+    if unknown := [label for label in labels if label not in corpus.targets]:
         known = f"its classes are {', '.join(corpus.targets)}"
         known += f"; its sets are {', '.join(label_set.name for label_set in sets)}" if sets else ""
         what = f"{', '.join(map(repr, unknown))}: no class or set of {corpus.name}; {known}"
         faults.append(Fault("--labels", f"{what}; for all corpora there are common:NAME"))
     if faults:
-        raise CorpusError(f"--corpus {corpus.name}", faults)
-    return LabelSet(",".join(asked), "chosen", same(*asked))
+        raise CorpusError(corpus.name, faults)
+    return LabelSet(",".join(asked), "chosen", classes)
+
+
+def _members(part: str, known: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """A class and the labels that it is made of, as typed: ``happy``, or ``happy=joy+excited``."""
+    name, equals, labels = part.partition("=")
+    if part in known or not equals:
+        return part, (part,)
+    return name.strip(), tuple(label.strip() for label in labels.split("+"))
 
 
 def same(*names: str) -> dict[str, tuple[str, ...]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from encoders.plugins import Table
 from experiments.corpora import (
     aesdd,
     audformat_db,
@@ -58,9 +59,9 @@ _READERS = (
     *(mosei, mosi, meld, coraa_ser, urdu, smile, msp_podcast, audformat_db, audiofolder),
 )
 #: By name.
-CORPORA: dict[str, Entry] = {
-    entry.name: entry for entry in (*(module.ENTRY for module in _READERS), _DEMO)
-}
+CORPORA: Table[Entry] = Table(
+    {entry.name: entry for entry in (*(module.ENTRY for module in _READERS), _DEMO)}
+)
 
 
 def _unread() -> dict[str, Entry]:

@@ -37,7 +37,8 @@ def parse_sources(corpus: OneOrMore, manifest: OneOrMore, root: OneOrMore) -> tu
     if not corpora and not manifests:
         raise OptionError("expected --corpus NAME or --manifest FILE (or several of them)")
     folders = [Path(location).expanduser() for location in roots]
-    missing = [Fault(f"--root {path}", "is not a folder") for path in folders if not path.is_dir()]
+    what = f"is not a folder (from {Path.cwd()})"
+    missing = [Fault(f"--root {path}", what) for path in folders if not path.is_dir()]
     if missing:
         raise CorpusError("source", missing)
     needy = [name for name in corpora if name not in ROOTLESS]

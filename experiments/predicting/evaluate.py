@@ -45,7 +45,7 @@ from fusion.training.published import score_published
 
 def evaluate(
     model: Path | str,
-    out: Path,
+    out: Path | str,
     *,
     corpus: str | tuple[str, ...] | None = None,
     manifest: str | tuple[str, ...] | None = None,
@@ -68,6 +68,7 @@ def evaluate(
         ConfigError: the model has seen a speaker or a recording, or its classes and those of the
             corpus do not meet; CorpusError; ValueError: no such model. Nothing is written then.
     """
+    out = Path(out)
     loaded = FusionModel.load(model)
     source = load_source(corpus, manifest, root, labels, channel=channel)
     rows, arm = labelled(source), f"{MODEL}{folder_of(model).resolve().name}"

@@ -48,12 +48,12 @@ class Predicted:
 
 def predict(
     model: Path | str,
-    out: Path,
+    out: Path | str,
     *,
-    files: Sequence[Path] = (),
-    folder: Path | None = None,
-    manifest: Path | None = None,
-    root: Path | None = None,
+    files: Sequence[Path | str] = (),
+    folder: Path | str | None = None,
+    manifest: Path | str | None = None,
+    root: Path | str | None = None,
     channel: int | None = None,
     transcript: TranscriptSource = "gold_else_asr",
     asr: str | None = None,
@@ -72,6 +72,7 @@ def predict(
         ValueError: no such model, one of another format or of precomputed features, or nothing to
             predict for; nothing is written then.
     """
+    out = Path(out)
     loaded = FusionModel.load(model)
     of_set = threshold_of_sets(loaded, sets)
     utterances = utterances_of(files, folder, manifest, root, channel)
@@ -92,10 +93,10 @@ def predict(
 
 
 def utterances_of(
-    files: Sequence[Path],
-    folder: Path | None,
-    manifest: Path | None,
-    root: Path | None,
+    files: Sequence[Path | str],
+    folder: Path | str | None,
+    manifest: Path | str | None,
+    root: Path | str | None,
     channel: int | None = None,
 ) -> tuple[Utterance, ...]:
     """What is to be predicted: each file, each file below a folder, or each row of a manifest.
@@ -111,7 +112,8 @@ def utterances_of(
     if manifest is not None:
         return read_manifest(manifest, root=root, channel=channel).utterances
     if folder is None:
-        return _named(files, None, channel)
+        return _named([*map(Path, files)], None, channel)
+    folder = Path(folder)
     if not folder.is_dir():
         raise ConfigError(f"--folder {folder}: is no folder")
     inside = sorted(path for path in folder.rglob("*") if _is_media(path.relative_to(folder)))
@@ -204,7 +206,7 @@ def _row(
             derived = derived_values(scores.fused, model.targets)
             cells += [""] * more[1] if derived is None else map(_cell, derived)
     come = "recognised" if answer.recognised else "given" if answer.words else ""
-    return [*cells, answer.words or "", come, scores if isinstance(scores, str) else _note(answer)]
+    return [*cells, answer.words or "", come, _note(model, answer)]
 
 
 def _cell(value: float) -> str:
@@ -228,8 +230,12 @@ def _decisions(model: FusionModel, scores: EmotionScores, of_set: float | None) 
     return [*said, likeliest, "|".join(prediction_set(scores.fused, model.targets, of_set))]
 
 
-def _note(answer: Answer) -> str:
+def _note(model: FusionModel, answer: Answer) -> str:
+    if isinstance(answer.scores, str):
+        return answer.scores
     notes = [*(["silent"] * answer.silent), *answer.notes]
+    if model.seen is not None and answer.key in model.seen.recordings:
+        notes.append("the model was trained on this recording")
     if answer.duration_s is not None and answer.duration_s > LONG_S:
         notes.append(
             f"{answer.duration_s:.0f} s as one utterance: serfusion interview finds its segments"

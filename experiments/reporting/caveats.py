@@ -127,6 +127,8 @@ def cautions(results: Results) -> list[str]:
             "search tries the defaults and random draws only, so that arms may differ by luck of "
             "the draw"
         )
+    if results.trials == 0 and "late" in results.arms:
+        notes.append("late: without trials its weight is not tuned, and both count alike")
     notes += [*_worse_choice(results), *_unchosen(results), *_too_good(results)]
     notes += [*_unheard_of(results), *_restless(results)]
     return [*notes, *_at_chance(results), *_few_speakers(results)]

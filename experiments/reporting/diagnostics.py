@@ -33,7 +33,7 @@ from fusion.evaluation.p_values import mcnemar
 from fusion.evaluation.permutation import Null, against_null, moved, orders
 from fusion.evaluation.predictions import ScoreArrays, answers_of, sides_of
 from fusion.evaluation.speaker_sums import SpeakerSums, tally_classes
-from fusion.evaluation.statistics import interval, unpaired_difference
+from fusion.evaluation.statistics import Interval, interval, unpaired_difference
 from fusion.evaluation.windows import WAYS, utterance_rows
 
 #: Metrics of windows, before and after they are put together.
@@ -214,9 +214,16 @@ def by_speaker(found: ScoreArrays) -> dict[str, SpeakerScores]:
         counts = tally_classes(truth[own], guesses[:, own], clusters, classes)
         counts = replace(counts, unit="utterances")
         # Of one speaker nothing is claimed of others, so that a class of two utterances suffices.
-        scores = [interval(counts, CLASSES[of], rarest=2) for of in ("uar", "accuracy")]
+        scores = [_varying(interval(counts, CLASSES[of], rarest=2)) for of in ("uar", "accuracy")]
         made[name] = SpeakerScores(int(own.sum()), *scores)
     return made
+
+
+def _varying(found: Interval) -> Interval:
+    """An interval that has a width: where each class is all right or all wrong nothing tells it."""
+    if found.low is None or found.low != found.high:
+        return found
+    return Interval(found.value, None, None, "none: every class is all right or all wrong")
 
 
 # ---------------------------------------------------------------- windows

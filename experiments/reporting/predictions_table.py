@@ -16,22 +16,23 @@ if TYPE_CHECKING:
 BLOCK = 10_000
 
 
-def write_table(folder: Path, path: Path) -> int:
+def write_table(folder: Path, path: Path, split: str | None = None) -> int:
     """Write a line for each prediction; returns how many there are.
 
     Columns are those of :class:`fusion.evaluation.columns.Prediction`, one for each class or
-    dimension as ``target_NAME`` and ``score_NAME``; what is not known is empty.
+    dimension as ``target_NAME`` and ``score_NAME``; what is not known is empty. ``split`` is
+    "test", "dev" (rows that heads of a fold were chosen on, once per fold), or None for both.
 
     Raises:
         ValueError: the folder is no finished run.
     """
-    header, rows = _table(folder)
+    header, rows = _table(folder, split)
     blocks = (guarded_csv(map(_cells, rows[n : n + BLOCK])) for n in range(0, len(rows), BLOCK))
     write_parts(path, (text.encode() for text in (guarded_csv([header]), *blocks)))
     return len(rows)
 
 
-def predictions_frame(folder: Path | str) -> "DataFrame":
+def predictions_frame(folder: Path | str, split: str | None = None) -> "DataFrame":
     """The same table as a pandas data frame; pandas is no dependency.
 
     Raises:
@@ -39,12 +40,13 @@ def predictions_frame(folder: Path | str) -> "DataFrame":
     """
     from pandas import DataFrame
 
-    header, rows = _table(Path(folder))
+    header, rows = _table(Path(folder), split)
     return DataFrame(map(_cells, rows), columns=header)
 
 
-def _table(folder: Path) -> tuple[list[str], Predictions]:
+def _table(folder: Path, split: str | None) -> tuple[list[str], Predictions]:
     targets, rows = read_results(folder).targets, read(folder / PREDICTIONS)
+    rows = rows if split is None else rows.at(lambda place: place.split == split)
     names = [f"{kind}_{target}" for kind in ("target", "score") for target in targets]
     return [*Subject._fields[:-1], *Place._fields, "window", *names], rows
 

@@ -207,5 +207,7 @@ def _remarks(
     for name in ("trials", "seeds"):
         values = {str(run.results.facts.study.get(name)) for run in runs}
         if len(values) > 1:
-            remarks.append(f"the runs differ in {name}: {', '.join(sorted(values))}")
+            shown = f"the runs differ in {name}: {', '.join(sorted(values))}"
+            only = "; differences are over the seeds that both have, not of the scores above"
+            remarks.append(shown + only * (name == "seeds" and bool(shared)))
     return remarks

@@ -188,7 +188,14 @@ class FusionModel:
     def predict_embeddings(
         self, inputs: Mapping[str, Tensor | None], baseline: Baseline | None = None
     ) -> dict[str, float]:
-        """The same from embeddings ``[frames, dim]`` by input name."""
+        """The same from embeddings by input name, None where one is missing.
+
+        ``[1, dim]`` of ``audio`` and ``text``, pooled over time as the encoder's ``pooling`` says,
+        ``[frames, dim]`` of ``audio_frames`` and ``text_tokens``.
+
+        Raises:
+            ValueError: there is an input that the model does not read, or none that it does.
+        """
         fused = self.verdict(inputs, baseline).fused
         return dict(zip(self.targets, map(float, fused), strict=True))
 
@@ -202,7 +209,17 @@ class FusionModel:
         """What all inputs say, and what each says alone, where some heads read it alone.
 
         ``baseline`` is that of the utterance's group.
+
+        Raises:
+            ValueError: there is an input that the model does not read, or none that it does.
         """
+        known = dict.fromkeys(name for part in self.parts for name in part.inputs)
+        given = [name for name, tensor in inputs.items() if tensor is not None]
+        if not given or not set(given) <= set(known):
+            came = ", ".join(map(printable, given)) or "none"
+            raise ValueError(
+                f"this model reads {', '.join(known)}: expected some of it, got {came}"
+            )
         if self.normaliser is not None:
             inputs = self.normaliser(inputs, baseline)
         there = [part for part in self.parts if part.hears(inputs)]

@@ -9,6 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from torch import Tensor, nn
 from torch.nn import functional
 
+from encoders.messages import printable
+from encoders.plugins import Table
 from fusion.batch import Standardizer
 from fusion.networks.attention import AttentionHead
 from fusion.networks.head import (
@@ -120,41 +122,43 @@ _HIDDEN: Space = {
     "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
 }
 #: By the kind that arms name (:mod:`fusion.training.arm_table`) and that saved models have.
-HEADS: dict[str, HeadSpec] = {
-    "linear": HeadSpec(
-        LinearHead,
-        Hyperparameters(hidden=0, dropout=0.0, learning_rate=3e-4),
-        {
-            "dropout": FloatDistribution(0.0, 0.7),
-            "learning_rate": FloatDistribution(1e-4, 3e-3, log=True),
-            "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
-        },
-    ),
-    "mlp": HeadSpec(MlpHead, Hyperparameters(), _HIDDEN),
-    # Per hidden value these have two and four times the weights.
-    "gated": HeadSpec(
-        GatedHead,
-        Hyperparameters(),
-        {**_HIDDEN, "hidden": CategoricalDistribution((16, 32, 64, 128))},
-    ),
-    "lowrank": HeadSpec(
-        LowRankHead,
-        Hyperparameters(),
-        {**_HIDDEN, "hidden": CategoricalDistribution((8, 16, 32, 64))},
-    ),
-    "attention": HeadSpec(
-        AttentionHead,
-        # A batch of sequences is as large in memory as its longest row makes it.
-        Hyperparameters(hidden=32, learning_rate=2e-3, batch_size=64),
-        {
-            "hidden": CategoricalDistribution((16, 32, 64)),
-            "dropout": FloatDistribution(0.2, 0.7),
-            "learning_rate": FloatDistribution(1e-3, 4e-3, log=True),
-            "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
-        },
-        sequences=True,
-    ),
-}
+HEADS: Table[HeadSpec] = Table(
+    {
+        "linear": HeadSpec(
+            LinearHead,
+            Hyperparameters(hidden=0, dropout=0.0, learning_rate=3e-4),
+            {
+                "dropout": FloatDistribution(0.0, 0.7),
+                "learning_rate": FloatDistribution(1e-4, 3e-3, log=True),
+                "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
+            },
+        ),
+        "mlp": HeadSpec(MlpHead, Hyperparameters(), _HIDDEN),
+        # Per hidden value these have two and four times the weights.
+        "gated": HeadSpec(
+            GatedHead,
+            Hyperparameters(),
+            {**_HIDDEN, "hidden": CategoricalDistribution((16, 32, 64, 128))},
+        ),
+        "lowrank": HeadSpec(
+            LowRankHead,
+            Hyperparameters(),
+            {**_HIDDEN, "hidden": CategoricalDistribution((8, 16, 32, 64))},
+        ),
+        "attention": HeadSpec(
+            AttentionHead,
+            # A batch of sequences is as large in memory as its longest row makes it.
+            Hyperparameters(hidden=32, learning_rate=2e-3, batch_size=64),
+            {
+                "hidden": CategoricalDistribution((16, 32, 64)),
+                "dropout": FloatDistribution(0.2, 0.7),
+                "learning_rate": FloatDistribution(1e-3, 4e-3, log=True),
+                "weight_decay": FloatDistribution(1e-2, 10.0, log=True),
+            },
+            sequences=True,
+        ),
+    }
+)
 
 
 def new_head(
@@ -181,7 +185,14 @@ def restored_head(
     tensors: Mapping[str, Tensor],
     prefix: str,
 ) -> Head:
-    """A trained head from those of some tensors whose names begin with ``prefix``."""
+    """A trained head from those of some tensors whose names begin with ``prefix``.
+
+    Raises:
+        ValueError: there is no such kind of head.
+    """
+    if kind not in HEADS:
+        known = ", ".join(HEADS)
+        raise ValueError(f"head {printable(kind)}: expected one of {known}, or its --plugin")
     head = HEADS[kind].network(shapes, targets, hyper)
     state = {
         n.removeprefix(prefix): values for n, values in tensors.items() if n.startswith(prefix)

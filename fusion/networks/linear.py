@@ -28,6 +28,8 @@ class LinearHead(Head):
         hyper: Hyperparameters,
         width: int | None = None,
     ) -> None:
+        if width == 0:
+            raise ValueError("hidden=0: expected 1 or more of a head with a hidden layer")
         dims = [shape.dim for shape in shapes]
         super().__init__(shapes, sum(dims) if width is None else width, classes)
         if width is None:

@@ -62,7 +62,7 @@ def with_loss(fixed: Mapping[str, Any], task: Task) -> dict[str, Any]:
 
 def _whose(loss: str) -> str:
     tasks = [task for task, known in LOSSES.items() if loss in known]
-    return f"is a loss of {' and '.join(tasks)} targets"
+    return f"is a loss of {' and '.join(tasks)} targets" if tasks else "is no loss"
 
 
 def answers(logits: Float[Tensor, "*axes targets"], task: Task) -> Float[Tensor, "*axes targets"]:

@@ -9,7 +9,7 @@ what was trained elsewhere, a published classifier or the scores of a file
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal
 
-from encoders.plugins import load_plugins
+from encoders.plugins import Table, load_plugins
 
 #: Whose statistics standardise what heads read (:mod:`fusion.training.normalise`).
 Normalise = Literal["training", "corpus", "speaker", "recording"]
@@ -88,43 +88,45 @@ _BOTH = ("audio", "text")
 _LINEAR = ("audio_linear", "text_linear")
 
 #: By name, in the order of every table; a user's own come behind (``docs/adding.md``).
-ARMS: dict[str, Arm] = {
-    arm.name: arm
-    for arm in (
-        TrainedArm("audio", ("audio",), "mlp"),
-        TrainedArm("text", ("text",), "mlp"),
-        TrainedArm("audio_frames", ("audio_frames",), "attention", title="audio frames"),
-        TrainedArm("audio_linear", ("audio",), "linear", title="audio, final layer only"),
-        TrainedArm("text_linear", ("text",), "linear", title="text, final layer only"),
-        TrainedArm("concat", _BOTH, "mlp", against=_BOTH),
-        TrainedArm(
-            "concat_linear", _BOTH, "linear", title="concat, final layer only", against=_LINEAR
-        ),
-        TrainedArm(
-            "concat_crossfit",
-            _BOTH,
-            "linear",
-            title="concat, cross-fitted",
-            against=(*_LINEAR, "concat_linear"),
-            crossfitted=True,
-        ),
-        TrainedArm("gated", _BOTH, "gated", against=_BOTH),
-        TrainedArm("lowrank", _BOTH, "lowrank", against=_BOTH),
-        LateFusionArm("late"),
-        LateFusionArm("late_mean", title="late mean"),
-        LateFusionArm("late_product", title="late product"),
-        LateFusionArm("late_max", title="late max"),
-        LateFusionArm("late_per_class", title="late per class"),
-        TrainedArm(
-            "attention",
-            ("audio_frames", "text_tokens"),
-            "attention",
-            against=_BOTH,
-            # Reads frames and tokens: audio in that form alone makes the comparison fair.
-            beside=("audio_frames",),
-        ),
-    )
-}
+ARMS: Table[Arm] = Table(
+    {
+        arm.name: arm
+        for arm in (
+            TrainedArm("audio", ("audio",), "mlp"),
+            TrainedArm("text", ("text",), "mlp"),
+            TrainedArm("audio_frames", ("audio_frames",), "attention", title="audio frames"),
+            TrainedArm("audio_linear", ("audio",), "linear", title="audio, final layer only"),
+            TrainedArm("text_linear", ("text",), "linear", title="text, final layer only"),
+            TrainedArm("concat", _BOTH, "mlp", against=_BOTH),
+            TrainedArm(
+                "concat_linear", _BOTH, "linear", title="concat, final layer only", against=_LINEAR
+            ),
+            TrainedArm(
+                "concat_crossfit",
+                _BOTH,
+                "linear",
+                title="concat, cross-fitted",
+                against=(*_LINEAR, "concat_linear"),
+                crossfitted=True,
+            ),
+            TrainedArm("gated", _BOTH, "gated", against=_BOTH),
+            TrainedArm("lowrank", _BOTH, "lowrank", against=_BOTH),
+            LateFusionArm("late"),
+            LateFusionArm("late_mean", title="late mean"),
+            LateFusionArm("late_product", title="late product"),
+            LateFusionArm("late_max", title="late max"),
+            LateFusionArm("late_per_class", title="late per class"),
+            TrainedArm(
+                "attention",
+                ("audio_frames", "text_tokens"),
+                "attention",
+                against=_BOTH,
+                # Reads frames and tokens: audio in that form alone makes the comparison fair.
+                beside=("audio_frames",),
+            ),
+        )
+    }
+)
 #: Begins the name of an arm that is a published classifier's own head.
 PUBLISHED = "pretrained:"
 #: Begins the name of an arm whose scores stand in a file.

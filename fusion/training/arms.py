@@ -6,7 +6,7 @@ ever refitted on rows it was selected on.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from fusion.batch import Dataset
+from fusion.batch import Dataset, collate
 from fusion.evaluation.goals import Goal
 from fusion.evaluation.selection import selection_score
 from fusion.networks.head import Hyperparameters, Space, layer_weights
 from fusion.networks.heads import HEADS
 from fusion.splitting.splits import Fold, InnerFolds
-from fusion.training.arm_table import TrainedArm
+from fusion.training.arm_table import TrainedArm, arm_of
 from fusion.training.early_stopping import Curve
 from fusion.training.length_buckets import HeadRows, block_width, sizes_of
 from fusion.training.train import FittedHead, stacks_of
@@ -248,5 +248,60 @@ def scores_of(
         parts = [head.scores([batch.rows(block) for batch in inputs]) for block in blocks]
         scores = np.empty((len(index), len(data.targets)))
         scores[order] = torch.cat(parts).double().numpy()
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"arm {arm.name}: its head ({arm.head}) gives values that are not finite"
+            )
         found.append(scores)
     return found
+
+
+# ---------------------------------------------------------------- heads of plugins
+
+
+def try_own_heads(names: Iterable[str]) -> None:
+    """Train heads of plugins for an epoch on a few random rows, before there is anything to lose.
+
+    Raises:
+        ValueError: one fails, gives another shape than ``[rows, targets]``, or says something else
+            of a row that has others beside it.
+    """
+    for arm in map(arm_of, names):
+        if not isinstance(arm, TrainedArm):
+            continue
+        network = HEADS[arm.head].network
+        if network.__module__.startswith("fusion."):
+            continue
+        try:
+            fault = _head_fault(arm)
+        # Whatever somebody's code raises.
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+        if fault:
+            raise ValueError(
+                f"head {arm.head} ({network.__module__}.{network.__qualname__}), tried on random "
+                f"rows: {fault}; docs/adding.md says which shapes a head is given"
+            )
+
+
+def _head_fault(arm: TrainedArm) -> str:
+    rng, rows, targets = np.random.default_rng(0), 12, ("a", "b", "c")
+    inputs = {
+        name: collate(list(torch.from_numpy(rng.standard_normal((rows, 4, 5 + k))).float()))
+        for k, name in enumerate(arm.inputs)
+    }
+    ids = tuple(map(str, range(rows)))
+    data = Dataset(ids, targets, np.arange(rows) % len(targets), inputs)
+    members = [HeadRows(np.arange(8), np.arange(8, rows), seed) for seed in range(2)]
+    (stack,) = stacks_of(arm.head, data, arm.inputs, members, HEADS[arm.head].defaults)
+    next(stack.epochs())
+    head, batches = stack.fitted()[0], data.of(arm.inputs)
+    said = head.scores(batches)
+    if said.shape != (rows, len(targets)):
+        return f"expected logits [{rows}, {len(targets)}] of rows and targets, got {[*said.shape]}"
+    alone = torch.cat(
+        [head.scores([b.rows(torch.tensor([k])) for b in batches]) for k in range(rows)]
+    )
+    if not torch.allclose(said, alone, atol=1e-4):
+        return "what it says of a row depends on the rows beside it, or is not finite"
+    return ""

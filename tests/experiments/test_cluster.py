@@ -190,7 +190,7 @@ def test_the_scripts_of_the_page_are_bash(script):
 def test_the_parts_of_an_array_are_the_whole(tmp_path, monkeypatch):
     write_tones(tmp_path).rename(tmp_path / "corpus.csv")
     monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "parts"))
-    task = {"SLURM_ARRAY_TASK_COUNT": "2", "SLURM_CPUS_PER_TASK": "1"}
+    task = {"PARTS": "2", "SLURM_CPUS_PER_TASK": "1"}
     for part in ("1", "2"):
         said = run_script(SCRIPTS[0], tmp_path, SLURM_ARRAY_TASK_ID=part, **task)
         assert "12 encoded, 0 from the cache" in said
