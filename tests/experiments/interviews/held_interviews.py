@@ -12,10 +12,9 @@ from experiments.interviews.recognition import RecognisedText
 QUIET = InterviewOptions(asr="none")
 
 
-def timeline(model: Path, recording: Path, out: Path, **options: object) -> Timeline:
+def timeline(model: Path, recording: Path, out: Path, **options: object) -> Timeline | None:
     outcome = interview(model, [recording], out, InterviewOptions(**{"asr": "none", **options}))
     assert outcome.failures == ()
-    assert outcome.done[0].timeline is not None
     return outcome.done[0].timeline
 
 
