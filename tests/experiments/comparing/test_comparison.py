@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,17 +17,12 @@ from fusion.evaluation import predictions
 from fusion.training import train
 from tests.experiments.feature_studies import TRAINED, bytes_of, run, run_elsewhere, write_corpus
 
+pytestmark = pytest.mark.usefixtures("few_epochs")
+
 FILES = (
     *("config.toml", "environment.json", "folds.json", "predictions.safetensors", "results.json"),
     *("report.html", "table.md", "table.tex"),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_epochs() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 2)
-        yield
 
 
 @pytest.fixture(scope="module")

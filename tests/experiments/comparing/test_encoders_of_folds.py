@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,17 +22,11 @@ from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study
 from fusion.evaluation import predictions
 from fusion.leakage.findings import LeakError
-from fusion.training import train
 from tests.experiments.tones import ENCODER, change_rows, relabel, tones_study, write_tones
 
+pytestmark = pytest.mark.usefixtures("few_epochs")
+
 CROSSED = ("audio", "audio_linear", "text_linear", "concat_linear", "concat_crossfit")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_epochs() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 2)
-        yield
 
 
 @pytest.fixture(scope="module")

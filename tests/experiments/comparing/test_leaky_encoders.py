@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +13,9 @@ from experiments.ablation.grid import FactorSpec
 from experiments.cache import damaged
 from experiments.commands.main import app
 from experiments.comparing.comparison import compare
-from fusion.training import train
 from tests.experiments.tones import ENCODER, change_rows, tones_study, write_tones
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_epochs() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 2)
-        yield
+pytestmark = pytest.mark.usefixtures("few_epochs")
 
 
 @pytest.fixture

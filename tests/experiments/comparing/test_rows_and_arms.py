@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +21,7 @@ from fusion.splitting.splits import SplitError
 from fusion.training import train
 from tests.experiments.feature_studies import TRAINED, run, run_elsewhere, write_corpus
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_epochs() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 2)
-        yield
+pytestmark = pytest.mark.usefixtures("few_epochs")
 
 
 @pytest.fixture

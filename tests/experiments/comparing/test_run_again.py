@@ -6,7 +6,6 @@ import csv
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,12 +24,7 @@ from fusion.tuning.storage import StorageError
 from tests.experiments.feature_studies import SMALL, bytes_of, run, run_elsewhere, write_corpus
 from tests.experiments.tones import tones_study, write_tones
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_epochs() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 2)
-        yield
+pytestmark = pytest.mark.usefixtures("few_epochs")
 
 
 def test_the_spelling_of_a_manifest_changes_neither_id_nor_fits(tmp_path, monkeypatch):

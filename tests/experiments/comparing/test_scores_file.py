@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +19,12 @@ from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study
 from experiments.reporting.caveats import badges
 from fusion.evaluation import predictions
-from fusion.training import train
+
+pytestmark = pytest.mark.usefixtures("few_epochs")
 
 LABELS = ("angry", "happy", "sad")
 #: Six speakers say two utterances of each class.
 ROWS = [(f"u{n}", f"s{n // 6}", LABELS[n % 3]) for n in range(36)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_epochs() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 2)
-        yield
 
 
 def table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
