@@ -81,3 +81,24 @@ def test_a_folder_is_synced_before_it_has_its_name(tmp_path, events):
             name
         )
     assert ("synced", str(tmp_path)) in events[at:]
+
+
+# ---------------------------------------------------------------- damage
+
+
+def test_a_write_that_fails_leaves_no_temporary_file(tmp_path, monkeypatch):
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(tmp_path / "a.json", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_file_survives_a_write_that_fails(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_atomically(tmp_path / "a.json", b"new")
+    assert (tmp_path / "a.json").read_bytes() == b"old"

@@ -1,52 +1,36 @@
-"""The store: complete shards or none, checked bytes, keys that tell everything and nothing else."""
+"""The store: complete shards or none, checked bytes, many writers."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from encoders import store
-from encoders.audio.reading import read_segment
-from encoders.audio.waveform import Audio
-from encoders.encoder import fingerprint_of
-from encoders.files import StoreError, sealed, write_atomically
-from encoders.specs import (
-    BertSpec,
-    EgemapsSpec,
-    LogMelSpec,
-    MfccSpec,
-    SentenceSpec,
-    SpectrogramCnnSpec,
-    SpeechSpec,
-    fingerprint,
-)
+from encoders.files import StoreError, sealed
+from encoders.specs import LogMelSpec
 from encoders.store import (
     FORMAT_VERSION,
     Embedding,
     EmbeddingStore,
     HeldStore,
     Space,
-    audio_key,
     damaged_keys,
     shard_keys,
     text_key,
 )
+from tests.conftest import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SPEC = LogMelSpec()
 HALF = LogMelSpec(storage_dtype="float16")
 
@@ -260,8 +244,6 @@ def flip_a_byte(path: Path, at: int = -1) -> None:
 
 
 def value_offset(path: Path, name: str) -> int:
-    import json
-
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")
     return 8 + size + json.loads(content[8 : 8 + size])[name]["data_offsets"][0]
@@ -291,8 +273,6 @@ def test_a_shard_of_another_make_is_an_error_of_the_store(tmp_path, part):
     """An imported file with a value alone must not end in an error of a library."""
     folder = space_of(tmp_path).folder
     good = space_of(tmp_path).write({key("a"): embedding()}, {})
-    from safetensors.numpy import load_file
-
     tensors = load_file(good)
     good.unlink()
     save_file(
@@ -330,16 +310,6 @@ def test_files_of_other_kinds_are_ignored(tmp_path, name):
     assert len(space_of(tmp_path)) == 1
 
 
-def test_a_write_that_fails_leaves_no_temporary_file(tmp_path, monkeypatch):
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(tmp_path / "a.json", b"content")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_nothing_is_visible_before_the_last_step(tmp_path, monkeypatch):
     """All bytes are synced under another name; then one rename, which is never half done."""
     monkeypatch.setattr(Path, "replace", lambda _self, _target: 1 / 0)
@@ -347,14 +317,6 @@ def test_nothing_is_visible_before_the_last_step(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         space.write({key("a"): embedding()}, {})
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-def test_an_old_file_survives_a_write_that_fails(tmp_path, monkeypatch):
-    (tmp_path / "a.json").write_bytes(b"old")
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        write_atomically(tmp_path / "a.json", b"new")
-    assert (tmp_path / "a.json").read_bytes() == b"old"
 
 
 # ---------------------------------------------------------------- many writers
@@ -426,135 +388,3 @@ def test_a_killed_writer_leaves_no_damage(tmp_path):
         assert len(space) == 4 * len(shards)
         assert len(shards) > found
         found = len(shards)
-
-
-# ---------------------------------------------------------------- keys
-
-
-def test_the_key_of_audio_does_not_depend_on_the_file(tmp_path, make_tone):
-    samples = (make_tone(0.5) * 32767).astype(np.int16)
-    for name in ("a.wav", "deep name with spaces.flac", "b.aiff"):
-        soundfile.write(tmp_path / name, samples, 16000)
-    keys = {audio_key(read_segment(path)) for path in tmp_path.iterdir()}
-    assert len(keys) == 1
-
-
-def test_the_key_of_audio_depends_on_the_rate(make_tone):
-    samples = make_tone(0.1)
-    assert audio_key(Audio(samples, 16000)) != audio_key(Audio(samples, 22050))
-
-
-def test_the_key_of_audio_depends_on_every_sample(make_tone):
-    samples = make_tone(0.1)
-    changed = samples.copy()
-    changed[-1] = np.nextafter(changed[-1], np.float32(1))
-    assert audio_key(Audio(samples, 16000)) != audio_key(Audio(changed, 16000))
-
-
-def test_the_key_of_a_segment_is_that_of_the_same_samples_alone(tmp_path, make_tone):
-    samples = (make_tone(1.0) * 32767).astype(np.int16)
-    soundfile.write(tmp_path / "whole.wav", samples, 16000)
-    soundfile.write(tmp_path / "part.wav", samples[4000:8000], 16000)
-    part = read_segment(tmp_path / "whole.wav", 0.25, 0.5)
-    assert audio_key(part) == audio_key(read_segment(tmp_path / "part.wav"))
-
-
-def test_the_key_of_audio_is_pinned():
-    """Another value would orphan every cache in the world: raise FORMAT_VERSION then."""
-    samples = np.array([0.0, 0.5, -0.25], np.float32)
-    found = audio_key(Audio(samples, 16000))
-    assert found == "0a5c1bc953acad9dc78e886da75a357a5ea4c29e3155a4d7a3060b73680f82e0"
-
-
-def test_the_key_of_big_endian_samples_is_the_same(make_tone):
-    samples = make_tone(0.1)
-    assert audio_key(Audio(samples.astype(">f4"), 16000)) == audio_key(Audio(samples, 16000))
-
-
-def test_the_key_of_a_slice_does_not_depend_on_its_memory(make_tone):
-    samples = make_tone(0.1)
-    assert audio_key(Audio(samples[::2], 16000)) == audio_key(Audio(samples[::2].copy(), 16000))
-
-
-SPECS = [LogMelSpec(), MfccSpec(), EgemapsSpec(), SpeechSpec(), BertSpec(), SentenceSpec()]
-SPECS += [SpectrogramCnnSpec(sample_rate_hz=16000, trim_db=20.0)]
-OTHER = {
-    "storage": "frames",
-    "storage_dtype": "float16",
-    "sample_rate_hz": 8000,
-    "window_ms": 32.0,
-    "hop_ms": 12.5,
-    "n_mels": 40,
-    "deltas": 2,
-    "time_pool": 4,
-    "checkpoint": "./other",
-    "revision": "0123abc",
-    "untrained": True,
-    "layers": (3,),
-    "max_length": 64,
-    "window_s": 20.0,
-    "overlap_s": 2.0,
-    "precision": "bfloat16",
-    "backend": "openvino",
-    "clean": "s4",
-    "n_mfcc": 13,
-    "window": "hamming",
-    "axis": "frequency",
-    "architecture": "resnet50",
-    "trim_db": 30.0,
-    "n_fft": 2048,
-    "win_length": 256,
-    "window_function": "hann",
-    "hop_length": 80,
-    "mel_sample_rate_hz": 22050,
-    "reference": "window",
-    "top_db": 60.0,
-    "hop_s": 0.5,
-    "tail": "drop",
-    "scaling": "decibels",
-    "image_size": 112,
-    "interpolation": "nearest",
-}
-
-
-@pytest.mark.parametrize(
-    ("spec", "name"),
-    [(spec, f.name) for spec in SPECS for f in fields(spec) if f.name != "family"],
-    ids=lambda value: value if isinstance(value, str) else value.family,
-)
-def test_every_field_of_a_spec_changes_its_fingerprint(spec, name):
-    other = replace(spec, **{name: OTHER[name]})
-    assert other != spec
-    assert fingerprint(other, "w", 1) != fingerprint(spec, "w", 1)
-
-
-def test_the_families_have_fingerprints_of_their_own():
-    assert len({fingerprint(spec, "w", 1) for spec in SPECS}) == len(SPECS)
-
-
-def test_the_weights_change_a_fingerprint():
-    assert fingerprint(SPEC, "w", 1) != fingerprint(SPEC, "v", 1)
-
-
-def test_the_version_of_the_numerics_changes_a_fingerprint(monkeypatch):
-    import encoders.spectra.acoustic as acoustic
-
-    before = fingerprint_of(SPEC)
-    monkeypatch.setattr(acoustic, "NUMERICS_VERSION", acoustic.NUMERICS_VERSION + 1)
-    assert fingerprint_of(SPEC) != before
-
-
-def test_the_fingerprint_does_not_depend_on_the_process():
-    program = (
-        "from encoders.encoder import fingerprint_of; from encoders.specs import LogMelSpec; "
-        "print(fingerprint_of(LogMelSpec()))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONHASHSEED": "99"},
-    )
-    assert done.stdout.strip() == fingerprint_of(LogMelSpec())

@@ -23,7 +23,7 @@ from experiments.commands.main import app
 from experiments.config import write_study
 from fusion.training import train
 from tests.conftest import REPOSITORY
-from tests.experiments.comparing.test_comparison import write_corpus
+from tests.experiments.feature_studies import write_corpus
 from tests.experiments.interviews.conftest import model_folder, talk
 
 #: Fixtures of the interviews' tests.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from encoders.audio.reading import read_utterance
@@ -20,67 +19,14 @@ from encoders.finetuning.finetune import Finetuned, finetune, held_out_score
 from encoders.finetuning.settings import FinetuneError, Settings, default_settings
 from encoders.pretrained.projection import FILE
 from encoders.provenance import PROVENANCE, seen, trained_spec
-from encoders.specs import BertSpec, SentenceSpec, Spec, SpeechSpec, WhisperEncoderSpec
+from encoders.specs import BertSpec, SentenceSpec, SpeechSpec, WhisperEncoderSpec
 from encoders.store import audio_key, text_key
 from encoders.typed_names import parse_modality
 from encoders.utterance import Utterance, one_hot
+from tests.encoders.finetuning.tone_training import RATE, SILENT, TARGETS, embedded, quick, trained
 
-TARGETS = ("high", "low")
-HERTZ = {"high": 1200.0, "low": 300.0}
-RATE = 16000
-SPEECH = (
-    *("wav2vec2-group-norm", "wav2vec2-layer-norm", "hubert", "wavlm", "data2vec", "whisper"),
-)
+SPEECH = ("wav2vec2-group-norm", "wav2vec2-layer-norm", "hubert", "wavlm", "data2vec", "whisper")
 MODEL = "model.safetensors"
-SILENT = WaveformChanges(copies=0)
-
-
-def tones(folder: Path, speakers: range, each: int = 4) -> list[Utterance]:
-    """High and low tones of 0.1 to 0.4 s in noise, with words that say which."""
-    found = []
-    for speaker in speakers:
-        for index in range(each):
-            label = TARGETS[index % 2]
-            rng = np.random.default_rng(100 * speaker + index)
-            time = np.arange(round(rng.uniform(0.1, 0.4) * RATE)) / RATE
-            hertz = HERTZ[label] * rng.uniform(0.9, 1.1)
-            wave = 0.3 * np.sin(2 * np.pi * hertz * time) + 0.05 * rng.standard_normal(len(time))
-            path = folder / f"{speaker}-{index}.wav"
-            soundfile.write(path, wave.astype(np.float32), RATE, subtype="FLOAT")
-            one = Utterance(
-                id=path.stem,
-                audio=path,
-                speaker=f"s{speaker}",
-                target=one_hot(label, TARGETS),
-                transcript=f"{label} tone {'abcd'[index]}" + " again" * (speaker % 3),
-            )
-            found.append(one)
-    return found
-
-
-@pytest.fixture(scope="module")
-def sides(tmp_path_factory) -> tuple[list[Utterance], list[Utterance], list[Utterance]]:
-    """Training, development and new speakers."""
-    folder = tmp_path_factory.mktemp("tones")
-    return tones(folder, range(6)), tones(folder, range(6, 8)), tones(folder, range(8, 10))
-
-
-@pytest.fixture(scope="module")
-def few(sides) -> tuple[list[Utterance], list[Utterance]]:
-    """Two recordings on each side, for what one step shows."""
-    return sides[0][:2], sides[1][:2]
-
-
-def quick(spec: Spec, **changes: object) -> Settings:
-    """Settings of a family for tiny models: they take a larger rate, and few numbers."""
-    base = replace(default_settings(spec), epochs=10, learning_rate=2e-3, precision="float32")
-    if isinstance(spec, SpeechSpec):
-        base = replace(base, projection_dim=8)
-    return replace(base, **changes)
-
-
-def trained(train, dev, spec: Spec, settings: Settings, seed: int = 0) -> Finetuned:
-    return finetune(train, dev, TARGETS, spec, settings, seed=seed, corpus="tones")
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +41,6 @@ def tuned(sides, speech_checkpoint, text_checkpoint):
         return trained(sides[0], sides[1], spec, quick(spec))
 
     return build
-
-
-def embedded(tuned: Finetuned, utterances: list[Utterance]) -> torch.Tensor:
-    """Embeddings of the network in memory, as its classifier sees them."""
-    kept = tuned.pupil.prepare(utterances, SILENT, np.random.default_rng(0))
-    with torch.no_grad():
-        return tuned.pupil.eval()(kept.inputs(torch.arange(len(kept))))
 
 
 def content(utterance: Utterance, kind: str):

@@ -18,17 +18,11 @@ from encoders.finetuning.settings import FinetuneError, check_fit, default_setti
 from encoders.provenance import seen
 from encoders.specs import BertSpec, Spec, SpectrogramCnnSpec
 from encoders.typed_names import parse_modality
-from tests.encoders.finetuning.test_finetune_transformers import TARGETS, embedded, quick, tones
+from tests.encoders.finetuning.tone_training import TARGETS, embedded, quick
 
 SPEECH = ("wav2vec2-group-norm", "wav2vec2-layer-norm", "hubert", "wavlm", "data2vec", "whisper")
 TEXT = ("bert", "roberta", "bertweet")
 RANK = 2
-
-
-@pytest.fixture(scope="module")
-def sides(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tones")
-    return tones(folder, range(6)), tones(folder, range(6, 8)), tones(folder, range(8, 10))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from transformers import Wav2Vec2FeatureExtractor
 from encoders.finetuning import labelled_audio
 from encoders.finetuning.finetune import Finetuned, finetune
 from experiments.comparing.trainable import FinetuneRequest, parse_trainable
-from tests.encoders.finetuning.test_finetune_transformers import TARGETS, tones
+from tests.encoders.finetuning.tone_training import TARGETS, tones
 
 CNN = (
     "finetuned:alexnet:untrained@image_size=63,window_s=0.1,hop_s=0.05,n_mels=32,trim_db=none,"

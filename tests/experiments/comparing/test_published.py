@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,18 +24,12 @@ from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study, read_study
 from experiments.reporting.results_schema import PublishedFact
 from fusion.evaluation import predictions
-from fusion.training import train
 from fusion.training.published import in_units
+
+pytestmark = pytest.mark.usefixtures("few_epochs")
 
 LABELS = ("happy", "neutral", "surprised")
 Corpus = Callable[..., Study]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_epochs() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 2)
-        yield
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +12,19 @@ import pytest
 from scipy.special import softmax
 
 from encoders.manifest import read_manifest
-from encoders.utterance import Corpus, CorpusError, Listeners, Utterance, one_hot
+from encoders.utterance import CorpusError
 from experiments.comparing.comparison import Outcome, compare
-from experiments.comparing.scores_file import read_scores, votes_of
+from experiments.comparing.scores_file import read_scores
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study
-from experiments.corpora import read_corpus
-from experiments.corpora.label_sets import LabelSet, apply
 from experiments.reporting.caveats import badges
 from fusion.evaluation import predictions
-from fusion.training import train
+
+pytestmark = pytest.mark.usefixtures("few_epochs")
 
 LABELS = ("angry", "happy", "sad")
 #: Six speakers say two utterances of each class.
 ROWS = [(f"u{n}", f"s{n // 6}", LABELS[n % 3]) for n in range(36)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_epochs() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 2)
-        yield
 
 
 def table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
@@ -310,92 +302,9 @@ def test_a_map_that_nothing_has_is_refused(study, tmp_path):
         run(study(name, map=("joyous=happy",)), tmp_path)
 
 
-# ---------------------------------------------------------------- listeners
-
-
-def listened(votes: dict[str, tuple[float, ...]], *, counted: bool = True) -> Corpus:
-    utterances = tuple(
-        Utterance(id=name, audio=None, speaker=f"s{n}", target=one_hot(LABELS[n % 3], LABELS))
-        for n, name in enumerate(votes)
-    )
-    return Corpus(
-        name="heard",
-        root=Path(),
-        task="single-label",
-        targets=LABELS,
-        utterances=utterances,
-        listeners=Listeners(votes, "some people", counted),
-    )
-
-
-def test_listeners_are_an_arm_and_a_tie_agrees_with_nobody():
-    votes = {"a": (0.6, 0.4, 0.0), "b": (0.5, 0.5, 0.0), "c": (0.0, 0.5, 0.5)}
-    corpus = listened(votes)
-    scores = votes_of(corpus, corpus.utterances)
-    heard = {name: LABELS[int(np.argmax(row))] for name, row in scores.rows.items()}
-    assert heard == {"a": "angry", "b": "angry", "c": "happy"}
-    shares = softmax(np.array([scores.rows[name] for name in votes]), axis=1)
-    np.testing.assert_allclose(shares, list(votes.values()), atol=1e-4)
-    assert "a single listener agrees with the label: angry 60%, happy 50%, sad 50%" in str(
-        scores.warnings
-    )
-    assert "is not known" not in str(scores.warnings)
-
-
-def test_majorities_alone_are_labels():
-    corpus = listened({"a": (1.0, 0.0, 0.0)}, counted=False)
-    scores = votes_of(corpus, corpus.utterances)
-    assert scores.form == "labels"
-    assert "single listener" not in str(scores.warnings)
-
-
-def test_votes_follow_the_classes_of_a_set():
-    corpus = listened({"a": (0.2, 0.3, 0.5), "b": (0.6, 0.4, 0.0), "c": (0.0, 0.1, 0.9)})
-    merged = LabelSet(name="x", source="x", classes={"angry": ("angry",), "other": ("happy",)})
-    made = apply(corpus, merged)
-    assert made.targets == ("angry", "other")
-    assert made.listeners.votes["a"] == pytest.approx((0.4, 0.6))
-    assert made.listeners.votes["b"] == pytest.approx((0.6, 0.4))
-
-
 def test_a_corpus_without_votes_has_no_listeners(study, tmp_path):
     with pytest.raises(ConfigError, match="corpus has no votes of listeners beside its labels"):
         run(study("audio", "listeners"), tmp_path)
-
-
-@pytest.mark.realdata
-def test_listeners_of_crema_d_hear_less_than_half_of_what_was_meant(tmp_path, data_folder):
-    study = Study(
-        corpus="crema-d",
-        root=str(data_folder / "cremad"),
-        audio="logmel",
-        text="minilm",
-        arms=("listeners",),
-        trials=0,
-        seeds=1,
-    )
-    results = run(study, tmp_path).results
-    arm = results.arms["listeners"]
-    assert results.rows.used == 7442
-    assert arm.uar.value == pytest.approx(0.4295, abs=1e-4)
-    assert arm.accuracy.value == pytest.approx(0.4164, abs=1e-4)
-    recalls = {name: scores.recall for name, scores in arm.per_class.items()}
-    assert recalls["neutral"] == pytest.approx(1040 / 1087)
-    assert recalls["sad"] == pytest.approx(209 / 1271)
-    assert badges(results) == []
-
-
-@pytest.mark.realdata
-def test_listeners_of_emodb_agree_by_selection(data_folder):
-    corpus = read_corpus("emodb", data_folder / "emodb")
-    scores = votes_of(corpus, corpus.utterances)
-    assert len(scores.rows) == 535
-    right = [
-        corpus.targets[int(np.argmax(scores.rows[u.id]))] == corpus.label(u)
-        for u in corpus.utterances
-    ]
-    assert all(right)
-    assert "agrees by selection" in str(scores.warnings)
 
 
 # ---------------------------------------------------------------- published scores

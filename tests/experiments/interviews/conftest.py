@@ -68,6 +68,18 @@ def talk(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture
+def turns(tmp_path) -> Path:
+    """Who speaks in the talk, as RTTM."""
+    rows = [(0.0, 4.0, "anna"), (5.0, 9.0, "ben"), (10.0, 12.0, "anna")]
+    lines = [
+        f"SPEAKER talk 1 {start:.3f} {end - start:.3f} <NA> <NA> {name} <NA> <NA>\n"
+        for start, end, name in rows
+    ]
+    (tmp_path / "talk.rttm").write_text("".join(lines), encoding="utf-8")
+    return tmp_path / "talk.rttm"
+
+
 def talk_samples() -> np.ndarray:
     anna, ben = (voice(name) for name in ("anna", "ben"))
     pause = np.zeros(RATE, np.float32)

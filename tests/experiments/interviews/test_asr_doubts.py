@@ -1,19 +1,29 @@
-"""Signs of made-up words."""
+"""Signs of made-up words, pieces that are cut between words, and both in an interview."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import numpy as np
+import pytest
+import soundfile
+
+from encoders.asr.recognisers import RecogniserSpec
 from encoders.asr.transcript import Segment, Transcript
 from encoders.asr.window_packing import spoken, timed
+from experiments.interviews import interview as module
 from experiments.interviews.recognition import (
     RecognisedText,
+    Recognition,
     WordUse,
     doubts_about,
     recognised,
     recognised_in,
     repeated_words,
 )
+from fusion.model.fusion_model import FusionModel
+from tests.experiments.interviews.conftest import RATE, voice
+from tests.experiments.interviews.held_interviews import Parrot, timeline
 
 
 def heard(text: str, logprob: float | None = -0.3, silent: float | None = 0.1) -> Transcript:
@@ -121,3 +131,83 @@ def test_a_passage_that_is_repeated_is_doubted_wherever_it_was_cut():
     heard = worded("We went to the sea. We went to the sea. Then home.")
     for part in (slice(5), slice(5, 10), slice(10, 12)):
         assert recognised_in(heard, part).doubts == ("repeats 'we went to the sea'",)
+
+
+# ---------------------------------------------------------------- in an interview
+
+
+class Timed(Recognition):
+    """A recogniser that hears a word each second, two of which are a sentence."""
+
+    def __init__(self) -> None:
+        self.spec, self.packing, self.languages, self.why = RecogniserSpec(), False, {}, ""
+        self.asr, self.heard = "whisper-base", []
+
+    def moved_to(self, folder: Path) -> None: ...
+
+    def timed_words(self, heard) -> list[Transcript]:
+        self.heard += [audio.duration_s for audio in heard]
+        return [self.words(int(audio.duration_s)) for audio in heard]
+
+    def words(self, count: int) -> Transcript:
+        marks = {k: "." if k % 2 else "" for k in range(count)}
+        words = [Segment(float(k), k + 0.9, f" w{k}{m}", -0.1, 0.0) for k, m in marks.items()]
+        return Transcript(tuple(words), "en", -0.1, 0.0)
+
+    def listen(self, heard) -> list[RecognisedText]:
+        return [RecognisedText("short") for _ in heard]
+
+
+def test_long_pieces_are_heard_whole_and_cut_between_words(
+    model_folder, talk, turns, tmp_path, monkeypatch
+):
+    from encoders.audio.reading import read_segment
+
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: Timed())
+    found = timeline(model_folder(), talk, tmp_path, turns=turns, asr=None, segment_max=3.0)
+    # anna's last turn is no longer than a segment may be.
+    said = [(one.start_s, one.end_s, one.speaker, one.text) for one in found.segments]
+    assert said == [
+        (0.0, 1.95, "anna", "w0 w1."),
+        (1.95, 4.0, "anna", "w2 w3."),
+        (5.0, 6.95, "ben", "w0 w1."),
+        (6.95, 9.0, "ben", "w2 w3."),
+        (10.0, 12.0, "anna", "short"),
+    ]
+    model = FusionModel.load(model_folder())
+    for one in found.segments:
+        alone = model.predict(read_segment(talk, one.start_s, one.end_s), one.text)
+        np.testing.assert_allclose(one.probabilities, list(alone.values()), atol=1e-6)
+
+
+def test_a_voice_that_changes_ends_a_segment(model_folder, talk, tmp_path, monkeypatch):
+    from tests.experiments.interviews.test_voices import Trained
+
+    monkeypatch.setattr(module, "speaker_encoder", lambda _name: Trained())
+    monkeypatch.setattr(module, "installed", lambda _files: True)
+    # No pause between the speakers, so that only their voices tell.
+    joined = np.concatenate([voice(name)[: 3 * RATE] for name in ("anna", "ben")])
+    soundfile.write(tmp_path / "joined.wav", joined, RATE)
+    found = timeline(model_folder(), tmp_path / "joined.wav", tmp_path / "out")
+    assert found.speakers == ("speaker",)
+    assert found.facts["speakers"] == "not told apart"
+    (at,) = [one.end_s for one in found.segments][:-1]
+    assert abs(at - 3.0) < 0.5
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: Timed())
+    worded = timeline(model_folder(), tmp_path / "joined.wav", tmp_path / "words", asr=None)
+    # Sentences end at 2 s and 4 s, and the voice changes between them.
+    assert [one.text for one in worded.segments][:3] == ["w0 w1.", "w2", "w3."]
+
+
+@pytest.mark.parametrize(("doubts", "trusted"), [((), True), (("repeats 'no'",), False)])
+def test_doubtful_words_are_shown_and_not_classified(
+    model_folder, talk, tmp_path, monkeypatch, doubts, trusted
+):
+    parrot = Parrot(RecognisedText("the horse", doubts))
+    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
+    found = timeline(model_folder(), talk, tmp_path, asr="parrot")
+    assert parrot.heard == len(found.segments) > 0
+    for one in found.segments:
+        assert one.text == "the horse"
+        assert one.text_doubtful == doubts
+        assert (one.words is not None) == trusted

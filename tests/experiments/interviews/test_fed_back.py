@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments.annotations.segments import Segment, Timeline
+from experiments.annotations.segments import Segment
 from experiments.annotations.turns import MARKED
 from experiments.config import OptionError
 from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import TIMELINES
+from tests.experiments.interviews.held_interviews import timeline
 
 ROWS = [
     ("start_s", "end_s", "speaker", "text", "text_doubtful"),
@@ -22,13 +23,6 @@ ROWS = [
     ("10.0", "12.0", "anna", "said", ""),
 ]
 SPANS = [(0.0, 4.0), (5.0, 9.0), (10.0, 12.0)]
-
-
-def timeline(model: Path, recording: Path, out: Path, **options: object) -> Timeline:
-    outcome = interview(model, [recording], out, InterviewOptions(asr="none", **options))
-    assert outcome.failures == ()
-    assert outcome.done[0].timeline is not None
-    return outcome.done[0].timeline
 
 
 def why_not(model: Path, recording: Path, out: Path, **options: object) -> str:

@@ -1,13 +1,10 @@
-"""From a recording to a folder: who, what, how; resumed without a lost or doubled segment."""
+"""From a recording to a folder: who, what, how; how sure, and what cannot be done."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -16,12 +13,9 @@ import soundfile
 
 import encoders.asr.recognisers as recognisers
 from benchmarks.diarisation_error import Spoken, diarisation_error
-from encoders.asr.recognisers import RecogniserSpec
-from encoders.asr.transcript import Segment, Transcript
 from encoders.context import TextInContext
 from encoders.embedding import embed
 from encoders.extraction import shared_encoders
-from encoders.files import MARK, own_folder
 from encoders.weights.sources import packaged_whisper
 from experiments.annotations.turns import read_turns
 from experiments.config import OptionError
@@ -29,29 +23,12 @@ from experiments.interviews import interview as module
 from experiments.interviews.interview import folders_of, interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.outputs import OUTPUTS
-from experiments.interviews.recognition import RecognisedText, Recognition, recogniser_for
+from experiments.interviews.recognition import RecognisedText, recogniser_for
 from fusion.model.fusion_model import FusionModel, inputs_of
 from tests.experiments.interviews.conftest import RATE, TARGETS, talk_samples, voice
+from tests.experiments.interviews.held_interviews import QUIET, Parrot, timeline
 
-QUIET = InterviewOptions(asr="none")
 TRUTH = [Spoken(0.0, 4.0, "anna"), Spoken(5.0, 9.0, "ben"), Spoken(10.0, 12.0, "anna")]
-
-
-def timeline(model: Path, recording: Path, out: Path, **options):
-    outcome = interview(model, [recording], out, InterviewOptions(**{"asr": "none", **options}))
-    assert outcome.failures == ()
-    return outcome.done[0].timeline
-
-
-@pytest.fixture
-def turns(tmp_path) -> Path:
-    rows = [(0.0, 4.0, "anna"), (5.0, 9.0, "ben"), (10.0, 12.0, "anna")]
-    lines = [
-        f"SPEAKER talk 1 {start:.3f} {end - start:.3f} <NA> <NA> {name} <NA> <NA>\n"
-        for start, end, name in rows
-    ]
-    (tmp_path / "talk.rttm").write_text("".join(lines), encoding="utf-8")
-    return tmp_path / "talk.rttm"
 
 
 def test_turns_that_are_given_are_the_speakers(model_folder, talk, turns, tmp_path):
@@ -135,90 +112,6 @@ def test_a_fused_head_has_no_verdict_of_one_modality(model_folder, talk, tmp_pat
     assert all(one.voice is None and one.words is None for one in found.segments)
 
 
-class Parrot:
-    """A recogniser that says the same of everything, with doubts or without."""
-
-    about = "parrot"
-
-    def __init__(self, said: RecognisedText) -> None:
-        self.languages: dict[str, int] = {}
-        self.packed = None
-        self.said = said
-        self.heard = 0
-
-    def load(self) -> None: ...
-
-    def moved_to(self, folder: Path | None) -> None:
-        self.folder = folder
-
-    def listen(self, heard) -> list[RecognisedText]:
-        self.heard += len(heard)
-        return [self.said for _ in heard]
-
-
-class Timed(Recognition):
-    """A recogniser that hears a word each second, two of which are a sentence."""
-
-    def __init__(self) -> None:
-        self.spec, self.packing, self.languages, self.why = RecogniserSpec(), False, {}, ""
-        self.asr, self.heard = "whisper-base", []
-
-    def moved_to(self, folder: Path) -> None: ...
-
-    def timed_words(self, heard) -> list[Transcript]:
-        self.heard += [audio.duration_s for audio in heard]
-        return [self.words(int(audio.duration_s)) for audio in heard]
-
-    def words(self, count: int) -> Transcript:
-        marks = {k: "." if k % 2 else "" for k in range(count)}
-        words = [Segment(float(k), k + 0.9, f" w{k}{m}", -0.1, 0.0) for k, m in marks.items()]
-        return Transcript(tuple(words), "en", -0.1, 0.0)
-
-    def listen(self, heard) -> list[RecognisedText]:
-        return [RecognisedText("short") for _ in heard]
-
-
-def test_long_pieces_are_heard_whole_and_cut_between_words(
-    model_folder, talk, turns, tmp_path, monkeypatch
-):
-    from encoders.audio.reading import read_segment
-
-    monkeypatch.setattr(module, "recogniser_for", lambda *_: Timed())
-    found = timeline(model_folder(), talk, tmp_path, turns=turns, asr=None, segment_max=3.0)
-    # anna's last turn is no longer than a segment may be.
-    said = [(one.start_s, one.end_s, one.speaker, one.text) for one in found.segments]
-    assert said == [
-        (0.0, 1.95, "anna", "w0 w1."),
-        (1.95, 4.0, "anna", "w2 w3."),
-        (5.0, 6.95, "ben", "w0 w1."),
-        (6.95, 9.0, "ben", "w2 w3."),
-        (10.0, 12.0, "anna", "short"),
-    ]
-    model = FusionModel.load(model_folder())
-    for one in found.segments:
-        alone = model.predict(read_segment(talk, one.start_s, one.end_s), one.text)
-        np.testing.assert_allclose(one.probabilities, list(alone.values()), atol=1e-6)
-
-
-def test_a_voice_that_changes_ends_a_segment(model_folder, talk, tmp_path, monkeypatch):
-    from tests.experiments.interviews.test_voices import Trained
-
-    monkeypatch.setattr(module, "speaker_encoder", lambda _name: Trained())
-    monkeypatch.setattr(module, "installed", lambda _files: True)
-    # No pause between the speakers, so that only their voices tell.
-    joined = np.concatenate([voice(name)[: 3 * RATE] for name in ("anna", "ben")])
-    soundfile.write(tmp_path / "joined.wav", joined, RATE)
-    found = timeline(model_folder(), tmp_path / "joined.wav", tmp_path / "out")
-    assert found.speakers == ("speaker",)
-    assert found.facts["speakers"] == "not told apart"
-    (at,) = [one.end_s for one in found.segments][:-1]
-    assert abs(at - 3.0) < 0.5
-    monkeypatch.setattr(module, "recogniser_for", lambda *_: Timed())
-    worded = timeline(model_folder(), tmp_path / "joined.wav", tmp_path / "words", asr=None)
-    # Sentences end at 2 s and 4 s, and the voice changes between them.
-    assert [one.text for one in worded.segments][:3] == ["w0 w1.", "w2", "w3."]
-
-
 def test_windows_are_segments_where_they_are_asked_for(model_folder, talk, turns, tmp_path):
     found = timeline(model_folder(), talk, tmp_path, turns=turns, window=2.0)
     assert [(one.start_s, one.end_s) for one in found.segments] == [
@@ -228,20 +121,6 @@ def test_windows_are_segments_where_they_are_asked_for(model_folder, talk, turns
         (7.0, 9.0),
         (10.0, 12.0),
     ]
-
-
-@pytest.mark.parametrize(("doubts", "trusted"), [((), True), (("repeats 'no'",), False)])
-def test_doubtful_words_are_shown_and_not_classified(
-    model_folder, talk, tmp_path, monkeypatch, doubts, trusted
-):
-    parrot = Parrot(RecognisedText("the horse", doubts))
-    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
-    found = timeline(model_folder(), talk, tmp_path, asr="parrot")
-    assert parrot.heard == len(found.segments) > 0
-    for one in found.segments:
-        assert one.text == "the horse"
-        assert one.text_doubtful == doubts
-        assert (one.words is not None) == trusted
 
 
 def test_silence_is_not_transcribed(model_folder, tmp_path, monkeypatch):
@@ -379,97 +258,6 @@ def test_a_model_of_people_is_not(model_folder, talk, tmp_path):
 # ---------------------------------------------------------------- words that must not be kept
 
 
-def test_redacted_words_are_nowhere_and_still_heard(model_folder, talk, turns, tmp_path):
-    said = ("never told anybody", "the neighbour knew", "please keep it quiet")
-    (tmp_path / "talk.txt").write_text("\n".join(said) + "\n", encoding="utf-8")
-    given = {"turns": turns, "transcript": tmp_path / "talk.txt"}
-    found = timeline(model_folder(), talk, tmp_path / "red", redact=True, **given)
-    same = timeline(model_folder(), talk, tmp_path / "plain", **given)
-    assert [one.text for one in found.segments] == [None] * 3
-    assert [one.probabilities for one in found.segments] == [
-        one.probabilities for one in same.segments
-    ]
-    assert {one.words for one in found.segments} == {None}
-    assert [one.speaker for one in found.segments] == ["speaker 1", "speaker 2", "speaker 1"]
-    said = (*said, "anna", "ben")
-    written = [path for path in (tmp_path / "red").rglob("*") if path.is_file()]
-    assert {path.name for path in written} == {*OUTPUTS, MARK}
-    for path in written:
-        content = path.read_bytes()
-        assert not any(word.encode() in content for word in said)
-        # The sound of a page holds the words, too.
-        assert b"data:audio" not in content
-    assert (
-        interview(
-            model_folder(),
-            [talk],
-            tmp_path / "red",
-            InterviewOptions(asr="none", redact=True, **given),
-        )
-        .done[0]
-        .timeline
-        is None
-    )
-
-
-def test_no_name_of_a_file_is_told_where_that_is_asked(model_folder, talk, turns, tmp_path):
-    secret, given = tmp_path / "jane doe.wav", tmp_path / "jane doe.rttm"
-    shutil.copy(talk, secret)
-    shutil.copy(turns, given)
-    out = tmp_path / "out"
-    found = timeline(model_folder(), secret, out, turns=given, redact=True, redact_name=True)
-    assert (found.recording, found.facts["speakers"]) == ("recording", "turns of a file")
-    for path in out.rglob("*"):
-        assert "jane" not in path.name
-        assert path.is_dir() or b"jane" not in path.read_bytes()
-    with pytest.raises(OptionError, match="--redact-name: needs --redact"):
-        InterviewOptions(redact_name=True)
-
-
-@pytest.mark.parametrize("redact", [False, True])
-def test_elan_finds_the_recording_from_where_its_file_ends_up(model_folder, talk, tmp_path, redact):
-    timeline(model_folder(), talk, tmp_path / "out", redact=redact)
-    path = tmp_path / "out" / "talk" / "timeline.eaf"
-    media = ElementTree.parse(path).getroot().find("HEADER/MEDIA_DESCRIPTOR")
-    assert (path.parent / media.get("RELATIVE_MEDIA_URL")).resolve() == talk.resolve()
-
-
-def test_a_redacted_run_that_is_stopped_leaves_no_word(model_folder, talk, tmp_path, monkeypatch):
-    parrot = Parrot(RecognisedText("secret thing"))
-    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
-    out = tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt):
-        interview(model_folder(), [talk], out, InterviewOptions(asr="parrot"), progress=stopped)
-    assert (out / "talk" / "work").is_dir()
-    options = InterviewOptions(asr="parrot", redact=True)
-    with pytest.raises(KeyboardInterrupt):
-        interview(model_folder(), [talk], out, options, progress=stopped)
-    assert [path.name for path in (out / "talk").iterdir()] == [MARK]
-    assert parrot.folder is None
-
-
-def stopped(what: str, _done: int, _total: int) -> None:
-    if what == "segments":
-        raise KeyboardInterrupt
-
-
-@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
-def test_people_words_are_their_owners_alone(model_folder, talk, tmp_path):
-    timeline(model_folder(), talk, tmp_path / "out")
-    folder = tmp_path / "out" / "talk"
-    assert {path.stat().st_mode & 0o777 for path in (folder, folder / "work")} == {0o700}
-    names = (*OUTPUTS, MARK)
-    assert {(folder / name).stat().st_mode & 0o777 for name in names} == {0o600}
-
-
-def test_reasons_to_doubt_quote_no_redacted_word(model_folder, talk, tmp_path, monkeypatch):
-    parrot = Parrot(RecognisedText("secret secret secret secret", ("repeats 'secret'",)))
-    monkeypatch.setattr(module, "recogniser_for", lambda *_: parrot)
-    timeline(model_folder(), talk, tmp_path / "out", asr="parrot", redact=True)
-    for path in (tmp_path / "out").rglob("*"):
-        assert path.is_dir() or b"secret" not in path.read_bytes()
-
-
 def test_smoothing_is_the_mean_over_a_speakers_neighbours(model_folder, talk, turns, tmp_path):
     plain = timeline(model_folder(), talk, tmp_path / "a", turns=turns)
     smooth = timeline(model_folder(), talk, tmp_path / "b", turns=turns, smooth=3)
@@ -477,182 +265,6 @@ def test_smoothing_is_the_mean_over_a_speakers_neighbours(model_folder, talk, tu
     anna = (first + last) / 2
     for one, expected in zip(smooth.segments, (anna, ben, anna), strict=True):
         np.testing.assert_allclose(one.probabilities, expected)
-
-
-# ---------------------------------------------------------------- stopped and started again
-
-
-def test_what_was_stopped_goes_on_where_it_was(model_folder, talk, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.interviews.classify_segments.CHUNK", 1)
-    options = InterviewOptions(asr="none", speakers=2)
-    whole = interview(model_folder(), [talk], tmp_path / "whole", options).done[0].timeline
-
-    def stop(what: str, done: int, total: int) -> None:
-        if what == "segments" and done == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interview(model_folder(), [talk], tmp_path / "out", options, progress=stop)
-    assert not (tmp_path / "out" / "talk" / OUTPUTS[0]).exists()
-    encoded = count_encoded(monkeypatch)
-    resumed = interview(model_folder(), [talk], tmp_path / "out", options).done[0].timeline
-    assert resumed == whole
-    assert len(encoded) == len(whole.segments) - 2
-
-
-def count_encoded(monkeypatch) -> list[int]:
-    from encoders import extraction
-
-    found: list[int] = []
-    embed = extraction.embed
-
-    def counted(encoder, inputs, specs):
-        found.extend(range(len(inputs)))
-        return embed(encoder, inputs, specs)
-
-    monkeypatch.setattr(extraction, "embed", counted)
-    return found
-
-
-@pytest.fixture
-def loads(monkeypatch) -> list[str]:
-    """Families of the encoders that are loaded, in their order."""
-    from encoders import extraction
-
-    found: list[str] = []
-    load = extraction.load_encoder
-    monkeypatch.setattr(
-        extraction, "load_encoder", lambda *how: found.append(how[0].family) or load(*how)
-    )
-    return found
-
-
-def test_four_predictions_of_a_model_load_each_of_its_encoders_once(model_folder, loads, talk):
-    from fusion.model.fusion_model import FusionModel
-
-    model = FusionModel.load(model_folder())
-    assert loads == []
-    first = model.predict(talk, "no never")
-    assert model.predict(talk) != first
-    assert model.predict(None, "no never") != first
-    assert model.predict(talk, "no never") == first
-    assert sorted(loads) == ["bert", "logmel"]
-
-
-def test_recordings_of_one_command_share_the_loaded_encoders(model_folder, loads, talk, tmp_path):
-    other = tmp_path / "other.wav"
-    other.write_bytes(talk.read_bytes())
-    outcome = interview(model_folder(), [talk, other], tmp_path, QUIET)
-    assert outcome.index == tmp_path / "index.html"
-    assert len(outcome.done) == 2
-    assert loads == ["logmel"]
-
-
-def test_what_is_finished_is_not_done_again_unless_asked_otherwise(model_folder, talk, tmp_path):
-    first = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
-    again = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
-    other = interview(model_folder(), [talk], tmp_path, InterviewOptions(asr="none", smooth=3))
-    assert first.timeline is not None
-    assert again.timeline is None
-    assert other.done[0].timeline is not None
-
-
-def test_a_file_that_was_removed_is_written_again(model_folder, talk, tmp_path):
-    interview(model_folder(), [talk], tmp_path, QUIET)
-    (tmp_path / "talk" / OUTPUTS[0]).unlink()
-    interview(model_folder(), [talk], tmp_path, QUIET)
-    assert (tmp_path / "talk" / OUTPUTS[0]).is_file()
-
-
-@pytest.mark.parametrize("content", [b"", b"cut", None])
-def test_done_before_is_said_of_whole_outputs_only(model_folder, talk, tmp_path, content):
-    interview(model_folder(), [talk], tmp_path, QUIET)
-    path = tmp_path / "talk" / OUTPUTS[1]
-    whole = path.read_bytes()
-    path.unlink() if content is None else path.write_bytes(content)
-    again = interview(model_folder(), [talk], tmp_path, QUIET).done[0]
-    assert again.timeline is not None
-    assert path.read_bytes() == whole
-    # What somebody may have written is kept.
-    assert again.kept == ((f"{path.name}.kept-1",) if content else ())
-    assert interview(model_folder(), [talk], tmp_path, QUIET).done[0].timeline is None
-
-
-def test_a_run_that_was_stopped_is_not_done_whatever_lies_there(model_folder, talk, tmp_path):
-    first = replace(QUIET, redact=True)
-    interview(model_folder(), [talk], tmp_path, first)
-    with pytest.raises(KeyboardInterrupt):
-        interview(model_folder(), [talk], tmp_path, QUIET, progress=stopped)
-    assert interview(model_folder(), [talk], tmp_path, first).done[0].timeline is not None
-
-
-def test_a_recording_whose_content_was_replaced_is_heard_again(model_folder, tmp_path):
-    path = tmp_path / "talk.wav"
-    soundfile.write(path, talk_samples(), RATE)
-    status = path.stat()
-    interview(model_folder(), [path], tmp_path, QUIET)
-    soundfile.write(path, talk_samples()[::-1].copy(), RATE)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert path.stat().st_size == status.st_size
-    again = interview(model_folder(), [path], tmp_path, QUIET).done[0]
-    assert again.timeline is not None
-    assert again.folder == tmp_path / "talk"
-
-
-# ---------------------------------------------------------------- nobody's files are touched
-
-
-def test_a_folder_that_was_there_before_stays_as_it_is(model_folder, talk, tmp_path):
-    theirs = tmp_path / "talk" / "work" / "thesis.txt"
-    theirs.parent.mkdir(parents=True)
-    theirs.write_text("years of work")
-    done = interview(model_folder(), [talk], tmp_path, replace(QUIET, redact=True)).done[0]
-    assert done.folder == tmp_path / "talk-2"
-    assert theirs.read_text() == "years of work"
-    assert [path.name for path in (tmp_path / "talk").iterdir()] == ["work"]
-
-
-def test_a_folder_of_work_that_is_not_ours_is_refused(model_folder, talk, tmp_path):
-    interview(model_folder(), [talk], tmp_path, replace(QUIET, redact=True))
-    theirs = tmp_path / "talk" / "work" / "thesis.txt"
-    theirs.parent.mkdir()
-    theirs.write_text("years of work")
-    for options in (QUIET, replace(QUIET, redact=True, smooth=3)):
-        (failure,) = interview(model_folder(), [talk], tmp_path, options).failures
-        assert "was not made by serfusion; it was left as it is" in failure.why
-    assert theirs.read_text() == "years of work"
-
-
-def test_another_recording_of_the_same_name_gets_a_folder_of_its_own(model_folder, talk, tmp_path):
-    other = tmp_path / "b" / "talk.wav"
-    other.parent.mkdir()
-    soundfile.write(other, talk_samples()[: 6 * RATE], RATE)
-    folders = [
-        interview(model_folder(), [path], tmp_path / "out", QUIET).done[0].folder.name
-        for path in (talk, other, talk, other)
-    ]
-    assert folders == ["talk", "talk-2", "talk", "talk-2"]
-
-
-@pytest.mark.parametrize("name", ["...wav", "..", ".wav"])
-def test_no_name_of_a_recording_leads_out_of_the_folder(name, tmp_path):
-    (folder,) = folders_of([Path(name)], tmp_path)
-    assert folder.parent == tmp_path
-    assert folder.name not in ("", ".", "..")
-
-
-def test_a_folder_of_ours_is_replaced_and_any_other_is_not(tmp_path):
-    for content in ("one", "two"):
-        with own_folder(tmp_path / "x") as work:
-            (work / "a").write_text(content)
-    assert (tmp_path / "x" / "a").read_text() == "two"
-    (tmp_path / "y").mkdir()
-    with (
-        pytest.raises(FileExistsError, match="was not made by serfusion"),
-        own_folder(tmp_path / "y"),
-    ):
-        pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
 
 
 # ---------------------------------------------------------------- what cannot be done

@@ -18,7 +18,7 @@ from experiments.config import OptionError
 from experiments.interviews.speech_scan import union
 from experiments.interviews.study_table import Bins, StudyTables, write_study, write_summary
 from fusion.evaluation.backoff import Answer
-from tests.experiments.commands.test_main import run
+from tests.experiments.commands.called import run
 from tests.experiments.interviews.conftest import RATE, talk_samples
 
 TARGETS = ("angry", "neutral")

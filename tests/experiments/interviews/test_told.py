@@ -19,8 +19,7 @@ from experiments.interviews.options import InterviewOptions
 from experiments.interviews.recognition import RecognisedText
 from fusion.model.origin import Origin
 from tests.experiments.interviews.conftest import RATE, talk_samples
-
-QUIET = InterviewOptions(asr="none")
+from tests.experiments.interviews.held_interviews import QUIET
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from encoders.audio.waveform import resample
 from encoders.weights.sources import GE2E_FILES, installed
 from experiments.config import OptionError
 from experiments.interviews import interview as module
-from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.voices import SAME, Voice, enrolled, notes_on
 from tests.experiments.interviews.conftest import RATE, voice
+from tests.experiments.interviews.held_interviews import timeline
 
 
 class Trained:
@@ -49,12 +49,6 @@ def voices(tmp_path) -> Path:
     for name in ("anna", "ben"):
         soundfile.write(folder / f"{name}.wav", voice(name), RATE)
     return folder
-
-
-def timeline(model, talk, out, **options):
-    outcome = interview(model, [talk], out, InterviewOptions(asr="none", **options))
-    assert outcome.failures == ()
-    return outcome.done[0].timeline
 
 
 def names(found) -> list[str]:

@@ -275,6 +275,32 @@ def test_standardisation_is_fitted_on_training_rows(make_data):
     torch.testing.assert_close(head.head.standardizer(1).mean, expected, rtol=1e-5, atol=1e-6)
 
 
+def one_side_tells(rows: int = 400, dim: int = 64) -> Dataset:
+    """Words tell the class, among noise; the voice is noise alone."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(rows) % 3
+    telling = 2.0 * rng.standard_normal((3, 4))[truth] @ rng.standard_normal((4, dim)) / 2
+    sides = {"audio": np.zeros((rows, dim)), "text": telling}
+    inputs = {
+        name: collate(
+            list(torch.from_numpy(side + 4 * rng.standard_normal(side.shape)).float()[:, None])
+        )
+        for name, side in sides.items()
+    }
+    ids = tuple(f"u{row}" for row in range(rows))
+    return Dataset(ids=ids, targets=("a", "b", "c"), truth=truth.astype(np.int64), inputs=inputs)
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp", "gated", "lowrank"])
+def test_a_fused_head_hears_the_only_side_that_tells(kind, monkeypatch):
+    monkeypatch.setattr(train, "MAX_EPOCHS", 40)
+    data = one_side_tells()
+    member = HeadRows(np.arange(300), np.arange(300, 400), 0)
+    (head,) = fit(kind, data, ("audio", "text"), [member], HEADS[kind].defaults)
+    told = head.scores(data.of(("audio", "text"))).argmax(dim=1).numpy()
+    assert (told == data.truth)[300:].mean() > 0.8
+
+
 # ---------------------------------------------------------------- missing modalities
 
 
@@ -325,35 +351,6 @@ def test_rows_that_lack_an_input_are_never_left_without_any(make_data, monkeypat
     fitted("mlp", split, members(42), replace(QUICK["mlp"], modality_dropout=0.9))
     assert seen
     assert not torch.cat([one.flatten() for one in seen]).any()
-
-
-# ---------------------------------------------------------------- what is learned
-
-
-def one_side_tells(rows: int = 400, dim: int = 64) -> Dataset:
-    """Words tell the class, among noise; the voice is noise alone."""
-    rng = np.random.default_rng(0)
-    truth = np.arange(rows) % 3
-    telling = 2.0 * rng.standard_normal((3, 4))[truth] @ rng.standard_normal((4, dim)) / 2
-    sides = {"audio": np.zeros((rows, dim)), "text": telling}
-    inputs = {
-        name: collate(
-            list(torch.from_numpy(side + 4 * rng.standard_normal(side.shape)).float()[:, None])
-        )
-        for name, side in sides.items()
-    }
-    ids = tuple(f"u{row}" for row in range(rows))
-    return Dataset(ids=ids, targets=("a", "b", "c"), truth=truth.astype(np.int64), inputs=inputs)
-
-
-@pytest.mark.parametrize("kind", ["linear", "mlp", "gated", "lowrank"])
-def test_a_fused_head_hears_the_only_side_that_tells(kind, monkeypatch):
-    monkeypatch.setattr(train, "MAX_EPOCHS", 40)
-    data = one_side_tells()
-    member = HeadRows(np.arange(300), np.arange(300, 400), 0)
-    (head,) = fit(kind, data, ("audio", "text"), [member], HEADS[kind].defaults)
-    told = head.scores(data.of(("audio", "text"))).argmax(dim=1).numpy()
-    assert (told == data.truth)[300:].mean() > 0.8
 
 
 # ---------------------------------------------------------------- devices
