@@ -17,12 +17,7 @@ from scipy.signal import lfilter
 
 from benchmarks.functionals import DATA
 from encoders.analysis import fingerprints, landmarks
-from encoders.analysis.fingerprints import (
-    MOVES,
-    AudioFingerprint,
-    FingerprintSet,
-    signature_of,
-)
+from encoders.analysis.fingerprints import MOVES, AudioFingerprint, FingerprintSet, signature_of
 from encoders.analysis.landmarks import Landmarks, landmarks_of
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import Audio

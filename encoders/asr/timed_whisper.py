@@ -18,12 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.asr.recognisers import (
-    RecogniserSpec,
-    check_language,
-    check_task,
-    recogniser_source,
-)
+from encoders.asr.recognisers import RecogniserSpec, check_language, check_task, recogniser_source
 from encoders.asr.transcript import (
     NOTHING,
     SAMPLE_RATE_HZ,

@@ -14,12 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from encoders.asr.recognisers import (
-    ENGINES,
-    RecogniserSpec,
-    recogniser_fingerprint,
-    weights_sha256,
-)
+from encoders.asr.recognisers import ENGINES, RecogniserSpec, recogniser_fingerprint, weights_sha256
 from encoders.asr.transcript import Segment, Transcript
 from encoders.audio.waveform import Audio, AudioError
 from encoders.dealing import ENGINE, Engine, Lost

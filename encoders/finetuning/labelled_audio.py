@@ -15,13 +15,7 @@ from torch import Tensor
 
 from encoders.audio.reading import read_utterance
 from encoders.audio.waveform import AudioError, Samples, resample
-from encoders.finetuning.augmentation import (
-    Masks,
-    WaveformChanges,
-    changed,
-    masked,
-    silenced,
-)
+from encoders.finetuning.augmentation import Masks, WaveformChanges, changed, masked, silenced
 from encoders.networks.spectrogram_cnn import to_unit, trimmed, windows_of
 from encoders.specs import WindowSpec
 from encoders.store import audio_key

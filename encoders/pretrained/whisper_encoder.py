@@ -18,8 +18,7 @@ from encoders.pooling import Raw
 from encoders.pretrained.projection import ProjectedSpeech, read_projection
 from encoders.pretrained.speech import seeded_model, state_sha256
 from encoders.pretrained.wav2vec2 import BATCH_SECONDS, DTYPES, SAMPLE_RATE_HZ, Layers
-from encoders.provenance import record_of
-from encoders.provenance import weights_sha256 as sha256_of
+from encoders.provenance import record_of, weights_sha256 as sha256_of
 from encoders.specs import WhisperEncoderSpec
 from encoders.weights.locate import locate
 from encoders.weights.sources import source_of

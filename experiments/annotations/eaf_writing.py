@@ -12,15 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from experiments.annotations.lanes import (
-    CONFIDENCE,
-    EMOTION,
-    UNSURE,
-    WORDS,
-    Lane,
-    label_of,
-    lanes,
-)
+from experiments.annotations.lanes import CONFIDENCE, EMOTION, UNSURE, WORDS, Lane, label_of, lanes
 from experiments.annotations.segments import Segment, Timeline
 
 #: The fact that becomes the date of the file; without it the same timeline gives the same bytes.

@@ -3,12 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from experiments.annotations.segments import (
-    Segment,
-    Timeline,
-    derived_in_words,
-    values_in_words,
-)
+from experiments.annotations.segments import Segment, Timeline, derived_in_words, values_in_words
 
 #: The tiers of one speaker in what we write: words, the class heard, how sure that is.
 KINDS = WORDS, EMOTION, CONFIDENCE = "words", "emotion", "confidence"

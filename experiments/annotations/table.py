@@ -15,12 +15,7 @@ from encoders.manifest_rows import unguarded
 from encoders.messages import quoted
 from encoders.utterance import Fault
 from experiments.annotations.clock import SHAPES, parse_clock
-from experiments.annotations.plain import (
-    BETWEEN,
-    AnnotationError,
-    read_text,
-    unescape_reason,
-)
+from experiments.annotations.plain import BETWEEN, AnnotationError, read_text, unescape_reason
 from experiments.annotations.turns import GIVEN_UP, MOST_FAULTS, Reading
 
 #: What columns are called, without their unit, in small letters without accents and with ``_`` for

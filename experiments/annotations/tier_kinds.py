@@ -1,8 +1,7 @@
 """What a tier of a TextGrid or an ELAN file holds, told by its name, its type and its labels."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 from math import isfinite
 from types import MappingProxyType

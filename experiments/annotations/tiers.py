@@ -6,8 +6,7 @@ What a tier holds is told by its name and its labels (:mod:`experiments.annotati
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from encoders.manifest_rows import did_you_mean

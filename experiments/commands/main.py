@@ -13,29 +13,13 @@ import typer
 from encoders.plugins import load_plugins
 from experiments.commands import (
     ablate as cli_ablate,
-)
-from experiments.commands import (
     cache as cli_cache,
-)
-from experiments.commands import (
     convert as cli_convert,
-)
-from experiments.commands import (
     doctor as cli_doctor,
-)
-from experiments.commands import (
     interview as cli_interview,
-)
-from experiments.commands import (
     models as cli_models,
-)
-from experiments.commands import (
     predict as cli_predict,
-)
-from experiments.commands import (
     runs as cli_runs,
-)
-from experiments.commands import (
     train as cli_train,
 )
 from experiments.commands.options import (

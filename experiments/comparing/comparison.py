@@ -55,8 +55,12 @@ from experiments.reporting.results_schema import (
 )
 from fusion.evaluation.clusters import clusters_of, training_overlap
 from fusion.evaluation.columns import WHOLE, Place, Predictions, Split, Subject, joined
-from fusion.evaluation.predictions import PREDICTIONS, best_per_fold, stored_scores
-from fusion.evaluation.predictions import write as write_predictions
+from fusion.evaluation.predictions import (
+    PREDICTIONS,
+    best_per_fold,
+    stored_scores,
+    write as write_predictions,
+)
 from fusion.evaluation.subgroups import groupings
 from fusion.evaluation.windows import utterance_rows
 from fusion.model.fusion_model import FusionModel

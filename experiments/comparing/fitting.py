@@ -29,13 +29,7 @@ from fusion.model.origin import Origin
 from fusion.model.outputs import OutputType
 from fusion.model.seen import Seen
 from fusion.networks.heads import HEADS
-from fusion.splitting.splits import (
-    Fold,
-    InnerFolds,
-    inner_folds,
-    says_new_scripts,
-    speaker_of,
-)
+from fusion.splitting.splits import Fold, InnerFolds, inner_folds, says_new_scripts, speaker_of
 from fusion.training.arm_table import JointArm, LateFusionArm, TrainedArm, arm_of, trained_arm
 from fusion.training.arms import Budget, FittedArm, FoldScores, fit_chosen, score, search_arm
 from fusion.training.crossfit import FoldData, score_crossfitted

@@ -26,13 +26,7 @@ from experiments.comparing.plan import FoldViews, Plan
 from experiments.config import ConfigError, Study
 from fusion.batch import ModalityBatch, collate
 from fusion.splitting.development import halves
-from fusion.splitting.splits import (
-    Fold,
-    InnerFold,
-    InnerFolds,
-    assert_speakers_apart,
-    is_leaky,
-)
+from fusion.splitting.splits import Fold, InnerFold, InnerFolds, assert_speakers_apart, is_leaky
 from fusion.training.arm_table import arm_of
 from fusion.training.crossfit import FoldData
 

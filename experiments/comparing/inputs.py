@@ -32,12 +32,7 @@ from experiments.comparing.trainable import (
     is_finetuned,
     parse_trainable,
 )
-from experiments.comparing.transcripts import (
-    Transcripts,
-    contexts_of,
-    find_words,
-    to_recognise,
-)
+from experiments.comparing.transcripts import Transcripts, contexts_of, find_words, to_recognise
 from experiments.config import FINETUNED, ConfigError, Study
 from fusion.batch import Dataset, collate
 from fusion.networks.head import fixed_values

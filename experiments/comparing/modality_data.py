@@ -8,14 +8,7 @@ from torch import Tensor
 
 from encoders.context import Contexts
 from encoders.decode_index import DecodeIndex
-from encoders.extraction import (
-    AudioSource,
-    Extraction,
-    Extractor,
-    Failure,
-    Source,
-    text_sources,
-)
+from encoders.extraction import AudioSource, Extraction, Extractor, Failure, Source, text_sources
 from encoders.pooling import for_head
 from encoders.specs import Kind, Modality
 from encoders.store import TokenCount

@@ -5,12 +5,7 @@ from dataclasses import dataclass
 
 from encoders.manifest_rows import did_you_mean
 from encoders.messages import printable
-from encoders.pretrained.classifiers import (
-    check_head,
-    class_labels,
-    classifier_spec,
-    says_values,
-)
+from encoders.pretrained.classifiers import check_head, class_labels, classifier_spec, says_values
 from encoders.specs import BertSpec, ClassifierSpec, SpeechSpec
 from encoders.typed_names import SHORT_NAMES
 from encoders.utterance import Corpus

@@ -18,8 +18,7 @@ from experiments.interviews.recognition import LEAST_SPEECH_S, Recognition, Word
 from experiments.interviews.segmentation import SpeakerTurn, SpeechIndex
 from experiments.interviews.speakers import SOMEONE, SpeakerTurns
 from experiments.interviews.speech_scan import SpeechScan, union
-from experiments.interviews.voices import Voice
-from experiments.interviews.voices import notes_on as notes_on_voices
+from experiments.interviews.voices import Voice, notes_on as notes_on_voices
 from fusion.evaluation.emotions import DERIVED, DERIVED_FROM, derived_values
 from fusion.model.card import level_lines, transductive
 from fusion.model.fusion_model import FusionModel

@@ -21,12 +21,7 @@ from encoders.extraction import (
 from encoders.specs import Kind
 from encoders.utterance import Utterance
 from experiments.comparing.own_statistics import Group, groups_of
-from experiments.comparing.transcripts import (
-    Transcripts,
-    contexts_of,
-    find_words,
-    to_recognise,
-)
+from experiments.comparing.transcripts import Transcripts, contexts_of, find_words, to_recognise
 from experiments.config import TranscriptSource
 from experiments.interviews.emotion import (
     NO_BASELINES,

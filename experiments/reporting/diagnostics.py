@@ -20,13 +20,7 @@ from experiments.reporting.results_schema import (
     WindowScores,
 )
 from fusion.evaluation import metrics
-from fusion.evaluation.calibration import (
-    DevAnswers,
-    brier,
-    log_loss,
-    risk_coverage,
-    tempered,
-)
+from fusion.evaluation.calibration import DevAnswers, brier, log_loss, risk_coverage, tempered
 from fusion.evaluation.columns import WHOLE, Prediction, Predictions
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.p_values import mcnemar

@@ -11,12 +11,7 @@ from experiments.reporting.arm_names import arm_name, in_rows, row_name
 from experiments.reporting.caveats import BEST, badges, cautions, stamped
 from experiments.reporting.cost import Cost, arm_costs
 from experiments.reporting.diagrams import draw_confusion, draw_reliability, draw_risk
-from experiments.reporting.figures import (
-    arms_forest,
-    differences_forest,
-    draw_forest,
-    kind_of,
-)
+from experiments.reporting.figures import arms_forest, differences_forest, draw_forest, kind_of
 from experiments.reporting.matrix import matrix_table
 from experiments.reporting.numbers import (
     ABSENT,
@@ -29,12 +24,7 @@ from experiments.reporting.numbers import (
     primary_of,
     scale_note,
 )
-from experiments.reporting.results_schema import (
-    ArmDifference,
-    ClassResults,
-    Results,
-    TriedOut,
-)
+from experiments.reporting.results_schema import ArmDifference, ClassResults, Results, TriedOut
 from experiments.reporting.sentences import (
     answer,
     beats_both,
@@ -45,13 +35,7 @@ from experiments.reporting.sentences import (
 )
 from experiments.reporting.tables import certificate_rows
 from experiments.reporting.target_table import chance_level, per_target_table
-from experiments.reporting.tuning import (
-    ENOUGH,
-    best_so_far,
-    importances,
-    pruned,
-    tuning_figures,
-)
+from experiments.reporting.tuning import ENOUGH, best_so_far, importances, pruned, tuning_figures
 from experiments.templates import template
 from fusion.evaluation.statistics import CLAIM_FROM
 from fusion.evaluation.windows import WAYS

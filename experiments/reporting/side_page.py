@@ -8,13 +8,7 @@ from encoders.files import write_atomically
 from encoders.messages import escape_markdown, printable
 from experiments.reporting.arm_names import arm_name
 from experiments.reporting.caveats import badges
-from experiments.reporting.numbers import (
-    ABSENT,
-    column,
-    p_number,
-    percent,
-    primary_of,
-)
+from experiments.reporting.numbers import ABSENT, column, p_number, percent, primary_of
 from experiments.reporting.results_schema import as_json
 from experiments.reporting.side_by_side import AVERAGED, Beside, Run, RunDifference
 from experiments.reporting.tables import pipes

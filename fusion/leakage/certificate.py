@@ -14,16 +14,7 @@ from jaxtyping import Bool
 
 from fusion.leakage.evidence import Evidence
 from fusion.leakage.findings import Certificate, LeakTest, Status, TextProbe
-from fusion.leakage.fold_sides import (
-    NAMED,
-    Groups,
-    Leak,
-    Link,
-    Overlap,
-    Pairs,
-    overlaps,
-    scored,
-)
+from fusion.leakage.fold_sides import NAMED, Groups, Leak, Link, Overlap, Pairs, overlaps, scored
 from fusion.leakage.label_words import label_words
 from fusion.splitting.protocols import is_leaky
 from fusion.splitting.splits import Fold

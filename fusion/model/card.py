@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from encoders.messages import escape_markdown as say
-from encoders.messages import with_count
+from encoders.messages import escape_markdown as say, with_count
 from encoders.specs import Modality
 from fusion.evaluation.backoff import LevelRule
 from fusion.evaluation.calibration import Abstention

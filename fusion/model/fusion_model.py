@@ -43,8 +43,7 @@ from fusion.model.json import (
 from fusion.model.origin import Origin, origin_of
 from fusion.model.outputs import OF_CLASSES, OutputType
 from fusion.model.part import FusedPrediction, HeadEnsemble, part_as_json, part_from_json
-from fusion.model.seen import FILE as SEEN
-from fusion.model.seen import Seen
+from fusion.model.seen import FILE as SEEN, Seen
 from fusion.training.combination import Combination, combination_of
 from fusion.training.late import independent
 from fusion.training.normalise import Baseline, Normaliser, normaliser_of

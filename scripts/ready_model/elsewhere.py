@@ -14,8 +14,7 @@ from experiments.corpora import mosi
 from experiments.corpora.common_sets import apply_common
 from fusion.evaluation import metrics
 from fusion.model.fusion_model import FusionModel
-from scripts.ready_model import voice as hearing
-from scripts.ready_model import words as reading
+from scripts.ready_model import voice as hearing, words as reading
 from scripts.ready_model.copies import WRITTEN
 from scripts.ready_model.figures import Figure, plain_figure, uar_figure
 from scripts.ready_model.half import TARGETS, Row, Scored

@@ -6,8 +6,7 @@ from dataclasses import fields
 from typing import get_type_hints
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from encoders.specs import FAMILIES, BertSpec, MfccSpec, SentenceSpec
 from encoders.typed_names import MODALITY_OPTIONS, SHORT_NAMES, SYNONYMS, parse_modality, parsed

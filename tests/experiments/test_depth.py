@@ -15,8 +15,7 @@ from types import FrameType
 import pytest
 
 from encoders import decode_index as hints
-from encoders.audio import reading as audio
-from encoders.audio import streaming
+from encoders.audio import reading as audio, streaming
 from encoders.audio.waveform import Audio
 from encoders.utterance import Utterance
 from experiments.commands.main import app

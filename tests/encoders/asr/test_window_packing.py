@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from encoders.asr.recognisers import RecogniserSpec
 from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment

@@ -12,8 +12,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from encoders.audio.containers import Joint
 from encoders.audio.ogg import damage_of, page_checksum

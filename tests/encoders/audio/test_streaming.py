@@ -8,8 +8,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from encoders.audio.reading import read_segment
 from encoders.audio.streaming import Block, HeldBlocks, Resampler, Span, read_blocks, read_spans

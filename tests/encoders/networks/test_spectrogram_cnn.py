@@ -9,8 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import encoders.networks.spectrogram_cnn as spectrogram_cnn
 from encoders.audio.waveform import Audio, AudioError

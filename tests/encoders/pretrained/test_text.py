@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from encoders.encoder import fingerprint_of, load_encoder
 from encoders.extraction import embed_audio, embed_text

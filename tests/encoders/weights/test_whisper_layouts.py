@@ -23,12 +23,7 @@ from encoders.weights.sources import (
     PackageFiles,
     checkpoint_source,
 )
-from encoders.weights.whisper import (
-    WhisperLayoutError,
-    from_openai,
-    is_whisper,
-    read_whisper,
-)
+from encoders.weights.whisper import WhisperLayoutError, from_openai, is_whisper, read_whisper
 
 SIZES = {"n_mels": 8, "n_audio_ctx": 1500, "n_audio_state": 32, "n_audio_head": 4}
 SIZES |= {"n_audio_layer": 2, "n_vocab": 50, "n_text_ctx": 16, "n_text_state": 32}

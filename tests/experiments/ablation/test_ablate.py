@@ -15,13 +15,7 @@ from experiments.ablation.ablate import ablate
 from experiments.ablation.findings import findings_of
 from experiments.ablation.grid import FactorSpec
 from experiments.ablation.result import Ablation, cells_folder
-from experiments.ablation.scores import (
-    arm_sums,
-    differences,
-    read_cell,
-    summaries,
-    tidy_rows,
-)
+from experiments.ablation.scores import arm_sums, differences, read_cell, summaries, tidy_rows
 from experiments.ablation.tables import content_of, print_ablation
 from experiments.commands.terminal import print_json
 from experiments.comparing.verification import rebuild

@@ -9,9 +9,7 @@ import pytest
 from experiments.ablation.ablate import ablate
 from experiments.ablation.grid import FactorSpec
 from experiments.ablation.result import Ablation, cells_folder
-from experiments.ablation.scores import (
-    differences,
-)
+from experiments.ablation.scores import differences
 from experiments.config import ConfigError
 from fusion.evaluation import predictions
 from fusion.training import train

@@ -4,21 +4,14 @@ import re
 
 import pytest
 import webvtt
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 from made_timelines import in_order, names, said, timelines
 
 from experiments.annotations import vtt
 from experiments.annotations.clock import clock, parse_clock
 from experiments.annotations.plain import escape_name, tidy, unescape_name
 from experiments.annotations.segments import Segment, Timeline
-from experiments.annotations.turns import (
-    MARKED,
-    AnnotationError,
-    Turn,
-    read_annotation,
-    read_turns,
-)
+from experiments.annotations.turns import MARKED, AnnotationError, Turn, read_annotation, read_turns
 from fusion.evaluation.backoff import Answer
 
 VTT = """WEBVTT - a talk

@@ -12,9 +12,7 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from experiments.commands import cache as cli_cache
-from experiments.commands import main as cli
-from experiments.commands import models as cli_models
+from experiments.commands import cache as cli_cache, main as cli, models as cli_models
 from experiments.models import fetch_model, known_models
 
 

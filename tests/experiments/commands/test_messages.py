@@ -8,8 +8,7 @@ import pytest
 import typer
 
 from encoders.extraction import Failure
-from experiments.commands import main as cli
-from experiments.commands import terminal
+from experiments.commands import main as cli, terminal
 from tests.experiments.commands.called import compare, run, write
 
 

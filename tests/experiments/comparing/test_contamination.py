@@ -15,8 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from encoders.analysis.fingerprints import FingerprintSet, packed, signature_of
-from encoders.analysis.landmarks import landmarks_of, thinned, unpacked
-from encoders.analysis.landmarks import packed as packed_marks
+from encoders.analysis.landmarks import landmarks_of, packed as packed_marks, thinned, unpacked
 from encoders.audio.reading import read_segment
 from encoders.audio.waveform import Audio, resample
 from encoders.finetuning.finetune import Finetuned

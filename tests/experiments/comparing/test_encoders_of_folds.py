@@ -15,8 +15,7 @@ from encoders.finetuning.settings import Settings
 from encoders.provenance import WEIGHTS, read_provenance
 from experiments.cache import collect_garbage, damaged, trained_encoders
 from experiments.commands.main import app
-from experiments.comparing import encoder_training
-from experiments.comparing import fold_encoders as views
+from experiments.comparing import encoder_training, fold_encoders as views
 from experiments.comparing.comparison import Outcome, compare
 from experiments.comparing.verification import rebuild
 from experiments.config import ConfigError, Study

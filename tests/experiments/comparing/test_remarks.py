@@ -13,8 +13,7 @@ from encoders.specs import Modality, SentenceSpec
 from encoders.store import EmbeddingStore, TokenCount
 from encoders.typed_names import parse_modality
 from encoders.utterance import Corpus
-from experiments.comparing.inputs import Inputs, Ready, gather
-from experiments.comparing.inputs import Transcripts as FoundWords
+from experiments.comparing.inputs import Inputs, Ready, Transcripts as FoundWords, gather
 from experiments.comparing.modality_data import cuts, silence
 from experiments.config import Study
 

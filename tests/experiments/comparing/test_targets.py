@@ -17,8 +17,7 @@ from experiments.comparing.comparison import compare
 from experiments.comparing.verification import rebuild
 from experiments.interviews.emotion import check_suitable
 from experiments.reporting.results_schema import Auc
-from fusion.evaluation import predictions
-from fusion.evaluation import thresholds as labels
+from fusion.evaluation import predictions, thresholds as labels
 from fusion.model.fusion_model import FORMAT_VERSION, FusionModel
 from fusion.networks.heads import HEADS
 from fusion.training import train

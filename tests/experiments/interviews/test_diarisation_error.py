@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from benchmarks.diarisation_error import (
-    Spoken,
-    detection_error,
-    diarisation_error,
-)
+from benchmarks.diarisation_error import Spoken, detection_error, diarisation_error
 
 A_THEN_B = [Spoken(0.0, 10.0, "anna"), Spoken(10.0, 20.0, "ben")]
 

@@ -20,9 +20,7 @@ from encoders.analysis.speaker_embeddings import (
     ge2e_bands,
     windows_of,
 )
-from encoders.analysis.voice_activity import (
-    ActivityOptions,
-)
+from encoders.analysis.voice_activity import ActivityOptions
 from encoders.audio.reading import read_segment
 from encoders.audio.streaming import Span, read_spans
 from encoders.weights.sources import GE2E_FILES, MissingWeightsError, installed

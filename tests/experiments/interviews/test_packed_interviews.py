@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from encoders.asr import transcription as module
 from encoders.asr.transcript import NOTHING, SAMPLE_RATE_HZ, Segment, Transcript

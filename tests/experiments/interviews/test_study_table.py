@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from encoders.analysis.voice_activity import Stretch
 from experiments.annotations.segments import Segment, Timeline

@@ -12,8 +12,7 @@ import pytest
 
 from experiments.annotations.segments import Segment, Timeline
 from experiments.annotations.segments_csv import write as write_csv
-from experiments.annotations.timeline_json import read_json
-from experiments.annotations.timeline_json import write as write_json
+from experiments.annotations.timeline_json import read_json, write as write_json
 from experiments.annotations.turns import read_turns
 from experiments.config import OptionError
 from experiments.interviews.courses import charts_of, courses_of

@@ -12,8 +12,7 @@ from experiments.reporting.results import with_best
 from experiments.reporting.side_by_side import side_by_side
 from experiments.reporting.side_page import write_beside
 from fusion.evaluation.statistics import holm
-from tests.experiments.finished_runs import EVIL, make_facts, make_rows, save_run
-from tests.experiments.finished_runs import save as save_rows
+from tests.experiments.finished_runs import EVIL, make_facts, make_rows, save as save_rows, save_run
 
 ARMS, TARGETS = ("audio", "text", "concat"), ("calm", "cross")
 

@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments.reporting.page import Report
-from experiments.reporting.page import page as page_of_report
+from experiments.reporting.page import Report, page as page_of_report
 from experiments.reporting.tuning import importances, tuning_figures
 from fusion.evaluation.statistics import CLAIM_FROM
 from tests.experiments.finished_runs import make_content, make_results, typed

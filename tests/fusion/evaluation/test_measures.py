@@ -7,8 +7,7 @@ import warnings
 import audmetric
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 from scipy.spatial.distance import cosine, jensenshannon
 from sklearn import metrics as sk

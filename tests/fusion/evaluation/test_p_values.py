@@ -7,8 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fusion.evaluation.measures import CLASSES
 from fusion.evaluation.p_values import DRAWS, holm, mcnemar, sign_flip_p

@@ -7,8 +7,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fusion.evaluation.columns import columns, joined, unpacked
 from fusion.evaluation.predictions import Prediction, digest, read, stored_scores, write

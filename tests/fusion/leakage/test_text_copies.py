@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fusion.leakage.label_words import label_words
 from fusion.leakage.text_copies import NEARLY, near_pairs, words_of

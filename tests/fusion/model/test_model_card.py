@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from encoders.messages import escape_markdown, printable, with_count
 from encoders.specs import BertSpec, Modality

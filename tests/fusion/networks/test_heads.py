@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fusion.batch import ModalityBatch, Standardizer, collate
 from fusion.networks.attention import AttentionHead, PatchEmbedding, positions

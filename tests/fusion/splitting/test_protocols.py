@@ -6,8 +6,7 @@ import csv
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from encoders.utterance import Utterance
 from fusion.splitting.designs import EMOBOX, apart, rows_of

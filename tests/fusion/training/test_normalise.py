@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from fusion.batch import ROUNDING, Dataset, Moments, Standardizer, collate
 from fusion.splitting.splits import Fold, InnerFolds

@@ -20,8 +20,7 @@ from optuna.trial import TrialState
 
 from encoders import locks
 from fusion.networks.heads import HEADS
-from fusion.tuning import shared as shared_studies
-from fusion.tuning import storage as studies
+from fusion.tuning import shared as shared_studies, storage as studies
 from fusion.tuning.storage import StorageError, StudyStorage, open_storage, without_secrets
 from fusion.tuning.tune import Tuning, TuningResult
 from tests.fusion.driven import tune
