@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -336,11 +337,18 @@ def test_real_speech_in_a_batch_is_as_alone(families, data_folder):
 
 
 def _exactly_alone(encoder, texts):
-    """Each text alone, among all, and among others again: the same bits."""
+    """Each text alone, among all, and among others again: the same bits, where rows are equal.
+
+    Without AVX-512 MKL rounds otherwise at the edges of a matrix, wherever those fall.
+    """
+    whole = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    tolerance = 0.0 if whole and "MKL_ENABLE_INSTRUCTIONS" not in os.environ else 1e-5
     alone = [encoder.encode([text])[0] for text in texts]
     for order in (texts, texts[::-1], texts[1::2] + texts[::3]):
         for text, hidden in zip(order, encoder.encode(order), strict=True):
-            assert torch.equal(hidden, alone[texts.index(text)]), text
+            expected = alone[texts.index(text)]
+            largest = tolerance * float(expected.abs().max())
+            torch.testing.assert_close(hidden, expected, rtol=0.0, atol=largest, msg=text)
 
 
 @pytest.mark.parametrize("name", [*TEXT, *SENTENCES])

@@ -278,9 +278,22 @@ def test_names_that_are_nearly_equal_are_told(tmp_path):
     rows = [{"id": f"u{k}", "label": label, "speaker": s} for k, (label, s) in enumerate(pairs)]
     told = "that differ by case, blanks or accents only, and count as different"
     assert read_manifest(write(tmp_path, rows)).notes == (
-        f"labels {told}: Happy, happy; Joié, joie",
+        f"labels {told}: Happy, happy; Joié, joie; --labels NEW=OLD+OLD joins some",
         f"speakers {told}: Ann, ann",
     )
+
+
+def test_speakers_of_two_sexes_and_values_beside_labels_are_told(tmp_path):
+    rows = [
+        {"id": "a", "speaker": "VP02", "sex": "m", "label": "happy", "valence": 1.0},
+        {"id": "b", "speaker": "VP02", "sex": "w", "label": "sad", "valence": 2.0},
+        {"id": "c", "speaker": "VP03", "sex": "w", "label": "sad", "valence": 2.0},
+    ]
+    two, unread = read_manifest(write(tmp_path, rows)).notes
+    assert two.startswith("speakers of more than one sex, VP02 (m, w): two people")
+    assert unread.startswith("valence: not read, because there are labels")
+    values = [{name: cell for name, cell in row.items() if name != "label"} for row in rows[1:]]
+    assert read_manifest(write(tmp_path, values)).notes == ()
 
 
 def test_backslashes_part_folders_on_every_system(tmp_path):

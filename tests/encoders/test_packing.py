@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from encoders.packing import in_batches, in_equal_batches
+from encoders.packing import LEAST, in_batches, in_equal_batches
 
 LENGTHS = st.lists(st.floats(0.01, 50.0), max_size=40)
 
@@ -46,7 +46,7 @@ def test_nothing_gives_nothing():
 
 
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 30))
-def test_equal_batches_hold_one_length_and_never_one_row(lengths, budget):
+def test_equal_batches_hold_one_length_and_are_never_small(lengths, budget):
     seen = []
 
     def encode(batch):
@@ -55,4 +55,7 @@ def test_equal_batches_hold_one_length_and_never_one_row(lengths, budget):
 
     assert in_equal_batches(lengths, int, budget, encode) == [-length for length in lengths]
     assert all(len(set(batch)) == 1 < len(batch) for batch in seen)
-    assert all(len(batch) <= max(2, budget // max(1, batch[0])) for batch in seen)
+    for batch in seen:
+        length = max(1, batch[0])
+        assert LEAST <= len(batch) * length
+        assert len(batch) <= max(2, budget // length, -(-LEAST // length))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from encoders.plugins import VARIABLE, files_of_plugins, load_plugins
+from encoders.plugins import VARIABLE, code_of, files_of_plugins, load_plugins
+from encoders.typed_names import SHORT_NAMES
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +97,28 @@ def test_a_fault_in_a_plugin_is_told_with_its_line(text, said):
     write("my_faulty_plugin.py", text)
     with pytest.raises(ValueError, match=said):
         load_plugins(["my_faulty_plugin.py"])
+
+
+def test_a_plugin_adds_names_and_replaces_none():
+    table = "from encoders.typed_names import SHORT_NAMES\n"
+    write("my_seventh_plugin.py", table + "SHORT_NAMES['my-own'] = SHORT_NAMES['mfcc']\n")
+    write("my_eighth_plugin.py", table + "SHORT_NAMES['logmel'] = SHORT_NAMES['mfcc']\n")
+    load_plugins(["my_seventh_plugin.py"])
+    try:
+        assert "my-own" in SHORT_NAMES
+        with pytest.raises(ValueError, match="'logmel' is there already: give yours another name"):
+            load_plugins(["my_eighth_plugin.py"])
+    finally:
+        del SHORT_NAMES["my-own"]
+
+
+def test_code_of_a_plugin_is_its_file_and_what_it_uses_but_no_other_plugin():
+    helper, other = write("my_other_helper.py"), write("my_ninth_plugin.py")
+    write("my_tenth_plugin.py", "from my_other_helper import NAME\n")
+    load_plugins(["my_ninth_plugin.py", "my_tenth_plugin.py"])
+    module = sys.modules["my_tenth_plugin"]
+    before = code_of(module)
+    other.write_text("NAME = 2\n")
+    assert code_of(module) == before
+    helper.write_text("NAME = 2\n")
+    assert code_of(module) != before

@@ -106,7 +106,7 @@ def test_an_encoder_of_the_other_kind_is_refused(typed, kind):
         ("logmel@layer=nine", "layer 'nine' is not a whole number"),
         ("logmel@layer=1.5", "layer '1.5' is not a whole number"),
         ("logmel@layer", "layer '' is not a whole number"),
-        ("logmel@pooling=median", "pooling 'median': logmel keeps mean, std, max"),
+        ("logmel@pooling=median", "pooling 'median': of logmel embeddings there is mean, std, max"),
         ("logmel@pooling=mean+mode", "pooling 'mode'"),
         ("logmel@pooling=cls", "pooling 'cls'"),
     ],

@@ -36,3 +36,21 @@ def test_names_are_text_and_never_markup(tmp_path):
     assert [words for words in expected if words not in printed] == []
     assert "\x1b" not in printed
     assert "2 utterances, 1 speaker, 0.00 h" in printed
+
+
+def test_classes_that_a_line_has_no_room_for_stand_below_one_another(tmp_path):
+    targets = tuple(f"class{n}" for n in range(14))
+    rows = [Utterance(id=name, speaker="s", target=one_hot(name, targets)) for name in targets]
+    corpus = Corpus(
+        name="wide", root=tmp_path, task="single-label", targets=targets, utterances=tuple(rows)
+    )
+    counts, printed = Counter(targets), {}
+    for width in (80, 400):
+        out = io.StringIO()
+        print_check(
+            Check(corpus, counts, {"s": counts}, 0.0, (), ()), Console(file=out, width=width)
+        )
+        printed[width] = " ".join(out.getvalue().split())
+    assert "utterances by class (by speaker: --html)" in printed[80]
+    assert all(name in printed[80] for name in targets)
+    assert "utterances by speaker and class" in printed[400]

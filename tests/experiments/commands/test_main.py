@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,11 @@ def test_predictions_are_a_data_frame_with_the_columns_of_the_table(monkeypatch,
     run(monkeypatch, "predictions", folder, "--csv", table)
     frame, written = experiments.predictions_frame(folder), pandas.read_csv(table)
     assert list(frame.columns) == list(written.columns)
+    run(monkeypatch, "predictions", folder, "--csv", table, "--split", "test")
+    tested = pandas.read_csv(table)
+    assert set(frame["split"]) == {"dev", "test"}
+    assert len(tested) == (frame["split"] == "test").sum()
+    assert set(experiments.predictions_frame(folder, "test")["split"]) == {"test"}
     scores = [name for name in frame.columns if name.startswith("score_")]
     assert len(scores) == 3
     assert frame[scores].equals(written[scores])
@@ -200,6 +206,13 @@ def test_cache_commands(monkeypatch, corpus, capsys, tmp_path):
     shard.write_bytes(content)
     assert run(monkeypatch, "cache", "import", tmp_path / "copy") == 0, "it is there already"
     assert run(monkeypatch, "cache", "gc") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "cache", "gc", "--embeddings", "logmel") == 1
+    assert "logmel: no such space; known are logmel-" in capsys.readouterr().err
+    assert run(monkeypatch, "cache", "gc", "--embeddings", "all") == 0
+    assert "1 shard of embeddings removed" in capsys.readouterr().out
+    run(monkeypatch, "embed", "--manifest", corpus, "--audio", "logmel")
+    assert "0 from the cache" in capsys.readouterr().out
 
 
 def test_kept_fits_are_removed_when_asked_for(monkeypatch, corpus, capsys):
@@ -235,6 +248,11 @@ def test_models_and_corpora_are_listed(monkeypatch, capsys):
     assert "minilm" in said
     assert "egemaps: openSMILE is free for research and other non-commercial use only" in said
     assert "ravdess" in said
+
+
+def test_the_version_is_told(monkeypatch, capsys):
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"serfusion {version('serfusion')}\n"
 
 
 def test_help_imports_nothing_heavy():

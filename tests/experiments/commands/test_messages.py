@@ -25,6 +25,19 @@ def test_a_channel_that_cannot_be_heard_is_told(monkeypatch, corpus, capsys, cha
     assert said in " ".join((told.out + told.err).split())
 
 
+def test_a_study_in_a_file_is_that_of_a_corpus_elsewhere(monkeypatch, corpus, tmp_path):
+    """A config.toml travels: only where the corpus lies may be said beside it."""
+    compare(monkeypatch, corpus)
+    (tmp_path / "elsewhere").mkdir()
+    for path in (*tmp_path.glob("*.wav"), corpus):
+        path.rename(tmp_path / "elsewhere" / path.name)
+    words = ("--config", tmp_path / "run" / "config.toml", "--out", tmp_path / "again")
+    words += ("--jobs", "1")
+    assert run(monkeypatch, "compare", *words) == 1
+    moved = tmp_path / "elsewhere" / corpus.name
+    assert run(monkeypatch, "compare", *words, "--manifest", moved) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

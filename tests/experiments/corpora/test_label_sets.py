@@ -188,3 +188,38 @@ def test_a_class_typed_twice_is_refused():
 def test_the_examples_of_docstrings_hold(name):
     result = doctest.testmod(import_module(name))
     assert (result.failed, result.attempted > 0) == (0, True)
+
+
+# ---------------------------------------------------------------- of a manifest
+
+
+def manifest_of(folder: Path, *labels: str) -> str:
+    lines = [f"u{n},said,s{n},{label}" for n, label in enumerate(labels)]
+    (folder / "m.csv").write_text("\n".join(["id,transcript,speaker,label", *lines]))
+    return str(folder / "m.csv")
+
+
+def test_classes_of_a_manifest_are_chosen_joined_and_renamed(tmp_path):
+    path = manifest_of(tmp_path, "Wut", "angry", "Freude", "Other", "Other")
+    corpus = load_source(None, path, None, ("angry=angry+Wut", "happy=Freude"))
+    assert corpus.targets == ("angry", "happy")
+    assert [corpus.label(u) for u in corpus.utterances] == ["angry", "angry", "happy"]
+    (note,) = corpus.notes
+    assert "angry = Wut (1), angry (1); happy = Freude (1); left out Other (2)" in note
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (("angry", "bliss"), "'bliss': no class or set of m; its classes are Other, Wut, angry"),
+        (("angry=angry+Wut", "Wut"), "'Wut' is given twice"),
+        (("a=angry", "a=Wut"), "'a' is given twice"),
+        (("angry", "Wut=Zorn"), "'Zorn': no class"),
+    ],
+)
+def test_classes_that_a_manifest_lacks_and_labels_of_two_classes_are_refused(
+    tmp_path, labels, said
+):
+    path = manifest_of(tmp_path, "Wut", "angry", "Other")
+    with pytest.raises(CorpusError, match=said):
+        load_source(None, path, None, labels)

@@ -84,6 +84,15 @@ def test_another_protocol_or_budget_is_said(tmp_path):
     assert "the runs differ in trials: 2, 9" in remarks
 
 
+def test_other_seeds_are_said_and_what_differences_are_of(tmp_path):
+    facts = make_facts(ARMS, TARGETS).facts
+    study = {**facts.study, "seeds": 1}
+    other = save(tmp_path / "two", facts=replace(facts, study=study))
+    remarks = side_by_side([save_run(tmp_path / "one"), other]).remarks
+    (said,) = [remark for remark in remarks if "differ in seeds" in remark]
+    assert said.endswith("differences are over the seeds that both have, not of the scores above")
+
+
 def test_a_run_that_was_changed_is_refused(tmp_path):
     one = save_run(tmp_path / "one")
     (one / "predictions.safetensors").write_text("{}\n")

@@ -147,7 +147,9 @@ def test_a_saved_model_mixes_as_before(kind, mixed, split_data, tmp_path, monkey
     again = FusionModel.load(tmp_path / "model")
     assert again.parts[0].layers == (LAYERS,)
     assert again.predict_embeddings({name: row}) == model.predict_embeddings({name: row})
-    assert again.predict_embeddings({name: None}) == model.predict_embeddings({name: None})
+    for wrong in ({name: None}, {}, {"voice": row}):
+        with pytest.raises(ValueError, match=f"this model reads {name}: expected some of it, got"):
+            again.predict_embeddings(wrong)
 
 
 def test_layer_weights_are_kept_with_the_fit_and_not_those_of_late_fusion(

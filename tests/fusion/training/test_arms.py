@@ -13,10 +13,21 @@ import torch
 from fusion.batch import Dataset, ModalityBatch
 from fusion.evaluation.selection import selection_score
 from fusion.model.fusion_model import FusionModel, HeadEnsemble
+from fusion.networks.head import dropped_out
+from fusion.networks.heads import HEADS
+from fusion.networks.linear import LinearHead
 from fusion.splitting.splits import Fold, InnerFolds
 from fusion.training import arms, train
 from fusion.training.arm_table import ARMS, TrainedArm
-from fusion.training.arms import Budget, FittedArm, FoldScores, fit_arm, score, search_arm
+from fusion.training.arms import (
+    Budget,
+    FittedArm,
+    FoldScores,
+    fit_arm,
+    score,
+    search_arm,
+    try_own_heads,
+)
 from fusion.tuning.tune import Tuning
 
 BUDGET = Budget(trials=2, seeds=2)
@@ -267,3 +278,66 @@ def test_what_is_fixed_is_not_tuned(make_data, split_data):
     fitted = fit_arm(ARMS["concat"], data, inner, Budget(2, 1, fixed={"hidden": 17}), None)
     assert fitted.hyperparameters.hidden == 17
     assert set(fitted.study.best) == {"dropout", "learning_rate", "weight_decay"}
+
+
+# ---------------------------------------------------------------- heads of plugins
+
+
+class Own(LinearHead):
+    """Stands in for a module of a user."""
+
+    def forward(self, inputs, keep=None):
+        return self.classify(dropped_out(self.own(self.embeddings(inputs)), keep))
+
+    def own(self, values):
+        return values
+
+
+class TooFew(Own):
+    def forward(self, inputs, keep=None):
+        return super().forward(inputs, keep)[..., :2]
+
+
+class OfNeighbours(Own):
+    def own(self, values):
+        return values - values.mean(dim=-2, keepdim=True)
+
+
+class NotFinite(Own):
+    def own(self, values):
+        return values / 0
+
+
+class Unstacked(Own):
+    def __init__(self, shapes, targets, hyper):
+        super().__init__(shapes, targets, hyper)
+        self.layer = torch.nn.Linear(self.width, self.width)
+
+    def own(self, values):
+        return self.layer(values)
+
+
+def enter(monkeypatch: pytest.MonkeyPatch, network: type[LinearHead]) -> None:
+    monkeypatch.setattr(network, "__module__", "mine")
+    monkeypatch.setitem(HEADS, "own", replace(HEADS["linear"], network=network))
+    monkeypatch.setitem(ARMS, "own", replace(ARMS["concat"], name="own", head="own"))
+
+
+def test_a_head_of_a_plugin_that_does_what_it_should_is_silent(monkeypatch):
+    enter(monkeypatch, Own)
+    try_own_heads(["audio", "own", "late"])
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (TooFew, "size of tensor"),
+        (OfNeighbours, "depends on the rows beside it"),
+        (NotFinite, "not finite"),
+        (Unstacked, "t\\(\\) expects a tensor"),
+    ],
+)
+def test_what_a_head_of_a_plugin_gets_wrong_is_told_before_any_work(monkeypatch, network, said):
+    enter(monkeypatch, network)
+    with pytest.raises(ValueError, match=rf"head own \(mine\.{network.__name__}\).*{said}"):
+        try_own_heads(["own"])
