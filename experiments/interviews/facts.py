@@ -103,6 +103,12 @@ class Account:
         """Which words are shown and not classified, and why."""
         if self.options.words == "show":
             yield "words are shown, not classified (--words show)"
+        given = self.options.words_file is not None or any(v.text for v in self.cast.voices)
+        if given and self.use.languages and self.options.words is None:
+            yield (
+                f"words that were given are taken for {' or '.join(sorted(self.use.languages))}, "
+                "which the text model knows; of another language, say --words show"
+            )
         foreign = Counter(s.said.language for s in self.heard if self.use.is_foreign(s.said))
         if foreign:
             counts = ", ".join(f"{number} in {code}" for code, number in foreign.items())
@@ -170,13 +176,21 @@ def about_answers(model: FusionModel, options: InterviewOptions) -> dict[str, An
     own = None if model.abstention is None else model.abstention.threshold
     facts: dict[str, Any] = {
         "abstain_below": own if options.abstain is None else options.abstain,
-        "levels": level_lines(model.levels),
+        "levels": {
+            level: f"{line}, all of the model's own corpus and not of this recording"
+            for level, line in level_lines(model.levels).items()
+        },
     }
     if options.sets is not None and model.sets is not None:
         speakers = with_count(model.sets.speakers, "development speaker")
         facts["sets"] = f"at a coverage of {options.sets:g}, by {speakers} of the model's corpus"
-    if derived_values((1.0,) * len(model.targets), model.targets) is not None:
-        facts["derived"] = f"{' and '.join(DERIVED)}, {DERIVED_FROM}"
+    nothing = derived_values((1 / len(model.targets),) * len(model.targets), model.targets)
+    if nothing is not None:
+        equal = " and ".join(f"{name} {at:.2f}" for name, at in zip(DERIVED, nothing, strict=True))
+        facts["derived"] = (
+            f"{' and '.join(DERIVED)}, {DERIVED_FROM}; equal probabilities, which say nothing, "
+            f"give {equal}: what is unsure lies near there"
+        )
     return facts
 
 

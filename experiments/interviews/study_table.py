@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from jaxtyping import Float
 
 from encoders.analysis.voice_activity import Stretch
 from encoders.files import free_name, write_atomically
-from encoders.manifest_rows import guarded
+from encoders.manifest_rows import guarded, unguarded
 from encoders.messages import with_count
 from experiments.annotations.plain import BETWEEN, escape_reason
 from experiments.annotations.segments import PLACES, Segment, Timeline
@@ -35,6 +36,11 @@ LEAST_SEGMENTS = 3
 MOST_BINS = 10_000
 #: What the lines of each table begin with, by which one of ours is known.
 OF_SEGMENTS, OF_STRETCHES = ("recording", "segment", "speaker"), ("recording", "speaker", "bin")
+
+#: Recordings that a message names.
+NAMED = 3
+#: Names that nobody gave to a person.
+GIVEN = re.compile(r"(guess|speaker|channel)[ _]?\d*|unknown", re.IGNORECASE)
 
 Row = Mapping[str, object]
 
@@ -91,7 +97,7 @@ class StudyTables:
             replace(one, recording=folder.name) if times[one.recording] > 1 else one
             for folder, one in zip(folders, found, strict=True)
         ]
-        told = []
+        told = list(_guessed_alike(timelines))
         if self.table is not None:
             told += write_study(timelines, self.table)
         if self.summary is not None:
@@ -141,6 +147,17 @@ class Bins:
         return [*(k * self.seconds for k in range(count)), duration_s]
 
 
+def _guessed_alike(timelines: Sequence[Timeline]) -> Iterator[str]:
+    """What is told of names that a program gave, which several recordings have."""
+    counts = Counter(name for timeline in timelines for name in timeline.speakers)
+    alike = [name for name, count in counts.items() if count > 1 and GIVEN.fullmatch(name)]
+    if alike:
+        yield (
+            f"{', '.join(alike)}: of each recording by itself, and not one person in all of them; "
+            "group by recording and speaker, or name people by --voices"
+        )
+
+
 def write_study(timelines: Sequence[Timeline], path: Path) -> list[str]:
     """A line for each segment of all recordings; returns what is told of the file.
 
@@ -181,6 +198,11 @@ def _write(rows: Sequence[Row], first: Sequence[str], path: Path, recordings: in
         aside = free_name(path, "kept")
         path.rename(aside)
         told = [f"{path.name} was there and is no table of before; it is kept as {aside.name}"]
+    elif path.is_file() and (gone := _recordings(path) - {str(row["recording"]) for row in rows}):
+        told = [
+            f"{path.name} had {with_count(len(gone), 'recording')} more before ("
+            f"{', '.join(sorted(gone)[:NAMED])}): it is of the recordings of this command alone"
+        ]
     text = io.StringIO()
     table = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     table.writeheader()
@@ -193,6 +215,11 @@ def _write(rows: Sequence[Row], first: Sequence[str], path: Path, recordings: in
 def _begins(path: Path, content: bytes) -> bool:
     with path.open("rb") as file:
         return file.read(len(content)) == content
+
+
+def _recordings(path: Path) -> set[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {unguarded(row["recording"]) for row in csv.DictReader(file)}
 
 
 def _cell(value: object) -> str:
@@ -276,6 +303,12 @@ def _z_scores(
 
 def _stretches(timeline: Timeline, bins: Bins) -> Iterator[Row]:
     edges = np.array(bins.edges(timeline.duration_s))
+    if not timeline.speakers:
+        # A recording without speech is a line too, or it would be missing unseen.
+        nothing = dict.fromkeys(("speech_s", "words", "classified_s"), 0.0)
+        for number, (start, end) in enumerate(pairwise(map(float, edges)), start=1):
+            place = {"recording": timeline.recording, "speaker": "", "bin": number}
+            yield {**place, "start_s": start, "end_s": end, "segments": 0, **nothing}
     for speaker in timeline.speakers:
         own = [segment for segment in timeline.segments if segment.speaker == speaker]
         shares = _seconds_in(own, edges)

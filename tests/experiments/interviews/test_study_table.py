@@ -15,7 +15,13 @@ from encoders.analysis.voice_activity import Stretch
 from experiments.annotations.segments import Segment, Timeline
 from experiments.config import OptionError
 from experiments.interviews.speech_scan import union
-from experiments.interviews.study_table import Bins, StudyTables, write_study, write_summary
+from experiments.interviews.study_table import (
+    Bins,
+    StudyTables,
+    _guessed_alike,
+    write_study,
+    write_summary,
+)
 from fusion.evaluation.backoff import Answer
 from tests.experiments.commands.called import run
 from tests.experiments.interviews.conftest import RATE, talk_samples
@@ -144,7 +150,9 @@ def test_without_segments_a_table_has_its_head_and_without_recordings_it_stays(t
     write_study([timeline()], tmp_path / "t.csv")
     write_summary([timeline()], tmp_path / "s.csv", Bins(count=2))
     assert (tmp_path / "t.csv").read_text() == "recording,segment,speaker\n"
-    assert (tmp_path / "s.csv").read_text() == "recording,speaker,bin\n"
+    head, *lines = (tmp_path / "s.csv").read_text().splitlines()
+    assert head.startswith("recording,speaker,bin,start_s,end_s,segments,speech_s")
+    assert lines == ["one.wav,,1,0.0,20.0,0,0.0,0.0,0.0", "one.wav,,2,20.0,40.0,0,0.0,0.0,0.0"]
     assert len(tables.write([])) == 2
     assert (tmp_path / "t.csv").read_text() == "recording,segment,speaker\n"
 
@@ -170,3 +178,36 @@ def test_a_study_of_recordings_of_which_one_fails(model_folder, tmp_path, capsys
     run(monkeypatch, *command, "--bins", 2)
     assert "done before" in capsys.readouterr().out
     assert [(tmp_path / name).read_bytes() for name in ("t.csv", "s.csv")] == first
+
+
+# ---------------------------------------------------------------- what a reader could overlook
+
+
+def test_a_recording_without_speech_is_lines_too(tmp_path):
+    silent = timeline(name="silent.wav", duration_s=10.0)
+    write_summary([silent, TALK], tmp_path / "s.csv", Bins(count=2))
+    first, second, *_ = rows_of(tmp_path / "s.csv")
+    assert [(row["recording"], row["speaker"], row["bin"]) for row in (first, second)] == [
+        ("silent.wav", "", "1"),
+        ("silent.wav", "", "2"),
+    ]
+    assert (first["segments"], first["speech_s"], first["end_s"]) == ("0", "0.0", "5.0")
+
+
+def test_a_table_that_loses_recordings_says_which(tmp_path):
+    other = timeline(segment(1, 2, "anna", 0.25), name="two.wav")
+    write_study([TALK, other], tmp_path / "t.csv")
+    told, _ = write_study([TALK], tmp_path / "t.csv")
+    assert told.startswith("t.csv had 1 recording more before (two.wav): it is of the recordings")
+    assert len(write_study([TALK], tmp_path / "t.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(("guess 1", "guess 1"), True), (("anna", "anna"), False), (("guess 1",), False)],
+)
+def test_names_that_nobody_gave_are_no_person_of_several_recordings(names, told):
+    talks = [timeline(segment(1, 2, name, 0.25), name=f"{n}.wav") for n, name in enumerate(names)]
+    lines = [*_guessed_alike(talks)]
+    assert bool(lines) == told
+    assert all("guess 1: of each recording by itself" in line for line in lines)
