@@ -294,11 +294,16 @@ def _head_fault(arm: TrainedArm) -> str:
     data = Dataset(ids, targets, np.arange(rows) % len(targets), inputs)
     members = [HeadRows(np.arange(8), np.arange(8, rows), seed) for seed in range(2)]
     (stack,) = stacks_of(arm.head, data, arm.inputs, members, HEADS[arm.head].defaults)
+    batches = data.of(arm.inputs)
+    with torch.inference_mode():
+        logits = stack.heads[0](batches)
+    if logits.shape != (rows, len(targets)):
+        return (
+            f"expected logits [{rows}, {len(targets)}] of rows and targets, got {[*logits.shape]}"
+        )
     next(stack.epochs())
-    head, batches = stack.fitted()[0], data.of(arm.inputs)
+    head = stack.fitted()[0]
     said = head.scores(batches)
-    if said.shape != (rows, len(targets)):
-        return f"expected logits [{rows}, {len(targets)}] of rows and targets, got {[*said.shape]}"
     alone = torch.cat(
         [head.scores([b.rows(torch.tensor([k])) for b in batches]) for k in range(rows)]
     )

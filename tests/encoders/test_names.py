@@ -6,7 +6,7 @@ import pytest
 
 import encoders.weights.locate as locate_module
 from encoders.typed_names import is_sentence_model
-from encoders.weights.cards import CARDS, MINILM, MPNET
+from encoders.weights.cards import CARDS, MINILM, MPNET, MULTILINGUAL_MINILM
 from encoders.weights.sources import MissingWeightsError
 
 
@@ -33,4 +33,4 @@ def test_what_a_hub_name_is_cannot_be_told_without_it():
 
 @pytest.mark.parametrize("name", CARDS)
 def test_of_a_checkpoint_with_a_card_nothing_is_fetched(name):
-    assert is_sentence_model(name) is (name in (MINILM, MPNET))
+    assert is_sentence_model(name) is (name in (MINILM, MPNET, MULTILINGUAL_MINILM))

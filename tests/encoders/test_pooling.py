@@ -90,7 +90,7 @@ def test_frames_that_are_stored_joined_are_summed_as_they_were_before():
 
 @pytest.mark.parametrize("spec", [SentenceSpec(), EgemapsSpec(), MfccSpec(axis="frequency")])
 def test_what_keeps_no_mean_has_no_sum(spec):
-    with pytest.raises(ValueError, match=f"pooling 'sum': {spec.family} keeps"):
+    with pytest.raises(ValueError, match=f"pooling 'sum': of {spec.family} embeddings there is"):
         Modality(name="x", encoder=spec, pooling="sum")
 
 

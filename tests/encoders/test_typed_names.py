@@ -77,7 +77,11 @@ def test_untrained_and_options_go_together():
         ("mfcc@trim_db=loud", "audio", "trim_db 'loud' is not a number"),
         ("mfcc@axis=both", "audio", "axis 'both': expected one of time, frequency"),
         ("mfcc@n_mfcc=81", "audio", "--audio mfcc@n_mfcc=81: n_mfcc=81: expected 1 to n_mels=80"),
-        ("mfcc@axis=frequency,pooling=mean", "audio", "pooling 'mean': mfcc keeps course40"),
+        (
+            "mfcc@axis=frequency,pooling=mean",
+            "audio",
+            "pooling 'mean': of mfcc embeddings there is course40",
+        ),
         ("logmel@n_mel=40", "audio", "unknown option 'n_mel'; did you mean n_mels"),
         ("wav2vec2-base@layers=6-3", "audio", "layers '6-3': expected numbers as in 3.6 or 0-6"),
     ],

@@ -175,7 +175,7 @@ def test_the_course_as_a_sequence_has_one_value_per_frame():
 
 
 def test_the_course_knows_no_other_pooling():
-    with pytest.raises(ValueError, match=r"pooling 'std': mfcc keeps course40"):
+    with pytest.raises(ValueError, match=r"pooling 'std': of mfcc embeddings there is course40"):
         Modality(name="audio", encoder=MfccSpec(axis="frequency"), pooling="std")
 
 

@@ -331,7 +331,7 @@ def test_a_head_of_a_plugin_that_does_what_it_should_is_silent(monkeypatch):
 @pytest.mark.parametrize(
     ("network", "said"),
     [
-        (TooFew, "size of tensor"),
+        (TooFew, r"expected logits \[12, 3\] of rows and targets, got \[12, 2\]"),
         (OfNeighbours, "depends on the rows beside it"),
         (NotFinite, "not finite"),
         (Unstacked, "t\\(\\) expects a tensor"),
