@@ -193,7 +193,7 @@ class FusionModel:
         ``[frames, dim]`` of ``audio_frames`` and ``text_tokens``.
 
         Raises:
-            ValueError: there is an input that the model does not read, or none that it does.
+            ValueError: no input is there that the model reads.
         """
         fused = self.verdict(inputs, baseline).fused
         return dict(zip(self.targets, map(float, fused), strict=True))
@@ -210,11 +210,11 @@ class FusionModel:
         ``baseline`` is that of the utterance's group.
 
         Raises:
-            ValueError: there is an input that the model does not read, or none that it does.
+            ValueError: no input is there that the model reads.
         """
         known = dict.fromkeys(name for part in self.parts for name in part.inputs)
         given = [name for name, tensor in inputs.items() if tensor is not None]
-        if not given or not set(given) <= set(known):
+        if not set(given) & set(known):
             came = ", ".join(map(printable, given)) or "none"
             raise ValueError(
                 f"this model reads {', '.join(known)}: expected some of it, got {came}"

@@ -39,7 +39,7 @@ def test_published_classifiers_need_one_class(tmp_path):
 @pytest.mark.parametrize(
     ("task", "targets", "told"),
     [
-        ("multi-label", np.eye(3)[[0, 1] * 30], "no utterance of c"),
+        ("multi-label", np.eye(3)[[0, 1] * 30], "'c': no class or set of manifest"),
         ("multi-label", np.tile([[1, 1, 0], [1, 0, 1]], (30, 1)), "every utterance has a"),
         ("regression", np.tile([[1.0, 2.0], [1.0, 3.0]], (30, 1)), "valence never varies"),
         ("distribution", np.tile([[0.6, 0.4, 0], [0.4, 0, 0.6]], (30, 1)), "with the most votes"),

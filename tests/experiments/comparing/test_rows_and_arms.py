@@ -260,7 +260,9 @@ def test_one_class_is_refused(tmp_path):
 
 def test_labels_that_nobody_has_are_refused(tmp_path):
     study = write_corpus(tmp_path / "in", labels=("a", "b", "c", "d"))
-    refused(study, tmp_path, CorpusError, "no utterance of d")
+    refused(
+        study, tmp_path, CorpusError, "'d': no class or set of manifest; its classes are a, b, c"
+    )
 
 
 def test_features_of_another_corpus_are_refused(tmp_path):
