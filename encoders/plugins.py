@@ -4,11 +4,12 @@ Such a module is code. Only a person names it, on the command line or in the env
 worker processes find it too; a configuration, a run or a model that somebody sends never does.
 """
 
+import ast
 import hashlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
@@ -60,14 +61,29 @@ def files_of_plugins() -> tuple[Path, ...]:
 
 
 def code_of(module: ModuleType) -> str:
-    """Sha256 of a plugin's file and of what it may use beside it, other plugins left out."""
+    """Sha256 of a plugin's file and of those beside it that it imports, whenever it does.
+
+    By what the files say, because it is a key: what has been imported so far changes as work goes
+    on, and from process to process.
+    """
     own = Path(str(module.__file__)).resolve()
-    others = {path.resolve() for path in load_plugins()} - {own}
-    beside = {path.resolve() for path in files_of_plugins() if path.resolve().parent == own.parent}
+    files, left = set[Path](), [own]
+    while left:
+        files.add(path := left.pop())
+        beside = {own.with_name(f"{name}.py") for name in _imports(path)}
+        left += [file for file in beside - files if file.is_file()]
     digest = hashlib.sha256()
-    for path in sorted({own, *beside} - others):
+    for path in sorted(files):
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.rpartition(".")[2] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module.rpartition(".")[2]
 
 
 def _imported(name: str) -> Path:

@@ -37,6 +37,12 @@ class Card:
     config: Mapping[str, Any] = field(default_factory=dict)
     heard: tuple[str, ...] = ()
 
+    @property
+    def code(self) -> str | None:
+        """Code of the one language that it learned from; None of several, and of any."""
+        word = self.language.partition(" ")[0]
+        return word if len(word) == 2 and word.isalpha() else None
+
 
 _LARGE = {
     "hidden_size": 1024,

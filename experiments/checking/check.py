@@ -183,8 +183,8 @@ def _gaps(corpus: Corpus) -> Iterator[str]:
     if voiceless:
         has = _verb(voiceless, "has", "have")
         yield f"{with_count(voiceless, 'utterance')} {has} no audio file"
-    unlabelled = sum(utterance.target is None for utterance in rows)
     yield from unit_notes([u for u in rows if u.target is not None and u.speaker is not None])
+    unlabelled = sum(utterance.target is None for utterance in rows)
     if unlabelled:
         unscored = _verb(unlabelled, "is unlabelled and is", "are unlabelled and are")
         yield f"{with_count(unlabelled, 'utterance')} {unscored} not scored"

@@ -243,12 +243,11 @@ def language_notes(study: Study, rows: Sequence[Utterance], arms: Sequence[str])
     )
     encoder: Any = modality.encoder
     card = CARDS.get(encoder.checkpoint) if encoder.has("checkpoint") else None
-    known = "" if card is None else card.language.partition(" ")[0]
-    if known.isalpha() and (foreign := _foreign(rows, known)):
+    if card is not None and card.code and (foreign := _foreign(rows, card.code)):
         notes.append(
-            f"{foreign}, and {study.text} learned from texts in {known}: what words are worth here "
-            "is what it makes of them, not what they say; multilingual-minilm and xlm-roberta-base "
-            "know many languages"
+            f"{foreign}, and {study.text} learned from texts in {card.code}: what words are worth "
+            "here is what it makes of them, not what they say; multilingual-minilm and "
+            "xlm-roberta-base know many languages"
         )
     recogniser = parse_recogniser(study.asr)
     english = recogniser.checkpoint in WHISPER_MODELS and recogniser.checkpoint.endswith(".en")

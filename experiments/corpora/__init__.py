@@ -180,7 +180,8 @@ def _manifest(
     if labels and is_common(labels):
         common_set(labels[0])
     corpus = read_manifest(path, root=root, channel=channel)
-    if labels and corpus.task in ("multi-label", "distribution"):
+    several = corpus.task in ("multi-label", "distribution")
+    if labels and several and not is_common(labels):
         # Sets and shares have all of their labels or none: what is named is their order.
         return read_manifest(path, root=root, labels=labels, channel=channel)
     return _labelled(corpus, labels, ())

@@ -120,8 +120,8 @@ def own_classes(corpus: Corpus, asked: Sequence[str], sets: Sequence[LabelSet] =
     Raises:
         CorpusError: one is not a class of the corpus, or is given twice.
     """
-    classes = dict(_members(part, corpus.targets) for part in asked)
-    names = [_members(part, corpus.targets)[0] for part in asked]
+    pairs = [_members(part, corpus.targets) for part in asked]
+    classes, names = dict(pairs), [name for name, _ in pairs]
     labels = [label for members in classes.values() for label in members]
     doubled = [n for of in (names, labels) for n, count in Counter(of).items() if count > 1]
     faults = [Fault("--labels", f"{name!r} is given twice") for name in dict.fromkeys(doubled)]

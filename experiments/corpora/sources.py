@@ -37,10 +37,9 @@ def parse_sources(corpus: OneOrMore, manifest: OneOrMore, root: OneOrMore) -> tu
     if not corpora and not manifests:
         raise OptionError("expected --corpus NAME or --manifest FILE (or several of them)")
     folders = [Path(location).expanduser() for location in roots]
-    what = f"is not a folder (from {Path.cwd()})"
-    missing = [Fault(f"--root {path}", what) for path in folders if not path.is_dir()]
-    if missing:
-        raise CorpusError("source", missing)
+    if missing := [path for path in folders if not path.is_dir()]:
+        what = f"is not a folder (from {Path.cwd()})"
+        raise CorpusError("source", [Fault(f"--root {path}", what) for path in missing])
     needy = [name for name in corpora if name not in ROOTLESS]
     if len(corpora) + len(manifests) == 1:
         if len(roots) > 1:

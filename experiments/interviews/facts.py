@@ -159,11 +159,10 @@ def about_model(model: FusionModel) -> dict[str, Any]:
 
 
 def text_languages(model: FusionModel) -> frozenset[str]:
-    """Languages that the text encoders of a model know, by two letters; empty where not known."""
+    """Languages that the text encoders of a model know, by two letters; empty if not known."""
     specs = [m.encoder for name, m in model.modalities.items() if name == "text"]
     cards = [CARDS.get(getattr(spec, "checkpoint", "")) for spec in specs]
-    # "en", "en (tweets)": many languages have more letters.
-    return frozenset(card.language[:2] for card in cards if card is not None)
+    return frozenset(card.code for card in cards if card is not None and card.code is not None)
 
 
 def about_answers(model: FusionModel, options: InterviewOptions) -> dict[str, Any]:

@@ -218,8 +218,12 @@ def _begins(path: Path, content: bytes) -> bool:
 
 
 def _recordings(path: Path) -> set[str]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return {unguarded(row["recording"]) for row in csv.DictReader(file)}
+    """Recordings of a table of before, as far as it can be read: anyone may have changed it."""
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            return {unguarded(row["recording"]) for row in csv.DictReader(file)}
+    except csv.Error:
+        return set()
 
 
 def _cell(value: object) -> str:

@@ -212,16 +212,13 @@ class FusionModel:
         Raises:
             ValueError: no input is there that the model reads.
         """
-        known = dict.fromkeys(name for part in self.parts for name in part.inputs)
-        given = [name for name, tensor in inputs.items() if tensor is not None]
-        if not set(given) & set(known):
-            came = ", ".join(map(printable, given)) or "none"
-            raise ValueError(
-                f"this model reads {', '.join(known)}: expected some of it, got {came}"
-            )
+        there = [part for part in self.parts if part.hears(inputs)]
+        if not there:
+            known = ", ".join(dict.fromkeys(name for part in self.parts for name in part.inputs))
+            came = ", ".join(printable(n) for n, given in inputs.items() if given is not None)
+            raise ValueError(f"this model reads {known}: expected some of it, got {came or 'none'}")
         if self.normaliser is not None:
             inputs = self.normaliser(inputs, baseline)
-        there = [part for part in self.parts if part.hears(inputs)]
         alone = {part.inputs[0]: part.alone(inputs) for part in there if len(part.inputs) == 1}
         if len(self.parts) > 1 and len(there) == 1:
             # Decision-level fusion of one decision is that decision: the heads of the other

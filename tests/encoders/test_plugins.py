@@ -122,3 +122,14 @@ def test_code_of_a_plugin_is_its_file_and_what_it_uses_but_no_other_plugin():
     assert code_of(module) == before
     helper.write_text("NAME = 2\n")
     assert code_of(module) != before
+
+
+def test_code_of_a_plugin_is_the_same_before_and_after_it_imports_what_it_uses():
+    write("my_late_helper.py")
+    late = "def load():\n    from my_late_helper import NAME\n    return NAME\n"
+    write("my_eleventh_plugin.py", late)
+    load_plugins(["my_eleventh_plugin.py"])
+    module = sys.modules["my_eleventh_plugin"]
+    before = code_of(module)
+    assert module.load() == 1
+    assert code_of(module) == before

@@ -211,3 +211,11 @@ def test_names_that_nobody_gave_are_no_person_of_several_recordings(names, told)
     lines = [*_guessed_alike(talks)]
     assert bool(lines) == told
     assert all("guess 1: of each recording by itself" in line for line in lines)
+
+
+def test_a_table_that_another_program_wrote_over_is_written_anew(tmp_path):
+    path = tmp_path / "t.csv"
+    for left in (b"\xfc.wav,1,anna\r\n", b"a\0b,1,anna\r\n", b'"' + b"x" * 200_000 + b'"\r\n'):
+        path.write_bytes(b"recording,segment,speaker\r\n" + left)
+        write_study([TALK], path)
+        assert len(rows_of(path)) == 4

@@ -207,7 +207,8 @@ def test_without_words_none_are_looked_for(model_folder, talk, tmp_path, monkeyp
 def test_the_language_of_a_text_encoder_is_that_of_its_card():
     bert = SimpleNamespace(encoder=SimpleNamespace(checkpoint="google-bert/bert-base-uncased"))
     own = SimpleNamespace(encoder=SimpleNamespace(checkpoint="somebody/xlm"))
-    for modality, languages in ((bert, {"en"}), (own, set())):
+    many = SimpleNamespace(encoder=SimpleNamespace(checkpoint="FacebookAI/xlm-roberta-base"))
+    for modality, languages in ((bert, {"en"}), (own, set()), (many, set())):
         model = SimpleNamespace(modalities={"audio": own, "text": modality})
         assert text_languages(model) == languages
 
