@@ -61,11 +61,17 @@ def promised(line: str, output: str) -> bool:
     return re.search(pattern, output) is not None
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one tutorial recognised and embedded need not be heard again, as on a reader's disk."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
-def test_a_tutorial_does_what_it_says(path, tmp_path, monkeypatch):
+def test_a_tutorial_does_what_it_says(path, cache, tmp_path, monkeypatch):
     check_offline()
-    monkeypatch.setenv("SERFUSION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SERFUSION_CACHE", str(cache))
     output, executed = "", 0
     for block in blocks(path):
         # A word behind python names a package that is no dependency.

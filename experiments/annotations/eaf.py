@@ -43,6 +43,16 @@ def read(reading: Reading) -> None:
     add_turns(read_tiers(reading), reading)
 
 
+def media_names(path: Path) -> list[str]:
+    """Names of the recordings that a file is of, without their folders.
+
+    Raises:
+        AnnotationError: the file is no XML, or none of ELAN's.
+    """
+    media = read_xml(path, "ANNOTATION_DOCUMENT").iterfind("HEADER/MEDIA_DESCRIPTOR")
+    return [_name_in(unquote(one.get("MEDIA_URL", ""))) for one in media]
+
+
 def read_tiers(reading: Reading) -> list[Tier]:
     """All tiers with their times in seconds; faults are noted.
 
@@ -136,8 +146,12 @@ def _offset_ms(root: Element, reading: Reading) -> int:
 
 
 def _is_of(url: str, recording: str) -> bool:
-    name = url.replace("\\", "/").rsplit("/", 1)[-1]
+    name = _name_in(url)
     return recording in (name, Path(name).stem)
+
+
+def _name_in(url: str) -> str:
+    return url.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _slots(root: Element, reading: Reading) -> Mapping[str, float]:

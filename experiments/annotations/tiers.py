@@ -116,6 +116,25 @@ def _ours(tiers: Sequence[Tier]) -> tuple[list[tuple[str | None, Tier]], list[Ti
     return speakers, others
 
 
+def coded(tiers: Sequence[Tier], word: str) -> list[tuple[str | None, Tier]]:
+    """Tiers with a word in their name, else in their type, whatever its case, and whose they are.
+
+    None where neither a participant nor the rest of the name, nor what they hang on says it.
+    """
+    word = rf"(?<![^\W\d_]){word}(?:s|en)?(?![^\W\d_])"
+    pattern = re.compile(rf"[\W_]*{word}[\W_]*", re.IGNORECASE)
+    meant = [tier for tier in tiers if pattern.search(tier.name)]
+    meant = meant or [tier for tier in tiers if pattern.search(tier.kind or "")]
+    names = _by_name(tiers)
+
+    def whose(tier: Tier) -> str | None:
+        above, ours = names.get(tier.parent or ""), _OURS.fullmatch(tier.name)
+        rest = ours[1] if ours else pattern.sub("", tier.name).strip() or None
+        return tier.speaker or (rest if above is None else _speaker_of(above, names))
+
+    return [(whose(tier), tier) for tier in meant]
+
+
 def _meant(tiers: Sequence[Tier]) -> list[Tier]:
     """Tiers that are somebody's speech, each once, in the order of the file.
 

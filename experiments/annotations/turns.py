@@ -152,7 +152,7 @@ def read_annotation(
         what = f"a tier was named, but only {' and '.join(TIERED)} have tiers: leave it out"
         raise AnnotationError(path, [Fault("file name", what)])
     reading = Reading(path, tier, tiers, recording, duration_s)
-    with suppress(_GivenUp):
+    with suppress(GivenUp):
         import_module(module).read(reading)
     if not reading.turns and not reading.faults:
         reading.fault("file", "no turns in it: expected at least one")
@@ -162,7 +162,7 @@ def read_annotation(
     return Annotation(tuple(ordered), tuple(f"{path.name}: {note}" for note in reading.notes))
 
 
-class _GivenUp(Exception):
+class GivenUp(Exception):
     """A file has so many faults or turns that the rest of it is not read."""
 
 
@@ -184,14 +184,14 @@ class Reading:
         self.faults.append(Fault(where, what))
         if len(self.faults) == MOST_FAULTS:
             self.faults.append(Fault("the rest", GIVEN_UP))
-            raise _GivenUp
+            raise GivenUp
 
     def bound(self, turns: int, where: str) -> None:
         """Give a file up that holds more turns than a recording has."""
         if turns > MOST_TURNS:
             what = f"more than {MOST_TURNS} turns: expected those of one recording"
             self.faults.append(Fault(where, what))
-            raise _GivenUp
+            raise GivenUp
 
     def note(self, what: str) -> None:
         """Note what a person must know of how the file was read."""

@@ -1,6 +1,6 @@
 """Corpora by name: one module each with ``read(root) -> Corpus``.
 
-Of experiments, imports only config.
+Of experiments, imports only annotations and config.
 """
 
 from collections import Counter

@@ -18,6 +18,7 @@ from experiments.corpora import (
     audformat_db,
     audiofolder,
     baved,
+    coded,
     coraa_ser,
     crema_d,
     emodb,
@@ -56,7 +57,7 @@ _DEMO = Entry(
 #: In the order in which they are listed.
 _READERS = (
     *(ravdess, emodb, tess, crema_d, iemocap, emovo, savee, baved, aesdd, nemo, esd),
-    *(mosei, mosi, meld, coraa_ser, urdu, smile, msp_podcast, audformat_db, audiofolder),
+    *(mosei, mosi, meld, coraa_ser, urdu, smile, msp_podcast, audformat_db, audiofolder, coded),
 )
 #: By name.
 CORPORA: Table[Entry] = Table(

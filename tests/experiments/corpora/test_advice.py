@@ -158,6 +158,14 @@ def audiofolder(plant) -> None:
     plant.text("metadata.csv", "file_name,label,speaker\n" + "".join(rows))
 
 
+def coded(plant) -> None:
+    head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2\n<exists>\n1\n'
+    for s in range(6):
+        plant(f"{s}.wav")
+        tier = '"IntervalTier"\n"emotion"\n0\n2\n2\n0\n1\n"anger"\n1\n2\n"joy"\n'
+        plant.text(f"{s}.TextGrid", head + tier)
+
+
 def tess(plant) -> None:
     labels = ("angry", "disgust", "fear", "happy", "neutral", "ps", "sad")
     words = [f"ba{letter}k" for letter in "abcdefghijkl"]
@@ -166,7 +174,7 @@ def tess(plant) -> None:
 
 WRITTEN = {"coraa-ser": coraa, "msp-podcast": msp} | {
     maker.__name__: maker
-    for maker in (iemocap, mosei, mosi, meld, nemo, smile, audformat, audiofolder, tess)
+    for maker in (iemocap, mosei, mosi, meld, nemo, smile, audformat, audiofolder, coded, tess)
 }
 
 

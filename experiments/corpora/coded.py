@@ -1,0 +1,215 @@
+"""Recordings of one's own whose emotions were coded in ELAN (.eaf) or Praat (.TextGrid).
+
+Each mark of a tier with "emotion" in its name is an utterance; whose it is say ELAN's participant,
+the rest of the name ("Anna emotion", "emotion@Anna"), or the tier that it hangs on. Its words are
+those of the tiers of words of that speaker, as interviews read them
+(:mod:`experiments.annotations.tiers`). A recording is what an ELAN file names as its media, else
+what has the name of the file.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.files import MARK
+from encoders.manifest import ReadSoFar, corpus_of
+from encoders.manifest_rows import DIMENSIONS, Row
+from encoders.messages import with_count
+from encoders.utterance import Corpus, Fault
+from experiments.annotations import eaf, textgrid
+from experiments.annotations.lanes import EMOTION, UNSURE
+from experiments.annotations.plain import AnnotationError
+from experiments.annotations.tier_kinds import Mark, Tier
+from experiments.annotations.tiers import add_turns, coded
+from experiments.annotations.turns import GivenUp, Reading, Turn
+from experiments.corpora.entry import Entry
+from experiments.corpora.label_sets import LabelSet
+from experiments.corpora.tree import Tree, first_few, scan
+
+VALUES = "values"
+ENTRY = Entry(
+    name="coded",
+    title="Your own recordings, coded in ELAN or Praat",
+    language="any",
+    size="any",
+    speakers="any",
+    emotions="labels of the tiers called emotion",
+    truth="as coded",
+    setup="any",
+    licence="yours",
+    where="https://archive.mpi.nl/tla/elan",
+    module=__name__,
+    layout=("anna.wav", "anna.eaf or anna.TextGrid  (a tier with 'emotion' in its name)", "..."),
+    signature=r"\.(eaf|textgrid)$",
+    labels=(
+        LabelSet(VALUES, "numbers in tiers called valence, arousal, dominance", annotation=VALUES),
+    ),
+)
+#: Names within one recording, as interviews give them: they are other people in another one.
+_WITHIN = re.compile(r"(?:speaker|guess)?[ _]?\d*", re.IGNORECASE)
+#: Who is called so, and when, in seconds.
+Place = tuple[str | None, float, float]
+
+
+def read(root: Path, annotation: str = "") -> Corpus:
+    """Read all files with coded tiers; with ``annotation`` numbers in place of labels.
+
+    The two sides of a conversation share its ``dialogue``, so that folds keep them together.
+
+    Raises:
+        CorpusError: no such tier, files that cannot be read, without a recording or twice of one.
+    """
+    tree = scan(ENTRY, root)
+    words = DIMENSIONS if annotation == VALUES else (EMOTION,)
+    so_far, recordings = ReadSoFar(str(root)), tree.stems()
+    found: dict[str, _Coded] = {}
+    for path in tree.files:
+        if path.suffix.lower() not in (".eaf", ".textgrid"):
+            continue
+        name = tree.relative(path)
+        if (path.parent / MARK).exists():
+            # What a model said would become the truth that it is measured by.
+            so_far.notes.append(f"{name}: left out, a model wrote it: correct a copy elsewhere")
+            continue
+        try:
+            one = _read(path, words, recordings)
+        except AnnotationError as error:
+            so_far.faults.extend(Fault(f"{name}, {f.where}", f.what) for f in error.faults)
+            continue
+        if one is None:
+            so_far.notes.append(f"{name}: no tier called {' or '.join(words)}: left out")
+        elif (before := found.setdefault(one.recording, one)) is not one:
+            what = f"codes {one.recording}, as {before.name} does: keep one of them below the root"
+            so_far.faults.append(Fault(name, what))
+    if not found and not so_far.faults:
+        tree.refuse(f"no tier called {' or '.join(words)} in any .eaf or .TextGrid")
+    rows = [row for one in found.values() for row in one.rows(tree, recordings, so_far)]
+    so_far.notes.extend(_notes(found, recordings, rows))
+    return corpus_of(ENTRY.name, rows, root, None, None, so_far)
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """What a file codes of a recording (its name without suffix), and whose tiers those are."""
+
+    name: str
+    recording: str
+    tiers: Mapping[str, str]
+    cells: Mapping[Place, Mapping[str, str]]
+    turns: Sequence[Turn]
+
+    def rows(self, tree: Tree, recordings: Mapping[str, Path], so_far: ReadSoFar) -> Iterator[Row]:
+        """A row for each mark that says something, in the order of time."""
+        if self.recording not in recordings:
+            so_far.faults.append(Fault(self.name, f"no recording {self.recording}.wav, .mp3, ..."))
+            return
+        audio = tree.relative(recordings[self.recording])
+        ordered = sorted(self.cells, key=lambda place: (*place[1:], place[0] or ""))
+        for number, place in enumerate(ordered, 1):
+            speaker, start_s, end_s = place
+            cells = {
+                "id": f"{self.recording}-{number}",
+                "audio": audio,
+                "start_s": repr(start_s),
+                "end_s": repr(end_s),
+                "speaker": _person(speaker, self.recording),
+                "dialogue": self.recording,
+                "turn": str(number),
+                "transcript": self._words(place),
+                **self.cells[place],
+            }
+            yield Row(number, {column: cell for column, cell in cells.items() if cell})
+
+    def _words(self, place: Place) -> str:
+        """Words of the turns of the speaker, or of the only one, whose middle lies in a mark."""
+        speaker, start_s, end_s = place
+        others = {turn.speaker for turn in self.turns}
+        return " ".join(
+            turn.text
+            for turn in self.turns
+            if turn.text
+            and not turn.doubts
+            and (turn.speaker == speaker or len(others) == 1)
+            and start_s <= (turn.start_s + turn.end_s) / 2 < end_s
+        )
+
+
+def _person(speaker: str | None, recording: str) -> str:
+    if speaker is None:
+        return recording
+    return f"{recording} {speaker}" if _WITHIN.fullmatch(speaker) else speaker
+
+
+def _read(path: Path, words: Sequence[str], recordings: Mapping[str, Path]) -> _Coded | None:
+    """What a file codes; None without a tier of that kind.
+
+    Raises:
+        AnnotationError: with the faults of the file, or where two tiers code one speaker.
+    """
+    recording, is_eaf = path.stem, path.suffix.lower() == ".eaf"
+    if is_eaf:
+        media = [Path(name).stem for name in eaf.media_names(path)]
+        recording = next((name for name in media if name in recordings), recording)
+    reading = Reading(path, recording=recording)
+    cells: dict[Place, dict[str, str]] = defaultdict(dict)
+    tiers: list[Tier] = []
+    with suppress(GivenUp):
+        tiers += eaf.read_tiers(reading) if is_eaf else textgrid.read_tiers(path)
+        for word in words:
+            _add(tiers, word, cells, reading)
+    if reading.faults:
+        raise AnnotationError(path, reading.faults)
+    persons = {
+        tier.name: _person(speaker, recording)
+        for word in words
+        for speaker, tier in coded(tiers, word)
+    }
+    turns = _turns(path, recording, tiers)
+    return _Coded(path.name, recording, persons, cells, turns) if persons else None
+
+
+def _add(
+    tiers: Sequence[Tier], word: str, cells: dict[Place, dict[str, str]], reading: Reading
+) -> None:
+    """What tiers of a word say, by who and when."""
+    column = "label" if word == EMOTION else word
+    for speaker, tier in coded(tiers, word):
+        for mark in _marks(tier):
+            said, place = mark.text.strip(), (speaker, mark.start_s, mark.end_s)
+            if cells[place].setdefault(column, said) != said:
+                what = "another tier says otherwise of this stretch and speaker: keep one of the "
+                reading.fault(mark.where, f"{what}two, or take {word} out of its name")
+
+
+def _marks(tier: Tier) -> Iterator[Mark]:
+    """Marks that last and say something: no class stands in one that we left open."""
+    for mark in tier.filled():
+        if mark.end_s > mark.start_s and not mark.text.strip().startswith(UNSURE):
+            yield mark
+
+
+def _turns(path: Path, recording: str, tiers: Sequence[Tier]) -> Sequence[Turn]:
+    """Turns of the tiers of words, none where they do not say who speaks."""
+    reading = Reading(path, recording=recording)
+    with suppress(GivenUp):
+        add_turns(tiers, reading)
+    return () if reading.faults else sorted(reading.turns, key=lambda turn: turn.start_s)
+
+
+def _notes(
+    found: Mapping[str, _Coded], recordings: Mapping[str, Path], rows: Sequence[Row]
+) -> Iterator[str]:
+    """Whose tiers are taken for whose, recordings that nobody coded, people called alike."""
+    whose = (f"{tier} ({who})" for one in found.values() for tier, who in one.tiers.items())
+    yield f"tiers taken, and whose: {first_few(dict.fromkeys(whose))}"
+    if left := sorted(recordings.keys() - found.keys()):
+        yield f"{with_count(len(left), 'recording')} without coded tiers: {first_few(left)}"
+    heard: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        heard[row.cells["speaker"]].add(row.cells["dialogue"])
+    if several := sorted(who for who, where in heard.items() if len(where) > 1):
+        what = "called so in several recordings, each taken for one person"
+        yield f"{with_count(len(several), 'speaker')} {what}: {first_few(several)}"
