@@ -1,4 +1,4 @@
-"""The generic manifest: a CSV or JSONL table of utterances.
+"""The generic manifest: a CSV (commas, semicolons or tabs) or JSONL table of utterances.
 
 Columns: ``id,audio,start_s,end_s,transcript,speaker,label`` and any of ``dialogue, turn, session,
 script, split, fold, language, sex, age, channel, valence, arousal, dominance``. ``turn`` is the

@@ -5,6 +5,7 @@ import difflib
 import io
 import json
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,8 @@ COLUMNS = (
     "channel",
     *DIMENSIONS,
 )
+#: Columns that hold a number.
+NUMBERS = frozenset(("start_s", "end_s", "turn", "age", *DIMENSIONS))
 #: Columns that name something: equal to the eye must be equal. File names are bytes, and words
 #: are normalised where their key is made.
 NAMES = frozenset(("id", "label", *TEXT_COLUMNS))
@@ -164,7 +167,9 @@ def _row(line: int, cells: Mapping[str, str]) -> Row:
 
 def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
     # Strict: without it a quotation mark left open makes one cell of the rest of the file.
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    header = text.partition("\n")[0]
+    mark = "," if "," in header else next((mark for mark in ";\t" if mark in header), ",")
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
     line = 0
     try:
         faults += _header_faults([name.strip() for name in reader.fieldnames or ()])
@@ -174,7 +179,7 @@ def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
             if None in record:
                 faults.append(Fault(f"line {line}", "more cells than the header has columns"))
             cells = {str(k).strip(): unguarded(v.strip()) for k, v in record.items() if k and v}
-            yield _row(line, cells)
+            yield _row(line, cells if mark == "," else _with_points(cells))
     except csv.Error as error:
         limit = csv.field_size_limit()
         long = "field limit" in str(error)
@@ -183,10 +188,19 @@ def _csv_rows(text: str, faults: list[Fault]) -> Iterator[Row]:
         faults.append(Fault(f"line {line + 1}", what))
 
 
+def _with_points(cells: Mapping[str, str]) -> dict[str, str]:
+    """Cells of a table whose commas divide none, as spreadsheets write decimals in such a country.
+
+    >>> _with_points({"end_s": "2,4", "transcript": "2,4"})
+    {'end_s': '2.4', 'transcript': '2,4'}
+    """
+    return {
+        name: re.sub(r"\A(-?\d+),(\d+)\Z", r"\1.\2", cell) if name in NUMBERS else cell
+        for name, cell in cells.items()
+    }
+
+
 def _header_faults(names: list[str]) -> list[Fault]:
-    if len(names) == 1 and (marks := [mark for mark in ";\t" if mark in names[0]]):
-        what = f"cells are separated by {marks[0]!r}: expected commas (save it as CSV with commas)"
-        return [Fault("header", what)]
     doubled = [name for name, count in Counter(names).items() if name and count > 1]
     if not doubled:
         return []

@@ -201,6 +201,14 @@ def test_csv_lines_end_as_they_like(tmp_path, end):
     assert [u.speaker for u in read_manifest(tmp_path / "m.csv").utterances] == ["s", "t"]
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_spreadsheet_may_divide_cells_and_write_decimals_as_its_country_does(tmp_path, mark):
+    lines = ("id;speaker;start_s;end_s;transcript;label", "a;s;0,5;2;1,5 apples;angry")
+    (tmp_path / "m.csv").write_text("\r\n".join(lines).replace(";", mark), encoding="cp1252")
+    (one,) = read_manifest(tmp_path / "m.csv").utterances
+    assert (one.start_s, one.end_s, one.transcript) == (0.5, 2.0, "1,5 apples")
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["unix", "windows"])
 def test_json_lines_end_as_they_like(tmp_path, end):
     content = end.join(['{"id": "a", "speaker": "s"}', "", '{"id": "b", "speaker": "t"}', ""])

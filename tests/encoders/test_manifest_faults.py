@@ -129,15 +129,6 @@ def test_what_other_tables_call_a_column_is_offered(tmp_path, name, column):
     assert faults_of(path) == [f"columns: unknown column {name!r}: did you mean {column}?"]
 
 
-@pytest.mark.parametrize("mark", [";", "\t"])
-def test_cells_separated_otherwise_are_one_fault(tmp_path, mark):
-    (tmp_path / "m.csv").write_text(mark.join(["id", "speaker"]) + "\n" + mark.join("ab") + "\n")
-    found = faults_of(tmp_path / "m.csv")
-    assert found == [
-        f"header: cells are separated by {mark!r}: expected commas (save it as CSV with commas)"
-    ]
-
-
 # ---------------------------------------------------------------- classes that the user names
 
 
