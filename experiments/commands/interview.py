@@ -9,7 +9,8 @@ from rich.console import Console
 
 from encoders.messages import printable, with_count
 from experiments.commands.options import Channel, Device
-from experiments.config import channel_asked
+from experiments.config import OptionError, channel_asked
+from experiments.corpora.tree import MEDIA
 
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
@@ -23,7 +24,9 @@ Model = Annotated[
         help="Folder of a model, as a run leaves it in model/; or demo, the one that ships."
     ),
 ]
-Recordings = Annotated[list[Path], typer.Argument(help="Audio or video files, of any length.")]
+Recordings = Annotated[
+    list[Path], typer.Argument(help="Audio or video files, of any length; or folders of them.")
+]
 Out = Annotated[Path, typer.Option(help="Folder; each recording gets one of its own in it.")]
 
 
@@ -176,6 +179,7 @@ def interview(
     from experiments.interviews.options import InterviewOptions
     from experiments.interviews.study_table import StudyTables
 
+    recordings = [file for path in recordings for file in _files(path)]
     tables = StudyTables(table, summary, bins)
     tables.spare([*recordings, turns, transcript, voices])
     options = InterviewOptions(
@@ -206,6 +210,16 @@ def interview(
     with bars() as progress:
         outcome = run_interview(model, recordings, out, options, progress=progress)
     _show(outcome, tables.write([one.folder for one in outcome.done]))
+
+
+def _files(path: Path) -> list[Path]:
+    """A file, or the recordings that lie in a folder, in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    files = [one for one in path.iterdir() if one.suffix.lower() in MEDIA and one.name[0] != "."]
+    if not files:
+        raise OptionError(f"{path}: holds no file that ends in {', '.join(MEDIA)}")
+    return sorted(files)
 
 
 def _show(outcome: "Outcome", tables: Sequence[str] = ()) -> None:

@@ -251,21 +251,22 @@ def file_for(source: Path, recording: Path, others: int, option: str) -> Path:
             what = "one file for several recordings: expected a folder with a file for each"
             raise AnnotationError(source, [Fault(option, what)])
         return source
-    known = {*FORMATS, ".txt"} if option == "--transcript" else {*FORMATS} - {".txt"}
     there = sorted(
         path
         for path in source.iterdir()
         # A name that came from another system may be spelt of other code points.
         if composed(path.stem) == composed(recording.stem)
-        and path.suffix.lower() in known
+        and path.suffix.lower() in FORMATS
         and path.is_file()
+        # Words without times say nobody's turns; their folder may be that of the turns.
+        and not (option == "--turns" and _is_a_line_per_turn(path))
     )
     if len(there) == 1:
         return there[0]
     names = ", ".join(path.name for path in there)
     what = f"several files of it ({names}): expected one"
     if not there:
-        wanted = ", ".join(sorted(known))
+        wanted = ", ".join(sorted(FORMATS))
         what = f"no file named {recording.stem} in it that is read ({wanted}): expected one"
     raise AnnotationError(source, [Fault(recording.name, what)])
 

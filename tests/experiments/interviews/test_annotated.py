@@ -72,6 +72,15 @@ def test_a_folder_holds_the_file_of_each_recording(tmp_path):
         file_for(tmp_path, Path("x/one.wav"), 1, "--turns")
 
 
+def test_a_text_in_a_folder_of_turns_is_one_where_it_has_times(tmp_path):
+    (tmp_path / "one.txt").write_text("0.5\t2.0\tanna\n", encoding="utf-8")
+    (tmp_path / "two.txt").write_text("well then\n", encoding="utf-8")
+    assert file_for(tmp_path, Path("one.wav"), 1, "--turns") == tmp_path / "one.txt"
+    with pytest.raises(AnnotationError, match="no file named two"):
+        file_for(tmp_path, Path("two.wav"), 1, "--turns")
+    assert file_for(tmp_path, Path("two.wav"), 1, "--transcript") == tmp_path / "two.txt"
+
+
 def test_one_file_does_not_serve_several_recordings(tmp_path):
     path = tmp_path / "one.TextGrid"
     path.write_text("", encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import typer
 
-from experiments.commands.interview import _show
+from experiments.commands.interview import _files, _show
 from experiments.config import OptionError
 from experiments.interviews import interview as module
 from experiments.interviews.facts import text_languages
@@ -18,6 +18,7 @@ from experiments.interviews.interview import interview
 from experiments.interviews.options import InterviewOptions
 from experiments.interviews.recognition import RecognisedText
 from fusion.model.origin import Origin
+from tests.experiments.commands.called import run
 from tests.experiments.interviews.conftest import RATE, talk_samples
 from tests.experiments.interviews.held_interviews import QUIET
 
@@ -51,6 +52,19 @@ def test_notes_are_told_for_every_recording(model_folder, talk, tmp_path, capsys
     assert told.count("the model hears the voice only") == 2
     # There are none.
     assert "words are shown" not in told
+
+
+def test_a_folder_stands_for_the_recordings_in_it(model_folder, talk, tmp_path, monkeypatch):
+    day = tmp_path / "day"
+    (day / "below").mkdir(parents=True)
+    for name in ("b.wav", "a.WAV", ".hidden.wav", "notes.txt", "below/c.wav"):
+        (day / name).write_bytes(talk.read_bytes())
+    words = [model_folder("audio"), day, talk, "--out", tmp_path / "out", "--asr", "none"]
+    assert run(monkeypatch, "interview", *words) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.is_dir()) == ["a", "b", "talk"]
+    with pytest.raises(OptionError, match=r"below: holds no file that ends in \.wav"):
+        (day / "below/c.wav").unlink()
+        _files(day / "below")
 
 
 def test_a_damaged_recording_is_refused_with_what_keeps_it(model_folder, talk, tmp_path):
