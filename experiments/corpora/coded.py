@@ -8,7 +8,7 @@ what has the name of the file.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,20 +62,34 @@ def read(root: Path, annotation: str = "") -> Corpus:
     Raises:
         CorpusError: no such tier, files that cannot be read, without a recording or twice of one.
     """
-    tree = scan(ENTRY, root)
+    tree, so_far = scan(ENTRY, root), ReadSoFar(str(root))
     words = DIMENSIONS if annotation == VALUES else (EMOTION,)
-    so_far, recordings = ReadSoFar(str(root)), tree.stems()
+    recordings = _recordings(tree)
+    found = _found(tree, words, recordings, so_far)
+    if not found and not so_far.faults:
+        tree.refuse(f"no tier called {' or '.join(words)} in any .eaf or .TextGrid")
+    rows = [row for one in found.values() for row in one.rows(tree, recordings[one.recording])]
+    if not rows and not so_far.faults:
+        tree.refuse(f"no label in tiers called {' or '.join(words)}")
+    so_far.notes.extend(_notes(found, recordings, rows))
+    return corpus_of(ENTRY.name, rows, root, None, None, so_far)
+
+
+def _found(
+    tree: Tree, words: Sequence[str], recordings: Mapping[str, Path], so_far: ReadSoFar
+) -> dict[str, "_Coded"]:
+    """What is coded, by recording; what is left out is noted, and faults are."""
     found: dict[str, _Coded] = {}
     for path in tree.files:
+        name = tree.relative(path)
         if path.suffix.lower() not in (".eaf", ".textgrid"):
             continue
-        name = tree.relative(path)
         if (path.parent / MARK).exists():
             # What a model said would become the truth that it is measured by.
             so_far.notes.append(f"{name}: left out, a model wrote it: correct a copy elsewhere")
             continue
         try:
-            one = _read(path, words, recordings)
+            one = _read(path, words, _recording_of(path, tree, recordings))
         except AnnotationError as error:
             so_far.faults.extend(Fault(f"{name}, {f.where}", f.what) for f in error.faults)
             continue
@@ -84,11 +98,7 @@ def read(root: Path, annotation: str = "") -> Corpus:
         elif (before := found.setdefault(one.recording, one)) is not one:
             what = f"codes {one.recording}, as {before.name} does: keep one of them below the root"
             so_far.faults.append(Fault(name, what))
-    if not found and not so_far.faults:
-        tree.refuse(f"no tier called {' or '.join(words)} in any .eaf or .TextGrid")
-    rows = [row for one in found.values() for row in one.rows(tree, recordings, so_far)]
-    so_far.notes.extend(_notes(found, recordings, rows))
-    return corpus_of(ENTRY.name, rows, root, None, None, so_far)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +111,14 @@ class _Coded:
     cells: Mapping[Place, Mapping[str, str]]
     turns: Sequence[Turn]
 
-    def rows(self, tree: Tree, recordings: Mapping[str, Path], so_far: ReadSoFar) -> Iterator[Row]:
+    def rows(self, tree: Tree, audio: Path) -> Iterator[Row]:
         """A row for each mark that says something, in the order of time."""
-        if self.recording not in recordings:
-            so_far.faults.append(Fault(self.name, f"no recording {self.recording}.wav, .mp3, ..."))
-            return
-        audio = tree.relative(recordings[self.recording])
         ordered = sorted(self.cells, key=lambda place: (*place[1:], place[0] or ""))
         for number, place in enumerate(ordered, 1):
             speaker, start_s, end_s = place
             cells = {
                 "id": f"{self.recording}-{number}",
-                "audio": audio,
+                "audio": tree.relative(audio),
                 "start_s": repr(start_s),
                 "end_s": repr(end_s),
                 "speaker": _person(speaker, self.recording),
@@ -143,17 +149,38 @@ def _person(speaker: str | None, recording: str) -> str:
     return f"{recording} {speaker}" if _WITHIN.fullmatch(speaker) else speaker
 
 
-def _read(path: Path, words: Sequence[str], recordings: Mapping[str, Path]) -> _Coded | None:
+def _recordings(tree: Tree) -> dict[str, Path]:
+    """Recordings by name without suffix; where several have one, with their folders before it."""
+    paths = tree.clips(lambda path: tree.relative(path.with_suffix("")))
+    counts = Counter(path.stem for path in paths.values())
+    return {(name if counts[p.stem] > 1 else p.stem): p for name, p in paths.items()}
+
+
+def _recording_of(path: Path, tree: Tree, recordings: Mapping[str, Path]) -> str:
+    """Which recording a file is of: one beside it goes before others of that name.
+
+    Raises:
+        AnnotationError: there is none.
+    """
+    names = [path.stem]
+    if path.suffix.lower() == ".eaf":
+        names = [*(Path(name).stem for name in eaf.media_names(path)), path.stem]
+    for name in names:
+        for known in (tree.relative(path.with_name(name)), name):
+            if known in recordings:
+                return known
+    wanted = " or ".join(dict.fromkeys(names))
+    raise AnnotationError(path, [Fault("recording", f"none called {wanted} (.wav, .mp3, ...)")])
+
+
+def _read(path: Path, words: Sequence[str], recording: str) -> _Coded | None:
     """What a file codes; None without a tier of that kind.
 
     Raises:
         AnnotationError: with the faults of the file, or where two tiers code one speaker.
     """
-    recording, is_eaf = path.stem, path.suffix.lower() == ".eaf"
-    if is_eaf:
-        media = [Path(name).stem for name in eaf.media_names(path)]
-        recording = next((name for name in media if name in recordings), recording)
-    reading = Reading(path, recording=recording)
+    is_eaf, media = path.suffix.lower() == ".eaf", Path(recording).name
+    reading = Reading(path, recording=media)
     cells: dict[Place, dict[str, str]] = defaultdict(dict)
     tiers: list[Tier] = []
     with suppress(GivenUp):
@@ -167,7 +194,7 @@ def _read(path: Path, words: Sequence[str], recordings: Mapping[str, Path]) -> _
         for word in words
         for speaker, tier in coded(tiers, word)
     }
-    turns = _turns(path, recording, tiers)
+    turns = _turns(path, media, tiers)
     return _Coded(path.name, recording, persons, cells, turns) if persons else None
 
 

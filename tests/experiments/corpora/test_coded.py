@@ -34,7 +34,7 @@ def grid(**tiers: str) -> str:
     """A TextGrid; a tier is ``start end label`` by ``;``, ``_`` in its name a blank."""
     lines = []
     for name, marks in tiers.items():
-        cells = [mark.split(maxsplit=2) for mark in marks.split(";")]
+        cells = [[*mark.split(maxsplit=2), ""][:3] for mark in marks.split(";")]
         lines += ['"IntervalTier"', f'"{name.replace("_", " ")}"', "0", "9", str(len(cells))]
         lines += [f'{start}\n{end}\n"{label}"' for start, end, label in cells]
     return GRID.format(count=len(tiers), tiers="\n".join(lines))
@@ -60,7 +60,7 @@ def test_marks_of_a_tier_of_emotion_are_utterances_with_the_words_of_their_speak
         grid(
             Anna="0 1 oh; 1 2 really now; 5 6 bye",
             Ben="0.2 0.9 hello",
-            Anna_emotion="0 2 happy; 2 5 ; 5 6 sad".replace("2 5 ;", "2 5 ? sad .30;"),
+            Anna_emotion="0 2 happy; 2 4; 4 5 ? sad .30; 5 6 sad",
             Ben_emotion="0.2 0.9 angry",
         ),
     )
@@ -126,10 +126,20 @@ def test_numbers_in_tiers_of_values_are_values(plant):
     assert [u.target for u in corpus.utterances] == [(2.5, 1.0), (4.0, 3.5)]
 
 
+def test_each_person_may_have_a_folder_with_files_of_the_same_names(plant):
+    for who in ("P1", "P2"):
+        plant.text(f"{who}/talk.TextGrid", grid(emotion="0 1 happy; 1 2 sad"))
+    corpus = read_corpus("coded", plant("P1/talk.wav", "P2/talk.wav", "P2/talk.mp3"))
+    assert {(u.id, u.speaker, u.audio.parent.name) for u in corpus.utterances} == {
+        (f"{who}/talk-{n}", f"{who}/talk", who) for who in ("P1", "P2") for n in (1, 2)
+    }
+
+
 GOOD = grid(A_emotion="0 1 happy; 1 2 sad")
 FAULTS = {
     "no tier": ({"one.TextGrid": grid(A="0 1 happy")}, "no tier called emotion"),
-    "no recording": ({"two.TextGrid": GOOD}, "two.TextGrid: no recording two.wav"),
+    "no label": ({"one.TextGrid": grid(A_emotion="0 1 ")}, "no label in tiers called emotion"),
+    "no recording": ({"two.TextGrid": GOOD}, r"two.TextGrid, recording: none called two \(.wav"),
     "two files": ({"one.TextGrid": GOOD, "b/one.TextGrid": GOOD}, "codes one, as one.TextGrid"),
     "two tiers": (
         {"one.TextGrid": grid(A_emotion="0 1 happy", A_emotions="0 1 sad")},
