@@ -150,7 +150,7 @@ def check_storage(where: str | None) -> None:
 
 def _database(url: str) -> BaseStorage:
     from optuna.storages import RDBStorage
-    from sqlalchemy.exc import OperationalError, SQLAlchemyError
+    from sqlalchemy.exc import DBAPIError, OperationalError
 
     # Workers of one SQLite file wait for one another.
     waiting = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
@@ -165,8 +165,8 @@ def _database(url: str) -> BaseStorage:
                     heartbeat_interval=HEARTBEAT_S,
                     grace_period=GRACE_S,
                 )
-        except SQLAlchemyError as error:
-            # A server that does not answer is not asked again.
+        except DBAPIError as error:
+            # Others may be making the same tables; a server that does not answer is not asked again.
             absent = isinstance(error, OperationalError) and not url.startswith("sqlite")
             if attempt == ATTEMPTS or absent:
                 raise
