@@ -166,7 +166,7 @@ def _database(url: str) -> BaseStorage:
                     grace_period=GRACE_S,
                 )
         except DBAPIError as error:
-            # Others may be making the same tables; a server that does not answer is not asked again.
+            # Others may be making the same tables; a silent server is not asked again.
             absent = isinstance(error, OperationalError) and not url.startswith("sqlite")
             if attempt == ATTEMPTS or absent:
                 raise
