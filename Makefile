@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-hashed demo test test-all test-processors lint benchmark docs clean
+.PHONY: install install-hashed demo test test-shapes test-all test-processors lint benchmark docs clean
 install: $(VENV)/.installed
 
 # One install serves every target, so that no target changes the environment under another.
@@ -36,19 +36,20 @@ demo: install
 # Who waits for a process that died, waits for ever: the first death ends the run.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
 	--max-worker-restart 0
-# jaxtyping and beartype check every call of a function that has shapes, at twice the time: in the
-# tests of the packages that have them, and in all with test-all.
-SHAPES = --jaxtyping-packages=encoders,fusion,beartype.beartype
 test: install
+	$(PYTEST) -m "not slow"
+
+# jaxtyping and beartype check every call of a function that has shapes, at twice the time.
+SHAPES = --jaxtyping-packages=encoders,fusion,beartype.beartype
+test-shapes: install
 	$(PYTEST) $(SHAPES) -m "not slow" tests/encoders tests/fusion
-	$(PYTEST) -m "not slow" --ignore tests/encoders --ignore tests/fusion
 
 # The same with simulations, ten thousand random cases and every mutated file: a few times longer.
 test-all: install
 	$(PYTEST) $(SHAPES)
 
 # Tests of arithmetic as on other processors: with AVX2 at most, and without vectors in torch's own.
-ARITHMETIC = $(PYTEST) $(SHAPES) -m "arithmetic and not slow" tests/encoders tests/fusion
+ARITHMETIC = $(PYTEST) -m "arithmetic and not slow" tests/encoders tests/fusion
 test-processors: install
 	ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 ATEN_CPU_CAPABILITY=avx2 $(ARITHMETIC)
 	ATEN_CPU_CAPABILITY=default $(ARITHMETIC)

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from encoders.files import MARK
@@ -185,30 +186,50 @@ def _read(path: Path, words: Sequence[str], recording: str) -> _Coded | None:
     tiers: list[Tier] = []
     with suppress(GivenUp):
         tiers += eaf.read_tiers(reading) if is_eaf else textgrid.read_tiers(path)
-        for word in words:
-            _add(tiers, word, cells, reading)
+        for word, speaker, tier in _meant(tiers, words):
+            _add(word, speaker, tier, cells, reading)
     if reading.faults:
         raise AnnotationError(path, reading.faults)
-    persons = {
-        tier.name: _person(speaker, recording)
-        for word in words
-        for speaker, tier in coded(tiers, word)
-    }
+    whose = {tier.name: _person(who, recording) for _, who, tier in _meant(tiers, words)}
     turns = _turns(path, media, tiers)
-    return _Coded(path.name, recording, persons, cells, turns) if persons else None
+    return _Coded(path.name, recording, whose, cells, turns) if whose else None
+
+
+def _meant(tiers: Sequence[Tier], words: Sequence[str]) -> list[tuple[str, str | None, Tier]]:
+    """Tiers with one of some words, with whose they are.
+
+    Of tiers of emotion those with numbers alone, as of intensity, are none where others name it.
+    """
+    meant = [(word, who, tier) for word in words for who, tier in coded(tiers, word)]
+    named = [one for one in meant if not all(map(_is_number, one[2].filled()))]
+    return named if words == (EMOTION,) and named else meant
+
+
+def _is_number(mark: Mark) -> bool:
+    with suppress(ValueError):
+        return isfinite(float(_with_point(mark.text)))
+    return False
+
+
+def _with_point(text: str) -> str:
+    return text.strip().replace(",", ".")
 
 
 def _add(
-    tiers: Sequence[Tier], word: str, cells: dict[Place, dict[str, str]], reading: Reading
+    word: str,
+    speaker: str | None,
+    tier: Tier,
+    cells: dict[Place, dict[str, str]],
+    reading: Reading,
 ) -> None:
-    """What tiers of a word say, by who and when."""
-    column = "label" if word == EMOTION else word
-    for speaker, tier in coded(tiers, word):
-        for mark in _marks(tier):
-            said, place = mark.text.strip(), (speaker, mark.start_s, mark.end_s)
-            if cells[place].setdefault(column, said) != said:
-                what = "another tier says otherwise of this stretch and speaker: keep one of the "
-                reading.fault(mark.where, f"{what}two, or take {word} out of its name")
+    """What a tier says, by who and when."""
+    for mark in _marks(tier):
+        column = "label" if word == EMOTION else word
+        said = mark.text.strip() if word == EMOTION else _with_point(mark.text)
+        place = (speaker, mark.start_s, mark.end_s)
+        if cells[place].setdefault(column, said) != said:
+            what = "another tier says otherwise of this stretch and speaker: keep one of the two, "
+            reading.fault(mark.where, f"{what}or take {word} out of its name")
 
 
 def _marks(tier: Tier) -> Iterator[Mark]:

@@ -120,7 +120,7 @@ def test_who_is_called_so_in_two_recordings_is_one_person_and_that_is_told(plant
 
 
 def test_numbers_in_tiers_of_values_are_values(plant):
-    plant.text("one.TextGrid", grid(A_valence="0 1 2.5; 1 2 4", A_arousal="0 1 1; 1 2 3.5"))
+    plant.text("one.TextGrid", grid(A_valence="0 1 2,5; 1 2 4", A_arousal="0 1 1; 1 2 3.5"))
     corpus = read_corpus("coded", plant("one.wav"), ["values"])
     assert (corpus.task, corpus.targets) == ("regression", ("valence", "arousal"))
     assert [u.target for u in corpus.utterances] == [(2.5, 1.0), (4.0, 3.5)]
@@ -133,6 +133,14 @@ def test_each_person_may_have_a_folder_with_files_of_the_same_names(plant):
     assert {(u.id, u.speaker, u.audio.parent.name) for u in corpus.utterances} == {
         (f"{who}/talk-{n}", f"{who}/talk", who) for who in ("P1", "P2") for n in (1, 2)
     }
+
+
+def test_how_sure_or_strong_it_was_is_no_emotion_unless_emotions_are_numbers(plant):
+    strength = {"emotion_intensity": "0 1 3", "A_emotion_confidence": "0 1 4"}
+    plant.text("one.TextGrid", grid(A_emotion="0 1 sad; 1 2 happy", **strength))
+    assert [row[1:3] for row in told(plant("one.wav"))] == [("sad", "A"), ("happy", "A")]
+    plant.text("one.TextGrid", grid(A_emotion="0 1 1; 1 2 2"))
+    assert [row[1] for row in told(plant())] == ["1", "2"]
 
 
 GOOD = grid(A_emotion="0 1 happy; 1 2 sad")
