@@ -151,10 +151,15 @@ def _person(speaker: str | None, recording: str) -> str:
 
 
 def _recordings(tree: Tree) -> dict[str, Path]:
-    """Recordings by name without suffix; where several have one, with their folders before it."""
+    """Recordings by name without suffix; where several have one, with their folders before it.
+
+    Sound and video of one name are one recording, wherever they lie.
+    """
     paths = tree.clips(lambda path: tree.relative(path.with_suffix("")))
-    counts = Counter(path.stem for path in paths.values())
-    return {(name if counts[p.stem] > 1 else p.stem): p for name, p in paths.items()}
+    alike = Counter((path.stem, path.suffix.lower()) for path in paths.values())
+    several = {stem for (stem, _), count in alike.items() if count > 1}
+    alone = tree.clips(lambda path: None if path.stem in several else path.stem)
+    return {**{name: p for name, p in paths.items() if p.stem in several}, **alone}
 
 
 def _recording_of(path: Path, tree: Tree, recordings: Mapping[str, Path]) -> str:
@@ -171,7 +176,9 @@ def _recording_of(path: Path, tree: Tree, recordings: Mapping[str, Path]) -> str
             if known in recordings:
                 return known
     wanted = " or ".join(dict.fromkeys(names))
-    raise AnnotationError(path, [Fault("recording", f"none called {wanted} (.wav, .mp3, ...)")])
+    raise AnnotationError(
+        path, [Fault("recording", f"none called {wanted} beside it, nor only one elsewhere")]
+    )
 
 
 def _read(path: Path, words: Sequence[str], recording: str) -> _Coded | None:
