@@ -50,7 +50,8 @@ def media_names(path: Path) -> list[str]:
         AnnotationError: the file is no XML, or none of ELAN's.
     """
     media = read_xml(path, "ANNOTATION_DOCUMENT").iterfind("HEADER/MEDIA_DESCRIPTOR")
-    return [_name_in(unquote(one.get("MEDIA_URL", ""))) for one in media]
+    names = [_name_in(unquote(one.get("MEDIA_URL", ""))) for one in media]
+    return [name for name in names if name]
 
 
 def read_tiers(reading: Reading) -> list[Tier]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from encoders.manifest_rows import did_you_mean
 from encoders.messages import printable, quoted
-from experiments.annotations.lanes import DOUBTFUL, EMOTION, KINDS, WORDS
+from experiments.annotations.lanes import CONFIDENCE, DOUBTFUL, EMOTION, KINDS, WORDS
 from experiments.annotations.tier_kinds import (
     COMPARED,
     NUMBERS,
@@ -107,8 +107,13 @@ def _ours(tiers: Sequence[Tier]) -> tuple[list[tuple[str | None, Tier]], list[Ti
     others = []
     for tier in tiers:
         match = _OURS.fullmatch(tier.name)
-        emotion = known.get(f"{match[1]} {EMOTION}{match[3] or ''}") if match else None
-        if match is None or emotion is None:
+        emotion, sureness = (
+            known.get(f"{match[1]} {kind}{match[3] or ''}") if match else None
+            for kind in (EMOTION, CONFIDENCE)
+        )
+        # Annotators have words and emotions beside sentences that bear the bare name.
+        theirs = match is not None and match[1] in known and sureness is None
+        if match is None or emotion is None or theirs:
             others.append(tier)
         elif match[2] == WORDS:
             marks = tuple(_with_wordless(tier, emotion)) if tier.gaps else tier.marks
@@ -119,17 +124,19 @@ def _ours(tiers: Sequence[Tier]) -> tuple[list[tuple[str | None, Tier]], list[Ti
 def coded(tiers: Sequence[Tier], word: str) -> list[tuple[str | None, Tier]]:
     """Tiers with a word in their name, else in their type, whatever its case, and whose they are.
 
-    None where neither a participant nor the rest of the name, nor what they hang on says it.
+    None where neither a participant nor the rest of the name, nor what they hang on says it. Tiers
+    of points last no time and are none.
     """
     word = rf"(?<![^\W\d_]){word}(?:s|en)?(?![^\W\d_])"
     pattern = re.compile(rf"[\W_]*{word}[\W_]*", re.IGNORECASE)
-    meant = [tier for tier in tiers if pattern.search(tier.name)]
-    meant = meant or [tier for tier in tiers if pattern.search(tier.kind or "")]
+    lasting = [tier for tier in tiers if tier.main or tier.parent is not None]
+    meant = [tier for tier in lasting if pattern.search(tier.name)]
+    meant = meant or [tier for tier in lasting if pattern.search(tier.kind or "")]
     names = _by_name(tiers)
 
     def whose(tier: Tier) -> str | None:
         above, ours = names.get(tier.parent or ""), _OURS.fullmatch(tier.name)
-        rest = ours[1] if ours else pattern.sub("", tier.name).strip() or None
+        rest = ours[1] if ours else pattern.sub(" ", tier.name).strip() or None
         return tier.speaker or (rest if above is None else _speaker_of(above, names))
 
     return [(whose(tier), tier) for tier in meant]

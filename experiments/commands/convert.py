@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from encoders.messages import with_count
+from encoders.messages import printable, with_count
 from experiments.commands.options import SOURCE, takes_study
 from experiments.commands.terminal import bars, console, leave
 from experiments.config import OptionError
@@ -35,6 +35,8 @@ def convert(
     corpus = load_source(*(options.get(name) for name in SOURCE))
     with bars() as progress:
         written = write_corpus(corpus, out, form, progress)
+    for note in corpus.notes:
+        console.print(f"- {printable(note)}", soft_wrap=True, markup=False, highlight=False)
     count = with_count(written.rows, "utterance")
     where = f", audio below {corpus.root}" if form == "manifest" else ""
     console.print(f"written: {written.path} ({count}{where})", soft_wrap=True, markup=False)

@@ -100,6 +100,7 @@ def test_in_elan_it_may_hang_on_words_and_the_media_name_the_recording(
         ("emotion_02", "one 02"),
         ("guess_1_emotion", "one guess 1"),
         ("guess_1_emotion_2", "one guess 1"),
+        ("Sprecher_A_emotion", "one Sprecher A"),
         ("P07_Emotions", "P07"),
         ("emotion@P07", "P07"),
     ],
@@ -107,6 +108,40 @@ def test_in_elan_it_may_hang_on_words_and_the_media_name_the_recording(
 def test_whose_a_tier_is_by_its_name_and_names_within_a_recording_stay_in_it(tier, speaker, plant):
     plant.text("one.TextGrid", grid(**{tier: "0 1 happy; 1 2 sad"}))
     assert {row[2] for row in told(plant("one.wav"))} == {speaker}
+
+
+def test_a_participant_is_a_person_in_all_recordings(plant):
+    for name in ("one", "two"):
+        text = eaf("emotion", "x", ' PARTICIPANT="01"').replace("talk.wav", f"{name}.wav")
+        plant.text(f"{name}.eaf", text)
+    assert {row[2] for row in told(plant("one.wav", "two.wav"))} == {"01"}
+
+
+@pytest.mark.parametrize("words", ["Anna_words", "Anna - words"])
+def test_of_sentences_and_their_words_each_is_read_once(words, plant):
+    said = {"Anna": "0 2 yes indeed", words.replace("_", " "): "0 1 yes; 1 2 indeed"}
+    plant.text("one.TextGrid", grid(**said, Anna_emotion="0 2 happy"))
+    assert [row[-1] for row in told(plant("one.wav"))] == ["yes indeed"]
+
+
+TWICE = {
+    "coders": {"Anna_emotion_LM": "0 1 sad; 1 2 happy", "Anna_emotion_KS": "0 1.1 sad; 1.1 2 sad"},
+    "questions": {"Anna_emotion": "0 1 sad", "Anna_emotion_strength": "0 1 low"},
+    "edges": {"Anna_emotion": "0.5 2.5 sad", "Anna_emotions": "0.51 2.5 happy"},
+}
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_two_coders_or_questions_are_no_two_people(case, plant):
+    plant.text("one.TextGrid", grid(**TWICE[case]))
+    with pytest.raises(CorpusError, match="code the same stretches"):
+        read_corpus("coded", plant("one.wav"))
+
+
+def test_two_who_speak_may_be_coded_in_the_same_windows(plant):
+    coded = {"Anna_emotion": "0 1 sad; 1 2 happy", "Ben_emotion": "0 1 happy; 1 2 sad"}
+    plant.text("one.TextGrid", grid(Anna="0 1 oh", Ben="1 2 well", **coded))
+    assert len(told(plant("one.wav"))) == 4
 
 
 def test_who_is_called_so_in_two_recordings_is_one_person_and_that_is_told(plant):
@@ -141,6 +176,10 @@ def test_how_sure_or_strong_it_was_is_no_emotion_unless_emotions_are_numbers(pla
     assert [row[1:3] for row in told(plant("one.wav"))] == [("sad", "A"), ("happy", "A")]
     plant.text("one.TextGrid", grid(A_emotion="0 1 1; 1 2 2"))
     assert [row[1] for row in told(plant())] == ["1", "2"]
+    plant.text("one.TextGrid", grid(A_emotion="0 1 1", B_emotion="3 4 sad; 4 4 sad"))
+    text = "\n".join(read_corpus("coded", plant()).notes)
+    assert "left out, numbers beside names of emotions: A emotion" in text
+    assert "1 mark of 'B emotion' left out, without a length" in text
 
 
 GOOD = grid(A_emotion="0 1 happy; 1 2 sad")
@@ -148,10 +187,17 @@ FAULTS = {
     "no tier": ({"one.TextGrid": grid(A="0 1 happy")}, "no tier called emotion"),
     "no label": ({"one.TextGrid": grid(A_emotion="0 1 ")}, "no label in tiers called emotion"),
     "no recording": ({"two.TextGrid": GOOD}, "two.TextGrid, recording: none called two beside it"),
-    "two files": ({"one.TextGrid": GOOD, "b/one.TextGrid": GOOD}, "codes one, as one.TextGrid"),
+    "two files": (
+        {"one.TextGrid": GOOD, "b/one.TextGrid": GOOD},
+        "codes one, as b/one.TextGrid does",
+    ),
     "two tiers": (
         {"one.TextGrid": grid(A_emotion="0 1 happy", A_emotions="0 1 sad")},
-        "another tier says otherwise of this stretch and speaker",
+        "'A emotion' and 'A emotions' code the same stretches",
+    ),
+    "a label": (
+        {"one.TextGrid": grid(Anna_emotion="0 1 sad; 2.5 3 Wut: stark")},
+        r"one.TextGrid, Anna at 2.5 s: label 'Wut: stark'",
     ),
     "not a file of Praat": ({"one.TextGrid": "hello"}, "one.TextGrid, line 1"),
 }
@@ -179,6 +225,7 @@ def test_convert_makes_a_table_of_them(plant):
     plant.text("one.TextGrid", GOOD)
     root = plant("one.wav")
     words = ["convert", "--corpus", "coded", "--root", str(root), "--out", str(root / "t.csv")]
-    assert CliRunner().invoke(app, words).exit_code == 0
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0
     lines = (root / "t.csv").read_text(encoding="utf-8").splitlines()
     assert lines[1].startswith("one-1,one.wav,,1.0,A,happy,")
