@@ -10,7 +10,6 @@ from rich.console import Console
 from encoders.messages import printable, with_count
 from experiments.commands.options import Channel, Device
 from experiments.config import OptionError, channel_asked
-from experiments.corpora.tree import MEDIA
 
 if TYPE_CHECKING:
     from experiments.interviews.interview import Interviewed, Outcome
@@ -214,6 +213,8 @@ def interview(
 
 def _files(path: Path) -> list[Path]:
     """A file, or the recordings that lie in a folder, in the order of their names."""
+    from experiments.corpora.tree import MEDIA
+
     if not path.is_dir():
         return [path]
     files = [one for one in path.iterdir() if one.suffix.lower() in MEDIA and one.name[0] != "."]
