@@ -121,7 +121,7 @@ def guarded(cell: str) -> str:
     >>> guarded("=1+1"), guarded("-0.5"), guarded("well, =")
     ("'=1+1", '-0.5', 'well, =')
     """
-    if not cell.lstrip("'").startswith(FORMULA) or _is_number(cell):
+    if not cell.lstrip("'").startswith(FORMULA) or is_number(cell):
         return cell
     return f"'{cell}"
 
@@ -129,7 +129,7 @@ def guarded(cell: str) -> str:
 def unguarded(cell: str) -> str:
     """A cell as it was before :func:`guarded`."""
     bare = cell.removeprefix("'")
-    return bare if bare.lstrip("'").startswith(FORMULA) and not _is_number(bare) else cell
+    return bare if bare.lstrip("'").startswith(FORMULA) and not is_number(bare) else cell
 
 
 def guarded_csv(rows: Iterable[Iterable[object]]) -> str:
@@ -148,7 +148,8 @@ class _Lines(list[str]):
         self.append(line.removesuffix("\r\n") + "\n")
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell is a finite number."""
     try:
         return math.isfinite(float(cell))
     except ValueError:

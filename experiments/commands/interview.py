@@ -213,11 +213,11 @@ def interview(
 
 def _files(path: Path) -> list[Path]:
     """A file, or the recordings that lie in a folder, in the order of their names."""
-    from experiments.corpora.tree import MEDIA
+    from experiments.corpora.tree import MEDIA, is_media
 
     if not path.is_dir():
         return [path]
-    files = [one for one in path.iterdir() if one.suffix.lower() in MEDIA and one.name[0] != "."]
+    files = [one for one in path.iterdir() if is_media(Path(one.name)) and one.is_file()]
     if not files:
         raise OptionError(f"{path}: holds no file that ends in {', '.join(MEDIA)}")
     return sorted(files)

@@ -14,12 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
-from math import isfinite
 from pathlib import Path
 
 from encoders.files import MARK
 from encoders.manifest import ReadSoFar, corpus_of
-from encoders.manifest_rows import DIMENSIONS, Row
+from encoders.manifest_rows import DIMENSIONS, Row, is_number
 from encoders.messages import composed, quoted, with_count
 from encoders.utterance import Corpus, Fault
 from experiments.annotations import eaf, textgrid
@@ -238,12 +237,12 @@ def _meant(
     Of tiers of emotion those with numbers alone, as of intensity, are none where others name it.
     """
     meant = [(word, who, tier) for word in words for who, tier in coded(tiers, word)]
-    named = [one for one in meant if not all(map(_is_number, one[2].filled()))]
-    if words == (EMOTION,) and named:
-        left = [tier.name for _, _, tier in meant if all(map(_is_number, tier.filled()))]
-        if left:
-            reading.note(f"left out, numbers beside names of emotions: {first_few(left)}")
-        meant = named
+    numbers = [one for one in meant if _holds_numbers(one[2])]
+    others = [one for one in meant if one not in numbers]
+    if words == (EMOTION,) and numbers and any(tier.count for _, _, tier in others):
+        left = first_few(tier.name for _, _, tier in numbers)
+        reading.note(f"left out, numbers beside names of emotions: {left}")
+        meant = others
     if not meant:
         there = first_few(tier.name for tier in tiers) if tiers else "none"
         reading.note(f"left out, no tier called {' or '.join(words)}: its tiers are {there}")
@@ -254,10 +253,8 @@ def _meant(
     return meant
 
 
-def _is_number(mark: Mark) -> bool:
-    with suppress(ValueError):
-        return isfinite(float(_with_point(mark.text)))
-    return False
+def _holds_numbers(tier: Tier) -> bool:
+    return tier.count > 0 and all(is_number(_with_point(mark.text)) for mark in tier.filled())
 
 
 def _with_point(text: str) -> str:

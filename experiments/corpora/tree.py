@@ -239,6 +239,12 @@ def own_folds(utterances: Iterable[Utterance]) -> str:
     return "split-leaky" if shared else "split"
 
 
+def is_media(path: Path) -> bool:
+    """Whether a path, as it lies below a folder, is of sound or video and in nothing hidden."""
+    hidden = any(part.startswith(".") for part in path.parts)
+    return path.suffix.lower() in MEDIA and not hidden
+
+
 def _is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
 

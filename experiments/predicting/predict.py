@@ -13,7 +13,7 @@ from encoders.messages import with_count
 from encoders.utterance import Utterance
 from experiments.comparing.comparison import check_writable
 from experiments.config import ConfigError, OptionError, TranscriptSource, default_asr
-from experiments.corpora.tree import MEDIA, first_few
+from experiments.corpora.tree import MEDIA, first_few, is_media
 from experiments.interviews.emotion import EmotionScores, threshold_of_sets
 from experiments.interviews.facts import about_model
 from experiments.predicting.answers import Answer, Answers, ask
@@ -116,16 +116,11 @@ def utterances_of(
     folder = Path(folder)
     if not folder.is_dir():
         raise ConfigError(f"--folder {folder}: is no folder")
-    inside = sorted(path for path in folder.rglob("*") if _is_media(path.relative_to(folder)))
+    inside = sorted(path for path in folder.rglob("*") if is_media(path.relative_to(folder)))
     paths = [path for path in inside if path.is_file()]
     if not paths:
         raise ConfigError(f"--folder {folder}: holds no file that ends in {', '.join(MEDIA)}")
     return _named(paths, folder, channel)
-
-
-def _is_media(path: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in MEDIA and not hidden
 
 
 def _named(

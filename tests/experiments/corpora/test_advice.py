@@ -15,6 +15,7 @@ from experiments.corpora import load_source, read_corpus
 from experiments.corpora.registry import CORPORA
 from fusion.leakage.certificate import certify
 from fusion.splitting.splits import SplitError, is_leaky, rows_of
+from tests.experiments.corpora.test_coded import grid
 
 MELD = (
     "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,"
@@ -159,11 +160,9 @@ def audiofolder(plant) -> None:
 
 
 def coded(plant) -> None:
-    head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2\n<exists>\n1\n'
     for s in range(6):
         plant(f"{s}.wav")
-        tier = '"IntervalTier"\n"emotion"\n0\n2\n2\n0\n1\n"anger"\n1\n2\n"joy"\n'
-        plant.text(f"{s}.TextGrid", head + tier)
+        plant.text(f"{s}.TextGrid", grid(emotion="0 1 anger; 1 2 joy"))
 
 
 def tess(plant) -> None:
