@@ -1,9 +1,9 @@
-# Nine commands. Each creates what it needs: a bare machine has only Python 3.11 and make.
+# Each command creates what it needs: a bare machine has only Python 3.11 and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-hashed demo test test-shapes test-all test-processors lint benchmark docs clean
+.PHONY: install install-hashed demo test test-docs test-shapes test-all test-processors lint benchmark docs clean
 install: $(VENV)/.installed
 
 # One install serves every target, so that no target changes the environment under another.
@@ -33,11 +33,17 @@ demo: install
 	$(BIN)/serfusion demo
 
 # A file to a process, because files share costly fixtures, and a thread each, so that none wait.
-# Who waits for a process that died, waits for ever: the first death ends the run.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
+# Who waits for a process that died, waits for ever: the first death ends the run. Where compiled
+# modules are not kept, each of hundreds of processes compiles the packages again.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
 	--max-worker-restart 0
 test: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not documents"
+
+# What tutorials, README and pages promise, executed as a reader would: minutes of training.
+test-docs: install
+	$(PYTEST) -m "documents and not slow" tests/test_tutorials.py tests/test_adding.py \
+		tests/test_docs.py tests/test_one_utterance.py
 
 # jaxtyping and beartype check every call of a function that has shapes, at twice the time.
 SHAPES = --jaxtyping-packages=encoders,fusion,beartype.beartype

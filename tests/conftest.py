@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import string
 import sys
@@ -57,11 +58,17 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 #: Files of a few long tests, for another process to do all else meanwhile.
-LONG = ("test_tutorials.py", "test_adding.py", "test_encoders_of_folds.py", "test_onnx_export.py")
+LONG = ("test_tutorials.py", "test_encoders_of_folds.py", "test_onnx_export.py", "test_cluster.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+def pytest_collection_finish() -> None:
+    # Modules and tests live to the end: no collection of garbage need look at them again.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import typer
@@ -40,6 +41,7 @@ def placed(line: str, data: Path) -> str:
     return re.sub(rf"(?<![\w-])({names})(?![\w-])", lambda m: str(data / FOLDERS[m[1]]), line)
 
 
+@cache
 def parsed(line: str) -> tuple[str, dict[str, object]]:
     """The command and the options that the command line makes of a line, which is not run.
 

@@ -51,6 +51,7 @@ def test_one_short_file_is_all_that_is_written(title):
     assert max(map(len, lines)) <= 100
 
 
+@pytest.mark.documents
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize(
     ("title", "arm", "corpus"),
@@ -74,6 +75,7 @@ def test_what_was_added_is_compared(title, arm, corpus, folder, monkeypatch):
     assert results["arms"][arm]["uar"]["value"] > (0.3 if corpus != "clips" else 0.7)
 
 
+@pytest.mark.documents
 @pytest.mark.timeout(600)
 def test_what_was_not_named_is_not_known(folder):
     command = "serfusion compare --corpus clips --root . --audio logmel --text minilm"

@@ -39,6 +39,7 @@ MODULES = [
 ]
 
 
+@pytest.mark.documents
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("path", EXECUTED, ids=lambda path: path.stem)
 def test_the_python_of_a_page_runs(path, tmp_path, monkeypatch):

@@ -47,6 +47,7 @@ def written(annotation: object) -> str:
     return re.sub(r"\b[a-z_]+(?:\.[a-z_]+)*\.", "", text)
 
 
+@pytest.mark.documents
 def test_the_page_runs_from_top_to_bottom(tmp_path):
     program = "\n".join(block.content for block in blocks(PAGE) if block.language == "python")
     done = subprocess.run(

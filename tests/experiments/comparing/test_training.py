@@ -40,7 +40,7 @@ def test_a_protocol_that_leaks_is_no_matter_to_a_model_of_everybody(
 
 def test_late_fusion_has_both_halves(manifest, tmp_path, monkeypatch):
     monkeypatch.setattr("fusion.training.train.MAX_EPOCHS", 2)
-    train(tones_study(manifest, audio="logmel", arms=("late",)), tmp_path / "model")
+    train(tones_study(manifest, audio="logmel", arms=("late",)), tmp_path / "model", jobs=1)
     model = FusionModel.load(tmp_path / "model")
     assert [part.inputs for part in model.parts] == [("audio",), ("text",)]
 

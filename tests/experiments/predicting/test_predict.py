@@ -36,9 +36,9 @@ def models(tones, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SERFUSION_CACHE", str(folder / "cache"))
-        train(tones_study(tones, audio="logmel"), folder / "audio")
+        train(tones_study(tones, audio="logmel"), folder / "audio", jobs=1)
         patch.setattr("fusion.training.train.MAX_EPOCHS", 2)
-        train(tones_study(tones, audio="logmel", arms=("late",)), folder / "late")
+        train(tones_study(tones, audio="logmel", arms=("late",)), folder / "late", jobs=1)
     return folder
 
 

@@ -33,7 +33,7 @@ SHAPES = {
 
 
 def part(
-    kind: str, *names: str, seeds: int = 2, layers: int = 1, temperature: float = 1.0
+    kind: str, *names: str, seeds: int = 1, layers: int = 1, temperature: float = 1.0
 ) -> HeadEnsemble:
     heads, dims = [], tuple(SHAPES[name][0] * layers for name in names)
     for seed in range(seeds):
@@ -53,12 +53,12 @@ def part(
 
 
 def single(kind: str, *names: str, **fields) -> FusionModel:
-    layers = fields.pop("layers", 1)
-    return FusionModel("concat", TARGETS, {}, (part(kind, *names, layers=layers),), **fields)
+    how = {name: fields.pop(name) for name in ("seeds", "layers") if name in fields}
+    return FusionModel("concat", TARGETS, {}, (part(kind, *names, **how),), **fields)
 
 
 def late(how: Combination | None) -> FusionModel:
-    parts = (part("mlp", "audio", temperature=1.6), part("mlp", "text", temperature=0.7))
+    parts = (part("mlp", "audio", seeds=2, temperature=1.6), part("mlp", "text", temperature=0.7))
     return replace(late_model(TARGETS, {}, parts, how), temperature=1.3)
 
 
@@ -78,7 +78,7 @@ def of_task(task: str) -> FusionModel:
 
 MODELS = {
     "mlp": single("mlp", "audio"),
-    "concat": single("mlp", "audio", "text", temperature=0.8),
+    "concat": single("mlp", "audio", "text", seeds=2, temperature=0.8),
     "mix": single("mlp", "audio", "text", layers=3),
     "gated": single("gated", "audio", "text"),
     "lowrank": single("lowrank", "audio", "text"),
