@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
-from importlib.metadata import version
+from functools import cache, cached_property
+from importlib import metadata
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -37,6 +37,8 @@ LOADED_BYTES = 256_000_000
 #: of folders for up to half a minute.
 SEEN_S = 60.0
 
+#: Read once of each package: its file would be parsed for every shard.
+version = cache(metadata.version)
 #: Packages of extras that compute embeddings.
 OPTIONAL_PACKAGES = ("opensmile",)
 
@@ -382,9 +384,8 @@ def _provenance(device: str) -> dict[str, str]:
     """What may differ by rounding only, and is therefore no part of the key."""
     packages = ["torch", "transformers", "sentence-transformers", "soxr", "soundfile"]
     packages += [name for name in OPTIONAL_PACKAGES if find_spec(name) is not None]
-    versions = {name: version(name) for name in packages}
     return {
-        **versions,
+        **{name: version(name) for name in packages},
         "device": device,
         "machine": platform.machine(),
         "threads": str(torch.get_num_threads()),

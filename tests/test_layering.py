@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Container, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +41,7 @@ ORDER = "each importing only from lines above its own:"
 NO_ROOMS = {"utils", "core", "base", "common"}
 
 
+@cache
 def imports(source: str) -> tuple[set[str], int]:
     """Top packages that a source imports, wherever in it, and how many imports are relative."""
     found: set[str] = set()

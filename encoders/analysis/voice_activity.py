@@ -9,6 +9,8 @@ file is opened.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -67,7 +69,7 @@ class VoiceActivity:
     """Probability of speech in each window of 32 ms of one stream at 16 kHz."""
 
     def __init__(self) -> None:
-        weights = _weights()
+        weights = _weights(locate(SILERO))
         self._weights = weights
         self._recurrence = torch.nn.LSTM(128, 128, batch_first=True).requires_grad_(False)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -170,8 +172,8 @@ def padded(stretches: list[Stretch], duration_s: float, padding_s: float) -> lis
     return longer
 
 
-def _weights() -> Mapping[str, Tensor]:
-    path = locate(SILERO)
+@cache
+def _weights(path: Path) -> Mapping[str, Tensor]:
     # TorchScript of an installed package is as much its code as its modules are.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`torch.jit.load`", category=DeprecationWarning)

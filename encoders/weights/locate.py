@@ -4,6 +4,7 @@ The error names the one command that fetches what is missing.
 """
 
 import shutil
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -116,11 +117,18 @@ def _damage(source: Source, path: Path) -> str | None:
     if not isinstance(source, PublishedFile | PackageFiles) or not source.sha256:
         return None
     file = path / source.weights if isinstance(source, PackageFiles) else path
-    sha256 = file_sha256(file)
+    stat = file.stat()
+    sha256 = _sha256(file, (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     if sha256.startswith(source.sha256):
         return None
     expected = f"{source.sha256}{'...' if len(source.sha256) < len(sha256) else ''}"
     return f"{file}: sha256 {sha256}, expected {expected}: cut short, or not the published file"
+
+
+@cache
+def _sha256(file: Path, _stamp: tuple[int, ...]) -> str:
+    """Once in a process while nothing writes to the file: weights have up to gigabytes."""
+    return file_sha256(file)
 
 
 def _nothing_at(source: LocalPath) -> str:

@@ -173,8 +173,17 @@ def differs(path: Path, text: str) -> bool:
     """Whether a file is not this text, whatever the folder is called in it."""
     if not path.is_file():
         return True
-    wanted = "([^<>]*)".join(map(re.escape, text.split(ELSEWHERE)))
-    return re.fullmatch(wanted, path.read_text(encoding="utf-8", errors="replace")) is None
+    wanted = text.split("\n")
+    found = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    pairs = zip(wanted, found, strict=False)
+    # Line by line, because to compile a page as one expression takes a second.
+    return len(wanted) != len(found) or not all(
+        own == other or _whatever_the_folder(own).fullmatch(other) for own, other in pairs
+    )
+
+
+def _whatever_the_folder(line: str) -> re.Pattern[str]:
+    return re.compile("[^<>]*".join(map(re.escape, line.split(ELSEWHERE))))
 
 
 def _study_differs(folder: Path, facts: Facts) -> list[str]:

@@ -171,7 +171,8 @@ def new_head(
 ) -> Head:
     """A head with first weights of its seed, for inputs standardised so."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # That of this processor: torch.manual_seed notes the whole stack for a GPU not yet begun.
+        torch.default_generator.manual_seed(seed)
         head = HEADS[kind].network(shapes, targets, hyper)
     head.standardize_with(standardizers)
     return head

@@ -8,7 +8,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from fusion.training.normalise import group_hash
 #: it in the last digits: another loss, optimiser, order of random draws, stopping or pruning rule,
 #: search space or default. Kept fits of another number are not read.
 NUMERICS_VERSION = 2
+#: Read once of each package: its file would be parsed for every fit.
+version = cache(metadata.version)
 #: What trains heads besides our own code: another version may give other last digits.
 LIBRARIES = ("torch", "numpy", "optuna")
 #: What of an arm decides its heads; the rest is for readers.
