@@ -63,6 +63,7 @@ def test_a_comment_in_a_source_file_changes_no_key(data, split, monkeypatch):
         return plain(path, *how, **named)
 
     monkeypatch.setattr(Path, "open", watched)
+    fit_key.version.cache_clear()
     key(data, split)
     assert [path for path in opened if path.name == "METADATA"], "versions of libraries are read"
     assert not [path for path in opened if path.suffix == ".py"]
