@@ -5,7 +5,12 @@ of each modality) with a class's and a speaker's mean in them. Ratios are of pro
 thread, arms taking turns; the least of the rounds counts, because other work only adds.
 """
 
+import csv
+import json
+import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,13 +28,9 @@ from fusion.batch import Dataset, ModalityBatch, Standardizer
 from fusion.networks.head import PATCHES, InputShape
 from fusion.networks.heads import HEADS
 from fusion.networks.losses import class_weights
-from fusion.splitting.splits import InnerFold, InnerFolds
-from fusion.training.arm_table import trained_arm
-from fusion.training.arms import Budget, fit_chosen, search_arm
 from fusion.training.gathering import GatherSequences
 from fusion.training.length_buckets import HeadRows, side_by_side
 from fusion.training.train import MAX_EPOCHS, StackedHeads
-from fusion.tuning.storage import StudyStorage
 
 ROWS, SPEAKERS, DIM = 5531, 10, 768
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -40,6 +41,11 @@ FOLDS, TRIALS, SEEDS, CORES = 5, 30, 5, 2
 #: Heads of a trial, one for each inner fold.
 EACH = 3
 STUDIED = ("audio", "text", "concat", "gated", "lowrank")
+COMMAND = (
+    *("compare", "--manifest", "rows.csv", "--out", "run", "--jobs", str(CORES)),
+    *("--audio", "features:audio.npz", "--text", "features:text.npz"),
+    *("--arms", ",".join((*STUDIED, "late")), "--trials", str(TRIALS), "--seeds", str(SEEDS)),
+)
 #: Frames of an utterance at 50 a second: the mean is that of IEMOCAP.
 FRAMES, SPREAD, LONGEST, TOKENS = 216, 0.58, 1000, 20
 #: Steps of an epoch, and every so many of them of an epoch over long sequences is measured.
@@ -54,8 +60,9 @@ def measure() -> str:
     """Four tables."""
     torch.set_num_threads(1)
     parts = (_against_a_plain_loop(), _stacked(), _sequences(), _study())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return "\n\n".join((*parts, f"Peak memory of all of this: {peak:.0f} MB."))
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(one).ru_maxrss for one in whose) / 1024
+    return "\n\n".join((*parts, f"Peak memory of a process: {peak:.0f} MB."))
 
 
 def least(ways: Mapping[str, Way], rounds: int = ROUNDS) -> dict[str, float]:
@@ -275,39 +282,45 @@ def _memory(dim: int) -> torch.Tensor:
 
 
 def _study() -> str:
-    """A fold's share of a study: all trials of each arm, and the heads of all seeds."""
-    rows = utterances()
-    names = np.array(rows.data.ids)
-    folds = [InnerFold(tuple(names[m.train]), tuple(names[m.dev])) for m in members(rows, EACH)]
-    inner, total = InnerFolds(tuple(folds)), 0.0
-    lines = [
-        "| arm | s of all trials | pruned | s of the heads of all seeds |",
-        "|---|---|---|---|",
-    ]
+    """The whole command, from embeddings in files to the report, and what arms cost in it."""
+    with TemporaryDirectory() as folder:
+        _write_study(Path(folder))
+        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        subprocess.run(
+            (sys.executable, "-c", "from experiments.commands.main import main; main()", *COMMAND),
+            cwd=folder,
+            env={**os.environ, "SERFUSION_CACHE": str(Path(folder) / "cache")},
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        minutes = (time.monotonic() - began) / 60
+        busy = (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before) / 60
+        costs = json.loads((Path(folder) / "run" / "cost.json").read_text())["arms"]
+    lines = ["| arm | s of all trials | s of the heads of all seeds |", "|---|---|---|"]
     for arm in STUDIED:
-        trials, pruned, final = _costs(arm, rows.data, inner)
-        total += FOLDS * (trials + final)
-        lines.append(f"| {arm} | {trials:.0f} | {pruned} of {TRIALS} | {final:.1f} |")
+        trials = sum(sum(fold["trial_seconds"]) for fold in costs[arm])
+        final = sum(fold["final_seconds"] for fold in costs[arm])
+        lines.append(f"| {arm} | {trials:.0f} | {final:.0f} |")
     note = (
-        f"{FOLDS} folds, {TRIALS} trials, {SEEDS} seeds of these arms and late fusion, reckoned "
-        f"from one fold: {total / 60:.0f} minutes of processor time, "
-        f"{total / 60 / CORES:.0f} minutes on {CORES} cores that do nothing else."
+        f"{FOLDS} folds, {TRIALS} trials, {SEEDS} seeds of these arms and late fusion, intervals, "
+        f"report and final model: {minutes:.1f} minutes for the whole command with {CORES} "
+        f"processes, {busy:.1f} minutes of processor time."
     )
     return _lines(lines) + f"\n\n{note}"
 
 
-def _costs(arm: str, data: Dataset, inner: InnerFolds) -> tuple[float, int, float]:
-    """Processor time of the trials, those that were pruned, and time of training the heads."""
-    budget = Budget(TRIALS, SEEDS)
-    with TemporaryDirectory() as folder:
-        began = time.process_time()
-        study = search_arm(
-            trained_arm(arm), data, inner, budget, StudyStorage(Path(folder) / "journal")
-        )
-        trials = time.process_time() - began
-    fit_chosen(trained_arm(arm), data, inner, study, budget)
-    pruned = sum(trial.state == "pruned" for trial in study.trials)
-    return trials, pruned, time.process_time() - began - trials
+def _write_study(folder: Path) -> None:
+    """The utterances as a manifest, a pair of speakers in each fold, and files of embeddings."""
+    rows = utterances()
+    for name, batch in rows.data.inputs.items():
+        np.savez(folder / f"{name}.npz", id=np.array(rows.data.ids), values=batch.values[:, 0])
+    with (folder / "rows.csv").open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["id", "transcript", "speaker", "label", "fold"])
+        for row, truth, speaker in zip(rows.data.ids, rows.data.truth, rows.speakers, strict=True):
+            label, fold = CLASSES[truth], speaker * FOLDS // SPEAKERS
+            writer.writerow([row, f"words of {row}", f"speaker {speaker}", label, fold])
 
 
 def _lines(lines: list[str]) -> str:

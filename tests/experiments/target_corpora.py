@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from experiments.config import Study
+from fusion.networks.heads import HEADS
 
 DIM, SPEAKERS, REPEATS = 4, 6, 10
 NAMES = ("a", "b", "c")
+
+
+@contextmanager
+def learning_quickly(epochs: int) -> Iterator[None]:
+    """Heads of this process learn within so few epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fusion.training.train.MAX_EPOCHS", epochs)
+        quick = {
+            kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
+            for kind, head in HEADS.items()
+        }
+        patch.setattr("fusion.training.arms.HEADS", quick)
+        yield
 
 
 def targets_of(task: str, rows: int, rng: np.random.Generator) -> np.ndarray:

@@ -31,12 +31,10 @@ from experiments.config import ConfigError
 from fusion.evaluation import metrics, predictions
 from fusion.evaluation.goals import PRIMARY
 from fusion.evaluation.predictions import with_majority
-from fusion.networks.heads import HEADS
-from fusion.training import train
 from fusion.training.arm_table import trained_arm
 from fusion.training.crossfit import FoldData
 from fusion.training.fit_key import FitKey, FitKeys
-from tests.experiments.target_corpora import targets_of, write_targets
+from tests.experiments.target_corpora import learning_quickly, targets_of, write_targets
 
 TASKS = ("distribution", "regression", "multi-label")
 ARMS = ("audio", "text", "concat")
@@ -44,13 +42,7 @@ ARMS = ("audio", "text", "concat")
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 8)
-        quick = {
-            kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
-            for kind, head in HEADS.items()
-        }
-        patch.setattr("fusion.training.arms.HEADS", quick)
+    with learning_quickly(8):
         yield
 
 

@@ -20,8 +20,7 @@ from experiments.reporting.results_schema import Auc
 from fusion.evaluation import predictions, thresholds as labels
 from fusion.model.fusion_model import FORMAT_VERSION, FusionModel
 from fusion.networks.heads import HEADS
-from fusion.training import train
-from tests.experiments.target_corpora import DIM, targets_of, write_targets
+from tests.experiments.target_corpora import DIM, learning_quickly, targets_of, write_targets
 
 TASKS = ("multi-label", "distribution", "regression")
 PRIMARY = {"multi-label": "macro_f1", "distribution": "uar", "regression": "ccc"}
@@ -32,14 +31,7 @@ HEARD = {"audio": Modality(name="audio", encoder=LogMelSpec())}
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
-    """Heads that learn within few epochs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_EPOCHS", 15)
-        quick = {
-            kind: replace(head, defaults=replace(head.defaults, learning_rate=1e-2))
-            for kind, head in HEADS.items()
-        }
-        patch.setattr("fusion.training.arms.HEADS", quick)
+    with learning_quickly(15):
         yield
 
 
