@@ -35,8 +35,8 @@ demo: install
 # A file to a process, because files share costly fixtures, and a thread each, so that none wait.
 # Who waits for a process that died, waits for ever: the first death ends the run. Where compiled
 # modules are not kept, each of hundreds of processes compiles the packages again.
-PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
-	--max-worker-restart 0
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto \
+	--dist loadfile --no-loadscope-reorder --max-worker-restart 0
 test: install
 	$(PYTEST) -m "not slow and not documents"
 

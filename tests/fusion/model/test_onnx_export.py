@@ -68,7 +68,7 @@ def late_of_windows() -> FusionModel:
 
 
 def of_task(task: str) -> FusionModel:
-    parts = [replace(part("mlp", name), task=task) for name in ("audio", "text")]
+    parts = [replace(part("mlp", name, seeds=2), task=task) for name in ("audio", "text")]
     three = (0.5,) * len(TARGETS)
     outputs = OutputType(task, thresholds=three, lowest=three, highest=three)
     return replace(
