@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -163,10 +164,11 @@ def padded(stretches: list[Stretch], duration_s: float, padding_s: float) -> lis
     """Each stretch a little longer; where a pause is too short for both, they share it."""
     longer = []
     for number, stretch in enumerate(stretches):
-        before = stretches[number - 1].end_s if number else -padding_s
-        after = stretches[number + 1].start_s if number + 1 < len(stretches) else duration_s * 2 + 1
-        start_s = stretch.start_s - min(padding_s, (stretch.start_s - before) / 2)
-        end_s = stretch.end_s + min(padding_s, (after - stretch.end_s) / 2)
+        before = stretches[number - 1].end_s if number else -inf
+        after = stretches[number + 1].start_s if number + 1 < len(stretches) else inf
+        # The middle of a pause is one number for both, or they overlap in the last digit.
+        start_s = max(stretch.start_s - padding_s, (before + stretch.start_s) / 2)
+        end_s = min(stretch.end_s + padding_s, (stretch.end_s + after) / 2)
         if start_s < duration_s:
             longer.append(Stretch(max(0.0, start_s), min(end_s, duration_s)))
     return longer

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from encoders.analysis.voice_activity import (
     WINDOW,
@@ -100,6 +100,7 @@ def test_silence_holds_no_speech():
 
 
 @given(st.lists(st.floats(0, 1, width=32), max_size=120), st.floats(0.0, 0.5), st.floats(0.0, 0.5))
+@example([0.0, 0.0, 1.0, *[0.0] * 8, 1.0], 0.0, 0.5)
 def test_stretches_are_in_order_and_inside_the_recording(values, pause_s, padding_s):
     probabilities = np.array(values, np.float32)
     duration_s = len(values) * WINDOW_S
